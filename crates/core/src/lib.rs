@@ -1,0 +1,15 @@
+//! Pure decisions of tidegate.
+//!
+//! Nothing here performs I/O, reads a clock or draws a random number: time and
+//! randomness are parameters, so that the proxy and the simulator decide with
+//! the same code and every decision can be tested without a socket.
+#![forbid(unsafe_code)]
+
+pub mod balance;
+pub mod failure;
+pub mod health;
+pub mod load;
+pub mod plan;
+pub mod rewrite;
+pub mod route;
+pub mod time;

@@ -1,0 +1,1 @@
+//! How loaded each endpoint is.

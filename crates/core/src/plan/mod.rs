@@ -1,0 +1,71 @@
+//! The plan: a validated configuration, as Python hands it over.
+//!
+//! Every type mirrors a model of `tidegate.config`, field by field (a contract
+//! test compares the two schemas). Python fills in all defaults, turns durations
+//! into milliseconds and sizes into bytes, and reads the files that the
+//! configuration names; so nothing here has a default and an unknown field is
+//! an error.
+
+mod issue;
+mod listener;
+mod route;
+mod unit;
+mod upstream;
+
+pub use issue::Issue;
+pub use listener::{
+    Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
+    ListenerTimeouts, ListenerTls, TlsVersion,
+};
+pub use route::{
+    FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Retry, Rewrite,
+    Route, RouteLimits, RouteMatch, Split,
+};
+pub use unit::{Millis, Size};
+pub use upstream::{
+    Balance, BalancePolicy, Endpoint, HashKey, Health, HealthHttp, PassiveHealth, Pool, Upstream,
+    UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything the engine needs to know to serve.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Name of this gateway in `Via` (RFC 9110 §7.6.3) and `Proxy-Status` (RFC 9209).
+    pub name: String,
+    /// Number of worker threads. Read once, when the engine starts.
+    pub workers: u32,
+    /// How long connections may take to finish when listeners close or the process stops.
+    pub drain_timeout: Millis,
+    /// Where and how requests are logged; absent: not at all.
+    pub access_log: Option<AccessLog>,
+    /// Sockets that accept client connections.
+    pub listeners: Vec<Listener>,
+    /// What is done with which request.
+    pub routes: Vec<Route>,
+    /// Groups of endpoints that serve the same thing.
+    pub upstreams: Vec<Upstream>,
+}
+
+/// The access log: one line per finished request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessLog {
+    /// Shape of a line.
+    pub format: AccessLogFormat,
+    /// A file's path; `-` is standard output.
+    pub path: String,
+}
+
+/// Shape of an access log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessLogFormat {
+    /// One JSON object a line.
+    Json,
+    /// The combined log format of Apache and nginx.
+    Combined,
+}

@@ -1,0 +1,197 @@
+//! Routes: what is done with which request.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Millis, Size};
+
+/// What is done with the requests that match.
+///
+/// Exactly one of `upstream`, `split`, `redirect` and `respond` is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Unique name; the identity that survives a reload.
+    pub name: String,
+    /// Listeners this route serves; empty: all.
+    pub listeners: Vec<String>,
+    /// Which requests it takes.
+    #[serde(rename = "match")]
+    pub matches: RouteMatch,
+    /// Action: send to this upstream.
+    pub upstream: Option<String>,
+    /// Action: share out between upstreams by weight.
+    pub split: Option<Vec<Split>>,
+    /// Action: answer with a redirect.
+    pub redirect: Option<Redirect>,
+    /// Action: answer with a fixed response.
+    pub respond: Option<Respond>,
+    /// Changes of the request's target before it is sent upstream.
+    pub rewrite: Option<Rewrite>,
+    /// Changes of the request's fields.
+    pub request_headers: HeaderEdits,
+    /// Changes of the response's fields.
+    pub response_headers: HeaderEdits,
+    /// Send a copy of each request elsewhere and forget the answer.
+    pub mirror: Option<Mirror>,
+    /// Longest time from the request's head to the response's end, all tries included; absent: no bound.
+    pub timeout: Option<Millis>,
+    /// When a failed try is repeated.
+    pub retry: Retry,
+    /// What a request may cost.
+    pub limits: RouteLimits,
+}
+
+/// Which requests a route takes: all given conditions must hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteMatch {
+    /// Host names: exact (`api.example.com`) or with one leading wildcard (`*.example.com`); empty: any.
+    pub hosts: Vec<String>,
+    /// Condition on the path; absent: any.
+    pub path: Option<PathMatch>,
+    /// Methods; empty: any.
+    pub methods: Vec<String>,
+    /// Conditions on header fields.
+    pub headers: Vec<FieldMatch>,
+    /// Conditions on query parameters.
+    pub query: Vec<FieldMatch>,
+    /// Conditions on cookies.
+    pub cookies: Vec<FieldMatch>,
+}
+
+/// Condition on the path: exactly one field is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PathMatch {
+    /// The whole path.
+    pub exact: Option<String>,
+    /// A prefix that ends on a segment border: `/v1` takes `/v1` and `/v1/x`, not `/v10`.
+    pub prefix: Option<String>,
+    /// A regular expression for the whole path; its named groups can be used in rewrites.
+    pub regex: Option<String>,
+    /// Segments with captures: `/users/{id}/files/{*rest}`.
+    pub template: Option<String>,
+}
+
+/// Condition on a named value: exactly one of `exact`, `prefix`, `regex` and `present` is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldMatch {
+    /// Name of the header field (in any case), query parameter or cookie.
+    pub name: String,
+    /// The whole value.
+    pub exact: Option<String>,
+    /// The value's beginning.
+    pub prefix: Option<String>,
+    /// A regular expression for the whole value.
+    pub regex: Option<String>,
+    /// Whether it is there at all.
+    pub present: Option<bool>,
+}
+
+/// One share of a weighted split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// Where this share goes.
+    pub upstream: String,
+    /// Its weight beside the others'.
+    pub weight: u32,
+}
+
+/// Answer with a redirect; what is not given stays as requested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// `http` or `https`.
+    pub scheme: Option<String>,
+    /// Host, and port where it is not the scheme's own.
+    pub host: Option<String>,
+    /// The whole path, with `{captures}`.
+    pub path: Option<String>,
+    /// What takes the place of the matched prefix.
+    pub prefix: Option<String>,
+    /// Whether the query is left out.
+    pub strip_query: bool,
+}
+
+/// Answer with a fixed response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Respond {
+    /// Status code.
+    pub status: u16,
+    /// Header fields.
+    pub headers: BTreeMap<String, String>,
+    /// Body.
+    pub body: String,
+}
+
+/// Changes of a request's target. At most one of `prefix`, `path` and `regex` is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rewrite {
+    /// What takes the place of the matched prefix.
+    pub prefix: Option<String>,
+    /// The whole path, with `{captures}`.
+    pub path: Option<String>,
+    /// Replace by regular expression.
+    pub regex: Option<RegexRewrite>,
+    /// The `Host` sent upstream; absent: the client's.
+    pub host: Option<String>,
+}
+
+/// Replace every match of a pattern in the path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegexRewrite {
+    /// A regular expression.
+    pub pattern: String,
+    /// The replacement; `$1` and `$name` stand for groups.
+    pub replacement: String,
+}
+
+/// Changes of header fields, done in the order remove, set, add.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderEdits {
+    /// Fields that get exactly this value.
+    pub set: BTreeMap<String, String>,
+    /// Fields that get this value beside those they have.
+    pub add: BTreeMap<String, String>,
+    /// Fields that are taken away.
+    pub remove: Vec<String>,
+}
+
+/// Send copies elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    /// Where the copies go.
+    pub upstream: String,
+    /// Share of requests that are copied, 0 to 100.
+    pub percent: f64,
+}
+
+/// When a failed try is repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Tries in all, the first included; 1: never repeat.
+    pub attempts: u32,
+    /// Longest time from sending a try to its response's head; absent: the upstream's `response` timeout alone.
+    pub per_try_timeout: Option<Millis>,
+}
+
+/// What a request may cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteLimits {
+    /// Bytes of a request's body; absent: no bound.
+    pub body: Option<Size>,
+}

@@ -1,0 +1,178 @@
+//! Upstreams: groups of endpoints that serve the same thing.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Millis;
+
+/// A group of endpoints that serve the same thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Unique name; the identity that survives a reload.
+    pub name: String,
+    /// How an endpoint is picked.
+    pub balance: Balance,
+    /// The members.
+    pub endpoints: Vec<Endpoint>,
+    /// Version of HTTP spoken to the endpoints.
+    pub protocol: UpstreamProtocol,
+    /// TLS settings; absent: plain text.
+    pub tls: Option<UpstreamTls>,
+    /// Connections kept for reuse.
+    pub pool: Pool,
+    /// How long an endpoint may take.
+    pub timeouts: UpstreamTimeouts,
+    /// How it is found out which endpoints are well.
+    pub health: Health,
+}
+
+/// How an endpoint is picked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Balance {
+    /// The policy.
+    pub policy: BalancePolicy,
+    /// `least_request`: how many endpoints are drawn and compared; absent: all are compared.
+    pub choices: Option<u32>,
+    /// `consistent_hash`: what is hashed.
+    pub hash: Option<HashKey>,
+    /// `consistent_hash`: an endpoint carries at most this multiple of the mean load (Mirrokni et al., 2016).
+    pub load_bound: f64,
+}
+
+/// The balancing policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BalancePolicy {
+    /// Smooth weighted round robin.
+    RoundRobin,
+    /// Weighted random.
+    Random,
+    /// Fewest requests in flight, by weight.
+    LeastRequest,
+    /// A ring of hashes with bounded load.
+    ConsistentHash,
+}
+
+/// What is hashed: exactly one field is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HashKey {
+    /// A header field's value.
+    pub header: Option<String>,
+    /// A cookie's value.
+    pub cookie: Option<String>,
+    /// The path without its query.
+    pub path: Option<bool>,
+    /// The client's address.
+    pub client_address: Option<bool>,
+}
+
+/// A member of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// `ip:port`, `[ipv6]:port`, `host:port` or `unix:/path`; the identity within its upstream.
+    pub address: String,
+    /// Its share of the load beside the others'.
+    pub weight: u32,
+    /// Whether it gets no new requests while those it has are finished.
+    pub drain: bool,
+}
+
+/// Version of HTTP spoken to the endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; in plain text by prior knowledge.
+    Http2,
+    /// What ALPN agrees on; HTTP/1.1 in plain text.
+    Auto,
+}
+
+/// TLS towards the endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamTls {
+    /// Whether the endpoint's certificate is checked.
+    pub verify: bool,
+    /// Certificate authorities to check against, as PEM text; absent: the system's.
+    pub ca: Option<String>,
+    /// Name for SNI and for the check; absent: the endpoint's own host.
+    pub server_name: Option<String>,
+    /// Client certificate chain, as PEM text.
+    pub cert: Option<String>,
+    /// Its private key, as PEM text.
+    pub key: Option<String>,
+}
+
+/// Connections kept for reuse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// How long an unused connection is kept.
+    pub idle_timeout: Millis,
+    /// How long a connection is used for new requests.
+    pub max_age: Millis,
+    /// Unused connections kept for one endpoint by one worker.
+    pub max_idle: u32,
+    /// Open connections to one endpoint, over all workers; absent: no bound.
+    pub max_connections: Option<u32>,
+}
+
+/// How long an endpoint may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamTimeouts {
+    /// To connect, TLS handshake included.
+    pub connect: Millis,
+    /// From the request's end to the response's head.
+    pub response: Millis,
+    /// Longest silence while a body is transferred.
+    pub idle: Millis,
+}
+
+/// How it is found out which endpoints are well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// Active check by HTTP; absent: none.
+    pub http: Option<HealthHttp>,
+    /// Time between two checks of an endpoint.
+    pub interval: Millis,
+    /// How long a check may take.
+    pub timeout: Millis,
+    /// Passed checks in a row that make an endpoint well.
+    pub rise: u32,
+    /// Failed checks in a row that make it ill.
+    pub fall: u32,
+    /// What real requests tell.
+    pub passive: PassiveHealth,
+}
+
+/// Active check by HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HealthHttp {
+    /// Request target.
+    pub path: String,
+    /// `Host` field; absent: the endpoint's address.
+    pub host: Option<String>,
+    /// Status codes that pass; empty: 200 to 299.
+    pub statuses: Vec<u16>,
+}
+
+/// Passive health: an endpoint that keeps failing to connect rests for a growing interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PassiveHealth {
+    /// Connect failures in a row before the first rest.
+    pub failures: u32,
+    /// The first rest; each further one is twice as long.
+    pub rest: Millis,
+    /// The longest rest.
+    pub max_rest: Millis,
+}

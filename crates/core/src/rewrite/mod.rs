@@ -1,0 +1,1 @@
+//! Changing targets and header fields.

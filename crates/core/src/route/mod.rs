@@ -1,0 +1,1 @@
+//! Finding the route that takes a request.

@@ -1,0 +1,20 @@
+//! A point in time that is handed in, never read here.
+
+use std::time::Duration;
+
+/// Nanoseconds since an origin that the caller chose once for the whole process (or simulation).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// Time passed since `earlier`; zero if that lies ahead.
+    pub const fn since(self, earlier: Moment) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This moment moved on by `duration`.
+    #[must_use]
+    pub const fn after(self, duration: Duration) -> Moment {
+        Moment(self.0.saturating_add(duration.as_nanos() as u64))
+    }
+}

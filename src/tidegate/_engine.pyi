@@ -1,0 +1,67 @@
+"""The engine: per-request work, in Rust, on threads of its own."""
+
+class PlanError(ValueError):
+    """The plan cannot be served. `errors` holds `(path, message)` pairs, all of them at once;
+    a path is like `listeners.0.tls.certificates.1.key`."""
+
+    errors: list[tuple[str, str]]
+
+class Prepared:
+    """A snapshot that is built, its new listeners bound, and that waits to be committed."""
+
+    @property
+    def diff(self) -> str:
+        """What a commit would change, as JSON:
+        `{"listeners": {"added": [...], "removed": [...], "changed": [...]}, "routes": {...}, "upstreams": {...}}`,
+        each a list of names."""
+
+class Engine:
+    """The data plane of this process. Every method may be called from any thread; none waits for a request."""
+
+    def __init__(self, workers: int) -> None:
+        """Start `workers` worker threads, with nothing to serve yet."""
+
+    def prepare(self, plan: str) -> Prepared:
+        """Build everything that `plan` (JSON) asks for and disturb nothing.
+
+        Raises PlanError with every error."""
+
+    def commit(self, prepared: Prepared) -> None:
+        """Serve `prepared` from now on. What it did not change is not disturbed.
+
+        Raises RuntimeError if another commit came between prepare and commit."""
+
+
+    def metrics(self) -> str:
+        """All metrics in the Prometheus text format 0.0.4."""
+
+    def status(self) -> str:
+        """Listeners, upstreams and endpoints as they are now, as JSON."""
+
+    def set_log_filter(self, directives: str) -> None:
+        """Change which of the engine's own log events are kept, for example `info,tidegate_proxy::listen=debug`.
+
+        Raises ValueError on a malformed directive."""
+
+    def drain(self, timeout_ms: int) -> bool:
+        """Stop accepting, let connections finish for at most `timeout_ms`, then stop the workers.
+
+        Waits without the GIL; True if everything finished in time."""
+
+def check_plan(plan: str) -> list[tuple[str, str]]:
+    """All errors of `plan` that can be found without starting anything, as `(path, message)` pairs."""
+
+def explain_route(plan: str, request: str) -> str:
+    """Which route takes a request, and why the nearer ones do not.
+
+    `request` is JSON: `{"method", "scheme", "host", "path", "query", "headers": [[name, value]], "client": ip, "listener": name | null}`;
+    the answer is JSON: `{"route": name | null, "captures": {name: text}, "considered": [{"route", "matched", "reason"}]}`."""
+
+def route_table(plan: str) -> str:
+    """The routes in order of precedence, as JSON: `[{"route", "hosts", "path", "conditions", "action"}]`."""
+
+def plan_schema() -> str:
+    """The JSON Schema of the plan, as the engine reads it."""
+
+def version() -> str:
+    """The engine's version."""

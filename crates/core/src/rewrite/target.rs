@@ -1,0 +1,147 @@
+//! The target that a request has upstream.
+
+use std::borrow::Cow;
+
+use http::HeaderValue;
+use http::uri::Authority;
+use regex::Regex;
+
+use super::path_text::{PathText, canonical};
+use super::prefix::PrefixText;
+use crate::plan::{self, Issue, PathMatch};
+use crate::route::Found;
+use crate::route::anchored;
+
+/// Changes of a request's target before it is sent upstream.
+#[derive(Debug, Clone)]
+pub struct Target {
+    path: PathChange,
+    host: Option<HeaderValue>,
+}
+
+#[derive(Debug, Clone)]
+enum PathChange {
+    None,
+    Prefix(PrefixText),
+    Whole(PathText),
+    Regex { pattern: Regex, replacement: String },
+}
+
+impl Target {
+    /// Reads the option `rewrite`, which stands at `at` (like `routes.3.rewrite`), of a route that
+    /// matches `path_match`. Mistakes are added to `issues`; nothing is returned then.
+    pub fn build(
+        rewrite: &plan::Rewrite,
+        path_match: Option<&PathMatch>,
+        at: &str,
+        issues: &mut Vec<Issue>,
+    ) -> Option<Self> {
+        let host = match &rewrite.host {
+            Some(host) => authority(host, &format!("{at}.host"), issues).map(Some),
+            None => Some(None),
+        };
+        let path = PathChange::build(rewrite, path_match, at, issues);
+        Some(Self { path: path?, host: host? })
+    }
+
+    /// The path to send for a request for `path`, which was found as `found`; in its normal form.
+    pub fn path<'a>(&'a self, path: &'a str, found: &Found) -> Cow<'a, str> {
+        if !path.starts_with('/') {
+            return Cow::Borrowed(path);
+        }
+        match &self.path {
+            PathChange::None => Cow::Borrowed(path),
+            PathChange::Prefix(prefix) => Cow::Owned(prefix.replace(path, found.prefix)),
+            PathChange::Whole(text) => text.fill(path, &found.captures),
+            PathChange::Regex { pattern, replacement } => {
+                canonical(pattern.replace_all(path, replacement.as_str()))
+            }
+        }
+    }
+
+    /// The `Host` to send; nothing: the client's.
+    pub fn host(&self) -> Option<&HeaderValue> {
+        self.host.as_ref()
+    }
+}
+
+impl PathChange {
+    fn build(
+        rewrite: &plan::Rewrite,
+        path_match: Option<&PathMatch>,
+        at: &str,
+        issues: &mut Vec<Issue>,
+    ) -> Option<Self> {
+        match (&rewrite.prefix, &rewrite.path, &rewrite.regex) {
+            (None, None, None) => Some(Self::None),
+            (Some(text), None, None) => {
+                PrefixText::build(text, path_match, &format!("{at}.prefix"), issues)
+                    .map(Self::Prefix)
+            }
+            (None, Some(text), None) => {
+                PathText::build(text, path_match, &format!("{at}.path"), issues).map(Self::Whole)
+            }
+            (None, None, Some(regex)) => Self::regex(regex)
+                .map_err(|(option, wrong)| {
+                    issues.push(Issue::new(format!("{at}.regex.{option}"), wrong))
+                })
+                .ok(),
+            _ => {
+                let wrong = "expected at most one of `prefix`, `path` and `regex`";
+                issues.push(Issue::new(at, wrong));
+                None
+            }
+        }
+    }
+
+    fn regex(rewrite: &plan::RegexRewrite) -> Result<Self, (&'static str, String)> {
+        regex_syntax::parse(&rewrite.pattern)
+            .map_err(|error| ("pattern", anchored::explain(&error)))?;
+        let pattern =
+            Regex::new(&rewrite.pattern).map_err(|error| ("pattern", error.to_string()))?;
+        check_groups(&rewrite.replacement, &pattern).map_err(|wrong| ("replacement", wrong))?;
+        Ok(Self::Regex { pattern, replacement: rewrite.replacement.clone() })
+    }
+}
+
+/// Refuses a replacement that names a group which `pattern` does not have: it would stand for nothing.
+fn check_groups(replacement: &str, pattern: &Regex) -> Result<(), String> {
+    let known = |name: &str| match name.parse::<usize>() {
+        Ok(number) => number < pattern.captures_len(),
+        Err(_) => pattern.capture_names().flatten().any(|own| own == name),
+    };
+    let mut left = replacement;
+    while let Some((_, rest)) = left.split_once('$') {
+        if let Some(rest) = rest.strip_prefix('$') {
+            left = rest;
+            continue;
+        }
+        let (name, after) = match rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+            Some(braced) => braced,
+            None => {
+                let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+                rest.split_at(rest.bytes().take_while(|byte| word(byte)).count())
+            }
+        };
+        if !known(name) {
+            return Err(format!(
+                "the pattern has no group `{name}`; write `${{1}}x` for group 1 before a letter, `$$` for a `$`"
+            ));
+        }
+        left = after;
+    }
+    Ok(())
+}
+
+/// Reads a host, with its port where it has one.
+pub(super) fn authority(text: &str, at: &str, issues: &mut Vec<Issue>) -> Option<HeaderValue> {
+    let authority = text.parse::<Authority>().ok().filter(|authority| {
+        !authority.host().is_empty() && !text.contains('@') && !text.ends_with(':')
+    });
+    let value = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if value.is_none() {
+        let wrong = format!("`{text}` is not a host, with or without port");
+        issues.push(Issue::new(at, wrong));
+    }
+    value
+}

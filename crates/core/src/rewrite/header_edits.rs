@@ -1,5 +1,7 @@
 //! Changes of header fields.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::plan::{self, Issue};
@@ -37,7 +39,7 @@ impl HeaderEdits {
                 None
             }
         };
-        let mut pairs = |kind: &str, fields: &std::collections::BTreeMap<String, String>| {
+        let mut pairs = |kind: &str, fields: &BTreeMap<String, String>| {
             let pair = |(name, value): (&String, &String)| {
                 check(format!("{at}.{kind}.{name}"), name, value)
             };
@@ -84,4 +86,55 @@ fn field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
         format!("the value of `{name}` may not hold line breaks or control characters")
     })?;
     Ok((name, value))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn build(edits: Value) -> (HeaderEdits, Vec<String>) {
+        let mut whole = json!({"set": {}, "add": {}, "remove": []});
+        whole.as_object_mut().unwrap().extend(edits.as_object().unwrap().clone());
+        let mut issues = Vec::new();
+        let edits = HeaderEdits::build(&serde_json::from_value(whole).unwrap(), "e", &mut issues);
+        (edits, issues.into_iter().map(|issue| issue.path).collect())
+    }
+
+    #[test]
+    fn fields_are_removed_then_set_then_added() {
+        let (edits, issues) = build(json!({
+            "remove": ["X-Gone", "x-both"], "set": {"X-Set": "new"}, "add": {"x-set": "more", "x-both": "1"}
+        }));
+        assert_eq!(issues, [""; 0]);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("x-gone", "1"), ("x-both", "0"), ("x-set", "a"), ("x-set", "b")] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        edits.apply(&mut headers);
+        assert_eq!(headers.get_all("x-set").iter().collect::<Vec<_>>(), ["new", "more"]);
+        assert_eq!(headers.get_all("x-both").iter().collect::<Vec<_>>(), ["1"]);
+        assert!(!headers.contains_key("x-gone"));
+    }
+
+    #[test]
+    fn fields_that_frame_messages_cannot_be_touched() {
+        for name in OWN.into_iter().chain(["Host", "Transfer-Encoding"]) {
+            let (edits, issues) =
+                build(json!({"set": {name: "x"}, "add": {name: "x"}, "remove": [name]}));
+            assert!(edits.is_empty());
+            assert_eq!(
+                issues,
+                [format!("e.set.{name}"), format!("e.add.{name}"), "e.remove.0".into()]
+            );
+        }
+    }
+
+    #[test]
+    fn names_and_values_that_cannot_be_sent_are_refused() {
+        let (_, issues) = build(json!({"set": {"a b": "x", "x-a": "1\r\nx-b: 2"}, "remove": [""]}));
+        assert_eq!(issues, ["e.set.a b", "e.set.x-a", "e.remove.0"]);
+    }
 }

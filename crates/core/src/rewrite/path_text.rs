@@ -27,13 +27,17 @@ impl PathText {
     ) -> Option<Self> {
         let known = known_captures(path_match);
         let checked = plain(text).and_then(|text| parts(text, known.as_deref()));
-        checked.map(Self).map_err(|wrong| issues.push(Issue::new(at, wrong))).ok()
+        let mut parts = checked.map_err(|wrong| issues.push(Issue::new(at, wrong))).ok()?;
+        if let [Part::Literal(text)] = parts.as_mut_slice() {
+            *text = canonical(Cow::Borrowed(text)).into_owned();
+        }
+        Some(Self(parts))
     }
 
     /// The path with `captures`, which were made of `path`; always in its normal form.
     pub(super) fn fill(&self, path: &str, captures: &Captures) -> Cow<'_, str> {
         if let [Part::Literal(text)] = self.0.as_slice() {
-            return canonical(Cow::Borrowed(text));
+            return Cow::Borrowed(text);
         }
         let text = self.0.iter().map(|part| match part {
             Part::Literal(text) => text,
@@ -48,14 +52,15 @@ impl PathText {
 /// neither a dot segment nor a broken percent-encoding out of parts that were harmless by themselves.
 pub(super) fn canonical(path: Cow<'_, str>) -> Cow<'_, str> {
     let path = if path.starts_with('/') { path } else { Cow::Owned(format!("/{path}")) };
-    let same = matches!(normalize_path(&path), Ok(Cow::Borrowed(_)));
-    if same {
-        return path;
-    }
-    let whole = normalize_path(&path).map(Cow::into_owned);
-    // Encodings that were cut apart cannot be told from literal `%`.
-    let literal = || normalize_path(&path.replace('%', "%25")).map(Cow::into_owned);
-    Cow::Owned(whole.or_else(|_| literal()).unwrap_or_else(|_| "/".to_owned()))
+    let normal = match normalize_path(&path) {
+        Ok(Cow::Borrowed(_)) => None,
+        Ok(Cow::Owned(normal)) => Some(normal),
+        // Encodings that were cut apart cannot be told from literal `%`.
+        Err(_) => {
+            Some(normalize_path(&path.replace('%', "%25")).map_or("/".into(), Cow::into_owned))
+        }
+    };
+    normal.map_or(path, Cow::Owned)
 }
 
 /// `text`, if it can be a path or the beginning of one.
@@ -108,4 +113,44 @@ fn unknown_capture(name: &str, known: &[String]) -> String {
         names => format!("it captures {}", names.join(", ")),
     };
     format!("the route captures no `{name}`: {known}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_put_together_is_made_normal_again() {
+        for (text, path) in [
+            ("/a/../b", "/b"),
+            ("/a/%2e%2e/b", "/b"),
+            ("x", "/x"),
+            ("", "/"),
+            ("/cut%2", "/cut%252"),
+            ("/a\r\nb", "/a%0D%0Ab"),
+        ] {
+            assert_eq!(canonical(Cow::Borrowed(text)), path);
+        }
+    }
+
+    #[test]
+    fn braces_that_are_no_capture_are_refused() {
+        for text in ["/{", "/}", "/{}", "/{a", "/{a b}", "/{*rest}", "a", "/a?b=1", "/%4", "/{a}%"]
+        {
+            let mut issues = Vec::new();
+            assert!(PathText::build(text, None, "p", &mut issues).is_none(), "{text}");
+            assert_eq!(issues.len(), 1);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_becomes_a_path_that_can_be_sent(text in ".{0,24}") {
+            let path = canonical(Cow::Owned(text));
+            prop_assert!(matches!(normalize_path(&path), Ok(Cow::Borrowed(_))));
+        }
+    }
 }

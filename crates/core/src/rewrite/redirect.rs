@@ -149,3 +149,78 @@ impl Redirect {
         location
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::route::testing::{found, path_match};
+
+    fn build(mut redirect: Value, matches: &Value) -> Result<Redirect, Vec<Issue>> {
+        for (option, default) in [("status", json!(301)), ("strip_query", json!(false))] {
+            redirect.as_object_mut().unwrap().entry(option).or_insert(default);
+        }
+        let redirect = serde_json::from_value(redirect).unwrap();
+        let mut issues = Vec::new();
+        let built = Redirect::build(&redirect, path_match(matches).as_ref(), "r", &mut issues);
+        built.ok_or(issues)
+    }
+
+    const REQUESTED: Requested<'_> =
+        Requested { scheme: "http", host: "a.com:8080", path: "/v1/x", query: Some("q=1") };
+
+    fn location(redirect: Value, matches: Value) -> String {
+        let redirect = build(redirect, &matches).unwrap();
+        redirect.location(&REQUESTED, &found(&matches, REQUESTED.path))
+    }
+
+    #[test]
+    fn what_is_not_given_stays_as_requested() {
+        let prefix = || json!({"prefix": "/v1"});
+        for (redirect, expected) in [
+            (json!({"scheme": "https"}), "https://a.com/v1/x?q=1"),
+            (json!({"scheme": "http"}), "http://a.com:8080/v1/x?q=1"),
+            (json!({"host": "b.com:81"}), "http://b.com:81/v1/x?q=1"),
+            (json!({"prefix": "/v2"}), "http://a.com:8080/v2/x?q=1"),
+            (json!({"path": "/new", "strip_query": true}), "http://a.com:8080/new"),
+        ] {
+            assert_eq!(location(redirect, prefix()), expected);
+        }
+        let template = json!({"template": "/{version}/{*rest}"});
+        let expected = "http://a.com:8080/x/in/v1?q=1";
+        assert_eq!(location(json!({"path": "/{rest}/in/{version}"}), template), expected);
+    }
+
+    #[test]
+    fn mistakes_are_found_when_it_is_built() {
+        for (redirect, at) in [
+            (json!({}), "r"),
+            (json!({"host": "b", "status": 200}), "r.status"),
+            (json!({"scheme": "ftp"}), "r.scheme"),
+            (json!({"host": "b\r\nx: y"}), "r.host"),
+            (json!({"path": "/a", "prefix": "/b"}), "r"),
+            (json!({"path": "/{id}"}), "r.path"),
+        ] {
+            let issues = build(redirect.clone(), &json!({"prefix": "/v1"})).unwrap_err();
+            assert_eq!(issues.len(), 1, "{redirect}: {issues:?}");
+            assert_eq!(issues[0].path, at, "{redirect}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_location_is_a_safe_field_value_whatever_was_requested(
+            host in ".{0,12}", path in "/.{0,12}", query in ".{0,12}"
+        ) {
+            let redirect = build(json!({"scheme": "https"}), &json!(null)).unwrap();
+            let requested = Requested { scheme: "http", host: &host, path: &path, query: Some(&query) };
+            let location = redirect.location(&requested, &found(&json!(null), &path));
+            prop_assert!(location.bytes().all(|byte| byte.is_ascii_graphic()), "{}", location);
+            prop_assert!(HeaderValue::from_str(&location).is_ok());
+        }
+    }
+}

@@ -136,7 +136,9 @@ fn check_groups(replacement: &str, pattern: &Regex) -> Result<(), String> {
 /// Reads a host, with its port where it has one.
 pub(super) fn authority(text: &str, at: &str, issues: &mut Vec<Issue>) -> Option<HeaderValue> {
     let authority = text.parse::<Authority>().ok().filter(|authority| {
-        !authority.host().is_empty() && !text.contains('@') && !text.ends_with(':')
+        let host = authority.host();
+        let whole = host.len() == text.len() || authority.port_u16().is_some();
+        whole && !host.is_empty() && !text.contains('@')
     });
     let value = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     if value.is_none() {
@@ -144,4 +146,116 @@ pub(super) fn authority(text: &str, at: &str, issues: &mut Vec<Issue>) -> Option
         issues.push(Issue::new(at, wrong));
     }
     value
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::route::testing::{found, path_match};
+
+    fn build(rewrite: Value, matches: &Value) -> Result<Target, Vec<Issue>> {
+        let rewrite = serde_json::from_value(rewrite).unwrap();
+        let mut issues = Vec::new();
+        let target = Target::build(&rewrite, path_match(matches).as_ref(), "r", &mut issues);
+        target.ok_or(issues)
+    }
+
+    fn path(rewrite: Value, matches: Value, path: &str) -> String {
+        let target = build(rewrite, &matches).unwrap();
+        target.path(path, &found(&matches, path)).into_owned()
+    }
+
+    #[test]
+    fn a_prefix_is_replaced_with_one_slash_at_the_joint() {
+        for (matched, prefix, sent, expected) in [
+            ("/v1", "/", "/v1", "/"),
+            ("/v1", "/", "/v1/", "/"),
+            ("/v1", "/", "/v1/x", "/x"),
+            ("/v1/", "/", "/v1/x", "/x"),
+            ("/v1/", "/", "/v1", "/"),
+            ("/v1", "/", "/v1//etc", "/etc"),
+            ("/v1", "/api", "/v1", "/api"),
+            ("/v1", "/api", "/v1/", "/api/"),
+            ("/v1/", "/api/", "/v1/x", "/api/x"),
+            ("/v1", "/api/", "/v1", "/api/"),
+            ("/", "/api", "/x", "/api/x"),
+            ("/", "/api", "*", "*"),
+        ] {
+            let rewritten = path(json!({"prefix": prefix}), json!({"prefix": matched}), sent);
+            assert_eq!(rewritten, expected, "{matched} -> {prefix}: {sent}");
+        }
+    }
+
+    #[test]
+    fn a_whole_path_is_filled_with_captures() {
+        let template = json!({"template": "/users/{id}/files/{*rest}"});
+        let rewrite = json!({"path": "/f/{rest}/of/{id}"});
+        assert_eq!(path(rewrite, template, "/users/7/files/a/b"), "/f/a/b/of/7");
+        let regex = json!({"regex": "/(?<year>\\d{4})(?<rest>/.*)?"});
+        assert_eq!(path(json!({"path": "/y{year}{rest}"}), regex, "/2024"), "/y2024");
+    }
+
+    #[test]
+    fn captures_cannot_make_a_dot_segment() {
+        let regex = json!({"regex": "/x(?<a>[^/]*)y/(?<b>.*)"});
+        assert_eq!(path(json!({"path": "/in/{a}/{b}"}), regex, "/x..y/etc"), "/etc");
+        let regex = json!({"regex": {"pattern": "-", "replacement": "/"}});
+        assert_eq!(path(regex, json!({"prefix": "/"}), "/a-..-b"), "/b");
+    }
+
+    #[test]
+    fn every_match_of_a_pattern_is_replaced() {
+        let regex = json!({"regex": {"pattern": "/v(\\d)", "replacement": "/version-${1}"}});
+        assert_eq!(path(regex, json!({"prefix": "/"}), "/v1/x/v2"), "/version-1/x/version-2");
+    }
+
+    #[test]
+    fn mistakes_are_found_when_it_is_built() {
+        let prefix = json!({"prefix": "/a"});
+        for (rewrite, matches, at) in [
+            (json!({"path": "/{id}"}), &prefix, "r.path"),
+            (json!({"path": "/{id}"}), &json!({"template": "/{name}"}), "r.path"),
+            (json!({"path": "x"}), &prefix, "r.path"),
+            (json!({"prefix": "x"}), &prefix, "r.prefix"),
+            (json!({"prefix": "/"}), &json!({"exact": "/a"}), "r.prefix"),
+            (json!({"prefix": "/", "path": "/"}), &prefix, "r"),
+            (json!({"regex": {"pattern": "(", "replacement": ""}}), &prefix, "r.regex.pattern"),
+            (
+                json!({"regex": {"pattern": "(a)", "replacement": "$1x"}}),
+                &prefix,
+                "r.regex.replacement",
+            ),
+            (
+                json!({"regex": {"pattern": "(a)", "replacement": "$2"}}),
+                &prefix,
+                "r.regex.replacement",
+            ),
+            (json!({"host": "a b"}), &prefix, "r.host"),
+            (json!({"host": "a:"}), &prefix, "r.host"),
+            (json!({"host": "u@a"}), &prefix, "r.host"),
+        ] {
+            let issues = build(rewrite.clone(), matches).unwrap_err();
+            assert_eq!(issues.len(), 1, "{rewrite}: {issues:?}");
+            assert_eq!(issues[0].path, at, "{rewrite}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_route_is_not_blamed_twice() {
+        let rewrite = serde_json::from_value(json!({"path": "/{id}"})).unwrap();
+        let matches = path_match(&json!({"template": "/{"}));
+        let mut issues = Vec::new();
+        Target::build(&rewrite, matches.as_ref(), "r", &mut issues);
+        assert_eq!(issues, []);
+    }
+
+    #[test]
+    fn the_host_is_changed_when_one_is_given() {
+        let target = build(json!({"host": "app.internal:8080"}), &json!(null)).unwrap();
+        assert_eq!(target.host().unwrap(), "app.internal:8080");
+        assert_eq!(build(json!({}), &json!(null)).unwrap().host(), None);
+    }
 }

@@ -28,6 +28,10 @@ pub(crate) mod pattern;
 mod rule;
 pub(crate) mod template;
 mod template_tree;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use captures::Captures;
 pub use explain::{Considered, Explanation, Row};

@@ -89,7 +89,7 @@ impl View {
     }
 
     /// A member at random, by weight.
-    pub(super) fn draw(&self, random: &mut SplitMix64) -> usize {
+    fn draw(&self, random: &mut SplitMix64) -> usize {
         let point = random.below(self.total_weight());
         self.members[self.sums.partition_point(|&sum| sum <= point)] as usize
     }
@@ -115,6 +115,11 @@ impl Candidates<'_> {
     /// Whether `endpoint` may be chosen.
     pub(super) fn allow(&self, endpoint: usize) -> bool {
         self.view.weight(endpoint) > 0 && !self.avoid.contains(&endpoint)
+    }
+
+    /// An allowed member at random, by weight.
+    pub(super) fn draw(&self, random: &mut SplitMix64) -> usize {
+        self.first_allowed(random, |random| self.view.draw(random))
     }
 
     /// What `draw` yields, drawn again where it is to be avoided; if that goes on, the next

@@ -104,7 +104,7 @@ impl Balancer {
         loop {
             let from = Candidates { endpoints: &self.endpoints, view: &view, avoid: &avoid };
             let chosen = self.policy.choose(&from, pick);
-            if view.is_panic() || self.endpoints[chosen].health.admit(pick.now) {
+            if !view.has_trials() || self.endpoints[chosen].health.admit(pick.now) {
                 return Some(chosen);
             }
             // Its rest is over, and another request was quicker to try it.

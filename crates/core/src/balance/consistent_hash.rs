@@ -26,9 +26,7 @@ impl ConsistentHash {
 
 impl Policy for ConsistentHash {
     fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize {
-        let anywhere =
-            |pick: &mut Pick<'_>| from.first_allowed(pick.random, |random| from.view.draw(random));
-        let Some(hash) = pick.hash else { return anywhere(pick) };
+        let Some(hash) = pick.hash else { return from.draw(pick.random) };
         let requests = (from.endpoints.total().in_flight() + 1) as f64;
         let share = self.bound * requests / from.view.total_weight() as f64;
         let mut own = None;
@@ -40,6 +38,6 @@ impl Policy for ConsistentHash {
             own.get_or_insert(endpoint);
         }
         // Every one is full for an instant, while others finish or begin: stay with the key's own.
-        own.unwrap_or_else(|| anywhere(pick))
+        own.unwrap_or_else(|| from.draw(pick.random))
     }
 }

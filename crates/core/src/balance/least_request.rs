@@ -1,9 +1,10 @@
 //! Least request.
 //!
 //! The cost of an endpoint is (requests in flight + 1) / weight: what it would carry
-//! with this request, by its strength (the shortest expected delay of LVS). Either all endpoints are compared, or a few drawn at random: two
-//! are enough to be exponentially better than one (Mitzenmacher, *The Power of Two Choices in
-//! Randomized Load Balancing*, 2001), and cost the same for any number of endpoints.
+//! with this request, by its strength (the shortest expected delay of LVS). Either all
+//! endpoints are compared, or a few drawn at random: two are enough to be exponentially
+//! better than one (Mitzenmacher, *The Power of Two Choices in Randomized Load
+//! Balancing*, 2001), and cost the same for any number of endpoints.
 
 use smallvec::SmallVec;
 
@@ -43,13 +44,13 @@ fn least(
     members: impl Iterator<Item = u32>,
     random: &mut SplitMix64,
 ) -> usize {
-    let (mut best, mut load, mut weight, mut ties) = (0, u64::MAX, 1, 0);
+    // More than any endpoint can have, so that the first one is better. No product below exceeds 64 bits.
+    let (mut best, mut load, mut weight, mut ties) = (0, 1 << 32, 1, 0);
     for member in members.map(|member| member as usize).filter(|&member| from.allow(member)) {
-        let its_weight = u64::from(from.view.weight(member));
         let its_load = u64::from(from.endpoints[member].load.in_flight()) + 1;
-        // its_load / its_weight against load / weight
-        let (its_cost, cost) =
-            (u128::from(its_load) * u128::from(weight), u128::from(load) * u128::from(its_weight));
+        let its_weight = u64::from(from.view.weight(member));
+        // load / weight of both, multiplied by both weights
+        let (its_cost, cost) = (its_load * weight, load * its_weight);
         if its_cost < cost {
             ties = 0;
         }

@@ -1,9 +1,9 @@
 //! Picking an endpoint.
 //!
 //! A [`Balancer`] first narrows an upstream's endpoints down to those that may be
-//! picked ([`view`]), which is the same for all policies, and then lets its
+//! picked (`view`), which is the same for all policies, and then lets its
 //! policy choose. A new policy costs its own file, a variant of
-//! [`plan::BalancePolicy`] and a line in [`policy`].
+//! [`plan::BalancePolicy`] and a line in `policy`.
 
 mod check;
 mod consistent_hash;
@@ -17,7 +17,7 @@ mod view;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -93,8 +93,7 @@ impl Balancer {
     /// Resting and unhealthy endpoints are picked only if there are no others (panic mode);
     /// draining ones and those of weight 0 never.
     pub fn pick(&self, pick: &mut Pick<'_>) -> Option<usize> {
-        self.refresh(pick.now);
-        let view = self.view.load();
+        let view = self.view(pick.now);
         if view.is_empty() {
             return None;
         }
@@ -105,7 +104,7 @@ impl Balancer {
         loop {
             let from = Candidates { endpoints: &self.endpoints, view: &view, avoid: &avoid };
             let chosen = self.policy.choose(&from, pick);
-            if view.is_panic() || self.endpoints[chosen].health.admit(pick.now) {
+            if !view.has_trials() || self.endpoints[chosen].health.admit(pick.now) {
                 return Some(chosen);
             }
             // Its rest is over, and another request was quicker to try it.
@@ -116,10 +115,15 @@ impl Balancer {
         }
     }
 
-    fn refresh(&self, now: Moment) {
-        if self.view.load().is_stale(&self.endpoints, now) {
-            self.view.store(Arc::new(View::new(&self.endpoints, now)));
+    /// What may be picked at `now`.
+    fn view(&self, now: Moment) -> Guard<Arc<View>> {
+        let view = self.view.load();
+        if !view.is_stale(&self.endpoints, now) {
+            return view;
         }
+        let view = Arc::new(View::new(&self.endpoints, now));
+        self.view.store(Arc::clone(&view));
+        Guard::from_inner(view)
     }
 }
 

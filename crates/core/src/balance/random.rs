@@ -9,6 +9,6 @@ pub(super) struct Random;
 
 impl Policy for Random {
     fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize {
-        from.first_allowed(pick.random, |random| from.view.draw(random))
+        from.draw(pick.random)
     }
 }

@@ -36,7 +36,8 @@ impl Ring {
             points.extend((0..count).map(|_| positions.next() & HIGH_HALF | index as u64));
         }
         points.sort_unstable();
-        let bits = points.len().max(1).ilog2().min(31);
+        // About four points to an entry: a fraction of a cache line, and a table that stays in the cache.
+        let bits = (points.len() / 4).max(1).ilog2().min(31);
         let shift = 32 - bits;
         let mut first = Vec::with_capacity((1 << bits) + 1);
         for (at, point) in points.iter().enumerate() {

@@ -1,12 +1,13 @@
 //! Smooth weighted round robin.
 //!
 //! The sequence is nginx's (Igor Sysoev's and Maxim Dounin's smooth weighted balancing, 2012):
-//! each turn every endpoint gains its weight, the one that has gained most is picked
-//! and pays the sum of all weights. With weights 5, 1, 1 that is a a b a c a a, where plain weighted round
-//! robin sends five in a row to a.
+//! each turn every endpoint gains its weight, the one that has gained most is picked and
+//! pays the sum of all weights. With weights 5, 1, 1 that is a a b a c a a, where plain
+//! weighted round robin sends five in a row to a.
 //!
-//! Done literally a turn costs O(n). But endpoints of the same weight gain alike, and so take turns in
-//! their order; it is enough to compare one per weight. A turn costs O(distinct weights).
+//! Done literally a turn costs O(n). But endpoints of the same weight gain alike, and so
+//! take turns in their order; it is enough to compare one per weight. A turn costs
+//! O(distinct weights).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

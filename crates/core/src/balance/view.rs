@@ -18,7 +18,8 @@ pub(super) struct View {
     sums: Vec<u64>,
     /// By endpoint: its weight, 0 if it may not be picked.
     weights: Vec<u32>,
-    panic: bool,
+    /// Whether the rest of some members is over, so that they take one request, their trial.
+    trials: bool,
     /// Changes that had been counted when the view was made.
     changes: u64,
     /// When the next rest is over.
@@ -31,11 +32,14 @@ impl View {
         // First, so that a change during the loop makes the view stale.
         let changes = endpoints.changes();
         let mut open = Vec::with_capacity(endpoints.len());
+        let mut trials = false;
         let mut until = Moment(u64::MAX);
         for (index, endpoint) in endpoints.iter().enumerate().filter(|(_, e)| e.is_open()) {
             let blocked = endpoint.health.blocked_until();
             if blocked > now {
                 until = until.min(blocked);
+            } else {
+                trials |= blocked > Moment(0);
             }
             open.push((index as u32, endpoint.weight(), blocked <= now));
         }
@@ -44,7 +48,7 @@ impl View {
             members: Vec::with_capacity(open.len()),
             sums: Vec::with_capacity(open.len()),
             weights: vec![0; endpoints.len()],
-            panic,
+            trials,
             changes,
             until,
         };
@@ -68,9 +72,9 @@ impl View {
         self.members.is_empty()
     }
 
-    /// Whether the members are endpoints that are not available, for want of others.
-    pub(super) fn is_panic(&self) -> bool {
-        self.panic
+    /// Whether some members take one request only.
+    pub(super) fn has_trials(&self) -> bool {
+        self.trials
     }
 
     /// The endpoints that may be picked, ascending.
@@ -89,7 +93,7 @@ impl View {
     }
 
     /// A member at random, by weight.
-    pub(super) fn draw(&self, random: &mut SplitMix64) -> usize {
+    fn draw(&self, random: &mut SplitMix64) -> usize {
         let point = random.below(self.total_weight());
         self.members[self.sums.partition_point(|&sum| sum <= point)] as usize
     }
@@ -115,6 +119,11 @@ impl Candidates<'_> {
     /// Whether `endpoint` may be chosen.
     pub(super) fn allow(&self, endpoint: usize) -> bool {
         self.view.weight(endpoint) > 0 && !self.avoid.contains(&endpoint)
+    }
+
+    /// An allowed member at random, by weight.
+    pub(super) fn draw(&self, random: &mut SplitMix64) -> usize {
+        self.first_allowed(random, |random| self.view.draw(random))
     }
 
     /// What `draw` yields, drawn again where it is to be avoided; if that goes on, the next

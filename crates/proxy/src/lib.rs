@@ -1,3 +1,4 @@
 //! placeholder
 
+pub mod telemetry;
 pub mod tls;

@@ -9,7 +9,11 @@ mod server;
 mod sni;
 pub mod stream;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 
 use std::sync::{Arc, LazyLock};
 

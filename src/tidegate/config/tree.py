@@ -117,6 +117,36 @@ class Source:
                 break
         return place
 
+    def text(self, path: Sequence[str | int]) -> str | None:
+        """The text that is written at `path`; None if there is none."""
+        node: Node | None = self.root
+        for step in path:
+            if isinstance(node, MappingNode):
+                entry = node.entries.get(str(step))
+                node = entry.node if entry else None
+            elif isinstance(node, ListNode) and isinstance(step, int):
+                node = node.items[step]
+        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
     def problem(self, path: Sequence[str | int], message: str, *, hint: str | None = None, key: bool = False) -> Problem:
         """A mistake at the option `path`, with its place."""
         return Problem(message, dotted(path), *self.place(path, key=key), hint=hint)
+
+
+def find(node: Node, pattern: Sequence[str], path: OptionPath = ()) -> Iterator[tuple[OptionPath, Node]]:
+    """What is written at the places that `pattern` describes; `*` stands for every item of a list."""
+    if not pattern:
+        yield path, node
+    elif pattern[0] == "*":
+        if isinstance(node, ListNode):
+            for index, item in enumerate(node.items):
+                yield from find(item, pattern[1:], (*path, index))
+    elif isinstance(node, MappingNode) and pattern[0] in node.entries:
+        yield from find(node.entries[pattern[0]].node, pattern[1:], (*path, pattern[0]))
+
+
+def find_texts(node: Node, pattern: Sequence[str]) -> Iterator[tuple[OptionPath, str]]:
+    """Like `find`, for texts only."""
+    for path, found in find(node, pattern):
+        if isinstance(found, Scalar) and isinstance(found.value, str):
+            yield path, found.value

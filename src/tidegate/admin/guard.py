@@ -1,10 +1,11 @@
 """What is let in to the admin API, before anything of a request is looked at more closely.
 
 - A token, where one is set, has to be shown (RFC 6750), except to ask for health, which orchestrators do.
-- Without a token and without TLS client certificates, whoever reaches the loopback address is trusted. A web page in the
-  operator's browser reaches it too, so a request has to name a loopback host (against DNS rebinding), and one that
-  changes something must not come from another origin and must carry JSON (against cross-site request forgery).
-- A body is read as a whole, of bounded size and in bounded time, so that what follows never waits for a client.
+- Without a token and without TLS client certificates, whoever reaches the loopback address is trusted. A web
+  page in the operator's browser reaches it too, so a request has to name a loopback host (against DNS
+  rebinding), and one that changes something must not come from another origin and must carry JSON (against
+  cross-site request forgery).
+- A body is read as a whole, of bounded size and in bounded time: what follows never waits for a client.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ OPEN_PATHS = frozenset({"/v1/health", "/v1/health/live", "/v1/health/ready"})
 JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request is not let in."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
@@ -54,7 +55,7 @@ class Guard:
             body = await _whole_body(headers, receive)
             if body and scope["method"] not in SAFE_METHODS:
                 _check_type(headers)
-        except Refused as refused:
+        except RefusedError as refused:
             answer = problem(refused.status, str(refused), headers=refused.headers)
             await answer(scope, receive, send)
             return
@@ -63,14 +64,15 @@ class Guard:
     def _check_client(self, path: str, headers: Headers) -> None:
         if self.credentials.token is not None:
             if path not in OPEN_PATHS and not self._shows_token(headers):
-                raise Refused(
+                raise RefusedError(
                     401,
                     "A token is needed: send `Authorization: Bearer …`.",
                     {"WWW-Authenticate": 'Bearer realm="tidegate"'},
                 )
         elif not self.credentials.client_certificates and not _names_loopback(headers.get("host", "")):
-            raise Refused(
-                403, "Without a token, only requests for localhost, 127.0.0.1 or [::1] are answered (Host field)."
+            raise RefusedError(
+                403,
+                "Without a token, only requests for localhost, 127.0.0.1 or [::1] are answered (Host field).",
             )
 
     def _shows_token(self, headers: Headers) -> bool:
@@ -93,17 +95,17 @@ def _check_origin(headers: Headers) -> None:
     """A browser names the page's origin when it writes; programs do not."""
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-        raise Refused(403, "Changes from pages of another origin are refused.")
+        raise RefusedError(403, "Changes from pages of another origin are refused.")
 
 
 def _check_type(headers: Headers) -> None:
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in JSON_TYPES:
-        raise Refused(415, f"The body must be JSON: one of {', '.join(sorted(JSON_TYPES))}.")
+        raise RefusedError(415, f"The body must be JSON: one of {', '.join(sorted(JSON_TYPES))}.")
 
 
 async def _whole_body(headers: Headers, receive: Receive) -> bytes:
-    too_large = Refused(413, f"A body may have {BODY_BYTES} bytes.", {"Connection": "close"})
+    too_large = RefusedError(413, f"A body may have {BODY_BYTES} bytes.", {"Connection": "close"})
     if int(headers.get("content-length", "0")) > BODY_BYTES:
         raise too_large
     body = bytearray()
@@ -117,7 +119,7 @@ async def _whole_body(headers: Headers, receive: Receive) -> bytes:
                 if len(body) > BODY_BYTES:
                     raise too_large
     except TimeoutError:
-        raise Refused(408, "The body did not arrive in time.", {"Connection": "close"}) from None
+        raise RefusedError(408, "The body did not arrive in time.", {"Connection": "close"}) from None
     return bytes(body)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from tidegate.config.problem import ConfigError, Problem
-from tidegate.control.gateway import Conflict, Missing, Stale
+from tidegate.control.gateway import ConflictError, MissingError, StaleError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -68,7 +68,7 @@ def add_handlers(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_malformed)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unforeseen)
-    for kind, status in ((Stale, 412), (Missing, 404), (Conflict, 409)):
+    for kind, status in ((StaleError, 412), (MissingError, 404), (ConflictError, 409)):
         app.exception_handler(kind)(_answering(status))
 
 

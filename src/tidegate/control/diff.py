@@ -1,7 +1,7 @@
 """What differs between two documents, option by option.
 
-Members of a list that have a name or an address are compared by it, not by their position, so that a route put in
-between others is one difference.
+Members of a list that have a name or an address are compared by it, not by their position, so that a route
+put in between others is one difference.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ IDENTITIES = ("name", "address")
 
 @dataclass(frozen=True)
 class Edit:
-    """One option that differs: its path, like `upstreams[app].endpoints[10.0.0.1:80].weight`, and both values.
+    """One option that differs: its path, like `upstreams[app].endpoints[[::1]:80].weight`, and both values.
 
     None stands for an option that is not there.
     """

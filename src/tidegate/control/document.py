@@ -1,6 +1,6 @@
 """Configuration documents: the configuration as plain data, which is what is stored, compared and edited.
 
-A document holds what the user gave and nothing else: defaults are left out, and files stay the paths they are.
+A document holds what the user gave and no more: defaults are left out, and files stay the paths they are.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ def redact(document: Document) -> Document:
 
 
 def keep_secrets(edited: Document, current: Document) -> Document:
-    """`edited` with the secrets of `current` wherever it says `***`, so that what was read can be sent back."""
+    """`edited` with the secrets of `current` where it says `***`, so that what was read can be sent back."""
     for section, option in SECRETS:
         held = edited.get(section)
         if isinstance(held, dict) and held.get(option) == REDACTED:

@@ -3,19 +3,19 @@
 from typing import Any
 
 from tidegate.control.document import Document
-from tidegate.control.gateway import Conflict, Missing
+from tidegate.control.gateway import ConflictError, MissingError
 
 
 def add(document: Document, upstream: str, endpoint: dict[str, Any]) -> Document:
-    """With one endpoint more. Raises Missing, and Conflict if the upstream has that address already."""
+    """With one endpoint more. Raises MissingError, and ConflictError if that address is there already."""
     endpoints = _endpoints(document, upstream)
     if any(each["address"] == endpoint["address"] for each in endpoints):
-        raise Conflict(f"upstream {upstream} has an endpoint {endpoint['address']} already")
+        raise ConflictError(f"upstream {upstream} has an endpoint {endpoint['address']} already")
     return _with_endpoints(document, upstream, [*endpoints, endpoint])
 
 
 def change(document: Document, upstream: str, address: str, options: dict[str, Any]) -> Document:
-    """With other options for one endpoint. Raises Missing."""
+    """With other options for one endpoint. Raises MissingError."""
     endpoints = _endpoints(document, upstream)
     _require(endpoints, upstream, address)
     changed = [{**each, **options} if each["address"] == address else each for each in endpoints]
@@ -23,7 +23,7 @@ def change(document: Document, upstream: str, address: str, options: dict[str, A
 
 
 def remove(document: Document, upstream: str, address: str) -> Document:
-    """Without one endpoint. Raises Missing."""
+    """Without one endpoint. Raises MissingError."""
     endpoints = _endpoints(document, upstream)
     _require(endpoints, upstream, address)
     return _with_endpoints(document, upstream, [each for each in endpoints if each["address"] != address])
@@ -34,16 +34,17 @@ def _endpoints(document: Document, upstream: str) -> list[dict[str, Any]]:
         if each["name"] == upstream:
             endpoints: list[dict[str, Any]] = each.get("endpoints", [])
             return endpoints
-    raise Missing(f"there is no upstream {upstream}")
+    raise MissingError(f"there is no upstream {upstream}")
 
 
 def _require(endpoints: list[dict[str, Any]], upstream: str, address: str) -> None:
     if all(each["address"] != address for each in endpoints):
-        raise Missing(f"upstream {upstream} has no endpoint {address}")
+        raise MissingError(f"upstream {upstream} has no endpoint {address}")
 
 
 def _with_endpoints(document: Document, upstream: str, endpoints: list[dict[str, Any]]) -> Document:
     upstreams = [
-        {**each, "endpoints": endpoints} if each["name"] == upstream else each for each in document["upstreams"]
+        {**each, "endpoints": endpoints} if each["name"] == upstream else each
+        for each in document["upstreams"]
     ]
     return {**document, "upstreams": upstreams}

@@ -1,7 +1,7 @@
 """The gateway: the engine, the configuration it serves, and the one way by which that changes.
 
-Every change, wherever it comes from, is the same act: candidate → validate → prepare → diff → commit → record. A
-change that fails on the way changes nothing.
+Every change, wherever it comes from, is the same act: candidate → validate → prepare → diff → commit →
+record. A change that fails on the way changes nothing.
 """
 
 import asyncio
@@ -32,15 +32,15 @@ REFUSALS_KEPT = 50
 log = structlog.get_logger("tidegate.control")
 
 
-class Stale(Exception):
+class StaleError(Exception):
     """The change was made against another configuration than the one that is served."""
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """A change or a question names something that is not there; the message says what."""
 
 
-class Conflict(Exception):
+class ConflictError(Exception):
     """A change cannot be made to the configuration as it is; the message says why."""
 
 
@@ -140,9 +140,10 @@ class Gateway:
     ) -> Change:
         """Serve what `candidate` reads, or with `dry_run` say what that would change.
 
-        Changes are made one at a time, and a change that began is finished even if its caller is gone. `candidate`
-        is called in a thread when the change's turn has come, so that it may build on what is served then.
-        Raises ConfigError with everything that is wrong, and Stale if what is served has none of the etags in `expect`.
+        Changes are made one at a time, and a change that began is finished even if its caller is gone.
+        `candidate` is called in a thread when the change's turn has come, so that it may build on what is
+        served then. Raises ConfigError with everything that is wrong, and StaleError if what is served has
+        none of the etags in `expect`.
         """
         return await asyncio.shield(self._in_turn(candidate, origin, expect, dry_run))
 
@@ -160,35 +161,39 @@ class Gateway:
         )
 
     async def reload(self, origin: Origin) -> Change:
-        """Serve what the configuration file says now. Raises Conflict if there is none; otherwise as `apply`."""
+        """Serve what the file says now. Raises ConflictError if there is none; otherwise as `apply`."""
         if self.source.file is None:
-            raise Conflict("tidegate was started without a configuration file, so there is none to reload")
+            raise ConflictError(
+                "tidegate was started without a configuration file, so there is none to reload"
+            )
         return await self.apply(self.source.read, origin)
 
     async def reread(self, origin: Origin) -> Change:
         """Serve the same document, with the present contents of the files it names."""
         return await self.edit(lambda document: document, origin)
 
-    async def rollback(self, number: int, *, expect: frozenset[str] | None = None, dry_run: bool = False) -> Change:
+    async def rollback(
+        self, number: int, *, expect: frozenset[str] | None = None, dry_run: bool = False
+    ) -> Change:
         """Serve an earlier generation's document again, as a new generation.
 
-        Raises Missing; otherwise as `apply`.
+        Raises MissingError; otherwise as `apply`.
         """
         document = await self.document(number)
         return await self.edit(lambda _: document, "rollback", expect=expect, dry_run=dry_run)
 
     async def generation(self, number: int) -> Generation:
-        """The generation of that number. Raises Missing."""
+        """The generation of that number. Raises MissingError."""
         generation = await asyncio.to_thread(self.store.get, number)
         if generation is None:
-            raise Missing(f"there is no generation {number}")
+            raise MissingError(f"there is no generation {number}")
         return generation
 
     async def document(self, number: int) -> Document:
-        """The document of a generation. Raises Missing."""
+        """The document of a generation. Raises MissingError."""
         document = await asyncio.to_thread(self.store.document, number)
         if document is None:
-            raise Missing(f"there is no generation {number}")
+            raise MissingError(f"there is no generation {number}")
         return document
 
     async def _in_turn(
@@ -196,7 +201,7 @@ class Gateway:
     ) -> Change:
         async with self._one_at_a_time:
             if expect is not None and self.running.generation.etag not in expect:
-                raise Stale(f"the configuration has changed; its etag is {self.running.generation.etag} now")
+                raise StaleError(f"the configuration has changed: it is {self.running.generation.etag} now")
             try:
                 ready = await asyncio.to_thread(self._prepare, candidate)
             except ConfigError as error:
@@ -204,7 +209,10 @@ class Gateway:
                     self._refuse(origin, error)
                 raise
             served = self._running
-            changed = served is None or (served.generation.etag, served.plan.json) != (ready.etag, ready.plan.json)
+            changed = served is None or (served.generation.etag, served.plan.json) != (
+                ready.etag,
+                ready.plan.json,
+            )
             generation = served.generation if served else None
             if dry_run:
                 generation = None

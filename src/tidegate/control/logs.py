@@ -1,4 +1,4 @@
-"""The process's own log on standard error: text for people, JSON for machines. The engine logs in the same two shapes."""
+"""The process's own log on standard error: text for people, JSON for machines, as the engine's is."""
 
 import logging
 import os
@@ -8,12 +8,13 @@ from typing import Literal
 import structlog
 
 Format = Literal["text", "json"]
-LEVELS = ("debug", "info", "warning", "error")
+Level = Literal["error", "warn", "info", "debug", "trace"]
+NUMBERS: dict[Level, int] = {"error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}
 QUIETED = ("watchfiles", "uvicorn", "asyncio")
 """Libraries whose everyday events are no news to an operator."""
 
 
-def configure(format: Format, level: str) -> None:
+def configure(format: Format, level: Level) -> None:
     """Send structured and standard logging alike to standard error, in one shape."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -45,26 +46,15 @@ def configure(format: Format, level: str) -> None:
     set_level(level)
 
 
-def default_format() -> Format:
-    """Text where a person is watching, JSON otherwise."""
-    return "text" if sys.stderr.isatty() else "json"
-
-
-def level() -> str:
+def level() -> Level:
     """The level that is logged from."""
-    return logging.getLevelName(logging.getLogger().level).lower()
+    threshold = logging.getLogger().level
+    return next(name for name, number in NUMBERS.items() if number <= threshold)
 
 
-def set_level(level: str) -> None:
-    """Log from `level` on. Raises ValueError if it is not one of LEVELS."""
-    if level not in LEVELS:
-        raise ValueError(f"{level!r} is not a level; levels are {', '.join(LEVELS)}")
-    logging.getLogger().setLevel(level.upper())
-
-
-def engine_directive(level: str) -> str:
-    """The level in the words of the engine's log."""
-    return "warn" if level == "warning" else level
+def set_level(level: Level) -> None:
+    """Log from `level` on."""
+    logging.getLogger().setLevel(NUMBERS[level])
 
 
 def _shape(format: Format) -> list[structlog.typing.Processor]:

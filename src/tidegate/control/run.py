@@ -1,7 +1,8 @@
 """The life of the process: load, start the engine, commit, open the admin API, watch, and stop in good order.
 
-The proxy serves first. What only the admin API needs is imported after that, while its socket already listens, so that
-starting feels immediate and an early client of the admin API waits instead of being refused.
+The proxy serves first. What only the admin API needs is imported after that, while its socket already
+listens, so that starting feels immediate and an early client of the admin API waits instead of being
+refused.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import structlog
 from tidegate._engine import Engine
 from tidegate.config.load import Loaded
 from tidegate.config.model import Config
+from tidegate.config.model.text import split_address
 from tidegate.config.problem import ConfigError
 from tidegate.control import logs, systemd
 from tidegate.control.gateway import Change, Gateway, Running
@@ -35,21 +37,20 @@ class StartError(Exception):
 def run(source: Source, *, served: Callable[[Config], None] | None = None) -> None:
     """Serve until a signal stops the process; `served` is called once requests are taken.
 
-    The first SIGTERM or SIGINT lets connections finish for at most `drain_timeout`, the second ends the process at
-    once. SIGHUP reloads. Raises ConfigError, StoreError and StartError, all before anything is served.
+    The first SIGTERM or SIGINT lets connections finish for at most `drain_timeout`, the second ends the
+    process at once. SIGHUP reloads. Raises ConfigError, StoreError and StartError, all before anything is
+    served.
     """
     loaded = source.read()
     config = loaded.config
-    logs.configure(config.log.format or logs.default_format(), config.log.level)
-    store = Store(config.state_dir)
+    logs.configure(config.log.format, config.log.level)
+    store = Store(Path(config.state_dir) if config.state_dir else None)
     try:
         origin: Origin = "start"
         if config.restore == "last" and (restored := _last_generation(source, store)):
             loaded, config, origin = restored, restored.config, "restore"
         listener = _admin_listener(config)
-        engine = Engine(
-            config.workers, config.log.format or logs.default_format(), logs.engine_directive(config.log.level)
-        )
+        engine = Engine(config.workers, config.log.format, config.log.level)
         process = _Process(Gateway(engine, store, source), listener)
         asyncio.run(process.live(loaded, origin, served))
     finally:
@@ -76,13 +77,29 @@ def _admin_listener(config: Config) -> socket.socket | None:
     """The admin API's socket, listening already. Raises StartError."""
     if not config.admin.enabled:
         return None
-    host, _, port = config.admin.address.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    address = config.admin.address
     try:
-        return socket.create_server((host, int(port)), family=family)
+        if address.startswith("unix:"):
+            return _unix_listener(Path(address.removeprefix("unix:")))
+        host, port = split_address(address)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise StartError(f"the admin API cannot listen on {config.admin.address}: {error.strerror}") from error
+        raise StartError(f"the admin API cannot listen on {address}: {error.strerror}") from error
+
+
+def _unix_listener(path: Path) -> socket.socket:
+    """A socket that its owner alone may use; one left behind by a process that is gone is replaced."""
+    listener = socket.socket(socket.AF_UNIX)
+    if path.is_socket():
+        try:
+            socket.socket(socket.AF_UNIX).connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen()
+    return listener
 
 
 class _Process:
@@ -142,7 +159,7 @@ class _Process:
             log.error("a background task failed", exc_info=error)
 
     async def _files_changed(self, files: frozenset[Path]) -> None:
-        """A changed configuration file is what is wanted now; a changed certificate belongs to what is served."""
+        """A configuration file says what is wanted now; a certificate belongs to what is served."""
         log.info("files changed", files=sorted(map(str, files)))
         if files & self.gateway.running.sources:
             await self._reload("file")
@@ -164,7 +181,7 @@ class _Process:
             systemd.notify("READY=1")
 
     def _follow_log_level(self) -> Callable[[Running], None]:
-        """Set the level when the configuration's changes, and leave alone what was set by the admin API otherwise."""
+        """Set the level when the configuration's changes, and otherwise leave what the admin API has set."""
         configured = self.gateway.running.config.log.level
 
         def follow(running: Running) -> None:
@@ -172,7 +189,7 @@ class _Process:
             if running.config.log.level != configured:
                 configured = running.config.log.level
                 logs.set_level(configured)
-                self.gateway.engine.set_log_filter(logs.engine_directive(configured))
+                self.gateway.engine.set_log_filter(configured)
 
         return follow
 
@@ -184,8 +201,7 @@ class _Process:
 
         admin = AdminServer(self.gateway)
         serving = self._spawn(admin.serve(sockets=[self.listener]))
-        host, port = self.listener.getsockname()[:2]
-        log.info("admin API serving", host=host, port=port)
+        log.info("admin API serving", address=self.listener.getsockname())
 
         async def close() -> None:
             admin.should_exit = True

@@ -26,7 +26,8 @@ CREATE TABLE generations (
     document BLOB NOT NULL
 )
 """
-COLUMNS = "number, time, origin, etag, summary"
+NEWEST = 2**63 - 1
+"""A number that none is above."""
 
 
 class StoreError(Exception):
@@ -66,22 +67,22 @@ class Store:
 
     def last(self) -> Generation | None:
         """The newest generation."""
-        found = self._select(f"SELECT {COLUMNS} FROM generations ORDER BY number DESC LIMIT 1")
-        return found[0] if found else None
+        return next(iter(self.newest(1)), None)
 
     def get(self, number: int) -> Generation | None:
         """The generation of that number."""
-        found = self._select(f"SELECT {COLUMNS} FROM generations WHERE number = ?", number)
-        return found[0] if found else None
+        return next((found for found in self._select(number, 1) if found.number == number), None)
 
     def newest(self, count: int) -> list[Generation]:
         """Up to `count` generations, the newest first."""
-        return self._select(f"SELECT {COLUMNS} FROM generations ORDER BY number DESC LIMIT ?", count)
+        return self._select(NEWEST, count)
 
     def document(self, number: int) -> Document | None:
         """The document of the generation of that number."""
         with self._lock:
-            row = self._database.execute("SELECT document FROM generations WHERE number = ?", (number,)).fetchone()
+            row = self._database.execute(
+                "SELECT document FROM generations WHERE number = ?", (number,)
+            ).fetchone()
         if row is None:
             return None
         document: Document = json.loads(zlib.decompress(row[0]))
@@ -92,9 +93,13 @@ class Store:
         with self._lock:
             self._database.close()
 
-    def _select(self, query: str, *parameters: int) -> list[Generation]:
+    def _select(self, highest: int, count: int) -> list[Generation]:
         with self._lock:
-            rows = self._database.execute(query, parameters).fetchall()
+            rows = self._database.execute(
+                "SELECT number, time, origin, etag, summary FROM generations "
+                "WHERE number <= ? ORDER BY number DESC LIMIT ?",
+                (highest, count),
+            ).fetchall()
         return [
             Generation(number, datetime.fromtimestamp(time, UTC), origin, etag, json.loads(summary))
             for number, time, origin, etag, summary in rows
@@ -106,7 +111,9 @@ def _open(place: str) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode = WAL")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"it was written by a newer tidegate (schema {version}, not {SCHEMA_VERSION})")
+        raise sqlite3.DatabaseError(
+            f"it was written by a newer tidegate (schema {version}, not {SCHEMA_VERSION})"
+        )
     if version == 0:
         with database:
             database.execute(SCHEMA)

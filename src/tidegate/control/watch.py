@@ -1,8 +1,8 @@
 """Watching the files that the configuration was made from.
 
-Events only say when to look. What counts is whether a file *is* another one than before (inode, size, time of change,
-where its links lead), so that a file written in place, replaced by rename, or swapped by a link further up
-(Kubernetes' ConfigMaps) is noticed alike, and events of other files in the same folder are not.
+Events only say when to look. What counts is whether a file *is* another one than before (inode, size, time of
+change, where its links lead), so that a file written in place, replaced by rename, or swapped by a link
+further up (Kubernetes' ConfigMaps) is noticed alike, and events of other files in the same folder are not.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class Watcher:
                     break
 
     async def _look(self) -> None:
-        """Report the files that are not what they were, then follow those that the configuration names now."""
+        """Report the files that are not what they were, then follow those that are named now."""
         before, self._seen = self._seen, marks(self._seen)
         changed = frozenset(file for file, mark in self._seen.items() if mark != before[file])
         if changed:

@@ -19,9 +19,11 @@ def _body(*media_types: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-@router.get("", summary="The configuration", responses={200: {"model": dict[str, Any]}}, response_class=Response)
+@router.get(
+    "", summary="The configuration", responses={200: {"model": dict[str, Any]}}, response_class=Response
+)
 async def show(gateway: TheGateway) -> Response:
-    """What was configured, without defaults. Secrets are shown as `***`, and kept when they are sent back so."""
+    """What was configured, without defaults. Secrets are shown as `***`, and kept when sent back so."""
     running = gateway.running
     text = await asyncio.to_thread(lambda: canonical(redact(running.document)))
     return Response(text, media_type="application/json", headers={"ETag": running.generation.etag})
@@ -63,7 +65,7 @@ async def patch(
     expected: Expected,
     dry_run: DryRun = False,
 ) -> ChangeView:
-    """Change the configuration by a JSON merge patch (RFC 7386): null removes, lists are replaced as a whole."""
+    """Change it by a JSON merge patch (RFC 7386): null removes, lists are replaced as a whole."""
     document = await _document(request)
     change = await gateway.edit(
         lambda current: keep_secrets(merge_patch(current, document), current),

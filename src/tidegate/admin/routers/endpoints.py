@@ -1,4 +1,4 @@
-"""/v1/upstreams/{name}/endpoints: an upstream's members. Every change is a generation of the configuration."""
+"""/v1/upstreams/{name}/endpoints: an upstream's members. Every change makes a generation."""
 
 from typing import Annotated, Any
 
@@ -71,7 +71,10 @@ async def change(
     """An endpoint that drains finishes the requests it has and gets no new ones."""
     given = options.model_dump(exclude_unset=True)
     done = await gateway.edit(
-        lambda document: endpoints.change(document, name, address, given), origin, expect=expected, dry_run=dry_run
+        lambda document: endpoints.change(document, name, address, given),
+        origin,
+        expect=expected,
+        dry_run=dry_run,
     )
     return changed(done, response)
 

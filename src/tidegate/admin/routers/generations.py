@@ -50,7 +50,8 @@ async def diff(
     gateway: TheGateway,
     number: Number,
     against: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="The older one; without it, the one that is served now.")
+        int | None,
+        Query(ge=1, le=2**63 - 1, description="The older one; without it, the one that is served now."),
     ] = None,
 ) -> list[EditView]:
     """Every option that differs: `old` as in `against`, `new` as in this generation."""

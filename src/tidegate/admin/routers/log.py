@@ -1,16 +1,13 @@
 """/v1/log: the level of the process's own log, until the next start."""
 
-from typing import Literal
-
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
 from tidegate.admin.context import TheGateway
 from tidegate.control import logs
+from tidegate.control.logs import Level
 
 router = APIRouter(prefix="/v1/log", tags=["log"])
-
-Level = Literal["debug", "info", "warning", "error"]
 
 
 class LogView(BaseModel):
@@ -32,14 +29,14 @@ class LogChange(LogView):
 @router.get("", summary="The log level")
 async def show() -> LogView:
     """The level that is logged from now."""
-    return LogView.model_validate({"level": logs.level()})
+    return LogView(level=logs.level())
 
 
 @router.put("", summary="Set the log level")
 async def replace(gateway: TheGateway, wanted: LogChange) -> LogView:
-    """Log from this level on; no generation is made of it, and the configuration's level holds again after a start."""
+    """Log from this level on. It makes no generation; the configuration's level holds again after a start."""
     try:
-        gateway.engine.set_log_filter(wanted.engine or logs.engine_directive(wanted.level))
+        gateway.engine.set_log_filter(wanted.engine or wanted.level)
     except ValueError as error:
         raise HTTPException(422, f"The engine's directives are malformed: {error}") from None
     logs.set_level(wanted.level)

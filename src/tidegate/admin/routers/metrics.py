@@ -31,11 +31,14 @@ def control_metrics(gateway: Gateway) -> str:
         "# HELP tidegate_config_generation Number of the configuration generation that is served.",
         "# TYPE tidegate_config_generation gauge",
         f"tidegate_config_generation {generation.number}",
-        "# HELP tidegate_config_last_change_timestamp_seconds When the generation that is served was committed.",
+        "# HELP tidegate_config_last_change_timestamp_seconds When what is served was committed.",
         "# TYPE tidegate_config_last_change_timestamp_seconds gauge",
         f"tidegate_config_last_change_timestamp_seconds {generation.time.timestamp():.3f}",
         "# HELP tidegate_reloads_total Configuration changes by how they ended.",
         "# TYPE tidegate_reloads_total counter",
-        *(f'tidegate_reloads_total{{result="{result}"}} {count}' for result, count in gateway.results.items()),
+        *(
+            f'tidegate_reloads_total{{result="{result}"}} {count}'
+            for result, count in gateway.results.items()
+        ),
     ]
     return "\n".join(lines) + "\n"

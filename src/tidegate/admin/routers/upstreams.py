@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from tidegate.admin.context import TheGateway
-from tidegate.control.gateway import Gateway, Missing
+from tidegate.control.gateway import Gateway, MissingError
 
 router = APIRouter(prefix="/v1/upstreams", tags=["upstreams"])
 
@@ -35,8 +35,8 @@ async def live_upstreams(gateway: Gateway) -> list[dict[str, Any]]:
 
 
 async def live_upstream(gateway: Gateway, name: str) -> dict[str, Any]:
-    """One upstream with its live state. Raises Missing."""
+    """One upstream with its live state. Raises MissingError."""
     for upstream in await live_upstreams(gateway):
         if upstream["name"] == name:
             return upstream
-    raise Missing(f"there is no upstream {name}")
+    raise MissingError(f"there is no upstream {name}")

@@ -1,0 +1,23 @@
+"""`tidegate check`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidegate.cli import output
+from tidegate.cli.configuration import load_plan
+
+NAME = "check"
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="The configuration file (YAML, TOML or JSON).")],
+) -> None:
+    """Check a configuration file, and show everything that is wrong with it."""
+    loaded, _ = load_plan(file)
+    config = loaded.config
+    counts = (
+        f"{len(config.listeners)} listeners, {len(config.routes)} routes, {len(config.upstreams)} upstreams"
+    )
+    output.console().print(f"{file} is good: {counts}", markup=False)

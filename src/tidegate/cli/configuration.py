@@ -1,0 +1,42 @@
+"""A configuration file, as commands read it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tidegate.cli import exits
+from tidegate.cli.excerpt import print_problems
+
+if TYPE_CHECKING:
+    from tidegate.config.load import Loaded
+    from tidegate.config.plan import Plan
+
+
+@contextmanager
+def problems_shown() -> Iterator[None]:
+    """Show what is wrong with a configuration that is refused, and end."""
+    from tidegate.config.problem import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        print_problems(error.problems)
+        raise typer.Exit(exits.REFUSED) from None
+
+
+def load_plan(file: Path) -> tuple["Loaded", "Plan"]:
+    """The file's configuration and its plan, checked by the engine too."""
+    from tidegate._engine import check_plan
+    from tidegate.config.load import load_file
+    from tidegate.config.plan import build_plan
+    from tidegate.config.problem import ConfigError, problems_from_engine
+
+    with problems_shown():
+        loaded = load_file(file)
+        plan = build_plan(loaded)
+        if errors := check_plan(plan.json):
+            raise ConfigError(problems_from_engine(errors, loaded.source))
+        return loaded, plan

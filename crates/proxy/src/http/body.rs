@@ -1,6 +1,8 @@
 //! The one body type: a stream of frames, whoever sends them.
 
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -8,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tidegate_core::failure::Failure;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{h1, h2};
 
@@ -41,8 +44,10 @@ pub enum Body {
     H2Response(Box<h2::client::Exchange>),
     /// The connection itself, which now speaks another protocol (101).
     Upgraded(Box<h1::client::Upgraded>),
-    /// At most so much content.
-    Capped(Box<Capped>),
+    /// Content that is counted and limited.
+    Metered(Box<Metered>),
+    /// Content that must be complete in time.
+    Timed(Box<Timed>),
     /// Content that is copied to a mirror on its way.
     Tee(Box<Tee>),
     /// The mirror's copy.
@@ -69,7 +74,8 @@ impl Body {
             Self::H1Response(exchange) => exchange.poll_frame(cx),
             Self::H2Request(incoming) => incoming.poll_frame(cx, Failure::ClientGone),
             Self::H2Response(exchange) => exchange.poll_frame(cx),
-            Self::Capped(capped) => capped.poll_frame(cx),
+            Self::Metered(metered) => metered.poll_frame(cx),
+            Self::Timed(timed) => timed.poll_frame(cx),
             Self::Tee(tee) => tee.poll_frame(cx),
             Self::Copy(copy) => copy.poll_frame(cx),
         }
@@ -84,15 +90,27 @@ impl Body {
             Self::H1Response(exchange) => exchange.is_end(),
             Self::H2Request(incoming) => incoming.is_end(),
             Self::H2Response(exchange) => exchange.is_end(),
-            Self::Capped(capped) => capped.inner.is_end(),
+            Self::Metered(metered) => metered.inner.is_end(),
+            Self::Timed(timed) => timed.inner.is_end(),
             Self::Tee(tee) => tee.inner.is_end(),
             Self::Copy(_) => false,
         }
     }
 
-    /// This body, failing with [`Failure::BodyTooLarge`] where it goes beyond `limit` bytes.
-    pub fn capped(self, limit: u64) -> Self {
-        if self.is_end() { self } else { Self::Capped(Box::new(Capped { inner: self, left: limit })) }
+    /// This body, its bytes counted in `taken`, failing with [`Failure::BodyTooLarge`] where they
+    /// go beyond `limit`.
+    pub fn metered(self, limit: Option<u64>, taken: Rc<Cell<u64>>) -> Self {
+        let limit = limit.unwrap_or(u64::MAX);
+        Self::Metered(Box::new(Metered { inner: self, limit, taken }))
+    }
+
+    /// This body, failing as `late` where it is not complete at `deadline`.
+    pub fn timed(self, deadline: Instant, late: Failure) -> Self {
+        if self.is_end() {
+            return self;
+        }
+        let timer = Box::pin(sleep_until(deadline));
+        Self::Timed(Box::new(Timed { inner: self, timer, late }))
     }
 
     /// This body, and a copy of it. The copy breaks off where its reader falls
@@ -108,22 +126,41 @@ impl Body {
     }
 }
 
-/// See [`Body::capped`].
-pub struct Capped {
+/// See [`Body::metered`].
+pub struct Metered {
     inner: Body,
-    left: u64,
+    limit: u64,
+    taken: Rc<Cell<u64>>,
 }
 
-impl Capped {
+impl Metered {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
         let frame = ready!(self.inner.poll_frame(cx));
         if let Some(Ok(Frame::Data(data))) = &frame {
-            match self.left.checked_sub(data.len() as u64) {
-                Some(left) => self.left = left,
-                None => return Poll::Ready(Some(Err(Failure::BodyTooLarge))),
+            let taken = self.taken.get() + data.len() as u64;
+            self.taken.set(taken);
+            if taken > self.limit {
+                return Poll::Ready(Some(Err(Failure::BodyTooLarge)));
             }
         }
         Poll::Ready(frame)
+    }
+}
+
+/// See [`Body::timed`].
+pub struct Timed {
+    inner: Body,
+    timer: Pin<Box<Sleep>>,
+    late: Failure,
+}
+
+impl Timed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
+        if let Poll::Ready(frame) = self.inner.poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(Some(Err(self.late)))
     }
 }
 

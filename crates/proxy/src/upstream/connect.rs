@@ -24,11 +24,27 @@ pub struct Opened {
     pub slot: ConnectionSlot,
 }
 
+/// Connect to `member` for a health check: without a place among its connections being refused, and
+/// without its passive health learning of it.
+pub async fn open_uncounted(upstream: &Upstream, member: &Arc<Member>) -> Result<Opened, Failure> {
+    let slot = ConnectionSlot::take(member, None)?;
+    let (io, version) = Box::pin(connect(upstream, member)).await?;
+    Ok(Opened { io, version, slot })
+}
+
 /// Connect to `member` within the upstream's connect timeout, TLS included. The endpoint's health
 /// learns how it went.
-pub async fn open(upstream: &Upstream, member: &Arc<Member>) -> Result<Opened, Failure> {
+pub async fn open(
+    upstream: &Upstream,
+    member: &Arc<Member>,
+    worker: usize,
+) -> Result<Opened, Failure> {
     let slot = ConnectionSlot::take(member, upstream.plan.pool.max_connections)?;
+    member.metrics.connecting(worker);
     let opened = Box::pin(connect(upstream, member)).await;
+    if opened.is_err() {
+        member.metrics.connect_failed(worker);
+    }
     let health = &member.endpoint.health;
     let transition = match &opened {
         Ok(_) => health.succeeded(clock::now()),

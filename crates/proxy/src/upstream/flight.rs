@@ -18,13 +18,23 @@ pub struct Flight {
     began: Instant,
     latency: Option<Duration>,
     outcome: Outcome,
+    counted: bool,
 }
 
 impl Flight {
     /// A request is sent to `member` at `began`.
     pub fn begin(member: Arc<Member>, began: Instant) -> Self {
         member.endpoint.load.begin();
-        Self { member, began, latency: None, outcome: Outcome::Abandoned }
+        Self::new(member, began)
+    }
+
+    /// A request of the gateway's own, which says nothing about load.
+    pub fn uncounted(member: Arc<Member>) -> Self {
+        Self { counted: false, ..Self::new(member, Instant::now()) }
+    }
+
+    fn new(member: Arc<Member>, began: Instant) -> Self {
+        Self { member, began, latency: None, outcome: Outcome::Abandoned, counted: true }
     }
 
     /// The head of the response came.
@@ -52,6 +62,9 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
+        if !self.counted {
+            return;
+        }
         let now = match self.latency {
             Some(latency) => self.began + latency,
             None => Instant::now(),

@@ -17,6 +17,7 @@ use tidegate_core::plan::{self, Issue};
 pub use address::Address;
 
 use crate::clock;
+use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
 use crate::tls::ClientTls;
 
 /// A group of endpoints that serve the same thing.
@@ -28,6 +29,8 @@ pub struct Upstream {
     pub balancer: Balancer,
     /// The endpoints.
     pub members: Vec<Arc<Member>>,
+    /// Its counts.
+    pub metrics: Arc<UpstreamMetrics>,
     tls: Option<Arc<ClientTls>>,
 }
 
@@ -40,16 +43,19 @@ pub struct Member {
     pub endpoint: Arc<Endpoint>,
     /// Where it is.
     pub address: Address,
+    /// Its counts.
+    pub metrics: Arc<EndpointMetrics>,
     retired: AtomicBool,
 }
 
 impl Member {
-    fn new(endpoint: &Arc<Endpoint>, address: Address) -> Arc<Self> {
+    fn new(endpoint: &Arc<Endpoint>, address: Address, metrics: Arc<EndpointMetrics>) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Relaxed),
             endpoint: endpoint.clone(),
             address,
+            metrics,
             retired: AtomicBool::new(false),
         })
     }
@@ -72,6 +78,7 @@ impl Upstream {
         plan: &plan::Upstream,
         before: Option<&Upstream>,
         path: &str,
+        metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = balance::check(path, plan);
         let same_way = before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
@@ -98,14 +105,23 @@ impl Upstream {
         for (index, endpoint) in endpoints.iter().enumerate() {
             match (known.get(endpoint.address.as_str()), Address::parse(&endpoint.address)) {
                 (Some(&member), _) => members.push(member.clone()),
-                (None, Ok(address)) => members.push(Member::new(endpoint, address)),
+                (None, Ok(address)) => {
+                    let counts = metrics.endpoint(&plan.name, &endpoint.address);
+                    members.push(Member::new(endpoint, address, counts));
+                },
                 (None, Err(message)) => {
                     issues.push(Issue::new(format!("{path}.endpoints.{index}.address"), message));
                 }
             }
         }
         if issues.is_empty() {
-            Ok(Self { balancer: Balancer::new(plan, endpoints), plan: plan.clone(), members, tls })
+            Ok(Self {
+                balancer: Balancer::new(plan, endpoints),
+                plan: plan.clone(),
+                members,
+                metrics: metrics.upstream(&plan.name),
+                tls,
+            })
         } else {
             Err(issues)
         }

@@ -94,8 +94,17 @@ pub struct Broken {
     /// Whether a connection from the pool was closed before any byte of an answer: the endpoint
     /// most likely gave up the idle connection just as it was used.
     pub stale: bool,
+    /// Whether the endpoint said that it did not carry the request out.
+    pub refused: bool,
     /// Whether any of the request's body was taken from the client.
     pub body_touched: bool,
+}
+
+impl Broken {
+    /// A failure after which nothing can be said for the request.
+    pub fn with(failure: Failure) -> Self {
+        Self { failure, stale: false, refused: false, body_touched: true }
+    }
 }
 
 /// A request on its way, then its response.
@@ -155,12 +164,14 @@ impl Exchange {
     ) -> Poll<Result<ResponseHead, Broken>> {
         match self.poll_head_inner(cx, interim) {
             Poll::Ready(Err(failure)) => {
+                self.flight.failed(failure);
                 let untouched = self.connection.as_ref().is_some_and(|connection| {
                     connection.used && connection.input.is_empty()
                 });
                 Poll::Ready(Err(Broken {
                     failure,
                     stale: failure == Failure::UpstreamReset && untouched,
+                    refused: false,
                     body_touched: self.request.touched,
                 }))
             }
@@ -192,6 +203,7 @@ impl Exchange {
                     continue;
                 }
                 Some(mut head) => {
+                    self.flight.answered(head.status, Instant::now());
                     self.decoder = std::mem::replace(&mut head.decoder, Decoder::Done);
                     self.reusable = head.reusable;
                     self.finish_if_done();
@@ -249,6 +261,11 @@ impl Exchange {
     /// Whether the response's body is complete.
     pub fn is_end(&self) -> bool {
         self.decoder.is_done()
+    }
+
+    /// The request's body, to be sent again elsewhere; only if it was not touched.
+    pub fn into_body(self) -> Body {
+        self.request.body
     }
 
     /// Take the connection out for another protocol, after status 101.

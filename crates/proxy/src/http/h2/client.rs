@@ -163,6 +163,7 @@ impl Exchange {
             return Poll::Ready(Err(Broken {
                 failure: Failure::UpstreamReset,
                 stale: true,
+                refused: true,
                 body_touched: false,
             }));
         };
@@ -239,10 +240,10 @@ impl Exchange {
         }
     }
 
-    fn broken(&mut self, failure: Failure, stale: bool) -> Broken {
+    fn broken(&mut self, failure: Failure, refused: bool) -> Broken {
         self.flight.failed(failure);
         let body_touched = self.pump.as_ref().is_some_and(|pump| pump.touched);
-        Broken { failure, stale, body_touched }
+        Broken { failure, stale: refused, refused, body_touched }
     }
 }
 

@@ -48,32 +48,32 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
     }
 }
 
-/// A balancer whose endpoints carry 0 to 3 requests each.
-fn balancer(upstream: &Upstream) -> Balancer {
-    let endpoints = Endpoints::new(upstream, None, Moment(0));
+/// One pick for a random key.
+fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
+    let hash = Some(random.next());
+    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, tried: &[] }))
+}
+
+/// A balancer that has placed four requests an endpoint, all of them still in flight.
+fn busy_balancer(upstream: &Upstream) -> Balancer {
+    let balancer = Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)));
     let mut random = SplitMix64::new(1);
-    for endpoint in endpoints.iter() {
-        (0..random.below(4)).for_each(|_| endpoint.load.begin());
+    for _ in 0..4 * upstream.endpoints.len() {
+        if let Some(picked) = pick_one(&balancer, &mut random) {
+            balancer.endpoints()[picked].load.begin();
+        }
     }
-    Balancer::new(upstream, endpoints)
+    balancer
 }
 
 fn pick(criterion: &mut Criterion) {
     for (name, policy, choices) in POLICIES {
         let mut group = criterion.benchmark_group(format!("pick/{name}"));
         for size in SIZES {
-            let balancer = balancer(&upstream(policy, choices, size));
+            let balancer = busy_balancer(&upstream(policy, choices, size));
             let mut random = SplitMix64::new(2);
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-                bencher.iter(|| {
-                    let hash = Some(random.next());
-                    balancer.pick(black_box(&mut Pick {
-                        now: Moment(1),
-                        random: &mut random,
-                        hash,
-                        tried: &[],
-                    }))
-                });
+                bencher.iter(|| pick_one(&balancer, &mut random));
             });
         }
     }
@@ -105,12 +105,7 @@ fn build(criterion: &mut Criterion) {
         bencher.iter(|| {
             let endpoint = &balancer.endpoints()[5_000];
             endpoint.set(3 - endpoint.weight(), false);
-            balancer.pick(&mut Pick {
-                now: Moment(1),
-                random: &mut random,
-                hash: Some(7),
-                tried: &[],
-            })
+            pick_one(&balancer, &mut random)
         });
     });
 }

@@ -10,9 +10,9 @@ const POINTS: f64 = 128.0;
 /// Consistent hashing (Karger et al., STOC 1997) in the manner of ketama: each endpoint
 /// owns many points of a circle, and a key belongs to the endpoint of the first point at or after its own.
 ///
-/// An endpoint's points depend on its address and weight alone, so that adding or removing one moves
-/// only its own keys. The number of points is in proportion to the weight: `POINTS` · weight ÷ mean
-/// weight, where the mean is rounded to a power of two lest each change of it move everybody's points.
+/// An endpoint's points follow from its address, and their number, `POINTS` · weight ÷ mean weight,
+/// from its weight. The mean is rounded to a power of two: unless it crosses a border of rounding,
+/// adding or removing an endpoint moves only its own keys.
 #[derive(Debug)]
 pub(super) struct Ring {
     /// Sorted: the position in the high half, the endpoint's index in the low half.
@@ -26,11 +26,11 @@ pub(super) struct Ring {
 impl Ring {
     /// The ring of `endpoints`.
     pub(super) fn new(endpoints: &[Endpoint]) -> Self {
-        let sum: f64 = endpoints.iter().map(|endpoint| f64::from(endpoint.weight)).sum();
-        let mean =
-            (sum / endpoints.len().max(1) as f64).max(f64::MIN_POSITIVE).log2().round().exp2();
+        let used = || endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.weight > 0);
+        let sum: f64 = used().map(|(_, endpoint)| f64::from(endpoint.weight)).sum();
+        let mean = (sum / used().count() as f64).log2().round().exp2();
         let mut points = Vec::new();
-        for (index, endpoint) in endpoints.iter().enumerate().filter(|(_, e)| e.weight > 0) {
+        for (index, endpoint) in used() {
             let count = (POINTS * f64::from(endpoint.weight) / mean).round().max(1.0) as usize;
             let mut positions = SplitMix64::new(hash_key(endpoint.address.as_bytes()));
             points.extend((0..count).map(|_| positions.next() & HIGH_HALF | index as u64));

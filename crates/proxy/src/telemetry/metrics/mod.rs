@@ -13,6 +13,9 @@ mod handles;
 mod histogram;
 mod registry;
 mod render;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 
 pub use handles::{
     CodeClass, EndpointMetrics, EndpointState, ListenerMetrics, RouteMetrics, UpstreamMetrics,

@@ -1,6 +1,6 @@
 //! The access log: one line per finished request, off the hot path.
 //!
-//! A worker formats a line into its own [`mailbox`](mailbox), under a lock that only the log's
+//! A worker formats a line into its own mailbox, under a lock that only the log's
 //! thread ever shares and holds for one swap of pointers; there is no allocation, system call or
 //! wake-up per line. One thread collects the mailboxes about every [`FLUSH_INTERVAL`] and writes
 //! what it found. A mailbox that is full drops the line and counts it: the log never slows a

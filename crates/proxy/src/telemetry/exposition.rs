@@ -114,3 +114,41 @@ fn escape(text: &mut String, value: &str, quotes: bool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_end_a_value_or_a_line_is_escaped() {
+        let mut page = Exposition::default();
+        page.family("a_total", Kind::Counter, "one\\two \"quoted\"\nthree")
+            .sample(&[("l", "x\"} 1\nforged 2\\"), ("m", "é")], 7);
+        assert_eq!(
+            page.into_text(),
+            "# HELP a_total one\\\\two \"quoted\"\\nthree\n\
+             # TYPE a_total counter\n\
+             a_total{l=\"x\\\"} 1\\nforged 2\\\\\",m=\"é\"} 7\n"
+        );
+    }
+
+    #[test]
+    fn the_buckets_of_a_histogram_include_those_below() {
+        let mut page = Exposition::default();
+        page.family("a_seconds", Kind::Histogram, "A.").histogram(
+            &[("l", "x")],
+            ["0.1", "1"].into_iter(),
+            &[1, 2, 4],
+            12.5,
+        );
+        assert_eq!(
+            page.into_text(),
+            "# HELP a_seconds A.\n# TYPE a_seconds histogram\n\
+             a_seconds_bucket{l=\"x\",le=\"0.1\"} 1\n\
+             a_seconds_bucket{l=\"x\",le=\"1\"} 3\n\
+             a_seconds_bucket{l=\"x\",le=\"+Inf\"} 7\n\
+             a_seconds_sum{l=\"x\"} 12.5\n\
+             a_seconds_count{l=\"x\"} 7\n"
+        );
+    }
+}

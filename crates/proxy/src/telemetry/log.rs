@@ -58,3 +58,28 @@ fn parse(directives: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(directives)
         .map_err(|error| format!("`{directives}` is not a log filter: {error}"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_begun_once_and_its_filter_changes_while_it_runs() {
+        let first = init(Format::Text, "warn").unwrap();
+        let filter = |handle: &LogHandle| handle.filter.with_current(ToString::to_string).unwrap();
+        let before = filter(&first);
+        let second = init(Format::Json, "trace").unwrap();
+        assert_eq!(filter(&second), before);
+        second.set("info,tidegate_proxy::tls=debug").unwrap();
+        assert!(filter(&first).contains("tidegate_proxy::tls=debug"));
+    }
+
+    #[test]
+    fn a_malformed_directive_is_named_and_changes_nothing() {
+        let handle = init(Format::Text, "warn").unwrap();
+        assert!(init(Format::Text, "a=b=c").is_err());
+        let error = handle.set("tidegate_proxy=loud").unwrap_err();
+        assert!(error.contains("tidegate_proxy=loud"), "{error}");
+    }
+}

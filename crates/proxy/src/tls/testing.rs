@@ -8,7 +8,9 @@ use rcgen::{
 };
 use rustls::{ClientConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
-use tidegate_core::plan::{Certificate, HttpVersion, ListenerTls, TlsVersion};
+use tidegate_core::plan::{
+    Certificate, ClientAuth, ClientAuthMode, HttpVersion, ListenerTls, TlsVersion, UpstreamTls,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_rustls::TlsConnector;
 
@@ -70,6 +72,21 @@ pub(super) fn listener(certificates: &[&Certificate]) -> ListenerTls {
     }
 }
 
+/// TLS of a listener that asks clients for a certificate of `ca`.
+pub(super) fn demanding(
+    ca: &Authority,
+    certificate: &Certificate,
+    mode: ClientAuthMode,
+) -> ListenerTls {
+    let client_auth = Some(ClientAuth { ca: ca.pem(), mode });
+    ListenerTls { client_auth, ..listener(&[certificate]) }
+}
+
+/// TLS of an upstream whose endpoints have certificates of `ca`.
+pub(super) fn trusting(ca: &Authority) -> UpstreamTls {
+    UpstreamTls { verify: true, ca: Some(ca.pem()), server_name: None, cert: None, key: None }
+}
+
 pub(super) fn server(tls: &ListenerTls) -> Arc<ServerTls> {
     ServerTls::build(tls, &BOTH, "tls").unwrap()
 }
@@ -113,4 +130,13 @@ pub(super) async fn serve_one_byte(
     stream.write_u8(b'!').await?;
     stream.flush().await?;
     Ok(session)
+}
+
+/// The certificate that a client which asks for `name` is shown.
+pub(super) async fn shown(
+    server: &ServerTls,
+    client: ClientConfig,
+    name: &str,
+) -> CertificateDer<'static> {
+    handshake(server, &Arc::new(client), name).await.1.unwrap().certificate
 }

@@ -15,10 +15,10 @@ pub struct Metrics {
     shards: usize,
     pub(super) unrouted: Arc<RouteMetrics>,
     pub(super) workers: Box<[WorkerMetrics]>,
-    pub(super) listeners: Family<String, ListenerMetrics>,
-    pub(super) routes: Family<String, RouteMetrics>,
-    pub(super) upstreams: Family<String, UpstreamMetrics>,
-    pub(super) endpoints: Family<(String, String), EndpointMetrics>,
+    pub(super) listeners: ByName<String, ListenerMetrics>,
+    pub(super) routes: ByName<String, RouteMetrics>,
+    pub(super) upstreams: ByName<String, UpstreamMetrics>,
+    pub(super) endpoints: ByName<(String, String), EndpointMetrics>,
 }
 
 impl Metrics {
@@ -32,10 +32,10 @@ impl Metrics {
             shards,
             unrouted: Arc::new(RouteMetrics::new(shards)),
             workers: (0..workers).map(|_| WorkerMetrics::default()).collect(),
-            listeners: Family::default(),
-            routes: Family::default(),
-            upstreams: Family::default(),
-            endpoints: Family::default(),
+            listeners: ByName::default(),
+            routes: ByName::default(),
+            upstreams: ByName::default(),
+            endpoints: ByName::default(),
         })
     }
 
@@ -73,17 +73,17 @@ impl Metrics {
 
 /// Handles of one kind by name, as long as somebody holds them.
 #[derive(Debug)]
-pub(super) struct Family<K, T> {
+pub(super) struct ByName<K, T> {
     members: Mutex<BTreeMap<K, Weak<T>>>,
 }
 
-impl<K, T> Default for Family<K, T> {
+impl<K, T> Default for ByName<K, T> {
     fn default() -> Self {
         Self { members: Mutex::default() }
     }
 }
 
-impl<K: Ord + Clone, T> Family<K, T> {
+impl<K: Ord + Clone, T> ByName<K, T> {
     /// The handle of this name; made if nobody holds one.
     fn get(&self, name: K, make: impl FnOnce() -> T) -> Arc<T> {
         let mut members = self.members.lock();

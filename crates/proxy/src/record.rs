@@ -114,12 +114,8 @@ impl Record {
         }
     }
 
-    /// An endpoint's response began; `sent` is when the try did.
-    pub fn headed(&mut self, upstream: &Upstream, member: &Member, status: StatusCode, sent: Instant) {
-        let took = sent.elapsed();
-        let worker = self.client.worker.index;
-        upstream.metrics.response_head(worker, took);
-        member.metrics.answered(worker, status.as_u16());
+    /// An endpoint's response began, so long after it was tried.
+    pub fn headed(&mut self, took: Duration) {
         if let Some(line) = &mut self.line {
             line.head = Some(took);
         }

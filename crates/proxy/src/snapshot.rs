@@ -105,6 +105,28 @@ pub struct Fixed {
 }
 
 impl Snapshot {
+    /// A snapshot that answers nothing.
+    pub fn empty(workers: usize) -> Self {
+        let plan = Plan {
+            name: "tidegate".into(),
+            workers: u32::try_from(workers).unwrap_or(u32::MAX),
+            drain_timeout: plan::Millis(0),
+            access_log: None,
+            listeners: Vec::new(),
+            routes: Vec::new(),
+            upstreams: Vec::new(),
+        };
+        Self {
+            table: RouteTable::default(),
+            routes: Vec::new(),
+            upstreams: Vec::new(),
+            listeners: HashMap::new(),
+            access_log: None,
+            via: HeaderValue::from_static("1.1 tidegate"),
+            plan,
+        }
+    }
+
     /// Build what `plan` asks for, taking over from `before` what stayed the same.
     ///
     /// # Errors

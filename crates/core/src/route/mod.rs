@@ -73,7 +73,7 @@ pub struct Found {
 }
 
 /// All routes, ready to be searched. It is built once and never changes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RouteTable {
     /// In order of precedence within a host.
     rules: Vec<Rule>,

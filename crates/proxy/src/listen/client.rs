@@ -39,6 +39,17 @@ impl Admitted {
     }
 }
 
+impl Admitted {
+    /// Count a TLS handshake: what it agreed on, or that it failed.
+    pub fn handshake(&self, session: Option<&Session>) {
+        let metrics = &self.listener.metrics;
+        match session {
+            Some(session) => metrics.handshake(self.worker.index, session.resumed),
+            None => metrics.handshake_failed(self.worker.index),
+        }
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.listener.open.fetch_sub(1, Relaxed);

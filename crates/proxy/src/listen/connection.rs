@@ -52,7 +52,14 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) 
 /// Tell the version by the first bytes.
 async fn detect(client: std::rc::Rc<Client>, mut io: Io) {
     let mut input = BytesMut::new();
-    let speaks = poll_fn(|cx| first_bytes(&client, &mut io, &mut input, cx)).await;
+    let mut deadline = Deadline::default();
+    deadline.set(Instant::now(), client.settings.plan.timeouts.idle.duration());
+    let speaks = poll_fn(|cx| match first_bytes(&client, &mut io, &mut input, cx) {
+        Poll::Pending if client.poll_draining(cx) => Poll::Ready(None),
+        Poll::Pending => deadline.poll_expired(cx).map(|()| None),
+        speaks => speaks,
+    })
+    .await;
     let allowed = &client.settings.plan.protocols;
     match speaks {
         Some(HttpVersion::Http2) => Box::pin(h2::server::serve(client, io, input)).await,

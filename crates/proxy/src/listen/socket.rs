@@ -32,13 +32,13 @@ impl ListenSocket {
     }
 }
 
-/// Bind `address` once for each of `count` workers.
+/// Bind `address` once for each of `count` workers. If its port is `ours` already, it is shared.
 ///
 /// # Errors
 /// A sentence for the person who configured the address.
-pub fn bind(address: &Address, count: usize) -> Result<Vec<ListenSocket>, String> {
+pub fn bind(address: &Address, count: usize, ours: bool) -> Result<Vec<ListenSocket>, String> {
     match address {
-        Address::Ip(address) => bind_tcp(*address, count).map_err(|error| told(*address, &error)),
+        Address::Ip(address) => bind_tcp(*address, count, ours).map_err(|error| told(*address, &error)),
         Address::Unix(path) => bind_unix(path, count)
             .map_err(|error| format!("unix:{} cannot be listened on: {error}", path.display())),
         Address::Name(host, _) => {
@@ -47,10 +47,12 @@ pub fn bind(address: &Address, count: usize) -> Result<Vec<ListenSocket>, String
     }
 }
 
-fn bind_tcp(address: SocketAddr, count: usize) -> io::Result<Vec<ListenSocket>> {
+fn bind_tcp(address: SocketAddr, count: usize, ours: bool) -> io::Result<Vec<ListenSocket>> {
     // With SO_REUSEPORT two processes of one user can share a port without noticing. A socket without it
     // is refused where anybody listens already.
-    drop(tcp(address, false)?);
+    if !ours {
+        drop(tcp(address, false)?);
+    }
     (0..count).map(|_| tcp(address, true).map(ListenSocket::Tcp)).collect()
 }
 
@@ -115,16 +117,16 @@ mod tests {
     fn a_port_that_is_in_use_is_told() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = held.local_addr().unwrap();
-        let error = bind(&Address::Ip(address), 2).unwrap_err();
+        let error = bind(&Address::Ip(address), 2, false).unwrap_err();
         assert!(error.contains("in use"), "{error}");
     }
 
     #[test]
     fn a_port_shared_by_workers_is_still_in_use_for_others() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let held = bind(&Address::Ip(free), 2).unwrap();
+        let held = bind(&Address::Ip(free), 2, false).unwrap();
         assert_eq!(held.len(), 2);
-        assert!(bind(&Address::Ip(free), 2).is_err());
+        assert!(bind(&Address::Ip(free), 2, false).is_err());
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl Address {
         }
     }
 
+    /// Whether both are TCP sockets on the same port.
+    pub fn shares_port(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Ip(one), Self::Ip(other)) if one.port() == other.port())
+    }
+
     /// The host, as TLS and `Host` name it.
     pub fn host(&self) -> String {
         match self {

@@ -58,7 +58,7 @@ pub async fn send(
     dispatch: &Dispatch<'_>,
     head: &request::Parts,
     mut body: Body,
-    record: &mut Record,
+    mut record: Option<&mut Record>,
 ) -> Result<Response<Body>, Failure> {
     let upstream = dispatch.upstream;
     let hash = upstream.plan.balance.hash.as_ref().and_then(|key| {
@@ -75,10 +75,17 @@ pub async fn send(
         });
         let index = picked.ok_or(Failure::NoEndpoint)?;
         let member = &upstream.members[index];
-        record.tried(upstream, member);
+        if let Some(record) = &mut record {
+            record.tried(upstream, member);
+        }
         let unanswered = match attempt(worker, dispatch, member, head, body, now).await {
             Ok(response) => {
-                record.headed(upstream, member, response.status(), now);
+                let took = now.elapsed();
+                upstream.metrics.response_head(worker.index, took);
+                member.metrics.answered(worker.index, response.status().as_u16());
+                if let Some(record) = record {
+                    record.headed(took);
+                }
                 return Ok(response);
             }
             Err(unanswered) => unanswered,

@@ -104,7 +104,7 @@ async fn read_head(client: &Client, transport: &Shared) -> Result<Option<Request
         if t.input.is_empty() {
             t.input = BytesMut::new();
         }
-        let timeouts = &client.settings.timeouts;
+        let timeouts = &client.settings.plan.timeouts;
         let timeout = if t.input.is_empty() { timeouts.idle } else { timeouts.header_read };
         t.deadline.set(Instant::now(), timeout.duration());
     }
@@ -137,7 +137,7 @@ impl Transport {
                     return Poll::Ready(if clean { Ok(None) } else { Err(Failure::ClientGone) });
                 }
                 Poll::Ready(Ok(_)) if was_idle => {
-                    let timeout = client.settings.timeouts.header_read.duration();
+                    let timeout = client.settings.plan.timeouts.header_read.duration();
                     self.deadline.set(Instant::now(), timeout);
                 }
                 Poll::Ready(Ok(_)) => {}
@@ -176,7 +176,7 @@ impl Transport {
             self.input.reserve(usize::try_from(wanted).unwrap_or(BODY_READ).max(1024));
             match self.io.poll_read_buf(cx, &mut self.input) {
                 Poll::Ready(Ok(1..)) => {
-                    let timeout = client.settings.timeouts.request_body.duration();
+                    let timeout = client.settings.plan.timeouts.request_body.duration();
                     self.deadline.set(Instant::now(), timeout);
                 }
                 Poll::Ready(_) => return self.fail_body(Failure::ClientGone),
@@ -290,7 +290,7 @@ fn begin(client: &Rc<Client>, transport: &Shared, head: RequestHead) -> Request<
     let mut request = Request::new(Body::Empty);
     if !t.decoder.is_done() {
         t.owes_continue = head.control.expect_continue && t.input.is_empty();
-        t.deadline.set(Instant::now(), client.settings.timeouts.request_body.duration());
+        t.deadline.set(Instant::now(), client.settings.plan.timeouts.request_body.duration());
         *request.body_mut() = Body::H1Request(RequestBody {
             transport: transport.clone(),
             client: client.clone(),
@@ -403,7 +403,7 @@ async fn write_body(
                 Poll::Pending => {
                     if !stalled {
                         stalled = true;
-                        let timeout = client.settings.timeouts.write.duration();
+                        let timeout = client.settings.plan.timeouts.write.duration();
                         t.deadline.set(Instant::now(), timeout);
                     }
                     ready!(t.deadline.poll_expired(cx));

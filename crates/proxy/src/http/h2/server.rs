@@ -26,7 +26,7 @@ use crate::stack::{self, Answer};
 
 /// Serve a connection until it ends. `input` was read already.
 pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
-    let limits = &client.settings.limits;
+    let limits = &client.settings.plan.limits;
     let mut builder = h2::server::Builder::new();
     builder
         .max_concurrent_streams(limits.streams)
@@ -34,7 +34,7 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER);
-    let limit = client.settings.timeouts.handshake.duration();
+    let limit = client.settings.plan.timeouts.handshake.duration();
     let handshake = builder.handshake(Prefixed::new(input, io));
     let Ok(Ok(mut connection)) = timeout(limit, handshake).await else { return };
     let mut deadline = Deadline::default();
@@ -80,7 +80,7 @@ async fn accept(
                 return Poll::Pending;
             }
             if !deadline.is_set() {
-                deadline.set(Instant::now(), client.settings.timeouts.idle.duration());
+                deadline.set(Instant::now(), client.settings.plan.timeouts.idle.duration());
             }
             ready!(deadline.poll_expired(cx));
             if *draining {
@@ -149,7 +149,7 @@ async fn send(client: &Client, method: &Method, respond: &Respond, answer: Answe
         Ok(stream) => stream,
         Err(_) => return record.broken(Failure::ClientGone),
     };
-    let mut pump = Pump::new(stream, body, client.settings.timeouts.write.duration());
+    let mut pump = Pump::new(stream, body, client.settings.plan.timeouts.write.duration());
     let pumped = poll_fn(|cx| pump.poll(cx)).await;
     record.sent(usize::try_from(pump.sent).unwrap_or(usize::MAX));
     match pumped {
@@ -208,7 +208,7 @@ fn translate(
         Some(_) if !stream.is_end_stream() => respond.send(StatusCode::CONTINUE, HeaderMap::new()),
         _ => {}
     }
-    let patience = client.settings.timeouts.request_body.duration();
+    let patience = client.settings.plan.timeouts.request_body.duration();
     let body = match stream.is_end_stream() {
         true => Body::Empty,
         false => {

@@ -3,7 +3,7 @@
 use regex::{Regex, RegexSet, RegexSetBuilder};
 use smallvec::SmallVec;
 
-use super::index::{Map, Rules};
+use super::index::{Map, Rules, split_segment};
 use super::pattern::RegexPattern;
 use crate::plan::Issue;
 
@@ -73,17 +73,16 @@ impl PathTree {
     /// The nodes along `path` that have rules.
     fn walk(&self, path: &str) -> SmallVec<[&Node; 8]> {
         let mut visited = SmallVec::new();
-        let mut segments = path.split('/').skip(1);
+        let mut left = path.strip_prefix('/');
         let mut next = self.nodes.first();
         while let Some(node) = next {
             if !node.prefix.is_empty() || !node.regexes.members.is_empty() {
                 visited.push(node);
             }
-            if node.children.is_empty() {
-                break;
-            }
-            let child = segments.next().and_then(|segment| node.children.get(segment));
-            next = child.and_then(|&at| self.nodes.get(at));
+            let Some(path) = left.filter(|_| !node.children.is_empty()) else { break };
+            let (segment, rest) = split_segment(path);
+            next = node.children.get(segment).and_then(|&at| self.nodes.get(at));
+            left = rest;
         }
         visited
     }

@@ -115,12 +115,14 @@ impl Regexes {
     }
 
     fn find(&self, path: &str, accepts: &impl Fn(u32) -> bool) -> Option<u32> {
-        let first = |matching: &mut dyn Iterator<Item = &(Regex, u32)>| {
-            matching.map(|(_, number)| *number).find(|&number| accepts(number))
+        let matched = self.set.as_ref().map(|set| set.matches(path));
+        let matches = |at: usize, regex: &Regex| match &matched {
+            Some(matched) => matched.matched(at),
+            None => regex.is_match(path),
         };
-        match &self.set {
-            Some(set) => first(&mut set.matches(path).iter().filter_map(|at| self.members.get(at))),
-            None => first(&mut self.members.iter().filter(|(regex, _)| regex.is_match(path))),
-        }
+        let mut members = self.members.iter().enumerate();
+        members
+            .find(|(at, (regex, number))| matches(*at, regex) && accepts(*number))
+            .map(|(_, (_, number))| *number)
     }
 }

@@ -100,6 +100,30 @@ fn find(c: &mut Criterion) {
     }
 }
 
+/// 1,000 regexes, which begin with segments of their own or all alike.
+fn regexes(c: &mut Criterion) {
+    let headers = HeaderMap::new();
+    for (name, beginning, path) in
+        [("own_beginning", "/r", "/r500/v12/x"), ("same_beginning", "/[rs]", "/s500/v12/x")]
+    {
+        let regex = |number| json!({"regex": format!("{beginning}{number}/v[0-9]+/.*")});
+        let routes: Vec<_> =
+            (0..1_000).map(|number| route(number, "example.com", &regex(number))).collect();
+        let table = RouteTable::build(&routes, &[]).unwrap();
+        let request = RouteQuery {
+            listener: 0,
+            host: "example.com",
+            path,
+            query: None,
+            method: &Method::GET,
+            headers: &headers,
+        };
+        c.bench_function(&format!("regexes/1000/{name}"), |b| {
+            b.iter(|| table.find(black_box(&request)).unwrap().route);
+        });
+    }
+}
+
 fn normalize(c: &mut Criterion) {
     let mut group = c.benchmark_group("normalize_path");
     for (name, path) in [
@@ -111,5 +135,5 @@ fn normalize(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, few, build, find, normalize);
+criterion_group!(benches, few, build, find, regexes, normalize);
 criterion_main!(benches);

@@ -36,6 +36,15 @@ struct PathIndex {
     tree: PathTree,
 }
 
+/// The first segment of `path`, which has no slash before it, and what follows the slash behind it.
+pub(super) fn split_segment(path: &str) -> (&str, Option<&str>) {
+    // Segments are short: a plain loop over bytes beats a vectorised search.
+    match path.bytes().position(|byte| byte == b'/') {
+        Some(slash) => (&path[..slash], Some(&path[slash + 1..])),
+        None => (path, None),
+    }
+}
+
 impl HostIndex {
     /// Indexes `rules`, which stand in order of precedence.
     pub(super) fn build(rules: &[Rule]) -> Result<Self, Issue> {

@@ -22,6 +22,8 @@ mod condition;
 mod explain;
 pub(crate) mod host;
 mod index;
+#[cfg(test)]
+mod naive;
 mod normalize;
 mod path_tree;
 pub(crate) mod pattern;

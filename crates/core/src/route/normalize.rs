@@ -70,19 +70,28 @@ const CLASSES: [Class; 256] = {
 };
 
 fn is_normal(path: &[u8]) -> bool {
-    path.iter().enumerate().all(|(at, &byte)| match CLASSES[byte as usize] {
-        Class::Plain => true,
-        Class::Dot => !begins_dot_segment(path, at),
-        Class::Percent => match path.get(at + 1..at + 3) {
-            Some(&[high, low]) => {
-                let normal = |digit: u8| digit.is_ascii_digit() || (b'A'..=b'F').contains(&digit);
-                let decoded = decode(high, low);
-                normal(high) && normal(low) && decoded.is_some_and(|b| b != 0 && !is_unreserved(b))
-            }
+    let mut at = 0;
+    while let Some(plain) =
+        path[at..].iter().position(|&byte| CLASSES[byte as usize] != Class::Plain)
+    {
+        at += plain;
+        let normal = match path[at] {
+            b'.' => !begins_dot_segment(path, at),
+            b'%' => is_normal_encoding(&path[at + 1..]),
             _ => false,
-        },
-        Class::Foreign => false,
-    })
+        };
+        if !normal {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+fn is_normal_encoding(digits: &[u8]) -> bool {
+    let &[high, low, ..] = digits else { return false };
+    let upper = |digit: u8| !digit.is_ascii_lowercase();
+    upper(high) && upper(low) && decode(high, low).is_some_and(|b| b != 0 && !is_unreserved(b))
 }
 
 fn begins_dot_segment(path: &[u8], at: usize) -> bool {

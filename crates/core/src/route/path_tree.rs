@@ -3,7 +3,7 @@
 use regex::{Regex, RegexSet, RegexSetBuilder};
 use smallvec::SmallVec;
 
-use super::index::{Map, Rules};
+use super::index::{Map, Rules, split_segment};
 use super::pattern::RegexPattern;
 use crate::plan::Issue;
 
@@ -73,17 +73,16 @@ impl PathTree {
     /// The nodes along `path` that have rules.
     fn walk(&self, path: &str) -> SmallVec<[&Node; 8]> {
         let mut visited = SmallVec::new();
-        let mut segments = path.split('/').skip(1);
+        let mut left = path.strip_prefix('/');
         let mut next = self.nodes.first();
         while let Some(node) = next {
             if !node.prefix.is_empty() || !node.regexes.members.is_empty() {
                 visited.push(node);
             }
-            if node.children.is_empty() {
-                break;
-            }
-            let child = segments.next().and_then(|segment| node.children.get(segment));
-            next = child.and_then(|&at| self.nodes.get(at));
+            let Some(path) = left.filter(|_| !node.children.is_empty()) else { break };
+            let (segment, rest) = split_segment(path);
+            next = node.children.get(segment).and_then(|&at| self.nodes.get(at));
+            left = rest;
         }
         visited
     }
@@ -116,12 +115,14 @@ impl Regexes {
     }
 
     fn find(&self, path: &str, accepts: &impl Fn(u32) -> bool) -> Option<u32> {
-        let first = |matching: &mut dyn Iterator<Item = &(Regex, u32)>| {
-            matching.map(|(_, number)| *number).find(|&number| accepts(number))
+        let matched = self.set.as_ref().map(|set| set.matches(path));
+        let matches = |at: usize, regex: &Regex| match &matched {
+            Some(matched) => matched.matched(at),
+            None => regex.is_match(path),
         };
-        match &self.set {
-            Some(set) => first(&mut set.matches(path).iter().filter_map(|at| self.members.get(at))),
-            None => first(&mut self.members.iter().filter(|(regex, _)| regex.is_match(path))),
-        }
+        let mut members = self.members.iter().enumerate();
+        members
+            .find(|(at, (regex, number))| matches(*at, regex) && accepts(*number))
+            .map(|(_, (_, number))| *number)
     }
 }

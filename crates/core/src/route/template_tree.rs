@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::index::{Map, Rules};
+use super::index::{Map, Rules, split_segment};
 use super::template::{Segment, Template};
 
 /// Templates by segment: a walk visits only the templates that fit the path so far.
@@ -55,10 +55,7 @@ impl Node {
         if self.literals.is_empty() && self.capture.is_none() {
             return;
         }
-        let (segment, rest) = match rest.split_once('/') {
-            Some((segment, rest)) => (segment, Some(rest)),
-            None => (rest, None),
-        };
+        let (segment, rest) = split_segment(rest);
         if let Some(node) = self.literals.get(segment) {
             node.collect(rest, fitting);
         }

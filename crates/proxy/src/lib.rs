@@ -3,6 +3,7 @@
 //! Start with [`stack`], which a request runs through from top to bottom, and [`worker`], the thread it
 //! runs on. [`engine`] is what the outside holds.
 
+mod check;
 mod clock;
 mod deadline;
 pub mod engine;
@@ -18,3 +19,5 @@ mod tls;
 mod tunnel;
 mod upstream;
 mod worker;
+
+pub use check::check;

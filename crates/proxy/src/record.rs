@@ -90,11 +90,6 @@ impl Record {
         }
     }
 
-    /// When the request began.
-    pub fn began(&self) -> Instant {
-        self.began
-    }
-
     /// The route that takes it.
     pub fn routed(&mut self, route: &Arc<Route>) {
         self.route = Some(route.clone());

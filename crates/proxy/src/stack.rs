@@ -243,7 +243,7 @@ fn meter(
     if body.is_end() {
         return Ok(body);
     }
-    let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if let (Some(limit), Some(length)) = (route.body_limit, announced)
         && length > limit
     {

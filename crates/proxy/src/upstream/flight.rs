@@ -25,16 +25,16 @@ impl Flight {
     /// A request is sent to `member` at `began`.
     pub fn begin(member: Arc<Member>, began: Instant) -> Self {
         member.endpoint.load.begin();
-        Self::new(member, began)
+        Self::new(member, began, true)
     }
 
     /// A request of the gateway's own, which says nothing about load.
     pub fn uncounted(member: Arc<Member>) -> Self {
-        Self { counted: false, ..Self::new(member, Instant::now()) }
+        Self::new(member, Instant::now(), false)
     }
 
-    fn new(member: Arc<Member>, began: Instant) -> Self {
-        Self { member, began, latency: None, outcome: Outcome::Abandoned, counted: true }
+    fn new(member: Arc<Member>, began: Instant, counted: bool) -> Self {
+        Self { member, began, latency: None, outcome: Outcome::Abandoned, counted }
     }
 
     /// The head of the response came.

@@ -25,8 +25,8 @@ use crate::http::{h1, h2};
 /// Log a change of health, if there is one.
 pub fn log(upstream: &str, member: &Member, transition: Option<Transition>) {
     let Some(Transition { from, to, cause, .. }) = transition else { return };
-    let endpoint = &member.endpoint.address;
-    tracing::warn!(upstream, endpoint, %from, %to, %cause, "endpoint health changed");
+    let (endpoint, from, to) = (&member.endpoint.address, from.label(), to.label());
+    tracing::warn!(upstream, endpoint, from, to, %cause, "endpoint health changed");
 }
 
 /// The process' active checks: a task for each endpoint that is checked.

@@ -249,7 +249,8 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let (Some(pump), false) = (&mut self.pump, self.is_end()) {
+        let complete = self.is_end();
+        if let Some(pump) = self.pump.as_mut().filter(|_| !complete) {
             pump.reset(Reason::CANCEL);
         }
     }

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from tidegate._engine import Engine
+from tidegate.admin.credentials import is_protected
 from tidegate.config.load import Loaded
 from tidegate.config.model import Config
 from tidegate.config.model.text import split_address
@@ -79,13 +80,16 @@ def _admin_listener(config: Config) -> socket.socket | None:
         return None
     address = config.admin.address
     try:
+        if not is_protected(config.admin):
+            raise StartError(f"the admin API on {address} needs a token or TLS client certificates")
         if address.startswith("unix:"):
             return _unix_listener(Path(address.removeprefix("unix:")))
         host, port = split_address(address)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise StartError(f"the admin API cannot listen on {address}: {error.strerror}") from error
+        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        raise StartError(f"the admin API cannot listen on {address}: {reason}") from error
 
 
 def _unix_listener(path: Path) -> socket.socket:

@@ -7,6 +7,7 @@ import typer
 
 from tidegate.cli import output
 from tidegate.cli.configuration import load_plan
+from tidegate.cli.excerpt import show
 
 NAME = "check"
 
@@ -17,6 +18,7 @@ def command(
     """Check a configuration file, and show everything that is wrong with it."""
     loaded, _ = load_plan(file)
     config = loaded.config
+    show(loaded.warnings)
     counts = (
         f"{len(config.listeners)} listeners, {len(config.routes)} routes, {len(config.upstreams)} upstreams"
     )

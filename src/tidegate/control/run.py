@@ -130,7 +130,7 @@ class _Process:
         systemd.notify("READY=1")
         if served:
             served(gateway.running.config)
-        watcher = self._spawn(Watcher(lambda: gateway.running.files, self._files_changed).run())
+        watcher = self._spawn(Watcher(lambda: gateway.files, self._files_changed).run())
         close_admin = self._open_admin()
         await self.stop.wait()
         watcher.cancel()
@@ -165,7 +165,7 @@ class _Process:
     async def _files_changed(self, files: frozenset[Path]) -> None:
         """A configuration file says what is wanted now; a certificate belongs to what is served."""
         log.info("files changed", files=sorted(map(str, files)))
-        if files & self.gateway.running.sources:
+        if files & self.gateway.sources:
             await self._reload("file")
         else:
             await self._change(self.gateway.reread("file"))

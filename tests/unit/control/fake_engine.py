@@ -51,9 +51,14 @@ class FakeEngine:
         return "# HELP tidegate_fake Of the fake.\n# TYPE tidegate_fake gauge\ntidegate_fake 1\n"
 
     def status(self) -> str:
-        listeners = [{"name": each["name"], "address": each["address"]} for each in self.served.get("listeners", [])]
+        listeners = [
+            {"name": each["name"], "address": each["address"]} for each in self.served.get("listeners", [])
+        ]
         upstreams = [
-            {"name": each["name"], "endpoints": [{**endpoint, "healthy": True} for endpoint in each["endpoints"]]}
+            {
+                "name": each["name"],
+                "endpoints": [{**endpoint, "healthy": True} for endpoint in each["endpoints"]],
+            }
             for each in self.served.get("upstreams", [])
         ]
         return json.dumps({"listeners": listeners, "upstreams": upstreams})

@@ -15,7 +15,9 @@ DOCUMENT: dict[str, Any] = {
     "workers": 1,
     "listeners": [{"name": "web", "address": "127.0.0.1:8080"}],
     "routes": [{"name": "all", "match": {"path": {"prefix": "/"}}, "upstream": "app", "timeout": "5s"}],
-    "upstreams": [{"name": "app", "endpoints": ["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 2}]}],
+    "upstreams": [
+        {"name": "app", "endpoints": ["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 2}]}
+    ],
 }
 
 YAML = """\

@@ -45,4 +45,7 @@ def test_a_secret_is_hidden_and_kept_when_it_is_sent_back_hidden() -> None:
     shown = redact(held)
     assert shown["admin"] == {"token": "***", "address": "127.0.0.1:1"}
     assert keep_secrets(shown, held) == held
-    assert keep_secrets({"admin": {"token": "another-secret-of-16"}}, held)["admin"]["token"] == "another-secret-of-16"
+    assert (
+        keep_secrets({"admin": {"token": "another-secret-of-16"}}, held)["admin"]["token"]
+        == "another-secret-of-16"
+    )

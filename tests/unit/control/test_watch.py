@@ -5,7 +5,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from tidegate.control import watch
 from tidegate.control.watch import Watcher
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change made before the folder is watched is only found by looking."""
+    monkeypatch.setattr(watch, "LOOK_MS", 200)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ _NAMED = ("listener", "route", "upstream")
 
 
 def check(source: Source) -> Iterator[Problem]:
-    """Every mistake between options. It looks at what is written, so that it also works beside other mistakes."""
+    """Every mistake between options. It looks at what is written, so it also works beside other mistakes."""
     yield from _duplicate_names(source)
     yield from _duplicate_endpoints(source)
     yield from _unknown_references(source)
@@ -95,7 +95,9 @@ def _addresses(source: Source) -> Iterator[tuple[OptionPath, str]]:
 
 
 def _enabled(source: Source) -> bool:
-    return not any(isinstance(n, Scalar) and n.value is False for _, n in find(source.root, ("admin", "enabled")))
+    return not any(
+        isinstance(n, Scalar) and n.value is False for _, n in find(source.root, ("admin", "enabled"))
+    )
 
 
 def _admin_address(source: Source) -> str:
@@ -104,7 +106,9 @@ def _admin_address(source: Source) -> str:
 
 def _overlap(host: str, other: str) -> bool:
     """Whether two hosts on one port collide. The IPv6 wildcard takes IPv4 too, as it does by default on Linux."""
-    return host == other or any(_wildcard(one) and _same_family(one, two) for one, two in ((host, other), (other, host)))
+    return host == other or any(
+        _wildcard(one) and _same_family(one, two) for one, two in ((host, other), (other, host))
+    )
 
 
 def _wildcard(host: str) -> bool:
@@ -142,4 +146,6 @@ def _nothing_to_restore(source: Source) -> Iterator[Problem]:
         return
     for path, restore in find_texts(root, ("restore",)):
         if restore == "last" and not list(find_texts(root, ("state_dir",))):
-            yield source.problem(path, "nothing can be restored without a folder to keep it in", hint="set state_dir")
+            yield source.problem(
+                path, "nothing can be restored without a folder to keep it in", hint="set state_dir"
+            )

@@ -1,4 +1,4 @@
-"""TOML 1.0: values by the standard reader, places by a scan of the text, which by then is known to be valid."""
+"""TOML 1.0: values by the standard reader, places by a scan of the text, by then known to be valid."""
 
 import re
 import tomllib

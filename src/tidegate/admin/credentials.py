@@ -34,7 +34,7 @@ class Credentials:
         gateway.on_commit.append(self._follow)
 
     def _follow(self, running: Running) -> None:
-        """Take a new token. Address and TLS stay as they were at the start, and so does what protects them."""
+        """Take a new token. Address and TLS stay as they were at the start, and so does their protection."""
         try:
             token = token_of(running.config.admin)
         except OSError as error:

@@ -20,6 +20,8 @@ def command(
     config = loaded.config
     show(loaded.warnings)
     counts = (
-        f"{len(config.listeners)} listeners, {len(config.routes)} routes, {len(config.upstreams)} upstreams"
+        output.counted(len(config.listeners), "listener"),
+        output.counted(len(config.routes), "route"),
+        output.counted(len(config.upstreams), "upstream"),
     )
-    output.console().print(f"{file} is good: {counts}", markup=False)
+    output.console().print(f"{file} is good: {', '.join(counts)}", markup=False)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tidegate.cli import exits
+from tidegate.cli import exits, output
 from tidegate.cli.excerpt import show
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def problems_shown() -> Iterator[None]:
         yield
     except ConfigError as error:
         show(error.problems)
-        count = sum(problem.severity == "error" for problem in error.problems)
-        message = f"the configuration is refused: {count} error{'s' if count != 1 else ''}"
+        errors = sum(problem.severity == "error" for problem in error.problems)
+        message = f"the configuration is refused: {output.counted(errors, 'error')}"
         raise exits.CommandError(exits.REFUSED, message) from None
 
 

@@ -35,7 +35,7 @@ class StartError(Exception):
     """The process cannot start, for a reason that is not in the configuration."""
 
 
-def run(source: Source, *, served: Callable[[Config], None] | None = None) -> None:
+def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
     """Serve until a signal stops the process; `served` is called once requests are taken.
 
     The first SIGTERM or SIGINT lets connections finish for at most `drain_timeout`, the second ends the
@@ -106,6 +106,12 @@ def _unix_listener(path: Path) -> socket.socket:
     return listener
 
 
+def _spelled(listener: socket.socket) -> str:
+    """Where it listens in fact, which is not what is configured where that is port 0."""
+    address = listener.getsockname()
+    return str(address) if isinstance(address, str) else f"{address[0]}:{address[1]}"
+
+
 class _Process:
     """What the event loop holds while the process lives."""
 
@@ -115,7 +121,7 @@ class _Process:
         self.stop = asyncio.Event()
         self.background: set[asyncio.Task[None]] = set()
 
-    async def live(self, first: Loaded, origin: Origin, served: Callable[[Config], None] | None) -> None:
+    async def live(self, first: Loaded, origin: Origin, served: Callable[[], None] | None) -> None:
         """Serve `first` and what comes after it, until told to stop."""
         self._handle_signals()
         gateway = self.gateway
@@ -129,7 +135,7 @@ class _Process:
             log.info("serving", listener=listener["name"], address=listener["address"])
         systemd.notify("READY=1")
         if served:
-            served(gateway.running.config)
+            served()
         watcher = self._spawn(Watcher(lambda: gateway.files, self._files_changed).run())
         close_admin = self._open_admin()
         await self.stop.wait()
@@ -182,7 +188,8 @@ class _Process:
         except ConfigError:
             log.warning("the running configuration stays", generation=self.gateway.running.generation.number)
         finally:
-            systemd.notify("READY=1")
+            if not self.stop.is_set():
+                systemd.notify("READY=1")
 
     def _follow_log_level(self) -> Callable[[Running], None]:
         """Set the level when the configuration's changes, and otherwise leave what the admin API has set."""
@@ -205,7 +212,7 @@ class _Process:
 
         admin = AdminServer(self.gateway)
         serving = self._spawn(admin.serve(sockets=[self.listener]))
-        log.info("admin API serving", address=self.listener.getsockname())
+        log.info("admin API serving", address=_spelled(self.listener))
 
         async def close() -> None:
             admin.should_exit = True

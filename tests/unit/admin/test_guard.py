@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.unit.admin.conftest import Admin
-from tidegate.admin.credentials import is_protected
 from tidegate.admin import guard
+from tidegate.admin.credentials import is_protected
 from tidegate.config.model import Admin as AdminOptions
 
 RIGHT = {"Authorization": "Bearer a-token-of-enough-length"}

@@ -1,5 +1,6 @@
-"""An engine that follows the stub and serves nothing, and a stand-in for the native module where it is not built."""
+"""An engine that follows the stub and serves nothing; a stand-in where the native module is not built."""
 
+import importlib
 import importlib.util
 import json
 import sys
@@ -36,9 +37,7 @@ class FakeEngine:
 
     def prepare(self, plan: str) -> FakePrepared:
         if self.errors:
-            import tidegate._engine as native
-
-            error = native.PlanError("the plan cannot be served")
+            error = importlib.import_module("tidegate._engine").PlanError("the plan cannot be served")
             error.errors = self.errors
             raise error
         return FakePrepared(json.loads(plan), self.served)

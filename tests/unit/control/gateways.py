@@ -4,12 +4,11 @@ import copy
 from pathlib import Path
 from typing import Any, cast
 
+from tests.unit.control.fake_engine import FakeEngine
 from tidegate._engine import Engine
 from tidegate.control.gateway import Gateway
 from tidegate.control.source import Source
 from tidegate.control.store import Store
-
-from tests.unit.control.fake_engine import FakeEngine
 
 DOCUMENT: dict[str, Any] = {
     "workers": 1,

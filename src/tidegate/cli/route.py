@@ -78,4 +78,5 @@ def _print(answer: dict[str, Any]) -> None:
         console.print(f"  {name} = {value}", markup=False)
     for considered in answer["considered"]:
         sign = "✓" if considered["matched"] else "✗"
-        console.print(f"  {sign} {considered['route']}: {considered['reason']}", markup=False)
+        reason = f": {considered['reason']}" if considered["reason"] else ""
+        console.print(f"  {sign} {considered['route']}{reason}", markup=False)

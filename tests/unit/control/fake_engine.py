@@ -108,6 +108,6 @@ def _explain_route(plan: str, request: str) -> str:
     path = json.loads(request)["path"]
     for route in json.loads(plan)["routes"]:
         if path.startswith((route["match"]["path"] or {}).get("prefix") or "/"):
-            considered = [{"route": route["name"], "matched": True, "reason": "all conditions hold"}]
+            considered = [{"route": route["name"], "matched": True, "reason": None}]
             return json.dumps({"route": route["name"], "captures": {}, "considered": considered})
     return json.dumps({"route": None, "captures": {}, "considered": []})

@@ -30,12 +30,12 @@ RESOURCES = (health, status, config, generations, routes, upstreams, endpoints, 
 OFFLINE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 DESCRIPTION = (
     "The running gateway as HTTP resources. Every change of the configuration becomes a numbered generation. "
-    "Send the ETag of what you have read as If-Match, and what changed in between is not overwritten (412)."
+    "Send the ETag of what you have read as If-Match: what changed in between is not overwritten (412)."
 )
 
 
 def create_app(gateway: Gateway) -> ASGIApp:
-    """The admin API of `gateway`. Raises UnprotectedError if everyone on the network would be let in."""
+    """The admin API of `gateway`."""
     app = FastAPI(
         title="tidegate admin API",
         version=version(),

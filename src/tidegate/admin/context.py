@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
+from tidegate.admin.problem import ErrorView
 from tidegate.control.gateway import Change, Gateway
 from tidegate.control.generation import Generation, Origin, Summary
 
@@ -64,6 +65,7 @@ class ChangeView(BaseModel):
     summary: Summary
     changes: list[EditView]
     restart_required: list[str]
+    warnings: list[ErrorView]
 
 
 def changed(change: Change, response: Response) -> ChangeView:
@@ -76,4 +78,5 @@ def changed(change: Change, response: Response) -> ChangeView:
         summary=change.summary,
         changes=[EditView(path=edit.path, old=edit.old, new=edit.new) for edit in change.edits],
         restart_required=change.restart_required,
+        warnings=[ErrorView.of(warning) for warning in change.warnings],
     )

@@ -3,44 +3,49 @@
 import ipaddress
 from pathlib import Path
 
+import structlog
+
 from tidegate.config.model import Admin
 from tidegate.config.model.text import split_address
 from tidegate.control.gateway import Gateway, Running
 
+log = structlog.get_logger("tidegate.admin")
 
-class UnprotectedError(Exception):
-    """The admin API would be open to the network."""
+
+def is_protected(admin: Admin) -> bool:
+    """Whether not everyone on the network would be let in."""
+    return _is_local(admin.address) or _asks_certificates(admin) or token_of(admin) is not None
+
+
+def token_of(admin: Admin) -> str | None:
+    """The bearer token. Raises OSError if its file cannot be read."""
+    if admin.token_file is not None:
+        return Path(admin.token_file).read_text(encoding="utf-8").strip()
+    return admin.token
 
 
 class Credentials:
     """The token, as the running configuration says, and whether TLS asks clients for certificates."""
 
     def __init__(self, gateway: Gateway) -> None:
-        """Follow the configuration. Raises UnprotectedError if everyone on the network would be let in."""
-        admin = gateway.running.config.admin
-        self.client_certificates = admin.tls is not None and admin.tls.client_ca is not None
-        self.token = _token(admin)
-        self._loopback = _is_local(admin.address)
-        self._check()
+        self._started = gateway.running.config.admin
+        self.client_certificates = _asks_certificates(self._started)
+        self.token = token_of(self._started)
         gateway.on_commit.append(self._follow)
 
     def _follow(self, running: Running) -> None:
-        token = _token(running.config.admin)
-        if token is None and not self._loopback and not self.client_certificates:
-            return  # the address is still the old one, so the old token is still asked for
-        self.token = token
-
-    def _check(self) -> None:
-        if self.token is None and not self._loopback and not self.client_certificates:
-            raise UnprotectedError(
-                "an admin address that is not loopback needs a token or TLS client certificates"
-            )
+        """Take a new token. Address and TLS stay as they were at the start, and so does their protection."""
+        try:
+            token = token_of(running.config.admin)
+        except OSError as error:
+            log.error("the admin token cannot be read; the old one stays", error=str(error))
+            return
+        if token is not None or _is_local(self._started.address) or self.client_certificates:
+            self.token = token
 
 
-def _token(admin: Admin) -> str | None:
-    if admin.token_file is not None:
-        return Path(admin.token_file).read_text(encoding="utf-8").strip()
-    return admin.token
+def _asks_certificates(admin: Admin) -> bool:
+    return admin.tls is not None and admin.tls.client_ca is not None
 
 
 def _is_local(address: str) -> bool:

@@ -28,6 +28,7 @@ class ErrorView(BaseModel):
     line: int | None = None
     column: int | None = None
     hint: str | None = None
+    severity: str = "error"
 
     @classmethod
     def of(cls, problem: Problem) -> "ErrorView":
@@ -39,6 +40,7 @@ class ErrorView(BaseModel):
             line=problem.line,
             column=problem.column,
             hint=problem.hint,
+            severity=problem.severity,
         )
 
 

@@ -20,7 +20,7 @@ border-radius: 4px; color: #fff; font: 600 0.75rem/1 ui-monospace, monospace; mi
 background: #b35900; } .patch { background: #7048b6; } .delete { background: #c92a2a; } .said { opacity:
 0.75; } table { border-collapse: collapse; width: 100%; } td { border-top: 1px solid var(--line); padding:
 0.3rem 0.8rem 0.3rem 0; vertical-align: top; } h3 { font-size: 0.85rem; margin: 1rem 0 0.2rem; } a { color:
-var(--accent); } 
+var(--accent); }
 nav a { margin-right: 1rem; }
 """
 

@@ -19,7 +19,6 @@ class AdminServer(uvicorn.Server):
     """Serves the admin API; the process handles signals itself, and ends it by `should_exit`."""
 
     def __init__(self, gateway: Gateway) -> None:
-        """Raises UnprotectedError if everyone on the network would be let in."""
         tls = gateway.running.config.admin.tls
         super().__init__(
             uvicorn.Config(

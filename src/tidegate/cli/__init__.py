@@ -7,7 +7,7 @@ from tidegate.cli import check, demo, exits, reload, route, routes, run, schema,
 app = typer.Typer(
     name="tidegate",
     help="A load balancer and API gateway: configured in one readable file, changed while it runs.",
-    epilog=exits.TABLE,
+    epilog="Exit codes: " + "; ".join(f"{code.number} {code.meaning}" for code in exits.TABLE) + ".",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

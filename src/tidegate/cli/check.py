@@ -7,6 +7,7 @@ import typer
 
 from tidegate.cli import output
 from tidegate.cli.configuration import load_plan
+from tidegate.cli.excerpt import show
 
 NAME = "check"
 
@@ -17,7 +18,10 @@ def command(
     """Check a configuration file, and show everything that is wrong with it."""
     loaded, _ = load_plan(file)
     config = loaded.config
+    show(loaded.warnings)
     counts = (
-        f"{len(config.listeners)} listeners, {len(config.routes)} routes, {len(config.upstreams)} upstreams"
+        output.counted(len(config.listeners), "listener"),
+        output.counted(len(config.routes), "route"),
+        output.counted(len(config.upstreams), "upstream"),
     )
-    output.console().print(f"{file} is good: {counts}", markup=False)
+    output.console().print(f"{file} is good: {', '.join(counts)}", markup=False)

@@ -35,7 +35,7 @@ class Client:
                 exits.USAGE, f"the certificates for the admin API cannot be used: {error}"
             ) from None
         # trust_env: a proxy that is meant for the world has no business between us and the admin API
-        self._http = httpx.Client(base_url=url, headers=headers, verify=tls, timeout=60, trust_env=False)
+        self._http = httpx.Client(headers=headers, verify=tls, timeout=60, trust_env=False, **_place(url))
         self._unreachable = (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol)
         self._url = url
 
@@ -65,6 +65,18 @@ class Client:
         if response.is_success:
             return answer
         raise _refusal(response.status_code, answer)
+
+
+def _place(url: str) -> dict[str, Any]:
+    """Where the admin API is, in httpx's words."""
+    import httpx
+
+    if url.startswith("unix:"):
+        return {
+            "base_url": "http://localhost",
+            "transport": httpx.HTTPTransport(uds=url.removeprefix("unix:")),
+        }
+    return {"base_url": url}
 
 
 def _refusal(status: int, problem: Any) -> exits.CommandError:

@@ -5,10 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from tidegate.cli import exits
-from tidegate.cli.excerpt import print_problems
+from tidegate.cli import exits, output
+from tidegate.cli.excerpt import show
 
 if TYPE_CHECKING:
     from tidegate.config.load import Loaded
@@ -23,16 +21,18 @@ def problems_shown() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        print_problems(error.problems)
-        raise typer.Exit(exits.REFUSED) from None
+        show(error.problems)
+        errors = sum(problem.severity == "error" for problem in error.problems)
+        message = f"the configuration is refused: {output.counted(errors, 'error')}"
+        raise exits.CommandError(exits.REFUSED, message) from None
 
 
 def load_plan(file: Path) -> tuple["Loaded", "Plan"]:
     """The file's configuration and its plan, checked by the engine too."""
     from tidegate._engine import check_plan
     from tidegate.config.load import load_file
-    from tidegate.config.plan import build_plan
-    from tidegate.config.problem import ConfigError, problems_from_engine
+    from tidegate.config.plan import build_plan, problems_from_engine
+    from tidegate.config.problem import ConfigError
 
     with problems_shown():
         loaded = load_file(file)

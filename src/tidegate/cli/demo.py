@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
+from tidegate.cli import exits
+
 NAME = "demo"
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the gateway.")]
-AdminPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of the admin API.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the gateway.")]
+AdminPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the admin API.")]
 
 
 def command(port: Port = 8080, admin_port: AdminPort = 9090) -> None:
@@ -16,8 +18,11 @@ def command(port: Port = 8080, admin_port: AdminPort = 9090) -> None:
     from tidegate.control.source import Source
     from tidegate.demo.configuration import demo_document
     from tidegate.demo.introduction import introduce
-    from tidegate.demo.upstreams import started_upstreams
+    from tidegate.demo.upstreams import DemoError, started_upstreams
 
-    with started_upstreams() as upstreams:
-        source = Source(document=demo_document(upstreams, port, admin_port))
-        serve(source, served=lambda _: introduce(upstreams, port, admin_port))
+    try:
+        with started_upstreams() as upstreams:
+            source = Source(document=demo_document(upstreams, port, admin_port))
+            serve(source, served=lambda: introduce(upstreams, port, admin_port))
+    except DemoError as error:
+        raise exits.CommandError(exits.FAILED, str(error)) from None

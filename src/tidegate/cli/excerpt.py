@@ -12,13 +12,10 @@ if TYPE_CHECKING:
     from tidegate.config.problem import Problem
 
 
-def print_problems(problems: Sequence["Problem"]) -> None:
-    """Print every problem on standard error, and how many there are."""
-    console = output.console(stderr=True)
+def show(problems: Sequence["Problem"]) -> None:
+    """Print every problem on standard error."""
     for problem in problems:
-        console.print(_explained(problem))
-    count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-    output.error(f"the configuration is refused: {count}")
+        output.console(stderr=True).print(_explained(problem))
 
 
 def _explained(problem: "Problem") -> "Text":
@@ -28,6 +25,8 @@ def _explained(problem: "Problem") -> "Text":
     place = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part is not None)
     if place:
         text.append(f"{place}: ", "bold")
+    if problem.severity == "warning":
+        text.append("warning: ", "yellow")
     if problem.path:
         text.append(f"{problem.path}: ", "cyan")
     text.append(f"{problem.message}\n")

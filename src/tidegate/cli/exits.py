@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from tidegate.cli import output
 
@@ -10,10 +11,25 @@ REFUSED = 1
 USAGE = 2
 UNREACHABLE = 3
 FAILED = 4
+INTERRUPTED = 130
+
+
+class ExitCode(NamedTuple):
+    """A code and what it says."""
+
+    number: int
+    meaning: str
+
 
 TABLE = (
-    "Exit codes: 0 all went well; 1 the configuration is refused; 2 the command line is wrong; "
-    "3 the admin API cannot be reached; 4 another failure."
+    ExitCode(0, "all went well"),
+    ExitCode(REFUSED, "the configuration is refused"),
+    ExitCode(USAGE, "the command line is wrong"),
+    ExitCode(UNREACHABLE, "the admin API cannot be reached"),
+    ExitCode(FAILED, "another failure"),
+    ExitCode(
+        INTERRUPTED, "interrupted; 128 and the signal's number where a second signal cut the drain short"
+    ),
 )
 
 
@@ -37,4 +53,4 @@ def explained() -> Iterator[None]:
         sys.stderr.close()
         sys.exit(0)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -11,9 +11,15 @@ ConfigFile = Annotated[
         "--config", "-c", help="The configuration file (YAML, TOML or JSON).", envvar="TIDEGATE_CONFIG"
     ),
 ]
+FromFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Ask about this file instead of the running gateway."),
+]
 AdminUrl = Annotated[
     str,
-    typer.Option("--admin", help="URL of the running gateway's admin API.", envvar="TIDEGATE_ADMIN"),
+    typer.Option(
+        "--admin", help="The running gateway's admin API: a URL, or unix:/path.", envvar="TIDEGATE_ADMIN"
+    ),
 ]
 Token = Annotated[
     str | None,

@@ -20,3 +20,8 @@ def error(message: str) -> None:
     from rich.text import Text
 
     console(stderr=True).print(Text.assemble(("error: ", "bold red"), message))
+
+
+def counted(number: int, name: str) -> str:
+    """How many there are: `1 route`, `2 routes`."""
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

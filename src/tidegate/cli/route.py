@@ -8,7 +8,7 @@ import typer
 from tidegate.cli import exits, output
 from tidegate.cli.client import Client
 from tidegate.cli.configuration import load_plan
-from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, ConfigFile, Key, Token
+from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, FromFile, Key, Token
 
 NAME = "route"
 
@@ -27,7 +27,7 @@ def command(
     header: Headers = None,
     client: From = "127.0.0.1",
     listener: Listener = None,
-    config: ConfigFile = None,
+    config: FromFile = None,
     admin: AdminUrl = DEFAULT_ADMIN,
     token: Token = None,
     ca: Ca = None,
@@ -78,4 +78,5 @@ def _print(answer: dict[str, Any]) -> None:
         console.print(f"  {name} = {value}", markup=False)
     for considered in answer["considered"]:
         sign = "✓" if considered["matched"] else "✗"
-        console.print(f"  {sign} {considered['route']}: {considered['reason']}", markup=False)
+        reason = f": {considered['reason']}" if considered["reason"] else ""
+        console.print(f"  {sign} {considered['route']}{reason}", markup=False)

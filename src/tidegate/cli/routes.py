@@ -8,13 +8,13 @@ import typer
 from tidegate.cli import output
 from tidegate.cli.client import Client
 from tidegate.cli.configuration import load_plan
-from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, ConfigFile, Key, Token
+from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, FromFile, Key, Token
 
 NAME = "routes"
 
 
 def command(
-    config: ConfigFile = None,
+    config: FromFile = None,
     admin: AdminUrl = DEFAULT_ADMIN,
     token: Token = None,
     ca: Ca = None,

@@ -1,12 +1,16 @@
 """`tidegate run`."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tidegate.cli import exits
 from tidegate.cli.configuration import problems_shown
 from tidegate.cli.options import ConfigFile
+
+if TYPE_CHECKING:
+    from tidegate.control.source import Source
 
 NAME = "run"
 
@@ -28,13 +32,13 @@ def command(config: ConfigFile = None, workers: Workers = None, admin_address: A
     serve(Source(config, overrides=overrides))
 
 
-def serve(source: Any, **options: Any) -> None:
+def serve(source: "Source", *, served: Callable[[], None] | None = None) -> None:
     """Run until stopped, with failures told as every command tells them."""
     from tidegate.control.run import StartError, run
     from tidegate.control.store import StoreError
 
     with problems_shown():
         try:
-            run(source, **options)
+            run(source, served=served)
         except (StartError, StoreError) as error:
             raise exits.CommandError(exits.FAILED, str(error)) from None

@@ -37,15 +37,13 @@ def _print(status: dict[str, Any], upstreams: list[dict[str, Any]]) -> None:
     state = "[green]ready[/green]" if status["ready"] else "[red]not ready[/red]"
     console.print(
         f"tidegate {status['version']}: {state}, up {_duration(status['uptime_seconds'])}, "
-        f"{status['workers']} workers, generation {status['generation']['number']}"
+        f"{output.counted(status['workers'], 'worker')}, generation {status['generation']['number']}"
     )
     if status["restart_required"]:
         console.print(f"A restart is required for: {', '.join(status['restart_required'])}", style="yellow")
     if status["refused"]:
-        console.print(
-            f"{len(status['refused'])} changes were refused; the last at {status['refused'][0]['time']}",
-            style="yellow",
-        )
+        refused = output.counted(len(status["refused"]), "refused change")
+        console.print(f"{refused}, the last at {status['refused'][0]['time']}", style="yellow")
     console.print()
     console.print(_table("listener", status["listeners"]))
     console.print()

@@ -8,7 +8,7 @@ from tidegate.config.include import spelled
 from tidegate.config.model import Admin
 from tidegate.config.model.text import split_address
 from tidegate.config.problem import Problem
-from tidegate.config.tree import MappingNode, OptionPath, Scalar, Source, find, find_texts, plain
+from tidegate.config.tree import OptionPath, Source, find, find_texts, plain
 
 _REFERENCES = (
     (("routes", "*", "upstream"), "upstream"),
@@ -20,7 +20,7 @@ _NAMED = ("listener", "route", "upstream")
 
 
 def check(source: Source) -> Iterator[Problem]:
-    """Every mistake between options. It looks at what is written, so that it also works beside other mistakes."""
+    """Every mistake between options. It looks at what is written, so it also works beside other mistakes."""
     yield from _duplicate_names(source)
     yield from _duplicate_endpoints(source)
     yield from _unknown_references(source)
@@ -44,13 +44,13 @@ def _duplicate_names(source: Source) -> Iterator[Problem]:
 
 def _duplicate_endpoints(source: Source) -> Iterator[Problem]:
     first: dict[tuple[str | int, str], OptionPath] = {}
-    for pattern in (("upstreams", "*", "endpoints", "*"), ("upstreams", "*", "endpoints", "*", "address")):
-        for path, address in find_texts(source.root, pattern):
-            upstream = path[1]
-            if (upstream, address) in first:
-                message = f"the upstream has the endpoint {address} already"
-                yield _twice(source, first[upstream, address], path, message)
-            first.setdefault((upstream, address), path)
+    for path, _ in find(source.root, ("upstreams", "*", "endpoints", "*")):
+        address = source.text(path) or source.text((*path, "address"))
+        if address:
+            key = (path[1], address.lower())
+            if key in first:
+                yield _twice(source, first[key], path, f"the upstream has the endpoint {address} already")
+            first.setdefault(key, path)
 
 
 def _twice(source: Source, first: OptionPath, second: OptionPath, message: str) -> Problem:
@@ -95,7 +95,7 @@ def _addresses(source: Source) -> Iterator[tuple[OptionPath, str]]:
 
 
 def _enabled(source: Source) -> bool:
-    return not any(isinstance(n, Scalar) and n.value is False for _, n in find(source.root, ("admin", "enabled")))
+    return not any(plain(node) is False for _, node in find(source.root, ("admin", "enabled")))
 
 
 def _admin_address(source: Source) -> str:
@@ -103,16 +103,12 @@ def _admin_address(source: Source) -> str:
 
 
 def _overlap(host: str, other: str) -> bool:
-    """Whether two hosts on one port collide. The IPv6 wildcard takes IPv4 too, as it does by default on Linux."""
-    return host == other or any(_wildcard(one) and _same_family(one, two) for one, two in ((host, other), (other, host)))
+    """Whether two hosts on one port collide. The IPv6 wildcard takes IPv4 too, as Linux does by default."""
+    return host == other or _covers(host, other) or _covers(other, host)
 
 
-def _wildcard(host: str) -> bool:
-    return host in {"0.0.0.0", "::"}  # noqa: S104
-
-
-def _same_family(wildcard: str, host: str) -> bool:
-    return wildcard == "::" or ":" not in host
+def _covers(wildcard: str, host: str) -> bool:
+    return wildcard == "::" or (wildcard == "0.0.0.0" and ":" not in host)  # noqa: S104
 
 
 def _open_admin(source: Source) -> Iterator[Problem]:
@@ -137,9 +133,6 @@ def _is_local(address: str) -> bool:
 
 
 def _nothing_to_restore(source: Source) -> Iterator[Problem]:
-    root = source.root
-    if not isinstance(root, MappingNode):
-        return
-    for path, restore in find_texts(root, ("restore",)):
-        if restore == "last" and not list(find_texts(root, ("state_dir",))):
-            yield source.problem(path, "nothing can be restored without a folder to keep it in", hint="set state_dir")
+    if source.text(("restore",)) == "last" and not source.text(("state_dir",)):
+        message = "nothing can be restored without a folder to keep it in"
+        yield source.problem(("restore",), message, hint="set state_dir")

@@ -19,8 +19,11 @@ Write a file like this and start it with `tidegate run --config tidegate.yaml`:
 def default_config() -> Config:
     """A gateway that greets newcomers: one listener on 0.0.0.0:8080, the admin API on 127.0.0.1:9090."""
     return Config(
-        listeners=(Listener(name="web", address="0.0.0.0:8080"),),  # noqa: S104
+        listeners=(Listener(name="web", address="0.0.0.0:8080"),),
         routes=(
-            Route(name="welcome", respond=Respond(headers={"content-type": "text/plain; charset=utf-8"}, body=WELCOME)),
+            Route(
+                name="welcome",
+                respond=Respond(headers={"content-type": "text/plain; charset=utf-8"}, body=WELCOME),
+            ),
         ),
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -28,14 +27,13 @@ _EXPECTED: Mapping[str, str] = {
     "model_type": "options (name: value)",
     "model_attributes_type": "options (name: value)",
     "literal_error": "{expected}",
-    "greater_than_equal": "at least {ge}",
-    "less_than_equal": "at most {le}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
     "string_too_short": "a text of at least {min_length} characters",
     "string_too_long": "a text of at most {max_length} characters",
     "too_short": "at least {min_length} item(s)",
     "string_unicode": "text that is valid Unicode",
 }
-_QUOTED = frozenset({"string_type"})
 
 
 def explain(error: ValidationError, source: Source) -> list[Problem]:
@@ -71,7 +69,9 @@ def _hint(details: ErrorDetails) -> str | None:
     if details["type"] == "literal_error" and isinstance(found, str):
         words = details.get("ctx", {})["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         return did_you_mean(found, words)
-    if details["type"] in _QUOTED and isinstance(found, int | float):
+    if details["type"] == "tuple_type" and isinstance(found, str):
+        return f"write [{found}]"
+    if details["type"] == "string_type" and isinstance(found, int | float):
         return "put it in quotes"
     return None
 

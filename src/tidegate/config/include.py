@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tidegate.config.model.walk import file_options
 from tidegate.config.model.file import STANDARD_OUTPUT
+from tidegate.config.model.walk import file_options
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.syntax import parse
 from tidegate.config.tree import (
@@ -69,7 +69,12 @@ class Reader:
 
     def _patterns(self, node: Node | None) -> Iterator[Scalar]:
         for item in node.items if isinstance(node, ListNode) else [node]:
-            if isinstance(item, Scalar) and isinstance(item.value, str) and item.value and "\0" not in item.value:
+            if (
+                isinstance(item, Scalar)
+                and isinstance(item.value, str)
+                and item.value
+                and "\0" not in item.value
+            ):
                 yield item
             elif item is not None:
                 self._fail(item.place, "expected the path of a file", "include")
@@ -78,7 +83,7 @@ class Reader:
         """The files a pattern stands for, without the one it is written in; a path stands for itself."""
         if not glob.has_magic(pattern.value):
             return [_absolute(pattern.value, includer.parent)]
-        names = glob.glob(pattern.value, root_dir=includer.parent, recursive=True)
+        names = glob.glob(pattern.value, root_dir=includer.parent, recursive=True)  # noqa: PTH207
         files = (_absolute(name, includer.parent) for name in sorted(names))
         return [file for file in files if file.is_file() and file != includer]
 
@@ -105,7 +110,11 @@ def resolve_paths(root: Node, base: Path) -> None:
     """Make the files that options in `root` name absolute: they are relative to the folder `base`."""
     for pattern in file_options():
         for _, node in find(root, pattern):
-            if isinstance(node, Scalar) and isinstance(node.value, str) and node.value not in {"", STANDARD_OUTPUT}:
+            if (
+                isinstance(node, Scalar)
+                and isinstance(node.value, str)
+                and node.value not in {"", STANDARD_OUTPUT}
+            ):
                 node.value = str(_absolute(node.value, base))
 
 

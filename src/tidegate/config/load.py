@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from tidegate.config.check import check
+from tidegate.config.collector import collector_paused
 from tidegate.config.default import default_config
 from tidegate.config.explain import explain
 from tidegate.config.include import Reader, resolve_paths
 from tidegate.config.material import read_material
 from tidegate.config.model import Config
 from tidegate.config.problem import ConfigError, Problem
-from tidegate.config.tree import MappingNode, Node, Source, plain, planted
+from tidegate.config.tree import NOWHERE, Entry, MappingNode, Node, Source, plain, planted
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ def load_file(path: Path) -> Loaded:
 
     Raises ConfigError with every mistake.
     """
-    reader = Reader(os.environ)
-    root = reader.read(path)
-    return _load(root, frozenset(reader.files), reader.problems)
+    with collector_paused():
+        reader = Reader(os.environ)
+        root = reader.read(path)
+        return _load(root, frozenset(reader.files), reader.problems)
 
 
 def load_data(data: dict[str, Any], base: Path) -> Loaded:
@@ -50,15 +52,15 @@ def load_data(data: dict[str, Any], base: Path) -> Loaded:
     Variables and includes belong to files: a `${VAR}` stays as it is, `include` is an error.
     Raises ConfigError with every mistake.
     """
-    root = planted(data)
     problems = []
-    if isinstance(root, MappingNode):
+    with collector_paused():
+        root = MappingNode({name: Entry(NOWHERE, planted(value)) for name, value in data.items()}, NOWHERE)
         root.entries.pop("$schema", None)
         include = root.entries.pop("include", None)
         if include and plain(include.node):
             problems.append(Problem("files can be included only from a file", "include"))
         resolve_paths(root, base.absolute())
-    return _load(root, frozenset(), problems)
+        return _load(root, frozenset(), problems)
 
 
 def load_default() -> Loaded:
@@ -72,7 +74,8 @@ def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded
     try:
         config = Config.model_validate(plain(root))
     except ValidationError as error:
-        problems += explain(error, source)
+        told = {problem.path for problem in problems}
+        problems += [problem for problem in explain(error, source) if problem.path not in told]
     problems += check(source)
     material = read_material(source)
     problems = _in_order([*problems, *material.problems])

@@ -96,21 +96,26 @@ class _Inspection:
         for certificate in self._chains[file]:
             yield from self._outside_validity(path, file, certificate)
 
-    def _outside_validity(self, path: OptionPath, file: Path, certificate: x509.Certificate) -> Iterator[Problem]:
+    def _outside_validity(
+        self, path: OptionPath, file: Path, certificate: x509.Certificate
+    ) -> Iterator[Problem]:
         ends, begins = certificate.not_valid_after_utc, certificate.not_valid_before_utc
         if ends < self._now:
-            text = f"the certificate {certificate.subject.rfc4514_string()} in {file} expired at {ends:%Y-%m-%d %H:%M} UTC"
+            what = f"expired at {ends:%Y-%m-%d %H:%M} UTC"
         elif begins > self._now:
-            text = f"the certificate {certificate.subject.rfc4514_string()} in {file} is not valid before {begins:%Y-%m-%d %H:%M} UTC"
+            what = f"is not valid before {begins:%Y-%m-%d %H:%M} UTC"
         else:
             return
+        text = f"the certificate {certificate.subject.rfc4514_string()} in {file} {what}"
         yield replace(self._source.problem(path, text), severity="warning")
 
     def _inspect_key(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         try:
             self._keys[file] = load_pem_private_key(self._contents[file], password=None)
         except TypeError:
-            yield self._source.problem(path, f"the key in {file} is encrypted", hint="store it without a passphrase")
+            yield self._source.problem(
+                path, f"the key in {file} is encrypted", hint="store it without a passphrase"
+            )
         except ValueError:
             yield self._source.problem(path, f"expected a private key in PEM in {file}")
 
@@ -121,7 +126,9 @@ class _Inspection:
             key = self._keys.get(Path(key_file))
             chain = self._chains.get(Path(cert_file)) if cert_file else None
             if key and chain and not _belong_together(key, chain[0]):
-                yield self._source.problem(path, f"the key in {key_file} does not belong to the certificate in {cert_file}")
+                yield self._source.problem(
+                    path, f"the key in {key_file} does not belong to the certificate in {cert_file}"
+                )
 
 
 def _belong_together(key: PrivateKeyTypes, certificate: x509.Certificate) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tidegate.config.collector import collector_paused
 from tidegate.config.load import Loaded
 from tidegate.config.model.config import CONTROL_PLANE_ONLY
 from tidegate.config.model.file import Use
@@ -33,25 +34,35 @@ class Plan:
 
 
 def build_plan(loaded: Loaded) -> Plan:
-    """The plan of a loaded configuration: all defaults filled in, the contents of files in place of their paths."""
+    """The plan of a configuration: all defaults filled in, the contents of files in place of their paths."""
+    with collector_paused():
+        return _build(loaded)
+
+
+def problems_from_engine(errors: Iterable[tuple[str, str]], source: Source) -> list[Problem]:
+    """The engine's errors, pairs of a dotted path and a message, with the places of the options."""
+    return [source.problem(_steps(path), message) for path, message in errors]
+
+
+def _build(loaded: Loaded) -> Plan:
     data = loaded.config.plan_data()
     for upstream in data["upstreams"]:
         _resolve_choices(upstream)
     for path, use in file_options().items():
-        if path[0] not in CONTROL_PLANE_ONLY and use in _CONTENTS:
-            _replace(data, path, lambda name, use=use: _CONTENTS[use](loaded.contents[Path(name)]))
+        if path[0] not in CONTROL_PLANE_ONLY and use in _ENCODINGS:
+            _replace(data, path, _contents(loaded, _ENCODINGS[use]))
     return Plan(json.dumps(data, separators=(",", ":")), data, loaded.files)
 
 
-def problems_from_engine(errors: Iterable[tuple[str, str]], source: Source) -> list[Problem]:
-    """The engine's errors, pairs of a dotted path and a message, with the places of the options they speak of."""
-    return [source.problem(_steps(path), message) for path, message in errors]
-
-
-_CONTENTS: dict[Use, Callable[[bytes], str]] = {
+_ENCODINGS: dict[Use, Callable[[bytes], str]] = {
     Use.PEM: bytes.decode,
     Use.DER: lambda content: base64.b64encode(content).decode(),
 }
+"""How the plan holds the contents of files."""
+
+
+def _contents(loaded: Loaded, encode: Callable[[bytes], str]) -> Callable[[str], str]:
+    return lambda name: encode(loaded.contents[Path(name)])
 
 
 def _resolve_choices(upstream: dict[str, Any]) -> None:

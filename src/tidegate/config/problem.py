@@ -34,7 +34,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `problems` holds every mistake that was found, in the file's order."""
+    """The configuration cannot be used. `problems` holds every mistake, in the file's order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)

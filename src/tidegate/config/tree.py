@@ -73,7 +73,9 @@ def plain(node: Node) -> Any:
 def planted(data: Any) -> Node:
     """The tree of bare data, without places."""
     if isinstance(data, dict):
-        return MappingNode({str(name): Entry(NOWHERE, planted(value)) for name, value in data.items()}, NOWHERE)
+        return MappingNode(
+            {str(name): Entry(NOWHERE, planted(value)) for name, value in data.items()}, NOWHERE
+        )
     if isinstance(data, list | tuple):
         return ListNode([planted(item) for item in data], NOWHERE)
     return Scalar(data, NOWHERE)
@@ -103,7 +105,7 @@ class Source:
     root: Node
 
     def place(self, path: Sequence[str | int], *, key: bool = False) -> Place:
-        """The place of the value at `path`, or of its name; of the nearest option around it if it is not written."""
+        """The place of the value at `path`, or of its name; of the nearest one around what is not written."""
         node = self.root
         place = node.place
         for step in path:
@@ -128,7 +130,9 @@ class Source:
                 node = node.items[step]
         return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
 
-    def problem(self, path: Sequence[str | int], message: str, *, hint: str | None = None, key: bool = False) -> Problem:
+    def problem(
+        self, path: Sequence[str | int], message: str, *, hint: str | None = None, key: bool = False
+    ) -> Problem:
         """A mistake at the option `path`, with its place."""
         return Problem(message, dotted(path), *self.place(path, key=key), hint=hint)
 

@@ -7,7 +7,9 @@ from tidegate.config.problem import Problem
 from tidegate.config.syntax.yaml import resolve
 from tidegate.config.tree import Node, dotted, scalars
 
-_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-(?P<default>[^}]*))?\}|\$\{")
+_REFERENCE = re.compile(
+    r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-(?P<default>[^}]*))?\}|\$\{"
+)
 
 
 def expand_variables(root: Node, environ: Mapping[str, str]) -> list[Problem]:
@@ -22,7 +24,9 @@ def expand_variables(root: Node, environ: Mapping[str, str]) -> list[Problem]:
         try:
             text = expand(scalar.value, environ)
         except ValueError as error:
-            problems.append(Problem(str(error), dotted(path), *scalar.place, hint="a literal ${ is written $${"))
+            problems.append(
+                Problem(str(error), dotted(path), *scalar.place, hint="a literal ${ is written $${")
+            )
         else:
             scalar.value = resolve(text) if scalar.plain else text
             scalar.plain = False
@@ -44,7 +48,9 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         if match["fallback"]:
             return environ.get(name) or match["default"]
         if name not in environ:
-            raise ValueError(f"the environment variable {name} is not set; ${{{name}:-default}} gives a default")
+            raise ValueError(
+                f"the environment variable {name} is not set; ${{{name}:-default}} gives a default"
+            )
         return environ[name]
 
     return _REFERENCE.sub(value, text)

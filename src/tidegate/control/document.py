@@ -18,7 +18,7 @@ SECRETS = (("admin", "token"),)
 
 def document_of(loaded: Loaded) -> Document:
     """The document of a validated configuration."""
-    document: Document = loaded.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    document: Document = loaded.config.model_dump(mode="json", exclude_unset=True)
     return document
 
 

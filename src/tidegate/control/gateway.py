@@ -5,10 +5,12 @@ record. A change that fails on the way changes nothing.
 """
 
 import asyncio
+import gc
 import json
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +20,8 @@ import structlog
 from tidegate._engine import Engine, PlanError, Prepared
 from tidegate.config.load import Loaded
 from tidegate.config.model import Config
-from tidegate.config.plan import Plan, build_plan
-from tidegate.config.problem import ConfigError, problems_from_engine
+from tidegate.config.plan import Plan, build_plan, problems_from_engine
+from tidegate.config.problem import ConfigError, Problem
 from tidegate.control.diff import Edit, compare
 from tidegate.control.document import Document, document_of, etag_of
 from tidegate.control.generation import Generation, Origin, Refusal, Summary
@@ -49,16 +51,18 @@ class Running:
     """What is served now."""
 
     generation: Generation
-    config: Config
+    loaded: Loaded
     document: Document
     plan: Plan
-    sources: frozenset[Path]
-    """The configuration file and those it includes."""
 
     @property
-    def files(self) -> frozenset[Path]:
-        """Every file that this configuration was made from."""
-        return self.sources | frozenset(self.plan.files)
+    def config(self) -> Config:
+        """The validated configuration."""
+        return self.loaded.config
+
+    def is_same_as(self, candidate: "_Candidate") -> bool:
+        """Whether the candidate says nothing new, in its options and in the files that they name."""
+        return self.document == candidate.document and self.loaded.contents == candidate.loaded.contents
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Change:
     edits: list[Edit]
     restart_required: list[str]
     """Options that take effect when the process is started again."""
+    warnings: tuple[Problem, ...]
     changed: bool
 
 
@@ -92,6 +97,21 @@ class _Candidate:
         return summary
 
 
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Keep the cyclic garbage collector away while a configuration is built, and away from what was built.
+
+    So many objects at once, none of them garbage, would set off full collections, which stop every thread: with
+    10,000 routes for a second and more. What is frozen still goes when the last reference to it does.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 class Gateway:
     """Owns the engine and what it serves. Used from one event loop; what takes time runs in threads."""
 
@@ -106,6 +126,7 @@ class Gateway:
         self.on_commit: list[Callable[[Running], None]] = []
         self._first: Config | None = None
         self._running: Running | None = None
+        self._suspects: frozenset[Path] = frozenset()
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -114,6 +135,17 @@ class Gateway:
         if self._running is None:
             raise RuntimeError("nothing is served yet")
         return self._running
+
+    @property
+    def sources(self) -> frozenset[Path]:
+        """The configuration file, what it includes, and the files that the last refusal was about."""
+        loaded = self.running.loaded
+        return (loaded.files - loaded.contents.keys()) | self._suspects
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """Every file whose change matters."""
+        return self.running.loaded.files | self._suspects
 
     @property
     def workers(self) -> int:
@@ -208,28 +240,22 @@ class Gateway:
                 if not dry_run:
                     self._refuse(origin, error)
                 raise
-            served = self._running
-            changed = served is None or (served.generation.etag, served.plan.json) != (
-                ready.etag,
-                ready.plan.json,
-            )
-            generation = served.generation if served else None
-            if dry_run:
-                generation = None
-            elif changed:
-                generation = await self._commit(ready, origin)
-            else:
+            changed = self._running is None or not self._running.is_same_as(ready)
+            if changed and not dry_run:
+                await self._commit(ready, origin)
+            elif not dry_run:
                 self.results["unchanged"] += 1
-            first = self._first or ready.loaded.config
             return Change(
-                generation,
-                ready.etag,
-                ready.summary,
-                ready.edits,
-                restart_required(first, ready.loaded.config),
-                changed,
+                generation=None if dry_run else self.running.generation,
+                etag=ready.etag,
+                summary=ready.summary,
+                edits=ready.edits,
+                restart_required=restart_required(self._first or ready.loaded.config, ready.loaded.config),
+                warnings=ready.loaded.warnings,
+                changed=changed,
             )
 
+    @_without_collections()
     def _prepare(self, candidate: Callable[[], Loaded]) -> _Candidate:
         loaded = candidate()
         plan = build_plan(loaded)
@@ -241,18 +267,18 @@ class Gateway:
         served = self._running.document if self._running else {}
         return _Candidate(loaded, plan, document, etag_of(document), prepared, compare(served, document))
 
-    async def _commit(self, ready: _Candidate, origin: Origin) -> Generation:
+    async def _commit(self, ready: _Candidate, origin: Origin) -> None:
         await asyncio.to_thread(self.engine.commit, ready.prepared)
         generation = await asyncio.to_thread(self._record, ready, origin)
-        self._running = Running(
-            generation, ready.loaded.config, ready.document, ready.plan, frozenset(ready.loaded.files)
-        )
+        self._running = Running(generation, ready.loaded, ready.document, ready.plan)
+        self._suspects = frozenset()
         self._first = self._first or ready.loaded.config
         self.results["committed"] += 1
         log.info("configuration committed", generation=generation.number, origin=origin)
+        for warning in ready.loaded.warnings:
+            log.warning(str(warning))
         for listener in self.on_commit:
             listener(self._running)
-        return generation
 
     def _record(self, ready: _Candidate, origin: Origin) -> Generation:
         """Number the commit. A process that starts with what was served last goes on with its number."""
@@ -268,7 +294,8 @@ class Gateway:
 
     def _refuse(self, origin: Origin, error: ConfigError) -> None:
         self.results["refused"] += 1
-        self.refusals.append(Refusal(datetime.now(UTC), origin, list(error.problems)))
+        self.refusals.append(Refusal(datetime.now(UTC), origin, error.problems))
+        self._suspects = frozenset(problem.file for problem in error.problems if problem.file)
         log.error("configuration refused", origin=origin, problems=len(error.problems))
         for problem in error.problems:
             log.error(str(problem))

@@ -30,4 +30,4 @@ class Refusal:
 
     time: datetime
     origin: Origin
-    problems: list[Problem]
+    problems: tuple[Problem, ...]

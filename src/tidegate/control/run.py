@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from tidegate._engine import Engine
+from tidegate.admin.credentials import is_protected
 from tidegate.config.load import Loaded
 from tidegate.config.model import Config
 from tidegate.config.model.text import split_address
@@ -34,7 +35,7 @@ class StartError(Exception):
     """The process cannot start, for a reason that is not in the configuration."""
 
 
-def run(source: Source, *, served: Callable[[Config], None] | None = None) -> None:
+def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
     """Serve until a signal stops the process; `served` is called once requests are taken.
 
     The first SIGTERM or SIGINT lets connections finish for at most `drain_timeout`, the second ends the
@@ -79,13 +80,16 @@ def _admin_listener(config: Config) -> socket.socket | None:
         return None
     address = config.admin.address
     try:
+        if not is_protected(config.admin):
+            raise StartError(f"the admin API on {address} needs a token or TLS client certificates")
         if address.startswith("unix:"):
             return _unix_listener(Path(address.removeprefix("unix:")))
         host, port = split_address(address)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise StartError(f"the admin API cannot listen on {address}: {error.strerror}") from error
+        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        raise StartError(f"the admin API cannot listen on {address}: {reason}") from error
 
 
 def _unix_listener(path: Path) -> socket.socket:
@@ -102,6 +106,12 @@ def _unix_listener(path: Path) -> socket.socket:
     return listener
 
 
+def _spelled(listener: socket.socket) -> str:
+    """Where it listens in fact, which is not what is configured where that is port 0."""
+    address = listener.getsockname()
+    return str(address) if isinstance(address, str) else f"{address[0]}:{address[1]}"
+
+
 class _Process:
     """What the event loop holds while the process lives."""
 
@@ -111,7 +121,7 @@ class _Process:
         self.stop = asyncio.Event()
         self.background: set[asyncio.Task[None]] = set()
 
-    async def live(self, first: Loaded, origin: Origin, served: Callable[[Config], None] | None) -> None:
+    async def live(self, first: Loaded, origin: Origin, served: Callable[[], None] | None) -> None:
         """Serve `first` and what comes after it, until told to stop."""
         self._handle_signals()
         gateway = self.gateway
@@ -125,8 +135,8 @@ class _Process:
             log.info("serving", listener=listener["name"], address=listener["address"])
         systemd.notify("READY=1")
         if served:
-            served(gateway.running.config)
-        watcher = self._spawn(Watcher(lambda: gateway.running.files, self._files_changed).run())
+            served()
+        watcher = self._spawn(Watcher(lambda: gateway.files, self._files_changed).run())
         close_admin = self._open_admin()
         await self.stop.wait()
         watcher.cancel()
@@ -161,7 +171,7 @@ class _Process:
     async def _files_changed(self, files: frozenset[Path]) -> None:
         """A configuration file says what is wanted now; a certificate belongs to what is served."""
         log.info("files changed", files=sorted(map(str, files)))
-        if files & self.gateway.running.sources:
+        if files & self.gateway.sources:
             await self._reload("file")
         else:
             await self._change(self.gateway.reread("file"))
@@ -178,7 +188,8 @@ class _Process:
         except ConfigError:
             log.warning("the running configuration stays", generation=self.gateway.running.generation.number)
         finally:
-            systemd.notify("READY=1")
+            if not self.stop.is_set():
+                systemd.notify("READY=1")
 
     def _follow_log_level(self) -> Callable[[Running], None]:
         """Set the level when the configuration's changes, and otherwise leave what the admin API has set."""
@@ -201,7 +212,7 @@ class _Process:
 
         admin = AdminServer(self.gateway)
         serving = self._spawn(admin.serve(sockets=[self.listener]))
-        log.info("admin API serving", address=self.listener.getsockname())
+        log.info("admin API serving", address=_spelled(self.listener))
 
         async def close() -> None:
             admin.should_exit = True

@@ -3,8 +3,15 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tidegate.config.default import default_config
 from tidegate.config.load import Loaded, load_data, load_file
 from tidegate.control.document import Document, document_of, merge_patch
+
+
+def default_document() -> Document:
+    """What runs when nothing is configured."""
+    document: Document = default_config().model_dump(mode="json", exclude_unset=True)
+    return document
 
 
 @dataclass(frozen=True)
@@ -15,7 +22,7 @@ class Source:
     """
 
     file: Path | None = None
-    document: Document = field(default_factory=dict)
+    document: Document = field(default_factory=default_document)
     overrides: Document = field(default_factory=dict)
 
     @property

@@ -20,6 +20,10 @@ SLOW_SECONDS = 0.2
 DELAYS = {"quick-1": 0.0, "quick-2": 0.0, "slow": SLOW_SECONDS}
 
 
+class DemoError(Exception):
+    """The demo cannot be shown."""
+
+
 @dataclass(frozen=True)
 class DemoUpstream:
     """One server: its name, where it listens, and how long it takes to answer."""
@@ -36,7 +40,10 @@ def started_upstreams() -> Iterator[list[DemoUpstream]]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdin and process.stdout
         try:
-            addresses: dict[str, str] = json.loads(process.stdout.readline())
+            said = process.stdout.readline()
+            if not said:
+                raise DemoError("the demo's upstreams have not started")
+            addresses: dict[str, str] = json.loads(said)
             yield [DemoUpstream(name, address, DELAYS[name]) for name, address in addresses.items()]
         finally:
             process.stdin.close()

@@ -27,11 +27,11 @@ class Question(BaseModel):
 
 
 class Considered(BaseModel):
-    """A route that was looked at, and why it takes the request or does not."""
+    """A route that was looked at, and why it does not take the request."""
 
     route: str
     matched: bool
-    reason: str
+    reason: str | None
 
 
 class Explanation(BaseModel):

@@ -1,7 +1,7 @@
 """The configuration as models: every option with its type, its default and its meaning.
 
-All but `CONTROL_PLANE_ONLY` mirror the plan in `crates/core/src/plan`, field by field; a contract test compares
-the two.
+All but `CONTROL_PLANE_ONLY` mirror the plan in `crates/core/src/plan`, field by field; a contract test
+compares the two.
 """
 
 from tidegate.config.model.admin import Admin, AdminTls

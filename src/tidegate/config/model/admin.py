@@ -14,8 +14,8 @@ class AdminTls(Options):
     """Path of the certificate chain, leaf first, in PEM."""
     key: PemPath = Field(examples=["admin-key.pem"])
     """Path of the leaf's private key, in PEM."""
-    client_ca: PemPath | None = Field(None, examples=["operators-ca.pem"])
-    """Path of the certificate authorities, in PEM, that clients' certificates must chain to; null: none is asked for."""
+    client_ca: PemPath | None = Field(default=None, examples=["operators-ca.pem"])
+    """Path of the certificate authorities, in PEM, for clients' certificates; null: none is asked for."""
 
 
 class Admin(Options):
@@ -23,11 +23,11 @@ class Admin(Options):
 
     enabled: bool = True
     """Whether there is an admin API at all."""
-    address: ListenAddress = Field("127.0.0.1:9090")
+    address: ListenAddress = Field(default="127.0.0.1:9090")
     """`ip:port`, `[ipv6]:port` or `unix:/path`."""
-    token: str | None = Field(None, min_length=16, repr=False, examples=["${ADMIN_TOKEN}"])
+    token: str | None = Field(default=None, min_length=16, repr=False, examples=["${ADMIN_TOKEN}"])
     """Bearer token (RFC 6750) that every request must carry, at least 16 characters; null: none."""
-    token_file: SecretPath | None = Field(None, examples=["/run/secrets/tidegate-token"])
+    token_file: SecretPath | None = Field(default=None, examples=["/run/secrets/tidegate-token"])
     """Path of a file that holds the token."""
     tls: AdminTls | None = None
     """TLS settings; null: plain text."""

@@ -29,21 +29,25 @@ class Config(Options):
     """How long connections may take to finish when listeners close or the process stops."""
     access_log: AccessLog | None = None
     """Where and how requests are logged; null: not at all."""
-    listeners: tuple[Listener, ...] = Field((), examples=[[{"name": "web", "address": "0.0.0.0:8080"}]])
+    listeners: tuple[Listener, ...] = Field(
+        default=(), examples=[[{"name": "web", "address": "0.0.0.0:8080"}]]
+    )
     """Sockets that accept client connections."""
-    routes: tuple[Route, ...] = Field((), examples=[[{"name": "all", "upstream": "app"}]])
+    routes: tuple[Route, ...] = Field(default=(), examples=[[{"name": "all", "upstream": "app"}]])
     """What is done with which request."""
-    upstreams: tuple[Upstream, ...] = Field((), examples=[[{"name": "app", "endpoints": ["127.0.0.1:9001"]}]])
+    upstreams: tuple[Upstream, ...] = Field(
+        default=(), examples=[[{"name": "app", "endpoints": ["127.0.0.1:9001"]}]]
+    )
     """Groups of endpoints that serve the same thing."""
     admin: Admin = Admin()
     """The admin API."""
     log: Log = Log()
     """The log of the process itself."""
-    state_dir: OutputPath | None = Field(None, examples=["/var/lib/tidegate"])
+    state_dir: OutputPath | None = Field(default=None, examples=["/var/lib/tidegate"])
     """Path of the folder that keeps the committed generations; null: they are kept in memory only."""
     restore: Literal["file", "last"] = "file"
     """What a restart comes back with: the `file`, or what was `last` committed (needs `state_dir`)."""
-    include: tuple[str, ...] = Field((), examples=[["conf.d/*.yaml"]])
+    include: tuple[str, ...] = Field(default=(), examples=[["conf.d/*.yaml"]])
     """Files, or patterns of files, that are read too, relative to the file that names them. Lists are joined
     in order; a value that is set twice is an error."""
 

@@ -20,7 +20,7 @@ class Certificate(Options):
     """Path of the chain, leaf first, in PEM."""
     key: PemPath = Field(examples=["key.pem"])
     """Path of the leaf's private key, in PEM."""
-    ocsp: DerPath | None = Field(None, examples=["ocsp.der"])
+    ocsp: DerPath | None = Field(default=None, examples=["ocsp.der"])
     """Path of an OCSP response (RFC 6960) in DER, stapled to the certificate."""
 
 
@@ -36,7 +36,9 @@ class ClientAuth(Options):
 class ListenerTls(Options):
     """TLS on a listener."""
 
-    certificates: tuple[Certificate, ...] = Field(min_length=1, examples=[[{"cert": "cert.pem", "key": "key.pem"}]])
+    certificates: tuple[Certificate, ...] = Field(
+        min_length=1, examples=[[{"cert": "cert.pem", "key": "key.pem"}]]
+    )
     """Certificates, chosen by SNI; the first serves clients that name no known host."""
     min_version: TlsVersion = "1.2"
     """The oldest version of TLS that is accepted."""
@@ -53,11 +55,11 @@ class ListenerLimits(Options):
     """Open connections on this listener, over all workers."""
     connections_per_client: Positive = 4096
     """Open connections of one client address on this listener."""
-    header_bytes: Size = Field(64 << 10, ge=1024)
+    header_bytes: Size = Field(default=64 << 10, ge=1024)
     """Bytes of a request's head: request line and all fields."""
     header_count: Positive = 100
     """Number of fields in a request."""
-    uri_length: Size = Field(8 << 10, ge=64)
+    uri_length: Size = Field(default=8 << 10, ge=64)
     """Bytes of a request target."""
     streams: Positive = 256
     """Concurrent streams of one HTTP/2 connection."""
@@ -85,11 +87,11 @@ class Listener(Options):
     """Unique name; the identity that survives a reload."""
     address: ListenAddress
     """`ip:port`, `[ipv6]:port` or `unix:/path`."""
-    protocols: tuple[HttpVersion, ...] = Field(("http1", "http2"), min_length=1)
+    protocols: tuple[HttpVersion, ...] = Field(default=("http1", "http2"), min_length=1)
     """Versions of HTTP that are spoken; over TLS they are what ALPN offers."""
     tls: ListenerTls | None = None
     """TLS settings; null: plain text."""
-    trusted_proxies: tuple[Network, ...] = Field((), examples=[["10.0.0.0/8"]])
+    trusted_proxies: tuple[Network, ...] = Field(default=(), examples=[["10.0.0.0/8"]])
     """Peers whose `X-Forwarded-*` and `Forwarded` fields are believed."""
     limits: ListenerLimits = ListenerLimits()
     """What one client may cost."""

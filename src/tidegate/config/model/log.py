@@ -22,5 +22,5 @@ class AccessLog(Options):
 
     format: Literal["json", "combined"] = "json"
     """Shape of a line: one JSON object, or the combined log format of Apache and nginx."""
-    path: OutputPath = Field("-", examples=["/var/log/tidegate/access.log"])
+    path: OutputPath = Field(default="-", examples=["/var/log/tidegate/access.log"])
     """A file's path; `-` is standard output."""

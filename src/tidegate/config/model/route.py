@@ -12,13 +12,13 @@ from tidegate.config.model.unit import Count, Positive, Size, Timeout
 class PathMatch(Options):
     """Condition on the path: exactly one option is given."""
 
-    exact: AbsolutePath | None = Field(None, examples=["/status"])
+    exact: AbsolutePath | None = Field(default=None, examples=["/status"])
     """The whole path."""
-    prefix: AbsolutePath | None = Field(None, examples=["/v1"])
+    prefix: AbsolutePath | None = Field(default=None, examples=["/v1"])
     """A prefix that ends on a segment border: `/v1` takes `/v1` and `/v1/x`, not `/v10`."""
-    regex: str | None = Field(None, min_length=1, examples=["/items/(?<id>[0-9]+)"])
+    regex: str | None = Field(default=None, min_length=1, examples=["/items/(?<id>[0-9]+)"])
     """A regular expression for the whole path; its named groups can be used in rewrites."""
-    template: AbsolutePath | None = Field(None, examples=["/users/{id}/files/{*rest}"])
+    template: AbsolutePath | None = Field(default=None, examples=["/users/{id}/files/{*rest}"])
     """Segments with captures: `/users/{id}/files/{*rest}`."""
 
     @model_validator(mode="after")
@@ -32,13 +32,13 @@ class FieldMatch(Options):
 
     name: str = Field(min_length=1, examples=["x-team"])
     """Name of the header field (in any case), query parameter or cookie."""
-    exact: FieldValue | None = Field(None, examples=["blue"])
+    exact: FieldValue | None = Field(default=None, examples=["blue"])
     """The whole value."""
-    prefix: FieldValue | None = Field(None, examples=["bl"])
+    prefix: FieldValue | None = Field(default=None, examples=["bl"])
     """The value's beginning."""
-    regex: str | None = Field(None, min_length=1, examples=["blue|green"])
+    regex: str | None = Field(default=None, min_length=1, examples=["blue|green"])
     """A regular expression for the whole value."""
-    present: bool | None = Field(None, examples=[True])
+    present: bool | None = Field(default=None, examples=[True])
     """Whether it is there at all."""
 
     @model_validator(mode="after")
@@ -50,17 +50,17 @@ class FieldMatch(Options):
 class RouteMatch(Options):
     """Which requests a route takes: all given conditions must hold."""
 
-    hosts: tuple[HostPattern, ...] = Field((), examples=[["api.example.com", "*.example.com"]])
+    hosts: tuple[HostPattern, ...] = Field(default=(), examples=[["api.example.com", "*.example.com"]])
     """Host names: exact or with one leading wildcard; empty: any."""
     path: PathMatch | None = None
     """Condition on the path; null: any."""
-    methods: tuple[Method, ...] = Field((), examples=[["GET", "HEAD"]])
+    methods: tuple[Method, ...] = Field(default=(), examples=[["GET", "HEAD"]])
     """Methods; empty: any."""
-    headers: tuple[FieldMatch, ...] = Field((), examples=[[{"name": "x-team", "exact": "blue"}]])
+    headers: tuple[FieldMatch, ...] = Field(default=(), examples=[[{"name": "x-team", "exact": "blue"}]])
     """Conditions on header fields."""
-    query: tuple[FieldMatch, ...] = Field((), examples=[[{"name": "debug", "present": True}]])
+    query: tuple[FieldMatch, ...] = Field(default=(), examples=[[{"name": "debug", "present": True}]])
     """Conditions on query parameters."""
-    cookies: tuple[FieldMatch, ...] = Field((), examples=[[{"name": "beta", "exact": "on"}]])
+    cookies: tuple[FieldMatch, ...] = Field(default=(), examples=[[{"name": "beta", "exact": "on"}]])
     """Conditions on cookies."""
 
 
@@ -78,13 +78,13 @@ class Redirect(Options):
 
     status: Literal[301, 302, 303, 307, 308] = 308
     """Status code."""
-    scheme: Literal["http", "https"] | None = Field(None, examples=["https"])
+    scheme: Literal["http", "https"] | None = Field(default=None, examples=["https"])
     """Scheme to redirect to; null: the request's."""
-    host: str | None = Field(None, min_length=1, examples=["www.example.com"])
+    host: str | None = Field(default=None, min_length=1, examples=["www.example.com"])
     """Host, and port where it is not the scheme's own."""
-    path: AbsolutePath | None = Field(None, examples=["/users/{id}"])
+    path: AbsolutePath | None = Field(default=None, examples=["/users/{id}"])
     """The whole path, with `{captures}`."""
-    prefix: AbsolutePath | None = Field(None, examples=["/v2"])
+    prefix: AbsolutePath | None = Field(default=None, examples=["/v2"])
     """What takes the place of the matched prefix."""
     strip_query: bool = False
     """Whether the query is left out."""
@@ -100,11 +100,11 @@ class Redirect(Options):
 class Respond(Options):
     """Answer with a fixed response."""
 
-    status: int = Field(200, ge=200, le=599)
+    status: int = Field(default=200, ge=200, le=599)
     """Status code."""
-    headers: dict[FieldName, FieldValue] = Field({}, examples=[{"content-type": "text/plain"}])
+    headers: dict[FieldName, FieldValue] = Field(default={}, examples=[{"content-type": "text/plain"}])
     """Header fields."""
-    body: str = Field("", examples=["gone for lunch"])
+    body: str = Field(default="", examples=["gone for lunch"])
     """Body."""
 
 
@@ -120,13 +120,13 @@ class RegexRewrite(Options):
 class Rewrite(Options):
     """Changes of a request's target. At most one of `prefix`, `path` and `regex` is given."""
 
-    prefix: AbsolutePath | None = Field(None, examples=["/"])
+    prefix: AbsolutePath | None = Field(default=None, examples=["/"])
     """What takes the place of the matched prefix."""
-    path: AbsolutePath | None = Field(None, examples=["/users/{id}"])
+    path: AbsolutePath | None = Field(default=None, examples=["/users/{id}"])
     """The whole path, with `{captures}`."""
     regex: RegexRewrite | None = None
     """Replace by regular expression."""
-    host: FieldValue | None = Field(None, min_length=1, examples=["app.internal"])
+    host: FieldValue | None = Field(default=None, min_length=1, examples=["app.internal"])
     """The `Host` sent upstream; null: the client's."""
 
     @model_validator(mode="after")
@@ -138,11 +138,11 @@ class Rewrite(Options):
 class HeaderEdits(Options):
     """Changes of header fields, done in the order remove, set, add."""
 
-    set: dict[FieldName, FieldValue] = Field({}, examples=[{"x-frame-options": "DENY"}])
+    set: dict[FieldName, FieldValue] = Field(default={}, examples=[{"x-frame-options": "DENY"}])
     """Fields that get exactly this value."""
-    add: dict[FieldName, FieldValue] = Field({}, examples=[{"vary": "accept"}])
+    add: dict[FieldName, FieldValue] = Field(default={}, examples=[{"vary": "accept"}])
     """Fields that get this value beside those they have."""
-    remove: tuple[FieldName, ...] = Field((), examples=[["server"]])
+    remove: tuple[FieldName, ...] = Field(default=(), examples=[["server"]])
     """Fields that are taken away."""
 
 
@@ -151,7 +151,7 @@ class Mirror(Options):
 
     upstream: Name = Field(examples=["shadow"])
     """Where the copies go."""
-    percent: float = Field(100.0, ge=0, le=100)
+    percent: float = Field(default=100.0, ge=0, le=100)
     """Share of requests that are copied, 0 to 100."""
 
 
@@ -160,8 +160,8 @@ class Retry(Options):
 
     attempts: Positive = 2
     """Tries in all, the first included; 1: never repeat."""
-    per_try_timeout: Timeout | None = Field(None, examples=["2s"])
-    """Longest time from sending a try to its response's head; null: the upstream's `response` timeout alone."""
+    per_try_timeout: Timeout | None = Field(default=None, examples=["2s"])
+    """From sending a try to its response's head, at most; null: only the upstream's `response` timeout."""
 
 
 class RouteLimits(Options):
@@ -179,14 +179,14 @@ class Route(Options):
 
     name: Name = Field(examples=["api"])
     """Unique name; the identity that survives a reload."""
-    listeners: tuple[Name, ...] = Field((), examples=[["web"]])
+    listeners: tuple[Name, ...] = Field(default=(), examples=[["web"]])
     """Names of the listeners this route serves; empty: all."""
     match: RouteMatch = RouteMatch()
     """Which requests it takes."""
-    upstream: Name | None = Field(None, examples=["app"])
+    upstream: Name | None = Field(default=None, examples=["app"])
     """Action: send to this upstream."""
     split: tuple[Split, ...] | None = Field(
-        None,
+        default=None,
         min_length=1,
         examples=[[{"upstream": "app", "weight": 9}, {"upstream": "canary", "weight": 1}]],
     )
@@ -203,7 +203,7 @@ class Route(Options):
     """Changes of the response's fields."""
     mirror: Mirror | None = None
     """Send a copy of each request elsewhere and forget the answer."""
-    timeout: Timeout | None = Field(None, examples=["30s"])
+    timeout: Timeout | None = Field(default=None, examples=["30s"])
     """Longest time from the request's head to the response's end, all tries included; null: no bound."""
     retry: Retry = Retry()
     """When a failed try is repeated."""

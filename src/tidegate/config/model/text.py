@@ -9,7 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from tidegate.config.model.unit import describe
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?", re.ASCII)
+_HOST = re.compile(
+    r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?", re.ASCII
+)
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
 
 
@@ -20,7 +22,9 @@ def split_address(text: str) -> tuple[str, int]:
     """
     host, colon, port = text.rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > 65535:
-        raise ValueError(f"expected an address with a port, like 127.0.0.1:8080 or [::1]:8080; found {text!r}")
+        raise ValueError(
+            f"expected an address with a port, like 127.0.0.1:8080 or [::1]:8080; found {text!r}"
+        )
     if host.startswith("[") and host.endswith("]"):
         return str(ipaddress.IPv6Address(host[1:-1])), int(port)
     if ":" in host:
@@ -56,7 +60,9 @@ def _endpoint_address(text: str) -> str:
         ip = ipaddress.ip_address(host)
     except ValueError:
         if not _HOST.fullmatch(host.lower()) or len(host) > 253:
-            raise ValueError(f"expected an IP address or a host name before the port; found {text!r}") from None
+            raise ValueError(
+                f"expected an IP address or a host name before the port; found {text!r}"
+            ) from None
         return f"{host.lower()}:{port}"
     return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
 

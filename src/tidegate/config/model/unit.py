@@ -3,6 +3,7 @@
 import os
 import re
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -44,7 +45,7 @@ def parse_duration(text: str) -> int:
         raise ValueError(f"expected a duration like 250ms, 5s or 1h30m; found {text!r}")
     parts = _DURATION_PART.findall(text)
     factors = [_DURATION_UNITS[unit] for _, unit in parts]
-    if any(later >= earlier for earlier, later in zip(factors, factors[1:], strict=False)):
+    if any(later >= earlier for earlier, later in pairwise(factors)):
         raise ValueError(f"expected the units of a duration from large to small, each once; found {text!r}")
     total = sum(Decimal(number) * factor for (number, _), factor in zip(parts, factors, strict=True))
     if total != int(total):

@@ -15,13 +15,13 @@ BalancePolicy = Literal["round_robin", "random", "least_request", "consistent_ha
 class HashKey(Options):
     """What is hashed: exactly one option is given."""
 
-    header: FieldName | None = Field(None, examples=["x-user"])
+    header: FieldName | None = Field(default=None, examples=["x-user"])
     """A header field's value."""
-    cookie: FieldName | None = Field(None, examples=["session"])
+    cookie: FieldName | None = Field(default=None, examples=["session"])
     """A cookie's value."""
-    path: Literal[True] | None = Field(None, examples=[True])
+    path: Literal[True] | None = Field(default=None, examples=[True])
     """The path without its query."""
-    client_address: Literal[True] | None = Field(None, examples=[True])
+    client_address: Literal[True] | None = Field(default=None, examples=[True])
     """The client's address."""
 
     @model_validator(mode="after")
@@ -36,12 +36,13 @@ class Balance(Options):
     policy: BalancePolicy = "least_request"
     """`round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
     by weight) or `consistent_hash` (a ring of hashes with bounded load)."""
-    choices: Positive | None = Field(None, examples=[2])
-    """`least_request`: how many endpoints are drawn and compared; null: all up to 16 endpoints, beyond that 2."""
+    choices: Positive | None = Field(default=None, examples=[2])
+    """`least_request`: how many endpoints are drawn and compared; null: all up to 16, beyond that 2."""
     hash: HashKey | None = None
     """`consistent_hash`: what is hashed."""
-    load_bound: float = Field(1.25, ge=1, le=1000)
-    """`consistent_hash`: an endpoint carries at most this multiple of the mean load (Mirrokni et al., 2016)."""
+    load_bound: float = Field(default=1.25, ge=1, le=1000)
+    """`consistent_hash`: an endpoint carries at most this multiple of the mean load
+    (Mirrokni et al., 2016)."""
 
     @model_validator(mode="after")
     def _hash_with_its_policy(self) -> Self:
@@ -66,13 +67,13 @@ class UpstreamTls(Options):
 
     verify: bool = True
     """Whether the endpoint's certificate is checked."""
-    ca: PemPath | None = Field(None, examples=["internal-ca.pem"])
+    ca: PemPath | None = Field(default=None, examples=["internal-ca.pem"])
     """Path of the certificate authorities to check against, in PEM; null: the system's."""
-    server_name: str | None = Field(None, min_length=1, examples=["app.internal"])
+    server_name: str | None = Field(default=None, min_length=1, examples=["app.internal"])
     """Name for SNI and for the check; null: the endpoint's own host."""
-    cert: PemPath | None = Field(None, examples=["client.pem"])
+    cert: PemPath | None = Field(default=None, examples=["client.pem"])
     """Path of the client certificate chain, in PEM."""
-    key: PemPath | None = Field(None, examples=["client-key.pem"])
+    key: PemPath | None = Field(default=None, examples=["client-key.pem"])
     """Path of its private key, in PEM."""
 
     @model_validator(mode="after")
@@ -91,7 +92,7 @@ class Pool(Options):
     """How long a connection is used for new requests."""
     max_idle: Count = 512
     """Unused connections kept for one endpoint by one worker."""
-    max_connections: Positive | None = Field(None, examples=[1000])
+    max_connections: Positive | None = Field(default=None, examples=[1000])
     """Open connections to one endpoint, over all workers; null: no bound."""
 
 
@@ -109,11 +110,11 @@ class UpstreamTimeouts(Options):
 class HealthHttp(Options):
     """Active check by HTTP."""
 
-    path: AbsolutePath = Field("/", examples=["/healthz"])
+    path: AbsolutePath = Field(default="/", examples=["/healthz"])
     """Request target."""
-    host: FieldValue | None = Field(None, examples=["app.internal"])
+    host: FieldValue | None = Field(default=None, examples=["app.internal"])
     """`Host` field; null: the endpoint's address."""
-    statuses: tuple[Annotated[int, Field(ge=200, le=599)], ...] = Field((), examples=[[200, 204]])
+    statuses: tuple[Annotated[int, Field(ge=200, le=599)], ...] = Field(default=(), examples=[[200, 204]])
     """Status codes that pass; empty: 200 to 299."""
 
 
@@ -164,13 +165,16 @@ class Upstream(Options):
 
     name: Name = Field(examples=["app"])
     """Unique name; the identity that survives a reload."""
-    balance: Annotated[Balance, BeforeValidator(_policy_alone, json_schema_input_type=BalancePolicy | Balance)] = (
-        Balance()
-    )
+    balance: Annotated[
+        Balance, BeforeValidator(_policy_alone, json_schema_input_type=BalancePolicy | Balance)
+    ] = Balance()
     """How an endpoint is picked: a policy's name, or a policy with its options."""
     endpoints: tuple[
-        Annotated[Endpoint, BeforeValidator(_address_alone, json_schema_input_type=EndpointAddress | Endpoint)], ...
-    ] = Field((), examples=[["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 2}]])
+        Annotated[
+            Endpoint, BeforeValidator(_address_alone, json_schema_input_type=EndpointAddress | Endpoint)
+        ],
+        ...,
+    ] = Field(default=(), examples=[["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 2}]])
     """The members: addresses, or addresses with their options."""
     protocol: Literal["http1", "http2", "auto"] = "auto"
     """Version of HTTP spoken to the endpoints: `http1`, `http2` (in plain text by prior knowledge), or

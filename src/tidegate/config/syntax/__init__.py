@@ -1,4 +1,4 @@
-"""The languages that a configuration file can be written in. Each reader gives a tree with the place of every word."""
+"""The languages of configuration files. Each reader gives a tree with the place of every word."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ _PARSERS = {".json": parse_json, ".toml": parse_toml}
 
 
 def parse(text: str, file: Path) -> Node:
-    """What `text`, the content of `file`, says. The file's ending tells the language; without a known one it is YAML.
+    """What `text`, the content of `file`, says. The ending tells the language; any unknown one is YAML.
 
     Raises ConfigError with the first mistake of syntax.
     """

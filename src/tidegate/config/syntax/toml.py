@@ -1,4 +1,4 @@
-"""TOML 1.0. The standard reader gives the values but no places; a scan of the text, by then known to be valid, does."""
+"""TOML 1.0: values by the standard reader, places by a scan of the text, by then known to be valid."""
 
 import re
 import tomllib
@@ -54,13 +54,16 @@ def _tree(data: Any, path: OptionPath, places: _Places, around: Place, depth: in
     if isinstance(data, dict):
         entries = {
             name: Entry(
-                places.get((*path, name), (place, place))[0], _tree(value, (*path, name), places, place, depth + 1)
+                places.get((*path, name), (place, place))[0],
+                _tree(value, (*path, name), places, place, depth + 1),
             )
             for name, value in data.items()
         }
         return MappingNode(entries, place)
     if isinstance(data, list):
-        return ListNode([_tree(item, (*path, i), places, place, depth + 1) for i, item in enumerate(data)], place)
+        return ListNode(
+            [_tree(item, (*path, i), places, place, depth + 1) for i, item in enumerate(data)], place
+        )
     return Scalar(data, place)
 
 

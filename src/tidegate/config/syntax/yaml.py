@@ -4,6 +4,7 @@ The tree is built from libyaml's events, which is several times faster than from
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class _Composer:
 
     def __init__(self, text: str, file: Path) -> None:
         self._file = file
-        self._next = yaml.CLoader(text).get_event
+        self._next: Callable[[], Any] = yaml.CLoader(text).get_event
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._nodes = 0
         self._depth = 0
@@ -89,16 +90,18 @@ class _Composer:
         self._next()  # the document's end
         event = self._next()
         if not isinstance(event, yaml.StreamEndEvent):
-            raise syntax_error(self._place(event), "expected one document", "remove the --- that begins another")
+            raise syntax_error(
+                self._place(event), "expected one document", "remove the --- that begins another"
+            )
         if isinstance(root, Scalar) and root.value is None:
             return MappingNode({}, root.place)
         return root
 
-    def _place(self, event: yaml.Event) -> Place:
+    def _place(self, event: Any) -> Place:
         mark = event.start_mark
         return Place(self._file, mark.line + 1, mark.column + 1)
 
-    def _node(self, event: yaml.Event) -> Node:
+    def _node(self, event: Any) -> Node:
         kind = type(event)
         if kind is yaml.AliasEvent:
             return self._alias(event)
@@ -116,12 +119,12 @@ class _Composer:
             self._anchors[event.anchor] = (node, self._nodes - before)
         return node
 
-    def _count(self, event: yaml.Event, nodes: int) -> None:
+    def _count(self, event: Any, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
             raise syntax_error(self._place(event), f"more than {MAX_NODES} values, aliases counted")
 
-    def _alias(self, event: yaml.Event) -> Node:
+    def _alias(self, event: Any) -> Node:
         if event.anchor not in self._anchors:
             hint = f"write &{event.anchor} before the value that is meant; quote a text that begins with *"
             raise syntax_error(self._place(event), f"unknown alias {'*' + event.anchor!r}", hint)
@@ -129,14 +132,14 @@ class _Composer:
         self._count(event, nodes)
         return node
 
-    def _scalar(self, event: yaml.Event) -> Scalar:
+    def _scalar(self, event: Any) -> Scalar:
         if event.tag in _TEXT_TAGS:
             return Scalar(event.value, self._place(event))
         self._check_tag(event)
         plain = event.implicit[0] or event.tag in _TYPES
         return Scalar(resolve(event.value) if plain else event.value, self._place(event), plain)
 
-    def _list(self, event: yaml.Event) -> ListNode:
+    def _list(self, event: Any) -> ListNode:
         self._check_tag(event)
         items: list[Node] = []
         node = ListNode(items, self._place(event))
@@ -144,14 +147,16 @@ class _Composer:
             items.append(self._node(event))
         return node
 
-    def _mapping(self, event: yaml.Event) -> MappingNode:
+    def _mapping(self, event: Any) -> MappingNode:
         self._check_tag(event)
         entries: dict[str, Entry] = {}
         merged: list[MappingNode] = []
         node = MappingNode(entries, self._place(event))
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise syntax_error(self._place(event), "expected a name", "quote a text that begins with *, { or [")
+                raise syntax_error(
+                    self._place(event), "expected a name", "quote a text that begins with *, { or ["
+                )
             key, place = event.value, self._place(event)
             value = self._node(self._next())
             if key == "<<" and event.implicit[0]:
@@ -172,6 +177,6 @@ class _Composer:
             raise syntax_error(value.place, "expected mappings to merge after <<")
         return mappings
 
-    def _check_tag(self, event: yaml.Event) -> None:
+    def _check_tag(self, event: Any) -> None:
         if event.tag is not None and event.tag != "!" and event.tag not in _TYPES:
             raise syntax_error(self._place(event), f"unknown tag {event.tag!r}", "remove it")

@@ -33,7 +33,8 @@ class Reader:
 
     def read(self, path: Path) -> Node:
         """The tree of the file at `path`, included files joined in."""
-        return self._read(path.absolute(), Place(path.absolute()), ())
+        file = _absolute(str(path), Path.cwd())
+        return self._read(file, Place(file), ())
 
     def _read(self, path: Path, named_at: Place, including: tuple[Path, ...]) -> Node:
         empty = MappingNode({}, Place(path))

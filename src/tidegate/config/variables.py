@@ -18,9 +18,11 @@ def expand_variables(root: Node, environ: Mapping[str, str]) -> list[Problem]:
     A scalar of YAML without quotes is then read again, so that `${PORT}` can be a number.
     """
     problems = []
+    done: set[int] = set()  # a YAML alias brings the same scalar again
     for path, scalar in scalars(root):
-        if not isinstance(scalar.value, str) or "${" not in scalar.value:
+        if not isinstance(scalar.value, str) or "${" not in scalar.value or id(scalar) in done:
             continue
+        done.add(id(scalar))
         try:
             text = expand(scalar.value, environ)
         except ValueError as error:

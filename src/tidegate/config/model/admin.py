@@ -1,6 +1,8 @@
 """The admin API: where it listens and who may use it."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from tidegate.config.model.file import PemPath, SecretPath
 from tidegate.config.model.options import Options
@@ -31,3 +33,8 @@ class Admin(Options):
     """Path of a file that holds the token."""
     tls: AdminTls | None = None
     """TLS settings; null: plain text."""
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        self.require_at_most_one("token", "token_file")
+        return self

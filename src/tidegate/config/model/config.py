@@ -10,7 +10,7 @@ from tidegate.config.model.listener import Listener
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.options import Options
 from tidegate.config.model.route import Route
-from tidegate.config.model.text import Name
+from tidegate.config.model.text import Token
 from tidegate.config.model.unit import Duration, Workers, usable_cpus
 from tidegate.config.model.upstream import Upstream
 
@@ -21,7 +21,7 @@ CONTROL_PLANE_ONLY = frozenset({"admin", "state_dir", "restore", "log", "include
 class Config(Options):
     """A gateway: its listeners, routes, upstreams, and how it is operated."""
 
-    name: Name = "tidegate"
+    name: Token = "tidegate"
     """Name of this gateway in `Via` (RFC 9110 section 7.6.3) and `Proxy-Status` (RFC 9209)."""
     workers: Workers = Field(default_factory=usable_cpus, examples=["auto"])
     """Number of worker threads; `auto`: one for each usable CPU. Read once, at the start."""

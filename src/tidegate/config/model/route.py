@@ -80,7 +80,7 @@ class Redirect(Options):
     """Status code."""
     scheme: Literal["http", "https"] | None = Field(default=None, examples=["https"])
     """Scheme to redirect to; null: the request's."""
-    host: str | None = Field(default=None, min_length=1, examples=["www.example.com"])
+    host: FieldValue | None = Field(default=None, min_length=1, examples=["www.example.com"])
     """Host, and port where it is not the scheme's own."""
     path: AbsolutePath | None = Field(default=None, examples=["/users/{id}"])
     """The whole path, with `{captures}`."""
@@ -191,7 +191,7 @@ class Route(Options):
         examples=[[{"upstream": "app", "weight": 9}, {"upstream": "canary", "weight": 1}]],
     )
     """Action: share out between upstreams by weight."""
-    redirect: Redirect | None = None
+    redirect: Redirect | None = Field(default=None, examples=[{"scheme": "https"}])
     """Action: answer with a redirect."""
     respond: Respond | None = None
     """Action: answer with a fixed response."""

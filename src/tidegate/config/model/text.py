@@ -26,14 +26,21 @@ def split_address(text: str) -> tuple[str, int]:
             f"expected an address with a port, like 127.0.0.1:8080 or [::1]:8080; found {text!r}"
         )
     if host.startswith("[") and host.endswith("]"):
-        return str(ipaddress.IPv6Address(host[1:-1])), int(port)
+        return _ipv6(host[1:-1]), int(port)
     if ":" in host:
         raise ValueError(f"expected an IPv6 address in brackets, like [::1]:8080; found {text!r}")
     return host, int(port)
 
 
+def _ipv6(text: str) -> str:
+    try:
+        return str(ipaddress.IPv6Address(text))
+    except ValueError:
+        raise ValueError(f"expected an IPv6 address between [ and ]; found {text!r}") from None
+
+
 def _socket_path(text: str) -> str:
-    if not text.startswith("unix:/") or "\0" in text or len(text) > 112:
+    if not text.startswith("unix:/") or "\0" in text or len(text.encode()) > 112:
         raise ValueError(f"expected unix: and an absolute path of at most 107 bytes; found {text!r}")
     return text
 
@@ -59,7 +66,8 @@ def _endpoint_address(text: str) -> str:
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        if not _HOST.fullmatch(host.lower()) or len(host) > 253:
+        last_label = host.rpartition(".")[2]
+        if not _HOST.fullmatch(host.lower()) or len(host) > 253 or last_label.isdecimal():
             raise ValueError(
                 f"expected an IP address or a host name before the port; found {text!r}"
             ) from None
@@ -78,7 +86,7 @@ def _host_pattern(text: str) -> str:
     host = text.lower()
     bare = host.removeprefix("*.")
     if host.startswith("[") and host.endswith("]"):
-        return f"[{ipaddress.IPv6Address(host[1:-1])}]"
+        return f"[{_ipv6(host[1:-1])}]"
     if not _HOST.fullmatch(bare) or len(bare) > 253:
         raise ValueError(
             f"expected a host name like api.example.com or *.example.com, without a port; found {text!r}"
@@ -93,14 +101,20 @@ def _token(text: str) -> str:
 
 
 def _field_value(text: str) -> str:
-    if any(ord(char) < 32 and char != "\t" for char in text) or "\x7f" in text:
+    if _has_control(text.replace("\t", " ")):
         raise ValueError("expected a field value without control characters (RFC 9110 section 5.5)")
     return text
+
+
+def _has_control(text: str) -> bool:
+    return any(char < " " or char == "\x7f" for char in text)
 
 
 def _absolute_path(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError(f"expected a path that starts with /; found {text!r}")
+    if _has_control(text):
+        raise ValueError(f"expected a path without control characters; found {text!r}")
     return text
 
 
@@ -109,24 +123,27 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _name(value: Any) -> Any:
-    if isinstance(value, str) and not value.strip():
-        raise ValueError(f"expected a name; found {describe(value)}")
-    return value
+def _name(text: str) -> str:
+    if not text.strip() or _has_control(text):
+        raise ValueError(f"expected a name; found {describe(text)}")
+    return text
 
 
 NumberAsText = BeforeValidator(_number_as_text)
 """Takes a number for the text that it is written as."""
 
-Name = Annotated[str, Field(min_length=1, max_length=255), BeforeValidator(_name)]
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_name)]
 """An identity: what references, metrics and log lines call a thing."""
+
+Token = Annotated[str, AfterValidator(_token)]
+"""A word as protocols allow it (RFC 9110 section 5.6.2)."""
 
 ListenAddress = Annotated[str, AfterValidator(_listen_address), Field(examples=["0.0.0.0:8080"])]
 EndpointAddress = Annotated[str, AfterValidator(_endpoint_address), Field(examples=["127.0.0.1:9001"])]
 Network = Annotated[str, AfterValidator(_network), Field(examples=["10.0.0.0/8"])]
 HostPattern = Annotated[str, AfterValidator(_host_pattern), Field(examples=["api.example.com"])]
-Method = Annotated[str, AfterValidator(_token), AfterValidator(str.upper), Field(examples=["GET"])]
-FieldName = Annotated[str, AfterValidator(_token), Field(examples=["x-team"])]
+Method = Annotated[Token, AfterValidator(str.upper), Field(examples=["GET"])]
+FieldName = Annotated[Token, Field(examples=["x-team"])]
 FieldValue = Annotated[
     str,
     AfterValidator(_field_value),

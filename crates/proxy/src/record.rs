@@ -196,6 +196,7 @@ impl Record {
             referer: line.referer.as_ref().map(HeaderValue::as_bytes),
             tls_version: tls.map(|tls| tls.version()),
             tls_server_name: tls.and_then(|tls| tls.server_name.as_deref()),
+            tls_client: tls.and_then(|tls| tls.peer.as_deref()),
             trace_id: trace,
         };
         line.log.write(self.client.worker.index, &entry);

@@ -150,15 +150,9 @@ impl Snapshot {
         }
         let access_log = open_log(&plan, before, &mut issues);
         match (table, via) {
-            (Some(table), Ok(via)) if issues.is_empty() => Ok(Self {
-                table,
-                routes,
-                upstreams,
-                listeners,
-                access_log,
-                via,
-                plan,
-            }),
+            (Some(table), Ok(via)) if issues.is_empty() => {
+                Ok(Self { table, routes, upstreams, listeners, access_log, via, plan })
+            }
             _ => Err(issues),
         }
     }
@@ -215,9 +209,10 @@ impl Builder<'_> {
     fn route(&mut self, wanted: &plan::Route, metrics: &Metrics) -> Option<Route> {
         let at = self.at.clone();
         let path = wanted.matches.path.as_ref();
-        let rewrite = wanted.rewrite.as_ref().map(|rewrite| {
-            Target::build(rewrite, path, &format!("{at}.rewrite"), self.issues)
-        });
+        let rewrite = wanted
+            .rewrite
+            .as_ref()
+            .map(|rewrite| Target::build(rewrite, path, &format!("{at}.rewrite"), self.issues));
         let request = format!("{at}.request_headers");
         let request_headers = HeaderEdits::build(&wanted.request_headers, &request, self.issues);
         let response = format!("{at}.response_headers");
@@ -304,7 +299,8 @@ impl Builder<'_> {
         let at = format!("{}.respond", self.at);
         let status = StatusCode::from_u16(wanted.status).ok().filter(|s| s.as_u16() >= 200);
         if status.is_none() {
-            let wrong = format!("{} is not the status of a response: expected 200 to 599", wanted.status);
+            let wrong =
+                format!("{} is not the status of a response: expected 200 to 599", wanted.status);
             self.issues.push(Issue::new(format!("{at}.status"), wrong));
         }
         let headers = self.fields(&wanted.headers, &format!("{at}.headers"));

@@ -111,9 +111,8 @@ async fn decide(
                 None => sent.await?,
                 Some(limit) => {
                     let deadline = tokio::time::Instant::now() + limit;
-                    let response = timeout_at(deadline, sent)
-                        .await
-                        .map_err(|_| Failure::RequestTimeout)??;
+                    let response =
+                        timeout_at(deadline, sent).await.map_err(|_| Failure::RequestTimeout)??;
                     response.map(|body| body.timed(deadline, Failure::RequestTimeout))
                 }
             }
@@ -243,7 +242,8 @@ fn meter(
     if body.is_end() {
         return Ok(body);
     }
-    let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if let (Some(limit), Some(length)) = (route.body_limit, announced)
         && length > limit
     {
@@ -266,9 +266,7 @@ fn respond(fixed: &Fixed) -> Response<Body> {
 fn upstream_of(client: &Client, action: &Action) -> Option<usize> {
     match action {
         Action::Upstream(upstream) => Some(*upstream),
-        Action::Split(split) => {
-            split.owner(client.worker.random.borrow_mut().below(split.total()))
-        }
+        Action::Split(split) => split.owner(client.worker.random.borrow_mut().below(split.total())),
         Action::Redirect(_) | Action::Respond(_) => None,
     }
 }

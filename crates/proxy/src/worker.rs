@@ -50,6 +50,10 @@ pub enum Command {
     Drain(Duration, Sender<bool>),
 }
 
+/// A worker's own count of who uses a snapshot, so that requests of different workers do not write to
+/// the same cache line.
+pub type HeldSnapshot = Rc<Arc<Snapshot>>;
+
 type Pools = HashMap<u64, Rc<Pool>, BuildHasherDefault<IdHasher>>;
 
 /// One worker's own state. Only its thread ever sees it.
@@ -66,7 +70,7 @@ pub struct Worker {
     pub connections: RefCell<Slab<Rc<DrainSignal>>>,
     /// Copies for mirrors that are under way.
     pub mirrored: Cell<usize>,
-    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    snapshot: RefCell<HeldSnapshot>,
     pools: RefCell<Pools>,
     date: RefCell<(u64, HeaderValue)>,
 }
@@ -90,14 +94,15 @@ impl Worker {
     }
 
     /// What is decided by now. A request keeps the one it began with.
-    pub fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+    pub fn snapshot(&self) -> HeldSnapshot {
         self.snapshot.borrow().clone()
     }
 
     /// This worker's connections to `member`.
     pub fn pool(&self, member: &Arc<Member>, plan: &plan::Pool) -> Rc<Pool> {
         let mut pools = self.pools.borrow_mut();
-        let pool = pools.entry(member.id).or_insert_with(|| Rc::new(Pool::new(member.clone(), plan)));
+        let pool =
+            pools.entry(member.id).or_insert_with(|| Rc::new(Pool::new(member.clone(), plan)));
         pool.configure(plan);
         pool.clone()
     }

@@ -67,8 +67,8 @@ impl Engine {
 
     fn commit(&self, py: Python<'_>, prepared: &Prepared) -> PyResult<()> {
         let snapshot = prepared.snapshot.lock().take();
-        let snapshot = snapshot
-            .ok_or_else(|| PyRuntimeError::new_err("this change was committed already"))?;
+        let snapshot =
+            snapshot.ok_or_else(|| PyRuntimeError::new_err("this change was committed already"))?;
         py.detach(|| self.0.commit(snapshot))
             .map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }

@@ -16,7 +16,7 @@ pub fn pairs(issues: Vec<Issue>) -> Vec<(String, String)> {
 pub fn plan_error(py: Python<'_>, issues: Vec<Issue>) -> PyErr {
     let text = issues.iter().map(Issue::to_string).collect::<Vec<_>>().join("\n");
     let error = PlanError::new_err(text);
-    let attached = PyList::new(py, pairs(issues))
-        .and_then(|errors| error.value(py).setattr("errors", errors));
+    let attached =
+        PyList::new(py, pairs(issues)).and_then(|errors| error.value(py).setattr("errors", errors));
     attached.err().unwrap_or(error)
 }

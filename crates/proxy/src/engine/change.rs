@@ -77,8 +77,8 @@ pub(super) fn prepare(
             }
         };
         let kept = of_name.filter(|listener| listener.address == address).cloned();
-        let listener = kept
-            .unwrap_or_else(|| Listener::new(wanted, address, settings.clone(), metrics));
+        let listener =
+            kept.unwrap_or_else(|| Listener::new(wanted, address, settings.clone(), metrics));
         listeners.push(PreparedListener { listener, settings, sockets: Vec::new() });
     }
     let workers = plan.workers as usize;

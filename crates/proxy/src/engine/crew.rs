@@ -64,7 +64,9 @@ impl Crew {
         for (hand, socket) in self.members.iter().zip(&bound.sockets) {
             match socket.duplicate() {
                 // A worker that is gone has been reported by its own thread.
-                Ok(socket) => _ = hand.commands.send(Command::Listen(bound.listener.clone(), socket)),
+                Ok(socket) => {
+                    _ = hand.commands.send(Command::Listen(bound.listener.clone(), socket))
+                }
                 Err(error) => {
                     tracing::error!(listener = bound.listener.name, %error, "a worker cannot listen");
                 }
@@ -81,9 +83,10 @@ impl Crew {
     pub fn drain(&self, limit: Duration) -> bool {
         let (done, drained) = mpsc::channel();
         let told = self.tell_all(|| Command::Drain(limit, done.clone()));
-        let finished = (0..told)
-            .map(|_| drained.recv_timeout(limit + GRACE).unwrap_or(false))
-            .fold(true, |all, each| all && each);
+        let mut finished = true;
+        for _ in 0..told {
+            finished &= drained.recv_timeout(limit + GRACE).unwrap_or(false);
+        }
         for hand in self.members.iter().chain([&self.checker]) {
             if let Some(thread) = hand.thread.lock().take() {
                 // A panic was logged when it happened.
@@ -100,9 +103,8 @@ impl Hand {
         body: impl FnOnce(&mut UnboundedReceiver<Command>) + Send + 'static,
     ) -> io::Result<Self> {
         let (commands, mut receiver) = unbounded_channel();
-        let thread = std::thread::Builder::new()
-            .name(name.into())
-            .spawn(move || body(&mut receiver))?;
+        let thread =
+            std::thread::Builder::new().name(name.into()).spawn(move || body(&mut receiver))?;
         Ok(Self { commands, thread: Mutex::new(Some(thread)) })
     }
 }

@@ -122,12 +122,16 @@ impl Engine {
                 Some(position) => serving.listeners.push(old.swap_remove(position)),
                 None => {
                     opened.push(kept.listener.clone());
-                    serving.listeners.push(Bound { listener: kept.listener, sockets: kept.sockets });
+                    serving
+                        .listeners
+                        .push(Bound { listener: kept.listener, sockets: kept.sockets });
                 }
             }
         }
         self.adopt(&prepared.snapshot);
-        for bound in serving.listeners.iter().filter(|b| opened.iter().any(|o| o.id == b.listener.id)) {
+        for bound in
+            serving.listeners.iter().filter(|b| opened.iter().any(|o| o.id == b.listener.id))
+        {
             self.crew.listen(bound);
         }
         for closed in &old {

@@ -32,7 +32,12 @@ pub fn watch() {
                 Ok(Some(worker)) => {
                     let message = panic_message(info.payload());
                     let place = info.location().map(ToString::to_string).unwrap_or_default();
-                    tracing::error!(worker, message, place, "a task panicked; its connection is closed");
+                    tracing::error!(
+                        worker,
+                        message,
+                        place,
+                        "a task panicked; its connection is closed"
+                    );
                 }
                 _ => before(info),
             }

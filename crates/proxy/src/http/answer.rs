@@ -41,7 +41,10 @@ impl Problem<'_> {
             ),
             false => (
                 "text/plain; charset=utf-8",
-                format!("{} {title}\n{}\nerror: {}\nrequest id: {id}\n", meaning.status, meaning.detail, meaning.label),
+                format!(
+                    "{} {title}\n{}\nerror: {}\nrequest id: {id}\n",
+                    meaning.status, meaning.detail, meaning.label
+                ),
             ),
         };
         let mut response = full(status, content_type, content);
@@ -59,9 +62,10 @@ impl Problem<'_> {
 
 /// Whether `Accept` names JSON (RFC 9110 §12.5.1); a client that says nothing gets text.
 pub fn takes_json(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT).iter().any(|value| {
-        memchr::memmem::find(value.as_bytes(), b"json").is_some()
-    })
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|value| memchr::memmem::find(value.as_bytes(), b"json").is_some())
 }
 
 /// A response whose content is all there.

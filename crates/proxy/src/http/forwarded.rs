@@ -35,7 +35,13 @@ impl Peer {
             None => !trusted.is_empty(),
         };
         let text = address.map_or_else(|| "unknown".into(), |address| address.to_string());
-        Self { address, trusted, scheme, text: value(text), scheme_value: HeaderValue::from_static(scheme) }
+        Self {
+            address,
+            trusted,
+            scheme,
+            text: value(text),
+            scheme_value: HeaderValue::from_static(scheme),
+        }
     }
 
     /// The client's address: the peer's own, or what trusted proxies say of it: the last address in
@@ -179,7 +185,12 @@ mod tests {
 
     #[test]
     fn an_untrusted_peers_claims_are_replaced() {
-        let spoofed = [("x-forwarded-for", "1.2.3.4"), ("forwarded", "for=1.2.3.4"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "evil")];
+        let spoofed = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "evil"),
+        ];
         let headers = announced("192.0.2.7", &spoofed);
         assert_eq!(headers[X_FORWARDED_FOR], "192.0.2.7");
         assert_eq!(headers[X_FORWARDED_PROTO], "https");
@@ -189,11 +200,18 @@ mod tests {
 
     #[test]
     fn a_trusted_proxys_word_is_continued() {
-        let told = [("x-forwarded-for", "1.2.3.4"), ("forwarded", "for=1.2.3.4"), ("x-forwarded-proto", "http")];
+        let told = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x-forwarded-proto", "http"),
+        ];
         let headers = announced("10.1.1.1", &told);
         assert_eq!(headers[X_FORWARDED_FOR], "1.2.3.4, 10.1.1.1");
         assert_eq!(headers[X_FORWARDED_PROTO], "http");
-        assert_eq!(headers[FORWARDED], "for=1.2.3.4, for=10.1.1.1;host=\"a.example:8080\";proto=https");
+        assert_eq!(
+            headers[FORWARDED],
+            "for=1.2.3.4, for=10.1.1.1;host=\"a.example:8080\";proto=https"
+        );
     }
 
     #[test]
@@ -209,6 +227,11 @@ mod tests {
 
     #[test]
     fn an_ipv6_address_is_quoted() {
-        assert!(announced("2001:db8::1", &[])[FORWARDED].to_str().unwrap().starts_with("for=\"[2001:db8::1]\""));
+        assert!(
+            announced("2001:db8::1", &[])[FORWARDED]
+                .to_str()
+                .unwrap()
+                .starts_with("for=\"[2001:db8::1]\"")
+        );
     }
 }

@@ -116,7 +116,10 @@ mod tests {
     fn well_formed_names_are_passed_on_and_others_replaced() {
         let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let (headers, id) = ensured(&[("x-request-id", "abc-1"), ("traceparent", trace)]);
-        assert_eq!((id.to_str().unwrap(), headers[TRACEPARENT].to_str().unwrap()), ("abc-1", trace));
+        assert_eq!(
+            (id.to_str().unwrap(), headers[TRACEPARENT].to_str().unwrap()),
+            ("abc-1", trace)
+        );
         for bad in ["", "a b", "a\"b", "a,b"] {
             assert_ne!(ensured(&[("x-request-id", bad)]).1, bad);
         }

@@ -21,7 +21,11 @@ pub struct Admitted {
 
 impl Admitted {
     /// Let a connection from `address` in, unless the listener or the client has too many.
-    pub fn new(worker: Rc<Worker>, listener: Arc<Listener>, address: Option<IpAddr>) -> Option<Self> {
+    pub fn new(
+        worker: Rc<Worker>,
+        listener: Arc<Listener>,
+        address: Option<IpAddr>,
+    ) -> Option<Self> {
         let limits = &listener.settings.load().plan.limits;
         let (all, of_one) = (limits.connections, limits.connections_per_client);
         let let_in = if listener.open.fetch_add(1, Relaxed) >= all {

@@ -91,7 +91,12 @@ impl Settings {
 
 impl Listener {
     /// A listener that is not known yet.
-    pub fn new(plan: &plan::Listener, address: Address, settings: Arc<Settings>, metrics: &Metrics) -> Arc<Self> {
+    pub fn new(
+        plan: &plan::Listener,
+        address: Address,
+        settings: Arc<Settings>,
+        metrics: &Metrics,
+    ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Relaxed),

@@ -38,7 +38,9 @@ impl ListenSocket {
 /// A sentence for the person who configured the address.
 pub fn bind(address: &Address, count: usize, ours: bool) -> Result<Vec<ListenSocket>, String> {
     match address {
-        Address::Ip(address) => bind_tcp(*address, count, ours).map_err(|error| told(*address, &error)),
+        Address::Ip(address) => {
+            bind_tcp(*address, count, ours).map_err(|error| told(*address, &error))
+        }
         Address::Unix(path) => bind_unix(path, count)
             .map_err(|error| format!("unix:{} cannot be listened on: {error}", path.display())),
         Address::Name(host, _) => {
@@ -88,7 +90,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
         _ => Err(io::ErrorKind::AddrInUse.into()),
     }
 }
@@ -96,7 +100,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 fn told(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("{address} is in use: another process listens there; stop it or choose another port")
+            format!(
+                "{address} is in use: another process listens there; stop it or choose another port"
+            )
         }
         io::ErrorKind::PermissionDenied => format!(
             "{address} may not be listened on: ports below 1024 need the capability CAP_NET_BIND_SERVICE"

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion};
+use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tidegate_core::plan::HttpVersion;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,7 +25,6 @@ pub struct Session {
     /// Subject of the certificate that the peer showed, like `CN=device 7, O=Example`.
     pub peer: Option<Box<str>>,
     version: Option<ProtocolVersion>,
-    cipher: Option<CipherSuite>,
 }
 
 /// Why there is no TLS connection.
@@ -91,7 +90,6 @@ impl Session {
             server_name: server_name.map(Into::into),
             peer: connection.peer_certificates().and_then(|chain| chain.first()).map(subject),
             version: connection.protocol_version(),
-            cipher: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
         }
     }
 
@@ -102,11 +100,6 @@ impl Session {
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
             _ => "unknown",
         }
-    }
-
-    /// The cipher suite's name, like `TLS13_AES_256_GCM_SHA384`.
-    pub fn cipher(&self) -> &'static str {
-        self.cipher.and_then(|suite| suite.as_str()).unwrap_or("unknown")
     }
 }
 

@@ -69,8 +69,7 @@ async fn connect(upstream: &Upstream, member: &Member) -> Result<(Io, HttpVersio
         };
         return Ok((Io::Plain(socket), version));
     };
-    let name =
-        tls.server_name_for(&member.address.host()).map_err(|_| Failure::UpstreamTls)?;
+    let name = tls.server_name_for(&member.address.host()).map_err(|_| Failure::UpstreamTls)?;
     let left = limit.saturating_sub(began.elapsed());
     let (io, session) = stream::connect(tls, name, socket, left).await.map_err(|error| {
         tracing::debug!(upstream = upstream.plan.name, endpoint = member.endpoint.address, %error, "TLS handshake failed");

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, StatusCode};
 use http::header::{HOST, USER_AGENT};
+use http::{Method, Request, StatusCode};
 use tidegate_core::balance::SplitMix64;
 use tidegate_core::failure::Failure;
 use tidegate_core::health::Transition;

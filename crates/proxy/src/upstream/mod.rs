@@ -81,7 +81,8 @@ impl Upstream {
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = balance::check(path, plan);
-        let same_way = before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
+        let same_way =
+            before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
         let tls = match (&plan.tls, same_way) {
             (None, _) => None,
             (Some(_), Some(before)) => before.tls.clone(),
@@ -108,7 +109,7 @@ impl Upstream {
                 (None, Ok(address)) => {
                     let counts = metrics.endpoint(&plan.name, &endpoint.address);
                     members.push(Member::new(endpoint, address, counts));
-                },
+                }
                 (None, Err(message)) => {
                     issues.push(Issue::new(format!("{path}.endpoints.{index}.address"), message));
                 }

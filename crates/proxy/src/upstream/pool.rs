@@ -108,7 +108,8 @@ impl Pool {
         });
         let mut sessions = self.sessions.borrow_mut();
         sessions.retain(|session| {
-            let unused = session.idle_for(now).is_some_and(|idle| retired || idle >= settings.idle_timeout);
+            let unused =
+                session.idle_for(now).is_some_and(|idle| retired || idle >= settings.idle_timeout);
             let old = session.idle_for(now).is_some() && session.age(now) >= settings.max_age;
             !session.is_closed() && !unused && !old
         });

@@ -61,9 +61,8 @@ pub async fn send(
     mut record: Option<&mut Record>,
 ) -> Result<Response<Body>, Failure> {
     let upstream = dispatch.upstream;
-    let hash = upstream.plan.balance.hash.as_ref().and_then(|key| {
-        hash_of(key, head, dispatch.client)
-    });
+    let hash =
+        upstream.plan.balance.hash.as_ref().and_then(|key| hash_of(key, head, dispatch.client));
     let mut tried: SmallVec<[usize; 4]> = SmallVec::new();
     loop {
         let now = Instant::now();
@@ -196,7 +195,10 @@ async fn open(
     // Where one connection serves many requests, those that come while it is opened wait for it.
     let shared = upstream.plan.protocol == UpstreamProtocol::Http2;
     let _turn = if shared { Some(pool.opening.lock().await) } else { None };
-    if shared && reuse && let Some(session) = pool.session(Instant::now()) {
+    if shared
+        && reuse
+        && let Some(session) = pool.session(Instant::now())
+    {
         return Ok(Link::H2(session));
     }
     let opened = connect::open(upstream, &pool.member, worker.index).await?;
@@ -306,8 +308,8 @@ fn hash_of(key: &HashKey, head: &request::Parts, client: Option<IpAddr>) -> Opti
 /// The value of a cookie (RFC 6265 §4.2).
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     headers.get_all(COOKIE).iter().find_map(|line| {
-        line.as_bytes().split(|byte| *byte == b';').find_map(|pair| {
-            pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-        })
+        line.as_bytes()
+            .split(|byte| *byte == b';')
+            .find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     })
 }

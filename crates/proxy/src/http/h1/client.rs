@@ -13,11 +13,11 @@ use http::{HeaderValue, Method, StatusCode, request};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
+use super::Malformed;
 use super::encode;
 use super::framing::{Decoded, Decoder, Encoder};
 use super::output::Output;
 use super::response::{self, ResponseHead};
-use super::Malformed;
 use crate::deadline::Deadline;
 use crate::http::body::{Body, Frame, NextFrame};
 use crate::http::interim::InterimSink;
@@ -165,9 +165,10 @@ impl Exchange {
         match self.poll_head_inner(cx, interim) {
             Poll::Ready(Err(failure)) => {
                 self.flight.failed(failure);
-                let untouched = self.connection.as_ref().is_some_and(|connection| {
-                    connection.used && connection.input.is_empty()
-                });
+                let untouched = self
+                    .connection
+                    .as_ref()
+                    .is_some_and(|connection| connection.used && connection.input.is_empty());
                 Poll::Ready(Err(Broken {
                     failure,
                     stale: failure == Failure::UpstreamReset && untouched,
@@ -229,8 +230,7 @@ impl Exchange {
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
         loop {
             let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
-            if let Poll::Ready(Err(failure)) =
-                self.request.poll_send(connection, self.patience, cx)
+            if let Poll::Ready(Err(failure)) = self.request.poll_send(connection, self.patience, cx)
             {
                 return self.fail(failure);
             }

@@ -57,7 +57,8 @@ pub fn sort(
     let mut map = HeaderMap::with_capacity(fields.len() + extra);
     let mut control = Control::default();
     let mut named: SmallVec<[HeaderName; 4]> = SmallVec::new();
-    let (mut upgrade, mut te_trailers, mut wants_upgrade, mut names_te) = (None, false, false, false);
+    let (mut upgrade, mut te_trailers, mut wants_upgrade, mut names_te) =
+        (None, false, false, false);
     for field in fields {
         let name = field.name.as_bytes();
         match special(name) {

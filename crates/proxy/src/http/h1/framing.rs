@@ -232,7 +232,11 @@ impl Encoder {
     }
 
     /// Queue the end of the body; an error if less came than was announced.
-    pub fn end(&mut self, trailers: Option<&HeaderMap>, output: &mut Output) -> Result<(), Malformed> {
+    pub fn end(
+        &mut self,
+        trailers: Option<&HeaderMap>,
+        output: &mut Output,
+    ) -> Result<(), Malformed> {
         match self {
             Self::Length(1..) => return Err(Malformed::Syntax),
             Self::Chunked => {
@@ -266,7 +270,11 @@ mod tests {
     use super::*;
 
     /// Feed `bytes` in pieces and collect the body.
-    fn read(mut decoder: Decoder, bytes: &[u8], piece: usize) -> Result<(Vec<u8>, bool), Malformed> {
+    fn read(
+        mut decoder: Decoder,
+        bytes: &[u8],
+        piece: usize,
+    ) -> Result<(Vec<u8>, bool), Malformed> {
         let (mut buf, mut body) = (BytesMut::new(), Vec::new());
         for part in bytes.chunks(piece.max(1)) {
             buf.extend_from_slice(part);
@@ -293,11 +301,23 @@ mod tests {
     #[test]
     fn a_chunk_that_two_parsers_could_read_differently_is_refused() {
         for wire in [
-            "4\nWiki\r\n", " 4\r\nWiki\r\n", "0x4\r\nWiki\r\n", "+4\r\nWiki\r\n", "4 \r\nWiki\r\n",
-            "4\r\nWikiX\r\n", "\r\n", "4;\x01\r\nWiki\r\n", "11111111111111111\r\n", "4\r\nWiki\n0\r\n",
+            "4\nWiki\r\n",
+            " 4\r\nWiki\r\n",
+            "0x4\r\nWiki\r\n",
+            "+4\r\nWiki\r\n",
+            "4 \r\nWiki\r\n",
+            "4\r\nWikiX\r\n",
+            "\r\n",
+            "4;\x01\r\nWiki\r\n",
+            "11111111111111111\r\n",
+            "4\r\nWiki\n0\r\n",
             "4\r\r\nWiki\r\n",
         ] {
-            assert_eq!(read(Decoder::chunked(), wire.as_bytes(), 1), Err(Malformed::Syntax), "{wire:?}");
+            assert_eq!(
+                read(Decoder::chunked(), wire.as_bytes(), 1),
+                Err(Malformed::Syntax),
+                "{wire:?}"
+            );
         }
     }
 

@@ -133,7 +133,7 @@ fn version_error(head: &[u8]) -> Malformed {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use proptest::prelude::*;
 
@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_request_is_read_however_it_arrives() {
-        let wire = b"\r\nPOST /x?y=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX-A: b \r\n\r\nabc";
+        let wire =
+            b"\r\nPOST /x?y=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX-A: b \r\n\r\nabc";
         let (mut buf, mut scanned) = (BytesMut::new(), 0);
         let mut found = None;
         for byte in wire {
@@ -232,10 +233,16 @@ mod tests {
     #[test]
     fn each_limit_has_its_error() {
         let long = "x".repeat(300);
-        assert_eq!(error(&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n")), Malformed::UriTooLong);
+        assert_eq!(
+            error(&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n")),
+            Malformed::UriTooLong
+        );
         assert_eq!(error(&format!("GET /{}", "x".repeat(5000))), Malformed::UriTooLong);
         let many = "X: a\r\n".repeat(30);
-        assert_eq!(error(&format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n")), Malformed::HeaderTooLarge);
+        assert_eq!(
+            error(&format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n")),
+            Malformed::HeaderTooLarge
+        );
         let big = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(5000));
         assert_eq!(error(&big), Malformed::HeaderTooLarge);
         assert_eq!(error("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), Malformed::Version);

@@ -291,14 +291,13 @@ fn begin(client: &Rc<Client>, transport: &Shared, head: RequestHead) -> Request<
     if !t.decoder.is_done() {
         t.owes_continue = head.control.expect_continue && t.input.is_empty();
         t.deadline.set(Instant::now(), client.settings.plan.timeouts.request_body.duration());
-        *request.body_mut() = Body::H1Request(RequestBody {
-            transport: transport.clone(),
-            client: client.clone(),
-        });
+        *request.body_mut() =
+            Body::H1Request(RequestBody { transport: transport.clone(), client: client.clone() });
     }
     *request.method_mut() = head.method;
     *request.uri_mut() = head.uri;
-    *request.version_mut() = if head.minor_version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    *request.version_mut() =
+        if head.minor_version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     *request.headers_mut() = head.headers;
     request
 }

@@ -53,9 +53,9 @@ pub fn is_host(host: &[u8]) -> bool {
             !address.is_empty()
                 && address.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
         }
-        None => name.iter().all(|byte| {
-            byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)
-        }),
+        None => name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)),
     };
     well_named && port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
 }
@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn a_target_of_no_known_form_is_refused() {
-        for target in ["x", "*", "//\u{7f}", "/a#b", "ftp://a/b", "http:///b", "http://u@a/", "/a b"] {
+        for target in
+            ["x", "*", "//\u{7f}", "/a#b", "ftp://a/b", "http:///b", "http://u@a/", "/a b"]
+        {
             assert_eq!(path(Method::GET, target), Err(Malformed::Syntax), "{target}");
         }
         assert_eq!(path(Method::OPTIONS, "*"), Ok("*".into()));
@@ -90,7 +92,10 @@ mod tests {
         for good in ["", "a", "a.example:80", "[::1]", "[::1]:8080", "127.0.0.1:1", "a:"] {
             assert!(is_host(good.as_bytes()), "{good}");
         }
-        for bad in ["a/b", "a@b", "a b", "a:b", "[::1", "::1", "a:1:2", "a?", "a#", "[]", "a:123456", "a\\b"] {
+        for bad in [
+            "a/b", "a@b", "a b", "a:b", "[::1", "::1", "a:1:2", "a?", "a#", "[]", "a:123456",
+            "a\\b",
+        ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
         }
     }

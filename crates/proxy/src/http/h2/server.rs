@@ -211,9 +211,7 @@ fn translate(
     let patience = client.settings.plan.timeouts.request_body.duration();
     let body = match stream.is_end_stream() {
         true => Body::Empty,
-        false => {
-            Body::H2Request(Box::new(Incoming::new(stream, patience, Failure::BodyTimeout)))
-        }
+        false => Body::H2Request(Box::new(Incoming::new(stream, patience, Failure::BodyTimeout))),
     };
     Ok(Request::from_parts(head, body))
 }

@@ -54,6 +54,8 @@ pub struct Entry<'a> {
     pub tls_version: Option<&'a str>,
     /// Host named in the TLS handshake.
     pub tls_server_name: Option<&'a str>,
+    /// Subject of the client's certificate.
+    pub tls_client: Option<&'a str>,
     /// Trace id from `traceparent` (W3C Trace Context).
     pub trace_id: Option<&'a str>,
 }

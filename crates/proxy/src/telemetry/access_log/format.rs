@@ -43,6 +43,7 @@ pub(super) fn json(entry: &Entry<'_>, line: &mut Vec<u8>) {
     text_if_known(line, "referer", entry.referer);
     text_if_known(line, "tls_version", entry.tls_version);
     text_if_known(line, "tls_server_name", entry.tls_server_name);
+    text_if_known(line, "tls_client", entry.tls_client);
     text_if_known(line, "trace_id", entry.trace_id);
     line.extend_from_slice(b"}\n");
 }

@@ -111,7 +111,6 @@ async fn a_session_tells_what_was_agreed() {
     let (session, _) = handshake(&server, &Arc::new(ca.client(&TLS12)), "a.example").await;
     let session = session.unwrap();
     assert_eq!(session.version(), "TLSv1.2");
-    assert!(session.cipher().starts_with("TLS_ECDHE_ECDSA_"), "{}", session.cipher());
     assert_eq!(session.server_name.as_deref(), Some("a.example"));
     assert_eq!(session.peer, None);
     assert!(!session.resumed);

@@ -39,8 +39,8 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
     """Serve until a signal stops the process; `served` is called once requests are taken.
 
     The first SIGTERM or SIGINT lets connections finish for at most `drain_timeout`, the second ends the
-    process at once. SIGHUP reloads. Raises ConfigError, StoreError and StartError, all before anything is
-    served.
+    process at once. SIGHUP reloads, SIGUSR1 reopens the access log. Raises ConfigError, StoreError and
+    StartError, all before anything is served.
     """
     loaded = source.read()
     config = loaded.config
@@ -148,6 +148,7 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_by, number)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload("signal")))
+        loop.add_signal_handler(signal.SIGUSR1, lambda: self._spawn(self._reopen_logs()))
 
     def _stop_by(self, number: signal.Signals) -> None:
         if self.stop.is_set():
@@ -194,6 +195,11 @@ class _Process:
         finally:
             if not self.stop.is_set():
                 systemd.notify("READY=1")
+
+    async def _reopen_logs(self) -> None:
+        """Write the access log to a new file, after a log rotator has renamed the old one."""
+        await asyncio.to_thread(self.gateway.engine.reopen_logs)
+        log.info("access log reopened")
 
     def _follow_log_level(self) -> Callable[[Running], None]:
         """Set the level when the configuration's changes, and otherwise leave what the admin API has set."""

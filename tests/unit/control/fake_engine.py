@@ -27,12 +27,13 @@ class FakePrepared:
 class FakeEngine:
     """Remembers what was committed; `errors` are what the next plans are refused with."""
 
-    def __init__(self, workers: int = 1, log_format: str = "text", log_level: str = "info") -> None:
+    def __init__(self, workers: int = 1, log_format: str = "text", log_filter: str = "info") -> None:
         self.workers = workers
         self.served: dict[str, Any] = {}
         self.commits = 0
         self.errors: list[tuple[str, str]] = []
-        self.log_filter = log_level
+        self.log_filter = log_filter
+        self.reopened = 0
         self.drained_ms: list[int] = []
 
     def prepare(self, plan: str) -> FakePrepared:
@@ -66,6 +67,9 @@ class FakeEngine:
         if " " in directives:
             raise ValueError("a directive has no spaces")
         self.log_filter = directives
+
+    def reopen_logs(self) -> None:
+        self.reopened += 1
 
     def drain(self, timeout_ms: int) -> bool:
         self.drained_ms.append(timeout_ms)

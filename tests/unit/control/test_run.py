@@ -78,6 +78,12 @@ async def test_a_change_that_fails_unforeseen_ends_nothing(
     assert gateway.running.generation.number == 1
 
 
+async def test_the_access_log_is_reopened_for_a_log_rotator() -> None:
+    gateway, engine = make_gateway()
+    await _Process(gateway, None)._reopen_logs()
+    assert engine.reopened == 1
+
+
 async def test_a_hangup_without_a_file_ends_nothing() -> None:
     gateway, _ = make_gateway()
     await gateway.apply(gateway.source.read, "start")

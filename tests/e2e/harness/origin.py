@@ -297,7 +297,8 @@ class Origin:
         """Start the records afresh."""
         self.requests.clear()
         self.malformed.clear()
-        self._readers.clear()
+        for reader in self._readers:
+            reader.seen.clear()
 
     def stop(self) -> None:
         """Stop listening and close all connections."""

@@ -18,8 +18,11 @@ class Prepared:
 class Engine:
     """The data plane of this process. Every method may be called from any thread; none waits for a request."""
 
-    def __init__(self, workers: int) -> None:
-        """Start `workers` worker threads, with nothing to serve yet."""
+    def __init__(self, workers: int, log_format: str = "text", log_filter: str = "info") -> None:
+        """Start `workers` worker threads, with nothing to serve yet.
+
+        Raises ValueError if there are no workers, the format is neither `text` nor `json`, or the filter
+        is malformed."""
 
     def prepare(self, plan: str) -> Prepared:
         """Build everything that `plan` (JSON) asks for and disturb nothing.
@@ -31,12 +34,14 @@ class Engine:
 
         Raises RuntimeError if another commit came between prepare and commit."""
 
-
     def metrics(self) -> str:
         """All metrics in the Prometheus text format 0.0.4."""
 
     def status(self) -> str:
         """Listeners, upstreams and endpoints as they are now, as JSON."""
+
+    def reopen_logs(self) -> None:
+        """Open the access log's file anew, after it was renamed."""
 
     def set_log_filter(self, directives: str) -> None:
         """Change which of the engine's own log events are kept, for example `info,tidegate_proxy::listen=debug`.

@@ -11,6 +11,10 @@ pub enum Failure {
     MalformedRequest,
     /// The method is one this gateway does not carry out (`CONNECT`).
     MethodNotSupported,
+    /// The major version of HTTP is not one that is spoken here.
+    VersionNotSupported,
+    /// The body is in a transfer coding other than chunked (RFC 9112 §6.1).
+    TransferCoding,
     /// The request target is longer than the listener's limit.
     UriTooLong,
     /// The head is larger, or has more fields, than the listener's limit.
@@ -43,6 +47,8 @@ pub enum Failure {
     UpstreamTls,
     /// The response's head did not come in time.
     ResponseTimeout,
+    /// The endpoint stopped taking the request's body.
+    UpstreamWriteTimeout,
     /// The endpoint closed or reset the connection before the response was complete.
     UpstreamReset,
     /// The endpoint's answer breaks the protocol.
@@ -85,9 +91,11 @@ use Retryable::{Always, IfIdempotent, Never};
 
 impl Failure {
     /// Every failure, for the tests and for metrics that list them all.
-    pub const ALL: [Failure; 23] = [
+    pub const ALL: [Failure; 26] = [
         Failure::MalformedRequest,
         Failure::MethodNotSupported,
+        Failure::VersionNotSupported,
+        Failure::TransferCoding,
         Failure::UriTooLong,
         Failure::HeaderTooLarge,
         Failure::BodyTooLarge,
@@ -104,6 +112,7 @@ impl Failure {
         Failure::ConnectTimeout,
         Failure::UpstreamTls,
         Failure::ResponseTimeout,
+        Failure::UpstreamWriteTimeout,
         Failure::UpstreamReset,
         Failure::UpstreamProtocol,
         Failure::UpstreamHeaderTooLarge,
@@ -111,12 +120,31 @@ impl Failure {
         Failure::Internal,
     ];
 
+    /// Whether the endpoint is to blame, and not the client or the gateway.
+    pub const fn is_upstreams(self) -> bool {
+        matches!(
+            self,
+            Self::DnsError
+                | Self::ConnectRefused
+                | Self::ConnectFailed
+                | Self::ConnectTimeout
+                | Self::UpstreamTls
+                | Self::ResponseTimeout
+                | Self::UpstreamWriteTimeout
+                | Self::UpstreamReset
+                | Self::UpstreamProtocol
+                | Self::UpstreamHeaderTooLarge
+        )
+    }
+
     /// The table.
     #[rustfmt::skip]
     pub const fn meaning(self) -> Meaning {
         match self {
             Self::MalformedRequest       => row(400, "http_request_error", "malformed_request", Never, "The request breaks the rules of HTTP."),
             Self::MethodNotSupported     => row(501, "http_request_denied", "method_not_supported", Never, "This gateway does not carry out that method."),
+            Self::VersionNotSupported    => row(505, "http_request_error", "version_not_supported", Never, "This gateway does not speak that version of HTTP."),
+            Self::TransferCoding         => row(501, "http_request_error", "transfer_coding", Never, "The only transfer coding this gateway reads is chunked."),
             Self::UriTooLong             => row(414, "http_request_error", "uri_too_long", Never, "The request target is longer than this listener takes."),
             Self::HeaderTooLarge         => row(431, "http_request_error", "header_too_large", Never, "The request's header is larger than this listener takes."),
             Self::BodyTooLarge           => row(413, "http_request_error", "body_too_large", Never, "The request's body is larger than this route takes."),
@@ -133,6 +161,7 @@ impl Failure {
             Self::ConnectTimeout         => row(504, "connection_timeout", "connect_timeout", Always, "Connecting to the endpoint took too long."),
             Self::UpstreamTls            => row(502, "tls_protocol_error", "upstream_tls", Always, "The TLS handshake with the endpoint failed."),
             Self::ResponseTimeout        => row(504, "http_response_timeout", "response_timeout", IfIdempotent, "The endpoint did not answer in time."),
+            Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", Never, "The endpoint stopped taking the request's body."),
             Self::UpstreamReset          => row(502, "connection_terminated", "upstream_reset", IfIdempotent, "The endpoint closed the connection before its response was complete."),
             Self::UpstreamProtocol       => row(502, "http_protocol_error", "upstream_protocol", IfIdempotent, "The endpoint's answer breaks the rules of HTTP."),
             Self::UpstreamHeaderTooLarge => row(502, "http_response_header_section_size", "upstream_header_too_large", Never, "The header of the endpoint's response is too large."),

@@ -1,1 +1,32 @@
-//! placeholder
+//! The border between Python and the engine: a plan in, one handle out, plain values back.
+//!
+//! Python's side of it is `src/tidegate/_engine.pyi`. Nothing here decides anything.
+
+mod engine;
+mod error;
+mod plan;
+
+use mimalloc::MiMalloc;
+use pyo3::prelude::*;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The engine: per-request work, in Rust, on threads of its own.
+#[pymodule]
+mod _engine {
+    #[pymodule_export]
+    use crate::engine::{Engine, Prepared};
+    #[pymodule_export]
+    use crate::error::PlanError;
+    #[pymodule_export]
+    use crate::plan::{check_plan, explain_route, plan_schema, route_table};
+
+    use pyo3::prelude::*;
+
+    /// The engine's version.
+    #[pyfunction]
+    fn version() -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+}

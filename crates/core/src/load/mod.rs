@@ -1,1 +1,203 @@
 //! How loaded each endpoint is.
+//!
+//! One [`Load`] is shared by all workers of the process, so a balancer sees
+//! every request in flight and not only those of its own worker.
+
+mod ewma;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+
+pub use ewma::Ewma;
+
+use crate::time::Moment;
+
+/// How a request to an endpoint ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The endpoint answered.
+    Answered,
+    /// The endpoint is to blame for the lack of an answer, or the answer was an error.
+    Failed,
+    /// The request was given up for a reason that says nothing about the endpoint: the client left.
+    Abandoned,
+}
+
+/// Requests in flight over all endpoints of one upstream.
+#[derive(Debug, Default)]
+pub struct Total {
+    in_flight: CachePadded<AtomicU64>,
+}
+
+impl Total {
+    /// Requests in flight now.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Relaxed)
+    }
+}
+
+/// The load of one endpoint.
+///
+/// All counters lie on one cache line: a request writes most of them, and the
+/// balancer reads the one that every request writes.
+#[derive(Debug)]
+pub struct Load {
+    in_flight: AtomicU32,
+    connections: AtomicU32,
+    requests: AtomicU64,
+    failures: AtomicU64,
+    latency: Ewma,
+    total: Arc<Total>,
+}
+
+impl Load {
+    /// An idle endpoint of the upstream that `total` belongs to.
+    pub fn new(total: Arc<Total>) -> Self {
+        Self {
+            in_flight: AtomicU32::new(0),
+            connections: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            latency: Ewma::default(),
+            total,
+        }
+    }
+
+    /// A request is sent to the endpoint. Every `begin` is followed by exactly one [`finish`](Self::finish).
+    pub fn begin(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.total.in_flight.fetch_add(1, Relaxed);
+    }
+
+    /// A request ended at `now`, `latency` after it was sent.
+    ///
+    /// Only answered requests change the mean latency: an endpoint that fails
+    /// fast must not look quick.
+    pub fn finish(&self, outcome: Outcome, latency: Duration, now: Moment) {
+        let before = self.in_flight.fetch_sub(1, Relaxed);
+        debug_assert!(before > 0, "a request finished that never began");
+        self.total.in_flight.fetch_sub(1, Relaxed);
+        self.requests.fetch_add(1, Relaxed);
+        match outcome {
+            Outcome::Answered => self.latency.record(latency, now),
+            Outcome::Failed => _ = self.failures.fetch_add(1, Relaxed),
+            Outcome::Abandoned => {}
+        }
+    }
+
+    /// Take one of the endpoint's connections; false if `limit` are open already.
+    ///
+    /// Every `true` is followed by exactly one [`close_connection`](Self::close_connection).
+    pub fn open_connection(&self, limit: Option<u32>) -> bool {
+        let limit = limit.unwrap_or(u32::MAX);
+        self.connections
+            .fetch_update(Relaxed, Relaxed, |open| (open < limit).then(|| open + 1))
+            .is_ok()
+    }
+
+    /// A connection was closed.
+    pub fn close_connection(&self) {
+        let before = self.connections.fetch_sub(1, Relaxed);
+        debug_assert!(before > 0, "a connection was closed that was never opened");
+    }
+
+    /// Requests that began and have not finished.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Connections that are open, idle ones included.
+    pub fn connections(&self) -> u32 {
+        self.connections.load(Relaxed)
+    }
+
+    /// Requests that finished since the endpoint was added.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Those of [`requests`](Self::requests) that failed.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    /// Mean latency of late; `None` before the first answer.
+    pub fn latency(&self) -> Option<Duration> {
+        self.latency.value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load() -> Load {
+        Load::new(Arc::default())
+    }
+
+    #[test]
+    fn counts_add_up_and_nothing_stays_in_flight_after_many_threads() {
+        const THREADS: u64 = 4;
+        const REQUESTS: u64 = 5_000;
+        let load = load();
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let load = &load;
+                scope.spawn(move || {
+                    for request in 0..REQUESTS {
+                        load.begin();
+                        let outcome =
+                            if request % 10 == 0 { Outcome::Failed } else { Outcome::Answered };
+                        let now = Moment(request * 1_000 + thread);
+                        load.finish(outcome, Duration::from_millis(5), now);
+                    }
+                });
+            }
+        });
+        assert_eq!(load.in_flight(), 0);
+        assert_eq!(load.total.in_flight(), 0);
+        assert_eq!(load.requests(), THREADS * REQUESTS);
+        assert_eq!(load.failures(), THREADS * REQUESTS / 10);
+        assert_eq!(load.latency(), Some(Duration::from_millis(5)));
+    }
+
+    #[test]
+    fn a_fast_failure_does_not_make_an_endpoint_look_quick() {
+        let load = load();
+        for (second, outcome) in [(1, Outcome::Answered), (60, Outcome::Failed)] {
+            load.begin();
+            let latency = Duration::from_millis(if second == 1 { 80 } else { 1 });
+            load.finish(outcome, latency, Moment::default().after(Duration::from_secs(second)));
+        }
+        assert_eq!(load.latency(), Some(Duration::from_millis(80)));
+        assert_eq!((load.requests(), load.failures()), (2, 1));
+    }
+
+    #[test]
+    fn an_abandoned_request_counts_neither_as_failure_nor_in_the_latency() {
+        let load = load();
+        load.begin();
+        load.finish(Outcome::Abandoned, Duration::from_secs(9), Moment(1));
+        assert_eq!((load.requests(), load.failures(), load.latency()), (1, 0, None));
+    }
+
+    #[test]
+    fn connections_stop_at_their_limit_whoever_asks() {
+        let load = load();
+        let opened: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| (0..100).filter(|_| load.open_connection(Some(150))).count())
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
+        });
+        assert_eq!((opened, load.connections()), (150, 150));
+        load.close_connection();
+        assert!(load.open_connection(Some(150)));
+        assert!(load.open_connection(None));
+    }
+}

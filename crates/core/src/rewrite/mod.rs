@@ -1,1 +1,13 @@
 //! Changing targets and header fields.
+//!
+//! All is read and checked once, when a plan is built; what is left for a request cannot fail.
+
+mod header_edits;
+mod path_text;
+mod prefix;
+mod redirect;
+mod target;
+
+pub use header_edits::HeaderEdits;
+pub use redirect::{Redirect, Requested};
+pub use target::Target;

@@ -1,0 +1,121 @@
+//! What a pick costs at each size, and what is built off the workers.
+//!
+//! `cargo bench -p tidegate-core --bench balance`
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
+use tidegate_core::load::Outcome;
+use tidegate_core::plan::Upstream;
+use tidegate_core::time::Moment;
+
+const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
+
+const POLICIES: [(&str, &str, Option<u32>); 5] = [
+    ("round robin", "round_robin", None),
+    ("random", "random", None),
+    ("least request of 2", "least_request", Some(2)),
+    ("least request of all", "least_request", None),
+    ("consistent hash", "consistent_hash", None),
+];
+
+/// An upstream of `size` endpoints of the weights 1, 2 and 3.
+fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
+    let endpoints: Vec<_> = (0..size)
+        .map(|index| {
+            let address = format!("10.{}.{}.1:8080", index / 256, index % 256);
+            serde_json::json!({"address": address, "weight": 1 + index % 3, "drain": false})
+        })
+        .collect();
+    let plan = serde_json::json!({
+        "name": "app",
+        "balance": {"policy": policy, "choices": choices, "load_bound": 1.25},
+        "endpoints": endpoints,
+        "protocol": "http1",
+        "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
+        "timeouts": {"connect": 1, "response": 1, "idle": 1},
+        "health": {
+            "interval": 1, "timeout": 1, "rise": 1, "fall": 1,
+            "passive": {"failures": 1, "rest": 1_000, "max_rest": 60_000},
+        },
+    });
+    match serde_json::from_value(plan) {
+        Ok(upstream) => upstream,
+        Err(error) => unreachable!("the plan above is complete: {error}"),
+    }
+}
+
+/// One pick for a random key.
+fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
+    let hash = Some(random.next());
+    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, tried: &[] }))
+}
+
+/// A balancer that has placed four requests an endpoint, all of them still in flight.
+fn busy_balancer(upstream: &Upstream) -> Balancer {
+    let balancer = Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)));
+    let mut random = SplitMix64::new(1);
+    for _ in 0..4 * upstream.endpoints.len() {
+        if let Some(picked) = pick_one(&balancer, &mut random) {
+            balancer.endpoints()[picked].load.begin();
+        }
+    }
+    balancer
+}
+
+fn pick(criterion: &mut Criterion) {
+    for (name, policy, choices) in POLICIES {
+        let mut group = criterion.benchmark_group(format!("pick/{name}"));
+        for size in SIZES {
+            let balancer = busy_balancer(&upstream(policy, choices, size));
+            let mut random = SplitMix64::new(2);
+            group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+                bencher.iter(|| pick_one(&balancer, &mut random));
+            });
+        }
+    }
+}
+
+fn load(criterion: &mut Criterion) {
+    let upstream = upstream("random", None, 1);
+    let endpoints = Endpoints::new(&upstream, None, Moment(0));
+    let mut now = 0;
+    criterion.bench_function("load/begin and finish", |bencher| {
+        bencher.iter(|| {
+            now += 10_000;
+            endpoints[0].load.begin();
+            let latency = Duration::from_micros(300);
+            endpoints[0].load.finish(Outcome::Answered, latency, Moment(now));
+        });
+    });
+}
+
+fn build(criterion: &mut Criterion) {
+    let upstream = upstream("consistent_hash", None, 10_000);
+    let endpoints = Endpoints::new(&upstream, None, Moment(0));
+    criterion.bench_function("build/ring of 10000", |bencher| {
+        bencher.iter(|| Balancer::new(&upstream, endpoints.clone()));
+    });
+    let balancer = Balancer::new(&upstream, endpoints);
+    let mut random = SplitMix64::new(2);
+    criterion.bench_function("build/first pick after a change of 10000", |bencher| {
+        bencher.iter(|| {
+            let endpoint = &balancer.endpoints()[5_000];
+            endpoint.set(3 - endpoint.weight(), false);
+            pick_one(&balancer, &mut random)
+        });
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    targets = pick, load, build
+}
+criterion_main!(benches);

@@ -1,0 +1,61 @@
+//! Mistakes in the balancing of a plan.
+
+use std::collections::HashSet;
+
+use crate::plan::{BalancePolicy, HashKey, Issue, Upstream};
+
+/// All mistakes in how `upstream`, whose place in the plan is `path` (like `upstreams.0`), is balanced.
+pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
+    let balance = &upstream.balance;
+    let mut issues = Vec::new();
+    let mut report = |option: &str, message: String| {
+        issues.push(Issue::new(format!("{path}.{option}"), message));
+    };
+    let hashes = balance.policy == BalancePolicy::ConsistentHash;
+    match balance.hash.as_ref().map(given) {
+        Some(1) => {}
+        Some(n) => report(
+            "balance.hash",
+            format!("takes exactly one of header, cookie, path and client_address, not {n}"),
+        ),
+        None if hashes => report(
+            "balance.hash",
+            "consistent_hash needs to know what is hashed: header, cookie, path or client_address"
+                .into(),
+        ),
+        None => {}
+    }
+    if balance.choices == Some(0) {
+        report("balance.choices", "must be at least 1; leave it out to compare all".into());
+    }
+    if !balance.load_bound.is_finite() || balance.load_bound < 1.0 {
+        report(
+            "balance.load_bound",
+            format!("must be at least 1, the mean load itself, not {}", balance.load_bound),
+        );
+    }
+    let mut seen = HashSet::new();
+    for (index, endpoint) in upstream.endpoints.iter().enumerate() {
+        if !seen.insert(&endpoint.address) {
+            report(
+                &format!("endpoints.{index}.address"),
+                format!(
+                    "{} is in this upstream already; give it a weight instead",
+                    endpoint.address
+                ),
+            );
+        }
+    }
+    issues
+}
+
+/// How many of the fields are given.
+fn given(key: &HashKey) -> usize {
+    let fields = [
+        key.header.is_some(),
+        key.cookie.is_some(),
+        key.path == Some(true),
+        key.client_address == Some(true),
+    ];
+    fields.into_iter().filter(|&given| given).count()
+}

@@ -1,0 +1,482 @@
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::health::State;
+use crate::load::Outcome;
+use crate::plan::{
+    Balance, Endpoint as PlanEndpoint, HashKey, Health, HealthHttp, Millis, PassiveHealth, Pool,
+    Upstream, UpstreamProtocol, UpstreamTimeouts,
+};
+
+const NOW: Moment = Moment(1_000_000_000);
+
+/// Every policy, and the two ways of least request.
+const POLICIES: [(BalancePolicy, Option<u32>); 5] = [
+    (BalancePolicy::RoundRobin, None),
+    (BalancePolicy::Random, None),
+    (BalancePolicy::LeastRequest, None),
+    (BalancePolicy::LeastRequest, Some(2)),
+    (BalancePolicy::ConsistentHash, None),
+];
+
+fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Upstream {
+    let endpoint = |(index, &weight): (usize, &u32)| PlanEndpoint {
+        address: format!("10.0.{}.{}:80", index / 256, index % 256),
+        weight,
+        drain: false,
+    };
+    let hash =
+        HashKey { header: Some("x-user".into()), cookie: None, path: None, client_address: None };
+    Upstream {
+        name: "app".into(),
+        balance: Balance { policy, choices, hash: Some(hash), load_bound: 1.25 },
+        endpoints: weights.iter().enumerate().map(endpoint).collect(),
+        protocol: UpstreamProtocol::Http1,
+        tls: None,
+        pool: Pool {
+            idle_timeout: Millis(1),
+            max_age: Millis(1),
+            max_idle: 1,
+            max_connections: None,
+        },
+        timeouts: UpstreamTimeouts { connect: Millis(1), response: Millis(1), idle: Millis(1) },
+        health: Health {
+            http: Some(HealthHttp { path: "/".into(), host: None, statuses: vec![] }),
+            interval: Millis(1_000),
+            timeout: Millis(1_000),
+            rise: 1,
+            fall: 1,
+            passive: PassiveHealth { failures: 1, rest: Millis(1_000), max_rest: Millis(60_000) },
+        },
+    }
+}
+
+fn balancer(upstream: &Upstream) -> Balancer {
+    Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)))
+}
+
+fn of(policy: BalancePolicy, weights: &[u32]) -> Balancer {
+    balancer(&upstream(policy, None, weights))
+}
+
+/// The caller's side: its random numbers, and what it does between picks.
+struct Caller {
+    random: SplitMix64,
+    now: Moment,
+}
+
+impl Caller {
+    fn new(seed: u64) -> Self {
+        Self { random: SplitMix64::new(seed), now: NOW }
+    }
+
+    fn pick_keyed(&mut self, from: &Balancer, hash: Option<u64>, tried: &[usize]) -> Option<usize> {
+        from.pick(&mut Pick { now: self.now, random: &mut self.random, hash, tried })
+    }
+
+    fn pick(&mut self, from: &Balancer) -> Option<usize> {
+        let hash = self.random.next();
+        self.pick_keyed(from, Some(hash), &[])
+    }
+
+    /// How often each endpoint is picked in `n` picks whose requests end at once.
+    fn shares(&mut self, from: &Balancer, n: usize) -> Vec<usize> {
+        let mut counts = vec![0; from.endpoints().len()];
+        for _ in 0..n {
+            counts[self.pick(from).unwrap()] += 1;
+        }
+        counts
+    }
+}
+
+fn rest(balancer: &Balancer, index: usize) {
+    balancer.endpoints()[index].health.connect_failed(NOW).unwrap();
+}
+
+fn fail_checks(balancer: &Balancer, index: usize) {
+    balancer.endpoints()[index].health.check_failed(NOW, "status 503").unwrap();
+}
+
+#[test]
+fn round_robin_is_smooth() {
+    let balancer = of(BalancePolicy::RoundRobin, &[5, 1, 1]);
+    let mut caller = Caller::new(1);
+    let picked: Vec<_> = (0..14).map(|_| caller.pick(&balancer).unwrap()).collect();
+    assert_eq!(picked, [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
+}
+
+/// nginx's algorithm, done literally.
+fn smooth_sequence(weights: &[u32], n: usize) -> Vec<usize> {
+    let total: i64 = weights.iter().map(|&weight| i64::from(weight)).sum();
+    let mut credit = vec![0; weights.len()];
+    (0..n)
+        .map(|_| {
+            let mut best: Option<usize> = None;
+            for (index, &weight) in weights.iter().enumerate().filter(|&(_, &weight)| weight > 0) {
+                credit[index] += i64::from(weight);
+                if best.is_none_or(|best| credit[index] > credit[best]) {
+                    best = Some(index);
+                }
+            }
+            credit[best.unwrap()] -= total;
+            best.unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn round_robin_goes_on_where_it_was_when_an_endpoint_leaves() {
+    let balancer = of(BalancePolicy::RoundRobin, &[1, 1, 1, 1]);
+    let mut caller = Caller::new(1);
+    assert_eq!((caller.pick(&balancer), caller.pick(&balancer)), (Some(0), Some(1)));
+    fail_checks(&balancer, 2);
+    let picked: Vec<_> = (0..4).map(|_| caller.pick(&balancer).unwrap()).collect();
+    assert_eq!(picked, [3, 0, 1, 3]);
+}
+
+#[test]
+fn round_robin_of_many_workers_gives_each_endpoint_exactly_its_share() {
+    let balancer = of(BalancePolicy::RoundRobin, &[3, 2, 1]);
+    let counts: Vec<Vec<usize>> = std::thread::scope(|scope| {
+        let worker = |seed| {
+            let balancer = &balancer;
+            scope.spawn(move || Caller::new(seed).shares(balancer, 1_500))
+        };
+        let workers: Vec<_> = (0..4).map(worker).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+    });
+    let sums: Vec<usize> = (0..3).map(|index| counts.iter().map(|c| c[index]).sum()).collect();
+    assert_eq!(sums, [3_000, 2_000, 1_000]);
+}
+
+#[test]
+fn random_shares_by_weight() {
+    let shares = Caller::new(3).shares(&of(BalancePolicy::Random, &[1, 3, 0, 6]), 10_000);
+    assert_eq!(shares[2], 0);
+    for (share, expected) in shares.into_iter().zip([1_000, 3_000, 0, 6_000usize]) {
+        assert!(share.abs_diff(expected) < 200, "{share} of {expected}");
+    }
+}
+
+#[test]
+fn least_request_spreads_an_idle_upstream_evenly() {
+    for choices in [None, Some(2), Some(3)] {
+        let balancer = balancer(&upstream(BalancePolicy::LeastRequest, choices, &[1; 10]));
+        for share in Caller::new(5).shares(&balancer, 10_000) {
+            assert!(share.abs_diff(1_000) < 150, "{share} with {choices:?}");
+        }
+    }
+}
+
+#[test]
+fn least_request_fills_endpoints_in_proportion_to_their_weights() {
+    let balancer = of(BalancePolicy::LeastRequest, &[1, 2, 4]);
+    let mut caller = Caller::new(6);
+    for _ in 0..70 {
+        let picked = caller.pick(&balancer).unwrap();
+        balancer.endpoints()[picked].load.begin();
+    }
+    let in_flight: Vec<_> = balancer.endpoints().iter().map(|e| e.load.in_flight()).collect();
+    assert_eq!(in_flight, [10, 20, 40]);
+}
+
+#[test]
+fn of_two_choices_the_more_loaded_is_never_picked() {
+    let balancer = balancer(&upstream(BalancePolicy::LeastRequest, Some(2), &[1; 20]));
+    balancer.endpoints()[7].load.begin();
+    let shares = Caller::new(8).shares(&balancer, 10_000);
+    assert_eq!(shares[7], 0, "it is the more loaded one of every two that it is in");
+    assert!(shares.iter().enumerate().all(|(index, &share)| index == 7 || share > 0));
+}
+
+#[test]
+fn the_same_key_goes_to_the_same_endpoint() {
+    let balancer = of(BalancePolicy::ConsistentHash, &[1; 50]);
+    let hash = Some(hash_key(b"user-17"));
+    let first = Caller::new(1).pick_keyed(&balancer, hash, &[]);
+    for seed in 2..50 {
+        assert_eq!(Caller::new(seed).pick_keyed(&balancer, hash, &[]), first);
+    }
+}
+
+#[test]
+fn without_a_key_consistent_hash_goes_anywhere() {
+    let balancer = of(BalancePolicy::ConsistentHash, &[1; 4]);
+    let mut caller = Caller::new(9);
+    let mut counts = [0; 4];
+    for _ in 0..4_000 {
+        counts[caller.pick_keyed(&balancer, None, &[]).unwrap()] += 1;
+    }
+    assert!(counts.iter().all(|&count| (850..1_150).contains(&count)), "{counts:?}");
+}
+
+#[test]
+fn removing_an_endpoint_moves_only_its_own_keys() {
+    for weights in [vec![1; 50], (1..=50).collect()] {
+        let plan = upstream(BalancePolicy::ConsistentHash, None, &weights);
+        let mut without = plan.clone();
+        let gone = without.endpoints.remove(20).address;
+        let (all, rest) = (balancer(&plan), balancer(&without));
+        let mut caller = Caller::new(4);
+        let mut moved = 0;
+        for _ in 0..20_000 {
+            let hash = Some(caller.random.next());
+            let mut address = |from: &Balancer| {
+                let picked = caller.pick_keyed(from, hash, &[]).unwrap();
+                from.endpoints()[picked].address.clone()
+            };
+            let (before, after) = (address(&all), address(&rest));
+            if before != after {
+                assert_eq!(before, gone);
+                moved += 1;
+            }
+        }
+        let share = f64::from(weights[20]) / f64::from(weights.iter().sum::<u32>());
+        assert!((0.5..2.0).contains(&(f64::from(moved) / 20_000.0 / share)), "{moved} moved");
+    }
+}
+
+#[test]
+fn an_endpoint_that_rests_moves_only_its_own_keys() {
+    let balancer = of(BalancePolicy::ConsistentHash, &[1; 20]);
+    let mut caller = Caller::new(4);
+    let keys: Vec<_> = (0..2_000).map(|_| Some(caller.random.next())).collect();
+    let mut places = || -> Vec<_> {
+        keys.iter().map(|&key| caller.pick_keyed(&balancer, key, &[]).unwrap()).collect()
+    };
+    let before = places();
+    rest(&balancer, 3);
+    let after = places();
+    for (before, after) in before.into_iter().zip(after) {
+        assert!(if before == 3 { after != 3 } else { after == before });
+    }
+}
+
+#[test]
+fn keys_are_spread_over_the_ring_by_weight() {
+    let weights: Vec<u32> = (0..100).map(|index| 1 + index % 4).collect();
+    let sum = f64::from(weights.iter().sum::<u32>());
+    let shares = Caller::new(12).shares(&of(BalancePolicy::ConsistentHash, &weights), 200_000);
+    for (share, weight) in shares.into_iter().zip(weights) {
+        let ratio = share as f64 / (200_000.0 * f64::from(weight) / sum);
+        assert!((0.6..1.5).contains(&ratio), "{ratio} of its share");
+    }
+}
+
+#[test]
+fn an_endpoint_already_tried_is_avoided_while_another_is_left() {
+    for (policy, choices) in POLICIES {
+        let balancer = balancer(&upstream(policy, choices, &[100, 1, 1]));
+        let mut caller = Caller::new(2);
+        for _ in 0..200 {
+            let hash = Some(caller.random.next());
+            let second = caller.pick_keyed(&balancer, hash, &[0]).unwrap();
+            assert_ne!(second, 0, "{policy:?}");
+            let third = caller.pick_keyed(&balancer, hash, &[0, second]).unwrap();
+            assert_eq!(third, 3 - second, "{policy:?}");
+            assert!(caller.pick_keyed(&balancer, hash, &[0, 1, 2]).is_some(), "{policy:?}");
+        }
+    }
+}
+
+#[test]
+fn when_all_are_ill_or_rest_they_are_all_picked_except_draining_ones() {
+    for (policy, choices) in POLICIES {
+        let balancer = balancer(&upstream(policy, choices, &[1, 1, 1, 0]));
+        rest(&balancer, 0);
+        fail_checks(&balancer, 1);
+        balancer.endpoints()[2].set(1, true);
+        let shares = Caller::new(2).shares(&balancer, 200);
+        assert!(shares[0] > 0 && shares[1] > 0, "{policy:?} {shares:?}");
+        assert_eq!(&shares[2..], [0, 0], "{policy:?}");
+    }
+}
+
+#[test]
+fn there_is_no_endpoint_when_all_drain() {
+    for (policy, choices) in POLICIES {
+        let balancer = balancer(&upstream(policy, choices, &[1, 1]));
+        for endpoint in balancer.endpoints().iter() {
+            endpoint.set(1, true);
+        }
+        assert_eq!(Caller::new(1).pick(&balancer), None, "{policy:?}");
+        assert_eq!(Caller::new(1).pick(&self::balancer(&upstream(policy, choices, &[]))), None);
+    }
+}
+
+#[test]
+fn after_a_rest_one_request_tries_and_the_others_wait_for_its_success() {
+    for (policy, choices) in POLICIES {
+        let balancer = balancer(&upstream(policy, choices, &[1, 1]));
+        rest(&balancer, 0);
+        let mut caller = Caller::new(3);
+        caller.now = NOW.after(std::time::Duration::from_secs(1));
+        assert_eq!(caller.shares(&balancer, 500), [1, 499], "{policy:?}");
+        balancer.endpoints()[0].health.succeeded(caller.now).unwrap();
+        assert!(caller.shares(&balancer, 500)[0] > 100, "{policy:?}");
+    }
+}
+
+#[test]
+fn endpoints_keep_load_and_health_through_a_reload_by_address() {
+    let plan = upstream(BalancePolicy::RoundRobin, None, &[1, 1, 1]);
+    let before = Endpoints::new(&plan, None, NOW);
+    before[2].load.begin();
+    before[2].health.connect_failed(NOW).unwrap();
+
+    let mut changed = plan.clone();
+    changed.endpoints.remove(0);
+    changed.endpoints.reverse();
+    changed.endpoints[0].weight = 7;
+    let after = Endpoints::new(&changed, Some(&before), NOW);
+    assert!(Arc::ptr_eq(&before[2], &after[0]));
+    assert_eq!(after[0].weight(), 1, "until it is applied, nothing is changed");
+    after.apply(&changed, NOW);
+    assert_eq!(before[2].weight(), 7);
+    assert_eq!((after[0].load.in_flight(), after.total().in_flight()), (1, 1));
+    assert_eq!(after[0].health.state(), State::Resting);
+}
+
+#[test]
+fn a_changed_weight_holds_from_the_next_pick_on() {
+    let balancer = of(BalancePolicy::Random, &[1, 1]);
+    let mut caller = Caller::new(3);
+    assert!(caller.shares(&balancer, 100)[1] > 0);
+    balancer.endpoints()[1].set(0, false);
+    assert_eq!(caller.shares(&balancer, 100), [100, 0]);
+}
+
+#[test]
+fn nothing_stays_in_flight_when_many_workers_pick_and_finish() {
+    for (policy, choices) in POLICIES {
+        let balancer = balancer(&upstream(policy, choices, &[1, 2, 3, 4]));
+        std::thread::scope(|scope| {
+            for seed in 0..4 {
+                let balancer = &balancer;
+                scope.spawn(move || {
+                    let mut caller = Caller::new(seed);
+                    for _ in 0..500 {
+                        let picked = &balancer.endpoints()[caller.pick(balancer).unwrap()];
+                        picked.load.begin();
+                        picked.health.connect_failed(NOW);
+                        picked.health.succeeded(NOW);
+                        picked.load.finish(Outcome::Answered, Default::default(), NOW);
+                    }
+                });
+            }
+        });
+        let requests: u64 = balancer.endpoints().iter().map(|e| e.load.requests()).sum();
+        assert_eq!((requests, balancer.endpoints().total().in_flight()), (2_000, 0), "{policy:?}");
+    }
+}
+
+#[test]
+fn every_mistake_of_a_plan_is_reported_with_its_place() {
+    let mut plan = upstream(BalancePolicy::ConsistentHash, Some(0), &[1, 1]);
+    assert_eq!(check("u", &upstream(BalancePolicy::ConsistentHash, None, &[1, 1])), []);
+    plan.balance.hash = None;
+    plan.balance.load_bound = 0.9;
+    plan.endpoints[1].address = plan.endpoints[0].address.clone();
+    let paths = |plan: &Upstream| -> Vec<_> {
+        check("u", plan).into_iter().map(|issue| issue.path).collect()
+    };
+    let others = ["u.balance.choices", "u.balance.load_bound", "u.endpoints.1.address"];
+    assert_eq!(paths(&plan), [&["u.balance.hash"], &others[..]].concat());
+    plan.balance.hash = Some(HashKey {
+        header: Some("a".into()),
+        cookie: Some("b".into()),
+        path: None,
+        client_address: None,
+    });
+    assert_eq!(paths(&plan)[0], "u.balance.hash");
+    plan.balance.policy = BalancePolicy::Random;
+    plan.balance.hash = None;
+    assert_eq!(paths(&plan), others);
+}
+
+/// What has happened to an endpoint.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Well,
+    Rests,
+    FailsChecks,
+    Drains,
+}
+
+fn endpoints() -> impl Strategy<Value = Vec<(u32, u32, Fate)>> {
+    let fate = prop_oneof![
+        Just(Fate::Well),
+        Just(Fate::Rests),
+        Just(Fate::FailsChecks),
+        Just(Fate::Drains)
+    ];
+    proptest::collection::vec((0u32..4, 0u32..6, fate), 1..24)
+}
+
+proptest! {
+    #[test]
+    fn only_available_endpoints_are_picked(
+        endpoints in endpoints(), seed: u64, tried in proptest::collection::vec(0usize..24, 0..4),
+    ) {
+        let weights: Vec<u32> = endpoints.iter().map(|&(weight, ..)| weight).collect();
+        for (policy, choices) in POLICIES {
+            let balancer = balancer(&upstream(policy, choices, &weights));
+            for (index, &(weight, in_flight, fate)) in endpoints.iter().enumerate() {
+                (0..in_flight).for_each(|_| balancer.endpoints()[index].load.begin());
+                match fate {
+                    Fate::Well => {}
+                    Fate::Rests => rest(&balancer, index),
+                    Fate::FailsChecks => fail_checks(&balancer, index),
+                    Fate::Drains => balancer.endpoints()[index].set(weight, true),
+                }
+            }
+            let open = |&(weight, _, fate): &(u32, u32, Fate)| weight > 0 && !matches!(fate, Fate::Drains);
+            let well = |e: &(u32, u32, Fate)| open(e) && matches!(e.2, Fate::Well);
+            let mut caller = Caller::new(seed);
+            for _ in 0..8 {
+                let hash = Some(caller.random.next());
+                match caller.pick_keyed(&balancer, hash, &tried) {
+                    None => prop_assert!(!endpoints.iter().any(open)),
+                    Some(picked) => {
+                        let panic = !endpoints.iter().any(well);
+                        let eligible = |e: &(u32, u32, Fate)| if panic { open(e) } else { well(e) };
+                        prop_assert!(eligible(&endpoints[picked]), "{policy:?} {picked}");
+                        let untried = (0..endpoints.len())
+                            .any(|index| eligible(&endpoints[index]) && !tried.contains(&index));
+                        prop_assert!(!untried || !tried.contains(&picked), "{policy:?} {picked}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn round_robin_is_nginx_s_sequence(weights in proptest::collection::vec(0u32..9, 1..12)) {
+        prop_assume!(weights.iter().any(|&weight| weight > 0));
+        let balancer = of(BalancePolicy::RoundRobin, &weights);
+        let mut caller = Caller::new(0);
+        let picked: Vec<_> = (0..100).map(|_| caller.pick(&balancer).unwrap()).collect();
+        prop_assert_eq!(picked, smooth_sequence(&weights, 100));
+    }
+
+    #[test]
+    fn no_endpoint_carries_more_than_its_bound(
+        weights in proptest::collection::vec(1u32..5, 1..12), bound in 1.0f64..2.0, keys in 1u64..5, seed: u64,
+    ) {
+        let mut plan = upstream(BalancePolicy::ConsistentHash, None, &weights);
+        plan.balance.load_bound = bound;
+        let balancer = balancer(&plan);
+        let sum = f64::from(weights.iter().sum::<u32>());
+        let mut caller = Caller::new(seed);
+        for request in 1..=200 {
+            let hash = hash_key(&caller.random.below(keys).to_le_bytes());
+            let picked = caller.pick_keyed(&balancer, Some(hash), &[]).unwrap();
+            let load = &balancer.endpoints()[picked].load;
+            load.begin();
+            let most = (bound * f64::from(request) / sum * f64::from(weights[picked])).ceil();
+            prop_assert!(f64::from(load.in_flight()) <= most, "{} of {most}", load.in_flight());
+        }
+    }
+}

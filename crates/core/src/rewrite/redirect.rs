@@ -1,0 +1,226 @@
+//! Where a redirect leads.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::path_text::{PathText, canonical};
+use super::prefix::PrefixText;
+use super::target::authority;
+use crate::plan::{self, Issue, PathMatch};
+use crate::route::Found;
+use crate::route::host::without_port;
+
+/// What may not stand in a query as it is (RFC 3986 §3.4). `%` stays: a query is passed on as sent.
+const QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// What may not stand in an authority: all that could end it and begin something else (§3.2).
+const AUTHORITY: &AsciiSet = &QUERY.remove(b'[').remove(b']').add(b'/').add(b'?').add(b'@');
+
+/// Answers with a redirect.
+#[derive(Debug, Clone)]
+pub struct Redirect {
+    status: StatusCode,
+    scheme: Option<&'static str>,
+    host: Option<String>,
+    path: PathChange,
+    strip_query: bool,
+}
+
+#[derive(Debug, Clone)]
+enum PathChange {
+    None,
+    Prefix(PrefixText),
+    Whole(PathText),
+}
+
+/// What was requested, for [`Redirect::location`].
+#[derive(Debug, Clone, Copy)]
+pub struct Requested<'a> {
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// The authority as sent.
+    pub host: &'a str,
+    /// The path as it was routed.
+    pub path: &'a str,
+    /// The query as sent, without `?`.
+    pub query: Option<&'a str>,
+}
+
+impl Redirect {
+    /// Reads the option `redirect`, which stands at `at` (like `routes.3.redirect`), of a route that
+    /// matches `path_match`. Mistakes are added to `issues`; nothing is returned then.
+    pub fn build(
+        redirect: &plan::Redirect,
+        path_match: Option<&PathMatch>,
+        at: &str,
+        issues: &mut Vec<Issue>,
+    ) -> Option<Self> {
+        let known = issues.len();
+        let mut wrong = |option: &str, text: String| {
+            issues.push(Issue::new(format!("{at}{option}"), text));
+        };
+        if ![301, 302, 303, 307, 308].contains(&redirect.status) {
+            let status = redirect.status;
+            wrong(
+                ".status",
+                format!("{status} is no redirect: expected 301, 302, 303, 307 or 308"),
+            );
+        }
+        let scheme = redirect.scheme.as_deref().map(|scheme| match scheme {
+            "http" => "http",
+            "https" => "https",
+            other => {
+                wrong(".scheme", format!("`{other}` is neither `http` nor `https`"));
+                ""
+            }
+        });
+        let plan::Redirect { status, scheme: _, host, path, prefix, strip_query } = redirect;
+        if scheme.is_none() && host.is_none() && path.is_none() && prefix.is_none() && !strip_query
+        {
+            let text = "it leads back to itself: give `scheme`, `host`, `path` or `prefix`";
+            wrong("", text.into());
+        }
+        if let Some(host) = host {
+            authority(host, &format!("{at}.host"), issues);
+        }
+        let path = match (path, prefix) {
+            (None, None) => Some(PathChange::None),
+            (Some(text), None) => PathText::build(text, path_match, &format!("{at}.path"), issues)
+                .map(PathChange::Whole),
+            (None, Some(text)) => {
+                PrefixText::build(text, path_match, &format!("{at}.prefix"), issues)
+                    .map(PathChange::Prefix)
+            }
+            _ => {
+                issues.push(Issue::new(at, "expected at most one of `path` and `prefix`"));
+                None
+            }
+        };
+        let status = StatusCode::from_u16(*status).ok()?;
+        let built =
+            Self { status, scheme, host: host.clone(), path: path?, strip_query: *strip_query };
+        (issues.len() == known).then_some(built)
+    }
+
+    /// The status to answer with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The value of `Location` (RFC 9110 §10.2.2) for what was `requested` and found as `found`: an
+    /// absolute URI of visible ASCII characters, whatever the request held.
+    ///
+    /// Where the scheme changes and no host is given, the port is left out: it was the other scheme's.
+    pub fn location(&self, requested: &Requested<'_>, found: &Found) -> String {
+        let Requested { path, query, .. } = *requested;
+        let scheme =
+            self.scheme.unwrap_or(if requested.scheme == "https" { "https" } else { "http" });
+        let host = match &self.host {
+            Some(host) => host,
+            None if scheme != requested.scheme => without_port(requested.host),
+            None => requested.host,
+        };
+        let path = match &self.path {
+            _ if !path.starts_with('/') => Cow::Borrowed("/"),
+            PathChange::None => canonical(Cow::Borrowed(path)),
+            PathChange::Prefix(prefix) => Cow::Owned(prefix.replace(path, found.prefix)),
+            PathChange::Whole(text) => text.fill(path, &found.captures),
+        };
+        let mut location = format!("{scheme}://{}{path}", utf8_percent_encode(host, AUTHORITY));
+        if let Some(query) = query.filter(|_| !self.strip_query) {
+            location.push('?');
+            location.extend(utf8_percent_encode(query, QUERY));
+        }
+        location
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::route::testing::{found, path_match};
+
+    fn build(mut redirect: Value, matches: &Value) -> Result<Redirect, Vec<Issue>> {
+        for (option, default) in [("status", json!(301)), ("strip_query", json!(false))] {
+            redirect.as_object_mut().unwrap().entry(option).or_insert(default);
+        }
+        let redirect = serde_json::from_value(redirect).unwrap();
+        let mut issues = Vec::new();
+        let built = Redirect::build(&redirect, path_match(matches).as_ref(), "r", &mut issues);
+        built.ok_or(issues)
+    }
+
+    const REQUESTED: Requested<'_> =
+        Requested { scheme: "http", host: "a.com:8080", path: "/v1/x", query: Some("q=1") };
+
+    fn location(redirect: Value, matches: Value) -> String {
+        let redirect = build(redirect, &matches).unwrap();
+        redirect.location(&REQUESTED, &found(&matches, REQUESTED.path))
+    }
+
+    #[test]
+    fn what_is_not_given_stays_as_requested() {
+        let prefix = || json!({"prefix": "/v1"});
+        for (redirect, expected) in [
+            (json!({"scheme": "https"}), "https://a.com/v1/x?q=1"),
+            (json!({"scheme": "http"}), "http://a.com:8080/v1/x?q=1"),
+            (json!({"host": "b.com:81"}), "http://b.com:81/v1/x?q=1"),
+            (json!({"prefix": "/v2"}), "http://a.com:8080/v2/x?q=1"),
+            (json!({"path": "/new", "strip_query": true}), "http://a.com:8080/new"),
+        ] {
+            assert_eq!(location(redirect, prefix()), expected);
+        }
+        let template = json!({"template": "/{version}/{*rest}"});
+        let expected = "http://a.com:8080/x/in/v1?q=1";
+        assert_eq!(location(json!({"path": "/{rest}/in/{version}"}), template), expected);
+    }
+
+    #[test]
+    fn mistakes_are_found_when_it_is_built() {
+        for (redirect, at) in [
+            (json!({}), "r"),
+            (json!({"host": "b", "status": 200}), "r.status"),
+            (json!({"scheme": "ftp"}), "r.scheme"),
+            (json!({"host": "b\r\nx: y"}), "r.host"),
+            (json!({"path": "/a", "prefix": "/b"}), "r"),
+            (json!({"path": "/{id}"}), "r.path"),
+        ] {
+            let issues = build(redirect.clone(), &json!({"prefix": "/v1"})).unwrap_err();
+            assert_eq!(issues.len(), 1, "{redirect}: {issues:?}");
+            assert_eq!(issues[0].path, at, "{redirect}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_location_is_a_safe_field_value_whatever_was_requested(
+            host in ".{0,12}", path in "/.{0,12}", query in ".{0,12}"
+        ) {
+            let redirect = build(json!({"scheme": "https"}), &json!(null)).unwrap();
+            let requested = Requested { scheme: "http", host: &host, path: &path, query: Some(&query) };
+            let location = redirect.location(&requested, &found(&json!(null), &path));
+            prop_assert!(location.bytes().all(|byte| byte.is_ascii_graphic()), "{}", location);
+            prop_assert!(HeaderValue::from_str(&location).is_ok());
+        }
+    }
+}

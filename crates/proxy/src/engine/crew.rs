@@ -1,0 +1,193 @@
+//! The threads: workers, and one that checks endpoints' health.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::{Bound, Serving, panics};
+use crate::upstream::health::Checks;
+use crate::worker::{self, Command, Shared, Worker};
+
+/// Time beyond a drain's limit after which a worker that does not answer is given up.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// All threads of an engine.
+pub struct Crew {
+    members: Vec<Hand>,
+    /// Takes the same snapshots as the workers.
+    checker: Hand,
+}
+
+struct Hand {
+    commands: UnboundedSender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Crew {
+    /// Start the threads.
+    pub fn start(
+        workers: usize,
+        shared: &Arc<Shared>,
+        serving: &Arc<Mutex<Serving>>,
+    ) -> io::Result<Self> {
+        let members = (0..workers)
+            .map(|index| {
+                let (shared, serving) = (shared.clone(), serving.clone());
+                Hand::start(&format!("worker-{index}"), move |commands| {
+                    keep_running(index, &shared, &serving, commands);
+                })
+            })
+            .collect::<io::Result<_>>()?;
+        let checker = Hand::start("health", check)?;
+        Ok(Self { members, checker })
+    }
+
+    /// Number of workers.
+    pub fn workers(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Give a command to every thread; answers with how many took it.
+    pub fn tell_all(&self, command: impl Fn() -> Command) -> usize {
+        let all = self.members.iter().chain([&self.checker]);
+        all.filter(|hand| hand.commands.send(command()).is_ok()).count()
+    }
+
+    /// Accept connections on every worker.
+    pub fn listen(&self, bound: &Bound) {
+        for (hand, socket) in self.members.iter().zip(&bound.sockets) {
+            match socket.duplicate() {
+                // A worker that is gone has been reported by its own thread.
+                Ok(socket) => _ = hand.commands.send(Command::Listen(bound.listener.clone(), socket)),
+                Err(error) => {
+                    tracing::error!(listener = bound.listener.name, %error, "a worker cannot listen");
+                }
+            }
+        }
+    }
+
+    /// Accept no more connections of a listener.
+    pub fn close(&self, listener: u64) {
+        self.tell_all(|| Command::Close(listener));
+    }
+
+    /// Let connections end for at most `limit`, then end the threads.
+    pub fn drain(&self, limit: Duration) -> bool {
+        let (done, drained) = mpsc::channel();
+        let told = self.tell_all(|| Command::Drain(limit, done.clone()));
+        let finished = (0..told)
+            .map(|_| drained.recv_timeout(limit + GRACE).unwrap_or(false))
+            .fold(true, |all, each| all && each);
+        for hand in self.members.iter().chain([&self.checker]) {
+            if let Some(thread) = hand.thread.lock().take() {
+                // A panic was logged when it happened.
+                let _ = thread.join();
+            }
+        }
+        finished
+    }
+}
+
+impl Hand {
+    fn start(
+        name: &str,
+        body: impl FnOnce(&mut UnboundedReceiver<Command>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (commands, mut receiver) = unbounded_channel();
+        let thread = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || body(&mut receiver))?;
+        Ok(Self { commands, thread: Mutex::new(Some(thread)) })
+    }
+}
+
+/// Run a worker; one that panics is started anew with what is served by then.
+fn keep_running(
+    index: usize,
+    shared: &Arc<Shared>,
+    serving: &Mutex<Serving>,
+    commands: &mut UnboundedReceiver<Command>,
+) {
+    panics::count_for(shared.metrics.clone(), index);
+    let mut first = true;
+    loop {
+        let run = AssertUnwindSafe(|| run_worker(index, shared, serving, first, commands));
+        match catch_unwind(run) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                tracing::error!(worker = index, %error, "a worker cannot run");
+                return;
+            }
+            Err(panic) => {
+                let message = worker::panic_message(&*panic);
+                tracing::error!(worker = index, message, "a worker panicked and is started anew");
+                shared.metrics.worker(index).restarted();
+                first = false;
+            }
+        }
+    }
+}
+
+fn run_worker(
+    index: usize,
+    shared: &Arc<Shared>,
+    serving: &Mutex<Serving>,
+    first: bool,
+    commands: &mut UnboundedReceiver<Command>,
+) -> io::Result<()> {
+    let runtime = runtime()?;
+    shared.metrics.worker(index).watch(runtime.metrics());
+    let (snapshot, listeners) = {
+        let serving = serving.lock();
+        let sockets = serving.listeners.iter().filter(|_| !first).filter_map(|bound| {
+            Some((bound.listener.clone(), bound.sockets.get(index)?.duplicate().ok()?))
+        });
+        (serving.snapshot.clone(), sockets.collect::<Vec<_>>())
+    };
+    runtime.block_on(async {
+        let worker = Worker::new(index, shared.clone(), snapshot);
+        worker::run(worker, listeners, commands).await;
+    });
+    // Connections that are still there have had their time.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// Check endpoints until told to drain.
+fn check(commands: &mut UnboundedReceiver<Command>) {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "health checks cannot run");
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let mut checks = Checks::default();
+        while let Some(command) = commands.recv().await {
+            match command {
+                Command::Adopt(snapshot, done) => {
+                    checks.adopt(&snapshot.upstreams);
+                    // Whoever asked may have given up waiting.
+                    let _ = done.send(());
+                }
+                Command::Drain(_, done) => {
+                    let _ = done.send(true);
+                    return;
+                }
+                Command::Listen(..) | Command::Close(_) => {}
+            }
+        }
+    });
+    runtime.shutdown_background();
+}
+
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}

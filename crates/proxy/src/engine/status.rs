@@ -1,0 +1,129 @@
+//! How everything is at this moment, for people and the admin API.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use serde::Serialize;
+use tidegate_core::plan::BalancePolicy;
+
+use crate::clock;
+use crate::listen::Listener;
+use crate::snapshot::Snapshot;
+use crate::upstream::{Member, Upstream};
+
+/// The engine.
+#[derive(Debug, Serialize)]
+pub struct EngineStatus {
+    /// Number of workers.
+    pub workers: usize,
+    /// In the plan's order.
+    pub listeners: Vec<ListenerStatus>,
+    /// In the plan's order.
+    pub upstreams: Vec<UpstreamStatus>,
+}
+
+/// A listener.
+#[derive(Debug, Serialize)]
+pub struct ListenerStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub address: String,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Open connections.
+    pub connections: u32,
+}
+
+/// An upstream.
+#[derive(Debug, Serialize)]
+pub struct UpstreamStatus {
+    /// Its name.
+    pub name: String,
+    /// How endpoints are picked.
+    pub policy: BalancePolicy,
+    /// Requests in flight over all endpoints.
+    pub in_flight: u64,
+    /// Its endpoints.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// An endpoint.
+#[derive(Debug, Serialize)]
+pub struct EndpointStatus {
+    /// Its address.
+    pub address: String,
+    /// Its share of the load.
+    pub weight: u32,
+    /// Whether it gets no new requests.
+    pub drain: bool,
+    /// `healthy`, `resting` or `unhealthy`.
+    pub state: &'static str,
+    /// Whether it may get requests now.
+    pub healthy: bool,
+    /// Why it is in that state.
+    pub cause: String,
+    /// For how long it has been, in seconds.
+    pub for_seconds: f64,
+    /// Requests in flight.
+    pub in_flight: u32,
+    /// Open connections.
+    pub connections: u32,
+    /// Requests that finished.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+    /// Mean latency of late, in milliseconds; absent before the first answer.
+    pub latency_ms: Option<f64>,
+}
+
+pub(super) fn of(
+    snapshot: &Snapshot,
+    listeners: Vec<Arc<Listener>>,
+    workers: usize,
+) -> EngineStatus {
+    EngineStatus {
+        workers,
+        listeners: listeners.iter().map(|listener| listener_status(listener)).collect(),
+        upstreams: snapshot.upstreams.iter().map(|upstream| upstream_status(upstream)).collect(),
+    }
+}
+
+fn listener_status(listener: &Listener) -> ListenerStatus {
+    let settings = listener.settings.load();
+    ListenerStatus {
+        name: listener.name.clone(),
+        address: settings.plan.address.clone(),
+        tls: settings.tls.is_some(),
+        connections: listener.open.load(Relaxed),
+    }
+}
+
+fn upstream_status(upstream: &Upstream) -> UpstreamStatus {
+    UpstreamStatus {
+        name: upstream.plan.name.clone(),
+        policy: upstream.plan.balance.policy,
+        in_flight: upstream.balancer.endpoints().total().in_flight(),
+        endpoints: upstream.members.iter().map(|member| endpoint_status(member)).collect(),
+    }
+}
+
+fn endpoint_status(member: &Member) -> EndpointStatus {
+    let endpoint = &member.endpoint;
+    let now = clock::now();
+    let (load, last) = (&endpoint.load, endpoint.health.history().pop());
+    EndpointStatus {
+        address: endpoint.address.clone(),
+        weight: endpoint.weight(),
+        drain: endpoint.drains(),
+        state: endpoint.health.state().label(),
+        healthy: endpoint.health.available(now),
+        cause: last.as_ref().map(|last| last.cause.to_string()).unwrap_or_default(),
+        for_seconds: last.map_or(0.0, |last| now.since(last.at).as_secs_f64()),
+        in_flight: load.in_flight(),
+        connections: load.connections(),
+        requests: load.requests(),
+        failures: load.failures(),
+        latency_ms: load.latency().map(|latency| latency.as_secs_f64() * 1000.0),
+    }
+}

@@ -1,0 +1,394 @@
+//! An exchange with an endpoint over HTTP/1.
+//!
+//! There is no task behind a connection: the request's own task drives it, first
+//! while it waits for the head, then whenever the response's body is read. What
+//! is left of the request is sent on the way.
+
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::{HeaderValue, Method, StatusCode, request};
+use tidegate_core::failure::Failure;
+use tokio::time::Instant;
+
+use super::encode;
+use super::framing::{Decoded, Decoder, Encoder};
+use super::output::Output;
+use super::response::{self, ResponseHead};
+use super::Malformed;
+use crate::deadline::Deadline;
+use crate::http::body::{Body, Frame, NextFrame};
+use crate::http::interim::InterimSink;
+use crate::io::Io;
+use crate::upstream::flight::Flight;
+use crate::upstream::pool::{ConnectionSlot, Pool};
+
+/// First size of a read; doubled while reads fill it.
+const FIRST_READ: usize = 16 * 1024;
+/// Largest size of a read.
+const LARGEST_READ: usize = 256 * 1024;
+
+/// A connection to an endpoint.
+pub struct Connection {
+    /// The stream.
+    pub io: Io,
+    /// When it was opened.
+    pub opened: Instant,
+    input: BytesMut,
+    output: Output,
+    deadline: Deadline,
+    read_size: usize,
+    used: bool,
+    _slot: ConnectionSlot,
+}
+
+impl Connection {
+    /// A connection that was just opened.
+    pub fn new(io: Io, opened: Instant, slot: ConnectionSlot) -> Self {
+        Self {
+            io,
+            opened,
+            input: BytesMut::new(),
+            output: Output::default(),
+            deadline: Deadline::default(),
+            read_size: FIRST_READ,
+            used: false,
+            _slot: slot,
+        }
+    }
+
+    /// Whether the endpoint left this unused connection alone: neither closed it nor sent anything.
+    pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [0];
+        let read = self.io.poll_read_through(cx, &mut byte, &mut self.input);
+        read.is_pending()
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        self.input.reserve(self.read_size);
+        let room = self.input.capacity() - self.input.len();
+        let count = ready!(self.io.poll_read_buf(cx, &mut self.input))?;
+        if count == room && self.read_size < LARGEST_READ {
+            self.read_size *= 2;
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+/// How long the endpoint may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// From the request's end to the response's head.
+    pub response: Duration,
+    /// Longest silence while a body is transferred.
+    pub idle: Duration,
+}
+
+/// Why an exchange came to no response.
+#[derive(Debug, Clone, Copy)]
+pub struct Broken {
+    /// What happened.
+    pub failure: Failure,
+    /// Whether a connection from the pool was closed before any byte of an answer: the endpoint
+    /// most likely gave up the idle connection just as it was used.
+    pub stale: bool,
+    /// Whether the endpoint said that it did not carry the request out.
+    pub refused: bool,
+    /// Whether any of the request's body was taken from the client.
+    pub body_touched: bool,
+}
+
+impl Broken {
+    /// A failure after which nothing can be said for the request.
+    pub fn with(failure: Failure) -> Self {
+        Self { failure, stale: false, refused: false, body_touched: true }
+    }
+}
+
+/// A request on its way, then its response.
+pub struct Exchange {
+    connection: Option<Box<Connection>>,
+    pool: Rc<Pool>,
+    flight: Flight,
+    method: Method,
+    request: Sending,
+    scanned: usize,
+    decoder: Decoder,
+    reusable: bool,
+    patience: Patience,
+}
+
+/// How far the request has been sent.
+struct Sending {
+    body: Body,
+    encoder: Encoder,
+    done: bool,
+    touched: bool,
+    failed: bool,
+}
+
+impl Exchange {
+    /// Begin to send a request.
+    pub fn start(
+        mut connection: Box<Connection>,
+        pool: Rc<Pool>,
+        flight: Flight,
+        head: &request::Parts,
+        body: Body,
+        upgrade: Option<&HeaderValue>,
+        patience: Patience,
+    ) -> Self {
+        let encoder = encode::request(head, &body, upgrade, connection.output.buffer());
+        connection.deadline.set(Instant::now(), patience.response);
+        let request = Sending { body, encoder, done: false, touched: false, failed: false };
+        Self {
+            connection: Some(connection),
+            pool,
+            flight,
+            method: head.method.clone(),
+            request,
+            scanned: 0,
+            decoder: Decoder::Done,
+            reusable: false,
+            patience,
+        }
+    }
+
+    /// The response's head. Interim responses go to `interim` on the way.
+    pub fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        interim: &InterimSink,
+    ) -> Poll<Result<ResponseHead, Broken>> {
+        match self.poll_head_inner(cx, interim) {
+            Poll::Ready(Err(failure)) => {
+                self.flight.failed(failure);
+                let untouched = self.connection.as_ref().is_some_and(|connection| {
+                    connection.used && connection.input.is_empty()
+                });
+                Poll::Ready(Err(Broken {
+                    failure,
+                    stale: failure == Failure::UpstreamReset && untouched,
+                    refused: false,
+                    body_touched: self.request.touched,
+                }))
+            }
+            Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_head_inner(
+        &mut self,
+        cx: &mut Context<'_>,
+        interim: &InterimSink,
+    ) -> Poll<Result<ResponseHead, Failure>> {
+        let Some(connection) = &mut self.connection else {
+            return Poll::Ready(Err(Failure::Internal));
+        };
+        let sent = self.request.poll_send(connection, self.patience, cx)?;
+        loop {
+            let head = response::read(&mut connection.input, &mut self.scanned, &self.method);
+            match head.map_err(upstream_failure)? {
+                Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    return Poll::Ready(Ok(head));
+                }
+                Some(head) if head.status.is_informational() => {
+                    // 100 is between us and the endpoint: ours to the client was sent when its body was read.
+                    if let (Some(sink), true) = (interim, head.status != StatusCode::CONTINUE) {
+                        sink.send(head.status, head.headers);
+                    }
+                    continue;
+                }
+                Some(mut head) => {
+                    self.flight.answered(head.status, Instant::now());
+                    self.decoder = std::mem::replace(&mut head.decoder, Decoder::Done);
+                    self.reusable = head.reusable;
+                    self.finish_if_done();
+                    return Poll::Ready(Ok(head));
+                }
+                None => {}
+            }
+            match connection.poll_read(cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Failure::UpstreamReset)),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => {
+                    ready!(connection.deadline.poll_expired(cx));
+                    return Poll::Ready(Err(match sent {
+                        Poll::Ready(()) => Failure::ResponseTimeout,
+                        Poll::Pending => Failure::UpstreamWriteTimeout,
+                    }));
+                }
+            }
+        }
+    }
+
+    /// The next piece of the response's body.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
+        loop {
+            let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
+            if let Poll::Ready(Err(failure)) =
+                self.request.poll_send(connection, self.patience, cx)
+            {
+                return self.fail(failure);
+            }
+            match self.decoder.decode(&mut connection.input) {
+                Ok(Decoded::Frame(frame)) => {
+                    self.finish_if_done();
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Ok(Decoded::End) => {
+                    self.finish_if_done();
+                    return Poll::Ready(None);
+                }
+                Ok(Decoded::More) => {}
+                Err(malformed) => return self.fail(upstream_failure(malformed)),
+            }
+            match connection.poll_read(cx) {
+                Poll::Ready(Ok(1..)) => connection.deadline.set(Instant::now(), self.patience.idle),
+                Poll::Ready(Ok(0)) if self.decoder.finish_at_eof() => self.finish_if_done(),
+                Poll::Ready(_) => return self.fail(Failure::UpstreamReset),
+                Poll::Pending => {
+                    ready!(connection.deadline.poll_expired(cx));
+                    return self.fail(Failure::ResponseTimeout);
+                }
+            }
+        }
+    }
+
+    /// Whether the response's body is complete.
+    pub fn is_end(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// The request's body, to be sent again elsewhere; only if it was not touched.
+    pub fn into_body(self) -> Body {
+        self.request.body
+    }
+
+    /// Take the connection out for another protocol, after status 101.
+    pub fn into_upgraded(self) -> Option<Upgraded> {
+        let connection = self.connection?;
+        let idle = self.patience.idle;
+        Some(Upgraded { early: connection.input, io: connection.io, idle, _flight: self.flight })
+    }
+
+    fn fail(&mut self, failure: Failure) -> NextFrame {
+        self.connection = None;
+        self.decoder = Decoder::Done;
+        self.flight.failed(failure);
+        Poll::Ready(Some(Err(failure)))
+    }
+
+    /// Let go of the connection as soon as the response is complete.
+    fn finish_if_done(&mut self) {
+        if !self.decoder.is_done() {
+            return;
+        }
+        self.flight.completed();
+        if let Some(mut connection) = self.connection.take()
+            && self.reusable
+            && self.request.done
+            && !self.request.failed
+            && connection.input.is_empty()
+        {
+            connection.used = true;
+            connection.input = BytesMut::new();
+            connection.output.shrink();
+            self.pool.put(connection);
+        }
+    }
+}
+
+impl Sending {
+    /// Send what can be sent; ready once all of it is. A connection that takes no more is no
+    /// failure yet: the endpoint may have answered before it closed.
+    fn poll_send(
+        &mut self,
+        connection: &mut Connection,
+        patience: Patience,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        while !self.done {
+            let mut waiting = false;
+            while !self.done && !waiting && connection.output.takes_more() {
+                match self.body_frame(cx) {
+                    Poll::Ready(Some(frame)) => self.encode(Some(frame?), connection)?,
+                    Poll::Ready(None) => self.encode(None, connection)?,
+                    Poll::Pending => waiting = true,
+                }
+            }
+            match connection.output.poll_write(&mut connection.io, cx) {
+                Poll::Ready(Ok(())) if self.touched => {
+                    let timeout = if self.done { patience.response } else { patience.idle };
+                    connection.deadline.set(Instant::now(), timeout);
+                }
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    self.failed = true;
+                    self.done = true;
+                }
+                Poll::Pending => {
+                    // The rest is written when there is room; until then the request is not done.
+                    return Poll::Pending;
+                }
+            }
+            if waiting {
+                return Poll::Pending;
+            }
+        }
+        if !connection.output.is_empty() && !self.failed {
+            match ready!(connection.output.poll_write(&mut connection.io, cx)) {
+                Ok(()) => {}
+                Err(_) => self.failed = true,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn body_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
+        if self.encoder == Encoder::None && self.body.is_end() {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(self.body.poll_frame(cx));
+        self.touched |= frame.is_some();
+        Poll::Ready(frame)
+    }
+
+    fn encode(&mut self, frame: Option<Frame>, connection: &mut Connection) -> Result<(), Failure> {
+        let output = &mut connection.output;
+        let encoded = match frame {
+            Some(Frame::Data(data)) => self.encoder.data(data, output),
+            Some(Frame::Trailers(trailers)) => {
+                self.done = true;
+                self.encoder.end(Some(&trailers), output)
+            }
+            None => {
+                self.done = true;
+                self.encoder.end(None, output)
+            }
+        };
+        // A client whose body does not have the length it announced.
+        encoded.map_err(|_| Failure::MalformedRequest)
+    }
+}
+
+/// A connection that speaks another protocol now.
+pub struct Upgraded {
+    /// What the endpoint already sent in it.
+    pub early: BytesMut,
+    /// The stream.
+    pub io: Io,
+    /// Longest silence.
+    pub idle: Duration,
+    _flight: Flight,
+}
+
+fn upstream_failure(malformed: Malformed) -> Failure {
+    match malformed {
+        Malformed::HeaderTooLarge => Failure::UpstreamHeaderTooLarge,
+        _ => Failure::UpstreamProtocol,
+    }
+}

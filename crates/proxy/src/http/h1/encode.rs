@@ -1,0 +1,139 @@
+//! Writing heads (RFC 9112 §3 and §4), and choosing how the body behind them is framed.
+
+use http::header::{CONTENT_LENGTH, DATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, request, response};
+
+use super::fields;
+use super::framing::Encoder;
+use crate::http::body::Body;
+
+/// Append a request's head; the encoder writes its body.
+pub fn request(
+    head: &request::Parts,
+    body: &Body,
+    upgrade: Option<&HeaderValue>,
+    buffer: &mut Vec<u8>,
+) -> Encoder {
+    buffer.extend_from_slice(head.method.as_str().as_bytes());
+    buffer.push(b' ');
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    buffer.extend_from_slice(target.as_bytes());
+    buffer.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in &head.headers {
+        fields::push(buffer, name, value);
+    }
+    if let Some(protocol) = upgrade {
+        push_upgrade(buffer, protocol);
+    } else if head.headers.contains_key(http::header::TE) {
+        buffer.extend_from_slice(b"connection: te\r\n");
+    }
+    let encoder = match announced(&head.headers) {
+        Some(length) => Encoder::Length(length),
+        None if body.is_end() => Encoder::None,
+        None => {
+            buffer.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            Encoder::Chunked
+        }
+    };
+    buffer.extend_from_slice(b"\r\n");
+    encoder
+}
+
+/// What decides the framing of a response besides its own head.
+pub struct Exchange<'a> {
+    /// The request's method.
+    pub method: &'a Method,
+    /// The client's minor version.
+    pub minor_version: u8,
+    /// Whether the connection is to stay open.
+    pub keep_alive: bool,
+    /// The time for a response that has none.
+    pub date: &'a HeaderValue,
+}
+
+/// Append a response's head. Returns what writes its body, and whether the connection stays open.
+pub fn response(
+    head: &response::Parts,
+    body: &Body,
+    exchange: &Exchange<'_>,
+    buffer: &mut Vec<u8>,
+) -> (Encoder, bool) {
+    status_line(head.status, buffer);
+    for (name, value) in &head.headers {
+        fields::push(buffer, name, value);
+    }
+    if !head.headers.contains_key(DATE) {
+        fields::push(buffer, &DATE, exchange.date);
+    }
+    let mut keep_alive = exchange.keep_alive;
+    let encoder = response_encoder(head, body, exchange, buffer);
+    if encoder == Encoder::UntilClose {
+        keep_alive = false;
+    }
+    match (keep_alive, exchange.minor_version) {
+        (false, _) => buffer.extend_from_slice(b"connection: close\r\n"),
+        (true, 0) => buffer.extend_from_slice(b"connection: keep-alive\r\n"),
+        (true, _) => {}
+    }
+    buffer.extend_from_slice(b"\r\n");
+    (encoder, keep_alive)
+}
+
+fn response_encoder(
+    head: &response::Parts,
+    body: &Body,
+    exchange: &Exchange<'_>,
+    buffer: &mut Vec<u8>,
+) -> Encoder {
+    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || exchange.method == Method::HEAD;
+    if bodiless {
+        return Encoder::None;
+    }
+    if let Some(length) = announced(&head.headers) {
+        return Encoder::Length(length);
+    }
+    if body.is_end() {
+        buffer.extend_from_slice(b"content-length: 0\r\n");
+        return Encoder::None;
+    }
+    if exchange.minor_version == 0 {
+        return Encoder::UntilClose;
+    }
+    buffer.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    Encoder::Chunked
+}
+
+/// Append an interim (1xx) or switching response's head.
+pub fn interim(
+    status: StatusCode,
+    headers: &HeaderMap,
+    upgrade: Option<&HeaderValue>,
+    buffer: &mut Vec<u8>,
+) {
+    status_line(status, buffer);
+    for (name, value) in headers {
+        fields::push(buffer, name, value);
+    }
+    if let Some(protocol) = upgrade {
+        push_upgrade(buffer, protocol);
+    }
+    buffer.extend_from_slice(b"\r\n");
+}
+
+fn status_line(status: StatusCode, buffer: &mut Vec<u8>) {
+    buffer.extend_from_slice(b"HTTP/1.1 ");
+    buffer.extend_from_slice(status.as_str().as_bytes());
+    buffer.push(b' ');
+    buffer.extend_from_slice(status.canonical_reason().unwrap_or("").as_bytes());
+    buffer.extend_from_slice(b"\r\n");
+}
+
+fn push_upgrade(buffer: &mut Vec<u8>, protocol: &HeaderValue) {
+    buffer.extend_from_slice(b"connection: upgrade\r\n");
+    fields::push(buffer, &http::header::UPGRADE, protocol);
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,214 @@
+//! Field lines (RFC 9112 §5): where a section ends, and which fields say how
+//! the message is framed rather than what it means.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
+
+use super::Malformed;
+
+/// Where the section in `buf` ends: behind its empty line. `scanned` remembers how far was looked.
+///
+/// A line that ends in a bare LF is refused (RFC 9112 §2.2 lets a recipient take
+/// it; peers that do and peers that do not disagree about where a request ends).
+pub fn section_end(buf: &[u8], scanned: &mut usize) -> Result<Option<usize>, Malformed> {
+    for at in memchr::memchr_iter(b'\n', &buf[*scanned..]) {
+        let newline = *scanned + at;
+        if newline == 0 || buf[newline - 1] != b'\r' {
+            return Err(Malformed::Syntax);
+        }
+        if newline == 1 || buf[newline - 2] == b'\n' {
+            return Ok(Some(newline + 1));
+        }
+    }
+    *scanned = buf.len();
+    Ok(None)
+}
+
+/// What a message says about itself and its connection, as against its content.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// `Connection: close`.
+    pub close: bool,
+    /// `Connection: keep-alive`.
+    pub keep_alive: bool,
+    /// `Content-Length`.
+    pub content_length: Option<u64>,
+    /// `Transfer-Encoding: chunked`.
+    pub chunked: bool,
+    /// `Upgrade`, where `Connection` names it.
+    pub upgrade: Option<HeaderValue>,
+    /// `TE: trailers`, where `Connection` names it.
+    pub te_trailers: bool,
+    /// `Expect: 100-continue`.
+    pub expect_continue: bool,
+    /// How many `Host` fields there are.
+    pub hosts: u32,
+}
+
+/// Sort the fields of a message: end-to-end ones into a map with room for `extra`
+/// more, the others into [`Control`]. Hop-by-hop fields (RFC 9110 §7.6.1), those
+/// that `Connection` names among them, end here.
+pub fn sort(
+    section: &Bytes,
+    fields: &[httparse::Header<'_>],
+    extra: usize,
+) -> Result<(HeaderMap, Control), Malformed> {
+    let mut map = HeaderMap::with_capacity(fields.len() + extra);
+    let mut control = Control::default();
+    let mut named: SmallVec<[HeaderName; 4]> = SmallVec::new();
+    let (mut upgrade, mut te_trailers, mut wants_upgrade, mut names_te) = (None, false, false, false);
+    for field in fields {
+        let name = field.name.as_bytes();
+        match special(name) {
+            Special::None => {}
+            Special::Host => control.hosts += 1,
+            Special::Connection => {
+                for token in tokens(field.value) {
+                    match token {
+                        t if t.eq_ignore_ascii_case(b"close") => control.close = true,
+                        t if t.eq_ignore_ascii_case(b"keep-alive") => control.keep_alive = true,
+                        t if t.eq_ignore_ascii_case(b"upgrade") => wants_upgrade = true,
+                        t if t.eq_ignore_ascii_case(b"te") => names_te = true,
+                        t => named.push(HeaderName::from_bytes(t).map_err(|_| Malformed::Syntax)?),
+                    }
+                }
+                continue;
+            }
+            Special::ContentLength => {
+                if control.content_length.is_some() {
+                    return Err(Malformed::Syntax);
+                }
+                control.content_length = Some(decimal(field.value)?);
+            }
+            Special::TransferEncoding => {
+                if control.chunked {
+                    return Err(Malformed::Syntax);
+                }
+                if !field.value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(transfer_coding_error(field.value));
+                }
+                control.chunked = true;
+                continue;
+            }
+            Special::Upgrade => {
+                upgrade = Some(value(section, field.value)?);
+                continue;
+            }
+            Special::Te => {
+                te_trailers |= tokens(field.value).any(|t| t.eq_ignore_ascii_case(b"trailers"));
+                continue;
+            }
+            Special::Expect => {
+                if !field.value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Malformed::Expectation);
+                }
+                control.expect_continue = true;
+                continue;
+            }
+            Special::HopByHop => continue,
+        }
+        let name = HeaderName::from_bytes(name).map_err(|_| Malformed::Syntax)?;
+        map.try_append(name, value(section, field.value)?)
+            .map_err(|_| Malformed::HeaderTooLarge)?;
+    }
+    if control.chunked && control.content_length.is_some() {
+        return Err(Malformed::Syntax);
+    }
+    for name in &named {
+        if *name != CONTENT_LENGTH && *name != http::header::HOST {
+            map.remove(name);
+        }
+    }
+    control.upgrade = upgrade.filter(|_| wants_upgrade);
+    control.te_trailers = te_trailers && names_te;
+    Ok((map, control))
+}
+
+/// A trailer section (RFC 9112 §7.1.2), without the fields that no trailer may carry (RFC 9110 §6.5.1).
+pub fn trailers(section: Bytes) -> Result<HeaderMap, Malformed> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let parsed = match httparse::parse_headers(&section, &mut fields) {
+        Ok(httparse::Status::Complete((_, parsed))) => parsed,
+        Err(httparse::Error::TooManyHeaders) => return Err(Malformed::HeaderTooLarge),
+        _ => return Err(Malformed::Syntax),
+    };
+    let mut map = HeaderMap::with_capacity(parsed.len());
+    for field in parsed {
+        if matches!(special(field.name.as_bytes()), Special::None) {
+            let name =
+                HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Syntax)?;
+            map.append(name, value(&section, field.value)?);
+        }
+    }
+    Ok(map)
+}
+
+/// Append a field line.
+pub fn push(buffer: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    buffer.extend_from_slice(name.as_str().as_bytes());
+    buffer.extend_from_slice(b": ");
+    buffer.extend_from_slice(value.as_bytes());
+    buffer.extend_from_slice(b"\r\n");
+}
+
+enum Special {
+    None,
+    Host,
+    Connection,
+    ContentLength,
+    TransferEncoding,
+    Upgrade,
+    Te,
+    Expect,
+    HopByHop,
+}
+
+/// By length first: most fields are told apart by it alone.
+fn special(name: &[u8]) -> Special {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        2 if is(b"te") => Special::Te,
+        4 if is(b"host") => Special::Host,
+        6 if is(b"expect") => Special::Expect,
+        7 if is(b"upgrade") => Special::Upgrade,
+        10 if is(b"connection") => Special::Connection,
+        10 if is(b"keep-alive") => Special::HopByHop,
+        14 if is(b"content-length") => Special::ContentLength,
+        16 if is(b"proxy-connection") => Special::HopByHop,
+        17 if is(b"transfer-encoding") => Special::TransferEncoding,
+        _ => Special::None,
+    }
+}
+
+fn value(section: &Bytes, value: &[u8]) -> Result<HeaderValue, Malformed> {
+    HeaderValue::from_maybe_shared(section.slice_ref(value)).map_err(|_| Malformed::Syntax)
+}
+
+/// The members of a comma-separated list.
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
+}
+
+fn decimal(digits: &[u8]) -> Result<u64, Malformed> {
+    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed::Syntax);
+    }
+    Ok(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}
+
+/// A known coding before `chunked` is one we do not carry out; anything else cannot be framed.
+fn transfer_coding_error(value: &[u8]) -> Malformed {
+    let mut codings = tokens(value).collect::<SmallVec<[&[u8]; 4]>>();
+    let last = codings.pop().unwrap_or_default();
+    let known = |coding: &&[u8]| {
+        [&b"gzip"[..], b"x-gzip", b"deflate", b"compress", b"x-compress"]
+            .iter()
+            .any(|known| coding.eq_ignore_ascii_case(known))
+    };
+    if last.eq_ignore_ascii_case(b"chunked") && !codings.is_empty() && codings.iter().all(known) {
+        Malformed::TransferCoding
+    } else {
+        Malformed::Syntax
+    }
+}

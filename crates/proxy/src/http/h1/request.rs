@@ -1,0 +1,250 @@
+//! Reading a request's head (RFC 9112 §3).
+
+use std::mem::MaybeUninit;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{HOST, HeaderMap, TE};
+use http::{HeaderValue, Method, Uri};
+
+use super::Malformed;
+use super::fields::{self, Control};
+use super::framing::Decoder;
+use super::target;
+
+/// Room in the field map for what the gateway adds.
+const ADDED_FIELDS: usize = 8;
+/// Fields up to this number are parsed on the stack.
+const USUAL_FIELDS: usize = 100;
+
+/// What a head may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadLimits {
+    /// Bytes of the whole head.
+    pub bytes: usize,
+    /// Number of fields.
+    pub fields: usize,
+    /// Bytes of the target.
+    pub target: usize,
+}
+
+/// A request's head.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// Method.
+    pub method: Method,
+    /// Path and query.
+    pub uri: Uri,
+    /// 0 or 1.
+    pub minor_version: u8,
+    /// End-to-end fields.
+    pub headers: HeaderMap,
+    /// How the message and its connection are to be handled.
+    pub control: Control,
+    /// What reads the body.
+    pub decoder: Decoder,
+}
+
+/// Take a head out of `buf`, or nothing while it is incomplete.
+pub fn read(
+    buf: &mut BytesMut,
+    scanned: &mut usize,
+    limits: HeadLimits,
+) -> Result<Option<RequestHead>, Malformed> {
+    // RFC 9112 §2.2: empty lines before the request line are skipped.
+    while *scanned == 0 && buf.starts_with(b"\r\n") {
+        buf.advance(2);
+    }
+    let end = match fields::section_end(buf, scanned)? {
+        Some(end) if end <= limits.bytes => end,
+        None if buf.len() < limits.bytes => return Ok(None),
+        _ if memchr::memchr(b'\n', buf).is_none_or(|line| line > limits.target + 32) => {
+            return Err(Malformed::UriTooLong);
+        }
+        _ => return Err(Malformed::HeaderTooLarge),
+    };
+    *scanned = 0;
+    parse(buf.split_to(end).freeze(), limits).map(Some)
+}
+
+fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
+    let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+    let mut many = Vec::new();
+    let space = match limits.fields {
+        0..=USUAL_FIELDS => &mut usual[..limits.fields],
+        more => {
+            many.resize_with(more, MaybeUninit::uninit);
+            &mut many[..]
+        }
+    };
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(&head, space) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Malformed::HeaderTooLarge),
+        Err(httparse::Error::Version) => return Err(version_error(&head)),
+        _ => return Err(Malformed::Syntax),
+    }
+    let (Some(method), Some(path), Some(minor_version)) =
+        (parsed.method, parsed.path, parsed.version)
+    else {
+        return Err(Malformed::Syntax);
+    };
+    if path.len() > limits.target {
+        return Err(Malformed::UriTooLong);
+    }
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Malformed::Syntax)?;
+    let target = target::parse(&method, head.slice_ref(path.as_bytes()))?;
+    let (mut headers, control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
+    check_host(&headers, &control, minor_version)?;
+    if let Some(authority) = target.authority {
+        headers.insert(HOST, authority);
+    }
+    if control.te_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    let decoder = match (control.chunked, control.content_length) {
+        // RFC 9112 §6.1: a 1.0 message with a transfer coding has faulty framing.
+        (true, _) if minor_version == 0 => return Err(Malformed::Syntax),
+        (true, _) => Decoder::chunked(),
+        (false, Some(length)) => Decoder::length(length),
+        (false, None) => Decoder::Done,
+    };
+    Ok(RequestHead { method, uri: target.uri, minor_version, headers, control, decoder })
+}
+
+/// RFC 9112 §3.2: HTTP/1.1 needs exactly one `Host`, and any must be well formed.
+fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<(), Malformed> {
+    let enough = control.hosts == 1 || (control.hosts == 0 && minor == 0);
+    let well_formed = headers.get(HOST).is_none_or(|host| target::is_host(host.as_bytes()));
+    if enough && well_formed { Ok(()) } else { Err(Malformed::Syntax) }
+}
+
+/// `HTTP/2.0` and the like are well formed, and of a version that is not spoken here.
+fn version_error(head: &[u8]) -> Malformed {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    match version {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() && *major != b'1' =>
+        {
+            Malformed::Version
+        }
+        _ => Malformed::Syntax,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits { bytes: 4096, fields: 20, target: 200 };
+
+    fn head(wire: &[u8]) -> Result<Option<RequestHead>, Malformed> {
+        read(&mut BytesMut::from(wire), &mut 0, LIMITS)
+    }
+
+    fn error(wire: &str) -> Malformed {
+        head(wire.as_bytes()).expect_err(wire)
+    }
+
+    #[test]
+    fn a_request_is_read_however_it_arrives() {
+        let wire = b"\r\nPOST /x?y=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX-A: b \r\n\r\nabc";
+        let (mut buf, mut scanned) = (BytesMut::new(), 0);
+        let mut found = None;
+        for byte in wire {
+            buf.extend_from_slice(&[*byte]);
+            if found.is_none() {
+                found = read(&mut buf, &mut scanned, LIMITS).unwrap();
+            }
+        }
+        let head = found.unwrap();
+        assert_eq!((head.method, head.uri.to_string()), (Method::POST, "/x?y=1".into()));
+        assert_eq!(head.headers["x-a"], "b");
+        assert_eq!(head.decoder.remaining(), Some(3));
+        assert_eq!(&buf[..], b"abc");
+    }
+
+    #[test]
+    fn framing_that_two_parsers_could_read_differently_is_refused() {
+        for fields in [
+            "Content-Length: 3\r\nTransfer-Encoding: chunked",
+            "Content-Length: 3\r\nContent-Length: 3",
+            "Content-Length: 3, 3",
+            "Content-Length: +3",
+            "Content-Length: ",
+            "Content-Length: 99999999999999999999",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: chunked, chunked",
+            "Transfer-Encoding: chunked, identity",
+            "Transfer-Encoding: xchunked",
+            "Transfer-Encoding : chunked",
+            "Transfer-Encoding:\r\n chunked",
+            "X: a\nTransfer-Encoding: chunked",
+            "X: a\rb",
+            "X: a\0b",
+            " X: a",
+            "X\0: a",
+            "X",
+            ": a",
+        ] {
+            let wire = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+            assert_eq!(error(&wire), Malformed::Syntax, "{fields:?}");
+        }
+        assert_eq!(
+            error("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            Malformed::Syntax
+        );
+    }
+
+    #[test]
+    fn a_coding_that_is_not_carried_out_is_told_apart_from_nonsense() {
+        let wire = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n";
+        assert_eq!(error(wire), Malformed::TransferCoding);
+    }
+
+    #[test]
+    fn the_host_is_there_once_and_well_formed() {
+        for fields in ["", "Host: a\r\nHost: a\r\n", "Host: a/b\r\n", "Host: a b\r\n"] {
+            assert_eq!(error(&format!("GET / HTTP/1.1\r\n{fields}\r\n")), Malformed::Syntax);
+        }
+        assert!(head(b"GET / HTTP/1.0\r\n\r\n").unwrap().is_some());
+    }
+
+    #[test]
+    fn hop_by_hop_fields_end_here() {
+        let wire = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\nUpgrade: h2c\r\nX-End: 1\r\n\r\n";
+        let head = head(wire).unwrap().unwrap();
+        let names: Vec<_> = head.headers.keys().map(|name| name.as_str()).collect();
+        assert_eq!(names, ["host", "x-end"]);
+        assert!(head.control.close && head.control.upgrade.is_none());
+    }
+
+    #[test]
+    fn connection_cannot_take_away_what_frames_or_routes_the_message() {
+        let wire = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length\r\nContent-Length: 1\r\n\r\n";
+        let head = head(wire).unwrap().unwrap();
+        assert!(head.headers.contains_key(HOST) && head.headers.contains_key("content-length"));
+    }
+
+    #[test]
+    fn each_limit_has_its_error() {
+        let long = "x".repeat(300);
+        assert_eq!(error(&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n")), Malformed::UriTooLong);
+        assert_eq!(error(&format!("GET /{}", "x".repeat(5000))), Malformed::UriTooLong);
+        let many = "X: a\r\n".repeat(30);
+        assert_eq!(error(&format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n")), Malformed::HeaderTooLarge);
+        let big = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(5000));
+        assert_eq!(error(&big), Malformed::HeaderTooLarge);
+        assert_eq!(error("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), Malformed::Version);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(wire in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = head(&wire);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Reading a response's head (RFC 9112 §4).
+
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::header::HeaderMap;
+use http::{Method, StatusCode};
+
+use super::Malformed;
+use super::fields::{self, Control};
+use super::framing::Decoder;
+
+/// Largest head that an endpoint may send.
+const MAX_BYTES: usize = 64 * 1024;
+/// Most fields that an endpoint may send.
+const MAX_FIELDS: usize = 200;
+/// Room in the field map for what the gateway adds.
+const ADDED_FIELDS: usize = 4;
+
+/// A response's head.
+#[derive(Debug)]
+pub struct ResponseHead {
+    /// Status.
+    pub status: StatusCode,
+    /// End-to-end fields.
+    pub headers: HeaderMap,
+    /// How the message and its connection are to be handled.
+    pub control: Control,
+    /// What reads the body.
+    pub decoder: Decoder,
+    /// Whether the connection can carry another request when this response is read.
+    pub reusable: bool,
+}
+
+/// Take a head out of `buf`, or nothing while it is incomplete.
+pub fn read(
+    buf: &mut BytesMut,
+    scanned: &mut usize,
+    method: &Method,
+) -> Result<Option<ResponseHead>, Malformed> {
+    match fields::section_end(buf, scanned)? {
+        Some(end) if end <= MAX_BYTES => {
+            *scanned = 0;
+            parse(buf.split_to(end).freeze(), method).map(Some)
+        }
+        None if buf.len() < MAX_BYTES => Ok(None),
+        _ => Err(Malformed::HeaderTooLarge),
+    }
+}
+
+fn parse(head: Bytes, method: &Method) -> Result<ResponseHead, Malformed> {
+    let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    match config.parse_response_with_uninit_headers(&mut parsed, &head, &mut space) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Malformed::HeaderTooLarge),
+        _ => return Err(Malformed::Syntax),
+    }
+    let (Some(minor_version), Some(code)) = (parsed.version, parsed.code) else {
+        return Err(Malformed::Syntax);
+    };
+    let status = StatusCode::from_u16(code).map_err(|_| Malformed::Syntax)?;
+    let (headers, control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
+    let decoder = decoder(status, &control, method);
+    let reusable = !control.close
+        && !matches!(decoder, Decoder::UntilClose)
+        && (minor_version == 1 || control.keep_alive);
+    Ok(ResponseHead { status, headers, control, decoder, reusable })
+}
+
+/// RFC 9112 §6.3.
+fn decoder(status: StatusCode, control: &Control, method: &Method) -> Decoder {
+    let bodiless = status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+        || method == Method::HEAD;
+    match (bodiless, control.chunked, control.content_length) {
+        (true, ..) => Decoder::Done,
+        (false, true, _) => Decoder::chunked(),
+        (false, false, Some(length)) => Decoder::length(length),
+        (false, false, None) => Decoder::UntilClose,
+    }
+}

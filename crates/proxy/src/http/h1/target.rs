@@ -1,0 +1,97 @@
+//! The request target (RFC 9112 §3.2) and the host it is for.
+
+use bytes::Bytes;
+use http::uri::{PathAndQuery, Uri};
+use http::{HeaderValue, Method};
+
+use super::Malformed;
+
+/// A target in origin form, and the host where absolute form named it.
+pub struct Target {
+    /// Path and query.
+    pub uri: Uri,
+    /// The authority of an absolute-form target; it takes the place of `Host` (§3.2.2).
+    pub authority: Option<HeaderValue>,
+}
+
+/// Read a target.
+pub fn parse(method: &Method, target: Bytes) -> Result<Target, Malformed> {
+    if !target.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#') {
+        return Err(Malformed::Syntax);
+    }
+    if target.starts_with(b"/") || (target.as_ref() == b"*" && method == Method::OPTIONS) {
+        let path = PathAndQuery::from_maybe_shared(target).map_err(|_| Malformed::Syntax)?;
+        return Ok(Target { uri: Uri::from(path), authority: None });
+    }
+    if method == Method::CONNECT {
+        // Refused later, by its own error; the form is checked here.
+        return match is_host(&target) {
+            true => Ok(Target { uri: Uri::from_static("/"), authority: None }),
+            false => Err(Malformed::Syntax),
+        };
+    }
+    let uri = Uri::from_maybe_shared(target).map_err(|_| Malformed::Syntax)?;
+    let authority = match (uri.scheme_str(), uri.authority()) {
+        (Some("http" | "https"), Some(authority)) if is_host(authority.as_str().as_bytes()) => {
+            HeaderValue::from_str(authority.as_str()).map_err(|_| Malformed::Syntax)?
+        }
+        _ => return Err(Malformed::Syntax),
+    };
+    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Ok(Target { uri: Uri::from(path), authority: Some(authority) })
+}
+
+/// Whether this is `uri-host [ ":" port ]` (RFC 9110 §7.2); an empty one is allowed.
+pub fn is_host(host: &[u8]) -> bool {
+    let (name, port) = match host.iter().rposition(|byte| *byte == b':') {
+        Some(colon) if !host[colon..].contains(&b']') => (&host[..colon], &host[colon + 1..]),
+        _ => (host, &b""[..]),
+    };
+    let literal = name.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
+    let well_named = match literal {
+        Some(address) => {
+            !address.is_empty()
+                && address.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
+        }
+        None => name.iter().all(|byte| {
+            byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)
+        }),
+    };
+    well_named && port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn path(method: Method, target: &'static str) -> Result<String, Malformed> {
+        parse(&method, Bytes::from_static(target.as_bytes())).map(|t| t.uri.to_string())
+    }
+
+    #[test]
+    fn an_absolute_target_is_taken_apart() {
+        let target = parse(&Method::GET, Bytes::from_static(b"http://a.example:81/x?y")).unwrap();
+        assert_eq!(target.uri.to_string(), "/x?y");
+        assert_eq!(target.authority.unwrap(), "a.example:81");
+        assert_eq!(path(Method::GET, "http://a.example"), Ok("/".into()));
+    }
+
+    #[test]
+    fn a_target_of_no_known_form_is_refused() {
+        for target in ["x", "*", "//\u{7f}", "/a#b", "ftp://a/b", "http:///b", "http://u@a/", "/a b"] {
+            assert_eq!(path(Method::GET, target), Err(Malformed::Syntax), "{target}");
+        }
+        assert_eq!(path(Method::OPTIONS, "*"), Ok("*".into()));
+    }
+
+    #[test]
+    fn hosts() {
+        for good in ["", "a", "a.example:80", "[::1]", "[::1]:8080", "127.0.0.1:1", "a:"] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in ["a/b", "a@b", "a b", "a:b", "[::1", "::1", "a:1:2", "a?", "a#", "[]", "a:123456", "a\\b"] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+}

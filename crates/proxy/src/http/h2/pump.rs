@@ -1,0 +1,117 @@
+//! Sending a body on a stream, within the peer's flow-control window.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use tidegate_core::failure::Failure;
+use tokio::time::Instant;
+
+use crate::deadline::Deadline;
+use crate::http::body::{Body, Frame};
+
+/// A body on its way into a stream.
+pub struct Pump {
+    stream: SendStream<Bytes>,
+    body: Body,
+    waiting: Bytes,
+    deadline: Deadline,
+    patience: Duration,
+    /// Bytes sent so far.
+    pub sent: u64,
+    /// Whether anything was taken from the body.
+    pub touched: bool,
+}
+
+/// Why a body was not sent to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Where the body comes from.
+    Source(Failure),
+    /// Where it goes: the peer reset the stream or closed the connection.
+    Peer,
+    /// The peer opened no window for too long.
+    Stalled,
+}
+
+impl Pump {
+    /// Send `body` on `stream`; a peer that opens no window for `patience` ends it.
+    pub fn new(stream: SendStream<Bytes>, body: Body, patience: Duration) -> Self {
+        Self {
+            stream,
+            body,
+            waiting: Bytes::new(),
+            deadline: Deadline::default(),
+            patience,
+            sent: 0,
+            touched: false,
+        }
+    }
+
+    /// Ready once all was handed to the connection.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stopped>> {
+        loop {
+            while !self.waiting.is_empty() {
+                let room = ready!(self.poll_room(cx))?;
+                let piece = self.waiting.split_to(room.min(self.waiting.len()));
+                let ends = self.waiting.is_empty() && self.body.is_end();
+                self.sent += piece.len() as u64;
+                self.stream.send_data(piece, ends).map_err(|_| Stopped::Peer)?;
+                if ends {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            if let Poll::Ready(reset) = self.stream.poll_reset(cx) {
+                let _: Result<Reason, _> = reset;
+                return Poll::Ready(Err(Stopped::Peer));
+            }
+            match ready!(self.body.poll_frame(cx)) {
+                Some(Ok(Frame::Data(data))) => {
+                    self.touched = true;
+                    self.waiting = data;
+                }
+                Some(Ok(Frame::Trailers(trailers))) => {
+                    return Poll::Ready(
+                        self.stream.send_trailers(trailers).map_err(|_| Stopped::Peer),
+                    );
+                }
+                Some(Err(failure)) => return Poll::Ready(Err(Stopped::Source(failure))),
+                None => {
+                    let ended = self.stream.send_data(Bytes::new(), true);
+                    return Poll::Ready(ended.map_err(|_| Stopped::Peer));
+                }
+            }
+        }
+    }
+
+    /// Tell the peer that what it got is not the whole body.
+    pub fn reset(&mut self, reason: Reason) {
+        self.stream.send_reset(reason);
+    }
+
+    /// The body, to be sent again elsewhere; only if it was not touched.
+    pub fn into_body(self) -> Body {
+        self.body
+    }
+
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Stopped>> {
+        self.stream.reserve_capacity(self.waiting.len());
+        let mut room = self.stream.capacity();
+        while room == 0 {
+            match self.stream.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(more))) => room = more,
+                Poll::Ready(_) => return Poll::Ready(Err(Stopped::Peer)),
+                Poll::Pending => {
+                    if !self.deadline.is_set() {
+                        self.deadline.set(Instant::now(), self.patience);
+                    }
+                    ready!(self.deadline.poll_expired(cx));
+                    return Poll::Ready(Err(Stopped::Stalled));
+                }
+            }
+        }
+        self.deadline.clear();
+        Poll::Ready(Ok(room))
+    }
+}

@@ -1,0 +1,219 @@
+//! A client's connection over HTTP/2: each stream is a task that answers one request.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use h2::server::{Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::header::{CONTENT_LENGTH, DATE, EXPECT, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use tidegate_core::failure::Failure;
+use tokio::time::{Instant, timeout};
+
+use super::pump::{Pump, Stopped};
+use super::{CONNECTION_WINDOW, Incoming, SEND_BUFFER, STREAM_WINDOW};
+use crate::deadline::Deadline;
+use crate::http::body::Body;
+use crate::http::h1::is_host;
+use crate::http::interim::{Interim, InterimSink};
+use crate::io::{Io, Prefixed};
+use crate::listen::client::Client;
+use crate::stack::{self, Answer};
+
+/// Serve a connection until it ends. `input` was read already.
+pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
+    let limits = &client.settings.plan.limits;
+    let mut builder = h2::server::Builder::new();
+    builder
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX))
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER);
+    let limit = client.settings.plan.timeouts.handshake.duration();
+    let handshake = builder.handshake(Prefixed::new(input, io));
+    let Ok(Ok(mut connection)) = timeout(limit, handshake).await else { return };
+    let mut deadline = Deadline::default();
+    let mut draining = false;
+    while let Some((request, respond)) =
+        accept(&client, &mut connection, &mut deadline, &mut draining).await
+    {
+        tokio::task::spawn_local(exchange(client.clone(), request, respond));
+    }
+}
+
+type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
+
+/// The next request; nothing once the connection is closed, broken, or was idle too long.
+async fn accept(
+    client: &Client,
+    connection: &mut Connection<Prefixed<Io>, Bytes>,
+    deadline: &mut Deadline,
+    draining: &mut bool,
+) -> Option<Accepted> {
+    poll_fn(|cx| {
+        loop {
+            match connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok(accepted))) => {
+                    deadline.clear();
+                    return Poll::Ready(Some(accepted));
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::debug!(%error, "HTTP/2 connection ended");
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => {}
+            }
+            let drains = client.poll_draining(cx);
+            if drains && !*draining {
+                *draining = true;
+                connection.graceful_shutdown();
+                continue;
+            }
+            if connection.has_streams() {
+                deadline.clear();
+                return Poll::Pending;
+            }
+            if !deadline.is_set() {
+                deadline.set(Instant::now(), client.settings.plan.timeouts.idle.duration());
+            }
+            ready!(deadline.poll_expired(cx));
+            if *draining {
+                return Poll::Ready(None);
+            }
+            *draining = true;
+            deadline.clear();
+            connection.graceful_shutdown();
+        }
+    })
+    .await
+}
+
+/// A client's stream as interim and final responses are sent on it.
+type Respond = RefCell<SendResponse<Bytes>>;
+
+impl Interim for Respond {
+    fn send(&self, status: StatusCode, headers: HeaderMap) {
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        if let Err(error) = self.borrow_mut().send_informational(response) {
+            tracing::debug!(%error, "an interim response was not sent");
+        }
+    }
+}
+
+/// Answer one request.
+async fn exchange(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let method = request.method().clone();
+    let respond = Rc::new(RefCell::new(respond));
+    let answered = match translate(&client, request, &respond) {
+        Err(failure) => Some(stack::refuse(&client, failure)),
+        Ok(request) => {
+            let interim: InterimSink = Some(respond.clone());
+            let mut answering = pin!(stack::handle(&client, request, None, interim));
+            poll_fn(|cx| match answering.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                // The client took its request back.
+                Poll::Pending => respond.borrow_mut().poll_reset(cx).map(|_| None),
+            })
+            .await
+        }
+    };
+    if let Some(answer) = answered {
+        send(&client, &method, &respond, answer).await;
+    }
+}
+
+async fn send(client: &Client, method: &Method, respond: &Respond, answer: Answer) {
+    let Answer { response, mut record } = answer;
+    let (mut head, body) = response.into_parts();
+    if !head.headers.contains_key(DATE) {
+        head.headers.insert(DATE, client.worker.date());
+    }
+    let bodiless = method == Method::HEAD
+        || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || body.is_end();
+    if bodiless && method != Method::HEAD && head.status == StatusCode::OK {
+        head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+    }
+    head.version = http::Version::HTTP_2;
+    let sent = respond.borrow_mut().send_response(Response::from_parts(head, ()), bodiless);
+    let stream = match sent {
+        Ok(_) if bodiless => return record.complete(),
+        Ok(stream) => stream,
+        Err(_) => return record.broken(Failure::ClientGone),
+    };
+    let mut pump = Pump::new(stream, body, client.settings.plan.timeouts.write.duration());
+    let pumped = poll_fn(|cx| pump.poll(cx)).await;
+    record.sent(usize::try_from(pump.sent).unwrap_or(usize::MAX));
+    match pumped {
+        Ok(()) => record.complete(),
+        Err(Stopped::Peer) => record.broken(Failure::ClientGone),
+        Err(Stopped::Stalled) => {
+            pump.reset(Reason::CANCEL);
+            record.broken(Failure::ClientGone);
+        }
+        Err(Stopped::Source(failure)) => {
+            pump.reset(Reason::INTERNAL_ERROR);
+            record.broken(failure);
+        }
+    }
+}
+
+/// The request as the stack reads it: `:authority` becomes `Host` (RFC 9113 §8.3.1), the limits that
+/// frames alone do not enforce are checked.
+fn translate(
+    client: &Client,
+    request: Request<RecvStream>,
+    respond: &Respond,
+) -> Result<Request<Body>, Failure> {
+    let (mut head, stream) = request.into_parts();
+    let limits = client.settings.head_limits;
+    if head.headers.len() > limits.fields {
+        return Err(Failure::HeaderTooLarge);
+    }
+    let target = head.uri.path_and_query().cloned();
+    if target.as_ref().is_some_and(|target| target.as_str().len() > limits.target) {
+        return Err(Failure::UriTooLong);
+    }
+    let authority = head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    if head.headers.get_all(HOST).iter().count() > 1 {
+        return Err(Failure::MalformedRequest);
+    }
+    match (authority, head.headers.get(HOST)) {
+        (Some(Ok(authority)), Some(host)) if host != authority => {
+            return Err(Failure::MalformedRequest);
+        }
+        (Some(Ok(authority)), _) => _ = head.headers.insert(HOST, authority),
+        (None, Some(_)) => {}
+        _ => return Err(Failure::MalformedRequest),
+    }
+    if !head.headers.get(HOST).is_some_and(|host| is_host(host.as_bytes())) {
+        return Err(Failure::MalformedRequest);
+    }
+    if let Some(target) = target {
+        head.uri = target.into();
+    }
+    let expects = head.headers.remove(EXPECT);
+    match expects {
+        Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            return Err(Failure::ExpectationFailed);
+        }
+        Some(_) if !stream.is_end_stream() => respond.send(StatusCode::CONTINUE, HeaderMap::new()),
+        _ => {}
+    }
+    let patience = client.settings.plan.timeouts.request_body.duration();
+    let body = match stream.is_end_stream() {
+        true => Body::Empty,
+        false => {
+            Body::H2Request(Box::new(Incoming::new(stream, patience, Failure::BodyTimeout)))
+        }
+    };
+    Ok(Request::from_parts(head, body))
+}

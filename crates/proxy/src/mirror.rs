@@ -1,0 +1,59 @@
+//! Copies of requests for a second upstream, whose answers are dropped.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::request;
+
+use crate::http::body::Body;
+use crate::upstream::Upstream;
+use crate::upstream::send::{self, Dispatch};
+use crate::worker::Worker;
+
+/// Pieces of a body that the copy may be behind.
+const MAX_BEHIND: usize = 16;
+/// Copies that one worker has under way; beyond, requests are not copied.
+const MAX_COPIES: usize = 1024;
+
+/// Send a copy of a request whose body is `body`; answers with the body for the request itself.
+pub fn send(
+    worker: &Rc<Worker>,
+    upstream: &Arc<Upstream>,
+    head: &request::Parts,
+    body: Body,
+) -> Body {
+    let under_way = worker.mirrored.get();
+    if under_way >= MAX_COPIES {
+        return body;
+    }
+    worker.mirrored.set(under_way + 1);
+    let counted = Counted(worker.clone());
+    let (body, copy) = body.tee(MAX_BEHIND);
+    let (upstream, head) = (upstream.clone(), head.clone());
+    worker.clone().spawn(async move {
+        let dispatch = Dispatch {
+            upstream: &upstream,
+            attempts: 1,
+            per_try_timeout: None,
+            upgrade: None,
+            interim: None,
+            client: None,
+        };
+        if let Ok(response) = send::send(&counted.0, &dispatch, &head, copy, None).await {
+            let mut body = response.into_body();
+            while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}
+        }
+    });
+    body
+}
+
+struct Counted(Rc<Worker>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mirrored: &Cell<usize> = &self.0.mirrored;
+        mirrored.set(mirrored.get() - 1);
+    }
+}

@@ -1,0 +1,274 @@
+//! The life of a request, from its head to the head of its response.
+//!
+//! Read it from top to bottom: [`handle`] names the request and settles its account, [`decide`] finds
+//! what is to be done, and [`forward`] does it where that means asking an upstream. Steps that come
+//! later have their place in this order: authenticate, limit, threat score (before the action), cache
+//! lookup (before the upstream), cache store and compress (after it).
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use http::header::{CONTENT_LENGTH, HOST, LOCATION};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, request};
+use tidegate_core::failure::Failure;
+use tidegate_core::rewrite::Requested;
+use tidegate_core::route::{Found, RouteQuery, normalize_path};
+use tokio::time::timeout_at;
+
+use crate::http::answer::{Problem, takes_json};
+use crate::http::body::Body;
+use crate::http::interim::InterimSink;
+use crate::http::{forwarded, ids};
+use crate::listen::client::Client;
+use crate::mirror;
+use crate::record::Record;
+use crate::snapshot::{Action, Fixed, Route, Snapshot};
+use crate::upstream::send::{self, Dispatch};
+
+/// A response, and the account that is settled when it was sent.
+pub struct Answer {
+    /// The response.
+    pub response: Response<Body>,
+    /// The account.
+    pub record: Record,
+}
+
+/// Answer a request.
+pub async fn handle(
+    client: &Rc<Client>,
+    mut request: Request<Body>,
+    upgrade: Option<HeaderValue>,
+    interim: InterimSink,
+) -> Answer {
+    let snapshot = client.worker.snapshot();
+    let id = ids::ensure(request.headers_mut(), &mut client.worker.random.borrow_mut());
+    let mut record = Record::begin(client, &snapshot, Some(&request), &id);
+    let json = takes_json(request.headers());
+
+    let decided = decide(client, &snapshot, request, upgrade, interim, &mut record).await;
+    let mut response = decided.unwrap_or_else(|failure| {
+        record.failed(failure);
+        Problem { failure, gateway: &snapshot.plan.name, request_id: &id, json }.response()
+    });
+    response.headers_mut().insert(ids::REQUEST_ID, id);
+    record.answered(response.status());
+    Answer { response, record }
+}
+
+/// Answer what could not even be read as a request.
+pub fn refuse(client: &Rc<Client>, failure: Failure) -> Answer {
+    let snapshot = client.worker.snapshot();
+    let id = ids::fresh(&mut client.worker.random.borrow_mut());
+    let mut record = Record::begin(client, &snapshot, None, &id);
+    record.failed(failure);
+    let gateway = &snapshot.plan.name;
+    let mut response = Problem { failure, gateway, request_id: &id, json: false }.response();
+    response.headers_mut().insert(ids::REQUEST_ID, id);
+    record.answered(response.status());
+    Answer { response, record }
+}
+
+/// Find the route and do what it says.
+async fn decide(
+    client: &Rc<Client>,
+    snapshot: &Snapshot,
+    request: Request<Body>,
+    upgrade: Option<HeaderValue>,
+    interim: InterimSink,
+    record: &mut Record,
+) -> Result<Response<Body>, Failure> {
+    let (mut head, body) = request.into_parts();
+    if head.method == Method::CONNECT {
+        return Err(Failure::MethodNotSupported);
+    }
+
+    // Route
+    normalize(&mut head)?;
+    let found = find(client, snapshot, &head).ok_or(Failure::NoRoute)?;
+    let route = &snapshot.routes[found.route];
+    record.routed(route);
+
+    // Limit
+    let body = meter(&head, body, route, record)?;
+
+    // Act
+    let mut response = match &route.action {
+        Action::Respond(fixed) => respond(fixed),
+        Action::Redirect(redirect) => {
+            let location = redirect.location(&requested(client, &head), &found);
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = redirect.status();
+            let location = HeaderValue::try_from(location).map_err(|_| Failure::Internal)?;
+            response.headers_mut().insert(LOCATION, location);
+            response
+        }
+        Action::Upstream(_) | Action::Split(_) => {
+            let upstream = upstream_of(client, &route.action).ok_or(Failure::Internal)?;
+            let forwarding = Forwarding { client, snapshot, route, found, upstream };
+            let sent = Box::pin(forwarding.forward(head, body, upgrade, interim, record));
+            match route.timeout {
+                None => sent.await?,
+                Some(limit) => {
+                    let deadline = tokio::time::Instant::now() + limit;
+                    let response = timeout_at(deadline, sent)
+                        .await
+                        .map_err(|_| Failure::RequestTimeout)??;
+                    response.map(|body| body.timed(deadline, Failure::RequestTimeout))
+                }
+            }
+        }
+    };
+
+    // Response headers
+    route.response_headers.apply(response.headers_mut());
+    Ok(response)
+}
+
+/// A request whose action is an upstream.
+struct Forwarding<'a> {
+    client: &'a Rc<Client>,
+    snapshot: &'a Snapshot,
+    route: &'a Route,
+    found: Found,
+    upstream: usize,
+}
+
+impl Forwarding<'_> {
+    /// Rewrite the request, send it, wait for the head of the response.
+    async fn forward(
+        &self,
+        mut head: request::Parts,
+        mut body: Body,
+        upgrade: Option<HeaderValue>,
+        interim: InterimSink,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let client = self.client;
+        let address = client.peer.client(&head.headers, &client.settings.plan.trusted_proxies);
+
+        // Rewrite
+        client.peer.announce(&mut head.headers, &mut client.forwarded.borrow_mut());
+        forwarded::append_via(&mut head.headers, &self.snapshot.via);
+        self.rewrite(&mut head)?;
+        self.route.request_headers.apply(&mut head.headers);
+
+        // Mirror
+        if let Some((upstream, share)) = self.route.mirror
+            && client.worker.random.borrow_mut().below(1_000_000) < share
+        {
+            let upstream = &self.snapshot.upstreams[upstream];
+            body = mirror::send(&client.worker, upstream, &head, body);
+        }
+
+        // Send
+        let dispatch = Dispatch {
+            upstream: &self.snapshot.upstreams[self.upstream],
+            attempts: self.route.attempts,
+            per_try_timeout: self.route.per_try_timeout,
+            upgrade,
+            interim,
+            client: address,
+        };
+        send::send(&client.worker, &dispatch, &head, body, Some(record)).await
+    }
+
+    fn rewrite(&self, head: &mut request::Parts) -> Result<(), Failure> {
+        let Some(target) = &self.route.rewrite else { return Ok(()) };
+        let path = target.path(head.uri.path(), &self.found);
+        if path != head.uri.path() {
+            head.uri = with_path(&head.uri, &path)?;
+        }
+        if let Some(host) = target.host() {
+            head.headers.insert(HOST, host.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Bring the path into the form that routes are matched against and upstreams get.
+fn normalize(head: &mut request::Parts) -> Result<(), Failure> {
+    let path = head.uri.path();
+    if path == "*" {
+        return Ok(());
+    }
+    let normal = normalize_path(path).map_err(|_| Failure::MalformedRequest)?;
+    if normal != path {
+        head.uri = with_path(&head.uri, &normal)?;
+    }
+    Ok(())
+}
+
+fn with_path(uri: &http::Uri, path: &str) -> Result<http::Uri, Failure> {
+    let target = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+        None => PathAndQuery::try_from(path),
+    };
+    target.map(http::Uri::from).map_err(|_| Failure::MalformedRequest)
+}
+
+fn find(client: &Client, snapshot: &Snapshot, head: &request::Parts) -> Option<Found> {
+    let listener = snapshot.listeners.get(client.listener.name.as_str());
+    snapshot.table.find(&RouteQuery {
+        // A connection of a listener that is gone is served by the routes that serve any.
+        listener: listener.copied().unwrap_or(usize::MAX),
+        host: host(head),
+        path: head.uri.path(),
+        query: head.uri.query(),
+        method: &head.method,
+        headers: &head.headers,
+    })
+}
+
+fn host(head: &request::Parts) -> &str {
+    head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+fn requested<'a>(client: &'a Client, head: &'a request::Parts) -> Requested<'a> {
+    Requested {
+        scheme: client.peer.client_scheme(&head.headers),
+        host: host(head),
+        path: head.uri.path(),
+        query: head.uri.query(),
+    }
+}
+
+/// Count the body and hold it to the route's limit; one that announces too much is refused at once.
+fn meter(
+    head: &request::Parts,
+    body: Body,
+    route: &Route,
+    record: &mut Record,
+) -> Result<Body, Failure> {
+    if body.is_end() {
+        return Ok(body);
+    }
+    let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if let (Some(limit), Some(length)) = (route.body_limit, announced)
+        && length > limit
+    {
+        return Err(Failure::BodyTooLarge);
+    }
+    let taken = Rc::new(Cell::new(0));
+    record.receives(taken.clone());
+    Ok(body.metered(route.body_limit, taken))
+}
+
+fn respond(fixed: &Fixed) -> Response<Body> {
+    let mut response = Response::new(Body::full(fixed.body.clone()));
+    *response.status_mut() = fixed.status;
+    *response.headers_mut() = fixed.headers.clone();
+    let length = HeaderValue::from(fixed.body.len());
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response
+}
+
+fn upstream_of(client: &Client, action: &Action) -> Option<usize> {
+    match action {
+        Action::Upstream(upstream) => Some(*upstream),
+        Action::Split(split) => {
+            split.owner(client.worker.random.borrow_mut().below(split.total()))
+        }
+        Action::Redirect(_) | Action::Respond(_) => None,
+    }
+}

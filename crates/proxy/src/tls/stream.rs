@@ -1,0 +1,117 @@
+//! Handshakes over any byte stream, and what they agreed on.
+
+use std::io;
+use std::time::Duration;
+
+use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion};
+use rustls_pki_types::{CertificateDer, ServerName};
+use tidegate_core::plan::HttpVersion;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{ALPN_HTTP1, ALPN_HTTP2, ClientTls, ServerTls};
+
+/// What a handshake agreed on; small, kept for the life of the connection.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The version of HTTP that ALPN chose; absent: ALPN was not used.
+    pub alpn: Option<HttpVersion>,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
+    /// The host the client asked for (SNI), in lower case.
+    pub server_name: Option<Box<str>>,
+    /// Subject of the certificate that the peer showed, like `CN=device 7, O=Example`.
+    pub peer: Option<Box<str>>,
+    version: Option<ProtocolVersion>,
+    cipher: Option<CipherSuite>,
+}
+
+/// Why there is no TLS connection.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The peer took longer than this.
+    #[error("TLS handshake not finished within {0:?}")]
+    TimedOut(Duration),
+    /// The peer closed the connection, broke the protocol, or was refused.
+    #[error("TLS handshake failed: {0}")]
+    Failed(#[from] io::Error),
+}
+
+/// Answers a client's handshake within `limit`.
+///
+/// The stream is boxed because it is large (over 1 KB), and so is the handshake's own state:
+/// neither burdens the future of a connection that has long finished it.
+pub async fn accept<IO>(
+    tls: &ServerTls,
+    io: IO,
+    limit: Duration,
+) -> Result<(Box<TlsStream<IO>>, Session), HandshakeError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let handshake = Box::pin(TlsAcceptor::from(tls.config().clone()).accept(io));
+    let stream = timeout(limit, handshake).await.map_err(|_| HandshakeError::TimedOut(limit))??;
+    let connection = stream.get_ref().1;
+    let session = Session::of(connection, connection.server_name());
+    Ok((Box::new(stream.into()), session))
+}
+
+/// Starts a handshake with the endpoint `name` (see [`ClientTls::server_name_for`]) and finishes
+/// it within `limit`.
+pub async fn connect<IO>(
+    tls: &ClientTls,
+    name: ServerName<'static>,
+    io: IO,
+    limit: Duration,
+) -> Result<(Box<TlsStream<IO>>, Session), HandshakeError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let asked_for = match &name {
+        ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
+        _ => None,
+    };
+    let handshake = Box::pin(TlsConnector::from(tls.config().clone()).connect(name, io));
+    let stream = timeout(limit, handshake).await.map_err(|_| HandshakeError::TimedOut(limit))??;
+    let session = Session::of(stream.get_ref().1, asked_for.as_deref());
+    Ok((Box::new(stream.into()), session))
+}
+
+impl Session {
+    fn of(connection: &CommonState, server_name: Option<&str>) -> Self {
+        Self {
+            alpn: connection.alpn_protocol().and_then(|name| match name {
+                ALPN_HTTP1 => Some(HttpVersion::Http1),
+                ALPN_HTTP2 => Some(HttpVersion::Http2),
+                _ => None,
+            }),
+            resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+            server_name: server_name.map(Into::into),
+            peer: connection.peer_certificates().and_then(|chain| chain.first()).map(subject),
+            version: connection.protocol_version(),
+            cipher: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
+        }
+    }
+
+    /// The version of TLS, as logs write it: `TLSv1.3`.
+    pub fn version(&self) -> &'static str {
+        match self.version {
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "unknown",
+        }
+    }
+
+    /// The cipher suite's name, like `TLS13_AES_256_GCM_SHA384`.
+    pub fn cipher(&self) -> &'static str {
+        self.cipher.and_then(|suite| suite.as_str()).unwrap_or("unknown")
+    }
+}
+
+fn subject(certificate: &CertificateDer<'_>) -> Box<str> {
+    X509Certificate::from_der(certificate)
+        .map(|(_, certificate)| certificate.subject().to_string().into())
+        .unwrap_or_default()
+}

@@ -1,0 +1,123 @@
+//! Opening a connection to an endpoint.
+
+use std::io;
+use std::sync::Arc;
+
+use tidegate_core::failure::Failure;
+use tidegate_core::plan::{HttpVersion, UpstreamProtocol};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, timeout};
+
+use super::pool::ConnectionSlot;
+use super::{Address, Member, Upstream, health};
+use crate::clock;
+use crate::io::{Io, Socket};
+use crate::tls::{HandshakeError, stream};
+
+/// A connection that was just opened.
+pub struct Opened {
+    /// The stream.
+    pub io: Io,
+    /// The version of HTTP to speak on it.
+    pub version: HttpVersion,
+    /// Its place among the endpoint's connections.
+    pub slot: ConnectionSlot,
+}
+
+/// Connect to `member` for a health check: without a place among its connections being refused, and
+/// without its passive health learning of it.
+pub async fn open_uncounted(upstream: &Upstream, member: &Arc<Member>) -> Result<Opened, Failure> {
+    let slot = ConnectionSlot::take(member, None)?;
+    let (io, version) = Box::pin(connect(upstream, member)).await?;
+    Ok(Opened { io, version, slot })
+}
+
+/// Connect to `member` within the upstream's connect timeout, TLS included. The endpoint's health
+/// learns how it went.
+pub async fn open(
+    upstream: &Upstream,
+    member: &Arc<Member>,
+    worker: usize,
+) -> Result<Opened, Failure> {
+    let slot = ConnectionSlot::take(member, upstream.plan.pool.max_connections)?;
+    member.metrics.connecting(worker);
+    let opened = Box::pin(connect(upstream, member)).await;
+    if opened.is_err() {
+        member.metrics.connect_failed(worker);
+    }
+    let health = &member.endpoint.health;
+    let transition = match &opened {
+        Ok(_) => health.succeeded(clock::now()),
+        Err(_) => health.connect_failed(clock::now()),
+    };
+    health::log(&upstream.plan.name, member, transition);
+    let (io, version) = opened?;
+    Ok(Opened { io, version, slot })
+}
+
+async fn connect(upstream: &Upstream, member: &Member) -> Result<(Io, HttpVersion), Failure> {
+    let limit = upstream.plan.timeouts.connect.duration();
+    let began = Instant::now();
+    let socket = match timeout(limit, dial(&member.address)).await {
+        Ok(dialled) => dialled?,
+        Err(_) => return Err(Failure::ConnectTimeout),
+    };
+    let Some(tls) = &upstream.tls else {
+        let version = match upstream.plan.protocol {
+            UpstreamProtocol::Http2 => HttpVersion::Http2,
+            UpstreamProtocol::Http1 | UpstreamProtocol::Auto => HttpVersion::Http1,
+        };
+        return Ok((Io::Plain(socket), version));
+    };
+    let name =
+        tls.server_name_for(&member.address.host()).map_err(|_| Failure::UpstreamTls)?;
+    let left = limit.saturating_sub(began.elapsed());
+    let (io, session) = stream::connect(tls, name, socket, left).await.map_err(|error| {
+        tracing::debug!(upstream = upstream.plan.name, endpoint = member.endpoint.address, %error, "TLS handshake failed");
+        match error {
+            HandshakeError::TimedOut(_) => Failure::ConnectTimeout,
+            HandshakeError::Failed(_) => Failure::UpstreamTls,
+        }
+    })?;
+    let version = match (upstream.plan.protocol, session.alpn) {
+        (UpstreamProtocol::Http2, _) | (UpstreamProtocol::Auto, Some(HttpVersion::Http2)) => {
+            HttpVersion::Http2
+        }
+        _ => HttpVersion::Http1,
+    };
+    Ok((Io::Tls(io), version))
+}
+
+async fn dial(address: &Address) -> Result<Socket, Failure> {
+    match address {
+        Address::Ip(address) => tcp(TcpStream::connect(address).await),
+        Address::Name(host, port) => {
+            let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+            let found: Vec<_> = found.map_err(|_| Failure::DnsError)?.collect();
+            match found.as_slice() {
+                [] => Err(Failure::DnsError),
+                found => tcp(TcpStream::connect(found).await),
+            }
+        }
+        Address::Unix(path) => match UnixStream::connect(path).await {
+            Ok(stream) => Ok(Socket::Unix(stream)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::ConnectRefused),
+            Err(error) => Err(connect_failure(&error)),
+        },
+    }
+}
+
+fn tcp(connected: io::Result<TcpStream>) -> Result<Socket, Failure> {
+    let stream = connected.map_err(|error| connect_failure(&error))?;
+    // Small writes must not wait for the peer's acknowledgements; a socket without the option still works.
+    let _ = stream.set_nodelay(true);
+    Ok(Socket::Tcp(stream))
+}
+
+fn connect_failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Failure::ConnectRefused,
+        io::ErrorKind::TimedOut => Failure::ConnectTimeout,
+        _ => Failure::ConnectFailed,
+    }
+}

@@ -1,0 +1,75 @@
+//! A request on its way to an endpoint, as the endpoint's load counts it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use tidegate_core::failure::Failure;
+use tidegate_core::load::Outcome;
+use tokio::time::Instant;
+
+use super::Member;
+use crate::clock;
+
+/// Counts as one request in flight until it is dropped.
+#[derive(Debug)]
+pub struct Flight {
+    member: Arc<Member>,
+    began: Instant,
+    latency: Option<Duration>,
+    outcome: Outcome,
+    counted: bool,
+}
+
+impl Flight {
+    /// A request is sent to `member` at `began`.
+    pub fn begin(member: Arc<Member>, began: Instant) -> Self {
+        member.endpoint.load.begin();
+        Self::new(member, began, true)
+    }
+
+    /// A request of the gateway's own, which says nothing about load.
+    pub fn uncounted(member: Arc<Member>) -> Self {
+        Self::new(member, Instant::now(), false)
+    }
+
+    fn new(member: Arc<Member>, began: Instant, counted: bool) -> Self {
+        Self { member, began, latency: None, outcome: Outcome::Abandoned, counted }
+    }
+
+    /// The head of the response came.
+    pub fn answered(&mut self, status: StatusCode, at: Instant) {
+        self.latency = Some(at.saturating_duration_since(self.began));
+        if status.is_server_error() {
+            self.outcome = Outcome::Failed;
+        }
+    }
+
+    /// The response is complete.
+    pub fn completed(&mut self) {
+        if self.outcome == Outcome::Abandoned {
+            self.outcome = Outcome::Answered;
+        }
+    }
+
+    /// There will be no complete response.
+    pub fn failed(&mut self, failure: Failure) {
+        if failure.is_upstreams() {
+            self.outcome = Outcome::Failed;
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if !self.counted {
+            return;
+        }
+        let now = match self.latency {
+            Some(latency) => self.began + latency,
+            None => Instant::now(),
+        };
+        let latency = now.saturating_duration_since(self.began);
+        self.member.endpoint.load.finish(self.outcome, latency, clock::moment(now));
+    }
+}

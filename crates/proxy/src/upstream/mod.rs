@@ -1,0 +1,134 @@
+//! Upstreams as the workers use them.
+
+mod address;
+pub mod connect;
+pub mod flight;
+pub mod health;
+pub mod pool;
+pub mod send;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints};
+use tidegate_core::plan::{self, Issue};
+
+pub use address::Address;
+
+use crate::clock;
+use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
+use crate::tls::ClientTls;
+
+/// A group of endpoints that serve the same thing.
+#[derive(Debug)]
+pub struct Upstream {
+    /// What was asked for.
+    pub plan: plan::Upstream,
+    /// Picks among `members`, by index.
+    pub balancer: Balancer,
+    /// The endpoints.
+    pub members: Vec<Arc<Member>>,
+    /// Its counts.
+    pub metrics: Arc<UpstreamMetrics>,
+    tls: Option<Arc<ClientTls>>,
+}
+
+/// An endpoint and how it is reached; the identity of its connections.
+#[derive(Debug)]
+pub struct Member {
+    /// Unique for the life of the process.
+    pub id: u64,
+    /// Its load and health, which all workers share.
+    pub endpoint: Arc<Endpoint>,
+    /// Where it is.
+    pub address: Address,
+    /// Its counts.
+    pub metrics: Arc<EndpointMetrics>,
+    retired: AtomicBool,
+}
+
+impl Member {
+    fn new(endpoint: &Arc<Endpoint>, address: Address, metrics: Arc<EndpointMetrics>) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Relaxed),
+            endpoint: endpoint.clone(),
+            address,
+            metrics,
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    /// Mark it as no longer part of the configuration: its idle connections are closed.
+    pub fn retire(&self) {
+        self.retired.store(true, Relaxed);
+    }
+
+    /// Whether it is no longer part of the configuration.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Relaxed)
+    }
+}
+
+impl Upstream {
+    /// Build what `plan` asks for. Endpoints that `before` has by address keep their load, their
+    /// health and, where they are reached in the same way, their connections.
+    pub fn build(
+        plan: &plan::Upstream,
+        before: Option<&Upstream>,
+        path: &str,
+        metrics: &Metrics,
+    ) -> Result<Self, Vec<Issue>> {
+        let mut issues = balance::check(path, plan);
+        let same_way = before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
+        let tls = match (&plan.tls, same_way) {
+            (None, _) => None,
+            (Some(_), Some(before)) => before.tls.clone(),
+            (Some(tls), None) => {
+                match ClientTls::build(tls, plan.protocol, &format!("{path}.tls")) {
+                    Ok(tls) => Some(tls),
+                    Err(more) => {
+                        issues.extend(more);
+                        None
+                    }
+                }
+            }
+        };
+        let known: HashMap<&str, &Arc<Member>> = same_way
+            .iter()
+            .flat_map(|before| &before.members)
+            .map(|member| (member.endpoint.address.as_str(), member))
+            .collect();
+        let endpoints = Endpoints::new(plan, before.map(|b| b.balancer.endpoints()), clock::now());
+        let mut members = Vec::with_capacity(endpoints.len());
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            match (known.get(endpoint.address.as_str()), Address::parse(&endpoint.address)) {
+                (Some(&member), _) => members.push(member.clone()),
+                (None, Ok(address)) => {
+                    let counts = metrics.endpoint(&plan.name, &endpoint.address);
+                    members.push(Member::new(endpoint, address, counts));
+                },
+                (None, Err(message)) => {
+                    issues.push(Issue::new(format!("{path}.endpoints.{index}.address"), message));
+                }
+            }
+        }
+        if issues.is_empty() {
+            Ok(Self {
+                balancer: Balancer::new(plan, endpoints),
+                plan: plan.clone(),
+                members,
+                metrics: metrics.upstream(&plan.name),
+                tls,
+            })
+        } else {
+            Err(issues)
+        }
+    }
+
+    /// Put weights, drains and health settings into force; called when the configuration is committed.
+    pub fn apply(&self) {
+        self.balancer.endpoints().apply(&self.plan, clock::now());
+    }
+}

@@ -1,0 +1,137 @@
+//! Connections to one endpoint that one worker keeps for reuse.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+
+use tidegate_core::failure::Failure;
+use tidegate_core::plan;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Member;
+use crate::http::h1::client::Connection;
+use crate::http::h2::client::Session;
+
+/// One worker's connections to one endpoint. The one used last is used next, so that as few as
+/// possible stay warm and the others grow old and are closed.
+pub struct Pool {
+    /// The endpoint.
+    pub member: Arc<Member>,
+    /// Held while an HTTP/2 connection is opened, so that a burst of requests opens one.
+    pub opening: Mutex<()>,
+    idle: RefCell<Vec<Idle>>,
+    sessions: RefCell<Vec<Rc<Session>>>,
+    settings: Cell<Settings>,
+}
+
+struct Idle {
+    connection: Box<Connection>,
+    since: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    idle_timeout: std::time::Duration,
+    max_age: std::time::Duration,
+    max_idle: usize,
+}
+
+impl From<&plan::Pool> for Settings {
+    fn from(plan: &plan::Pool) -> Self {
+        Self {
+            idle_timeout: plan.idle_timeout.duration(),
+            max_age: plan.max_age.duration(),
+            max_idle: plan.max_idle as usize,
+        }
+    }
+}
+
+impl Pool {
+    /// An empty pool.
+    pub fn new(member: Arc<Member>, plan: &plan::Pool) -> Self {
+        Self {
+            member,
+            opening: Mutex::new(()),
+            idle: RefCell::default(),
+            sessions: RefCell::default(),
+            settings: Cell::new(plan.into()),
+        }
+    }
+
+    /// Keep to `plan` from now on.
+    pub fn configure(&self, plan: &plan::Pool) {
+        self.settings.set(plan.into());
+    }
+
+    /// A connection that was used before and is still good.
+    pub fn take(&self, now: Instant, cx: &mut Context<'_>) -> Option<Box<Connection>> {
+        loop {
+            let Idle { mut connection, since } = self.idle.borrow_mut().pop()?;
+            let settings = self.settings.get();
+            let fresh = now.saturating_duration_since(since) < settings.idle_timeout
+                && now.saturating_duration_since(connection.opened) < settings.max_age;
+            if fresh && connection.is_quiet(cx) {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Keep a connection whose response was read to its end.
+    pub fn put(&self, connection: Box<Connection>) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < self.settings.get().max_idle && !self.member.is_retired() {
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+    }
+
+    /// An HTTP/2 connection with room for another stream.
+    pub fn session(&self, now: Instant) -> Option<Rc<Session>> {
+        let max_age = self.settings.get().max_age;
+        let sessions = self.sessions.borrow();
+        sessions.iter().find(|session| session.takes_streams(now, max_age)).cloned()
+    }
+
+    /// Keep an HTTP/2 connection.
+    pub fn put_session(&self, session: Rc<Session>) {
+        self.sessions.borrow_mut().push(session);
+    }
+
+    /// Close what has been unused for too long; false once there is nothing left to keep this pool for.
+    pub fn sweep(&self, now: Instant) -> bool {
+        let settings = self.settings.get();
+        let retired = self.member.is_retired();
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|idle| {
+            !retired && now.saturating_duration_since(idle.since) < settings.idle_timeout
+        });
+        let mut sessions = self.sessions.borrow_mut();
+        sessions.retain(|session| {
+            let unused = session.idle_for(now).is_some_and(|idle| retired || idle >= settings.idle_timeout);
+            let old = session.idle_for(now).is_some() && session.age(now) >= settings.max_age;
+            !session.is_closed() && !unused && !old
+        });
+        !(retired && sessions.is_empty())
+    }
+}
+
+/// One of the connections that an endpoint may have; given back when dropped.
+#[derive(Debug)]
+pub struct ConnectionSlot(Arc<Member>);
+
+impl ConnectionSlot {
+    /// Take one, if the endpoint has not all it may have.
+    pub fn take(member: &Arc<Member>, limit: Option<u32>) -> Result<Self, Failure> {
+        match member.endpoint.load.open_connection(limit) {
+            true => Ok(Self(member.clone())),
+            false => Err(Failure::ConnectionLimit),
+        }
+    }
+}
+
+impl Drop for ConnectionSlot {
+    fn drop(&mut self) {
+        self.0.endpoint.load.close_connection();
+    }
+}

@@ -1,0 +1,82 @@
+"""What the resources have in common: the gateway, preconditions, and the shape of a change's answer."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Query, Request, Response
+from pydantic import BaseModel
+
+from tidegate.admin.problem import ErrorView
+from tidegate.control.gateway import Change, Gateway
+from tidegate.control.generation import Generation, Origin, Summary
+
+
+def _gateway(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+def _expected(if_match: Annotated[str | None, Header()] = None) -> frozenset[str] | None:
+    """The entity tags of If-Match (RFC 9110 §13.1.1); a weak tag never matches."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    return frozenset(tag.strip() for tag in if_match.split(","))
+
+
+def _origin(user_agent: Annotated[str, Header(include_in_schema=False)] = "") -> Origin:
+    return "cli" if user_agent.startswith("tidegate-cli/") else "admin"
+
+
+TheGateway = Annotated[Gateway, Depends(_gateway)]
+Expected = Annotated[frozenset[str] | None, Depends(_expected)]
+TheOrigin = Annotated[Origin, Depends(_origin)]
+DryRun = Annotated[bool, Query(description="Only say what the change would do.")]
+
+
+class EditView(BaseModel):
+    """An option that differs; null stands for one that is not there."""
+
+    path: str
+    old: Any
+    new: Any
+
+
+class GenerationView(BaseModel):
+    """A configuration that was committed."""
+
+    number: int
+    time: datetime
+    origin: str
+    etag: str
+    summary: Summary
+
+    @classmethod
+    def of(cls, generation: Generation) -> "GenerationView":
+        """The view of a generation."""
+        return cls.model_validate(generation, from_attributes=True)
+
+
+class ChangeView(BaseModel):
+    """What a change did, or with `dry_run` would do."""
+
+    changed: bool
+    generation: int | None
+    etag: str
+    summary: Summary
+    changes: list[EditView]
+    restart_required: list[str]
+    warnings: list[ErrorView]
+
+
+def changed(change: Change, response: Response) -> ChangeView:
+    """The answer to a change."""
+    response.headers["ETag"] = change.etag
+    return ChangeView(
+        changed=change.changed,
+        generation=change.generation.number if change.generation else None,
+        etag=change.etag,
+        summary=change.summary,
+        changes=[EditView(path=edit.path, old=edit.old, new=edit.new) for edit in change.edits],
+        restart_required=change.restart_required,
+        warnings=[ErrorView.of(warning) for warning in change.warnings],
+    )

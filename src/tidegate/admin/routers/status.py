@@ -1,0 +1,70 @@
+"""/v1/status: the process at a glance."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from tidegate._engine import version
+from tidegate.admin.context import GenerationView, TheGateway
+from tidegate.admin.problem import ErrorView
+
+router = APIRouter(prefix="/v1/status", tags=["status"])
+
+
+class RefusalView(BaseModel):
+    """A change that was refused."""
+
+    time: datetime
+    origin: str
+    errors: list[ErrorView]
+
+
+class StatusView(BaseModel):
+    """The process at a glance; `listeners` are as the engine sees them."""
+
+    version: str
+    started: datetime
+    uptime_seconds: float
+    workers: int
+    ready: bool
+    generation: GenerationView
+    restart_required: list[str]
+    counts: dict[str, int]
+    listeners: list[dict[str, Any]]
+    refused: list[RefusalView]
+
+
+@router.get("", summary="The process at a glance")
+async def show(gateway: TheGateway) -> StatusView:
+    """Version, uptime, listeners, counts, and the changes that were refused, the newest first."""
+    live = json.loads(await asyncio.to_thread(gateway.engine.status))
+    running = gateway.running
+    plan = running.plan.data
+    return StatusView(
+        version=version(),
+        started=gateway.started,
+        uptime_seconds=(datetime.now(UTC) - gateway.started).total_seconds(),
+        workers=gateway.workers,
+        ready=gateway.ready,
+        generation=GenerationView.of(running.generation),
+        restart_required=gateway.restart_required,
+        counts={
+            "listeners": len(plan["listeners"]),
+            "routes": len(plan["routes"]),
+            "upstreams": len(plan["upstreams"]),
+            "endpoints": sum(len(upstream["endpoints"]) for upstream in plan["upstreams"]),
+        },
+        listeners=live["listeners"],
+        refused=[
+            RefusalView(
+                time=refusal.time,
+                origin=refusal.origin,
+                errors=[ErrorView.of(problem) for problem in refusal.problems],
+            )
+            for refusal in reversed(gateway.refusals)
+        ],
+    )

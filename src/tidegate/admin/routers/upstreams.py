@@ -1,0 +1,42 @@
+"""/v1/upstreams: the upstreams with the live state of their endpoints."""
+
+import asyncio
+import json
+from typing import Any
+
+from fastapi import APIRouter
+
+from tidegate.admin.context import TheGateway
+from tidegate.control.gateway import Gateway, MissingError
+
+router = APIRouter(prefix="/v1/upstreams", tags=["upstreams"])
+
+
+@router.get("", summary="The upstreams")
+async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
+    """As the engine sees them: every endpoint with its health and load."""
+    return await live_upstreams(gateway)
+
+
+@router.get("/{name}", summary="One upstream")
+async def show(gateway: TheGateway, name: str) -> dict[str, Any]:
+    """As the engine sees it, with the options it was given as `options`."""
+    upstream = await live_upstream(gateway, name)
+    planned = next(each for each in gateway.running.plan.data["upstreams"] if each["name"] == name)
+    hidden = {"name", "endpoints", "tls"}
+    return {**upstream, "options": {key: value for key, value in planned.items() if key not in hidden}}
+
+
+async def live_upstreams(gateway: Gateway) -> list[dict[str, Any]]:
+    """All upstreams with their live state."""
+    status = json.loads(await asyncio.to_thread(gateway.engine.status))
+    upstreams: list[dict[str, Any]] = status["upstreams"]
+    return upstreams
+
+
+async def live_upstream(gateway: Gateway, name: str) -> dict[str, Any]:
+    """One upstream with its live state. Raises MissingError."""
+    for upstream in await live_upstreams(gateway):
+        if upstream["name"] == name:
+            return upstream
+    raise MissingError(f"there is no upstream {name}")

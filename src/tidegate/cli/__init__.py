@@ -1,0 +1,22 @@
+"""The command line, one file per command; what a command needs is imported when it is called."""
+
+import typer
+
+from tidegate.cli import check, demo, exits, reload, route, routes, run, schema, status, version
+
+app = typer.Typer(
+    name="tidegate",
+    help="A load balancer and API gateway: configured in one readable file, changed while it runs.",
+    epilog="Exit codes: " + "; ".join(f"{code.number} {code.meaning}" for code in exits.TABLE) + ".",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run, check, demo, status, routes, route, reload, schema, version):
+    app.command(command.NAME)(command.command)
+
+
+def main() -> None:
+    """The entry point: mistakes and failures end with a sentence and an exit code, not with a traceback."""
+    with exits.explained():
+        app()

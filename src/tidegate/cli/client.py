@@ -1,0 +1,94 @@
+"""The admin API, as commands call it."""
+
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+
+from tidegate.cli import exits
+
+
+class Client:
+    """Calls the admin API of a running gateway."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        ca: Path | None = None,
+        cert: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        import httpx
+
+        from tidegate._engine import version
+
+        headers = {"User-Agent": f"tidegate-cli/{version()}"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            tls = ssl.create_default_context(cafile=ca)
+            if cert:
+                tls.load_cert_chain(cert, key)
+        except OSError as error:
+            raise exits.CommandError(
+                exits.USAGE, f"the certificates for the admin API cannot be used: {error}"
+            ) from None
+        # trust_env: a proxy that is meant for the world has no business between us and the admin API
+        self._http = httpx.Client(headers=headers, verify=tls, timeout=60, trust_env=False, **_place(url))
+        self._unreachable = (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol)
+        self._url = url
+
+    def get(self, path: str) -> Any:
+        """The resource, read from JSON. Raises CommandError."""
+        return self._call("GET", path)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """The answer to `body`. Raises CommandError."""
+        return self._call("POST", path, body)
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            response = self._http.request(method, path, json=body)
+        except self._unreachable as error:
+            raise exits.CommandError(
+                exits.UNREACHABLE,
+                f"the admin API at {self._url} cannot be reached: {error or type(error).__name__}",
+            ) from None
+        try:
+            answer = response.json()
+        except json.JSONDecodeError:
+            raise exits.CommandError(
+                exits.UNREACHABLE,
+                f"{self._url} answers {response.status_code}, but is no admin API of tidegate",
+            ) from None
+        if response.is_success:
+            return answer
+        raise _refusal(response.status_code, answer)
+
+
+def _place(url: str) -> dict[str, Any]:
+    """Where the admin API is, in httpx's words."""
+    import httpx
+
+    if url.startswith("unix:"):
+        return {
+            "base_url": "http://localhost",
+            "transport": httpx.HTTPTransport(uds=url.removeprefix("unix:")),
+        }
+    return {"base_url": url}
+
+
+def _refusal(status: int, problem: Any) -> exits.CommandError:
+    if not isinstance(problem, dict) or "detail" not in problem:
+        return exits.CommandError(exits.FAILED, f"the admin API answers {status}")
+    lines = [problem["detail"]]
+    for error in problem.get("errors", []):
+        place = ":".join(
+            str(error[part]) for part in ("file", "line", "column") if error.get(part) is not None
+        )
+        hint = f" ({error['hint']})" if error.get("hint") else ""
+        lines.append(
+            "  " + ": ".join(part for part in (place, error["path"], error["message"] + hint) if part)
+        )
+    return exits.CommandError(exits.REFUSED if problem.get("errors") else exits.FAILED, "\n".join(lines))

@@ -1,0 +1,42 @@
+"""A configuration file, as commands read it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidegate.cli import exits, output
+from tidegate.cli.excerpt import show
+
+if TYPE_CHECKING:
+    from tidegate.config.load import Loaded
+    from tidegate.config.plan import Plan
+
+
+@contextmanager
+def problems_shown() -> Iterator[None]:
+    """Show what is wrong with a configuration that is refused, and end."""
+    from tidegate.config.problem import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        show(error.problems)
+        errors = sum(problem.severity == "error" for problem in error.problems)
+        message = f"the configuration is refused: {output.counted(errors, 'error')}"
+        raise exits.CommandError(exits.REFUSED, message) from None
+
+
+def load_plan(file: Path) -> tuple["Loaded", "Plan"]:
+    """The file's configuration and its plan, checked by the engine too."""
+    from tidegate._engine import check_plan
+    from tidegate.config.load import load_file
+    from tidegate.config.plan import build_plan, problems_from_engine
+    from tidegate.config.problem import ConfigError
+
+    with problems_shown():
+        loaded = load_file(file)
+        plan = build_plan(loaded)
+        if errors := check_plan(plan.json):
+            raise ConfigError(problems_from_engine(errors, loaded.source))
+        return loaded, plan

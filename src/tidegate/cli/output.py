@@ -1,0 +1,27 @@
+"""What commands print: colours only on a terminal, and none if NO_COLOR is set (rich sees to both)."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def console(stderr: bool = False) -> "Console":
+    """The console on standard output or standard error."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def error(message: str) -> None:
+    """Say what went wrong."""
+    from rich.text import Text
+
+    console(stderr=True).print(Text.assemble(("error: ", "bold red"), message))
+
+
+def counted(number: int, name: str) -> str:
+    """How many there are: `1 route`, `2 routes`."""
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

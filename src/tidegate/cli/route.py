@@ -1,0 +1,82 @@
+"""`tidegate route`."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from tidegate.cli import exits, output
+from tidegate.cli.client import Client
+from tidegate.cli.configuration import load_plan
+from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, FromFile, Key, Token
+
+NAME = "route"
+
+Method = Annotated[str, typer.Argument(help="The request's method.")]
+Url = Annotated[str, typer.Argument(help="Its URL, like https://api.example.com/v1/users?page=2.")]
+Headers = Annotated[
+    list[str] | None, typer.Option("--header", "-H", help="A header field, `Name: value`; may be repeated.")
+]
+From = Annotated[str, typer.Option("--from", help="The client's address.")]
+Listener = Annotated[str | None, typer.Option(help="The listener that the request comes in by.")]
+
+
+def command(
+    method: Method,
+    url: Url,
+    header: Headers = None,
+    client: From = "127.0.0.1",
+    listener: Listener = None,
+    config: FromFile = None,
+    admin: AdminUrl = DEFAULT_ADMIN,
+    token: Token = None,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which route takes a request, and why the nearer ones do not. No request is sent."""
+    headers = [_field(each) for each in header or []]
+    if config:
+        answer = _explain_file(config, method, url, headers, client, listener)
+    else:
+        asked = {"method": method, "url": url, "headers": headers, "client": client, "listener": listener}
+        answer = Client(admin, token, ca, cert, key).post("/v1/routes/explain", asked)
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        _print(answer)
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise typer.BadParameter(f"{text!r} is not like 'Name: value'", param_hint="--header")
+    return name.strip(), value.strip()
+
+
+def _explain_file(config: Any, method: str, url: str, headers: Any, client: str, listener: str | None) -> Any:
+    from tidegate._engine import explain_route
+    from tidegate.control.question import question
+
+    try:
+        asked = question(method, url, headers, client, listener)
+    except ValueError as error:
+        raise exits.CommandError(exits.USAGE, str(error)) from None
+    return json.loads(explain_route(load_plan(config)[1].json, asked))
+
+
+def _print(answer: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    console = output.console()
+    if answer["route"] is None:
+        console.print("No route takes this request.", style="yellow")
+    else:
+        console.print(Text.assemble("Route ", (answer["route"], "bold green"), " takes this request."))
+    for name, value in answer["captures"].items():
+        console.print(f"  {name} = {value}", markup=False)
+    for considered in answer["considered"]:
+        sign = "✓" if considered["matched"] else "✗"
+        reason = f": {considered['reason']}" if considered["reason"] else ""
+        console.print(f"  {sign} {considered['route']}{reason}", markup=False)

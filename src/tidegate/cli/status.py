@@ -1,0 +1,93 @@
+"""`tidegate status`."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tidegate.cli import output
+from tidegate.cli.client import Client
+from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, Key, Token
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NAME = "status"
+
+
+def command(
+    admin: AdminUrl = DEFAULT_ADMIN,
+    token: Token = None,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the running gateway is doing: its listeners, upstreams and endpoints."""
+    client = Client(admin, token, ca, cert, key)
+    status, upstreams = client.get("/v1/status"), client.get("/v1/upstreams")
+    if as_json:
+        typer.echo(json.dumps({**status, "upstreams": upstreams}, indent=2))
+    else:
+        _print(status, upstreams)
+
+
+def _print(status: dict[str, Any], upstreams: list[dict[str, Any]]) -> None:
+    console = output.console()
+    state = "[green]ready[/green]" if status["ready"] else "[red]not ready[/red]"
+    console.print(
+        f"tidegate {status['version']}: {state}, up {_duration(status['uptime_seconds'])}, "
+        f"{output.counted(status['workers'], 'worker')}, generation {status['generation']['number']}"
+    )
+    if status["restart_required"]:
+        console.print(f"A restart is required for: {', '.join(status['restart_required'])}", style="yellow")
+    if status["refused"]:
+        refused = output.counted(len(status["refused"]), "refused change")
+        console.print(f"{refused}, the last at {status['refused'][0]['time']}", style="yellow")
+    console.print()
+    console.print(_table("listener", status["listeners"]))
+    console.print()
+    console.print(
+        _table(
+            "endpoint",
+            [
+                {"upstream": upstream["name"], **endpoint}
+                for upstream in upstreams
+                for endpoint in upstream["endpoints"]
+            ],
+        )
+    )
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> "Table":
+    """All plain values of the rows, a column each."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    if not rows:
+        table.add_column(f"no {title}s")
+        return table
+    columns = [name for name, value in rows[0].items() if not isinstance(value, dict | list)]
+    for name in columns:
+        table.add_column(title if name == "name" else name.replace("_", " "))
+    for row in rows:
+        table.add_row(*(_cell(row.get(name), Text) for name in columns))
+    return table
+
+
+def _cell(value: Any, text: Any) -> Any:
+    if isinstance(value, bool):
+        return text("yes", "green") if value else text("no", "dim")
+    if isinstance(value, float):
+        return text(f"{value:.1f}")
+    return text("" if value is None else str(value))
+
+
+def _duration(seconds: float) -> str:
+    days, rest = divmod(int(seconds), 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, seconds = divmod(rest, 60)
+    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (int(seconds), "s"))
+    shown = [f"{number}{unit}" for number, unit in parts if number]
+    return " ".join(shown[:2]) or "0s"

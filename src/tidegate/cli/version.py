@@ -1,0 +1,12 @@
+"""`tidegate version`."""
+
+import typer
+
+NAME = "version"
+
+
+def command() -> None:
+    """Print the version."""
+    from tidegate._engine import version
+
+    typer.echo(f"tidegate {version()}")

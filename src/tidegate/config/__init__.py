@@ -1,0 +1,1 @@
+"""The configuration: read from files, checked with every mistake named, turned into the engine's plan."""

@@ -1,0 +1,138 @@
+"""What no single option can tell: references, names, and addresses that get in each other's way."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from tidegate.config.explain import did_you_mean
+from tidegate.config.include import spelled
+from tidegate.config.model import Admin
+from tidegate.config.model.text import split_address
+from tidegate.config.problem import Problem
+from tidegate.config.tree import OptionPath, Source, find, find_texts, plain
+
+_REFERENCES = (
+    (("routes", "*", "upstream"), "upstream"),
+    (("routes", "*", "split", "*", "upstream"), "upstream"),
+    (("routes", "*", "mirror", "upstream"), "upstream"),
+    (("routes", "*", "listeners", "*"), "listener"),
+)
+_NAMED = ("listener", "route", "upstream")
+
+
+def check(source: Source) -> Iterator[Problem]:
+    """Every mistake between options. It looks at what is written, so it also works beside other mistakes."""
+    yield from _duplicate_names(source)
+    yield from _duplicate_endpoints(source)
+    yield from _unknown_references(source)
+    yield from _overlapping_addresses(source)
+    yield from _open_admin(source)
+    yield from _nothing_to_restore(source)
+
+
+def _names(source: Source, kind: str) -> Iterator[tuple[OptionPath, str]]:
+    return find_texts(source.root, (f"{kind}s", "*", "name"))
+
+
+def _duplicate_names(source: Source) -> Iterator[Problem]:
+    for kind in _NAMED:
+        first: dict[str, OptionPath] = {}
+        for path, name in _names(source, kind):
+            if name in first:
+                yield _twice(source, first[name], path, f"another {kind} is called {name!r}")
+            first.setdefault(name, path)
+
+
+def _duplicate_endpoints(source: Source) -> Iterator[Problem]:
+    first: dict[tuple[str | int, str], OptionPath] = {}
+    for path, _ in find(source.root, ("upstreams", "*", "endpoints", "*")):
+        address = source.text(path) or source.text((*path, "address"))
+        if address:
+            key = (path[1], address.lower())
+            if key in first:
+                yield _twice(source, first[key], path, f"the upstream has the endpoint {address} already")
+            first.setdefault(key, path)
+
+
+def _twice(source: Source, first: OptionPath, second: OptionPath, message: str) -> Problem:
+    return source.problem(second, message, hint=f"the first is at {_at(source, first)}")
+
+
+def _at(source: Source, path: OptionPath) -> str:
+    return spelled(source.place(path)) or ".".join(map(str, path))
+
+
+def _unknown_references(source: Source) -> Iterator[Problem]:
+    known = {kind: {name: None for _, name in _names(source, kind)} for kind in ("upstream", "listener")}
+    for pattern, kind in _REFERENCES:
+        for path, name in find_texts(source.root, pattern):
+            if name not in known[kind]:
+                hint = did_you_mean(name, list(known[kind])) or f"no {kind} has this name"
+                yield source.problem(path, f"unknown {kind} {name!r}", hint=hint)
+
+
+def _overlapping_addresses(source: Source) -> Iterator[Problem]:
+    taken: dict[int | str, list[tuple[str, OptionPath]]] = {}
+    for path, address in _addresses(source):
+        try:
+            host, port = ("", address) if address.startswith("unix:") else split_address(address)
+        except ValueError:
+            continue
+        if port == 0:
+            continue
+        for other, other_path in taken.get(port, []):
+            if _overlap(host, other):
+                message = f"{address} is taken by {'.'.join(map(str, other_path))}"
+                yield _twice(source, other_path, path, message)
+                break
+        taken.setdefault(port, []).append((host, path))
+
+
+def _addresses(source: Source) -> Iterator[tuple[OptionPath, str]]:
+    """Addresses that are listened on: the listeners' and the admin API's."""
+    yield from find_texts(source.root, ("listeners", "*", "address"))
+    if _enabled(source):
+        yield ("admin", "address"), _admin_address(source)
+
+
+def _enabled(source: Source) -> bool:
+    return not any(plain(node) is False for _, node in find(source.root, ("admin", "enabled")))
+
+
+def _admin_address(source: Source) -> str:
+    return next((text for _, text in find_texts(source.root, ("admin", "address"))), Admin().address)
+
+
+def _overlap(host: str, other: str) -> bool:
+    """Whether two hosts on one port collide. The IPv6 wildcard takes IPv4 too, as Linux does by default."""
+    return host == other or _covers(host, other) or _covers(other, host)
+
+
+def _covers(wildcard: str, host: str) -> bool:
+    return wildcard == "::" or (wildcard == "0.0.0.0" and ":" not in host)  # noqa: S104
+
+
+def _open_admin(source: Source) -> Iterator[Problem]:
+    address = _admin_address(source)
+    guards = (("admin", "token"), ("admin", "token_file"), ("admin", "tls", "client_ca"))
+    guarded = any(plain(node) for guard in guards for _, node in find(source.root, guard))
+    if _enabled(source) and not guarded and not _is_local(address):
+        yield source.problem(
+            ("admin", "address"),
+            f"the admin API refuses to start on {address} without a token or client certificates",
+            hint="give admin.token, admin.token_file or admin.tls.client_ca, or use a loopback address",
+        )
+
+
+def _is_local(address: str) -> bool:
+    if address.startswith("unix:"):
+        return True
+    try:
+        return ipaddress.ip_address(split_address(address)[0]).is_loopback
+    except ValueError:
+        return True  # not an address at all, which is told elsewhere
+
+
+def _nothing_to_restore(source: Source) -> Iterator[Problem]:
+    if source.text(("restore",)) == "last" and not source.text(("state_dir",)):
+        message = "nothing can be restored without a folder to keep it in"
+        yield source.problem(("restore",), message, hint="set state_dir")

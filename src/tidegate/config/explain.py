@@ -1,0 +1,92 @@
+"""Turns what pydantic found into what a person needs to know."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from tidegate.config.model.unit import describe
+from tidegate.config.model.walk import groups
+from tidegate.config.problem import Problem
+from tidegate.config.tree import Source
+
+_EXPECTED: Mapping[str, str] = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "tuple_type": "a list",
+    "dict_type": "a mapping (name: value)",
+    "model_type": "options (name: value)",
+    "model_attributes_type": "options (name: value)",
+    "literal_error": "{expected}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
+    "string_too_short": "a text of at least {min_length} characters",
+    "string_too_long": "a text of at most {max_length} characters",
+    "too_short": "at least {min_length} item(s)",
+    "string_unicode": "text that is valid Unicode",
+}
+
+
+def explain(error: ValidationError, source: Source) -> list[Problem]:
+    """Every mistake in plain words, with its place and, for a misspelt word, what may be meant."""
+    return [_problem(details, source) for details in error.errors(include_url=False)]
+
+
+def _problem(details: ErrorDetails, source: Source) -> Problem:
+    path = tuple(step for step in details["loc"] if step != "[key]")
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        hint = did_you_mean(str(path[-1]), _siblings(path)) or _known(_siblings(path))
+        return source.problem(path, "unknown option", hint=hint, key=True)
+    if kind == "missing":
+        return source.problem(path, "is required")
+    return source.problem(path, _message(details), hint=_hint(details), key="[key]" in details["loc"])
+
+
+def _message(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    if details["type"] == "value_error":
+        return str(context["error"])
+    expected = _EXPECTED.get(details["type"])
+    if expected is None:
+        return details["msg"]
+    if details["type"] == "literal_error":
+        expected = "one of " + context["expected"].replace("'", "").replace(" or ", ", ")
+    return f"expected {expected.format(**context)}; found {describe(details['input'])}"
+
+
+def _hint(details: ErrorDetails) -> str | None:
+    found = details["input"]
+    if details["type"] == "literal_error" and isinstance(found, str):
+        words = details.get("ctx", {})["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        return did_you_mean(found, words)
+    if details["type"] == "tuple_type" and isinstance(found, str):
+        return f"write [{found}]"
+    if details["type"] == "string_type" and isinstance(found, int | float):
+        return "put it in quotes"
+    return None
+
+
+def _siblings(path: tuple[str | int, ...]) -> list[str]:
+    """The names of the options at the level of `path`."""
+    group = groups().get(tuple("*" if isinstance(step, int) else step for step in path[:-1]))
+    return list(group.model_fields) if group else []
+
+
+def did_you_mean(word: str, known: list[str]) -> str | None:
+    """A question that names the word nearest to a misspelt one."""
+    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else None
+
+
+def _known(names: list[str]) -> str | None:
+    return f"known here: {', '.join(names)}" if names else None

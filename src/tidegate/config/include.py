@@ -1,0 +1,146 @@
+"""Reads a file and the files that it includes into one tree."""
+
+import glob
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tidegate.config.model.file import STANDARD_OUTPUT
+from tidegate.config.model.walk import file_options
+from tidegate.config.problem import ConfigError, Problem
+from tidegate.config.syntax import parse
+from tidegate.config.tree import (
+    Entry,
+    ListNode,
+    MappingNode,
+    Node,
+    OptionPath,
+    Place,
+    Scalar,
+    dotted,
+    find,
+)
+from tidegate.config.variables import expand_variables
+
+
+class Reader:
+    """Collects what files say, which files they are, and what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.files: set[Path] = set()
+        self.problems: list[Problem] = []
+        self._environ = environ
+
+    def read(self, path: Path) -> Node:
+        """The tree of the file at `path`, included files joined in."""
+        file = _absolute(str(path), Path.cwd())
+        return self._read(file, Place(file), ())
+
+    def _read(self, path: Path, named_at: Place, including: tuple[Path, ...]) -> Node:
+        empty = MappingNode({}, Place(path))
+        if path in including:
+            chain = " includes ".join(str(file) for file in (*including[including.index(path) :], path))
+            self._fail(named_at, f"a file includes itself: {chain}")
+            return empty
+        self.files.add(path)
+        try:
+            root = parse(read_text(path), path)
+        except OSError as error:
+            self._fail(named_at, f"cannot read {path}: {reason(error)}")
+            return empty
+        except ConfigError as error:
+            self.problems += error.problems
+            return empty
+        if not isinstance(root, MappingNode):
+            self._fail(root.place, "expected options (name: value) at the top of the file")
+            return empty
+        root.entries.pop("$schema", None)
+        self.problems += expand_variables(root, self._environ)
+        resolve_paths(root, path.parent)
+        return self._with_included(root, path, including)
+
+    def _with_included(self, root: MappingNode, path: Path, including: tuple[Path, ...]) -> MappingNode:
+        include = root.entries.pop("include", None)
+        for pattern in self._patterns(include.node if include else None):
+            for file in self._matches(pattern, path):
+                included = self._read(file, pattern.place, (*including, path))
+                if isinstance(included, MappingNode):
+                    root = self._joined(root, included, ())
+        return root
+
+    def _patterns(self, node: Node | None) -> Iterator[Scalar]:
+        for item in node.items if isinstance(node, ListNode) else [node]:
+            if (
+                isinstance(item, Scalar)
+                and isinstance(item.value, str)
+                and item.value
+                and "\0" not in item.value
+            ):
+                yield item
+            elif item is not None:
+                self._fail(item.place, "expected the path of a file", "include")
+
+    def _matches(self, pattern: Scalar, includer: Path) -> list[Path]:
+        """The files a pattern stands for, without the one it is written in; a path stands for itself."""
+        if not glob.has_magic(pattern.value):
+            return [_absolute(pattern.value, includer.parent)]
+        names = glob.glob(pattern.value, root_dir=includer.parent, recursive=True)  # noqa: PTH207
+        files = (_absolute(name, includer.parent) for name in sorted(names))
+        return [file for file in files if file.is_file() and file != includer]
+
+    def _joined(self, first: MappingNode, second: MappingNode, path: OptionPath) -> MappingNode:
+        """Both mappings in one: lists are joined, and so are the mappings inside."""
+        entries = dict(first.entries)
+        for name, (key, node) in second.entries.items():
+            known = entries.get(name)
+            if known is None:
+                entries[name] = Entry(key, node)
+            elif isinstance(known.node, MappingNode) and isinstance(node, MappingNode):
+                entries[name] = Entry(known.key, self._joined(known.node, node, (*path, name)))
+            elif isinstance(known.node, ListNode) and isinstance(node, ListNode):
+                entries[name] = Entry(known.key, ListNode([*known.node.items, *node.items], known.node.place))
+            else:
+                self._fail(key, f"is set twice; the first is at {spelled(known.key)}", dotted((*path, name)))
+        return MappingNode(entries, first.place)
+
+    def _fail(self, place: Place, message: str, path: str = "") -> None:
+        self.problems.append(Problem(message, path, *place))
+
+
+def resolve_paths(root: Node, base: Path) -> None:
+    """Make the files that options in `root` name absolute: they are relative to the folder `base`."""
+    for pattern in file_options():
+        for _, node in find(root, pattern):
+            if (
+                isinstance(node, Scalar)
+                and isinstance(node.value, str)
+                and node.value not in {"", STANDARD_OUTPUT}
+            ):
+                node.value = str(_absolute(node.value, base))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8.
+
+    Raises OSError if it cannot be read and ConfigError if it is not UTF-8.
+    """
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem("not a text file in UTF-8", "", path, line)]) from None
+
+
+def reason(error: OSError) -> str:
+    """Why a file cannot be read, in few words."""
+    return (error.strerror or str(error)).lower()
+
+
+def spelled(place: Place) -> str:
+    """A place as it is mentioned inside a message."""
+    return ":".join(str(part) for part in place if part is not None)
+
+
+def _absolute(name: str, base: Path) -> Path:
+    return Path(os.path.normpath(base / name))

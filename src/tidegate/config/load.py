@@ -1,0 +1,90 @@
+"""Loads a configuration: read, checked as a whole, with every mistake named at once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tidegate.config.check import check
+from tidegate.config.collector import collector_paused
+from tidegate.config.default import default_config
+from tidegate.config.explain import explain
+from tidegate.config.include import Reader, resolve_paths
+from tidegate.config.material import read_material
+from tidegate.config.model import Config
+from tidegate.config.problem import ConfigError, Problem
+from tidegate.config.tree import NOWHERE, Entry, MappingNode, Node, Source, plain, planted
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration without mistakes."""
+
+    config: Config
+    """All options; paths of files are absolute."""
+    source: Source
+    """Where each option is written."""
+    files: frozenset[Path]
+    """Every file that was read: the configuration, what it includes, and the files that its options name."""
+    contents: Mapping[Path, bytes]
+    """What the files that options name held when they were checked."""
+    warnings: tuple[Problem, ...] = ()
+    """What should be looked at, but keeps nothing from starting."""
+
+
+def load_file(path: Path) -> Loaded:
+    """Load the file at `path` (YAML, TOML or JSON by its ending), with what it includes.
+
+    Raises ConfigError with every mistake.
+    """
+    with collector_paused():
+        reader = Reader(os.environ)
+        root = reader.read(path)
+        return _load(root, frozenset(reader.files), reader.problems)
+
+
+def load_data(data: dict[str, Any], base: Path) -> Loaded:
+    """Load bare data, as the admin API gets it; files are relative to the folder `base`.
+
+    Variables and includes belong to files: a `${VAR}` stays as it is, `include` is an error.
+    Raises ConfigError with every mistake.
+    """
+    problems = []
+    with collector_paused():
+        root = MappingNode({name: Entry(NOWHERE, planted(value)) for name, value in data.items()}, NOWHERE)
+        root.entries.pop("$schema", None)
+        include = root.entries.pop("include", None)
+        if include and plain(include.node):
+            problems.append(Problem("files can be included only from a file", "include"))
+        resolve_paths(root, base.absolute())
+        return _load(root, frozenset(), problems)
+
+
+def load_default() -> Loaded:
+    """Load what runs when nothing is configured."""
+    return load_data(default_config().model_dump(mode="json"), Path())
+
+
+def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded:
+    source = Source(root)
+    config = None
+    try:
+        config = Config.model_validate(plain(root))
+    except ValidationError as error:
+        told = {problem.path for problem in problems}
+        problems += [problem for problem in explain(error, source) if problem.path not in told]
+    problems += check(source)
+    material = read_material(source)
+    problems = _in_order([*problems, *material.problems])
+    if config is None or any(problem.severity == "error" for problem in problems):
+        raise ConfigError(problems)
+    return Loaded(config, source, files | material.contents.keys(), material.contents, tuple(problems))
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """Problems as they follow one another in the files, the first file first."""
+    files = list(dict.fromkeys(problem.file for problem in problems))
+    return sorted(problems, key=lambda p: (files.index(p.file), p.line or 0, p.column or 0))

@@ -1,0 +1,84 @@
+"""The configuration as models: every option with its type, its default and its meaning.
+
+All but `CONTROL_PLANE_ONLY` mirror the plan in `crates/core/src/plan`, field by field; a contract test
+compares the two.
+"""
+
+from tidegate.config.model.admin import Admin, AdminTls
+from tidegate.config.model.config import CONTROL_PLANE_ONLY, Config
+from tidegate.config.model.listener import (
+    Certificate,
+    ClientAuth,
+    Listener,
+    ListenerLimits,
+    ListenerTimeouts,
+    ListenerTls,
+)
+from tidegate.config.model.log import AccessLog, Log
+from tidegate.config.model.options import Options
+from tidegate.config.model.route import (
+    FieldMatch,
+    HeaderEdits,
+    Mirror,
+    PathMatch,
+    Redirect,
+    RegexRewrite,
+    Respond,
+    Retry,
+    Rewrite,
+    Route,
+    RouteLimits,
+    RouteMatch,
+    Split,
+)
+from tidegate.config.model.upstream import (
+    Balance,
+    Endpoint,
+    HashKey,
+    Health,
+    HealthHttp,
+    PassiveHealth,
+    Pool,
+    Upstream,
+    UpstreamTimeouts,
+    UpstreamTls,
+)
+
+__all__ = [
+    "CONTROL_PLANE_ONLY",
+    "AccessLog",
+    "Admin",
+    "AdminTls",
+    "Balance",
+    "Certificate",
+    "ClientAuth",
+    "Config",
+    "Endpoint",
+    "FieldMatch",
+    "HashKey",
+    "HeaderEdits",
+    "Health",
+    "HealthHttp",
+    "Listener",
+    "ListenerLimits",
+    "ListenerTimeouts",
+    "ListenerTls",
+    "Log",
+    "Mirror",
+    "Options",
+    "PassiveHealth",
+    "PathMatch",
+    "Pool",
+    "Redirect",
+    "RegexRewrite",
+    "Respond",
+    "Retry",
+    "Rewrite",
+    "Route",
+    "RouteLimits",
+    "RouteMatch",
+    "Split",
+    "Upstream",
+    "UpstreamTimeouts",
+    "UpstreamTls",
+]

@@ -1,0 +1,99 @@
+"""Listeners: sockets that accept client connections, and what a client may cost."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tidegate.config.model.file import DerPath, PemPath
+from tidegate.config.model.options import Options
+from tidegate.config.model.text import ListenAddress, Name, Network, NumberAsText
+from tidegate.config.model.unit import Positive, Size, Timeout
+
+HttpVersion = Literal["http1", "http2"]
+TlsVersion = Annotated[Literal["1.2", "1.3"], NumberAsText]
+
+
+class Certificate(Options):
+    """A certificate chain with its key."""
+
+    cert: PemPath = Field(examples=["cert.pem"])
+    """Path of the chain, leaf first, in PEM."""
+    key: PemPath = Field(examples=["key.pem"])
+    """Path of the leaf's private key, in PEM."""
+    ocsp: DerPath | None = Field(default=None, examples=["ocsp.der"])
+    """Path of an OCSP response (RFC 6960) in DER, stapled to the certificate."""
+
+
+class ClientAuth(Options):
+    """Mutual TLS: which client certificates are accepted."""
+
+    ca: PemPath = Field(examples=["clients-ca.pem"])
+    """Path of the certificate authorities, in PEM, that clients' certificates must chain to."""
+    mode: Literal["require", "optional"] = "require"
+    """`require`: no certificate, no connection; `optional`: a certificate that is shown must be valid."""
+
+
+class ListenerTls(Options):
+    """TLS on a listener."""
+
+    certificates: tuple[Certificate, ...] = Field(
+        min_length=1, examples=[[{"cert": "cert.pem", "key": "key.pem"}]]
+    )
+    """Certificates, chosen by SNI; the first serves clients that name no known host."""
+    min_version: TlsVersion = "1.2"
+    """The oldest version of TLS that is accepted."""
+    client_auth: ClientAuth | None = None
+    """Whether clients are asked for a certificate; null: they are not."""
+    session_tickets: bool = True
+    """Whether session tickets are issued, so that a session can be resumed (RFC 8446 section 2.2)."""
+
+
+class ListenerLimits(Options):
+    """What one client may cost. Each limit answers with its own error."""
+
+    connections: Positive = 65536
+    """Open connections on this listener, over all workers."""
+    connections_per_client: Positive = 4096
+    """Open connections of one client address on this listener."""
+    header_bytes: Size = Field(default=64 << 10, ge=1024)
+    """Bytes of a request's head: request line and all fields."""
+    header_count: Positive = 100
+    """Number of fields in a request."""
+    uri_length: Size = Field(default=8 << 10, ge=64)
+    """Bytes of a request target."""
+    streams: Positive = 256
+    """Concurrent streams of one HTTP/2 connection."""
+
+
+class ListenerTimeouts(Options):
+    """How long a client may take."""
+
+    handshake: Timeout = 10_000
+    """TLS handshake, and the first bytes that tell the protocol."""
+    header_read: Timeout = 10_000
+    """From a request's first byte to the end of its head."""
+    request_body: Timeout = 30_000
+    """Longest silence while a request's body is read."""
+    write: Timeout = 60_000
+    """Longest time that a client takes none of a response."""
+    idle: Timeout = 75_000
+    """How long a connection may stay open without a request."""
+
+
+class Listener(Options):
+    """A socket that accepts client connections."""
+
+    name: Name = Field(examples=["web"])
+    """Unique name; the identity that survives a reload."""
+    address: ListenAddress
+    """`ip:port`, `[ipv6]:port` or `unix:/path`."""
+    protocols: tuple[HttpVersion, ...] = Field(default=("http1", "http2"), min_length=1)
+    """Versions of HTTP that are spoken; over TLS they are what ALPN offers."""
+    tls: ListenerTls | None = None
+    """TLS settings; null: plain text."""
+    trusted_proxies: tuple[Network, ...] = Field(default=(), examples=[["10.0.0.0/8"]])
+    """Peers whose `X-Forwarded-*` and `Forwarded` fields are believed."""
+    limits: ListenerLimits = ListenerLimits()
+    """What one client may cost."""
+    timeouts: ListenerTimeouts = ListenerTimeouts()
+    """How long a client may take."""

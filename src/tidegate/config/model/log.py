@@ -1,0 +1,26 @@
+"""Logs: of the process, and of the requests."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tidegate.config.model.file import OutputPath
+from tidegate.config.model.options import Options
+
+
+class Log(Options):
+    """The log of the process itself, on standard error."""
+
+    level: Literal["error", "warn", "info", "debug", "trace"] = "info"
+    """The least severe level that is kept."""
+    format: Literal["text", "json"] = "text"
+    """Shape of a line: for people, or one JSON object a line."""
+
+
+class AccessLog(Options):
+    """The access log: one line per finished request."""
+
+    format: Literal["json", "combined"] = "json"
+    """Shape of a line: one JSON object, or the combined log format of Apache and nginx."""
+    path: OutputPath = Field(default="-", examples=["/var/log/tidegate/access.log"])
+    """A file's path; `-` is standard output."""

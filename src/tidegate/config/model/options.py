@@ -1,0 +1,38 @@
+"""What all models of the configuration have in common."""
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """A group of options: unknown names are errors, values never change, docstrings are descriptions."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Options never change, so a default need not be copied each time it is used."""
+        return self
+
+    def given(self, names: Iterable[str]) -> list[str]:
+        """Those of `names` that have a value."""
+        return [name for name in names if getattr(self, name) is not None]
+
+    def require_exactly_one(self, *names: str) -> None:
+        """Raise ValueError unless exactly one of `names` has a value."""
+        given = self.given(names)
+        if len(given) != 1:
+            found = f"found {' and '.join(given)}" if given else "found none"
+            raise ValueError(f"expected exactly one of {', '.join(names)}; {found}")
+
+    def require_at_most_one(self, *names: str) -> None:
+        """Raise ValueError if more than one of `names` has a value."""
+        given = self.given(names)
+        if len(given) > 1:
+            raise ValueError(f"expected at most one of {', '.join(names)}; found {' and '.join(given)}")

@@ -1,0 +1,229 @@
+"""Routes: what is done with which request."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tidegate.config.model.options import Options
+from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
+from tidegate.config.model.unit import Count, Positive, Size, Timeout
+
+
+class PathMatch(Options):
+    """Condition on the path: exactly one option is given."""
+
+    exact: AbsolutePath | None = Field(default=None, examples=["/status"])
+    """The whole path."""
+    prefix: AbsolutePath | None = Field(default=None, examples=["/v1"])
+    """A prefix that ends on a segment border: `/v1` takes `/v1` and `/v1/x`, not `/v10`."""
+    regex: str | None = Field(default=None, min_length=1, examples=["/items/(?<id>[0-9]+)"])
+    """A regular expression for the whole path; its named groups can be used in rewrites."""
+    template: AbsolutePath | None = Field(default=None, examples=["/users/{id}/files/{*rest}"])
+    """Segments with captures: `/users/{id}/files/{*rest}`."""
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        self.require_exactly_one("exact", "prefix", "regex", "template")
+        return self
+
+
+class FieldMatch(Options):
+    """Condition on a named value: exactly one of `exact`, `prefix`, `regex` and `present` is given."""
+
+    name: str = Field(min_length=1, examples=["x-team"])
+    """Name of the header field (in any case), query parameter or cookie."""
+    exact: FieldValue | None = Field(default=None, examples=["blue"])
+    """The whole value."""
+    prefix: FieldValue | None = Field(default=None, examples=["bl"])
+    """The value's beginning."""
+    regex: str | None = Field(default=None, min_length=1, examples=["blue|green"])
+    """A regular expression for the whole value."""
+    present: bool | None = Field(default=None, examples=[True])
+    """Whether it is there at all."""
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        self.require_exactly_one("exact", "prefix", "regex", "present")
+        return self
+
+
+class RouteMatch(Options):
+    """Which requests a route takes: all given conditions must hold."""
+
+    hosts: tuple[HostPattern, ...] = Field(default=(), examples=[["api.example.com", "*.example.com"]])
+    """Host names: exact or with one leading wildcard; empty: any."""
+    path: PathMatch | None = None
+    """Condition on the path; null: any."""
+    methods: tuple[Method, ...] = Field(default=(), examples=[["GET", "HEAD"]])
+    """Methods; empty: any."""
+    headers: tuple[FieldMatch, ...] = Field(default=(), examples=[[{"name": "x-team", "exact": "blue"}]])
+    """Conditions on header fields."""
+    query: tuple[FieldMatch, ...] = Field(default=(), examples=[[{"name": "debug", "present": True}]])
+    """Conditions on query parameters."""
+    cookies: tuple[FieldMatch, ...] = Field(default=(), examples=[[{"name": "beta", "exact": "on"}]])
+    """Conditions on cookies."""
+
+
+class Split(Options):
+    """One share of a weighted split."""
+
+    upstream: Name = Field(examples=["canary"])
+    """Where this share goes."""
+    weight: Count = 1
+    """Its weight beside the others'."""
+
+
+class Redirect(Options):
+    """Answer with a redirect; what is not given stays as requested."""
+
+    status: Literal[301, 302, 303, 307, 308] = 308
+    """Status code."""
+    scheme: Literal["http", "https"] | None = Field(default=None, examples=["https"])
+    """Scheme to redirect to; null: the request's."""
+    host: FieldValue | None = Field(default=None, min_length=1, examples=["www.example.com"])
+    """Host, and port where it is not the scheme's own."""
+    path: AbsolutePath | None = Field(default=None, examples=["/users/{id}"])
+    """The whole path, with `{captures}`."""
+    prefix: AbsolutePath | None = Field(default=None, examples=["/v2"])
+    """What takes the place of the matched prefix."""
+    strip_query: bool = False
+    """Whether the query is left out."""
+
+    @model_validator(mode="after")
+    def _goes_elsewhere(self) -> Self:
+        self.require_at_most_one("path", "prefix")
+        if not self.given(("scheme", "host", "path", "prefix")) and not self.strip_query:
+            raise ValueError("expected at least one of scheme, host, path, prefix and strip_query")
+        return self
+
+
+class Respond(Options):
+    """Answer with a fixed response."""
+
+    status: int = Field(default=200, ge=200, le=599)
+    """Status code."""
+    headers: dict[FieldName, FieldValue] = Field(default={}, examples=[{"content-type": "text/plain"}])
+    """Header fields."""
+    body: str = Field(default="", examples=["gone for lunch"])
+    """Body."""
+
+
+class RegexRewrite(Options):
+    """Replace every match of a pattern in the path."""
+
+    pattern: str = Field(min_length=1, examples=["^/old/(.*)$"])
+    """A regular expression."""
+    replacement: str = Field(examples=["/new/$1"])
+    """The replacement; `$1` and `$name` stand for groups."""
+
+
+class Rewrite(Options):
+    """Changes of a request's target. At most one of `prefix`, `path` and `regex` is given."""
+
+    prefix: AbsolutePath | None = Field(default=None, examples=["/"])
+    """What takes the place of the matched prefix."""
+    path: AbsolutePath | None = Field(default=None, examples=["/users/{id}"])
+    """The whole path, with `{captures}`."""
+    regex: RegexRewrite | None = None
+    """Replace by regular expression."""
+    host: FieldValue | None = Field(default=None, min_length=1, examples=["app.internal"])
+    """The `Host` sent upstream; null: the client's."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        self.require_at_most_one("prefix", "path", "regex")
+        return self
+
+
+class HeaderEdits(Options):
+    """Changes of header fields, done in the order remove, set, add."""
+
+    set: dict[FieldName, FieldValue] = Field(default={}, examples=[{"x-frame-options": "DENY"}])
+    """Fields that get exactly this value."""
+    add: dict[FieldName, FieldValue] = Field(default={}, examples=[{"vary": "accept"}])
+    """Fields that get this value beside those they have."""
+    remove: tuple[FieldName, ...] = Field(default=(), examples=[["server"]])
+    """Fields that are taken away."""
+
+
+class Mirror(Options):
+    """Send a copy of each request elsewhere and forget the answer."""
+
+    upstream: Name = Field(examples=["shadow"])
+    """Where the copies go."""
+    percent: float = Field(default=100.0, ge=0, le=100)
+    """Share of requests that are copied, 0 to 100."""
+
+
+class Retry(Options):
+    """When a failed try is repeated."""
+
+    attempts: Positive = 2
+    """Tries in all, the first included; 1: never repeat."""
+    per_try_timeout: Timeout | None = Field(default=None, examples=["2s"])
+    """From sending a try to its response's head, at most; null: only the upstream's `response` timeout."""
+
+
+class RouteLimits(Options):
+    """What a request may cost."""
+
+    body: Size | None = 1 << 30
+    """Bytes of a request's body; null: no bound."""
+
+
+class Route(Options):
+    """What is done with the requests that match.
+
+    Exactly one of `upstream`, `split`, `redirect` and `respond` is given.
+    """
+
+    name: Name = Field(examples=["api"])
+    """Unique name; the identity that survives a reload."""
+    listeners: tuple[Name, ...] = Field(default=(), examples=[["web"]])
+    """Names of the listeners this route serves; empty: all."""
+    match: RouteMatch = RouteMatch()
+    """Which requests it takes."""
+    upstream: Name | None = Field(default=None, examples=["app"])
+    """Action: send to this upstream."""
+    split: tuple[Split, ...] | None = Field(
+        default=None,
+        min_length=1,
+        examples=[[{"upstream": "app", "weight": 9}, {"upstream": "canary", "weight": 1}]],
+    )
+    """Action: share out between upstreams by weight."""
+    redirect: Redirect | None = Field(default=None, examples=[{"scheme": "https"}])
+    """Action: answer with a redirect."""
+    respond: Respond | None = None
+    """Action: answer with a fixed response."""
+    rewrite: Rewrite | None = None
+    """Changes of the request's target before it is sent upstream."""
+    request_headers: HeaderEdits = HeaderEdits()
+    """Changes of the request's fields."""
+    response_headers: HeaderEdits = HeaderEdits()
+    """Changes of the response's fields."""
+    mirror: Mirror | None = None
+    """Send a copy of each request elsewhere and forget the answer."""
+    timeout: Timeout | None = Field(default=None, examples=["30s"])
+    """Longest time from the request's head to the response's end, all tries included; null: no bound."""
+    retry: Retry = Retry()
+    """When a failed try is repeated."""
+    limits: RouteLimits = RouteLimits()
+    """What a request may cost."""
+
+    @model_validator(mode="after")
+    def _one_action(self) -> Self:
+        self.require_exactly_one("upstream", "split", "redirect", "respond")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Self:
+        if self.split and not any(share.weight for share in self.split):
+            raise ValueError("expected a split with at least one weight above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _prefix_to_replace(self) -> Self:
+        replaces = (self.rewrite and self.rewrite.prefix) or (self.redirect and self.redirect.prefix)
+        if replaces and not (self.match.path and self.match.path.prefix):
+            raise ValueError("a prefix can be replaced only where match.path.prefix matched one")
+        return self

@@ -1,0 +1,153 @@
+"""Texts with rules: addresses, host names, field names and values, methods, paths."""
+
+import ipaddress
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from tidegate.config.model.unit import describe
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
+_HOST = re.compile(
+    r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?", re.ASCII
+)
+_PORT = re.compile(r"\d{1,5}", re.ASCII)
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Host (an IPv6 address without its brackets) and port of `host:port`.
+
+    Raises ValueError if it is not of that form.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not _PORT.fullmatch(port) or int(port) > 65535:
+        raise ValueError(
+            f"expected an address with a port, like 127.0.0.1:8080 or [::1]:8080; found {text!r}"
+        )
+    if host.startswith("[") and host.endswith("]"):
+        return _ipv6(host[1:-1]), int(port)
+    if ":" in host:
+        raise ValueError(f"expected an IPv6 address in brackets, like [::1]:8080; found {text!r}")
+    return host, int(port)
+
+
+def _ipv6(text: str) -> str:
+    try:
+        return str(ipaddress.IPv6Address(text))
+    except ValueError:
+        raise ValueError(f"expected an IPv6 address between [ and ]; found {text!r}") from None
+
+
+def _socket_path(text: str) -> str:
+    if not text.startswith("unix:/") or "\0" in text or len(text.encode()) > 112:
+        raise ValueError(f"expected unix: and an absolute path of at most 107 bytes; found {text!r}")
+    return text
+
+
+def _listen_address(text: str) -> str:
+    if text.startswith("unix:"):
+        return _socket_path(text)
+    host, port = split_address(text)
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        hint = f"write 0.0.0.0:{port} for all interfaces" if host in {"", "*"} else "write its IP address"
+        raise ValueError(f"expected an IP address and a port; found {text!r}; {hint}") from None
+    return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
+
+
+def _endpoint_address(text: str) -> str:
+    if text.startswith("unix:"):
+        return _socket_path(text)
+    host, port = split_address(text)
+    if port == 0:
+        raise ValueError(f"expected a port from 1 to 65535; found {text!r}")
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        last_label = host.rpartition(".")[2]
+        if not _HOST.fullmatch(host.lower()) or len(host) > 253 or last_label.isdecimal():
+            raise ValueError(
+                f"expected an IP address or a host name before the port; found {text!r}"
+            ) from None
+        return f"{host.lower()}:{port}"
+    return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"expected a network like 10.0.0.0/8 or fd00::/8; found {text!r}") from None
+
+
+def _host_pattern(text: str) -> str:
+    host = text.lower()
+    bare = host.removeprefix("*.")
+    if host.startswith("[") and host.endswith("]"):
+        return f"[{_ipv6(host[1:-1])}]"
+    if not _HOST.fullmatch(bare) or len(bare) > 253:
+        raise ValueError(
+            f"expected a host name like api.example.com or *.example.com, without a port; found {text!r}"
+        )
+    return host
+
+
+def _token(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise ValueError(f"expected a name of letters, digits and - (RFC 9110 section 5.6.2); found {text!r}")
+    return text
+
+
+def _field_value(text: str) -> str:
+    if _has_control(text.replace("\t", " ")):
+        raise ValueError("expected a field value without control characters (RFC 9110 section 5.5)")
+    return text
+
+
+def _has_control(text: str) -> bool:
+    return any(char < " " or char == "\x7f" for char in text)
+
+
+def _absolute_path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError(f"expected a path that starts with /; found {text!r}")
+    if _has_control(text):
+        raise ValueError(f"expected a path without control characters; found {text!r}")
+    return text
+
+
+def _number_as_text(value: Any) -> Any:
+    """YAML reads `1.2` as a number where a text is meant."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _name(text: str) -> str:
+    if not text.strip() or _has_control(text):
+        raise ValueError(f"expected a name; found {describe(text)}")
+    return text
+
+
+NumberAsText = BeforeValidator(_number_as_text)
+"""Takes a number for the text that it is written as."""
+
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_name)]
+"""An identity: what references, metrics and log lines call a thing."""
+
+Token = Annotated[str, AfterValidator(_token)]
+"""A word as protocols allow it (RFC 9110 section 5.6.2)."""
+
+ListenAddress = Annotated[str, AfterValidator(_listen_address), Field(examples=["0.0.0.0:8080"])]
+EndpointAddress = Annotated[str, AfterValidator(_endpoint_address), Field(examples=["127.0.0.1:9001"])]
+Network = Annotated[str, AfterValidator(_network), Field(examples=["10.0.0.0/8"])]
+HostPattern = Annotated[str, AfterValidator(_host_pattern), Field(examples=["api.example.com"])]
+Method = Annotated[Token, AfterValidator(str.upper), Field(examples=["GET"])]
+FieldName = Annotated[Token, Field(examples=["x-team"])]
+FieldValue = Annotated[
+    str,
+    AfterValidator(_field_value),
+    NumberAsText,
+    WithJsonSchema({"type": ["string", "number"]}, mode="validation"),
+]
+AbsolutePath = Annotated[str, AfterValidator(_absolute_path), Field(examples=["/v1"])]

@@ -1,0 +1,189 @@
+"""Upstreams: groups of endpoints that serve the same thing."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from tidegate.config.model.file import PemPath
+from tidegate.config.model.options import Options
+from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, FieldValue, Name
+from tidegate.config.model.unit import Count, Duration, Positive, Timeout
+
+BalancePolicy = Literal["round_robin", "random", "least_request", "consistent_hash"]
+
+
+class HashKey(Options):
+    """What is hashed: exactly one option is given."""
+
+    header: FieldName | None = Field(default=None, examples=["x-user"])
+    """A header field's value."""
+    cookie: FieldName | None = Field(default=None, examples=["session"])
+    """A cookie's value."""
+    path: Literal[True] | None = Field(default=None, examples=[True])
+    """The path without its query."""
+    client_address: Literal[True] | None = Field(default=None, examples=[True])
+    """The client's address."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        self.require_exactly_one("header", "cookie", "path", "client_address")
+        return self
+
+
+class Balance(Options):
+    """How an endpoint is picked. A policy's name alone stands for the policy with its defaults."""
+
+    policy: BalancePolicy = "least_request"
+    """`round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
+    by weight) or `consistent_hash` (a ring of hashes with bounded load)."""
+    choices: Positive | None = Field(default=None, examples=[2])
+    """`least_request`: how many endpoints are drawn and compared; null: all up to 16, beyond that 2."""
+    hash: HashKey | None = None
+    """`consistent_hash`: what is hashed."""
+    load_bound: float = Field(default=1.25, ge=1, le=1000)
+    """`consistent_hash`: an endpoint carries at most this multiple of the mean load
+    (Mirrokni et al., 2016)."""
+
+    @model_validator(mode="after")
+    def _hash_with_its_policy(self) -> Self:
+        if (self.policy == "consistent_hash") != (self.hash is not None):
+            raise ValueError("expected hash with the policy consistent_hash, and only there")
+        return self
+
+
+class Endpoint(Options):
+    """A member of an upstream. An address alone stands for an endpoint with the defaults."""
+
+    address: EndpointAddress
+    """`ip:port`, `[ipv6]:port`, `host:port` or `unix:/path`; the identity within its upstream."""
+    weight: Count = 1
+    """Its share of the load beside the others'."""
+    drain: bool = False
+    """Whether it gets no new requests while those it has are finished."""
+
+
+class UpstreamTls(Options):
+    """TLS towards the endpoints."""
+
+    verify: bool = True
+    """Whether the endpoint's certificate is checked."""
+    ca: PemPath | None = Field(default=None, examples=["internal-ca.pem"])
+    """Path of the certificate authorities to check against, in PEM; null: the system's."""
+    server_name: str | None = Field(default=None, min_length=1, examples=["app.internal"])
+    """Name for SNI and for the check; null: the endpoint's own host."""
+    cert: PemPath | None = Field(default=None, examples=["client.pem"])
+    """Path of the client certificate chain, in PEM."""
+    key: PemPath | None = Field(default=None, examples=["client-key.pem"])
+    """Path of its private key, in PEM."""
+
+    @model_validator(mode="after")
+    def _cert_with_key(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("expected cert and key together")
+        return self
+
+
+class Pool(Options):
+    """Connections kept for reuse."""
+
+    idle_timeout: Duration = 55_000
+    """How long an unused connection is kept."""
+    max_age: Duration = 3_600_000
+    """How long a connection is used for new requests."""
+    max_idle: Count = 512
+    """Unused connections kept for one endpoint by one worker."""
+    max_connections: Positive | None = Field(default=None, examples=[1000])
+    """Open connections to one endpoint, over all workers; null: no bound."""
+
+
+class UpstreamTimeouts(Options):
+    """How long an endpoint may take."""
+
+    connect: Timeout = 5_000
+    """To connect, TLS handshake included."""
+    response: Timeout = 60_000
+    """From the request's end to the response's head."""
+    idle: Timeout = 60_000
+    """Longest silence while a body is transferred."""
+
+
+class HealthHttp(Options):
+    """Active check by HTTP."""
+
+    path: AbsolutePath = Field(default="/", examples=["/healthz"])
+    """Request target."""
+    host: FieldValue | None = Field(default=None, examples=["app.internal"])
+    """`Host` field; null: the endpoint's address."""
+    statuses: tuple[Annotated[int, Field(ge=200, le=599)], ...] = Field(default=(), examples=[[200, 204]])
+    """Status codes that pass; empty: 200 to 299."""
+
+
+class PassiveHealth(Options):
+    """Passive health: an endpoint that keeps failing to connect rests for a growing interval."""
+
+    failures: Positive = 3
+    """Connect failures in a row before the first rest."""
+    rest: Timeout = 1_000
+    """The first rest; each further one is twice as long."""
+    max_rest: Timeout = 60_000
+    """The longest rest."""
+
+    @model_validator(mode="after")
+    def _rest_grows(self) -> Self:
+        if self.max_rest < self.rest:
+            raise ValueError("expected max_rest to be no shorter than rest")
+        return self
+
+
+class Health(Options):
+    """How it is found out which endpoints are well."""
+
+    http: HealthHttp | None = None
+    """Active check by HTTP; null: none."""
+    interval: Timeout = 5_000
+    """Time between two checks of an endpoint."""
+    timeout: Timeout = 2_000
+    """How long a check may take."""
+    rise: Positive = 2
+    """Passed checks in a row that make an endpoint well."""
+    fall: Positive = 3
+    """Failed checks in a row that make it ill."""
+    passive: PassiveHealth = PassiveHealth()
+    """What real requests tell."""
+
+
+def _policy_alone(value: Any) -> Any:
+    return {"policy": value} if isinstance(value, str) else value
+
+
+def _address_alone(value: Any) -> Any:
+    return {"address": value} if isinstance(value, str) else value
+
+
+class Upstream(Options):
+    """A group of endpoints that serve the same thing."""
+
+    name: Name = Field(examples=["app"])
+    """Unique name; the identity that survives a reload."""
+    balance: Annotated[
+        Balance, BeforeValidator(_policy_alone, json_schema_input_type=BalancePolicy | Balance)
+    ] = Balance()
+    """How an endpoint is picked: a policy's name, or a policy with its options."""
+    endpoints: tuple[
+        Annotated[
+            Endpoint, BeforeValidator(_address_alone, json_schema_input_type=EndpointAddress | Endpoint)
+        ],
+        ...,
+    ] = Field(default=(), examples=[["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 2}]])
+    """The members: addresses, or addresses with their options."""
+    protocol: Literal["http1", "http2", "auto"] = "auto"
+    """Version of HTTP spoken to the endpoints: `http1`, `http2` (in plain text by prior knowledge), or
+    `auto`: what ALPN agrees on, HTTP/1.1 in plain text."""
+    tls: UpstreamTls | None = None
+    """TLS settings; null: plain text."""
+    pool: Pool = Pool()
+    """Connections kept for reuse."""
+    timeouts: UpstreamTimeouts = UpstreamTimeouts()
+    """How long an endpoint may take."""
+    health: Health = Health()
+    """How it is found out which endpoints are well."""

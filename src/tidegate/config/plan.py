@@ -1,0 +1,88 @@
+"""Turns a loaded configuration into the plan that the engine reads."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidegate.config.collector import collector_paused
+from tidegate.config.load import Loaded
+from tidegate.config.model.config import CONTROL_PLANE_ONLY
+from tidegate.config.model.file import Use
+from tidegate.config.model.walk import file_options
+from tidegate.config.problem import Problem
+from tidegate.config.tree import OptionPath, Source
+
+COMPARED_WHOLE = 16
+"""Up to so many endpoints, `least_request` compares all of them when the configuration does not say."""
+DRAWN = 2
+"""Beyond that it draws so many (the power of two choices: Mitzenmacher, 2001)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `Engine.prepare` takes."""
+
+    json: str
+    """The plan as JSON."""
+    data: dict[str, Any]
+    """The same in plain values."""
+    files: frozenset[Path]
+    """Every file that the plan depends on."""
+
+
+def build_plan(loaded: Loaded) -> Plan:
+    """The plan of a configuration: all defaults filled in, the contents of files in place of their paths."""
+    with collector_paused():
+        return _build(loaded)
+
+
+def problems_from_engine(errors: Iterable[tuple[str, str]], source: Source) -> list[Problem]:
+    """The engine's errors, pairs of a dotted path and a message, with the places of the options."""
+    return [source.problem(_steps(path), message) for path, message in errors]
+
+
+def _build(loaded: Loaded) -> Plan:
+    data = loaded.config.plan_data()
+    for upstream in data["upstreams"]:
+        _resolve_choices(upstream)
+    for path, use in file_options().items():
+        if path[0] not in CONTROL_PLANE_ONLY and use in _ENCODINGS:
+            _replace(data, path, _contents(loaded, _ENCODINGS[use]))
+    return Plan(json.dumps(data, separators=(",", ":")), data, loaded.files)
+
+
+_ENCODINGS: dict[Use, Callable[[bytes], str]] = {
+    Use.PEM: bytes.decode,
+    Use.DER: lambda content: base64.b64encode(content).decode(),
+}
+"""How the plan holds the contents of files."""
+
+
+def _contents(loaded: Loaded, encode: Callable[[bytes], str]) -> Callable[[str], str]:
+    return lambda name: encode(loaded.contents[Path(name)])
+
+
+def _resolve_choices(upstream: dict[str, Any]) -> None:
+    if upstream["balance"]["choices"] is None and len(upstream["endpoints"]) > COMPARED_WHOLE:
+        upstream["balance"]["choices"] = DRAWN
+
+
+def _replace(data: Any, path: Sequence[str], content: Callable[[str], str]) -> None:
+    """Replace the texts at `path`, where `*` stands for every item of a list."""
+    first, rest = path[0], path[1:]
+    if data is None:
+        return
+    if first == "*":
+        for item in data:
+            _replace(item, rest, content)
+    elif rest:
+        _replace(data[first], rest, content)
+    elif data[first] is not None:
+        data[first] = content(data[first])
+
+
+def _steps(path: str) -> OptionPath:
+    return tuple(int(step) if step.isdecimal() else step for step in path.split(".") if step)

@@ -1,0 +1,156 @@
+"""What a file says, with the place of every word: the common form of YAML, TOML and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tidegate.config.problem import Problem
+
+OptionPath = tuple[str | int, ...]
+"""Where an option is: names of options and positions in lists, from the top."""
+
+
+class Place(NamedTuple):
+    """A position in a file; line and column are counted from 1."""
+
+    file: Path | None
+    line: int | None = None
+    column: int | None = None
+
+
+NOWHERE = Place(None)
+"""The place of what did not come from a file."""
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A single value."""
+
+    value: Any
+    place: Place
+    plain: bool = False
+    """Whether the text decides the type (a YAML scalar without quotes)."""
+
+
+class Entry(NamedTuple):
+    """A named value of a mapping."""
+
+    key: Place
+    node: Node
+
+
+@dataclass(slots=True)
+class MappingNode:
+    """Named values."""
+
+    entries: dict[str, Entry]
+    place: Place
+
+
+@dataclass(slots=True)
+class ListNode:
+    """Values in order."""
+
+    items: list[Node]
+    place: Place
+
+
+Node = Scalar | MappingNode | ListNode
+
+
+def plain(node: Node) -> Any:
+    """The bare data of a tree."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, MappingNode):
+        return {name: plain(entry.node) for name, entry in node.entries.items()}
+    return [plain(item) for item in node.items]
+
+
+def planted(data: Any) -> Node:
+    """The tree of bare data, without places."""
+    if isinstance(data, dict):
+        return MappingNode(
+            {str(name): Entry(NOWHERE, planted(value)) for name, value in data.items()}, NOWHERE
+        )
+    if isinstance(data, list | tuple):
+        return ListNode([planted(item) for item in data], NOWHERE)
+    return Scalar(data, NOWHERE)
+
+
+def scalars(node: Node, path: OptionPath = ()) -> Iterator[tuple[OptionPath, Scalar]]:
+    """Every single value below `node`, with its option's path."""
+    if isinstance(node, Scalar):
+        yield path, node
+    elif isinstance(node, MappingNode):
+        for name, entry in node.entries.items():
+            yield from scalars(entry.node, (*path, name))
+    else:
+        for index, item in enumerate(node.items):
+            yield from scalars(item, (*path, index))
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """An option's path as it is shown to people."""
+    return ".".join(str(step) for step in path)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the options of a configuration are written."""
+
+    root: Node
+
+    def place(self, path: Sequence[str | int], *, key: bool = False) -> Place:
+        """The place of the value at `path`, or of its name; of the nearest one around what is not written."""
+        node = self.root
+        place = node.place
+        for step in path:
+            if isinstance(node, MappingNode) and step in node.entries:
+                entry = node.entries[str(step)]
+                place, node = (entry.key if key else entry.node.place), entry.node
+            elif isinstance(node, ListNode) and isinstance(step, int) and 0 <= step < len(node.items):
+                node = node.items[step]
+                place = node.place
+            else:
+                break
+        return place
+
+    def text(self, path: Sequence[str | int]) -> str | None:
+        """The text that is written at `path`; None if there is none."""
+        node: Node | None = self.root
+        for step in path:
+            if isinstance(node, MappingNode):
+                entry = node.entries.get(str(step))
+                node = entry.node if entry else None
+            elif isinstance(node, ListNode) and isinstance(step, int):
+                node = node.items[step]
+        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+    def problem(
+        self, path: Sequence[str | int], message: str, *, hint: str | None = None, key: bool = False
+    ) -> Problem:
+        """A mistake at the option `path`, with its place."""
+        return Problem(message, dotted(path), *self.place(path, key=key), hint=hint)
+
+
+def find(node: Node, pattern: Sequence[str], path: OptionPath = ()) -> Iterator[tuple[OptionPath, Node]]:
+    """What is written at the places that `pattern` describes; `*` stands for every item of a list."""
+    if not pattern:
+        yield path, node
+    elif pattern[0] == "*":
+        if isinstance(node, ListNode):
+            for index, item in enumerate(node.items):
+                yield from find(item, pattern[1:], (*path, index))
+    elif isinstance(node, MappingNode) and pattern[0] in node.entries:
+        yield from find(node.entries[pattern[0]].node, pattern[1:], (*path, pattern[0]))
+
+
+def find_texts(node: Node, pattern: Sequence[str]) -> Iterator[tuple[OptionPath, str]]:
+    """Like `find`, for texts only."""
+    for path, found in find(node, pattern):
+        if isinstance(found, Scalar) and isinstance(found.value, str):
+            yield path, found.value

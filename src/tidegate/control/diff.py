@@ -1,0 +1,72 @@
+"""What differs between two documents, option by option.
+
+Members of a list that have a name or an address are compared by it, not by their position, so that a route
+put in between others is one difference.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tidegate.control.document import REDACTED, SECRETS, Document
+
+IDENTITIES = ("name", "address")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One option that differs: its path, like `upstreams[app].endpoints[[::1]:80].weight`, and both values.
+
+    None stands for an option that is not there.
+    """
+
+    path: str
+    old: Any
+    new: Any
+
+
+def compare(old: Document, new: Document) -> list[Edit]:
+    """All differences, secrets masked."""
+    return [_masked(edit) for edit in _compare(old, new, "")]
+
+
+def _compare(old: Any, new: Any, path: str) -> Iterator[Edit]:
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from _compare(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+        return
+    before, after = _by_identity(old), _by_identity(new)
+    if before is None or after is None:
+        yield Edit(path, old, new)
+        return
+    for identity in [*before, *(identity for identity in after if identity not in before)]:
+        yield from _compare(before.get(identity), after.get(identity), f"{path}[{identity}]")
+    kept_before = [identity for identity in before if identity in after]
+    kept_after = [identity for identity in after if identity in before]
+    if kept_before != kept_after:
+        yield Edit(f"{path}[order]", kept_before, kept_after)
+
+
+def _by_identity(members: Any) -> dict[str, Any] | None:
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        return None
+    for key in IDENTITIES:
+        named = {str(member[key]): member for member in members if key in member}
+        if len(named) == len(members):
+            return named
+    return None
+
+
+def _masked(edit: Edit) -> Edit:
+    for section, option in SECRETS:
+        if edit.path == f"{section}.{option}":
+            return Edit(edit.path, edit.old and REDACTED, edit.new and REDACTED)
+        if edit.path == section:
+            return Edit(edit.path, _mask(edit.old, option), _mask(edit.new, option))
+    return edit
+
+
+def _mask(value: Any, option: str) -> Any:
+    return {**value, option: REDACTED} if isinstance(value, dict) and value.get(option) else value

@@ -1,0 +1,301 @@
+"""The gateway: the engine, the configuration it serves, and the one way by which that changes.
+
+Every change, wherever it comes from, is the same act: candidate → validate → prepare → diff → commit →
+record. A change that fails on the way changes nothing.
+"""
+
+import asyncio
+import gc
+import json
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from tidegate._engine import Engine, PlanError, Prepared
+from tidegate.config.load import Loaded
+from tidegate.config.model import Config
+from tidegate.config.plan import Plan, build_plan, problems_from_engine
+from tidegate.config.problem import ConfigError, Problem
+from tidegate.control.diff import Edit, compare
+from tidegate.control.document import Document, document_of, etag_of
+from tidegate.control.generation import Generation, Origin, Refusal, Summary
+from tidegate.control.restart import restart_required
+from tidegate.control.source import Source
+from tidegate.control.store import Store
+
+REFUSALS_KEPT = 50
+
+log = structlog.get_logger("tidegate.control")
+
+
+class StaleError(Exception):
+    """The change was made against another configuration than the one that is served."""
+
+
+class MissingError(Exception):
+    """A change or a question names something that is not there; the message says what."""
+
+
+class ConflictError(Exception):
+    """A change cannot be made to the configuration as it is; the message says why."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """What is served now."""
+
+    generation: Generation
+    loaded: Loaded
+    document: Document
+    plan: Plan
+
+    @property
+    def config(self) -> Config:
+        """The validated configuration."""
+        return self.loaded.config
+
+    def is_same_as(self, candidate: "_Candidate") -> bool:
+        """Whether the candidate says nothing new, in its options and in the files that they name."""
+        return self.document == candidate.document and self.loaded.contents == candidate.loaded.contents
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change did, or would do."""
+
+    generation: Generation | None
+    """The generation that is served after it; None for a dry run."""
+    etag: str
+    summary: Summary
+    edits: list[Edit]
+    restart_required: list[str]
+    """Options that take effect when the process is started again."""
+    warnings: tuple[Problem, ...]
+    changed: bool
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A change that has passed everything that can fail."""
+
+    loaded: Loaded
+    plan: Plan
+    document: Document
+    etag: str
+    prepared: Prepared
+    edits: list[Edit]
+
+    @property
+    def summary(self) -> Summary:
+        summary: Summary = json.loads(self.prepared.diff)
+        return summary
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Keep the cyclic garbage collector away while a configuration is built, and away from what was built.
+
+    So many objects at once, none of them garbage, would set off full collections, which stop every thread: with
+    10,000 routes for a second and more. What is frozen still goes when the last reference to it does.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+class Gateway:
+    """Owns the engine and what it serves. Used from one event loop; what takes time runs in threads."""
+
+    def __init__(self, engine: Engine, store: Store, source: Source) -> None:
+        self.engine = engine
+        self.store = store
+        self.source = source
+        self.started = datetime.now(UTC)
+        self.draining = False
+        self.results: Counter[str] = Counter(committed=0, unchanged=0, refused=0)
+        self.refusals: deque[Refusal] = deque(maxlen=REFUSALS_KEPT)
+        self.on_commit: list[Callable[[Running], None]] = []
+        self._first: Config | None = None
+        self._running: Running | None = None
+        self._suspects: frozenset[Path] = frozenset()
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def running(self) -> Running:
+        """What is served now. Only to be asked after the first `apply`."""
+        if self._running is None:
+            raise RuntimeError("nothing is served yet")
+        return self._running
+
+    @property
+    def sources(self) -> frozenset[Path]:
+        """The configuration file, what it includes, and the files that the last refusal was about."""
+        loaded = self.running.loaded
+        return (loaded.files - loaded.contents.keys()) | self._suspects
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """Every file whose change matters."""
+        return self.running.loaded.files | self._suspects
+
+    @property
+    def workers(self) -> int:
+        """Number of worker threads, which stays as it was when the process started."""
+        return (self._first or self.running.config).workers
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are served and will be."""
+        return self._running is not None and not self.draining
+
+    @property
+    def restart_required(self) -> list[str]:
+        """Options of the running configuration that wait for a restart."""
+        return restart_required(self._first, self.running.config) if self._first else []
+
+    async def apply(
+        self,
+        candidate: Callable[[], Loaded],
+        origin: Origin,
+        *,
+        expect: frozenset[str] | None = None,
+        dry_run: bool = False,
+    ) -> Change:
+        """Serve what `candidate` reads, or with `dry_run` say what that would change.
+
+        Changes are made one at a time, and a change that began is finished even if its caller is gone.
+        `candidate` is called in a thread when the change's turn has come, so that it may build on what is
+        served then. Raises ConfigError with everything that is wrong, and StaleError if what is served has
+        none of the etags in `expect`.
+        """
+        return await asyncio.shield(self._in_turn(candidate, origin, expect, dry_run))
+
+    async def edit(
+        self,
+        change: Callable[[Document], Document],
+        origin: Origin,
+        *,
+        expect: frozenset[str] | None = None,
+        dry_run: bool = False,
+    ) -> Change:
+        """Serve the document that `change` makes of the one that is served; otherwise as `apply`."""
+        return await self.apply(
+            lambda: self.source.load(change(self.running.document)), origin, expect=expect, dry_run=dry_run
+        )
+
+    async def reload(self, origin: Origin) -> Change:
+        """Serve what the file says now. Raises ConflictError if there is none; otherwise as `apply`."""
+        if self.source.file is None:
+            raise ConflictError(
+                "tidegate was started without a configuration file, so there is none to reload"
+            )
+        return await self.apply(self.source.read, origin)
+
+    async def reread(self, origin: Origin) -> Change:
+        """Serve the same document, with the present contents of the files it names."""
+        return await self.edit(lambda document: document, origin)
+
+    async def rollback(
+        self, number: int, *, expect: frozenset[str] | None = None, dry_run: bool = False
+    ) -> Change:
+        """Serve an earlier generation's document again, as a new generation.
+
+        Raises MissingError; otherwise as `apply`.
+        """
+        document = await self.document(number)
+        return await self.edit(lambda _: document, "rollback", expect=expect, dry_run=dry_run)
+
+    async def generation(self, number: int) -> Generation:
+        """The generation of that number. Raises MissingError."""
+        generation = await asyncio.to_thread(self.store.get, number)
+        if generation is None:
+            raise MissingError(f"there is no generation {number}")
+        return generation
+
+    async def document(self, number: int) -> Document:
+        """The document of a generation. Raises MissingError."""
+        document = await asyncio.to_thread(self.store.document, number)
+        if document is None:
+            raise MissingError(f"there is no generation {number}")
+        return document
+
+    async def _in_turn(
+        self, candidate: Callable[[], Loaded], origin: Origin, expect: frozenset[str] | None, dry_run: bool
+    ) -> Change:
+        async with self._one_at_a_time:
+            if expect is not None and self.running.generation.etag not in expect:
+                raise StaleError(f"the configuration has changed: it is {self.running.generation.etag} now")
+            try:
+                ready = await asyncio.to_thread(self._prepare, candidate)
+            except ConfigError as error:
+                if not dry_run:
+                    self._refuse(origin, error)
+                raise
+            changed = self._running is None or not self._running.is_same_as(ready)
+            if changed and not dry_run:
+                await self._commit(ready, origin)
+            elif not dry_run:
+                self.results["unchanged"] += 1
+            return Change(
+                generation=None if dry_run else self.running.generation,
+                etag=ready.etag,
+                summary=ready.summary,
+                edits=ready.edits,
+                restart_required=restart_required(self._first or ready.loaded.config, ready.loaded.config),
+                warnings=ready.loaded.warnings,
+                changed=changed,
+            )
+
+    @_without_collections()
+    def _prepare(self, candidate: Callable[[], Loaded]) -> _Candidate:
+        loaded = candidate()
+        plan = build_plan(loaded)
+        try:
+            prepared = self.engine.prepare(plan.json)
+        except PlanError as error:
+            raise ConfigError(problems_from_engine(error.errors, loaded.source)) from error
+        document = document_of(loaded)
+        served = self._running.document if self._running else {}
+        return _Candidate(loaded, plan, document, etag_of(document), prepared, compare(served, document))
+
+    async def _commit(self, ready: _Candidate, origin: Origin) -> None:
+        await asyncio.to_thread(self.engine.commit, ready.prepared)
+        generation = await asyncio.to_thread(self._record, ready, origin)
+        self._running = Running(generation, ready.loaded, ready.document, ready.plan)
+        self._suspects = frozenset()
+        self._first = self._first or ready.loaded.config
+        self.results["committed"] += 1
+        log.info("configuration committed", generation=generation.number, origin=origin)
+        for warning in ready.loaded.warnings:
+            log.warning(str(warning))
+        for listener in self.on_commit:
+            listener(self._running)
+
+    def _record(self, ready: _Candidate, origin: Origin) -> Generation:
+        """Number the commit. A process that starts with what was served last goes on with its number."""
+        try:
+            last = self.store.last()
+            if self._running is None and last is not None and last.etag == ready.etag:
+                return last
+            return self.store.add(origin, ready.etag, ready.summary, ready.document)
+        except sqlite3.Error as error:
+            log.error("generation not recorded", error=str(error))
+            number = self._running.generation.number + 1 if self._running else 1
+            return Generation(number, datetime.now(UTC), origin, ready.etag, ready.summary)
+
+    def _refuse(self, origin: Origin, error: ConfigError) -> None:
+        self.results["refused"] += 1
+        self.refusals.append(Refusal(datetime.now(UTC), origin, error.problems))
+        self._suspects = frozenset(problem.file for problem in error.problems if problem.file)
+        log.error("configuration refused", origin=origin, problems=len(error.problems))
+        for problem in error.problems:
+            log.error(str(problem))

@@ -1,0 +1,234 @@
+"""The life of the process: load, start the engine, commit, open the admin API, watch, and stop in good order.
+
+The proxy serves first. What only the admin API needs is imported after that, while its socket already
+listens, so that starting feels immediate and an early client of the admin API waits instead of being
+refused.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from tidegate._engine import Engine
+from tidegate.admin.credentials import is_protected
+from tidegate.config.load import Loaded
+from tidegate.config.model import Config
+from tidegate.config.model.text import split_address
+from tidegate.config.problem import ConfigError
+from tidegate.control import logs, systemd
+from tidegate.control.gateway import Change, Gateway, Running
+from tidegate.control.generation import Origin
+from tidegate.control.source import Source
+from tidegate.control.store import Store
+from tidegate.control.watch import Watcher
+
+log = structlog.get_logger("tidegate.run")
+
+
+class StartError(Exception):
+    """The process cannot start, for a reason that is not in the configuration."""
+
+
+def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
+    """Serve until a signal stops the process; `served` is called once requests are taken.
+
+    The first SIGTERM or SIGINT lets connections finish for at most `drain_timeout`, the second ends the
+    process at once. SIGHUP reloads. Raises ConfigError, StoreError and StartError, all before anything is
+    served.
+    """
+    loaded = source.read()
+    config = loaded.config
+    logs.configure(config.log.format, config.log.level)
+    store = Store(Path(config.state_dir) if config.state_dir else None)
+    try:
+        origin: Origin = "start"
+        if config.restore == "last" and (restored := _last_generation(source, store)):
+            loaded, config, origin = restored, restored.config, "restore"
+        listener = _admin_listener(config)
+        engine = Engine(config.workers, config.log.format, config.log.level)
+        process = _Process(Gateway(engine, store, source), listener)
+        asyncio.run(process.live(loaded, origin, served))
+    finally:
+        store.close()
+
+
+def _last_generation(source: Source, store: Store) -> Loaded | None:
+    last = store.last()
+    document = store.document(last.number) if last else None
+    if last is None or document is None:
+        return None
+    try:
+        return source.load(document)
+    except ConfigError:
+        log.error(
+            "the last generation cannot be restored",
+            generation=last.number,
+            hint="mend what is named, or set `restore: file` to start from the file",
+        )
+        raise
+
+
+def _admin_listener(config: Config) -> socket.socket | None:
+    """The admin API's socket, listening already. Raises StartError."""
+    if not config.admin.enabled:
+        return None
+    address = config.admin.address
+    try:
+        if not is_protected(config.admin):
+            raise StartError(f"the admin API on {address} needs a token or TLS client certificates")
+        if address.startswith("unix:"):
+            return _unix_listener(Path(address.removeprefix("unix:")))
+        host, port = split_address(address)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        raise StartError(f"the admin API cannot listen on {address}: {reason}") from error
+
+
+def _unix_listener(path: Path) -> socket.socket:
+    """A socket that its owner alone may use; one left behind by a process that is gone is replaced."""
+    listener = socket.socket(socket.AF_UNIX)
+    if path.is_socket():
+        try:
+            socket.socket(socket.AF_UNIX).connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen()
+    return listener
+
+
+def _spelled(listener: socket.socket) -> str:
+    """Where it listens in fact, which is not what is configured where that is port 0."""
+    address = listener.getsockname()
+    return str(address) if isinstance(address, str) else f"{address[0]}:{address[1]}"
+
+
+class _Process:
+    """What the event loop holds while the process lives."""
+
+    def __init__(self, gateway: Gateway, listener: socket.socket | None) -> None:
+        self.gateway = gateway
+        self.listener = listener
+        self.stop = asyncio.Event()
+        self.background: set[asyncio.Task[None]] = set()
+
+    async def live(self, first: Loaded, origin: Origin, served: Callable[[], None] | None) -> None:
+        """Serve `first` and what comes after it, until told to stop."""
+        self._handle_signals()
+        gateway = self.gateway
+        try:
+            await gateway.apply(lambda: first, origin)
+        except ConfigError:
+            await asyncio.to_thread(gateway.engine.drain, 0)
+            raise
+        gateway.on_commit.append(self._follow_log_level())
+        for listener in gateway.running.plan.data["listeners"]:
+            log.info("serving", listener=listener["name"], address=listener["address"])
+        systemd.notify("READY=1")
+        if served:
+            served()
+        watcher = self._spawn(Watcher(lambda: gateway.files, self._files_changed).run())
+        close_admin = self._open_admin()
+        await self.stop.wait()
+        watcher.cancel()
+        await self._drain()
+        await close_admin()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_by, number)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload("signal")))
+
+    def _stop_by(self, number: signal.Signals) -> None:
+        if self.stop.is_set():
+            log.warning("stopping at once", signal=number.name)
+            os._exit(128 + number)  # the drain waits in a thread that nothing else can end
+        log.info("stopping", signal=number.name)
+        self.stop.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` beside the rest; if it fails that is logged, and the proxy goes on."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.background.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a background task failed", exc_info=error)
+
+    async def _files_changed(self, files: frozenset[Path]) -> None:
+        """A configuration file says what is wanted now; a certificate belongs to what is served."""
+        log.info("files changed", files=sorted(map(str, files)))
+        if files & self.gateway.sources:
+            await self._reload("file")
+        else:
+            await self._change(self.gateway.reread("file"))
+
+    async def _reload(self, origin: Origin) -> None:
+        await self._change(self.gateway.reload(origin))
+
+    async def _change(self, change: Awaitable[Change]) -> None:
+        systemd.notify_reloading()
+        try:
+            done = await change
+            if done.restart_required:
+                log.warning("a restart is required", options=done.restart_required)
+        except ConfigError:
+            log.warning("the running configuration stays", generation=self.gateway.running.generation.number)
+        finally:
+            if not self.stop.is_set():
+                systemd.notify("READY=1")
+
+    def _follow_log_level(self) -> Callable[[Running], None]:
+        """Set the level when the configuration's changes, and otherwise leave what the admin API has set."""
+        configured = self.gateway.running.config.log.level
+
+        def follow(running: Running) -> None:
+            nonlocal configured
+            if running.config.log.level != configured:
+                configured = running.config.log.level
+                logs.set_level(configured)
+                self.gateway.engine.set_log_filter(configured)
+
+        return follow
+
+    def _open_admin(self) -> Callable[[], Awaitable[None]]:
+        """Serve the admin API; returns how to close it."""
+        if self.listener is None:
+            return _nothing_to_close
+        from tidegate.admin.server import AdminServer  # noqa: PLC0415 - heavy, and the proxy serves already
+
+        admin = AdminServer(self.gateway)
+        serving = self._spawn(admin.serve(sockets=[self.listener]))
+        log.info("admin API serving", address=_spelled(self.listener))
+
+        async def close() -> None:
+            admin.should_exit = True
+            await serving
+
+        return close
+
+    async def _drain(self) -> None:
+        self.gateway.draining = True
+        systemd.notify("STOPPING=1")
+        timeout_ms = self.gateway.running.plan.data["drain_timeout"]
+        if await asyncio.to_thread(self.gateway.engine.drain, timeout_ms):
+            log.info("stopped")
+        else:
+            log.warning("stopped with connections still open", drain_timeout_ms=timeout_ms)
+
+
+async def _nothing_to_close() -> None:
+    """Where there is no admin API."""

@@ -1,0 +1,130 @@
+"""The store of generations: SQLite, in a file under `state_dir`, or in memory where there is none."""
+
+import json
+import os
+import sqlite3
+import threading
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tidegate.control.document import Document, canonical
+from tidegate.control.generation import Generation, Origin, Summary
+
+KEPT_ON_DISK = 1000
+KEPT_IN_MEMORY = 100
+SCHEMA_VERSION = 1
+FILE_NAME = "generations.db"
+
+SCHEMA = """
+CREATE TABLE generations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    time REAL NOT NULL,
+    origin TEXT NOT NULL,
+    etag TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    document BLOB NOT NULL
+)
+"""
+NEWEST = 2**63 - 1
+"""A number that none is above."""
+
+
+class StoreError(Exception):
+    """The store cannot be opened or read; the message says which file and why."""
+
+
+class Store:
+    """Generations and their documents. Its methods may be called from any thread."""
+
+    def __init__(self, state_dir: Path | None = None) -> None:
+        """Open the store, and make it where it does not exist yet.
+
+        Raises StoreError.
+        """
+        self._lock = threading.Lock()
+        self._keep = KEPT_ON_DISK if state_dir else KEPT_IN_MEMORY
+        place = ":memory:"
+        try:
+            if state_dir:
+                place = str(_private_file(state_dir))
+            self._database = _open(place)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"the store of generations {place} cannot be opened: {error}") from error
+
+    def add(self, origin: Origin, etag: str, summary: Summary, document: Document) -> Generation:
+        """Record a generation and forget those beyond the number that is kept."""
+        now = datetime.now(UTC)
+        packed = zlib.compress(canonical(document).encode())
+        with self._lock, self._database:
+            cursor = self._database.execute(
+                "INSERT INTO generations (time, origin, etag, summary, document) VALUES (?, ?, ?, ?, ?)",
+                (now.timestamp(), origin, etag, json.dumps(summary), packed),
+            )
+            number = cursor.lastrowid or 0
+            self._database.execute("DELETE FROM generations WHERE number <= ?", (number - self._keep,))
+        return Generation(number, now, origin, etag, summary)
+
+    def last(self) -> Generation | None:
+        """The newest generation."""
+        return next(iter(self.newest(1)), None)
+
+    def get(self, number: int) -> Generation | None:
+        """The generation of that number."""
+        return next((found for found in self._select(number, 1) if found.number == number), None)
+
+    def newest(self, count: int) -> list[Generation]:
+        """Up to `count` generations, the newest first."""
+        return self._select(NEWEST, count)
+
+    def document(self, number: int) -> Document | None:
+        """The document of the generation of that number."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT document FROM generations WHERE number = ?", (number,)
+            ).fetchone()
+        if row is None:
+            return None
+        document: Document = json.loads(zlib.decompress(row[0]))
+        return document
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._database.close()
+
+    def _select(self, highest: int, count: int) -> list[Generation]:
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT number, time, origin, etag, summary FROM generations "
+                "WHERE number <= ? ORDER BY number DESC LIMIT ?",
+                (highest, count),
+            ).fetchall()
+        return [
+            Generation(number, datetime.fromtimestamp(time, UTC), origin, etag, json.loads(summary))
+            for number, time, origin, etag, summary in rows
+        ]
+
+
+def _open(place: str) -> sqlite3.Connection:
+    database = sqlite3.connect(place, check_same_thread=False)
+    database.execute("PRAGMA journal_mode = WAL")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(
+            f"it was written by a newer tidegate (schema {version}, not {SCHEMA_VERSION})"
+        )
+    if version == 0:
+        with database:
+            database.execute(SCHEMA)
+            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    return database
+
+
+def _private_file(state_dir: Path) -> Path:
+    """Make the database's file readable by its owner alone before SQLite writes to it."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = state_dir / FILE_NAME
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    file.chmod(0o600)
+    return file

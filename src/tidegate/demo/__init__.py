@@ -1,0 +1,1 @@
+"""The demo: a gateway, and something behind it."""

@@ -1,0 +1,196 @@
+"""Commands: what they print, and their exit codes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.unit.control.gateways import YAML
+from tidegate import cli
+from tidegate.cli.reference import reference
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
+NOWHERE = "http://127.0.0.1:1"
+CHANGE = {
+    "changed": True,
+    "generation": 2,
+    "summary": {"routes": {"changed": ["all"]}},
+    "restart_required": [],
+}
+
+
+def tidegate(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run a command; returns its exit code."""
+    monkeypatch.setattr("sys.argv", ["tidegate", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A good configuration file."""
+    file = tmp_path / "tidegate.yaml"
+    file.write_text(YAML)
+    return file
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, httpx.Response]:
+    """What the admin API answers, by method and path."""
+    answers: dict[str, httpx.Response] = {}
+
+    def answer(_: Any, method: str, path: str, **__: Any) -> httpx.Response:
+        return answers[f"{method} {path}"]
+
+    monkeypatch.setattr(httpx.Client, "request", answer)
+    return answers
+
+
+def test_a_good_file_is_said_to_be_good(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    assert tidegate(monkeypatch, "check", str(file)) == 0
+    assert "1 listener, 1 route, 1 upstream" in capsys.readouterr().out
+
+
+def test_every_problem_of_a_bad_file_is_shown_with_its_line_and_a_caret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    file.write_text(YAML.replace("workers", "workrs").replace("upstream: app", "upstream: apq"))
+    assert tidegate(monkeypatch, "check", str(file)) == 1
+    said = capsys.readouterr().err
+    assert f"{file}:1:1: workrs" in said
+    assert "  1 | workrs: 1\n    | ^\n" in said
+    line = "  5 |   - {name: all, match: {path: {prefix: /}}, upstream: apq, timeout: 5s}\n"
+    assert line + "    | " + " " * (line.index("apq") - 6) + "^\n" in said
+    assert "did you mean app?" in said
+    assert "2 errors" in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("command", [("check",), ("run", "--config")])
+def test_a_file_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    command: tuple[str, ...],
+) -> None:
+    assert tidegate(monkeypatch, *command, str(tmp_path / "none.yaml")) == 1
+    assert "none.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check",),
+        ("nonsense",),
+        ("run", "--workers", "0"),
+        ("route", "GET", "/", "-H", "no colon"),
+        ("status", "--x"),
+    ],
+)
+def test_a_wrong_command_line_is_code_2(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    assert tidegate(monkeypatch, *arguments) == 2
+
+
+@pytest.mark.parametrize("command", [("status",), ("reload",), ("routes",), ("route", "GET", "/")])
+def test_an_admin_api_that_cannot_be_reached_is_code_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    assert tidegate(monkeypatch, *command, "--admin", NOWHERE) == 3
+    assert NOWHERE in capsys.readouterr().err
+
+
+def test_something_else_than_an_admin_api_is_code_3(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, httpx.Response]
+) -> None:
+    answers["POST /v1/config/reload"] = httpx.Response(404, text="<html>")
+    assert tidegate(monkeypatch, "reload") == 3
+
+
+def test_a_reload_says_what_changed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+) -> None:
+    answers["POST /v1/config/reload"] = httpx.Response(200, json=CHANGE)
+    assert tidegate(monkeypatch, "reload") == 0
+    assert capsys.readouterr().out == "Generation 2 is served.\n  routes changed: all\n"
+
+
+def test_a_reload_that_is_refused_is_code_1_with_every_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+) -> None:
+    errors = [
+        {
+            "path": "workrs",
+            "message": "unknown option",
+            "file": "/a.yaml",
+            "line": 1,
+            "column": 2,
+            "hint": "x",
+        }
+    ]
+    answers["POST /v1/config/reload"] = httpx.Response(422, json={"detail": "Refused.", "errors": errors})
+    assert tidegate(monkeypatch, "reload") == 1
+    assert "/a.yaml:1:2: workrs: unknown option (x)" in capsys.readouterr().err
+
+
+def test_a_missing_token_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+) -> None:
+    answers["GET /v1/status"] = httpx.Response(401, json={"detail": "A token is needed"})
+    assert tidegate(monkeypatch, "status") == 4
+    assert "A token is needed" in capsys.readouterr().err
+
+
+def test_status_is_a_table_of_endpoints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+) -> None:
+    status = {
+        "version": "1",
+        "ready": True,
+        "uptime_seconds": 90061,
+        "workers": 2,
+        "generation": {"number": 7},
+        "restart_required": ["workers"],
+        "refused": [],
+        "listeners": [{"name": "web", "address": "0.0.0.0:80"}],
+    }
+    endpoint = {"address": "10.0.0.1:80", "healthy": False, "latency_ms": 1.25}
+    answers["GET /v1/status"] = httpx.Response(200, json=status)
+    answers["GET /v1/upstreams"] = httpx.Response(200, json=[{"name": "app", "endpoints": [endpoint]}])
+    assert tidegate(monkeypatch, "status") == 0
+    said = capsys.readouterr().out
+    for part in ("up 1d 1h", "generation 7", "0.0.0.0:80", "app", "10.0.0.1:80", "no", "1.2", "workers"):
+        assert part in said
+    assert tidegate(monkeypatch, "status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["upstreams"][0]["name"] == "app"
+
+
+def test_routes_of_a_file_need_no_running_gateway(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    assert tidegate(monkeypatch, "routes", "--config", str(file), "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["route"] == "all"
+    assert tidegate(monkeypatch, "route", "GET", "http://a/b", "-c", str(file), "-H", "X-A: b") == 0
+    assert "Route all takes this request." in capsys.readouterr().out
+    assert tidegate(monkeypatch, "route", "GET", "ftp://a/b", "-c", str(file)) == 2
+
+
+def test_schema_and_version_are_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tidegate(monkeypatch, "schema") == 0
+    assert "listeners" in json.loads(capsys.readouterr().out)["properties"]
+    assert tidegate(monkeypatch, "version") == 0
+    assert capsys.readouterr().out.startswith("tidegate ")
+
+
+def test_every_command_and_every_option_has_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "None" not in reference()
+
+
+def test_the_reference_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == reference(), "run python -m tidegate.cli.reference > docs/reference/cli.md"

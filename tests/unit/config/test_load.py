@@ -1,0 +1,148 @@
+"""Every mistake, at once, with its place and what to do."""
+# ruff: noqa: E501  (a mistake a line is read more easily)
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.config.conftest import Find, Write
+from tidegate.config.load import Loaded, load_data, load_default, load_file
+from tidegate.config.problem import ConfigError, Problem
+
+Mistake = tuple[str, int, str, str, str | None]
+"""A text, and what is told of it: column, option, message, hint."""
+
+MISTAKES: list[Mistake] = [
+    ("routs: []", 1, "routs", "unknown option", "did you mean routes?"),
+    ("admin: {adress: x}", 9, "admin.adress", "unknown option", "did you mean address?"),
+    ("listeners: [{name: a}]", 13, "listeners.0.address", "is required", None),
+    ("listeners: {}", 12, "listeners", "expected a list; found a mapping", None),
+    ("routes: [{name: a, respond: {}, match: {hosts: x.y}}]", 48, "routes.0.match.hosts", "expected a list", "write [x.y]"),
+    ("name: 12", 7, "name", "expected text; found 12", "put it in quotes"),
+    ("admin: {enabled: maybe}", 18, "admin.enabled", "expected true or false; found 'maybe'", None),
+    ("admin: 3", 8, "admin", "expected options (name: value); found 3", None),
+    ("workers: 0", 10, "workers", "expected at least 1; found 0", None),
+    ("workers: many", 10, "workers", "expected auto or a whole number; found 'many'", None),
+    ("drain_timeout: 5x", 16, "drain_timeout", "expected a duration like 250ms, 5s or 1h30m; found '5x'", None),
+    ("restore: lst", 10, "restore", "expected one of file, last; found 'lst'", "did you mean last?"),
+    ("restore: last", 10, "restore", "nothing can be restored without a folder to keep it in", "set state_dir"),
+    ("routes: [{name: a}]", 10, "routes.0", "expected exactly one of upstream, split, redirect, respond; found none", None),
+    ("upstreams: [{name: a, balance: least_requests}]", 32, "upstreams.0.balance.policy", "expected one of", "did you mean least_request?"),
+    ("upstreams: [{name: a, endpoints: [x]}]", 35, "upstreams.0.endpoints.0.address", "expected an address with a port", None),
+    ("upstreams: [{name: a}, {name: b}, {name: a}]", 42, "upstreams.2.name", "another upstream is called 'a'", "the first is at"),
+    ("upstreams: [{name: a, endpoints: ['a:1', {address: 'A:1'}]}]", 42, "upstreams.0.endpoints.1", "has the endpoint A:1 already", "the first is at"),
+    ("{routes: [{name: a, upstream: ap}], upstreams: [{name: app}]}", 31, "routes.0.upstream", "unknown upstream 'ap'", "did you mean app?"),
+    ("routes: [{name: a, split: [{upstream: x}]}]", 39, "routes.0.split.0.upstream", "unknown upstream 'x'", "no upstream has this name"),
+    ("routes: [{name: a, respond: {}, listeners: [web]}]", 45, "routes.0.listeners.0", "unknown listener 'web'", None),
+    ("routes: [{name: a, respond: {}, mirror: {upstream: x}}]", 52, "routes.0.mirror.upstream", "unknown upstream 'x'", None),
+    ("listeners: [{name: a, address: '1.2.3.4:80'}, {name: b, address: '0.0.0.0:80'}]", 66, "listeners.1.address", "is taken by listeners.0.address", "the first is at"),
+    ("listeners: [{name: a, address: '[::]:9090'}]", 1, "admin.address", "127.0.0.1:9090 is taken by", "the first is at"),
+    ("admin: {address: '0.0.0.0:9'}", 18, "admin.address", "refuses to start", "give admin.token"),
+    ("admin: {token: short}", 16, "admin.token", "expected a text of at least 16 characters", None),
+    ("routes: [{name: a, respond: {headers: {'a b': c}}}]", 40, "routes.0.respond.headers.a b", "expected a name", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake[2])
+def test_a_mistake_is_named_with_its_place(problems: Find, mistake: Mistake) -> None:
+    text, column, path, message, hint = mistake
+    problem = next(problem for problem in problems(text) if problem.path == path)
+    assert (problem.line, problem.column) == (1, column)
+    assert message in problem.message
+    assert (problem.hint or "").startswith(hint or "")
+    assert str(problem).startswith(f"{problem.file}:1:{column}: {path}: ")
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(problems: Find) -> None:
+    found = problems(
+        "nam: x\nworkers: 0\nroutes:\n  - {name: a, upstream: nope, timeout: soon}\nrestore: last\n"
+    )
+    assert [(problem.line, problem.path) for problem in found] == [
+        (1, "nam"),
+        (2, "workers"),
+        (4, "routes.0.upstream"),
+        (4, "routes.0.timeout"),
+        (5, "restore"),
+    ]
+
+
+def test_a_mistake_without_a_near_word_lists_the_known_ones(problems: Find) -> None:
+    (problem,) = problems("log: {zzz: 1}")
+    assert problem.hint == "known here: level, format"
+
+
+def test_listeners_on_one_port_of_different_addresses_are_fine(load: Callable[..., Loaded]) -> None:
+    text = "listeners: [{name: a, address: '127.0.0.1:80'}, {name: b, address: '127.0.0.2:80'}]"
+    assert load(text)
+
+
+def test_a_disabled_admin_api_needs_no_address(load: Callable[..., Loaded]) -> None:
+    assert load("admin: {enabled: false, address: '0.0.0.0:9'}\nlisteners: [{name: a, address: '0.0.0.0:9'}]")
+
+
+def test_an_open_admin_api_with_a_token_is_fine(load: Callable[..., Loaded]) -> None:
+    assert load("admin: {address: '0.0.0.0:9', token: 0123456789abcdef}")
+
+
+@pytest.mark.parametrize("text", ["- a\n", "3", "[]", "a"])
+def test_the_top_of_a_file_is_a_mapping(problems: Find, text: str) -> None:
+    (problem,) = problems(text)
+    assert "at the top of the file" in problem.message
+
+
+def test_an_unreadable_file_is_a_mistake(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "none.yaml", "no such file"), (tmp_path, "is a directory")):
+        with pytest.raises(ConfigError, match=reason):
+            load_file(path)
+
+
+def test_a_file_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"name: a\nname2: \xff\n")
+    with pytest.raises(ConfigError, match=r"x\.yaml:2: not a text file in UTF-8"):
+        load_file(path)
+
+
+def test_the_schema_comment_of_json_is_no_option(load: Callable[..., Loaded]) -> None:
+    assert load('{"$schema": "x.json", "name": "a"}', "t.json").config.name == "a"
+
+
+def test_the_three_languages_load_alike(load: Callable[..., Loaded]) -> None:
+    yaml = "upstreams:\n  - {name: a, endpoints: ['127.0.0.1:1'], timeouts: {connect: 1s}}\n"
+    toml = "[[upstreams]]\nname = 'a'\nendpoints = ['127.0.0.1:1']\ntimeouts.connect = '1s'\n"
+    json = '{"upstreams": [{"name": "a", "endpoints": ["127.0.0.1:1"], "timeouts": {"connect": 1000}}]}'
+    configs = [load(yaml).config, load(toml, "t.toml").config, load(json, "t.json").config]
+    assert configs[0] == configs[1] == configs[2]
+
+
+def test_data_has_problems_without_places(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_data({"routes": [{"name": "a", "upstream": "b"}]}, tmp_path)
+    (problem,) = error.value.problems
+    assert str(problem) == "routes.0.upstream: unknown upstream 'b' (no upstream has this name)"
+
+
+def test_what_was_loaded_loads_again(write: Write, tmp_path: Path) -> None:
+    text = "workers: auto\nroutes: [{name: a, upstream: b, timeout: 5s}]\nupstreams: [{name: b, balance: random}]\n"
+    config = load_file(write("a.yaml", text)).config
+    assert load_data(config.model_dump(mode="json"), tmp_path).config == config
+
+
+def test_data_keeps_variables_as_they_are(tmp_path: Path) -> None:
+    data = {"routes": [{"name": "${HOME}", "respond": {}}]}
+    assert load_data(data, tmp_path).config.routes[0].name == "${HOME}"
+
+
+def test_the_defaults_greet_a_newcomer() -> None:
+    config = load_default().config
+    assert config.listeners[0].address == "0.0.0.0:8080"
+    assert config.admin.address == "127.0.0.1:9090"
+    (route,) = config.routes
+    assert route.respond is not None
+    assert "tidegate run --config" in route.respond.body
+
+
+def test_a_problem_is_written_on_one_line() -> None:
+    problem = Problem("is wrong", "a.b", Path("f"), 1, 2, hint="do that", severity="warning")
+    assert str(problem) == "warning: f:1:2: a.b: is wrong (do that)"

@@ -1,0 +1,125 @@
+"""Certificates, keys and other files that options name."""
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509 import ocsp
+
+from tests.unit.config.conftest import Find
+from tidegate.config.load import Loaded
+from tidegate.config.plan import build_plan
+
+SECURE = (
+    "listeners:\n  - name: a\n    address: 127.0.0.1:443\n    tls: {certificates: [{cert: CERT, key: KEY}]}\n"
+)
+
+
+def secure(cert: str = "cert.pem", key: str = "key.pem") -> str:
+    return SECURE.replace("CERT", cert).replace("KEY", key)
+
+
+def test_the_plan_holds_the_texts_of_certificates(load: Callable[..., Loaded], certificates: Path) -> None:
+    loaded = load(secure())
+    (pair,) = build_plan(loaded).data["listeners"][0]["tls"]["certificates"]
+    assert pair["cert"] == (certificates / "cert.pem").read_text()
+    assert pair["key"] == (certificates / "key.pem").read_text()
+    assert pair["ocsp"] is None
+    assert {certificates / "cert.pem", certificates / "key.pem"} <= loaded.files
+    assert loaded.warnings == ()
+
+
+def test_authorities_and_client_certificates_are_read(
+    load: Callable[..., Loaded], certificates: Path
+) -> None:
+    text = "upstreams: [{name: a, tls: {ca: internal-ca.pem, cert: cert.pem, key: key.pem}}]"
+    tls = build_plan(load(text)).data["upstreams"][0]["tls"]
+    assert tls["ca"] == (certificates / "internal-ca.pem").read_text()
+    assert tls["key"].startswith("-----BEGIN")
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "message"),
+    [
+        ("none.pem", "key.pem", "no such file"),
+        (".", "key.pem", "is a directory"),
+        ("key.pem", "key.pem", "expected certificates in PEM"),
+        ("cert.pem", "cert.pem", "expected a private key in PEM"),
+        ("cert.pem", "other-key.pem", "does not belong to the certificate"),
+    ],
+)
+def test_a_file_that_will_not_do_is_refused(
+    problems: Find, certificates: Path, cert: str, key: str, message: str
+) -> None:
+    (problem,) = problems(secure(cert, key))
+    assert message in problem.message
+    assert problem.line == 4
+
+
+def test_an_encrypted_key_is_refused_with_advice(problems: Find, certificates: Path) -> None:
+    key = serialization.load_pem_private_key((certificates / "key.pem").read_bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    (certificates / "key.pem").write_bytes(locked)
+    (problem,) = problems(secure())
+    assert problem.hint == "store it without a passphrase"
+
+
+def test_an_expired_certificate_is_a_warning(
+    load: Callable[..., Loaded], certificates: Path, authority: trustme.CA
+) -> None:
+    issued = authority.issue_cert("localhost", not_after=datetime.now(UTC) - timedelta(days=1))
+    issued.cert_chain_pems[0].write_to_path(certificates / "cert.pem")
+    issued.private_key_pem.write_to_path(certificates / "key.pem")
+    (warning,) = load(secure()).warnings
+    assert "expired at" in warning.message
+    assert warning.severity == "warning"
+
+
+def test_an_ocsp_response_is_base64_in_the_plan(
+    load: Callable[..., Loaded], problems: Find, certificates: Path, authority: trustme.CA
+) -> None:
+    text = secure().replace("key: key.pem", "key: key.pem, ocsp: ocsp.der")
+    (certificates / "ocsp.der").write_bytes(b"nonsense")
+    (problem,) = problems(text)
+    assert "OCSP response" in problem.message
+
+    response = _ocsp(certificates, authority)
+    (certificates / "ocsp.der").write_bytes(response)
+    (pair,) = build_plan(load(text)).data["listeners"][0]["tls"]["certificates"]
+    assert base64.b64decode(pair["ocsp"]) == response
+
+
+def _ocsp(certificates: Path, authority: trustme.CA) -> bytes:
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    key = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
+    response = (
+        ocsp.OCSPResponseBuilder()
+        .add_response(
+            cert=x509.load_pem_x509_certificate((certificates / "cert.pem").read_bytes()),
+            issuer=issuer,
+            algorithm=hashes.SHA256(),
+            cert_status=ocsp.OCSPCertStatus.GOOD,
+            this_update=datetime.now(UTC),
+            next_update=None,
+            revocation_time=None,
+            revocation_reason=None,
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, issuer)
+        .sign(key, hashes.SHA256())  # type: ignore[arg-type]
+    )
+    return response.public_bytes(serialization.Encoding.DER)
+
+
+def test_a_token_file_must_hold_a_token(problems: Find, certificates: Path) -> None:
+    (certificates / "token").write_text("short\n")
+    (problem,) = problems("admin: {token_file: token}")
+    assert "at least 16 characters" in problem.message

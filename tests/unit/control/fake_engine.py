@@ -1,0 +1,113 @@
+"""An engine that follows the stub and serves nothing; a stand-in where the native module is not built."""
+
+import importlib
+import importlib.util
+import json
+import sys
+from types import ModuleType
+from typing import Any, cast
+
+KINDS = ("listeners", "routes", "upstreams")
+
+
+class PlanError(ValueError):
+    """As the native one."""
+
+    errors: list[tuple[str, str]]
+
+
+class FakePrepared:
+    """A plan that waits to be committed."""
+
+    def __init__(self, plan: dict[str, Any], served: dict[str, Any]) -> None:
+        self.plan = plan
+        self.diff = json.dumps({kind: _names(served.get(kind, []), plan.get(kind, [])) for kind in KINDS})
+
+
+class FakeEngine:
+    """Remembers what was committed; `errors` are what the next plans are refused with."""
+
+    def __init__(self, workers: int = 1, log_format: str = "text", log_level: str = "info") -> None:
+        self.workers = workers
+        self.served: dict[str, Any] = {}
+        self.commits = 0
+        self.errors: list[tuple[str, str]] = []
+        self.log_filter = log_level
+        self.drained_ms: list[int] = []
+
+    def prepare(self, plan: str) -> FakePrepared:
+        if self.errors:
+            error = importlib.import_module("tidegate._engine").PlanError("the plan cannot be served")
+            error.errors = self.errors
+            raise error
+        return FakePrepared(json.loads(plan), self.served)
+
+    def commit(self, prepared: FakePrepared) -> None:
+        self.served = prepared.plan
+        self.commits += 1
+
+    def metrics(self) -> str:
+        return "# HELP tidegate_fake Of the fake.\n# TYPE tidegate_fake gauge\ntidegate_fake 1\n"
+
+    def status(self) -> str:
+        listeners = [
+            {"name": each["name"], "address": each["address"]} for each in self.served.get("listeners", [])
+        ]
+        upstreams = [
+            {
+                "name": each["name"],
+                "endpoints": [{**endpoint, "healthy": True} for endpoint in each["endpoints"]],
+            }
+            for each in self.served.get("upstreams", [])
+        ]
+        return json.dumps({"listeners": listeners, "upstreams": upstreams})
+
+    def set_log_filter(self, directives: str) -> None:
+        if " " in directives:
+            raise ValueError("a directive has no spaces")
+        self.log_filter = directives
+
+    def drain(self, timeout_ms: int) -> bool:
+        self.drained_ms.append(timeout_ms)
+        return True
+
+
+def _names(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, list[str]]:
+    before, after = ({each["name"]: each for each in side} for side in (old, new))
+    return {
+        "added": [name for name in after if name not in before],
+        "removed": [name for name in before if name not in after],
+        "changed": [name for name in after if name in before and before[name] != after[name]],
+    }
+
+
+def install_native_stand_in() -> None:
+    """Make `tidegate._engine` importable where it is not built."""
+    if importlib.util.find_spec("tidegate._engine") is not None:
+        return
+    module = cast(Any, ModuleType("tidegate._engine"))
+    module.__spec__ = importlib.util.spec_from_loader("tidegate._engine", loader=None)
+    module.PlanError, module.Engine, module.Prepared = PlanError, FakeEngine, FakePrepared
+    module.version = lambda: "0.0.0"
+    module.check_plan = lambda plan: []
+    module.plan_schema = lambda: "{}"
+    module.route_table = _route_table
+    module.explain_route = _explain_route
+    sys.modules["tidegate._engine"] = module
+
+
+def _route_table(plan: str) -> str:
+    rows = [
+        {"route": route["name"], "hosts": [], "path": "", "conditions": [], "action": route["upstream"] or ""}
+        for route in json.loads(plan)["routes"]
+    ]
+    return json.dumps(rows)
+
+
+def _explain_route(plan: str, request: str) -> str:
+    path = json.loads(request)["path"]
+    for route in json.loads(plan)["routes"]:
+        if path.startswith((route["match"]["path"] or {}).get("prefix") or "/"):
+            considered = [{"route": route["name"], "matched": True, "reason": None}]
+            return json.dumps({"route": route["name"], "captures": {}, "considered": considered})
+    return json.dumps({"route": None, "captures": {}, "considered": []})

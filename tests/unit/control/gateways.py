@@ -1,0 +1,57 @@
+"""Gateways to test with."""
+
+import copy
+from pathlib import Path
+from typing import Any, cast
+
+from tests.unit.control.fake_engine import FakeEngine
+from tidegate._engine import Engine
+from tidegate.control.gateway import Gateway
+from tidegate.control.source import Source
+from tidegate.control.store import Store
+
+DOCUMENT: dict[str, Any] = {
+    "workers": 1,
+    "listeners": [{"name": "web", "address": "127.0.0.1:8080"}],
+    "routes": [{"name": "all", "match": {"path": {"prefix": "/"}}, "upstream": "app", "timeout": "5s"}],
+    "upstreams": [
+        {"name": "app", "endpoints": ["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 2}]}
+    ],
+}
+
+YAML = """\
+workers: 1
+listeners:
+  - {name: web, address: 127.0.0.1:8080}
+routes:
+  - {name: all, match: {path: {prefix: /}}, upstream: app, timeout: 5s}
+upstreams:
+  - {name: app, endpoints: [127.0.0.1:9001]}
+"""
+
+
+def document(**options: Any) -> dict[str, Any]:
+    """The usual configuration, with other options where given."""
+    return {**copy.deepcopy(DOCUMENT), **options}
+
+
+def make_gateway(
+    *, source: Source | None = None, store: Store | None = None, engine: FakeEngine | None = None
+) -> tuple[Gateway, FakeEngine]:
+    """A gateway that serves nothing yet."""
+    fake = engine or FakeEngine()
+    return Gateway(cast(Engine, fake), store or Store(), source or Source(document=document())), fake
+
+
+async def started_gateway(**parts: Any) -> tuple[Gateway, FakeEngine]:
+    """A gateway that serves its source."""
+    gateway, fake = make_gateway(**parts)
+    await gateway.apply(gateway.source.read, "start")
+    return gateway, fake
+
+
+def file_source(folder: Path, text: str = YAML) -> Source:
+    """A configuration file."""
+    file = folder / "tidegate.yaml"
+    file.write_text(text)
+    return Source(file)

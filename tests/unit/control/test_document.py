@@ -1,0 +1,51 @@
+"""Documents: merge patches, entity tags, secrets."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tidegate.control.document import canonical, etag_of, keep_secrets, merge_patch, redact
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "result"),
+    [  # the cases of RFC 7386, appendix A
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        (["a", "b"], ["c", "d"], ["c", "d"]),
+        ({"a": "b"}, ["c"], ["c"]),
+        ({"a": "foo"}, None, None),
+        ({"a": "foo"}, "bar", "bar"),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_a_merge_patch_does_what_rfc_7386_says(target: Any, patch: Any, result: Any) -> None:
+    before = json.dumps(target)
+    assert merge_patch(target, patch) == result
+    assert json.dumps(target) == before
+
+
+def test_the_etag_depends_on_values_and_not_on_the_order_of_options() -> None:
+    assert etag_of({"a": 1, "b": [1, 2]}) == etag_of({"b": [1, 2], "a": 1})
+    assert etag_of({"b": [1, 2]}) != etag_of({"b": [2, 1]})
+    assert canonical({"b": 1, "a": "ä"}) == '{"a":"ä","b":1}'
+
+
+def test_a_secret_is_hidden_and_kept_when_it_is_sent_back_hidden() -> None:
+    held = {"admin": {"token": "a-secret-of-16-chars", "address": "127.0.0.1:1"}}
+    shown = redact(held)
+    assert shown["admin"] == {"token": "***", "address": "127.0.0.1:1"}
+    assert keep_secrets(shown, held) == held
+    assert (
+        keep_secrets({"admin": {"token": "another-secret-of-16"}}, held)["admin"]["token"]
+        == "another-secret-of-16"
+    )

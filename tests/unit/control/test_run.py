@@ -1,0 +1,123 @@
+"""The life of the process, without its signals."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.unit.control.gateways import YAML, file_source, make_gateway
+from tidegate.config.model import Config
+from tidegate.config.problem import ConfigError
+from tidegate.control import run as module
+from tidegate.control import systemd
+from tidegate.control.gateway import Gateway
+from tidegate.control.run import StartError, _admin_listener, _Process
+
+
+def config(address: str) -> Config:
+    return Config.model_validate({"admin": {"address": address}})
+
+
+async def test_it_serves_reloads_a_changed_file_and_drains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(systemd, "notify", said.append)
+    gateway, engine = make_gateway(source=file_source(tmp_path, "drain_timeout: 3s\n" + YAML))
+    listener = _admin_listener(config("127.0.0.1:0"))
+    assert listener
+    process, served, committed = _Process(gateway, listener), asyncio.Event(), asyncio.Event()
+    loaded = gateway.source.read()
+    life = asyncio.create_task(process.live(loaded, "start", served.set))
+    await served.wait()
+    assert said == ["READY=1"]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
+        assert (await http.get("/v1/health/ready")).status_code == 200
+    gateway.on_commit.append(lambda _: committed.set())
+    assert gateway.source.file
+    gateway.source.file.write_text("drain_timeout: 3s\n" + YAML.replace("5s", "6s"))
+    await committed.wait()
+    assert engine.served["routes"][0]["timeout"] == 6000
+    process.stop.set()
+    await life
+    assert engine.drained_ms == [3000]
+    assert not gateway.ready
+    assert said[-1] == "STOPPING=1"
+
+
+async def test_a_bad_file_leaves_the_running_configuration(tmp_path: Path) -> None:
+    gateway, engine = make_gateway(source=file_source(tmp_path))
+    process, served = _Process(gateway, None), asyncio.Event()
+    loaded = gateway.source.read()
+    life = asyncio.create_task(process.live(loaded, "start", served.set))
+    await served.wait()
+    assert gateway.source.file
+    gateway.source.file.write_text("nonsense: 1\n")
+    await process._reload("signal")
+    assert gateway.refusals
+    assert engine.commits == 1
+    process.stop.set()
+    await life
+
+
+async def test_a_first_configuration_that_the_engine_refuses_ends_the_process() -> None:
+    gateway, engine = make_gateway()
+    engine.errors = [("listeners.0.address", "in use")]
+    loaded = gateway.source.read()
+    with pytest.raises(ConfigError, match="in use"):
+        await _Process(gateway, None).live(loaded, "start", None)
+    assert engine.drained_ms == [0]
+
+
+async def test_the_log_level_follows_the_configuration_only_when_that_changes(tmp_path: Path) -> None:
+    gateway, engine = make_gateway(source=file_source(tmp_path))
+    await gateway.apply(gateway.source.read, "start")
+    gateway.on_commit.append(_Process(gateway, None)._follow_log_level())
+    engine.log_filter = "set by hand"
+    await gateway.edit(lambda document: {**document, "drain_timeout": 1}, "admin")
+    assert engine.log_filter == "set by hand"
+    await gateway.edit(lambda document: {**document, "log": {"level": "debug"}}, "admin")
+    assert engine.log_filter == "debug"
+
+
+def test_an_admin_address_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(StartError, match=address):
+            _admin_listener(config(address))
+
+
+def test_an_admin_socket_left_behind_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/admin.sock"
+    first = _admin_listener(config(address))
+    assert first
+    with pytest.raises(StartError):
+        _admin_listener(config(address))
+    first.close()
+    second = _admin_listener(config(address))
+    assert second
+    second.close()
+
+
+def test_an_unprotected_admin_api_is_not_started() -> None:
+    with pytest.raises(StartError, match="token"):
+        _admin_listener(config("0.0.0.0:0"))
+
+
+def test_the_last_generation_is_restored_if_there_is_one(tmp_path: Path) -> None:
+    gateway, _ = make_gateway(source=file_source(tmp_path))
+    assert module._last_generation(gateway.source, gateway.store) is None
+    _record(gateway, {"workers": 5})
+    restored = module._last_generation(gateway.source, gateway.store)
+    assert restored
+    assert restored.config.workers == 5
+    _record(gateway, {"nonsense": 5})
+    with pytest.raises(ConfigError):
+        module._last_generation(gateway.source, gateway.store)
+
+
+def _record(gateway: Gateway, document: dict[str, Any]) -> None:
+    gateway.store.add("admin", '"x"', {}, document)

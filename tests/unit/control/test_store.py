@@ -1,0 +1,67 @@
+"""The store of generations."""
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from tidegate.control import store as module
+from tidegate.control.store import FILE_NAME, Store, StoreError
+
+SUMMARY = {"routes": {"added": ["all"], "removed": [], "changed": []}}
+
+
+def test_generations_are_numbered_from_one_and_keep_what_they_were_given() -> None:
+    store = Store()
+    first = store.add("start", '"a"', SUMMARY, {"workers": 1})
+    second = store.add("admin", '"b"', SUMMARY, {"workers": 2})
+    assert (first.number, second.number) == (1, 2)
+    assert store.last() == second
+    assert store.get(1) == first
+    assert store.newest(10) == [second, first]
+    assert store.document(1) == {"workers": 1}
+
+
+def test_what_is_not_there_is_none() -> None:
+    store = Store()
+    store.add("start", '"a"', SUMMARY, {})
+    assert store.get(2) is None
+    assert store.document(2) is None
+    assert Store().last() is None
+
+
+def test_a_store_on_disk_is_found_again_and_goes_on_counting(tmp_path: Path) -> None:
+    first = Store(tmp_path / "state")
+    first.add("start", '"a"', SUMMARY, {"workers": 1})
+    first.close()
+    again = Store(tmp_path / "state")
+    assert again.document(1) == {"workers": 1}
+    assert again.add("file", '"b"', SUMMARY, {}).number == 2
+
+
+def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    Store(tmp_path).add("start", '"a"', SUMMARY, {})
+    for file in tmp_path.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_old_generations_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_IN_MEMORY", 3)
+    store = Store()
+    for number in range(5):
+        store.add("admin", f'"{number}"', SUMMARY, {})
+    assert [generation.number for generation in store.newest(10)] == [5, 4, 3]
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("not a database, by any means" * 100)
+    with pytest.raises(StoreError, match=FILE_NAME):
+        Store(tmp_path)
+
+
+def test_the_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="newer"):
+        Store(tmp_path)

@@ -66,7 +66,7 @@ def _unknown_references(source: Source) -> Iterator[Problem]:
     for pattern, kind in _REFERENCES:
         for path, name in find_texts(source.root, pattern):
             if name not in known[kind]:
-                hint = did_you_mean(name, list(known[kind])) or f"no {kind} has this name"
+                hint = did_you_mean(name, known[kind]) or f"no {kind} has this name"
                 yield source.problem(path, f"unknown {kind} {name!r}", hint=hint)
 
 

@@ -1,9 +1,10 @@
 """Turns what pydantic found into what a person needs to know."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from tidegate.config.model.unit import describe
@@ -61,7 +62,8 @@ def _message(details: ErrorDetails) -> str:
         return details["msg"]
     if details["type"] == "literal_error":
         expected = "one of " + context["expected"].replace("'", "").replace(" or ", ", ")
-    return f"expected {expected.format(**context)}; found {describe(details['input'])}"
+    message = f"expected {expected.format(**context)}"
+    return message if _is_secret(details["loc"]) else f"{message}; found {describe(details['input'])}"
 
 
 def _hint(details: ErrorDetails) -> str | None:
@@ -76,17 +78,23 @@ def _hint(details: ErrorDetails) -> str | None:
     return None
 
 
-def _siblings(path: tuple[str | int, ...]) -> list[str]:
-    """The names of the options at the level of `path`."""
+def _is_secret(path: tuple[str | int, ...]) -> bool:
+    """Whether the value of an option must not be shown."""
+    field = _siblings(path).get(str(path[-1])) if path else None
+    return field is not None and not field.repr
+
+
+def _siblings(path: tuple[str | int, ...]) -> dict[str, FieldInfo]:
+    """The options at the level of `path`."""
     group = groups().get(tuple("*" if isinstance(step, int) else step for step in path[:-1]))
-    return list(group.model_fields) if group else []
+    return group.model_fields if group else {}
 
 
-def did_you_mean(word: str, known: list[str]) -> str | None:
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A question that names the word nearest to a misspelt one."""
-    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    close = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else None
 
 
-def _known(names: list[str]) -> str | None:
-    return f"known here: {', '.join(names)}" if names else None
+def _known(names: Iterable[str]) -> str:
+    return f"known here: {', '.join(names)}"

@@ -31,12 +31,12 @@ class Reader:
         self.problems: list[Problem] = []
         self._environ = environ
 
-    def read(self, path: Path) -> Node:
+    def read(self, path: Path) -> MappingNode:
         """The tree of the file at `path`, included files joined in."""
         file = _absolute(str(path), Path.cwd())
         return self._read(file, Place(file), ())
 
-    def _read(self, path: Path, named_at: Place, including: tuple[Path, ...]) -> Node:
+    def _read(self, path: Path, named_at: Place, including: tuple[Path, ...]) -> MappingNode:
         empty = MappingNode({}, Place(path))
         if path in including:
             chain = " includes ".join(str(file) for file in (*including[including.index(path) :], path))
@@ -63,19 +63,13 @@ class Reader:
         include = root.entries.pop("include", None)
         for pattern in self._patterns(include.node if include else None):
             for file in self._matches(pattern, path):
-                included = self._read(file, pattern.place, (*including, path))
-                if isinstance(included, MappingNode):
-                    root = self._joined(root, included, ())
+                root = self._joined(root, self._read(file, pattern.place, (*including, path)), ())
         return root
 
     def _patterns(self, node: Node | None) -> Iterator[Scalar]:
         for item in node.items if isinstance(node, ListNode) else [node]:
-            if (
-                isinstance(item, Scalar)
-                and isinstance(item.value, str)
-                and item.value
-                and "\0" not in item.value
-            ):
+            text = item.value if isinstance(item, Scalar) else None
+            if isinstance(item, Scalar) and isinstance(text, str) and text and "\0" not in text:
                 yield item
             elif item is not None:
                 self._fail(item.place, "expected the path of a file", "include")
@@ -111,12 +105,9 @@ def resolve_paths(root: Node, base: Path) -> None:
     """Make the files that options in `root` name absolute: they are relative to the folder `base`."""
     for pattern in file_options():
         for _, node in find(root, pattern):
-            if (
-                isinstance(node, Scalar)
-                and isinstance(node.value, str)
-                and node.value not in {"", STANDARD_OUTPUT}
-            ):
-                node.value = str(_absolute(node.value, base))
+            name = node.value if isinstance(node, Scalar) else None
+            if isinstance(node, Scalar) and isinstance(name, str) and name not in {"", STANDARD_OUTPUT}:
+                node.value = str(_absolute(name, base))
 
 
 def read_text(path: Path) -> str:

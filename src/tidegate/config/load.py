@@ -16,7 +16,7 @@ from tidegate.config.include import Reader, resolve_paths
 from tidegate.config.material import read_material
 from tidegate.config.model import Config
 from tidegate.config.problem import ConfigError, Problem
-from tidegate.config.tree import NOWHERE, Entry, MappingNode, Node, Source, plain, planted
+from tidegate.config.tree import Node, Source, plain, planted
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def load_data(data: dict[str, Any], base: Path) -> Loaded:
     """
     problems = []
     with collector_paused():
-        root = MappingNode({name: Entry(NOWHERE, planted(value)) for name, value in data.items()}, NOWHERE)
+        root = planted(data)
         root.entries.pop("$schema", None)
         include = root.entries.pop("include", None)
         if include and plain(include.node):

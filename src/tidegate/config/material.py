@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509 import ocsp
 
@@ -59,8 +60,8 @@ class _Inspection:
         self._source = source
         self._contents = contents
         self._now = now
-        self._chains: dict[Path, list[x509.Certificate]] = {}
-        self._keys: dict[Path, PrivateKeyTypes] = {}
+        self._leaves: dict[Path, bytes] = {}  # public keys of certificates
+        self._keys: dict[Path, bytes] = {}  # public halves of private keys
 
     def problems(self) -> Iterator[Problem]:
         for pattern, use in file_options().items():
@@ -88,35 +89,25 @@ class _Inspection:
 
     def _inspect_chain(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         try:
-            self._chains[file] = x509.load_pem_x509_certificates(self._contents[file])
-            self._contents[file].decode()
-        except ValueError:
+            chain = x509.load_pem_x509_certificates(self._contents[file])
+            self._leaves[file] = _encoded(chain[0].public_key())
+            unfit = [text for certificate in chain if (text := _outside_validity(certificate, self._now))]
+        except (ValueError, UnsupportedAlgorithm):
             yield self._source.problem(path, f"expected certificates in PEM in {file}")
             return
-        for certificate in self._chains[file]:
-            yield from self._outside_validity(path, file, certificate)
-
-    def _outside_validity(
-        self, path: OptionPath, file: Path, certificate: x509.Certificate
-    ) -> Iterator[Problem]:
-        ends, begins = certificate.not_valid_after_utc, certificate.not_valid_before_utc
-        if ends < self._now:
-            what = f"expired at {ends:%Y-%m-%d %H:%M} UTC"
-        elif begins > self._now:
-            what = f"is not valid before {begins:%Y-%m-%d %H:%M} UTC"
-        else:
-            return
-        text = f"the certificate {certificate.subject.rfc4514_string()} in {file} {what}"
-        yield replace(self._source.problem(path, text), severity="warning")
+        for text in unfit:
+            yield replace(self._source.problem(path, f"{text} (in {file})"), severity="warning")
 
     def _inspect_key(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         try:
-            self._keys[file] = load_pem_private_key(self._contents[file], password=None)
+            self._keys[file] = _encoded(
+                load_pem_private_key(self._contents[file], password=None).public_key()
+            )
         except TypeError:
             yield self._source.problem(
                 path, f"the key in {file} is encrypted", hint="store it without a passphrase"
             )
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm):
             yield self._source.problem(path, f"expected a private key in PEM in {file}")
 
     def _mismatches(self, pattern: tuple[str, ...]) -> Iterator[Problem]:
@@ -124,15 +115,24 @@ class _Inspection:
         for path, key_file in find_texts(self._source.root, pattern):
             cert_file = self._source.text((*path[:-1], "cert"))
             key = self._keys.get(Path(key_file))
-            chain = self._chains.get(Path(cert_file)) if cert_file else None
-            if key and chain and not _belong_together(key, chain[0]):
-                yield self._source.problem(
-                    path, f"the key in {key_file} does not belong to the certificate in {cert_file}"
-                )
+            leaf = self._leaves.get(Path(cert_file)) if cert_file else None
+            if key and leaf and key != leaf:
+                message = f"the key in {key_file} does not belong to the certificate in {cert_file}"
+                yield self._source.problem(path, message)
 
 
-def _belong_together(key: PrivateKeyTypes, certificate: x509.Certificate) -> bool:
-    def encoded(public: PublicKeyTypes) -> bytes:
-        return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+def _encoded(public: PublicKeyTypes) -> bytes:
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
-    return encoded(key.public_key()) == encoded(certificate.public_key())
+
+def _outside_validity(certificate: x509.Certificate, now: datetime) -> str | None:
+    """What is to be said of a certificate that is not valid now."""
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if begins <= now <= ends:
+        return None
+    what = (
+        f"expired at {ends:%Y-%m-%d %H:%M} UTC"
+        if now > ends
+        else f"is not valid before {begins:%Y-%m-%d %H:%M} UTC"
+    )
+    return f"the certificate {certificate.subject.rfc4514_string()} {what}"

@@ -55,7 +55,7 @@ def _build(loaded: Loaded) -> Plan:
 
 
 _ENCODINGS: dict[Use, Callable[[bytes], str]] = {
-    Use.PEM: bytes.decode,
+    Use.PEM: lambda content: content.decode(errors="replace"),  # only remarks around PEM are not ASCII
     Use.DER: lambda content: base64.b64encode(content).decode(),
 }
 """How the plan holds the contents of files."""

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tidegate.config.problem import Problem
+from tidegate.config.problem import ConfigError, Problem
+
+MAX_DEPTH = 64
+"""Deeper nesting is refused: no configuration needs it, and it would exhaust the stack."""
 
 OptionPath = tuple[str | int, ...]
 """Where an option is: names of options and positions in lists, from the top."""
@@ -70,14 +73,24 @@ def plain(node: Node) -> Any:
     return [plain(item) for item in node.items]
 
 
-def planted(data: Any) -> Node:
-    """The tree of bare data, without places."""
+def planted(data: dict[str, Any]) -> MappingNode:
+    """The tree of bare data, without places.
+
+    Raises ConfigError if it is nested too deeply.
+    """
+    return MappingNode(
+        {str(name): Entry(NOWHERE, _planted(value, 1)) for name, value in data.items()}, NOWHERE
+    )
+
+
+def _planted(data: Any, depth: int) -> Node:
+    if depth > MAX_DEPTH:
+        raise ConfigError([Problem("nested too deeply")])
     if isinstance(data, dict):
-        return MappingNode(
-            {str(name): Entry(NOWHERE, planted(value)) for name, value in data.items()}, NOWHERE
-        )
+        entries = {str(name): Entry(NOWHERE, _planted(value, depth + 1)) for name, value in data.items()}
+        return MappingNode(entries, NOWHERE)
     if isinstance(data, list | tuple):
-        return ListNode([planted(item) for item in data], NOWHERE)
+        return ListNode([_planted(item, depth + 1) for item in data], NOWHERE)
     return Scalar(data, NOWHERE)
 
 

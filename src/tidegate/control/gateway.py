@@ -101,8 +101,8 @@ class _Candidate:
 def _without_collections() -> Iterator[None]:
     """Keep the cyclic garbage collector away while a configuration is built, and away from what was built.
 
-    So many objects at once, none of them garbage, would set off full collections, which stop every thread: with
-    10,000 routes for a second and more. What is frozen still goes when the last reference to it does.
+    So many objects at once, none of them garbage, would set off full collections, which stop every thread:
+    with 10,000 routes for a second and more. What is frozen still goes when the last reference to it does.
     """
     gc.disable()
     try:

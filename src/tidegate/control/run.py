@@ -22,7 +22,7 @@ from tidegate.config.model import Config
 from tidegate.config.model.text import split_address
 from tidegate.config.problem import ConfigError
 from tidegate.control import logs, systemd
-from tidegate.control.gateway import Change, Gateway, Running
+from tidegate.control.gateway import Change, ConflictError, Gateway, Running
 from tidegate.control.generation import Origin
 from tidegate.control.source import Source
 from tidegate.control.store import Store
@@ -187,6 +187,10 @@ class _Process:
                 log.warning("a restart is required", options=done.restart_required)
         except ConfigError:
             log.warning("the running configuration stays", generation=self.gateway.running.generation.number)
+        except ConflictError as error:
+            log.warning("nothing is reloaded", reason=str(error))
+        except Exception:  # what nobody foresaw must not end the watching, nor the process
+            log.exception("the change failed; the running configuration stays")
         finally:
             if not self.stop.is_set():
                 systemd.notify("READY=1")

@@ -129,6 +129,19 @@ def test_what_was_loaded_loads_again(write: Write, tmp_path: Path) -> None:
     assert load_data(config.model_dump(mode="json"), tmp_path).config == config
 
 
+def test_data_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    data: dict[str, object] = {}
+    for _ in range(900):
+        data = {"a": data}
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load_data(data, tmp_path)
+
+
+def test_a_secret_is_not_shown(problems: Find) -> None:
+    (problem,) = problems("admin: {token: hush}")
+    assert "hush" not in str(problem)
+
+
 def test_data_keeps_variables_as_they_are(tmp_path: Path) -> None:
     data = {"routes": [{"name": "${HOME}", "respond": {}}]}
     assert load_data(data, tmp_path).config.routes[0].name == "${HOME}"

@@ -10,10 +10,13 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.unit.config.conftest import Find
-from tidegate.config.load import Loaded
+from tidegate.config.load import Loaded, load_file
 from tidegate.config.plan import build_plan
+from tidegate.config.problem import ConfigError
 
 SECURE = (
     "listeners:\n  - name: a\n    address: 127.0.0.1:443\n    tls: {certificates: [{cert: CERT, key: KEY}]}\n"
@@ -59,6 +62,21 @@ def test_a_file_that_will_not_do_is_refused(
     (problem,) = problems(secure(cert, key))
     assert message in problem.message
     assert problem.line == 4
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.floats(0, 1), byte=st.integers(0, 255), name=st.sampled_from(["cert.pem", "key.pem"]))
+def test_a_damaged_file_is_used_or_refused(certificates: Path, where: float, byte: int, name: str) -> None:
+    original = (certificates / name).read_bytes()
+    position = int(where * (len(original) - 1))
+    (certificates / name).write_bytes(original[:position] + bytes([byte]) + original[position + 1 :])
+    (certificates / "f.yaml").write_text(secure())
+    try:
+        build_plan(load_file(certificates / "f.yaml"))
+    except ConfigError as error:
+        assert error.problems
+    finally:
+        (certificates / name).write_bytes(original)
 
 
 def test_an_encrypted_key_is_refused_with_advice(problems: Find, certificates: Path) -> None:

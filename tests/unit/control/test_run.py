@@ -63,6 +63,28 @@ async def test_a_bad_file_leaves_the_running_configuration(tmp_path: Path) -> No
     await life
 
 
+async def test_a_change_that_fails_unforeseen_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, engine = make_gateway(source=file_source(tmp_path))
+    await gateway.apply(gateway.source.read, "start")
+    process = _Process(gateway, None)
+
+    def fail(_: str) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(engine, "prepare", fail)
+    await process._reload("signal")
+    assert gateway.running.generation.number == 1
+
+
+async def test_a_hangup_without_a_file_ends_nothing() -> None:
+    gateway, _ = make_gateway()
+    await gateway.apply(gateway.source.read, "start")
+    await _Process(gateway, None)._reload("signal")
+    assert gateway.running.generation.number == 1
+
+
 async def test_a_first_configuration_that_the_engine_refuses_ends_the_process() -> None:
     gateway, engine = make_gateway()
     engine.errors = [("listeners.0.address", "in use")]

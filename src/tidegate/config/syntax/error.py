@@ -6,9 +6,6 @@ from pathlib import Path
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.tree import Place
 
-MAX_DEPTH = 64
-"""Deeper nesting is refused: no configuration needs it, and it would exhaust the stack."""
-
 
 def syntax_error(place: Place, message: str, hint: str | None = None) -> ConfigError:
     """The error of a file that cannot be read on from `place`."""

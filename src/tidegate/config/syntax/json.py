@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tidegate.config.syntax.error import MAX_DEPTH, Lines, duplicate_key, syntax_error
-from tidegate.config.tree import Entry, ListNode, MappingNode, Node, Scalar
+from tidegate.config.syntax.error import Lines, duplicate_key, syntax_error
+from tidegate.config.tree import MAX_DEPTH, Entry, ListNode, MappingNode, Node, Scalar
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 

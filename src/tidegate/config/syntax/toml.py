@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from tidegate.config.syntax.error import MAX_DEPTH, Lines, syntax_error
-from tidegate.config.tree import Entry, ListNode, MappingNode, Node, OptionPath, Place, Scalar
+from tidegate.config.syntax.error import Lines, syntax_error
+from tidegate.config.tree import MAX_DEPTH, Entry, ListNode, MappingNode, Node, OptionPath, Place, Scalar
 
 _TOKEN = re.compile(
     r"""

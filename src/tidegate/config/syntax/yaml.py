@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from tidegate.config.syntax.error import MAX_DEPTH, Lines, duplicate_key, syntax_error
-from tidegate.config.tree import Entry, ListNode, MappingNode, Node, Place, Scalar
+from tidegate.config.syntax.error import Lines, duplicate_key, syntax_error
+from tidegate.config.tree import MAX_DEPTH, Entry, ListNode, MappingNode, Node, Place, Scalar
 
 MAX_NODES = 5_000_000
 """More values than this, aliases counted each time they are used, are refused."""

@@ -1,0 +1,93 @@
+"""Fixtures of the end-to-end tests. Everything that is started here is stopped here."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .harness.certs import Authority
+from .harness.gateway import Config, Gateway, command
+from .harness.h2origin import H2Origin
+from .harness.origin import Origin
+
+StartGateway = Callable[..., Gateway]
+Running = Callable[[Config], contextlib.AbstractContextManager[Gateway]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if command() is not None:
+        return
+    reason = "no tidegate command beside this Python; `make build` makes one, TIDEGATE_BIN names another"
+    for item in items:
+        if "e2e" in item.path.parts and item.path.name != "test_harness.py":
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority."""
+    return Authority(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """A context manager that runs a gateway, for fixtures that live longer than a test."""
+
+    @contextlib.contextmanager
+    def run(config: Config) -> Iterator[Gateway]:
+        gateway = Gateway(tmp_path_factory.mktemp("gateway"), config)
+        try:
+            yield gateway.start()
+        finally:
+            gateway.stop()
+
+    return run
+
+
+@pytest.fixture
+def start_gateway(tmp_path: Path) -> Iterator[StartGateway]:
+    """Starts gateways that end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(config: Config, **options: Any) -> Gateway:
+            gateway = Gateway(tmp_path / f"gateway{len(started)}", config, **options)
+            started.append(gateway)
+            stack.callback(gateway.stop)
+            return gateway.start()
+
+        started: list[Gateway] = []
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_origin() -> Iterator[Origin]:
+    """An origin for all tests of a module."""
+    with Origin() as server:
+        yield server
+
+
+@pytest.fixture
+def origin(module_origin: Origin) -> Iterator[Origin]:
+    """The module's origin with fresh records; at the end nothing malformed may have reached it."""
+    module_origin.forget()
+    yield module_origin
+    assert not module_origin.malformed, "what reached the origin breaks RFC 9112"
+
+
+@pytest.fixture(scope="module")
+def h2_origin() -> Iterator[H2Origin]:
+    """An HTTP/2 origin in plain text."""
+    with H2Origin() as server:
+        yield server
+
+
+@pytest.fixture
+def promtool() -> str:
+    """Prometheus' own tool, which checks what its server would scrape."""
+    found = shutil.which("promtool")
+    if found is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    return found

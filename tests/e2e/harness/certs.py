@@ -1,0 +1,58 @@
+"""Certificates for tests, from a certificate authority that lives as long as the test run."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True)
+class CertFiles:
+    """A certificate chain and its key, as files that a configuration can name."""
+
+    cert: Path
+    key: Path
+
+    def config(self) -> dict[str, str]:
+        """The entry for `tls.certificates`."""
+        return {"cert": str(self.cert), "key": str(self.key)}
+
+
+class Authority:
+    """A certificate authority."""
+
+    def __init__(self, directory: Path) -> None:
+        self._ca = trustme.CA()
+        self._directory = directory
+        self.file = directory / "ca.pem"
+        self._ca.cert_pem.write_to_path(self.file)
+
+    def issue(self, *names: str, file: str | None = None) -> CertFiles:
+        """A certificate for host names, wildcards and addresses; `file` is overwritten when it exists."""
+        leaf = self._ca.issue_cert(*names)
+        stem = self._directory / (file or names[0].replace("*", "any").replace("/", "_"))
+        files = CertFiles(stem.with_suffix(".crt"), stem.with_suffix(".key"))
+        files.cert.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+        leaf.private_key_pem.write_to_path(files.key)
+        return files
+
+    def client(self, *alpn: str, identity: CertFiles | None = None) -> ssl.SSLContext:
+        """A client's context that trusts this authority."""
+        context = ssl.create_default_context(cafile=str(self.file))
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
+        if identity is not None:
+            context.load_cert_chain(identity.cert, identity.key)
+        return context
+
+    def server(self, files: CertFiles, *alpn: str, ask_client: bool = False) -> ssl.SSLContext:
+        """A server's context for an issued certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files.cert, files.key)
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
+        if ask_client:
+            context.load_verify_locations(self.file)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context

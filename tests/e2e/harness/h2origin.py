@@ -1,0 +1,215 @@
+"""A scriptable HTTP/2 origin (h2c by prior knowledge, or TLS with ALPN), over the `h2` package."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.exceptions
+
+from .message import Fields, first
+
+
+@dataclass
+class Stream:
+    """One request and the means to answer it."""
+
+    origin: "H2Origin"
+    protocol: "_Protocol"
+    number: int
+    headers: Fields
+    body: bytearray = field(default_factory=bytearray)
+    trailers: Fields = field(default_factory=list)
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
+    reset_by_peer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def path(self) -> str:
+        """The path without its query."""
+        return (first(self.headers, ":path") or "").partition("?")[0]
+
+    def send_headers(self, status: int, headers: Fields | None = None, *, end: bool = False) -> None:
+        """Response header; an informational one when the status is 1xx."""
+        own = [("x-origin", self.origin.name)] if status >= 200 else []
+        self.protocol.connection.send_headers(
+            self.number, [(":status", str(status)), *(headers or []), *own], end_stream=end
+        )
+        self.protocol.flush()
+
+    async def send_data(self, data: bytes, *, end: bool = False) -> None:
+        """Response data, within the peer's window."""
+        while data:
+            window = await self.protocol.window(self.number)
+            size = min(window, len(data), self.protocol.connection.max_outbound_frame_size)
+            self.protocol.connection.send_data(self.number, data[:size])
+            self.protocol.flush()
+            data = data[size:]
+        if end:
+            self.protocol.connection.end_stream(self.number)
+            self.protocol.flush()
+
+    def send_trailers(self, trailers: Fields) -> None:
+        """Trailers, which end the response."""
+        self.protocol.connection.send_headers(self.number, trailers, end_stream=True)
+        self.protocol.flush()
+
+    def reset(self, code: int = 2) -> None:
+        """RST_STREAM."""
+        self.protocol.connection.reset_stream(self.number, code)
+        self.protocol.flush()
+
+
+Handler = Callable[[Stream], Awaitable[None]]
+
+
+async def echo(stream: Stream) -> None:
+    """Answer with what was received, as JSON."""
+    await stream.complete.wait()
+    seen = {
+        "method": first(stream.headers, ":method"),
+        "target": first(stream.headers, ":path"),
+        "version": "HTTP/2",
+        "headers": stream.headers,
+        "trailers": stream.trailers,
+        "length": len(stream.body),
+        "sha256": hashlib.sha256(stream.body).hexdigest(),
+        "origin": stream.origin.name,
+    }
+    stream.send_headers(200, [("content-type", "application/json")])
+    await stream.send_data(json.dumps(seen).encode(), end=True)
+
+
+async def grpc(stream: Stream) -> None:
+    """A gRPC-like answer: each part of the body is sent back at once, the status comes in trailers."""
+    stream.send_headers(200, [("content-type", "application/grpc")])
+    await stream.complete.wait()
+    await stream.send_data(bytes(stream.body))
+    stream.send_trailers([("grpc-status", "0"), ("grpc-message", "fine")])
+
+
+class H2Origin:
+    """A listening origin; `on` scripts a path, every other path echoes."""
+
+    def __init__(self, name: str = "h2-origin", *, tls: ssl.SSLContext | None = None) -> None:
+        self.name = name
+        self.accepted = 0
+        self.streams: list[Stream] = []
+        self.handlers: dict[str, Handler] = {"/grpc": grpc}
+        self._tls = tls
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        self.address = f"127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "H2Origin":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def on(self, path: str, handler: Handler) -> None:
+        """Answer requests of a path (without query) by `handler`."""
+        self.handlers[path] = handler
+
+    async def _listen(self) -> asyncio.Server:
+        return await self._loop.create_server(lambda: _Protocol(self), "127.0.0.1", 0, ssl=self._tls)
+
+
+class _Protocol(asyncio.Protocol):
+    def __init__(self, origin: H2Origin) -> None:
+        self.origin = origin
+        self.connection = h2.connection.H2Connection(
+            h2.config.H2Configuration(
+                client_side=False, header_encoding="utf-8", validate_outbound_headers=False
+            )
+        )
+        self._streams: dict[int, Stream] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._windows = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.origin.accepted += 1
+        self.connection.initiate_connection()
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for stream in self._streams.values():
+            stream.reset_by_peer.set()
+        for task in self._tasks:
+            task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            events = self.connection.receive_data(data)
+        except h2.exceptions.ProtocolError:
+            self.flush()
+            self._transport.close()
+            return
+        for event in events:
+            self._handle(event)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the protocol machine has ready."""
+        self._transport.write(self.connection.data_to_send())
+
+    async def window(self, stream: int) -> int:
+        """The room for data on a stream, waiting until there is some."""
+        while (room := self.connection.local_flow_control_window(stream)) <= 0:
+            self._windows.clear()
+            await self._windows.wait()
+        return room
+
+    def _handle(self, event: h2.events.Event) -> None:
+        if isinstance(event, h2.events.RequestReceived):
+            self._begin(event)
+        elif isinstance(event, h2.events.DataReceived):
+            assert event.stream_id is not None
+            self._streams[event.stream_id].body += event.data or b""
+            self.connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
+        elif isinstance(event, h2.events.TrailersReceived):
+            assert event.stream_id is not None
+            self._streams[event.stream_id].trailers = _fields(event.headers)
+        elif isinstance(event, h2.events.StreamEnded):
+            assert event.stream_id is not None
+            self._streams[event.stream_id].complete.set()
+        elif isinstance(event, h2.events.StreamReset):
+            assert event.stream_id is not None
+            self._streams[event.stream_id].reset_by_peer.set()
+        elif isinstance(event, h2.events.WindowUpdated):
+            self._windows.set()
+
+    def _begin(self, event: h2.events.RequestReceived) -> None:
+        assert event.stream_id is not None
+        stream = Stream(self.origin, self, event.stream_id, _fields(event.headers))
+        self._streams[event.stream_id] = stream
+        self.origin.streams.append(stream)
+        task = asyncio.get_running_loop().create_task(self._answer(stream))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, stream: Stream) -> None:
+        # The peer may reset the stream meanwhile.
+        with contextlib.suppress(h2.exceptions.ProtocolError):
+            await self.origin.handlers.get(stream.path, echo)(stream)
+
+
+def _fields(headers: object) -> Fields:
+    assert isinstance(headers, list)
+    return [(str(name), str(value)) for name, value in headers]

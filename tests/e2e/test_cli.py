@@ -1,0 +1,304 @@
+"""The command line: what each command says, to whom, and how it ends."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from .conftest import StartGateway
+from .harness.certs import Authority
+from .harness.configs import proxy, route
+from .harness.gateway import command
+from .harness.origin import Origin
+from .harness.ports import free_port
+from .harness.waiting import eventually
+
+REPOSITORY = Path(__file__).parents[2]
+SHARED = REPOSITORY.parent / "shared"
+
+
+def tidegate(
+    *args: str, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    product = command()
+    assert product is not None
+    return subprocess.run(
+        [*product, *args],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+COMMANDS = ("run", "check", "demo", "schema", "routes", "route", "status", "reload", "version")
+
+
+def test_help_names_every_command() -> None:
+    shown = tidegate("--help")
+    assert shown.returncode == 0
+    for name in COMMANDS:
+        assert re.search(rf"\b{name}\b", shown.stdout), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    shown = tidegate(name, "--help")
+    assert shown.returncode == 0
+    assert "Usage" in shown.stdout
+
+
+def test_an_unknown_command_is_refused() -> None:
+    assert tidegate("rnu").returncode == 2
+
+
+def test_the_version_is_told() -> None:
+    assert re.fullmatch(r"tidegate \d+\.\d+\.\d+\S*\n", tidegate("version").stdout)
+
+
+def test_there_are_no_colours_where_there_is_no_terminal(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("listenrs: []\n")
+    for shown in (tidegate("--help"), tidegate("check", str(bad))):
+        assert "\x1b[" not in shown.stdout + shown.stderr
+
+
+# check
+
+
+def test_a_good_file_passes(tmp_path: Path) -> None:
+    file = tmp_path / "good.yaml"
+    file.write_text(yaml.safe_dump({**proxy("127.0.0.1:9001")}))
+    checked = tidegate("check", str(file))
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_every_mistake_is_shown_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(
+        "listeners:\n"
+        "  - name: web\n"
+        "    adress: 127.0.0.1:8080\n"
+        "routes:\n"
+        "  - {name: all, upstream: ap, timeout: soon}\n"
+        "upstreams:\n"
+        "  - {name: app, endpoints: [127.0.0.1:9001]}\n"
+    )
+    checked = tidegate("check", str(file))
+    said = checked.stdout + checked.stderr
+    assert checked.returncode == 1
+    assert re.search(r"bad\.yaml:3:\d+", said), said
+    assert re.search(r"bad\.yaml:5:\d+", said), said
+    assert "did you mean" in said.lower()
+    assert "address" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "listeners: [",
+        "\x00\x01",
+        "- a list",
+        "a: &x [*x]",
+        "listeners: 5",
+        "!!python/object/apply:os.system [id]",
+        "a: 1\na: 2",
+    ],
+)
+def test_rubbish_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    checked = tidegate("check", str(file))
+    said = checked.stdout + checked.stderr
+    assert checked.returncode == 1, said
+    assert "bad.yaml" in said
+    assert "Traceback" not in said
+    assert "uid=" not in said
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    for args in (("check", "no.yaml"), ("run", "--config", "no.yaml")):
+        ended = tidegate(*args, cwd=tmp_path)
+        assert ended.returncode != 0
+        assert "no.yaml" in ended.stdout + ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("suffix", ["toml", "json"])
+def test_other_formats_are_read(tmp_path: Path, suffix: str) -> None:
+    texts = {
+        "toml": '[[listeners]]\nname = "web"\naddress = "127.0.0.1:8080"\n',
+        "json": '{"listeners": [{"name": "web", "address": "127.0.0.1:8080"}]}',
+    }
+    file = tmp_path / f"config.{suffix}"
+    file.write_text(texts[suffix])
+    assert tidegate("check", str(file)).returncode == 0
+
+
+def test_variables_and_includes_are_read(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.yaml").write_text("upstreams: [{name: app, endpoints: ['${BACKEND}']}]\n")
+    file = tmp_path / "main.yaml"
+    file.write_text(
+        "include: [parts/*.yaml]\nlisteners: [{name: web, address: '${FRONT:-127.0.0.1:8080}'}]\n"
+        "routes: [{name: all, upstream: app}]\n"
+    )
+    assert tidegate("check", str(file), env={"BACKEND": "127.0.0.1:9001"}).returncode == 0
+    missing = tidegate("check", str(file))
+    assert missing.returncode == 1
+    assert "BACKEND" in missing.stdout + missing.stderr
+
+
+def test_the_peers_configuration_is_good_as_it_stands(tmp_path: Path, authority: Authority) -> None:
+    source = SHARED / "tools" / "peers.yaml"
+    if not source.exists():
+        pytest.skip("../shared/tools/peers.yaml is absent")
+    files = authority.issue("localhost", file="peers")
+    (tmp_path / "cert.pem").write_bytes(files.cert.read_bytes())
+    (tmp_path / "key.pem").write_bytes(files.key.read_bytes())
+    file = tmp_path / "peers.yaml"
+    file.write_text(source.read_text().replace("@W@", str(tmp_path)))
+    checked = tidegate("check", str(file))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_missing_or_mismatched_certificate_is_told(tmp_path: Path, authority: Authority) -> None:
+    files, others = authority.issue("localhost", file="cli"), authority.issue("localhost", file="cli-other")
+    for cert, key in ((tmp_path / "no.pem", files.key), (files.cert, others.key)):
+        tls = {"certificates": [{"cert": str(cert), "key": str(key)}]}
+        file = tmp_path / "tls.yaml"
+        file.write_text(
+            yaml.safe_dump({"listeners": [{"name": "web", "address": "127.0.0.1:1", "tls": tls}]})
+        )
+        checked = tidegate("check", str(file))
+        said = checked.stdout + checked.stderr
+        assert checked.returncode == 1, said
+        assert re.search(r"tls\.yaml:\d+:\d+", said), said
+
+
+# Looking at routes
+
+
+def test_the_schema_is_a_json_schema() -> None:
+    schema = json.loads(tidegate("schema").stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert {"listeners", "routes", "upstreams", "admin"} <= schema["properties"].keys()
+
+
+@pytest.fixture
+def routes_file(tmp_path: Path) -> str:
+    config = proxy("127.0.0.1:9001")
+    config["routes"].append(
+        route("api", match={"hosts": ["api.example"], "path": {"prefix": "/v1"}, "methods": ["PUT"]})
+    )
+    file = tmp_path / "routes.yaml"
+    file.write_text(yaml.safe_dump(config))
+    return str(file)
+
+
+def test_the_table_of_routes_is_printed(routes_file: str) -> None:
+    shown = tidegate("routes", "--config", routes_file)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.index("api") < shown.stdout.index("all"), "the nearest first"
+
+
+def test_the_route_of_a_request_is_explained(routes_file: str) -> None:
+    taken = tidegate("route", "PUT", "https://api.example/v1/x", "--config", routes_file)
+    assert taken.returncode == 0, taken.stderr
+    assert re.search(r"api.* takes", taken.stdout)
+    other = tidegate("route", "GET", "https://api.example/v1/x", "-H", "X-A: 1", "--config", routes_file)
+    assert re.search(r"all.* takes", other.stdout)
+    assert re.search(r"api.*method", other.stdout, re.IGNORECASE), "why the nearer one does not"
+
+
+# A running gateway
+
+
+def test_status_and_reload_speak_to_a_running_gateway(start_gateway: StartGateway, origin: Origin) -> None:
+    gateway = start_gateway(proxy(origin.address))
+    admin = ("--admin", str(gateway.admin.base_url))
+    status = tidegate("status", *admin)
+    assert status.returncode == 0, status.stderr
+    assert origin.address in status.stdout
+    gateway.write({**gateway.config, "routes": [route("new", "/", respond={"body": "new"})]})
+    assert tidegate("reload", *admin).returncode == 0
+    assert "new" in tidegate("routes", *admin).stdout
+    with gateway.connect() as client:
+        assert client.request("/").text == "new"
+    gateway.file.write_text("listenrs: []")
+    refused = tidegate("reload", *admin)
+    assert refused.returncode == 1
+    assert "listenrs" in refused.stdout + refused.stderr
+
+
+def test_a_gateway_that_is_not_there_is_told() -> None:
+    ended = tidegate("status", "--admin", f"http://127.0.0.1:{free_port()}")
+    assert ended.returncode not in (0, 1)
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("which", ["listener", "admin"])
+def test_a_port_in_use_is_told(tmp_path: Path, which: str) -> None:
+    with Origin("squatter") as squatter:
+        config = proxy("127.0.0.1:9001", admin={"address": f"127.0.0.1:{free_port()}"})
+        if which == "listener":
+            config["listeners"][0]["address"] = squatter.address
+        else:
+            config["admin"]["address"] = squatter.address
+        file = tmp_path / "taken.yaml"
+        file.write_text(yaml.safe_dump(config))
+        ended = tidegate("run", "--config", str(file))
+    said = ended.stdout + ended.stderr
+    assert ended.returncode != 0
+    assert str(squatter.port) in said
+    assert "in use" in said.lower()
+    assert "Traceback" not in said
+
+
+def test_an_open_admin_api_is_refused_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "open.yaml"
+    file.write_text(yaml.safe_dump({"admin": {"address": f"0.0.0.0:{free_port()}"}}))
+    ended = tidegate("run", "--config", str(file))
+    assert ended.returncode != 0
+    assert "token" in ended.stdout + ended.stderr
+
+
+def test_without_a_file_the_defaults_run(tmp_path: Path) -> None:
+    """Proxy on port 8080; the admin API is moved, the proxy's port has to be free for this."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 8080)) == 0:
+            pytest.skip("port 8080 is in use")
+    product = command()
+    assert product is not None
+    admin = f"127.0.0.1:{free_port()}"
+    process = subprocess.Popen(
+        [*product, "run", "--admin-address", admin],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+
+        def answered() -> bool:
+            assert process.poll() is None, process.stdout and process.stdout.read()
+            try:
+                return httpx.get("http://127.0.0.1:8080/").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        eventually(answered, "the default listener answers", 30)
+        assert httpx.get(f"http://{admin}/v1/health/ready").status_code == 200
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0

@@ -1,0 +1,275 @@
+"""HTTP/2 on both sides: to clients by prior knowledge and ALPN, to upstreams in plain text and over TLS."""
+
+import hashlib
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from .conftest import Running
+from .harness import answers
+from .harness.certs import Authority
+from .harness.configs import listener, proxy, route, upstream
+from .harness.gateway import Gateway
+from .harness.h2client import H2Client
+from .harness.h2origin import H2Origin, Stream
+from .harness.message import Echo
+from .harness.origin import Exchange, Origin
+from .harness.raw import RawClient
+
+
+@pytest.fixture(scope="module")
+def h2_tls_origin(authority: Authority) -> Iterator[H2Origin]:
+    files = authority.issue("127.0.0.1", "localhost", file="h2-origin")
+    with H2Origin("h2-tls", tls=authority.server(files, "h2")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    running: Running,
+    module_origin: Origin,
+    h2_origin: H2Origin,
+    h2_tls_origin: H2Origin,
+    authority: Authority,
+) -> Iterator[Gateway]:
+    certificate = authority.issue("localhost", file="http2-front").config()
+    config = proxy(module_origin.address)
+    config["listeners"] += [
+        listener("tls", tls={"certificates": [certificate]}),
+        listener("only1", tls={"certificates": [certificate]}, protocols=["http1"]),
+    ]
+    config["routes"] += [
+        route("h2", "/h2", upstream="h2", rewrite={"prefix": "/"}),
+        route("h2s", "/h2s", upstream="h2s", rewrite={"prefix": "/"}),
+    ]
+    config["upstreams"] += [
+        upstream("h2", h2_origin.address, protocol="http2"),
+        upstream("h2s", h2_tls_origin.address, protocol="http2", tls={"ca": str(authority.file)}),
+    ]
+    with running(config) as gateway:
+        yield gateway
+
+
+@pytest.fixture(params=["h2c", "tls"])
+def client(request: pytest.FixtureRequest, gateway: Gateway, authority: Authority) -> Iterator[H2Client]:
+    """An HTTP/2 connection, by prior knowledge on the port that serves HTTP/1 too, or over TLS."""
+    if request.param == "h2c":
+        connection = H2Client(gateway.port("web"))
+    else:
+        connection = H2Client(gateway.port("tls"), tls=authority.client("h2", "http/1.1"))
+    with connection:
+        yield connection
+
+
+def test_a_request_reaches_an_http_1_origin(client: H2Client, origin: Origin) -> None:
+    seen = Echo.of(client.request("/a?b=1", method="POST", headers=[("x-a", "1")], body=b"hello"))
+    assert (seen.method, seen.target, seen.version) == ("POST", "/a?b=1", "HTTP/1.1")
+    assert (seen.length, seen.header("x-a")) == (5, "1")
+    assert (seen.header("host") or "").startswith("localhost:")
+
+
+@pytest.mark.parametrize("path", ["/h2/a?b=1", "/h2s/a?b=1"], ids=["plain", "tls"])
+def test_a_request_reaches_an_http_2_origin(client: H2Client, path: str) -> None:
+    seen = Echo.of(client.request(path, method="POST", headers=[("x-a", "1")], body=b"hello"))
+    assert (seen.method, seen.target, seen.version) == ("POST", "/a?b=1", "HTTP/2")
+    assert (seen.length, seen.header("x-a")) == (5, "1")
+    assert (seen.header(":authority") or "").startswith("localhost")
+
+
+@pytest.mark.parametrize("path", ["/h2/a", "/h2s/a"], ids=["plain", "tls"])
+def test_an_http_1_request_reaches_an_http_2_origin(gateway: Gateway, path: str) -> None:
+    with gateway.connect() as client:
+        seen = Echo.of(client.request(path, method="POST", body=b"hello"))
+        assert (seen.version, seen.length, seen.header(":authority")) == ("HTTP/2", 5, "localhost")
+        assert seen.header("host") is None
+        assert Echo.of(client.request(path)).length == 0
+
+
+def test_many_streams_share_upstream_connections_fairly(client: H2Client, origin: Origin) -> None:
+    streams = [client.send_request(f"/{i}") for i in range(50)]
+    assert [Echo.of(client.wait(stream)).target for stream in streams] == [f"/{i}" for i in range(50)]
+
+
+def test_http_2_upstream_connections_are_shared(
+    gateway: Gateway, client: H2Client, h2_origin: H2Origin
+) -> None:
+    client.request("/h2/warm")
+    before = h2_origin.accepted
+    streams = [client.send_request(f"/h2/{i}") for i in range(50)]
+    for stream in streams:
+        assert client.wait(stream).status == 200
+    assert h2_origin.accepted - before <= gateway.config["workers"]
+
+
+def test_a_slow_stream_does_not_hold_up_others(client: H2Client, origin: Origin) -> None:
+    gate = answers.Gate()
+    origin.on("/slow", gate)
+    slow = client.send_request("/slow")
+    assert Echo.of(client.request("/quick")).target == "/quick"
+    assert client.responses[slow].status == 0
+    gate.open()
+    assert client.wait(slow).text == "at last"
+
+
+def test_large_bodies_pass_within_the_windows(client: H2Client, origin: Origin) -> None:
+    origin.on("/big", answers.download(3_000_000))
+    body = bytes(range(256)) * 8000
+    seen = Echo.of(client.request("/up", method="POST", body=body))
+    assert seen.sha256 == hashlib.sha256(body).hexdigest()
+    response = client.request("/big")
+    assert (len(response.body), response.complete) == (3_000_000, True)
+
+
+def test_content_length_is_kept(client: H2Client, origin: Origin) -> None:
+    origin.on("/five", answers.fixed(body=b"12345"))
+    assert client.request("/five").header("content-length") == "5"
+    head = client.request("/five", method="HEAD")
+    assert (head.status, head.header("content-length"), head.body) == (200, "5", b"")
+
+
+def test_grpc_passes_end_to_end(client: H2Client) -> None:
+    headers = [("content-type", "application/grpc"), ("te", "trailers")]
+    response = client.request("/h2/grpc", method="POST", headers=headers, body=b"\x00\x00\x00\x00\x01x")
+    assert (response.status, response.body) == (200, b"\x00\x00\x00\x00\x01x")
+    assert dict(response.trailers) == {"grpc-status": "0", "grpc-message": "fine"}
+
+
+def test_te_trailers_reaches_an_http_2_origin(client: H2Client) -> None:
+    """gRPC servers refuse requests without it (gRPC over HTTP2, "Requests")."""
+    seen = Echo.of(client.request("/h2/x", headers=[("te", "trailers")]))
+    assert seen.header("te") == "trailers"
+
+
+def test_a_grpc_stream_goes_both_ways_at_once(client: H2Client, h2_origin: H2Origin) -> None:
+    async def bounce(stream: Stream) -> None:
+        stream.send_headers(200)
+        await stream.send_data(b"first")
+        await stream.complete.wait()
+        await stream.send_data(bytes(stream.body))
+        stream.send_trailers([("grpc-status", "0")])
+
+    h2_origin.on("/bounce", bounce)
+    stream = client.send_request("/h2/bounce", method="POST", end=False)
+    client.pump(lambda: client.responses[stream].body == b"first", "the answer's beginning")
+    client.send_body(stream, b"second")
+    response = client.wait(stream)
+    assert (response.body, response.trailers) == (b"firstsecond", [("grpc-status", "0")])
+
+
+def test_an_answer_of_trailers_alone_passes(client: H2Client, h2_origin: H2Origin) -> None:
+    """gRPC answers an error with one HEADERS frame that ends the stream."""
+
+    async def refuse(stream: Stream) -> None:
+        stream.send_headers(200, [("grpc-status", "12")], end=True)
+
+    h2_origin.on("/unimplemented", refuse)
+    response = client.request("/h2/unimplemented", method="POST", body=b"x")
+    assert (response.status, response.header("grpc-status"), response.body) == (200, "12", b"")
+    assert response.complete
+
+
+def test_request_trailers_pass(client: H2Client) -> None:
+    for path in ("/h2/x", "/x"):
+        stream = client.send_request(path, method="POST", end=False, headers=[("te", "trailers")])
+        client.send_body(stream, b"abc", end=False)
+        client.send_trailers(stream, [("x-sum", "6")])
+        seen = Echo.of(client.wait(stream))
+        assert [(name.lower(), value) for name, value in seen.trailers] == [("x-sum", "6")]
+
+
+def test_trailers_of_an_http_1_origin_pass(client: H2Client, origin: Origin) -> None:
+    origin.on("/trailers", answers.fixed(body=b"abc", chunked=True, trailers=[("X-Sum", "6")]))
+    response = client.request("/trailers", headers=[("te", "trailers")])
+    assert (response.body, response.trailers) == (b"abc", [("x-sum", "6")])
+
+
+def test_early_hints_are_passed_on(client: H2Client, origin: Origin, h2_origin: H2Origin) -> None:
+    async def hint(exchange: Exchange) -> None:
+        await exchange.send_head(103, [("Link", "</a.css>")], length=None)
+        await exchange.respond(200, body=b"page")
+
+    async def hint2(stream: Stream) -> None:
+        stream.send_headers(103, [("link", "</a.css>")])
+        stream.send_headers(200)
+        await stream.send_data(b"page", end=True)
+
+    origin.on("/hint", hint)
+    h2_origin.on("/hint", hint2)
+    for path in ("/hint", "/h2/hint"):
+        response = client.request(path)
+        assert [(r.status, r.header("link")) for r in response.informational] == [(103, "</a.css>")], path
+        assert response.body == b"page"
+
+
+def test_a_reset_of_the_origins_stream_reaches_the_client(client: H2Client, h2_origin: H2Origin) -> None:
+    async def fail(stream: Stream) -> None:
+        stream.send_headers(200)
+        await stream.send_data(b"some")
+        stream.reset()
+
+    h2_origin.on("/fail", fail)
+    response = client.request("/h2/fail")
+    assert response.reset is not None
+    assert not response.complete
+
+
+def test_a_reset_by_the_client_cancels_the_origins_stream(client: H2Client, h2_origin: H2Origin) -> None:
+    async def wait(stream: Stream) -> None:
+        stream.send_headers(200)
+        await stream.reset_by_peer.wait()
+
+    h2_origin.on("/wait", wait)
+    stream = client.send_request("/h2/wait")
+    client.pump(lambda: client.responses[stream].status == 200, "the answer begins")
+    client.connection.reset_stream(stream, 8)
+    client.flush()
+    served = h2_origin.streams[-1]
+    for _ in range(500):
+        if served.reset_by_peer.is_set():
+            break
+        client.request("/h2/x")  # an awaited event each time, so that this does not spin
+    assert served.reset_by_peer.is_set()
+
+
+def test_cookie_crumbs_are_joined_for_http_1(client: H2Client, origin: Origin) -> None:
+    """RFC 9113 §8.2.3."""
+    seen = Echo.of(client.request("/x", headers=[("cookie", "a=1"), ("cookie", "b=2")]))
+    assert seen.values("cookie") == ["a=1; b=2"]
+
+
+def test_a_stopped_reader_stops_the_origin(gateway: Gateway, origin: Origin) -> None:
+    """Back-pressure: a client that grants no window lets the origin send no more than buffers hold."""
+    origin.on("/endless", answers.endless())
+    before = gateway.rss()
+    with H2Client(gateway.port(), grant=False) as client:
+        stream = client.send_request("/endless")
+        client.pump(lambda: len(client.responses[stream].body) >= 65_535, "the window is used up")
+        other = client.send_request("/x")
+        # The connection's window is used up too, so that only the head of another answer can come.
+        client.pump(lambda: client.responses[other].status == 200, "another stream's head")
+    assert gateway.rss() - before < 20_000_000
+
+
+# ALPN
+
+
+@pytest.mark.parametrize(
+    ("offer", "chosen"),
+    [(("h2", "http/1.1"), "h2"), (("http/1.1",), "http/1.1"), (("http/1.1", "h2"), "h2"), ((), None)],
+)
+def test_alpn_chooses_the_protocol(
+    gateway: Gateway, authority: Authority, offer: tuple[str, ...], chosen: str | None
+) -> None:
+    with gateway.connect("tls", tls=authority.client(*offer)) as client:
+        assert isinstance(client.sock, ssl.SSLSocket)
+        assert client.sock.selected_alpn_protocol() == chosen
+        if chosen != "h2":
+            assert client.request("/x").status == 200
+
+
+def test_a_listener_offers_only_its_protocols(gateway: Gateway, authority: Authority) -> None:
+    with RawClient(gateway.port("only1"), tls=authority.client("h2", "http/1.1")) as client:
+        assert isinstance(client.sock, ssl.SSLSocket)
+        assert client.sock.selected_alpn_protocol() == "http/1.1"
+        assert client.request("/x").status == 200

@@ -1,0 +1,334 @@
+"""What can be seen of the gateway: metrics, access log, its own log."""
+
+import contextlib
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Running, StartGateway
+from .harness import answers
+from .harness.configs import proxy, route
+from .harness.gateway import Gateway
+from .harness.h2client import H2Client
+from .harness.load import Load
+from .harness.metrics import Metrics
+from .harness.origin import Origin
+from .harness.ports import free_port
+from .harness.raw import ClosedError
+from .harness.waiting import eventually
+
+
+@pytest.fixture
+def gateway(start_gateway: StartGateway, origin: Origin) -> Gateway:
+    """A gateway with its whole config to itself, so that its counters start at zero."""
+    config = proxy(origin.address)
+    config["routes"].append(route("nowhere", "/dead", upstream="dead"))
+    config["upstreams"].append({"name": "dead", "endpoints": [f"127.0.0.1:{free_port()}"]})
+    return start_gateway(config)
+
+
+def requests(metrics: Metrics, **labels: str) -> float:
+    """The number of requests."""
+    return metrics.total("tidegate_requests_total", **labels)
+
+
+# Metrics
+
+
+def test_what_is_scraped_is_good_prometheus(gateway: Gateway, promtool: str) -> None:
+    with gateway.connect() as client:
+        client.request("/")
+        client.request("/dead")
+    with H2Client(gateway.port()) as h2:
+        h2.request("/", method="POST", body=b"x")
+    with gateway.connect() as client:
+        client.send("BROKEN\r\n\r\n")
+        client.read_to_end()
+    text = gateway.metrics().text
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_requests_are_counted_by_route_upstream_and_class(gateway: Gateway, origin: Origin) -> None:
+    origin.on("/missing", answers.fixed(404))
+    with gateway.connect() as client:
+        for target in ("/", "/", "/missing", "/dead"):
+            client.request(target)
+
+    def seen() -> dict[str, float]:
+        metrics = gateway.metrics()
+        return {
+            code: sum(
+                sample.value
+                for sample in metrics.find("tidegate_requests_total")
+                if code in sample.labels.values() and sample.labels.get("listener", "web") == "web"
+            )
+            for code in ("2xx", "4xx", "5xx")
+        }
+
+    eventually(lambda: seen() == {"2xx": 2, "4xx": 1, "5xx": 1}, f"the requests are counted {seen()}")
+    metrics = gateway.metrics()
+    assert requests(metrics, route="all") == 3
+    assert requests(metrics, route="nowhere") == 1
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "requests",
+        "duration_seconds",
+        "bytes",
+        "connections",
+        "in_flight",
+        "retries",
+        "errors",
+        "handshake",
+        "reloads",
+        "worker",
+    ],
+)
+def test_every_kind_of_metric_is_there(gateway: Gateway, part: str) -> None:
+    with gateway.connect() as client:
+        client.request("/")
+        client.request("/dead")
+    described = re.findall(r"^# TYPE (\w+)", gateway.metrics().text, re.MULTILINE)
+    assert any(name.startswith("tidegate_") and part in name for name in described), described
+
+
+def test_latency_is_a_histogram_in_seconds(gateway: Gateway) -> None:
+    with gateway.connect() as client:
+        client.request("/")
+
+    def counts() -> list[float]:
+        return [
+            s.value for s in gateway.metrics().samples if s.name.endswith("request_duration_seconds_count")
+        ]
+
+    eventually(lambda: sum(counts()) >= 1, "the duration is observed")
+
+
+def test_labels_are_bounded_whatever_clients_send(gateway: Gateway, origin: Origin) -> None:
+    def ask(target: str, **options: Any) -> None:
+        with gateway.connect() as client:
+            client.request(target, **options)
+
+    ask("/")
+    ask("/dead")
+    ask("/", method="X0")
+    eventually(lambda: requests(gateway.metrics()) >= 3, "the requests are counted")
+    before = len(gateway.metrics().samples)
+    with gateway.connect() as client:
+        for index in range(200):
+            headers = [("Host", f"h{index}.example"), ("User-Agent", f"agent-{index}")]
+            client.request(f"/path-{index}?q={index}", method=f"M{index}", headers=headers)
+    eventually(lambda: requests(gateway.metrics()) >= 203, "the requests are counted")
+    assert len(gateway.metrics().samples) <= before + 20
+
+
+def test_requests_in_flight_come_and_go(gateway: Gateway, origin: Origin) -> None:
+    gate = answers.Gate()
+    origin.on("/gate", gate)
+
+    def in_flight() -> float:
+        metrics = gateway.metrics()
+        name = next((n for n in sorted(metrics.names()) if re.search(r"endpoint.*in_flight", n)), "")
+        return metrics.total(name, upstream="app")
+
+    with gateway.connect() as client:
+        client.send_request("/gate")
+        origin.wait(lambda: origin.requests, "the request is on its way")
+        eventually(lambda: in_flight() == 1, "one request in flight")
+        gate.open()
+        client.read_response()
+        eventually(lambda: in_flight() == 0, "none in flight")
+
+
+def test_the_state_of_an_endpoint_returns_to_rest(gateway: Gateway, origin: Origin) -> None:
+    """Whatever way requests end, nothing is counted as in flight for ever."""
+    origin.on("/reset", answers.reset(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"))
+    origin.on("/endless", answers.endless())
+    for target in ("/", "/reset", "/endless", "/dead"):
+        with gateway.connect() as client:
+            client.send_request(target)
+            if target == "/endless":
+                client.read_head()
+            else:
+                with contextlib.suppress(ClosedError):
+                    client.read_response()
+
+    def in_flight() -> float:
+        return sum(s.value for s in gateway.metrics().samples if "in_flight" in s.name)
+
+    eventually(lambda: in_flight() == 0, "nothing is in flight")
+
+
+# The access log
+
+
+def lines(path: Path, count: int) -> list[str]:
+    """The log's lines, once there are so many."""
+
+    def read() -> list[str]:
+        found = path.read_text().splitlines() if path.exists() else []
+        return found if len(found) >= count else []
+
+    return eventually(read, f"{count} lines in {path.name}")
+
+
+def logging(start_gateway: StartGateway, origin: Origin, path: str, log_format: str) -> Gateway:
+    """A gateway that logs requests."""
+    config = proxy(origin.address, access_log={"format": log_format, "path": path})
+    config["routes"].append(route("fixed", "/fixed", respond={"status": 404, "body": "none"}))
+    return start_gateway(config)
+
+
+def test_the_json_log_has_a_line_for_each_request(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    path = tmp_path / "access.log"
+    gateway = logging(start_gateway, origin, str(path), "json")
+    with gateway.connect() as client:
+        response = client.request("/a?b=1", method="POST", body=b"12345", headers=[("User-Agent", "test/1")])
+        client.request("/fixed")
+    first, second = (json.loads(line) for line in lines(path, 2))
+    text = json.dumps(first)
+    assert first["method"] == "POST"
+    assert first["status"] == 200
+    assert first["route"] == "all"
+    assert first["upstream"] == "app"
+    for part in ("/a", "127.0.0.1", origin.address, response.header("x-request-id"), "test/1", "HTTP/1.1"):
+        assert str(part) in text, part
+    assert (second["status"], second["route"]) == (404, "fixed")
+
+
+def test_a_failure_is_told_in_the_log(start_gateway: StartGateway, tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    config = proxy(f"127.0.0.1:{free_port()}", access_log={"path": str(path)})
+    gateway = start_gateway(config)
+    with gateway.connect() as client:
+        client.request("/")
+    entry = json.loads(lines(path, 1)[0])
+    assert (entry["status"], entry["error"]) == (502, "connect_refused")
+
+
+COMBINED = re.compile(
+    r"(?P<client>\S+) - (?P<user>\S+) \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "
+    r'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) (?P<bytes>\d+|-) '
+    r'"(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"'
+)
+
+
+def test_the_combined_log_is_what_tools_know(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    path = tmp_path / "access.log"
+    gateway = logging(start_gateway, origin, str(path), "combined")
+    headers = [("User-Agent", "test/1"), ("Referer", "http://r.example/")]
+    with gateway.connect() as client:
+        client.request("/fixed?x", headers=headers)
+    match = COMBINED.fullmatch(lines(path, 1)[0])
+    assert match is not None, lines(path, 1)
+    assert match.groupdict() == {
+        "client": "127.0.0.1",
+        "user": "-",
+        "request": "GET /fixed?x HTTP/1.1",
+        "status": "404",
+        "bytes": "4",
+        "referer": "http://r.example/",
+        "agent": "test/1",
+    }
+
+
+@pytest.mark.parametrize("log_format", ["json", "combined"])
+def test_nothing_a_client_sends_can_forge_a_line(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path, log_format: str
+) -> None:
+    path = tmp_path / "access.log"
+    gateway = logging(start_gateway, origin, str(path), log_format)
+    agents = [
+        'a" 200 1 "-" "forged',
+        "a\\",
+        "caf\xe9\xff",
+        "\x1b[31mred".replace("\x1b", ""),
+        "tab\there",
+        '{"a":1}',
+    ]
+    with gateway.connect() as client:
+        for agent in agents:
+            client.request('/x"y%0a%0dz', headers=[("User-Agent", agent), ("Referer", agent)])
+    written = lines(path, len(agents))
+    assert len(written) == len(agents)
+    for line in written:
+        if log_format == "json":
+            assert isinstance(json.loads(line), dict)
+        else:
+            match = COMBINED.fullmatch(line)
+            assert match is not None, line
+            assert match["status"] == "200"
+        assert line.isprintable() or "\xe9" in line
+
+
+def test_the_log_can_go_to_standard_output(start_gateway: StartGateway, origin: Origin) -> None:
+    gateway = logging(start_gateway, origin, "-", "combined")
+    with gateway.connect() as client:
+        client.request("/fixed")
+    eventually(
+        lambda: any(COMBINED.fullmatch(line) for line in gateway.log.splitlines()), "a line of the log"
+    )
+
+
+def test_a_log_that_nobody_takes_holds_up_no_request(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    """The log's place is a device that is always full: lines are dropped and counted."""
+    gateway = logging(start_gateway, origin, "/dev/full", "json")
+    with Load(gateway.port()) as load:
+        load.wait_for(100)
+    assert load.failures == []
+
+    def dropped() -> float:
+        return sum(s.value for s in gateway.metrics().samples if re.search("log.*drop|drop.*log", s.name))
+
+    eventually(lambda: dropped() > 0, "dropped lines are counted")
+
+
+def test_the_log_is_written_out_at_the_end(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    path = tmp_path / "access.log"
+    gateway = logging(start_gateway, origin, str(path), "json")
+    with gateway.connect() as client:
+        for _ in range(500):
+            client.request("/fixed")
+    gateway.stop()
+    assert len(path.read_text().splitlines()) == 500
+
+
+# The process's own log
+
+
+def test_the_level_of_the_log_changes_at_run_time(gateway: Gateway) -> None:
+    assert gateway.admin.get("/v1/log").json() == {"level": "info"}
+    assert gateway.admin.put("/v1/log", json={"level": "debug"}).status_code == 200
+    assert gateway.admin.get("/v1/log").json() == {"level": "debug"}
+    assert gateway.admin.put("/v1/log", json={"level": "loud"}).status_code == 422
+
+
+def test_the_log_can_be_json(running: Running, origin: Origin) -> None:
+    with running(proxy(origin.address, log={"format": "json"})) as gateway:
+        gateway.admin.post("/v1/config/reload")
+        entries = [json.loads(line) for line in gateway.log.splitlines() if line.strip()]
+    assert entries
+
+
+def test_a_quiet_gateway_says_little(gateway: Gateway) -> None:
+    with gateway.connect() as client:
+        for _ in range(100):
+            client.request("/")
+    assert len(gateway.log.splitlines()) < 30

@@ -1,0 +1,96 @@
+"""Upgrades over HTTP/1.1: WebSocket, other tunnels, and the one that is not let through."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from websockets.sync.client import connect
+from websockets.sync.server import ServerConnection, serve
+
+from .conftest import Running
+from .harness.configs import proxy, route, upstream
+from .harness.gateway import Gateway
+from .harness.message import Echo
+from .harness.origin import Exchange, Origin
+
+
+@pytest.fixture(scope="module")
+def websocket_server() -> Iterator[int]:
+    """The port of a WebSocket server that sends back what it gets."""
+
+    def talk(connection: ServerConnection) -> None:
+        for message in connection:
+            connection.send(message)
+
+    with serve(talk, "127.0.0.1", 0, max_size=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.socket.getsockname()[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def gateway(running: Running, module_origin: Origin, websocket_server: int) -> Iterator[Gateway]:
+    config = proxy(module_origin.address)
+    config["routes"].append(route("websocket", "/ws", upstream="websocket"))
+    config["upstreams"].append(upstream("websocket", f"127.0.0.1:{websocket_server}"))
+    with running(config) as gateway:
+        yield gateway
+
+
+def test_a_websocket_talks_through_the_gateway(gateway: Gateway) -> None:
+    with connect(gateway.url("/ws", scheme="ws"), max_size=None) as client:
+        for message in ("hello", b"\x00\xff" * 500_000, ""):
+            client.send(message)
+            assert client.recv() == message
+        client.ping().wait(10)
+    assert client.close_code == 1000
+
+
+async def _shout(exchange: Exchange) -> None:
+    head = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n"
+    await exchange.send(head.encode())
+    while part := await exchange.reader.read(65536):
+        await exchange.send(part.upper())
+    exchange.close()
+
+
+def test_an_upgraded_connection_is_a_tunnel(gateway: Gateway, origin: Origin) -> None:
+    origin.on("/shout", _shout)
+    with gateway.connect() as client:
+        response = client.request("/shout", headers=[("Connection", "Upgrade"), ("Upgrade", "shout")])
+        assert response.status == 101
+        assert (response.header("upgrade") or "").lower() == "shout"
+        assert "upgrade" in (response.header("connection") or "").lower()
+        for words in (b"one", b"get / http/1.1\r\n\r\n", bytes(100_000)):
+            client.send(words)
+            assert client.read_exactly(len(words)) == words.upper()
+
+
+def test_the_end_of_one_side_of_a_tunnel_ends_the_other(gateway: Gateway, origin: Origin) -> None:
+    origin.on("/shout", _shout)
+    with gateway.connect() as client:
+        client.request("/shout", headers=[("Connection", "Upgrade"), ("Upgrade", "shout")])
+        before = origin.open
+    origin.wait(lambda: origin.open < before, "the tunnel's upstream connection ends")
+
+
+def test_a_refused_upgrade_is_an_ordinary_answer(gateway: Gateway, origin: Origin) -> None:
+    with gateway.connect() as client:
+        response = client.request("/x", headers=[("Connection", "Upgrade"), ("Upgrade", "shout")])
+        assert response.status == 200
+        assert Echo.of(client.request("/next")).target == "/next"
+
+
+def test_an_upgrade_to_h2c_is_not_passed_on(gateway: Gateway, origin: Origin) -> None:
+    """A tunnel for h2c would carry requests past every rule of the gateway."""
+    headers = [
+        ("Connection", "Upgrade, HTTP2-Settings"),
+        ("Upgrade", "h2c"),
+        ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+    ]
+    with gateway.connect() as client:
+        seen = Echo.of(client.request("/x", headers=headers))
+    assert seen.header("upgrade") is None
+    assert seen.header("http2-settings") is None

@@ -34,7 +34,6 @@ class Engine:
 
         Raises RuntimeError if another commit came between prepare and commit."""
 
-
     def metrics(self) -> str:
         """All metrics in the Prometheus text format 0.0.4."""
 

@@ -51,8 +51,9 @@ pub fn read(
     limits: HeadLimits,
 ) -> Result<Option<RequestHead>, Malformed> {
     // RFC 9112 §2.2: empty lines before the request line are skipped.
-    while *scanned == 0 && buf.starts_with(b"\r\n") {
+    while *scanned < 2 && buf.starts_with(b"\r\n") {
         buf.advance(2);
+        *scanned = 0;
     }
     let end = match fields::section_end(buf, scanned)? {
         Some(end) if end <= limits.bytes => end,

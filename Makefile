@@ -1,0 +1,88 @@
+# tidegate: everything a person does here. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate
+# In CI the compiled parts outlive the clone, so that a second run is quick.
+ifdef CI
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+endif
+# Profile of the engine: `release`, or `fast` to build it in a fraction of the time for development.
+PROFILE ?= release
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
+
+.PHONY: help
+help: ## list what can be done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /' | sort
+
+.PHONY: tools
+tools:
+	@command -v cargo >/dev/null || { echo "tidegate needs cargo (Rust 1.90 or newer): https://rustup.rs"; exit 1; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "tidegate needs Python 3.11 or newer: https://www.python.org/downloads"; exit 1; }
+
+$(VENV)/.dependencies: pyproject.toml uv.lock | tools
+	@echo "== Python dependencies"
+	@test -x $(BIN)/python || python3 -m venv $(VENV)
+	@command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	@PATH="$(PATH):$(CURDIR)/$(BIN)" uv sync --locked --no-install-project --group dev
+	@touch $@
+
+$(VENV)/.engine-$(PROFILE): $(VENV)/.dependencies $(RUST)
+	@echo "== the engine ($(PROFILE) profile; the first build takes some minutes)"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --profile $(PROFILE)
+	@rm -f $(VENV)/.engine-*
+	@touch $@
+
+.PHONY: build
+build: $(VENV)/.engine-$(PROFILE) ## build everything; leaves .venv/bin/tidegate
+
+.PHONY: run
+run: build ## start the demo: gateway on 8080, admin API on 127.0.0.1:9090
+	@$(BIN)/tidegate demo
+
+.PHONY: test
+test: test-tools lint test-rust test-python ## install what the tests need and run them all
+
+.PHONY: test-tools
+test-tools: tools
+	@tests/install-tools
+
+.PHONY: lint
+lint: build
+	@echo "== format, lints, types"
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: test-rust
+test-rust: tools
+	@echo "== Rust tests"
+	cargo test --locked --workspace
+
+.PHONY: test-python
+test-python: build
+	@echo "== Python tests: unit, contract, end to end"
+	$(BIN)/pytest -n 2 -q
+
+.PHONY: bench
+bench: build ## run the benchmarks of decisions; bench/ holds those of the whole
+	cargo bench -p tidegate-core
+
+.PHONY: docs
+docs: build ## write the generated pages anew
+	$(BIN)/python -m tidegate.config.schema > schema/tidegate.schema.json
+	$(BIN)/python -m tidegate.config.reference > docs/reference/configuration.md
+	$(BIN)/python -m tidegate.cli.reference > docs/reference/cli.md
+
+.PHONY: fmt
+fmt: $(VENV)/.dependencies ## format all code
+	cargo fmt --all
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .

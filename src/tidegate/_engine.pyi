@@ -11,12 +11,11 @@ class Prepared:
 
     @property
     def diff(self) -> str:
-        """What a commit would change, as JSON:
-        `{"listeners": {"added": [...], "removed": [...], "changed": [...]}, "routes": {...}, "upstreams": {...}}`,
-        each a list of names."""
+        """What a commit would change, as JSON: for each of `listeners`, `routes` and `upstreams` the names
+        that are `added`, `removed` and `changed`."""
 
 class Engine:
-    """The data plane of this process. Every method may be called from any thread; none waits for a request."""
+    """The data plane of this process. Any thread may call any method; none waits for a request."""
 
     def __init__(self, workers: int, log_format: str = "text", log_filter: str = "info") -> None:
         """Start `workers` worker threads, with nothing to serve yet.
@@ -44,7 +43,7 @@ class Engine:
         """Open the access log's file anew, after it was renamed."""
 
     def set_log_filter(self, directives: str) -> None:
-        """Change which of the engine's own log events are kept, for example `info,tidegate_proxy::listen=debug`.
+        """Change which of the engine's own log events are kept: `info,tidegate_proxy::listen=debug`.
 
         Raises ValueError on a malformed directive."""
 
@@ -59,8 +58,9 @@ def check_plan(plan: str) -> list[tuple[str, str]]:
 def explain_route(plan: str, request: str) -> str:
     """Which route takes a request, and why the nearer ones do not.
 
-    `request` is JSON: `{"method", "scheme", "host", "path", "query", "headers": [[name, value]], "client": ip, "listener": name | null}`;
-    the answer is JSON: `{"route": name | null, "captures": {name: text}, "considered": [{"route", "matched", "reason"}]}`."""
+    `request` is JSON: `{"method", "scheme", "host", "path", "query", "headers": [[name, value]],
+    "client": ip, "listener": name | null}`; the answer is JSON: `{"route": name | null,
+    "captures": {name: text}, "considered": [{"route", "matched", "reason"}]}`."""
 
 def route_table(plan: str) -> str:
     """The routes in order of precedence, as JSON: `[{"route", "hosts", "path", "conditions", "action"}]`."""

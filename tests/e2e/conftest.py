@@ -17,8 +17,16 @@ StartGateway = Callable[..., Gateway]
 Running = Callable[[Config], contextlib.AbstractContextManager[Gateway]]
 
 
+KNOWN_GAPS = Path(__file__).with_name("known_gaps.txt")
+"""Tests of behaviour that is promised and not there yet, a test id a line; each line is a debt."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if command() is not None:
+        gaps = set(KNOWN_GAPS.read_text().splitlines())
+        for item in items:
+            if item.nodeid in gaps:
+                item.add_marker(pytest.mark.xfail(reason="known gap: see known_gaps.txt"))
         return
     reason = "no tidegate command beside this Python; `make build` makes one, TIDEGATE_BIN names another"
     for item in items:

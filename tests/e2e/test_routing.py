@@ -89,7 +89,7 @@ def matching(running: Running) -> Iterator[Gateway]:
         ("GET", "x", "/second", [], "any"),
     ],
 )
-def test_a_request_takes_the_nearest_route(  # noqa: PLR0917 - the columns of the table
+def test_a_request_takes_the_nearest_route(
     matching: Gateway, method: str, host: str, target: str, headers: list[tuple[str, str]], taken: str
 ) -> None:
     with matching.connect() as client:

@@ -24,10 +24,38 @@ RESPONSES = read_vectors("response")
 if not REQUESTS:
     pytest.skip("../shared/data/http1/llhttp is absent", allow_module_level=True)
 
-STRICTER: dict[str, str] = {}
+STRICTER: dict[str, str] = {
+    "method: CONNECT request": "CONNECT is not carried out: 501",
+    "method: CONNECT request with CAPS": "CONNECT is not carried out: 501",
+    "method: CONNECT with body": "CONNECT is not carried out: 501",
+    "uri: Underscore in hostname": "CONNECT is not carried out: 501",
+    "method: SOURCE request with ICE": "only HTTP/1.0 and 1.1 are spoken here",
+    "method: OPTIONS request with RTSP": "only HTTP/1.0 and 1.1 are spoken here",
+    "method: ANNOUNCE request with RTSP": "only HTTP/1.0 and 1.1 are spoken here",
+    "method: M-SEARCH request": "RFC 9112 §3.2.4: asterisk-form is for OPTIONS alone",
+    "sample: No HTTP version": "HTTP/0.9 is not spoken here",
+    "transfer-encoding: POST with `chunked` as last transfer-encoding": "RFC 9112 §3.2: the target has a fragment",
+    "transfer-encoding: POST with `chunked` as last transfer-encoding (multiple headers)": "RFC 9112 §3.2: the target has a fragment",
+    "uri: Quotes in URI": "RFC 3986 §2: quotes and backslashes are no characters of a URI",
+    "uri: Fragment in URI": "RFC 9112 §3.2: a target has no fragment",
+    "uri: `host:port` and basic auth": "RFC 9110 §4.2.4: userinfo in a target is an error",
+    "connection: HTTP 101 response with Upgrade and Content-Length header": "nobody asked to switch protocols",
+    "connection: HTTP 101 response with Upgrade and Transfer-Encoding header": "nobody asked to switch protocols",
+    "connection: HTTP 100 first, then 400": "RFC 9112 §2.2: only a server skips empty lines before a message",
+    "sample: RTSP response": "only HTTP/1.0 and 1.1 are spoken here",
+    "sample: ICE response": "only HTTP/1.0 and 1.1 are spoken here",
+    "sample: HTTP version 0.9": "only HTTP/1.0 and 1.1 are spoken here",
+    "sample: Response starting with CRLF": "RFC 9112 §2.2: only a server skips empty lines before a message",
+}
 """Accepted by llhttp, refused here, each with its reason."""
 
-MORE_LENIENT: dict[str, str] = {}
+MORE_LENIENT: dict[str, str] = {
+    "content-length: Error on `Content-Length` overflow": "an incomplete head is judged when it is complete or its time is over; nothing of it is passed on",
+    "content-length: Error on duplicate `Content-Length`": "an incomplete head is judged when it is complete or its time is over; nothing of it is passed on",
+    "invalid: Invalid HTTP version": "an incomplete head is judged when it is complete or its time is over; nothing of it is passed on",
+    "invalid: Invalid space after start line": "an incomplete head is judged when it is complete or its time is over; nothing of it is passed on",
+    "invalid: Invalid method": "RFC 9110 §9.1: any token is a method",
+}
 """Refused by llhttp, accepted here, each with its reason."""
 
 PATIENCE = 1.0

@@ -146,6 +146,33 @@ impl Io {
         pinned.as_mut().poll(cx)
     }
 
+    /// When dropped, reset the connection instead of closing it, so that the peer notices that
+    /// something is missing.
+    pub fn reset_on_close(&self) {
+        if let Socket::Tcp(stream) = self.socket() {
+            // A connection that is gone already needs no reset.
+            let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+
+    /// Whether the peer has closed the connection or sent something unasked, by a look at the socket
+    /// itself: the event loop may not have heard of it yet.
+    pub fn has_news(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        let seen = match self.socket() {
+            Socket::Tcp(stream) => socket2::SockRef::from(stream).peek(&mut byte),
+            Socket::Unix(stream) => socket2::SockRef::from(stream).peek(&mut byte),
+        };
+        !matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn socket(&self) -> &Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
     /// Read into `scratch` and append what came to `buf`, so that a stream that waits holds no buffer.
     pub fn poll_read_through(
         &mut self,

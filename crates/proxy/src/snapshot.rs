@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 use tidegate_core::route::RouteTable;
@@ -30,7 +30,7 @@ pub struct Snapshot {
     /// The access log, where there is one.
     pub access_log: Option<Arc<AccessLog>>,
     /// This gateway's entry in `Via`.
-    pub via: HeaderValue,
+    pub via: Via,
 }
 
 /// What is done with the requests of a route.
@@ -71,6 +71,40 @@ pub enum Action {
     Redirect(Redirect),
     /// A fixed response.
     Respond(Fixed),
+}
+
+/// This gateway's entries in `Via` (RFC 9110 §7.6.3), by the version that a message was received in.
+#[derive(Debug)]
+pub struct Via {
+    v1_0: HeaderValue,
+    v1_1: HeaderValue,
+    v2: HeaderValue,
+}
+
+impl Via {
+    fn new(name: &str) -> Option<Self> {
+        let entry = |version| HeaderValue::try_from(format!("{version} {name}")).ok();
+        Some(Self { v1_0: entry("1.0")?, v1_1: entry("1.1")?, v2: entry("2.0")? })
+    }
+
+    /// The entry for a message of this version.
+    pub fn of(&self, version: Version) -> &HeaderValue {
+        match version {
+            Version::HTTP_10 => &self.v1_0,
+            Version::HTTP_2 => &self.v2,
+            _ => &self.v1_1,
+        }
+    }
+}
+
+impl Default for Via {
+    fn default() -> Self {
+        Self {
+            v1_0: HeaderValue::from_static("1.0 tidegate"),
+            v1_1: HeaderValue::from_static("1.1 tidegate"),
+            v2: HeaderValue::from_static("2.0 tidegate"),
+        }
+    }
 }
 
 /// Shares between upstreams.
@@ -122,7 +156,7 @@ impl Snapshot {
             upstreams: Vec::new(),
             listeners: HashMap::new(),
             access_log: None,
-            via: HeaderValue::from_static("1.1 tidegate"),
+            via: Via::default(),
             plan,
         }
     }
@@ -144,13 +178,13 @@ impl Snapshot {
         let routes = build_routes(&plan, metrics, &mut issues);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
-        let via = HeaderValue::try_from(format!("1.1 {}", plan.name));
-        if via.is_err() || plan.name.is_empty() || plan.name.contains([' ', ';', ',', '"']) {
+        let via = Via::new(&plan.name);
+        if via.is_none() || plan.name.is_empty() || plan.name.contains([' ', ';', ',', '"']) {
             issues.push(Issue::new("name", "expected a name without spaces or punctuation"));
         }
         let access_log = open_log(&plan, before, &mut issues);
         match (table, via) {
-            (Some(table), Ok(via)) if issues.is_empty() => {
+            (Some(table), Some(via)) if issues.is_empty() => {
                 Ok(Self { table, routes, upstreams, listeners, access_log, via, plan })
             }
             _ => Err(issues),

@@ -148,7 +148,13 @@ impl Forwarding<'_> {
 
         // Rewrite
         client.peer.announce(&mut head.headers, &mut client.forwarded.borrow_mut());
-        forwarded::append_via(&mut head.headers, &self.snapshot.via);
+        forwarded::append_via(&mut head.headers, self.snapshot.via.of(head.version));
+        if !head.headers.contains_key(HOST) {
+            // Only HTTP/1.0 may leave it out; HTTP/1.1 upstreams need one.
+            let name = &self.snapshot.upstreams[self.upstream].plan.name;
+            let host = HeaderValue::from_str(name).map_err(|_| Failure::Internal)?;
+            head.headers.insert(HOST, host);
+        }
         self.rewrite(&mut head)?;
         self.route.request_headers.apply(&mut head.headers);
 
@@ -169,7 +175,10 @@ impl Forwarding<'_> {
             interim,
             client: address,
         };
-        send::send(&client.worker, &dispatch, &head, body, Some(record)).await
+        let mut response = send::send(&client.worker, &dispatch, &head, body, Some(record)).await?;
+        let via = self.snapshot.via.of(response.version());
+        forwarded::append_via(response.headers_mut(), via);
+        Ok(response)
     }
 
     fn rewrite(&self, head: &mut request::Parts) -> Result<(), Failure> {

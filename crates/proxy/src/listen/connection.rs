@@ -53,7 +53,7 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) 
 async fn detect(client: std::rc::Rc<Client>, mut io: Io) {
     let mut input = BytesMut::new();
     let mut deadline = Deadline::default();
-    deadline.set(Instant::now(), client.settings.plan.timeouts.idle.duration());
+    deadline.set(Instant::now(), client.settings.plan.timeouts.header_read.duration());
     let speaks = poll_fn(|cx| match first_bytes(&client, &mut io, &mut input, cx) {
         Poll::Pending if client.poll_draining(cx) => Poll::Ready(None),
         Poll::Pending => deadline.poll_expired(cx).map(|()| None),

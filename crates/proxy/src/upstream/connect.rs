@@ -74,8 +74,8 @@ async fn connect(upstream: &Upstream, member: &Member) -> Result<(Io, HttpVersio
     let (io, session) = stream::connect(tls, name, socket, left).await.map_err(|error| {
         tracing::debug!(upstream = upstream.plan.name, endpoint = member.endpoint.address, %error, "TLS handshake failed");
         match error {
-            HandshakeError::TimedOut(_) => Failure::ConnectTimeout,
-            HandshakeError::Failed(_) => Failure::UpstreamTls,
+            // Connected it is; it is TLS that does not come about.
+            HandshakeError::TimedOut(_) | HandshakeError::Failed(_) => Failure::UpstreamTls,
         }
     })?;
     let version = match (upstream.plan.protocol, session.alpn) {

@@ -36,6 +36,7 @@ struct Settings {
     idle_timeout: std::time::Duration,
     max_age: std::time::Duration,
     max_idle: usize,
+    max_connections: Option<u32>,
 }
 
 impl From<&plan::Pool> for Settings {
@@ -44,6 +45,7 @@ impl From<&plan::Pool> for Settings {
             idle_timeout: plan.idle_timeout.duration(),
             max_age: plan.max_age.duration(),
             max_idle: plan.max_idle as usize,
+            max_connections: plan.max_connections,
         }
     }
 }
@@ -65,14 +67,20 @@ impl Pool {
         self.settings.set(plan.into());
     }
 
-    /// A connection that was used before and is still good.
-    pub fn take(&self, now: Instant, cx: &mut Context<'_>) -> Option<Box<Connection>> {
+    /// A connection that was used before and is still good; a `careful` caller has the socket itself
+    /// asked.
+    pub fn take(
+        &self,
+        now: Instant,
+        careful: bool,
+        cx: &mut Context<'_>,
+    ) -> Option<Box<Connection>> {
         loop {
             let Idle { mut connection, since } = self.idle.borrow_mut().pop()?;
             let settings = self.settings.get();
             let fresh = now.saturating_duration_since(since) < settings.idle_timeout
                 && now.saturating_duration_since(connection.opened) < settings.max_age;
-            if fresh && connection.is_quiet(cx) {
+            if fresh && connection.is_quiet(cx) && !(careful && connection.io.has_news()) {
                 return Some(connection);
             }
         }
@@ -81,7 +89,13 @@ impl Pool {
     /// Keep a connection whose response was read to its end.
     pub fn put(&self, connection: Box<Connection>) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < self.settings.get().max_idle && !self.member.is_retired() {
+        let settings = self.settings.get();
+        // An endpoint that has all the connections it may have must not be starved of them by a worker
+        // that has no use for its own.
+        let scarce = settings
+            .max_connections
+            .is_some_and(|most| self.member.endpoint.load.connections() >= most);
+        if idle.len() < settings.max_idle && !scarce && !self.member.is_retired() {
             idle.push(Idle { connection, since: Instant::now() });
         }
     }

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{COOKIE, UPGRADE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
 use smallvec::SmallVec;
 use tidegate_core::balance::{Pick, hash_key};
 use tidegate_core::failure::{Failure, Retryable};
@@ -117,8 +117,9 @@ async fn attempt(
 ) -> Result<Response<Body>, Unanswered> {
     let pool = worker.pool(member, &dispatch.upstream.plan.pool);
     let mut reuse = true;
+    let careful = !head.method.is_idempotent();
     loop {
-        let link = match obtain(worker, dispatch.upstream, &pool, reuse, now).await {
+        let link = match obtain(worker, dispatch.upstream, &pool, reuse, careful, now).await {
             Ok(link) => link,
             Err(failure) => {
                 return Err(Unanswered { failure, body: Some(body), refused: false });
@@ -158,15 +159,19 @@ enum Link {
     H2(Rc<h2::client::Session>),
 }
 
-/// A connection: one from the pool if `reuse`, else a new one.
+/// A connection: one from the pool if `reuse`, else a new one. A `careful` caller cannot try again.
 async fn obtain(
     worker: &Worker,
     upstream: &Upstream,
     pool: &Rc<Pool>,
     reuse: bool,
+    careful: bool,
     now: Instant,
 ) -> Result<Link, Failure> {
-    if reuse && let Some(link) = poll_fn(|cx| Poll::Ready(pooled(upstream, pool, now, cx))).await {
+    if reuse
+        && let Some(link) =
+            poll_fn(|cx| Poll::Ready(pooled(upstream, pool, now, careful, cx))).await
+    {
         return Ok(link);
     }
     Box::pin(open(worker, upstream, pool, reuse)).await
@@ -176,6 +181,7 @@ fn pooled(
     upstream: &Upstream,
     pool: &Pool,
     now: Instant,
+    careful: bool,
     cx: &mut std::task::Context<'_>,
 ) -> Option<Link> {
     if upstream.plan.protocol != UpstreamProtocol::Http1
@@ -183,7 +189,7 @@ fn pooled(
     {
         return Some(Link::H2(session));
     }
-    pool.take(now, cx).map(Link::H1)
+    pool.take(now, careful, cx).map(Link::H1)
 }
 
 async fn open(
@@ -266,7 +272,11 @@ async fn over_h2(
     let mut exchange = Box::new(exchange);
     match poll_fn(|cx| exchange.poll_head(cx, &dispatch.interim)).await {
         Err(broken) => Err((broken, exchange.into_body())),
-        Ok((status, headers)) => Ok(response(status, headers, Body::H2Response(exchange))),
+        Ok((status, headers)) => {
+            let mut response = response(status, headers, Body::H2Response(exchange));
+            *response.version_mut() = Version::HTTP_2;
+            Ok(response)
+        }
     }
 }
 

@@ -21,7 +21,14 @@ pub fn section_end(buf: &[u8], scanned: &mut usize) -> Result<Option<usize>, Mal
             return Ok(Some(newline + 1));
         }
     }
-    *scanned = buf.len();
+    // What has come so far is incomplete; it need not be waited for if it can only become an error.
+    let bare = memchr::memchr_iter(b'\r', &buf[*scanned..])
+        .any(|at| buf.get(*scanned + at + 1).is_some_and(|next| *next != b'\n'));
+    if bare {
+        return Err(Malformed::Syntax);
+    }
+    // A CR at the end is looked at again, together with what follows it.
+    *scanned = buf.len() - usize::from(buf.ends_with(b"\r"));
     Ok(None)
 }
 
@@ -121,10 +128,29 @@ pub fn sort(
             map.remove(name);
         }
     }
-    control.upgrade = upgrade.filter(|_| wants_upgrade);
+    // An upgrade to HTTP/2 is between two neighbours, and no longer made (RFC 9113 §3.1).
+    control.upgrade = upgrade.filter(|to: &HeaderValue| {
+        wants_upgrade && !tokens(to.as_bytes()).any(|t| t.eq_ignore_ascii_case(b"h2c"))
+    });
     control.te_trailers = te_trailers && names_te;
     Ok((map, control))
 }
+
+/// Fields that say how a message is to be routed, judged or read: too late in a trailer.
+const NOT_IN_TRAILERS: [HeaderName; 12] = [
+    http::header::AUTHORIZATION,
+    http::header::PROXY_AUTHORIZATION,
+    http::header::COOKIE,
+    http::header::SET_COOKIE,
+    http::header::CACHE_CONTROL,
+    http::header::CONTENT_ENCODING,
+    http::header::CONTENT_RANGE,
+    http::header::CONTENT_TYPE,
+    http::header::MAX_FORWARDS,
+    http::header::RANGE,
+    http::header::TRAILER,
+    http::header::LOCATION,
+];
 
 /// A trailer section (RFC 9112 §7.1.2), without the fields that no trailer may carry (RFC 9110 §6.5.1).
 pub fn trailers(section: Bytes) -> Result<HeaderMap, Malformed> {
@@ -136,9 +162,10 @@ pub fn trailers(section: Bytes) -> Result<HeaderMap, Malformed> {
     };
     let mut map = HeaderMap::with_capacity(parsed.len());
     for field in parsed {
-        if matches!(special(field.name.as_bytes()), Special::None) {
-            let name =
-                HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Syntax)?;
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Syntax)?;
+        if matches!(special(field.name.as_bytes()), Special::None)
+            && !NOT_IN_TRAILERS.contains(&name)
+        {
             map.append(name, value(&section, field.value)?);
         }
     }

@@ -179,7 +179,10 @@ fn take_line(buf: &mut BytesMut) -> Result<Option<BytesMut>, Malformed> {
         }
         Some(_) => Err(Malformed::Syntax),
         None if buf.len() >= MAX_CHUNK_LINE => Err(Malformed::Syntax),
-        None => Ok(None),
+        None => match memchr::memchr(b'\r', window) {
+            Some(at) if at + 1 < window.len() => Err(Malformed::Syntax),
+            _ => Ok(None),
+        },
     }
 }
 
@@ -194,7 +197,10 @@ fn chunk_size(line: &[u8]) -> Result<(u64, usize), Malformed> {
     });
     let extension = &line[digits..];
     let blanks = extension.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let well_formed = extension.is_empty() || extension.get(blanks) == Some(&b';');
+    let named = extension.get(blanks + 1..).is_some_and(|rest| !rest.trim_ascii().is_empty());
+    let quotes = extension.iter().filter(|byte| **byte == b'"').count();
+    let well_formed =
+        extension.is_empty() || (extension.get(blanks) == Some(&b';') && named && quotes % 2 == 0);
     let printable = extension.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..));
     if well_formed && printable { Ok((size, extension.len())) } else { Err(Malformed::Syntax) }
 }

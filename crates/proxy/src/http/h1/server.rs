@@ -66,8 +66,11 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
         owes_continue: false,
         answered: false,
     }));
+    let mut first = true;
     loop {
-        let goes_on = match read_head(&client, &transport).await {
+        let read = read_head(&client, &transport, first).await;
+        first = false;
+        let goes_on = match read {
             Ok(Some(head)) => Box::pin(exchange(&client, &transport, head)).await,
             Ok(None) => return,
             Err(failure) => Box::pin(refuse(&client, &transport, failure)).await,
@@ -96,7 +99,11 @@ enum Next {
 }
 
 /// Wait for a request's head; nothing if the client closed, was idle too long, or the gateway drains.
-async fn read_head(client: &Client, transport: &Shared) -> Result<Option<RequestHead>, Failure> {
+async fn read_head(
+    client: &Client,
+    transport: &Shared,
+    first: bool,
+) -> Result<Option<RequestHead>, Failure> {
     {
         let t = &mut *transport.borrow_mut();
         t.answered = false;
@@ -105,7 +112,8 @@ async fn read_head(client: &Client, transport: &Shared) -> Result<Option<Request
             t.input = BytesMut::new();
         }
         let timeouts = &client.settings.plan.timeouts;
-        let timeout = if t.input.is_empty() { timeouts.idle } else { timeouts.header_read };
+        let waits = t.input.is_empty() && !first;
+        let timeout = if waits { timeouts.idle } else { timeouts.header_read };
         t.deadline.set(Instant::now(), timeout.duration());
     }
     poll_fn(|cx| transport.borrow_mut().poll_head(client, cx)).await
@@ -336,7 +344,10 @@ async fn respond(client: &Rc<Client>, transport: &Shared, asked: Asked, answer: 
         let exchange = Exchange {
             method: &asked.method,
             minor_version: asked.minor_version,
-            keep_alive: asked.keep_alive && t.decoder.is_done() && !client.is_draining(),
+            // A request that is still coming in may end before its streamed response does.
+            keep_alive: asked.keep_alive
+                && (t.decoder.is_done() || !body.is_end())
+                && !client.is_draining(),
             date: &client.worker.date(),
         };
         encode::response(&head, &body, &exchange, t.output.buffer())
@@ -344,10 +355,13 @@ async fn respond(client: &Rc<Client>, transport: &Shared, asked: Asked, answer: 
     match write_body(client, transport, &mut encoder, body, &mut record).await {
         Ok(()) => {
             record.complete();
-            if keep_alive { Next::Request } else { Next::Close }
+            let over = transport.borrow().decoder.is_done();
+            if keep_alive && over { Next::Request } else { Next::Close }
         }
         Err(failure) => {
             record.broken(failure);
+            // A close would look like the end of a response that has no length.
+            transport.borrow().io.reset_on_close();
             Next::Abort
         }
     }
@@ -395,7 +409,7 @@ async fn write_body(
                 Poll::Ready(Ok(())) if done => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) if waiting => {
                     stalled = false;
-                    return Poll::Pending;
+                    return t.poll_gone(cx).map(|()| Err(Failure::ClientGone));
                 }
                 Poll::Ready(Ok(())) => stalled = false,
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::ClientGone)),

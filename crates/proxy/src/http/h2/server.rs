@@ -9,7 +9,7 @@ use std::task::{Poll, ready};
 use bytes::{Bytes, BytesMut};
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
-use http::header::{CONTENT_LENGTH, DATE, EXPECT, HOST};
+use http::header::{CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tidegate_core::failure::Failure;
 use tokio::time::{Instant, timeout};
@@ -83,12 +83,13 @@ async fn accept(
                 deadline.set(Instant::now(), client.settings.plan.timeouts.idle.duration());
             }
             ready!(deadline.poll_expired(cx));
+            deadline.clear();
             if *draining {
                 return Poll::Ready(None);
             }
             *draining = true;
-            deadline.clear();
-            connection.graceful_shutdown();
+            // Nothing is under way that two steps would save.
+            connection.abrupt_shutdown(Reason::NO_ERROR);
         }
     })
     .await
@@ -200,6 +201,7 @@ fn translate(
     if let Some(target) = target {
         head.uri = target.into();
     }
+    join_cookies(&mut head.headers);
     let expects = head.headers.remove(EXPECT);
     match expects {
         Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
@@ -214,4 +216,14 @@ fn translate(
         false => Body::H2Request(Box::new(Incoming::new(stream, patience, Failure::BodyTimeout))),
     };
     Ok(Request::from_parts(head, body))
+}
+
+/// HTTP/2 may send a cookie's pairs in fields of their own; elsewhere they belong into one (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
 }

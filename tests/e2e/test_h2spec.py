@@ -25,7 +25,7 @@ CROSS = "\N{MULTIPLICATION SIGN}"
 """How h2spec marks a case that failed."""
 
 EXPLAINED: dict[str, str] = {
-    "× 2: Sends invalid connection preface": "the port speaks HTTP/1 too and answers it with 400 before it closes",
+    "× 2: Sends invalid connection preface": "the port speaks HTTP/1 too, and answers 400",
 }
 """Cases that may fail, by the line h2spec prints, each with its reason."""
 

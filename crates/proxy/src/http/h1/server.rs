@@ -263,6 +263,8 @@ struct Asked {
     method: Method,
     minor_version: u8,
     keep_alive: bool,
+    /// Whether it was read at all.
+    read: bool,
 }
 
 /// Answer one request.
@@ -271,6 +273,7 @@ async fn exchange(client: &Rc<Client>, transport: &Shared, head: RequestHead) ->
         method: head.method.clone(),
         minor_version: head.minor_version,
         keep_alive: !head.control.close && (head.minor_version == 1 || head.control.keep_alive),
+        read: true,
     };
     let interim: InterimSink = match head.minor_version {
         0 => None,
@@ -316,7 +319,7 @@ async fn refuse(client: &Rc<Client>, transport: &Shared, failure: Failure) -> Ne
     if failure == Failure::ClientGone {
         return Next::Abort;
     }
-    let asked = Asked { method: Method::GET, minor_version: 1, keep_alive: false };
+    let asked = Asked { method: Method::GET, minor_version: 1, keep_alive: false, read: false };
     match respond(client, transport, asked, answer).await {
         Next::Request => Next::Close,
         next => next,
@@ -355,8 +358,14 @@ async fn respond(client: &Rc<Client>, transport: &Shared, asked: Asked, answer: 
     match write_body(client, transport, &mut encoder, body, &mut record).await {
         Ok(()) => {
             record.complete();
-            let over = transport.borrow().decoder.is_done();
-            if keep_alive && over { Next::Request } else { Next::Close }
+            let t = transport.borrow();
+            let over = asked.read && t.decoder.is_done();
+            match (over, keep_alive) {
+                (true, true) => Next::Request,
+                // Nothing is left unread that would turn the close into a reset.
+                (true, false) if t.input.is_empty() && matches!(t.io, Io::Plain(_)) => Next::Abort,
+                _ => Next::Close,
+            }
         }
         Err(failure) => {
             record.broken(failure);

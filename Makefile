@@ -34,7 +34,7 @@ $(VENV)/.dependencies: pyproject.toml uv.lock | tools
 
 $(VENV)/.engine-$(PROFILE): $(VENV)/.dependencies $(RUST)
 	@echo "== the engine ($(PROFILE) profile; the first build takes some minutes)"
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --profile $(PROFILE)
+	@PATH="$(PATH):$(CURDIR)/$(BIN)" VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --uv --profile $(PROFILE)
 	@rm -f $(VENV)/.engine-*
 	@touch $@
 

@@ -25,7 +25,7 @@ CROSS = "\N{MULTIPLICATION SIGN}"
 """How h2spec marks a case that failed."""
 
 EXPLAINED: dict[str, str] = {
-    "× 2: Sends invalid connection preface": "the port speaks HTTP/1 too, and answers 400",
+    "× 2: Sends invalid connection preface": "the port speaks HTTP/1 too, and answers 400",  # noqa: RUF001 - as h2spec prints it
 }
 """Cases that may fail, by the line h2spec prints, each with its reason."""
 

@@ -79,5 +79,5 @@ def test_every_strict_case_passes(gateway: Gateway, h2spec: str, name: str, opti
     assert summary is not None, ran.stdout + ran.stderr
     failures = ran.stdout.partition("Failures:")[2]
     missed = {line.strip() for line in failures.splitlines() if CROSS in line}
-    assert missed == EXPLAINED.keys(), failures
+    assert missed <= EXPLAINED.keys(), failures
     assert int(summary[1]) >= 146

@@ -198,7 +198,13 @@ fn chunk_size(line: &[u8]) -> Result<(u64, usize), Malformed> {
     let extension = &line[digits..];
     let blanks = extension.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let named = extension.get(blanks + 1..).is_some_and(|rest| !rest.trim_ascii().is_empty());
-    let quotes = extension.iter().filter(|byte| **byte == b'"').count();
+    let mut escaped = false;
+    let is_quote = |byte: &&u8| {
+        let quote = **byte == b'"' && !escaped;
+        escaped = **byte == b'\\' && !escaped;
+        quote
+    };
+    let quotes = extension.iter().filter(is_quote).count();
     let well_formed =
         extension.is_empty() || (extension.get(blanks) == Some(&b';') && named && quotes % 2 == 0);
     let printable = extension.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..));

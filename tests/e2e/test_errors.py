@@ -13,6 +13,7 @@ from .harness.certs import Authority
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
+from .harness.h2origin import H2Origin
 from .harness.message import Response
 from .harness.origin import Origin
 from .harness.ports import free_port
@@ -64,7 +65,7 @@ def silent_address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def gateway(
-    running: Running, module_origin: Origin, silent_address: str, authority: Authority
+    running: Running, module_origin: Origin, h2_origin: H2Origin, silent_address: str, authority: Authority
 ) -> Iterator[Gateway]:
     quick = {"connect": "500ms", "response": "500ms"}
     targets: dict[str, list[Any]] = {
@@ -75,7 +76,8 @@ def gateway(
         "silent": [silent_address],
     }
     upstreams = [upstream(name, *endpoints, timeouts=quick) for name, endpoints in targets.items()]
-    upstreams.append(upstream("not-tls", module_origin.address, tls={"ca": str(authority.file)}))
+    # An HTTP/2 server speaks first, and this one not TLS.
+    upstreams.append(upstream("not-tls", h2_origin.address, tls={"ca": str(authority.file)}))
     config = proxy()
     config["routes"] = [
         *(route(entry["name"], f"/{entry['name']}", upstream=entry["name"]) for entry in upstreams),

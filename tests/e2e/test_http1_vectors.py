@@ -24,39 +24,44 @@ RESPONSES = read_vectors("response")
 if not REQUESTS:
     pytest.skip("../shared/data/http1/llhttp is absent", allow_module_level=True)
 
-# ruff: noqa: E501 - the reasons stand beside the cases
+NO_TUNNELS = "CONNECT is not carried out by a reverse proxy (RFC 9110 §9.3.6)"
+NOT_HTTP = "RTSP and ICE are other protocols (RFC 9112 §2.3: the name of the protocol is HTTP)"
+NO_EMPTY_LINE = "only servers may skip empty lines, before a request line (RFC 9112 §2.2)"
+CUT_SHORT = "the connection ends before the length that was said"
+UNASKED = "the request asked for no upgrade (RFC 9110 §15.2.2)"
+NO_DEFLATE = "a coding that is not undone cannot be passed on (RFC 9112 §6.1); the target is wrong besides"
+ANY_METHOD = "every token may be a method (RFC 9110 §9.1); llhttp knows a list"
 
-STRICTER: dict[str, str] = {
-    "method: CONNECT request": "CONNECT is not carried out: 501",
-    "method: CONNECT request with CAPS": "CONNECT is not carried out: 501",
-    "method: CONNECT with body": "CONNECT is not carried out: 501",
-    "uri: Underscore in hostname": "CONNECT is not carried out: 501",
-    "method: SOURCE request with ICE": "only HTTP/1.0 and 1.1 are spoken here",
-    "method: OPTIONS request with RTSP": "only HTTP/1.0 and 1.1 are spoken here",
-    "method: ANNOUNCE request with RTSP": "only HTTP/1.0 and 1.1 are spoken here",
-    "method: M-SEARCH request": "RFC 9112 §3.2.4: asterisk-form is for OPTIONS alone",
-    "sample: No HTTP version": "HTTP/0.9 is not spoken here",
-    "transfer-encoding: POST with `chunked` as last transfer-encoding": "RFC 9112 §3.2: the target has a fragment",
-    "transfer-encoding: POST with `chunked` as last transfer-encoding (multiple headers)": "RFC 9112 §3.2: the target has a fragment",
-    "uri: Quotes in URI": "RFC 3986 §2: quotes and backslashes are no characters of a URI",
-    "uri: Fragment in URI": "RFC 9112 §3.2: a target has no fragment",
-    "uri: `host:port` and basic auth": "RFC 9110 §4.2.4: userinfo in a target is an error",
-    "connection: HTTP 101 response with Upgrade and Content-Length header": "nobody asked to switch protocols",
-    "connection: HTTP 101 response with Upgrade and Transfer-Encoding header": "nobody asked to switch protocols",
-    "connection: HTTP 100 first, then 400": "RFC 9112 §2.2: only a server skips empty lines before a message",
-    "sample: RTSP response": "only HTTP/1.0 and 1.1 are spoken here",
-    "sample: ICE response": "only HTTP/1.0 and 1.1 are spoken here",
-    "sample: HTTP version 0.9": "only HTTP/1.0 and 1.1 are spoken here",
-    "sample: Response starting with CRLF": "RFC 9112 §2.2: only a server skips empty lines before a message",
+STRICTER = {
+    "request method: ANNOUNCE request with RTSP": NOT_HTTP,
+    "request method: CONNECT request": NO_TUNNELS,
+    "request method: CONNECT request with CAPS": NO_TUNNELS,
+    "request method: CONNECT with body": NO_TUNNELS,
+    "request method: M-SEARCH request": "the asterisk is a target of OPTIONS alone (RFC 9112 §3.2.4)",
+    "request method: OPTIONS request with RTSP": NOT_HTTP,
+    "request method: SOURCE request with ICE": NOT_HTTP,
+    "request sample: No HTTP version": "HTTP/0.9 is not spoken (RFC 9112 §3)",
+    "request transfer-encoding: POST with `chunked` as last transfer-encoding": NO_DEFLATE,
+    "request transfer-encoding: POST with `chunked` as last transfer-encoding (multiple headers)": NO_DEFLATE,
+    "request uri: Fragment in URI": "a target has no fragment (RFC 9112 §3.2.1)",
+    "request uri: Quotes in URI": "quotes and backslashes are no characters of a URI (RFC 3986 §2)",
+    "request uri: Underscore in hostname": NO_TUNNELS,
+    "request uri: `host:port` and basic auth": "user information in a target is an error (RFC 9110 §4.2.4)",
+    "response connection: HTTP 100 first, then 400": NO_EMPTY_LINE,
+    "response connection: HTTP 101 response with Upgrade and Content-Length header": UNASKED,
+    "response connection: HTTP 101 response with Upgrade and Transfer-Encoding header": UNASKED,
+    "response connection: HTTP 103 first, then 200": CUT_SHORT,
+    "response content-length: Content-Length reset when no body is received": CUT_SHORT,
+    "response sample: HTTP version 0.9": "HTTP/0.9 has no status line (RFC 9112 §2.3)",
+    "response sample: ICE response": NOT_HTTP,
+    "response sample: RTSP response": NOT_HTTP,
+    "response sample: Response starting with CRLF": NO_EMPTY_LINE,
 }
 """Accepted by llhttp, refused here, each with its reason."""
 
-MORE_LENIENT: dict[str, str] = {
-    "content-length: Error on `Content-Length` overflow": "an incomplete head is judged when it is complete or its time is over; nothing of it is passed on",
-    "content-length: Error on duplicate `Content-Length`": "an incomplete head is judged when it is complete or its time is over; nothing of it is passed on",
-    "invalid: Invalid HTTP version": "an incomplete head is judged when it is complete or its time is over; nothing of it is passed on",
-    "invalid: Invalid space after start line": "an incomplete head is judged when it is complete or its time is over; nothing of it is passed on",
-    "invalid: Invalid method": "RFC 9110 §9.1: any token is a method",
+MORE_LENIENT = {
+    "request invalid: HTTP protocol and ANNOUNCE method": ANY_METHOD,
+    "request invalid: Invalid method": ANY_METHOD,
 }
 """Refused by llhttp, accepted here, each with its reason."""
 
@@ -89,7 +94,7 @@ def judge_request(gateway: Gateway, vector: Vector) -> Verdict:
     """Send a vector and see what becomes of it."""
     verdict = Verdict()
     with gateway.connect(deadline=PATIENCE) as client:
-        client.try_send(vector.with_host())
+        client.try_send(vector.as_request())
         try:
             while vector.refused or verdict.answered < vector.messages:
                 response = client.read_response("HEAD" if vector.data.startswith(b"HEAD") else "GET")
@@ -110,13 +115,13 @@ def test_a_request_is_judged_as_llhttp_does(gateway: Gateway, origin: Origin, ve
     verdict = judge_request(gateway, vector)
     if vector.refused:
         # A message that breaks off is no more than incomplete: the gateway waits, and nothing is answered.
-        agreed = verdict.refused is not None or "finish=2" in vector.log
+        refused = verdict.refused is not None and verdict.answered <= vector.messages
+        agreed = refused or "finish=2" in vector.log
     else:
         agreed = verdict.refused is None
     table = MORE_LENIENT if vector.refused else STRICTER
     assert agreed != (vector.name in table), f"{verdict} for {vector.data!r}: {table.get(vector.name)}"
     if agreed:
-        assert verdict.answered <= vector.messages, "more answers than messages"
         assert verdict.refused in (None, 0, 400, 501, 505), "a refusal is told by 400, or by closing"
 
 
@@ -134,11 +139,13 @@ def judge_response(gateway: Gateway, origin: Origin, vector: Vector) -> Verdict:
     """Let the origin answer with a vector and see what reaches the client."""
     origin.on("/vector", answers.raw(vector.data, close=True))
     with gateway.connect() as client:
-        response = client.request("/vector")
-        ours = "error=" in (response.header("proxy-status") or "")
-        if ours or not response.complete:
+        try:
+            response = client.request("/vector")
+        except ClosedError:
+            return Verdict(refused=0)
+        if "error=" in (response.header("proxy-status") or ""):
             return Verdict(refused=response.status)
-        return Verdict(answered=1)
+        return Verdict(answered=1) if response.complete else Verdict(refused=0)
 
 
 @pytest.mark.parametrize("vector", [v for v in RESPONSES if not v.lenient], ids=_id)
@@ -150,8 +157,7 @@ def test_a_response_is_judged_as_llhttp_does(gateway: Gateway, origin: Origin, v
     agreed = (verdict.refused is not None) == refused
     table = MORE_LENIENT if refused else STRICTER
     assert agreed != (vector.name in table), f"{verdict} for {vector.data!r}: {table.get(vector.name)}"
-    if verdict.refused is not None:
-        assert verdict.refused in (200, 502), "either 502 or a transfer that breaks off"
+    assert verdict.refused in (None, 0, 502), "either 502 or a transfer that breaks off"
 
 
 def _ends_by_close(vector: Vector) -> bool:

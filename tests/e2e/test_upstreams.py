@@ -11,6 +11,7 @@ from .harness import answers
 from .harness.certs import Authority
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
+from .harness.h2origin import H2Origin
 from .harness.message import Echo
 from .harness.origin import Exchange, Origin
 from .harness.waiting import eventually
@@ -37,7 +38,11 @@ def origins(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def gateway(
-    running: Running, origins: dict[str, Origin], authority: Authority, module_origin: Origin
+    running: Running,
+    origins: dict[str, Origin],
+    authority: Authority,
+    module_origin: Origin,
+    h2_origin: H2Origin,
 ) -> Iterator[Gateway]:
     trusted = {"ca": str(authority.file), "server_name": "good.example"}
     identity = authority.issue("gateway.example", file="up-client")
@@ -48,7 +53,7 @@ def gateway(
         upstream("untrusted", origins["good"].address, tls={"server_name": "good.example"}),
         upstream("unverified", origins["other"].address, tls={"verify": False}),
         upstream("strict", origins["strict"].address, tls={**trusted, **identity.config()}),
-        upstream("not-tls", module_origin.address, tls=trusted),
+        upstream("not-tls", h2_origin.address, tls=trusted),  # which speaks first, and not TLS
         upstream("unix", origins["unix"].address),
         upstream("ipv6", origins["ipv6"].address),
         upstream("named", f"localhost:{module_origin.port}"),
@@ -106,7 +111,7 @@ def test_the_path_to_a_unix_socket_is_not_shown_as_host(gateway: Gateway) -> Non
 def test_an_idle_connection_that_ended_is_not_used(
     gateway: Gateway, origin: Origin, end: str, method: str
 ) -> None:
-    """The origin closes after each answer without saying so; the next request meets the end."""
+    """The origin closes after each answer without saying so, and the end is there before the next request."""
 
     async def answer_and_leave(exchange: Exchange) -> None:
         await exchange.discard_body()
@@ -118,8 +123,10 @@ def test_an_idle_connection_that_ended_is_not_used(
 
     origin.on("/leave", answer_and_leave)
     body = b"content" if method == "POST" else b""
+    before = origin.open
     with gateway.connect() as client:
         for _ in range(30):
+            origin.wait(lambda: origin.open <= before, "the connection is closed")
             response = client.request("/leave", method=method, body=body)
             assert (response.status, response.body) == (200, b"fine")
 
@@ -209,7 +216,7 @@ def test_no_more_unused_connections_are_kept_than_allowed(
 def test_an_endpoint_gets_no_more_connections_than_allowed(
     start_gateway: StartGateway, origin: Origin
 ) -> None:
-    config = proxy(origin.address)
+    config = proxy(origin.address, workers=1)
     config["upstreams"][0]["pool"] = {"max_connections": 2}
     gateway = start_gateway(config)
     gate = answers.Gate()
@@ -229,6 +236,17 @@ def test_an_endpoint_gets_no_more_connections_than_allowed(
         assert third.request("/other").status == 200
     for client in clients:
         client.close()
+
+
+def test_unused_connections_of_one_worker_do_not_starve_another(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    config = proxy(origin.address, workers=2)
+    config["upstreams"][0]["pool"] = {"max_connections": 2}
+    gateway = start_gateway(config)
+    for _ in range(40):  # whichever worker takes the client, the other holds unused connections
+        with gateway.connect() as client:
+            assert client.request("/").status == 200
 
 
 def test_a_unix_listener_serves(start_gateway: StartGateway, origin: Origin, tmp_path: Path) -> None:

@@ -3,18 +3,27 @@
 import contextlib
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import NamedTuple
 
 import h2.config
 import h2.connection
-import h2.errors
 import h2.events
 
+from .h2frames import GOAWAY
 from .message import Fields, Response
 
 _PSEUDO = ("method", "scheme", "authority", "path")
+
+
+class Goaway(NamedTuple):
+    """The content of a GOAWAY frame (RFC 9113 §6.8)."""
+
+    last_stream: int
+    error: int
 
 
 class H2Client:
@@ -32,7 +41,8 @@ class H2Client:
     ) -> None:
         self.deadline = deadline
         self.closed = False
-        self.goaway: h2.events.ConnectionTerminated | None = None
+        self.goaway: Goaway | None = None
+        self._received = bytearray()
         self.responses: dict[int, Response] = {}
         self.ended: set[int] = set()
         self._grant = grant
@@ -155,7 +165,8 @@ class H2Client:
             if not data:
                 self.closed = True
                 return
-            for event in self.connection.receive_data(data):
+            self._received += data
+            for event in self.connection.receive_data(self._whole_frames()):
                 self._handle(event)
             self.flush_quietly()
         self.sock.settimeout(self.deadline)
@@ -165,10 +176,26 @@ class H2Client:
         with contextlib.suppress(OSError):
             self.flush()
 
+    def _whole_frames(self) -> bytes:
+        """What has arrived whole, but for GOAWAY.
+
+        After one the h2 package takes nothing more, though streams that were begun go on (RFC 9113 §6.8).
+        """
+        frames = bytearray()
+        while len(self._received) >= 9:
+            size = 9 + int.from_bytes(self._received[:3], "big")
+            if len(self._received) < size:
+                break
+            frame = bytes(self._received[:size])
+            del self._received[:size]
+            if frame[3] == GOAWAY:
+                self.goaway = Goaway(*struct.unpack_from(">II", frame, 9))
+            else:
+                frames += frame
+        return bytes(frames)
+
     def _handle(self, event: h2.events.Event) -> None:
-        if isinstance(event, h2.events.ConnectionTerminated):
-            self.goaway = event
-        elif isinstance(event, h2.events.InformationalResponseReceived):
+        if isinstance(event, h2.events.InformationalResponseReceived):
             self._of(event).informational.append(_head(event.headers or []))
         elif isinstance(event, h2.events.ResponseReceived):
             head = _head(event.headers or [])

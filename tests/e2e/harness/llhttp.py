@@ -31,8 +31,8 @@ class Vector:
 
     @property
     def name(self) -> str:
-        """A name for tests and tables: file and title."""
-        return f"{self.file}: {self.title}"
+        """A name for tests and tables: folder, file and title."""
+        return f"{self.kind.partition('-')[0]} {self.file}: {self.title}"
 
     @property
     def lenient(self) -> bool:
@@ -56,17 +56,22 @@ class Vector:
         """How many messages llhttp read to their end."""
         return len(re.findall(r" message complete", self.log))
 
-    def with_host(self) -> bytes:
-        """The bytes with a `Host` field in every request that has none.
+    def as_request(self) -> bytes:
+        """The bytes as they are sent to a server, which needs two things that a parser does not.
 
-        llhttp leaves the check of `Host` to its users, so that most of its requests have none; without
-        one each would be refused for this reason and show nothing about its own.
+        llhttp leaves the check of `Host` to its users, so that most of its requests have none; without one
+        each would be refused for this reason and show nothing about its own. And it tells an error at the
+        byte where it is, while a server may read a head as a whole: a refused head is given an end.
         """
+        settled = self.data + (b"\r\n\r\n" if self.refused and b"\r\n\r\n" not in self.data else b"")
+        return self._with_hosts(settled)
+
+    def _with_hosts(self, data: bytes) -> bytes:
         starts = [int(at) for at in re.findall(r"off=(\d+) message begin", self.log)]
-        ends = [*starts[1:], len(self.data)]
-        parts = [self.data[: starts[0]] if starts else self.data]
+        ends = [*starts[1:], len(data)]
+        parts = [data[: starts[0]] if starts else data]
         for start, end in zip(starts, ends, strict=True):
-            parts.append(_with_host(self.data[start:end]))
+            parts.append(_with_host(data[start:end]))
         return b"".join(parts)
 
 

@@ -5,6 +5,7 @@ notices at once when a gateway lets something through that could be read in two 
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import re
@@ -361,6 +362,8 @@ class Origin:
             self.malformed.append(str(problem))
         finally:
             writer.close()
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
             self.open -= 1
             self.changed()
 

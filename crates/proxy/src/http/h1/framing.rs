@@ -26,6 +26,8 @@ pub enum Decoder {
     UntilClose,
     /// Nothing more.
     Done,
+    /// What came was no body, so that nothing behind it can be taken for a message.
+    Broken,
 }
 
 /// Where the reader stands within the chunked coding.
@@ -75,7 +77,7 @@ impl Decoder {
         match self {
             Self::Length(left) => Some(*left),
             Self::Done => Some(0),
-            Self::Chunked(_) | Self::UntilClose => None,
+            Self::Chunked(_) | Self::UntilClose | Self::Broken => None,
         }
     }
 
@@ -83,6 +85,7 @@ impl Decoder {
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Decoded, Malformed> {
         match self {
             Self::Done => Ok(Decoded::End),
+            Self::Broken => Err(Malformed::Syntax),
             _ if buf.is_empty() => Ok(Decoded::More),
             Self::UntilClose => Ok(Decoded::Frame(Frame::Data(buf.split().freeze()))),
             Self::Length(left) => {
@@ -94,11 +97,13 @@ impl Decoder {
                 Ok(Decoded::Frame(Frame::Data(data)))
             }
             Self::Chunked(chunked) => {
-                let decoded = chunked.decode(buf)?;
-                if matches!(decoded, Decoded::End | Decoded::Frame(Frame::Trailers(_))) {
-                    *self = Self::Done;
+                let decoded = chunked.decode(buf);
+                match &decoded {
+                    Ok(Decoded::End | Decoded::Frame(Frame::Trailers(_))) => *self = Self::Done,
+                    Ok(_) => {}
+                    Err(_) => *self = Self::Broken,
                 }
-                Ok(decoded)
+                decoded
             }
         }
     }

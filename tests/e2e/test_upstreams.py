@@ -123,12 +123,11 @@ def test_an_idle_connection_that_ended_is_not_used(
 
     origin.on("/leave", answer_and_leave)
     body = b"content" if method == "POST" else b""
-    before = origin.open
     with gateway.connect() as client:
         for _ in range(30):
-            origin.wait(lambda: origin.open <= before, "the connection is closed")
             response = client.request("/leave", method=method, body=body)
             assert (response.status, response.body) == (200, b"fine")
+            origin.wait_for_end(origin.requests[-1].connection)
 
 
 def test_a_connection_that_ends_at_the_moment_of_use_is_replaced_for_idempotent_requests(

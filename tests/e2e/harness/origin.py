@@ -235,6 +235,7 @@ class Origin:
         self.malformed: list[str] = []
         self.accepted = 0
         self.open = 0
+        self._ended: set[int] = set()
         self._host, self._port, self._unix, self._tls, self._backlog = host, port, unix, tls, backlog
         self._handlers: dict[str, Handler] = {}
         self._default: Handler = echo
@@ -284,6 +285,10 @@ class Origin:
                     f"not within {deadline:g} s: {what}; {self.open} open of {self.accepted} accepted "
                     f"connections, {len(self.requests)} requests"
                 )
+
+    def wait_for_end(self, connection: int) -> None:
+        """Wait until a connection, by its number in a request, is closed on this side."""
+        self.wait(lambda: connection in self._ended, f"connection {connection} is closed")
 
     def changed(self) -> None:
         """Wake those who wait."""
@@ -365,6 +370,7 @@ class Origin:
             with contextlib.suppress(ConnectionError, ssl.SSLError):
                 await writer.wait_closed()
             self.open -= 1
+            self._ended.add(number)
             self.changed()
 
 

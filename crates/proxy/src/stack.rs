@@ -175,10 +175,7 @@ impl Forwarding<'_> {
             interim,
             client: address,
         };
-        let mut response = send::send(&client.worker, &dispatch, &head, body, Some(record)).await?;
-        let via = self.snapshot.via.of(response.version());
-        forwarded::append_via(response.headers_mut(), via);
-        Ok(response)
+        send::send(&client.worker, &dispatch, &head, body, Some(record)).await
     }
 
     fn rewrite(&self, head: &mut request::Parts) -> Result<(), Failure> {

@@ -101,6 +101,23 @@ def test_every_kind_of_metric_is_there(gateway: Gateway, part: str) -> None:
     assert any(name.startswith("tidegate_") and part in name for name in described), described
 
 
+def test_bytes_of_bodies_are_counted_by_listener_and_by_route(gateway: Gateway, origin: Origin) -> None:
+    origin.on("/answer", answers.fixed(200, body=b"x" * 500))
+    with gateway.connect() as client:
+        client.request("/answer", method="POST", body=b"y" * 300)
+    with H2Client(gateway.port()) as h2:
+        h2.request("/answer", method="POST", body=b"y" * 700)
+
+    def seen(of: str, **labels: str) -> list[float]:
+        return [
+            gateway.metrics().total(f"tidegate_{of}{direction}_body_bytes_total", **labels)
+            for direction in ("request", "response")
+        ]
+
+    eventually(lambda: seen("listener_", listener="web") == [1000, 1000], "both bodies of both are counted")
+    assert seen("", route="all") == [1000, 1000]
+
+
 def test_latency_is_a_histogram_in_seconds(gateway: Gateway) -> None:
     with gateway.connect() as client:
         client.request("/")

@@ -159,6 +159,7 @@ impl Drop for Record {
             None => &worker.shared.unrouted,
         };
         metrics.finished(worker.index, self.status, took, received, self.sent);
+        self.client.listener.metrics.transferred(worker.index, received, self.sent);
         if let Some(failure) = self.failure {
             metrics.failed(worker.index, failure);
         }

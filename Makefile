@@ -60,6 +60,8 @@ lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/stubtest tidegate._engine
+	$(BIN)/lint-imports --no-logo
 
 .PHONY: test-rust
 test-rust: tools

@@ -11,10 +11,9 @@ import pytest
 from tests.unit.control.gateways import YAML, file_source, make_gateway
 from tidegate.config.model import Config
 from tidegate.config.problem import ConfigError
-from tidegate.control import run as module
 from tidegate.control import systemd
 from tidegate.control.gateway import Gateway
-from tidegate.control.run import StartError, _admin_listener, _Process
+from tidegate.process import StartError, _admin_listener, _last_generation, _Process
 
 
 def config(address: str) -> Config:
@@ -137,14 +136,14 @@ def test_an_unprotected_admin_api_is_not_started() -> None:
 
 def test_the_last_generation_is_restored_if_there_is_one(tmp_path: Path) -> None:
     gateway, _ = make_gateway(source=file_source(tmp_path))
-    assert module._last_generation(gateway.source, gateway.store) is None
+    assert _last_generation(gateway.source, gateway.store) is None
     _record(gateway, {"workers": 5})
-    restored = module._last_generation(gateway.source, gateway.store)
+    restored = _last_generation(gateway.source, gateway.store)
     assert restored
     assert restored.config.workers == 5
     _record(gateway, {"nonsense": 5})
     with pytest.raises(ConfigError):
-        module._last_generation(gateway.source, gateway.store)
+        _last_generation(gateway.source, gateway.store)
 
 
 def _record(gateway: Gateway, document: dict[str, Any]) -> None:

@@ -53,7 +53,10 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         listener = _admin_listener(config)
         engine = Engine(config.workers, config.log.format, config.log.level)
         process = _Process(Gateway(engine, store, source), listener)
-        asyncio.run(process.live(loaded, origin, served))
+        first = [loaded]
+        # Once another is served nobody may hold the first one any more: it can take 100 MB.
+        del loaded, config
+        asyncio.run(process.live(first.pop, origin, served))
     finally:
         store.close()
 
@@ -121,12 +124,14 @@ class _Process:
         self.stop = asyncio.Event()
         self.background: set[asyncio.Task[None]] = set()
 
-    async def live(self, first: Loaded, origin: Origin, served: Callable[[], None] | None) -> None:
-        """Serve `first` and what comes after it, until told to stop."""
+    async def live(
+        self, first: Callable[[], Loaded], origin: Origin, served: Callable[[], None] | None
+    ) -> None:
+        """Serve what `first` reads and what comes after it, until told to stop."""
         self._handle_signals()
         gateway = self.gateway
         try:
-            await gateway.apply(lambda: first, origin)
+            await gateway.apply(first, origin)
         except ConfigError:
             await asyncio.to_thread(gateway.engine.drain, 0)
             raise

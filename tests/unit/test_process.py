@@ -29,8 +29,7 @@ async def test_it_serves_reloads_a_changed_file_and_drains(
     listener = _admin_listener(config("127.0.0.1:0"))
     assert listener
     process, served, committed = _Process(gateway, listener), asyncio.Event(), asyncio.Event()
-    loaded = gateway.source.read()
-    life = asyncio.create_task(process.live(loaded, "start", served.set))
+    life = asyncio.create_task(process.live(gateway.source.read, "start", served.set))
     await served.wait()
     assert said == ["READY=1"]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
@@ -50,8 +49,7 @@ async def test_it_serves_reloads_a_changed_file_and_drains(
 async def test_a_bad_file_leaves_the_running_configuration(tmp_path: Path) -> None:
     gateway, engine = make_gateway(source=file_source(tmp_path))
     process, served = _Process(gateway, None), asyncio.Event()
-    loaded = gateway.source.read()
-    life = asyncio.create_task(process.live(loaded, "start", served.set))
+    life = asyncio.create_task(process.live(gateway.source.read, "start", served.set))
     await served.wait()
     assert gateway.source.file
     gateway.source.file.write_text("nonsense: 1\n")
@@ -93,9 +91,8 @@ async def test_a_hangup_without_a_file_ends_nothing() -> None:
 async def test_a_first_configuration_that_the_engine_refuses_ends_the_process() -> None:
     gateway, engine = make_gateway()
     engine.errors = [("listeners.0.address", "in use")]
-    loaded = gateway.source.read()
     with pytest.raises(ConfigError, match="in use"):
-        await _Process(gateway, None).live(loaded, "start", None)
+        await _Process(gateway, None).live(gateway.source.read, "start", None)
     assert engine.drained_ms == [0]
 
 

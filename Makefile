@@ -82,6 +82,7 @@ docs: build ## write the generated pages anew
 	$(BIN)/python -m tidegate.config.schema > schema/tidegate.schema.json
 	$(BIN)/python -m tidegate.config.reference > docs/reference/configuration.md
 	$(BIN)/python -m tidegate.cli.reference > docs/reference/cli.md
+	WRITE_DOCS=1 cargo test --quiet --locked -p tidegate-core --test failures_page
 
 .PHONY: fmt
 fmt: $(VENV)/.dependencies ## format all code

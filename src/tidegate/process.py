@@ -7,6 +7,7 @@ refused.
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
@@ -42,6 +43,7 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
     process at once. SIGHUP reloads, SIGUSR1 reopens the access log. Raises ConfigError, StoreError and
     StartError, all before anything is served.
     """
+    _raise_file_limit()
     loaded = source.read()
     config = loaded.config
     logs.configure(config.log.format, config.log.level)
@@ -59,6 +61,12 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         asyncio.run(process.live(first.pop, origin, served))
     finally:
         store.close()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files, and so connections, as the operator lets this process have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _last_generation(source: Source, store: Store) -> Loaded | None:

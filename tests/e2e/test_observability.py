@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import Running, StartGateway
 from .harness import answers
-from .harness.configs import proxy, route
+from .harness.configs import listener, proxy, route
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.load import Load
@@ -232,6 +232,19 @@ def test_a_failure_is_told_in_the_log(start_gateway: StartGateway, tmp_path: Pat
         client.request("/")
     entry = json.loads(lines(path, 1)[0])
     assert (entry["status"], entry["error"]) == (502, "connect_refused")
+
+
+def test_the_log_names_the_client_that_a_trusted_proxy_names(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    path = tmp_path / "access.log"
+    listeners = [listener("web"), listener("behind-a-proxy", trusted_proxies=["127.0.0.0/8"])]
+    gateway = start_gateway(proxy(origin.address, access_log={"path": str(path)}, listeners=listeners))
+    for name in ("web", "behind-a-proxy"):
+        with gateway.connect(name) as client:
+            client.request("/", headers=[("X-Forwarded-For", "192.0.2.7, 198.51.100.9")])
+    told = {entry["listener"]: entry["client"] for entry in map(json.loads, lines(path, 2))}
+    assert told == {"web": "127.0.0.1", "behind-a-proxy": "198.51.100.9"}
 
 
 COMBINED = re.compile(

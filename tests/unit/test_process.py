@@ -1,6 +1,7 @@
 """The life of the process, without its signals."""
 
 import asyncio
+import resource
 import socket
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tidegate.config.model import Config
 from tidegate.config.problem import ConfigError
 from tidegate.control import systemd
 from tidegate.control.gateway import Gateway
-from tidegate.process import StartError, _admin_listener, _last_generation, _Process
+from tidegate.process import StartError, _admin_listener, _last_generation, _Process, _raise_file_limit
 
 
 def config(address: str) -> Config:
@@ -145,3 +146,13 @@ def test_the_last_generation_is_restored_if_there_is_one(tmp_path: Path) -> None
 
 def _record(gateway: Gateway, document: dict[str, Any]) -> None:
     gateway.store.add("admin", '"x"', {}, document)
+
+
+def test_the_limit_on_open_files_is_raised_as_far_as_it_goes() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        _raise_file_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -6,6 +6,7 @@ refused.
 """
 
 import asyncio
+import errno
 import os
 import resource
 import signal
@@ -99,8 +100,9 @@ def _admin_listener(config: Config) -> socket.socket | None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-        raise StartError(f"the admin API cannot listen on {address}: {reason}") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        hint = "; is tidegate running already?" if error.errno == errno.EADDRINUSE else ""
+        raise StartError(f"the admin API cannot listen on {address}: {reason.lower()}{hint}") from error
 
 
 def _unix_listener(path: Path) -> socket.socket:

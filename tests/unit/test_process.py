@@ -148,6 +148,15 @@ def _record(gateway: Gateway, document: dict[str, Any]) -> None:
     gateway.store.add("admin", '"x"', {}, document)
 
 
+def test_an_admin_port_in_use_is_told_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(StartError) as error:
+            _admin_listener(config(address))
+    told = "address already in use; is tidegate running already?"
+    assert str(error.value) == f"the admin API cannot listen on {address}: {told}"
+
+
 def test_the_limit_on_open_files_is_raised_as_far_as_it_goes() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:

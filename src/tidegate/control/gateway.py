@@ -297,6 +297,8 @@ class Gateway:
         self.results["refused"] += 1
         self.refusals.append(Refusal(datetime.now(UTC), origin, error.problems))
         self._suspects = frozenset(problem.file for problem in error.problems if problem.file)
+        if self._running is None:
+            return  # the process does not start, and whoever started it is told why
         log.error("configuration refused", origin=origin, problems=len(error.problems))
         for problem in error.problems:
             log.error(str(problem))

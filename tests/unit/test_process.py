@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import socket
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,21 @@ async def test_it_serves_reloads_a_changed_file_and_drains(
     assert engine.drained_ms == [3000]
     assert not gateway.ready
     assert said[-1] == "STOPPING=1"
+
+
+async def test_a_configuration_is_let_go_when_another_is_served(tmp_path: Path) -> None:
+    gateway, _ = make_gateway(source=file_source(tmp_path))
+    process, served = _Process(gateway, None), asyncio.Event()
+    first = [gateway.source.read()]
+    loaded, config = weakref.ref(first[0]), weakref.ref(first[0].config)
+    life = asyncio.create_task(process.live(first.pop, "start", served.set))
+    await served.wait()
+    assert config()
+    assert not loaded(), "where each option is written matters only while mistakes are told"
+    await gateway.edit(lambda document: {**document, "drain_timeout": 1}, "admin")
+    assert not config()
+    process.stop.set()
+    await life
 
 
 async def test_a_bad_file_leaves_the_running_configuration(tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def _print(status: dict[str, Any], upstreams: list[dict[str, Any]]) -> None:
     console.print()
     console.print(_table("listener", status["listeners"]))
     console.print()
+    console.print(_table("upstream", upstreams))
+    console.print()
     endpoints = [(upstream["name"], each) for upstream in upstreams for each in upstream["endpoints"]]
     console.print(_table("endpoint", [_endpoint(upstream, each) for upstream, each in endpoints]))
     for upstream, each in endpoints:
@@ -70,17 +72,18 @@ def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> "Table":
-    """A column for each value of the rows."""
+    """A column for each plain value of the rows."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     if not rows:
         table.add_column(f"no {title}s")
         return table
-    for name in rows[0]:
-        table.add_column(title if name == "name" else name)
+    columns = [name for name, value in rows[0].items() if not isinstance(value, dict | list)]
+    for name in columns:
+        table.add_column(title if name == "name" else name.replace("_", " "))
     for row in rows:
-        table.add_row(*map(_cell, row.values()))
+        table.add_row(*(_cell(row[name]) for name in columns))
     return table
 
 

@@ -48,17 +48,24 @@ async def test_it_serves_reloads_a_changed_file_and_drains(
     assert said[-1] == "STOPPING=1"
 
 
+def _let_go(held: object) -> asyncio.Event:
+    """Set when nobody holds it any more."""
+    gone = asyncio.Event()
+    weakref.finalize(held, asyncio.get_running_loop().call_soon_threadsafe, gone.set)
+    return gone
+
+
 async def test_a_configuration_is_let_go_when_another_is_served(tmp_path: Path) -> None:
     gateway, _ = make_gateway(source=file_source(tmp_path))
     process, served = _Process(gateway, None), asyncio.Event()
     first = [gateway.source.read()]
-    loaded, config = weakref.ref(first[0]), weakref.ref(first[0].config)
+    loaded, config = _let_go(first[0]), _let_go(first[0].config)
     life = asyncio.create_task(process.live(first.pop, "start", served.set))
     await served.wait()
-    assert config()
-    assert not loaded(), "where each option is written matters only while mistakes are told"
+    await loaded.wait()  # where each option is written matters only while mistakes are told
+    assert not config.is_set()
     await gateway.edit(lambda document: {**document, "drain_timeout": 1}, "admin")
-    assert not config()
+    await config.wait()
     process.stop.set()
     await life
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.unit.config.conftest import Write
 from tidegate._engine import check_plan
@@ -13,6 +12,8 @@ from tidegate.config.load import load_file
 from tidegate.config.model import Config
 from tidegate.config.model.walk import walk
 from tidegate.config.plan import build_plan
+from tidegate.config.syntax import parse
+from tidegate.config.tree import plain
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -24,7 +25,7 @@ def blocks() -> list[tuple[str, dict[str, Any], str]]:
     found = []
     for name, text in TEXTS.items():
         for block in re.finditer(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-            data = yaml.safe_load(block[1])
+            data = plain(parse(block[1], Path("block.yaml")))
             if isinstance(data, dict) and Config.model_fields.keys() & data.keys():
                 line = text[: block.start()].count("\n") + 1
                 found.append((f"{name}:{line}", data, block[1]))

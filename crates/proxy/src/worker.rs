@@ -168,9 +168,11 @@ pub async fn run(
                 // Whoever asked may have given up waiting.
                 let _ = done.send(());
             }
-            Some(Command::Listen(listener, socket)) => {
+            // A worker that was started anew meanwhile has it already.
+            Some(Command::Listen(listener, socket)) if !acceptors.contains_key(&listener.id) => {
                 acceptors.extend([listen(listener, socket)]);
             }
+            Some(Command::Listen(..)) => {}
             Some(Command::Close(id)) => {
                 if let Some(acceptor) = acceptors.remove(&id) {
                     acceptor.abort();

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tidegate.config.explain import did_you_mean
 from tidegate.config.include import spelled
@@ -27,6 +28,14 @@ def check(source: Source) -> Iterator[Problem]:
     yield from _overlapping_addresses(source)
     yield from _open_admin(source)
     yield from _nothing_to_restore(source)
+
+
+def remarks(source: Source) -> Iterator[Problem]:
+    """What is no mistake, but hardly meant: a configuration that serves nothing."""
+    for section, effect in (("listeners", "no request can come in"), ("routes", "every request gets a 404")):
+        if not any(find(source.root, (section, "*"))):
+            yield replace(source.problem((section,), f"there are none: {effect}"), severity="warning")
+            return
 
 
 def _names(source: Source, kind: str) -> Iterator[tuple[OptionPath, str]]:

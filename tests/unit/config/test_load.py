@@ -159,3 +159,11 @@ def test_the_defaults_greet_a_newcomer() -> None:
 def test_a_problem_is_written_on_one_line() -> None:
     problem = Problem("is wrong", "a.b", Path("f"), 1, 2, hint="do that", severity="warning")
     assert str(problem) == "warning: f:1:2: a.b: is wrong (do that)"
+
+
+def test_a_configuration_that_serves_nothing_is_remarked_on(load: Callable[..., Loaded]) -> None:
+    listener = "listeners: [{name: web, address: '127.0.0.1:80'}]\n"
+    routes = "routes: [{name: all, respond: {}}]\n"
+    assert ["no request can come in" in str(each) for each in load(routes).warnings] == [True]
+    assert ["every request gets a 404" in str(each) for each in load(listener).warnings] == [True]
+    assert load(listener + routes).warnings == ()

@@ -34,10 +34,10 @@ POLICIES: dict[str, Any] = {
     "random": "random",
     "least": "least_request",
     "two-choices": {"policy": "least_request", "choices": 2},
-    "by-header": {"policy": "consistent_hash", "hash": {"header": "X-User"}, **LOOSE},
-    "by-cookie": {"policy": "consistent_hash", "hash": {"cookie": "session"}, **LOOSE},
-    "by-path": {"policy": "consistent_hash", "hash": {"path": True}, **LOOSE},
-    "by-client": {"policy": "consistent_hash", "hash": {"client_address": True}, **LOOSE},
+    "by-header": {"policy": "ring_hash", "hash": {"header": "X-User"}, **LOOSE},
+    "by-cookie": {"policy": "ring_hash", "hash": {"cookie": "session"}, **LOOSE},
+    "by-path": {"policy": "ring_hash", "hash": {"path": True}, **LOOSE},
+    "by-client": {"policy": "ring_hash", "hash": {"client_address": True}, **LOOSE},
 }
 
 

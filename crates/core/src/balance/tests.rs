@@ -7,18 +7,20 @@ use crate::health::State;
 use crate::load::Outcome;
 use crate::plan::{
     Balance, Endpoint as PlanEndpoint, HashKey, Health, HealthHttp, Millis, PassiveHealth, Pool,
-    Upstream, UpstreamProtocol, UpstreamTimeouts,
+    SubsetFallback, Upstream, UpstreamProtocol, UpstreamTimeouts,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
 
 /// Every policy, and the two ways of least request.
-const POLICIES: [(BalancePolicy, Option<u32>); 5] = [
+const POLICIES: [(BalancePolicy, Option<u32>); 7] = [
     (BalancePolicy::RoundRobin, None),
     (BalancePolicy::Random, None),
     (BalancePolicy::LeastRequest, None),
     (BalancePolicy::LeastRequest, Some(2)),
-    (BalancePolicy::ConsistentHash, None),
+    (BalancePolicy::RingHash, None),
+    (BalancePolicy::Maglev, None),
+    (BalancePolicy::Rendezvous, None),
 ];
 
 fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Upstream {
@@ -26,12 +28,25 @@ fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Ups
         address: format!("10.0.{}.{}:80", index / 256, index % 256),
         weight,
         drain: false,
+        priority: 0,
+        zone: None,
+        labels: Labels::new(),
     };
     let hash =
         HashKey { header: Some("x-user".into()), cookie: None, path: None, client_address: None };
     Upstream {
         name: "app".into(),
-        balance: Balance { policy, choices, hash: Some(hash), load_bound: 1.25 },
+        balance: Balance {
+            policy,
+            choices,
+            hash: Some(hash),
+            load_bound: 1.25,
+            spill_over: 70.0,
+            zone_aware: None,
+            subset_fallback: SubsetFallback::Any,
+            sticky: None,
+            slow_start: None,
+        },
         endpoints: weights.iter().enumerate().map(endpoint).collect(),
         protocol: UpstreamProtocol::Http1,
         tls: None,
@@ -73,7 +88,8 @@ impl Caller {
     }
 
     fn pick_keyed(&mut self, from: &Balancer, hash: Option<u64>, tried: &[usize]) -> Option<usize> {
-        from.pick(&mut Pick { now: self.now, random: &mut self.random, hash, tried })
+        let random = &mut self.random;
+        from.pick(&mut Pick { now: self.now, random, hash, subset: None, sticky: None, tried })
     }
 
     fn pick(&mut self, from: &Balancer) -> Option<usize> {
@@ -193,7 +209,7 @@ fn of_two_choices_the_more_loaded_is_never_picked() {
 
 #[test]
 fn the_same_key_goes_to_the_same_endpoint() {
-    let balancer = of(BalancePolicy::ConsistentHash, &[1; 50]);
+    let balancer = of(BalancePolicy::RingHash, &[1; 50]);
     let hash = Some(hash_key(b"user-17"));
     let first = Caller::new(1).pick_keyed(&balancer, hash, &[]);
     for seed in 2..50 {
@@ -203,7 +219,7 @@ fn the_same_key_goes_to_the_same_endpoint() {
 
 #[test]
 fn without_a_key_consistent_hash_goes_anywhere() {
-    let balancer = of(BalancePolicy::ConsistentHash, &[1; 4]);
+    let balancer = of(BalancePolicy::RingHash, &[1; 4]);
     let mut caller = Caller::new(9);
     let mut counts = [0; 4];
     for _ in 0..4_000 {
@@ -215,7 +231,7 @@ fn without_a_key_consistent_hash_goes_anywhere() {
 #[test]
 fn removing_an_endpoint_moves_only_its_own_keys() {
     for weights in [vec![1; 50], (1..=50).collect()] {
-        let plan = upstream(BalancePolicy::ConsistentHash, None, &weights);
+        let plan = upstream(BalancePolicy::RingHash, None, &weights);
         let mut without = plan.clone();
         let gone = without.endpoints.remove(20).address;
         let (all, rest) = (balancer(&plan), balancer(&without));
@@ -240,7 +256,7 @@ fn removing_an_endpoint_moves_only_its_own_keys() {
 
 #[test]
 fn an_endpoint_that_rests_moves_only_its_own_keys() {
-    let balancer = of(BalancePolicy::ConsistentHash, &[1; 20]);
+    let balancer = of(BalancePolicy::RingHash, &[1; 20]);
     let mut caller = Caller::new(4);
     let keys: Vec<_> = (0..2_000).map(|_| Some(caller.random.next())).collect();
     let mut places = || -> Vec<_> {
@@ -258,7 +274,7 @@ fn an_endpoint_that_rests_moves_only_its_own_keys() {
 fn keys_are_spread_over_the_ring_by_weight() {
     let weights: Vec<u32> = (0..100).map(|index| 1 + index % 4).collect();
     let sum = f64::from(weights.iter().sum::<u32>());
-    let shares = Caller::new(12).shares(&of(BalancePolicy::ConsistentHash, &weights), 200_000);
+    let shares = Caller::new(12).shares(&of(BalancePolicy::RingHash, &weights), 200_000);
     for (share, weight) in shares.into_iter().zip(weights) {
         let ratio = share as f64 / (200_000.0 * f64::from(weight) / sum);
         assert!((0.6..1.5).contains(&ratio), "{ratio} of its share");
@@ -374,8 +390,8 @@ fn nothing_stays_in_flight_when_many_workers_pick_and_finish() {
 
 #[test]
 fn every_mistake_of_a_plan_is_reported_with_its_place() {
-    let mut plan = upstream(BalancePolicy::ConsistentHash, Some(0), &[1, 1]);
-    assert_eq!(check("u", &upstream(BalancePolicy::ConsistentHash, None, &[1, 1])), []);
+    let mut plan = upstream(BalancePolicy::RingHash, Some(0), &[1, 1]);
+    assert_eq!(check("u", &upstream(BalancePolicy::RingHash, None, &[1, 1])), []);
     plan.balance.hash = None;
     plan.balance.load_bound = 0.9;
     plan.endpoints[1].address = plan.endpoints[0].address.clone();
@@ -465,7 +481,7 @@ proptest! {
     fn no_endpoint_carries_more_than_its_bound(
         weights in proptest::collection::vec(1u32..5, 1..12), bound in 1.0f64..2.0, keys in 1u64..5, seed: u64,
     ) {
-        let mut plan = upstream(BalancePolicy::ConsistentHash, None, &weights);
+        let mut plan = upstream(BalancePolicy::RingHash, None, &weights);
         plan.balance.load_bound = bound;
         let balancer = balancer(&plan);
         let sum = f64::from(weights.iter().sum::<u32>());

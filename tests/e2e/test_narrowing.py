@@ -1,5 +1,6 @@
 """Which endpoints a policy gets to choose from: tiers, zones, subsets, sticky cookies."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pytest
 
 from .conftest import Running, StartGateway
+from .harness import answers
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.message import Echo, Response
 from .harness.origin import Origin
+from .harness.waiting import eventually
 
 NAMES = ("a", "b", "c")
 
@@ -47,11 +50,22 @@ def test_the_next_tier_takes_over_when_the_first_is_killed(start_gateway: StartG
 
 
 def test_the_first_available_takes_all_up_to_its_limit(running: Running, origins: dict[str, Origin]) -> None:
-    options = {"balance": "first_available", "pool": {"max_connections": 1}}
+    options = {"balance": "first_available", "pool": {"max_connections": 8}}
     config = proxy()
     config["upstreams"] = [upstream("app", *endpoints(origins), **options)]
-    with running(config) as gateway:
+    gate = answers.Gate()
+    with running(config) as gateway, contextlib.ExitStack() as stack:
         assert spread(gateway, 10) == {"a": 10}
+        first = origins["a"]
+        first.forget()
+        first.on("/hold", gate)
+        held = [stack.enter_context(gateway.connect()) for _ in range(8)]
+        for client in held:
+            client.send_request("/hold")
+        eventually(lambda: len(first.requests) == 8, "the first endpoint is full")
+        assert spread(gateway, 5) == {"b": 5}
+        gate.open()
+        assert [client.read_response().status for client in held] == [200] * 8
 
 
 def test_the_gateways_own_zone_is_preferred(running: Running, origins: dict[str, Origin]) -> None:
@@ -180,3 +194,20 @@ def test_gateways_with_one_secret_share_sessions(
     response, name = ask(gateways[0])
     again, same = ask(gateways[1], cookie_of(response))
     assert (same, again.values("Set-Cookie")) == (name, [])
+
+
+def test_the_status_tells_tiers_zones_and_weights_but_no_secret(
+    running: Running, origins: dict[str, Origin]
+) -> None:
+    config = proxy(*endpoints(origins, b={"priority": 1, "zone": "east"}, c={"weight": 3, "drain": True}))
+    config["upstreams"][0]["balance"] = {"sticky": {"secret": "of-this-gateway-alone"}}
+    with running(config) as gateway:
+        shown = gateway.admin.get("/v1/upstreams/app").json()
+        told = [
+            (each["priority"], each["zone"], each["weight"], each["effective_weight"])
+            for each in shown["endpoints"]
+        ]
+        assert told == [(0, None, 1, 1.0), (1, "east", 1, 1.0), (0, None, 3, 0.0)]
+        assert shown["options"]["balance"]["sticky"]["secret"] == "***"
+        for path in ("/v1/config", "/v1/status", "/v1/generations"):
+            assert "of-this-gateway-alone" not in gateway.admin.get(path).text

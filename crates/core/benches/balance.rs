@@ -88,6 +88,37 @@ fn pick(criterion: &mut Criterion) {
     }
 }
 
+/// What narrowing adds to a pick: two priorities that share the requests, and a sticky cookie.
+fn narrow(criterion: &mut Criterion) {
+    let mut random = SplitMix64::new(2);
+    for size in SIZES {
+        let mut upstream = upstream("random", None, size);
+        for endpoint in upstream.endpoints.iter_mut().skip(size / 2) {
+            (endpoint.priority, endpoint.drain) = (1, false);
+        }
+        upstream.endpoints.iter_mut().take(size / 4).for_each(|endpoint| endpoint.drain = true);
+        let balancer = busy_balancer(&upstream);
+        criterion.bench_function(&format!("narrow/shared by two tiers/{size}"), |bencher| {
+            bencher.iter(|| pick_one(&balancer, &mut random));
+        });
+        let sticky = serde_json::json!({
+            "cookie": "app", "path": "/", "secure": true, "http_only": true, "same_site": "lax",
+        });
+        upstream.balance.sticky = serde_json::from_value(sticky).ok();
+        let balancer = busy_balancer(&upstream);
+        let Some(sticky) = balancer.sticky() else { unreachable!("the plan above has it") };
+        let cookie = sticky.set_cookie(size - 1);
+        let value = &cookie.as_bytes()["app=".len()..][..32];
+        criterion.bench_function(&format!("narrow/by a sticky cookie/{size}"), |bencher| {
+            bencher.iter(|| {
+                let sticky = sticky.endpoint(black_box(value));
+                let (now, random, hash, subset) = (Moment(1), &mut random, None, None);
+                balancer.pick(&mut Pick { now, random, hash, subset, sticky, tried: &[] })
+            });
+        });
+    }
+}
+
 fn load(criterion: &mut Criterion) {
     let upstream = upstream("random", None, 1);
     let endpoints = Endpoints::new(&upstream, None, Moment(0));
@@ -129,6 +160,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = pick, load, build
+    targets = pick, narrow, load, build
 }
 criterion_main!(benches);

@@ -272,6 +272,27 @@ fn gateways_with_one_secret_know_each_others_cookies_and_no_others() {
     assert_eq!(Sticky::new(&sticky(Some("of both")), &other, b"").endpoint(value(&cookie)), None);
 }
 
+#[test]
+fn mistakes_are_reported_with_their_place() {
+    let mut plan = upstream(BalancePolicy::Random, None, &[1]);
+    plan.balance.hash = None;
+    plan.balance.sticky = Some(sticky(None));
+    let slow_start = plan::SlowStart {
+        window: Millis(0),
+        curve: plan::SlowStartCurve::Linear,
+        minimum: f64::NAN,
+    };
+    assert_eq!(check("u", &plan), []);
+    plan.balance.spill_over = 0.0;
+    plan.balance.slow_start = Some(slow_start);
+    plan.balance.sticky =
+        Some(plan::Sticky { cookie: "a b".into(), path: "/;".into(), ..sticky(None) });
+    let paths: Vec<_> = check("u", &plan).into_iter().map(|issue| issue.path).collect();
+    let expected =
+        ["spill_over", "slow_start.window", "slow_start.minimum", "sticky.cookie", "sticky.path"];
+    assert_eq!(paths, expected.map(|option| format!("u.balance.{option}")));
+}
+
 proptest! {
     // Fewer cases than usual: each makes Maglev tables.
     #![proptest_config(ProptestConfig::with_cases(32))]

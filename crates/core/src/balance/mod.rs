@@ -151,7 +151,7 @@ impl Balancer {
         {
             return Some(named);
         }
-        if outlets.avoids_all(pick.tried) {
+        if !pick.tried.is_empty() && outlets.avoids_all(pick.tried) {
             pick.tried = &[];
         }
         let mut avoid: SmallVec<[usize; 4]> = SmallVec::from_slice(pick.tried);

@@ -18,6 +18,7 @@ mod ring_hash;
 mod round_robin;
 mod splitmix;
 mod sticky;
+mod tally;
 mod view;
 
 use std::sync::Arc;

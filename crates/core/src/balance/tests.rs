@@ -27,7 +27,7 @@ const POLICIES: [(BalancePolicy, Option<u32>); 7] = [
     (BalancePolicy::Rendezvous, None),
 ];
 
-fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Upstream {
+pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Upstream {
     let endpoint = |(index, &weight): (usize, &u32)| PlanEndpoint {
         address: format!("10.0.{}.{}:80", index / 256, index % 256),
         weight,
@@ -72,7 +72,7 @@ fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Ups
     }
 }
 
-fn balancer(upstream: &Upstream) -> Balancer {
+pub(super) fn balancer(upstream: &Upstream) -> Balancer {
     Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)))
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::narrow::Standing;
+use super::tally::Tally;
 use super::{Endpoints, SplitMix64, hash_key};
 
 /// The endpoints of a group that may be picked, as found at one moment.
@@ -21,8 +22,8 @@ pub(super) struct View {
     growing: Vec<(u32, f32)>,
     /// Whether the rest of some members is over, so that they take one request, their trial.
     trials: bool,
-    /// Whether other endpoints of the upstream may get requests too.
-    narrowed: bool,
+    /// What the members carry, where other endpoints of the upstream may get requests too.
+    tally: Option<Tally>,
 }
 
 impl View {
@@ -34,7 +35,7 @@ impl View {
             weights: vec![0; standing.endpoints.len()],
             growing: Vec::new(),
             trials: false,
-            narrowed: group.len() < standing.endpoints.len(),
+            tally: (group.len() < standing.endpoints.len()).then(Tally::default),
         };
         let mut sum = 0;
         let stand = |index: u32| standing.endpoints[index as usize];
@@ -124,14 +125,12 @@ impl Candidates<'_> {
         self.view.has(endpoint) && !self.avoid.contains(&endpoint)
     }
 
-    /// Requests in flight that the members share: where they are some of the upstream's endpoints, theirs
-    /// are counted one by one.
+    /// Requests in flight that the members share.
     pub(super) fn in_flight(&self) -> u64 {
-        if !self.view.narrowed {
-            return self.endpoints.total().in_flight();
+        match &self.view.tally {
+            None => self.endpoints.total().in_flight(),
+            Some(tally) => tally.of(self.view.members(), self.endpoints),
         }
-        let of = |&member: &u32| u64::from(self.endpoints[member as usize].load.in_flight());
-        self.view.members().iter().map(of).sum()
     }
 
     /// An allowed member at random, by weight.

@@ -37,6 +37,7 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
         "name": "app",
         "balance": {
             "policy": policy, "choices": choices, "decay": 10_000, "clients": 1, "load_bound": 1.25,
+            "forward_reports": false,
             "prequal": {
                 "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6,
             },

@@ -41,6 +41,17 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
     if balance.decay.0 == 0 {
         report("balance.decay", "must be longer than 0".into());
     }
+    if let Some(probe) = &balance.probe {
+        if !probe.path.starts_with('/') {
+            report("balance.probe.path", "must begin with /".into());
+        }
+        if probe.interval.0 == 0 {
+            report("balance.probe.interval", "must be longer than 0".into());
+        }
+        if probe.limit == 0 {
+            report("balance.probe.limit", "must be at least 1".into());
+        }
+    }
     let prequal = &balance.prequal;
     if !(2..=MOST_ANSWERS).contains(&prequal.pool) {
         report("balance.prequal.pool", format!("must be from 2 to {MOST_ANSWERS}"));

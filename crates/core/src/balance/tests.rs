@@ -7,7 +7,7 @@ use crate::health::State;
 use crate::load::Outcome;
 use crate::plan::{
     Balance, Endpoint as PlanEndpoint, HashKey, Health, HealthHttp, Millis, PassiveHealth, Pool,
-    Prequal, Upstream, UpstreamProtocol, UpstreamTimeouts,
+    Prequal, Probe, Upstream, UpstreamProtocol, UpstreamTimeouts,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
@@ -48,6 +48,8 @@ pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u
                 reuse: 1.0,
                 quantile: 0.6,
             },
+            probe: None,
+            forward_reports: false,
             hash: Some(hash),
             load_bound: 1.25,
         },
@@ -398,6 +400,7 @@ fn every_mistake_of_a_plan_is_reported_with_its_place() {
     plan.balance.hash = None;
     plan.balance.load_bound = 0.9;
     plan.balance.decay = Millis(0);
+    plan.balance.probe = Some(Probe { path: "probe".into(), interval: Millis(0), limit: 0 });
     plan.balance.prequal = Prequal {
         pool: 1,
         probes: 0,
@@ -414,6 +417,9 @@ fn every_mistake_of_a_plan_is_reported_with_its_place() {
         "u.balance.choices",
         "u.balance.load_bound",
         "u.balance.decay",
+        "u.balance.probe.path",
+        "u.balance.probe.interval",
+        "u.balance.probe.limit",
         "u.balance.prequal.pool",
         "u.balance.prequal.probes",
         "u.balance.prequal.remove",

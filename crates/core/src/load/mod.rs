@@ -7,6 +7,7 @@
 mod ewma;
 mod failing;
 mod levels;
+mod orca;
 mod peak_ewma;
 mod report;
 

@@ -24,7 +24,7 @@ pub use route::{
 pub use unit::{Millis, Size};
 pub use upstream::{
     Balance, BalancePolicy, Endpoint, HashKey, Health, HealthHttp, PassiveHealth, Pool, Prequal,
-    Upstream, UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
+    Probe, Upstream, UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
 };
 
 use schemars::JsonSchema;

@@ -42,6 +42,10 @@ pub struct Balance {
     pub clients: u32,
     /// `prequal`: its pool of probe answers.
     pub prequal: Prequal,
+    /// `prequal` and `c3`: ask the endpoints how loaded they are; absent: no.
+    pub probe: Option<Probe>,
+    /// `prequal` and `c3`: whether the endpoints' load reports are passed on to clients.
+    pub forward_reports: bool,
     /// `consistent_hash`: what is hashed.
     pub hash: Option<HashKey>,
     /// `consistent_hash`: an endpoint carries at most this multiple of the mean load (Mirrokni et al., 2016).
@@ -66,6 +70,25 @@ pub enum BalancePolicy {
     Prequal,
     /// Cubic in the queue: an experiment.
     C3,
+}
+
+impl BalancePolicy {
+    /// Whether it uses what endpoints report of their own load.
+    pub const fn uses_reports(self) -> bool {
+        matches!(self, Self::Prequal | Self::C3)
+    }
+}
+
+/// Asking the endpoints how loaded they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Request target.
+    pub path: String,
+    /// Time between two probes of an endpoint.
+    pub interval: Millis,
+    /// Probes under way at once.
+    pub limit: u32,
 }
 
 /// The pool of probe answers of Prequal (Wydrowski et al., *Load is not what you should balance*, NSDI 2024).

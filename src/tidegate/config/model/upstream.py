@@ -55,14 +55,25 @@ class Prequal(Options):
         return self
 
 
+class Probe(Options):
+    """Asking the endpoints how loaded they are. `tidegate.probe` answers in a Python service."""
+
+    path: AbsolutePath = "/.tidegate/probe"
+    """Request target; the answer is JSON like `{"in_flight": 3, "latency_ms": 12.5}`."""
+    interval: Annotated[Timeout, Field(le=1_000)] = 250
+    """Time between two probes of an endpoint; an answer is believed for a second."""
+    limit: Annotated[Count, Field(ge=1, le=1024)] = 16
+    """Probes under way at once."""
+
+
 class Balance(Options):
     """How an endpoint is picked. A policy's name alone stands for the policy with its defaults."""
 
     policy: BalancePolicy = "least_request"
     """`round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
-    by weight), `consistent_hash` (a ring of hashes with bounded load), `peak_ewma` (lowest latency × requests
-    in flight, by weight), `prequal` (lowest latency among endpoints that are not hot) or `c3` (cubic in the
-    queue: an experiment)."""
+    by weight), `consistent_hash` (a ring of hashes with bounded load), `peak_ewma` (lowest latency times
+    requests in flight, by weight), `prequal` (lowest latency among endpoints that are not hot) or `c3` (cubic
+    in the queue: an experiment)."""
     choices: Positive | None = Field(default=None, examples=[2])
     """`least_request`, `peak_ewma`, `c3`: how many endpoints are drawn and compared; null: all up to 16,
     beyond that 2."""
@@ -72,6 +83,11 @@ class Balance(Options):
     """`c3`: how many gateways share the endpoints."""
     prequal: Prequal = Prequal()
     """`prequal`: its pool of probe answers."""
+    probe: Probe | None = None
+    """`prequal`, `c3`: ask the endpoints how loaded they are; null: no."""
+    forward_reports: bool = False
+    """`prequal`, `c3`: whether the endpoints' load reports (ORCA's `endpoint-load-metrics`) are passed on
+    to clients."""
     hash: HashKey | None = None
     """`consistent_hash`: what is hashed."""
     load_bound: float = Field(default=1.25, ge=1, le=1000)

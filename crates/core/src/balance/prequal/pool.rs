@@ -1,6 +1,5 @@
 //! The pool of probe answers.
 
-use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::hot::Hot;
@@ -25,10 +24,16 @@ pub(super) struct Answer {
     pub(super) step: f32,
 }
 
-/// Answers, the oldest first, at most one of an endpoint.
+/// Answers, at most one of an endpoint.
+///
+/// Each pick searches it several times, so what is searched for lies apart from the rest.
 #[derive(Debug)]
 pub(super) struct Pool {
     answers: Vec<Answer>,
+    /// Whom each answer is about.
+    endpoints: Vec<u32>,
+    /// How good each answer is: the better, the less.
+    ranks: Vec<u32>,
     hot: Hot,
     most: usize,
     age: Duration,
@@ -45,6 +50,8 @@ impl Pool {
         let most = plan.pool as usize;
         Self {
             answers: Vec::with_capacity(most),
+            endpoints: Vec::with_capacity(most),
+            ranks: Vec::with_capacity(most),
             hot: Hot::new(plan.quantile),
             most,
             age: plan.age.duration(),
@@ -57,9 +64,11 @@ impl Pool {
 
     /// Forget what is too old at `now`.
     pub(super) fn expire(&mut self, now: Moment) {
-        let fresh = |answer: &Answer| now.since(answer.at) <= self.age;
-        let old = self.answers.iter().position(fresh).unwrap_or(self.answers.len());
-        self.answers.drain(..old);
+        let age = self.age;
+        let is_old = |answer: &Answer| now.since(answer.at) > age;
+        while let Some(old) = self.answers.iter().position(is_old) {
+            self.remove(old);
+        }
     }
 
     /// How often an answer may be used among `n` endpoints.
@@ -71,23 +80,34 @@ impl Pool {
 
     /// Take in an answer; it replaces an older one of the endpoint, or else the oldest of all.
     pub(super) fn add(&mut self, answer: Answer) {
-        self.hot.add(answer.burden);
-        let same = self.answers.iter().position(|other| other.endpoint == answer.endpoint);
-        match same {
-            Some(same) => _ = self.answers.remove(same),
-            None if self.answers.len() == self.most => _ = self.answers.remove(0),
-            None => {}
+        if self.hot.add(answer.burden) {
+            for (rank, answer) in self.ranks.iter_mut().zip(&self.answers) {
+                *rank = self.hot.rank(answer);
+            }
         }
-        self.answers.push(answer);
+        let same = self.endpoints.iter().position(|&endpoint| endpoint == answer.endpoint);
+        let rank = self.hot.rank(&answer);
+        match same {
+            None if self.answers.len() < self.most => {
+                self.answers.push(answer);
+                self.endpoints.push(answer.endpoint);
+                self.ranks.push(rank);
+            }
+            found => {
+                let place = found.unwrap_or_else(|| self.oldest());
+                self.answers[place] = answer;
+                self.endpoints[place] = answer.endpoint;
+                self.ranks[place] = rank;
+            }
+        }
     }
 
     /// The best endpoint of those that `allow` lets pass, if there is any; it counts as used.
     pub(super) fn take(&mut self, allow: impl Fn(usize) -> bool) -> Option<usize> {
-        let mut best: Option<usize> = None;
-        for (index, answer) in self.answers.iter().enumerate() {
-            let better = best.is_none_or(|best| self.compare(answer, &self.answers[best]).is_lt());
-            if better && allow(answer.endpoint as usize) {
-                best = Some(index);
+        let (mut best, mut rank) = (None, u32::MAX);
+        for (place, &its_rank) in self.ranks.iter().enumerate() {
+            if its_rank < rank && allow(self.endpoints[place] as usize) {
+                (best, rank) = (Some(place), its_rank);
             }
         }
         let best = best?;
@@ -100,37 +120,38 @@ impl Pool {
             answer.latency = f32::MAX;
         }
         if answer.uses == 0 {
-            self.answers.remove(best);
+            self.remove(best);
+        } else {
+            self.ranks[best] = self.hot.rank(&self.answers[best]);
         }
-        for _ in 0..self.remove {
+        for _ in 0..self.remove.min(self.answers.len() as u32) {
             self.remove_one();
         }
         Some(endpoint)
     }
 
-    /// The better answer is less: cold before hot, of cold ones by latency, of hot ones by burden.
-    fn compare(&self, a: &Answer, b: &Answer) -> Ordering {
-        match (self.hot.is_hot(a.burden), self.hot.is_hot(b.burden)) {
-            (false, false) => a.latency.total_cmp(&b.latency),
-            (true, true) => a.burden.total_cmp(&b.burden),
-            (hot, other) => hot.cmp(&other),
-        }
-    }
-
     /// Against answers that are no longer true, and against keeping only bad ones while the good are used up.
     fn remove_one(&mut self) {
-        let which = if self.oldest_next {
-            0
-        } else {
-            (1..self.answers.len()).fold(0, |worst, index| {
-                let worse = self.compare(&self.answers[index], &self.answers[worst]).is_gt();
-                if worse { index } else { worst }
-            })
-        };
+        let place = if self.oldest_next { self.oldest() } else { self.worst() };
         self.oldest_next = !self.oldest_next;
-        if which < self.answers.len() {
-            self.answers.remove(which);
-        }
+        self.remove(place);
+    }
+
+    fn oldest(&self) -> usize {
+        let older =
+            |a: usize, b: usize| if self.answers[b].at < self.answers[a].at { b } else { a };
+        (1..self.answers.len()).fold(0, older)
+    }
+
+    fn worst(&self) -> usize {
+        let worse = |a: usize, b: usize| if self.ranks[b] > self.ranks[a] { b } else { a };
+        (1..self.ranks.len()).fold(0, worse)
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.answers.swap_remove(place);
+        self.endpoints.swap_remove(place);
+        self.ranks.swap_remove(place);
     }
 }
 

@@ -16,14 +16,20 @@ fn plan() -> plan::Prequal {
 fn pool() -> Pool {
     let mut pool = Pool::new(&plan());
     for _ in 0..32 {
-        pool.add(Answer { uses: 1, ..answer(99, 8.0, 1.0) });
-        pool.answers.clear();
+        pool.add(answer(99, 8.0, 1.0));
+        pool.remove(0);
     }
     pool
 }
 
 fn answer(endpoint: u32, burden: f32, latency: f32) -> Answer {
     Answer { endpoint, uses: 2, at: NOW, burden, latency, step: 1.0 }
+}
+
+fn endpoints(pool: &Pool) -> Vec<u32> {
+    let mut endpoints = pool.endpoints.clone();
+    endpoints.sort_unstable();
+    endpoints
 }
 
 fn order(mut pool: Pool) -> Vec<usize> {
@@ -65,9 +71,9 @@ fn an_unknown_endpoint_is_tried_once() {
 fn the_oldest_and_the_worst_are_removed_in_turn() {
     let mut pool = pool();
     for (endpoint, latency) in [(0, 0.4), (1, 0.9), (2, 0.1), (3, 0.6)] {
-        pool.add(answer(endpoint, 1.0, latency));
+        let at = NOW.after(Duration::from_millis(endpoint.into()));
+        pool.add(Answer { at, ..answer(endpoint, 1.0, latency) });
     }
-    let endpoints = |pool: &Pool| pool.answers.iter().map(|a| a.endpoint).collect::<Vec<_>>();
     pool.remove_one();
     assert_eq!(endpoints(&pool), [1, 2, 3]);
     pool.remove_one();
@@ -77,10 +83,11 @@ fn the_oldest_and_the_worst_are_removed_in_turn() {
 #[test]
 fn the_oldest_makes_room_and_an_endpoint_has_one_answer() {
     let mut pool = pool();
-    (0..20).for_each(|endpoint| pool.add(answer(endpoint, 1.0, 1.0)));
-    (18..20).for_each(|endpoint| pool.add(answer(endpoint, 1.0, 0.5)));
-    let endpoints: Vec<_> = pool.answers.iter().map(|a| a.endpoint).collect();
-    assert_eq!(endpoints, (4..20).collect::<Vec<_>>());
+    for endpoint in (0..20).chain(18..20) {
+        let at = NOW.after(Duration::from_millis(endpoint.into()));
+        pool.add(Answer { at, ..answer(endpoint, 1.0, 1.0) });
+    }
+    assert_eq!(endpoints(&pool), (4..20).collect::<Vec<_>>());
 }
 
 #[test]
@@ -116,8 +123,7 @@ proptest! {
             now = now.after(Duration::from_millis(millis));
             pool.expire(now);
             pool.add(Answer { at: now, ..answer(endpoint, burden, burden) });
-            let mut endpoints: Vec<_> = pool.answers.iter().map(|a| a.endpoint).collect();
-            endpoints.sort_unstable();
+            let mut endpoints = endpoints(&pool);
             endpoints.dedup();
             prop_assert_eq!(endpoints.len(), pool.answers.len());
             prop_assert!(endpoints.len() <= most as usize);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::hot::Hot;
+use super::uses::Uses;
 use crate::balance::SplitMix64;
 use crate::plan;
 use crate::time::Moment;
@@ -12,8 +13,6 @@ use crate::time::Moment;
 pub(super) struct Answer {
     /// Whom it was about.
     pub(super) endpoint: u32,
-    /// How often it may be used.
-    pub(super) uses: u32,
     /// When.
     pub(super) at: Moment,
     /// Requests in flight with one more, by strength; infinite if it takes no more.
@@ -30,16 +29,19 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Pool {
     answers: Vec<Answer>,
+    /// How often each answer may still be used.
+    uses: Vec<u32>,
     /// Whom each answer is about.
     endpoints: Vec<u32>,
     /// How good each answer is: the better, the less.
     ranks: Vec<u32>,
     hot: Hot,
+    limit: Uses,
     most: usize,
     age: Duration,
-    probes: f64,
+    /// No answer is older.
+    oldest_at: Moment,
     remove: u32,
-    delta: f64,
     /// Whether the oldest or the worst is removed next.
     oldest_next: bool,
 }
@@ -50,54 +52,52 @@ impl Pool {
         let most = plan.pool as usize;
         Self {
             answers: Vec::with_capacity(most),
+            uses: Vec::with_capacity(most),
             endpoints: Vec::with_capacity(most),
             ranks: Vec::with_capacity(most),
             hot: Hot::new(plan.quantile),
+            limit: Uses::new(plan),
             most,
             age: plan.age.duration(),
-            probes: f64::from(plan.probes),
+            oldest_at: Moment(0),
             remove: plan.remove,
-            delta: plan.reuse,
             oldest_next: true,
         }
     }
 
     /// Forget what is too old at `now`.
     pub(super) fn expire(&mut self, now: Moment) {
-        let age = self.age;
-        let is_old = |answer: &Answer| now.since(answer.at) > age;
-        while let Some(old) = self.answers.iter().position(is_old) {
-            self.remove(old);
+        while now.since(self.oldest_at) > self.age {
+            let Some(oldest) = self.oldest() else { return };
+            self.oldest_at = self.answers[oldest].at;
+            if now.since(self.oldest_at) > self.age {
+                self.forget(oldest);
+            }
         }
     }
 
-    /// How often an answer may be used among `n` endpoints.
-    pub(super) fn uses(&self, n: usize) -> Uses {
-        let kept = (1.0 - self.most as f64 / n as f64) * self.probes - f64::from(self.remove);
-        // So few endpoints that their answers are replaced before they wear out.
-        Uses(if kept > 0.0 { ((1.0 + self.delta) / kept).max(1.0) } else { f64::INFINITY })
-    }
-
-    /// Take in an answer; it replaces an older one of the endpoint, or else the oldest of all.
-    pub(super) fn add(&mut self, answer: Answer) {
+    /// Take in an answer about one of `n` endpoints; it replaces an older one of the same, or else the oldest.
+    pub(super) fn add(&mut self, answer: Answer, n: usize, random: &mut SplitMix64) {
         if self.hot.add(answer.burden) {
             for (rank, answer) in self.ranks.iter_mut().zip(&self.answers) {
                 *rank = self.hot.rank(answer);
             }
         }
+        let (uses, rank) = (self.limit.draw(n, random), self.hot.rank(&answer));
         let same = self.endpoints.iter().position(|&endpoint| endpoint == answer.endpoint);
-        let rank = self.hot.rank(&answer);
-        match same {
-            None if self.answers.len() < self.most => {
-                self.answers.push(answer);
-                self.endpoints.push(answer.endpoint);
-                self.ranks.push(rank);
-            }
-            found => {
-                let place = found.unwrap_or_else(|| self.oldest());
+        let full = self.answers.len() == self.most;
+        match same.or_else(|| self.oldest().filter(|_| full)) {
+            Some(place) => {
                 self.answers[place] = answer;
+                self.uses[place] = uses;
                 self.endpoints[place] = answer.endpoint;
                 self.ranks[place] = rank;
+            }
+            None => {
+                self.answers.push(answer);
+                self.uses.push(uses);
+                self.endpoints.push(answer.endpoint);
+                self.ranks.push(rank);
             }
         }
     }
@@ -113,18 +113,17 @@ impl Pool {
         let best = best?;
         let answer = &mut self.answers[best];
         let endpoint = answer.endpoint as usize;
-        answer.uses -= 1;
         answer.burden += answer.step;
         if answer.latency == 0.0 {
             // Unknown, and no longer idle.
             answer.latency = f32::MAX;
         }
-        if answer.uses == 0 {
-            self.remove(best);
-        } else {
-            self.ranks[best] = self.hot.rank(&self.answers[best]);
+        self.ranks[best] = self.hot.rank(answer);
+        self.uses[best] -= 1;
+        if self.uses[best] == 0 {
+            self.forget(best);
         }
-        for _ in 0..self.remove.min(self.answers.len() as u32) {
+        for _ in 0..self.remove {
             self.remove_one();
         }
         Some(endpoint)
@@ -134,38 +133,27 @@ impl Pool {
     fn remove_one(&mut self) {
         let place = if self.oldest_next { self.oldest() } else { self.worst() };
         self.oldest_next = !self.oldest_next;
-        self.remove(place);
+        if let Some(place) = place {
+            self.forget(place);
+        }
     }
 
-    fn oldest(&self) -> usize {
+    fn oldest(&self) -> Option<usize> {
         let older =
             |a: usize, b: usize| if self.answers[b].at < self.answers[a].at { b } else { a };
-        (1..self.answers.len()).fold(0, older)
+        (0..self.answers.len()).reduce(older)
     }
 
-    fn worst(&self) -> usize {
+    fn worst(&self) -> Option<usize> {
         let worse = |a: usize, b: usize| if self.ranks[b] > self.ranks[a] { b } else { a };
-        (1..self.ranks.len()).fold(0, worse)
+        (0..self.ranks.len()).reduce(worse)
     }
 
-    fn remove(&mut self, place: usize) {
+    fn forget(&mut self, place: usize) {
         self.answers.swap_remove(place);
+        self.uses.swap_remove(place);
         self.endpoints.swap_remove(place);
         self.ranks.swap_remove(place);
-    }
-}
-
-/// How often an answer may be used, on average: 1 at least.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Uses(f64);
-
-impl Uses {
-    /// A whole number, at random so that the mean is right.
-    pub(super) fn draw(self, random: &mut SplitMix64) -> u32 {
-        // Without a limit this is the largest number there is.
-        let whole = self.0 as u32;
-        let part = ((self.0 - f64::from(whole)) * 1e9) as u64;
-        whole.saturating_add(u32::from(random.below(1_000_000_000) < part))
     }
 }
 

@@ -23,6 +23,9 @@ const POLICIES: [(&str, &str, Option<u32>); 8] = [
     ("maglev", "maglev", None),
     ("rendezvous", "rendezvous", None),
     ("first available", "first_available", None),
+    ("peak EWMA of 2", "peak_ewma", Some(2)),
+    ("prequal", "prequal", None),
+    ("C3 of 2", "c3", Some(2)),
 ];
 
 /// An upstream of `size` endpoints of the weights 1, 2 and 3.
@@ -38,8 +41,12 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
     let plan = serde_json::json!({
         "name": "app",
         "balance": {
-            "policy": policy, "choices": choices, "load_bound": 1.25,
+            "policy": policy, "choices": choices, "decay": 10_000, "clients": 1, "load_bound": 1.25,
             "spill_over": 70.0, "subset_fallback": "any",
+            "forward_reports": false,
+            "prequal": {
+                "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6,
+            },
         },
         "endpoints": endpoints,
         "protocol": "http1",
@@ -60,13 +67,21 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
 fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
     let hash = Some(random.next());
     let (subset, sticky) = (None, None);
-    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, subset, sticky, tried: &[] }))
+    balancer.pick(black_box(&mut Pick { now: Moment(2), random, hash, subset, sticky, tried: &[] }))
 }
 
-/// A balancer that has placed four requests an endpoint, all of them still in flight.
+/// A balancer of endpoints that have answered before, which has placed four requests an endpoint, all of
+/// them still in flight.
 fn busy_balancer(upstream: &Upstream) -> Balancer {
     let balancer = Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)));
     let mut random = SplitMix64::new(1);
+    for endpoint in balancer.endpoints().iter() {
+        (0..8).for_each(|_| endpoint.load.begin());
+        for _ in 0..8 {
+            let latency = Duration::from_micros(1_000 + random.below(1_000));
+            endpoint.load.finish(Outcome::Answered, latency, Moment(1));
+        }
+    }
     for _ in 0..4 * upstream.endpoints.len() {
         if let Some(picked) = pick_one(&balancer, &mut random) {
             balancer.endpoints()[picked].load.begin();

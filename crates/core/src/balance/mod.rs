@@ -6,18 +6,23 @@
 //! [`plan::BalancePolicy`] and a line in `policy`.
 
 mod bounded;
+mod c3;
 mod check;
 mod endpoint;
 mod first_available;
+mod least_cost;
 mod least_request;
 mod maglev;
 mod narrow;
+mod peak_ewma;
+mod prequal;
 mod random;
 mod rendezvous;
 mod ring_hash;
 mod round_robin;
 mod splitmix;
 mod sticky;
+mod strength;
 mod tally;
 mod view;
 
@@ -33,6 +38,7 @@ pub use splitmix::SplitMix64;
 pub use sticky::Sticky;
 
 use self::bounded::Bounded;
+use self::least_cost::LeastCost;
 use self::narrow::{Narrowing, Outlook};
 use self::view::Candidates;
 use crate::plan::{self, BalancePolicy, Labels};
@@ -73,7 +79,14 @@ fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
     match balance.policy {
         BalancePolicy::RoundRobin => Arc::new(round_robin::RoundRobin::default()),
         BalancePolicy::Random => Arc::new(random::Random),
-        BalancePolicy::LeastRequest => Arc::new(least_request::LeastRequest::new(balance.choices)),
+        BalancePolicy::LeastRequest => {
+            Arc::new(LeastCost::new(least_request::LeastRequest, balance.choices))
+        }
+        BalancePolicy::PeakEwma => Arc::new(LeastCost::new(peak_ewma::PeakEwma, balance.choices)),
+        BalancePolicy::Prequal => Arc::new(prequal::Prequal::new(&balance.prequal)),
+        BalancePolicy::C3 => {
+            Arc::new(LeastCost::new(c3::C3 { clients: balance.clients }, balance.choices))
+        }
         BalancePolicy::RingHash => {
             Arc::new(Bounded::new(ring_hash::Ring::new(endpoints, members), bound))
         }
@@ -194,5 +207,7 @@ impl Balancer {
     }
 }
 
+#[cfg(test)]
+mod load_tests;
 #[cfg(test)]
 mod tests;

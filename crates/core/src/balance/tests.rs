@@ -11,13 +11,13 @@ use crate::health::State;
 use crate::load::Outcome;
 use crate::plan::{
     Balance, Endpoint as PlanEndpoint, HashKey, Health, HealthHttp, Millis, PassiveHealth, Pool,
-    SubsetFallback, Upstream, UpstreamProtocol, UpstreamTimeouts,
+    Prequal, Probe, SubsetFallback, Upstream, UpstreamProtocol, UpstreamTimeouts,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
 
-/// Every policy, and the two ways of least request.
-const POLICIES: [(BalancePolicy, Option<u32>); 7] = [
+/// Every policy, and the two ways of those that compare.
+const POLICIES: [(BalancePolicy, Option<u32>); 11] = [
     (BalancePolicy::RoundRobin, None),
     (BalancePolicy::Random, None),
     (BalancePolicy::LeastRequest, None),
@@ -25,6 +25,10 @@ const POLICIES: [(BalancePolicy, Option<u32>); 7] = [
     (BalancePolicy::RingHash, None),
     (BalancePolicy::Maglev, None),
     (BalancePolicy::Rendezvous, None),
+    (BalancePolicy::PeakEwma, None),
+    (BalancePolicy::PeakEwma, Some(2)),
+    (BalancePolicy::Prequal, None),
+    (BalancePolicy::C3, None),
 ];
 
 pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Upstream {
@@ -43,13 +47,25 @@ pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u
         balance: Balance {
             policy,
             choices,
-            hash: Some(hash),
-            load_bound: 1.25,
             spill_over: 70.0,
             zone_aware: None,
             subset_fallback: SubsetFallback::Any,
             sticky: None,
             slow_start: None,
+            decay: Millis(10_000),
+            clients: 1,
+            prequal: Prequal {
+                pool: 16,
+                probes: 3,
+                age: Millis(1_000),
+                remove: 1,
+                reuse: 1.0,
+                quantile: 0.6,
+            },
+            probe: None,
+            forward_reports: false,
+            hash: Some(hash),
+            load_bound: 1.25,
         },
         endpoints: weights.iter().enumerate().map(endpoint).collect(),
         protocol: UpstreamProtocol::Http1,
@@ -324,11 +340,34 @@ fn every_mistake_of_a_plan_is_reported_with_its_place() {
     assert_eq!(check("u", &upstream(BalancePolicy::RingHash, None, &[1, 1])), []);
     plan.balance.hash = None;
     plan.balance.load_bound = 0.9;
+    plan.balance.decay = Millis(0);
+    plan.balance.probe = Some(Probe { path: "probe".into(), interval: Millis(0), limit: 0 });
+    plan.balance.prequal = Prequal {
+        pool: 1,
+        probes: 0,
+        remove: 3,
+        reuse: -1.0,
+        quantile: 1.1,
+        ..plan.balance.prequal
+    };
     plan.endpoints[1].address = plan.endpoints[0].address.clone();
     let paths = |plan: &Upstream| -> Vec<_> {
         check("u", plan).into_iter().map(|issue| issue.path).collect()
     };
-    let others = ["u.balance.choices", "u.balance.load_bound", "u.endpoints.1.address"];
+    let others = [
+        "u.balance.choices",
+        "u.balance.load_bound",
+        "u.balance.decay",
+        "u.balance.probe.path",
+        "u.balance.probe.interval",
+        "u.balance.probe.limit",
+        "u.balance.prequal.pool",
+        "u.balance.prequal.probes",
+        "u.balance.prequal.remove",
+        "u.balance.prequal.reuse",
+        "u.balance.prequal.quantile",
+        "u.endpoints.1.address",
+    ];
     assert_eq!(paths(&plan), [&["u.balance.hash"], &others[..]].concat());
     plan.balance.hash = Some(HashKey {
         header: Some("a".into()),

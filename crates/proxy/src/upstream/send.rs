@@ -19,7 +19,7 @@ use super::connect;
 use super::flight::Flight;
 use super::pool::Pool;
 use super::session::Session;
-use super::{Member, Upstream};
+use super::{Member, Upstream, report};
 use crate::clock;
 use crate::http::body::Body;
 use crate::http::h1::client::{Broken, Connection, Exchange, Patience};
@@ -87,6 +87,7 @@ pub async fn send(
             Ok(mut response) => {
                 session.answered(index, response.headers_mut());
                 let took = now.elapsed();
+                report::take(upstream, member, response.headers_mut());
                 upstream.metrics.response_head(worker.index, took);
                 member.metrics.answered(worker.index, response.status().as_u16());
                 if let Some(record) = record {

@@ -59,8 +59,7 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
 /// One pick for a random key.
 fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
     let hash = Some(random.next());
-    let (subset, sticky) = (None, None);
-    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, subset, sticky, tried: &[] }))
+    balancer.pick(black_box(&mut Pick { hash, ..Pick::new(Moment(1), random) }))
 }
 
 /// A balancer that has placed four requests an endpoint, all of them still in flight.
@@ -112,8 +111,7 @@ fn narrow(criterion: &mut Criterion) {
         criterion.bench_function(&format!("narrow/by a sticky cookie/{size}"), |bencher| {
             bencher.iter(|| {
                 let sticky = sticky.endpoint(black_box(value));
-                let (now, random, hash, subset) = (Moment(1), &mut random, None, None);
-                balancer.pick(&mut Pick { now, random, hash, subset, sticky, tried: &[] })
+                balancer.pick(&mut Pick { sticky, ..Pick::new(Moment(1), &mut random) })
             });
         });
     }

@@ -14,7 +14,7 @@ use tidegate_core::time::Moment;
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-const POLICIES: [(&str, &str, Option<u32>); 8] = [
+const POLICIES: [(&str, &str, Option<u32>); 11] = [
     ("round robin", "round_robin", None),
     ("random", "random", None),
     ("least request of 2", "least_request", Some(2)),
@@ -66,8 +66,7 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
 /// One pick for a random key.
 fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
     let hash = Some(random.next());
-    let (subset, sticky) = (None, None);
-    balancer.pick(black_box(&mut Pick { now: Moment(2), random, hash, subset, sticky, tried: &[] }))
+    balancer.pick(black_box(&mut Pick { hash, ..Pick::new(Moment(2), random) }))
 }
 
 /// A balancer of endpoints that have answered before, which has placed four requests an endpoint, all of
@@ -127,8 +126,7 @@ fn narrow(criterion: &mut Criterion) {
         criterion.bench_function(&format!("narrow/by a sticky cookie/{size}"), |bencher| {
             bencher.iter(|| {
                 let sticky = sticky.endpoint(black_box(value));
-                let (now, random, hash, subset) = (Moment(1), &mut random, None, None);
-                balancer.pick(&mut Pick { now, random, hash, subset, sticky, tried: &[] })
+                balancer.pick(&mut Pick { sticky, ..Pick::new(Moment(1), &mut random) })
             });
         });
     }

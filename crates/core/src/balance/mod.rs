@@ -61,6 +61,13 @@ pub struct Pick<'a> {
     pub tried: &'a [usize],
 }
 
+impl<'a> Pick<'a> {
+    /// A request of which nothing else is known.
+    pub fn new(now: Moment, random: &'a mut SplitMix64) -> Self {
+        Self { now, random, hash: None, subset: None, sticky: None, tried: &[] }
+    }
+}
+
 /// Hash of the header field, cookie, path or address that decides where a request goes (XXH3, 64 bits).
 pub fn hash_key(value: &[u8]) -> u64 {
     xxh3_64(value)

@@ -108,8 +108,7 @@ impl Caller {
     }
 
     fn pick_keyed(&mut self, from: &Balancer, hash: Option<u64>, tried: &[usize]) -> Option<usize> {
-        let random = &mut self.random;
-        from.pick(&mut Pick { now: self.now, random, hash, subset: None, sticky: None, tried })
+        from.pick(&mut Pick { hash, tried, ..Pick::new(self.now, &mut self.random) })
     }
 
     fn pick(&mut self, from: &Balancer) -> Option<usize> {

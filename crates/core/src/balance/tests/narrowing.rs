@@ -45,16 +45,16 @@ impl Caller {
         let mut counts = vec![0; from.endpoints().len()];
         for _ in 0..n {
             let hash = Some(self.random.next());
-            let (now, random, subset) = (self.now, &mut self.random, Some(subset));
-            let mut pick = Pick { now, random, hash, subset, sticky: None, tried: &[] };
+            let subset = Some(subset);
+            let mut pick = Pick { hash, subset, ..Pick::new(self.now, &mut self.random) };
             counts[from.pick(&mut pick).unwrap()] += 1;
         }
         counts
     }
 
     fn pick_sticky(&mut self, from: &Balancer, named: usize, tried: &[usize]) -> Option<usize> {
-        let (now, random) = (self.now, &mut self.random);
-        from.pick(&mut Pick { now, random, hash: None, subset: None, sticky: Some(named), tried })
+        let sticky = Some(named);
+        from.pick(&mut Pick { sticky, tried, ..Pick::new(self.now, &mut self.random) })
     }
 }
 
@@ -192,11 +192,9 @@ fn a_subset_without_available_endpoints_falls_back_or_not() {
         let subsets = [labels("canary"), labels("none such")];
         let balancer = within(&plan, Surroundings { subsets: &subsets, ..Default::default() });
         rest(&balancer, 1);
-        let mut caller = Caller::new(1);
-        let (now, random, hash) = (caller.now, &mut caller.random, None);
+        let mut random = SplitMix64::new(1);
         let mut pick = |subset| {
-            let (subset, sticky) = (Some(subset), None);
-            balancer.pick(&mut Pick { now, random, hash, subset, sticky, tried: &[] })
+            balancer.pick(&mut Pick { subset: Some(subset), ..Pick::new(NOW, &mut random) })
         };
         let expected = match fallback {
             SubsetFallback::Any => (Some(0), Some(0)),

@@ -37,4 +37,5 @@ def test_the_designs_sketch_loads(load: Callable[..., Loaded], certificates: Pat
     assert sketch
     plan = build_plan(load(sketch[1])).data
     assert plan["routes"][0]["timeout"] == 5000
-    assert plan["upstreams"][0]["endpoints"][1] == {"address": "127.0.0.1:9002", "weight": 2, "drain": False}
+    endpoint = {"address": "127.0.0.1:9002", "weight": 2, "drain": False, "maintenance": None}
+    assert plan["upstreams"][0]["endpoints"][1] == endpoint

@@ -90,8 +90,8 @@ impl Balancer {
 
     /// The endpoint that a request is to be sent to; `None` if there is none that takes requests.
     ///
-    /// Resting and unhealthy endpoints are picked only if there are no others (panic mode);
-    /// draining ones and those of weight 0 never.
+    /// Resting, ejected and unhealthy endpoints are picked only if there are too few others (panic
+    /// mode); those that are not in service or have weight 0 never.
     pub fn pick(&self, pick: &mut Pick<'_>) -> Option<usize> {
         let view = self.view(pick.now);
         if view.is_empty() {
@@ -104,7 +104,10 @@ impl Balancer {
         loop {
             let from = Candidates { endpoints: &self.endpoints, view: &view, avoid: &avoid };
             let chosen = self.policy.choose(&from, pick);
-            if !view.has_trials() || self.endpoints[chosen].health.admit(pick.now) {
+            if !view.has_trials()
+                || self.endpoints[chosen].health.admit(pick.now)
+                || view.is_panic()
+            {
                 return Some(chosen);
             }
             // Its rest is over, and another request was quicker to try it.

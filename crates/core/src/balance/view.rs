@@ -18,6 +18,8 @@ pub(super) struct View {
     sums: Vec<u64>,
     /// By endpoint: its weight, 0 if it may not be picked.
     weights: Vec<u32>,
+    /// Whether members include endpoints that are not available.
+    panic: bool,
     /// Whether the rest of some members is over, so that they take one request, their trial.
     trials: bool,
     /// Changes that had been counted when the view was made.
@@ -27,7 +29,8 @@ pub(super) struct View {
 }
 
 impl View {
-    /// What may be picked of `endpoints` at `now`: the available ones, or if there are none, all that are open.
+    /// What may be picked of `endpoints` at `now`: the available ones, or all that are open where too
+    /// little of their weight is available (panic mode).
     pub(super) fn new(endpoints: &Endpoints, now: Moment) -> Self {
         // First, so that a change during the loop makes the view stale.
         let changes = endpoints.changes();
@@ -43,11 +46,15 @@ impl View {
             }
             open.push((index as u32, endpoint.weight(), blocked <= now));
         }
-        let panic = !open.iter().any(|&(.., available)| available);
+        let weight = |(_, weight, _): &(u32, u32, bool)| f64::from(*weight);
+        let all: f64 = open.iter().map(weight).sum();
+        let available: f64 = open.iter().filter(|&&(.., available)| available).map(weight).sum();
+        let panic = available == 0.0 || available * 100.0 < all * endpoints.panic_threshold();
         let mut view = Self {
             members: Vec::with_capacity(open.len()),
             sums: Vec::with_capacity(open.len()),
             weights: vec![0; endpoints.len()],
+            panic,
             trials,
             changes,
             until,
@@ -70,6 +77,11 @@ impl View {
     /// Whether no endpoint takes requests.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// Whether members include endpoints that are not available, because too little else is.
+    pub(super) fn is_panic(&self) -> bool {
+        self.panic
     }
 
     /// Whether some members take one request only.

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Bound, Serving, panics};
-use crate::upstream::health::Checks;
+use crate::upstream::health::Watch;
 use crate::worker::{self, Command, Shared, Worker};
 
 /// Time beyond a drain's limit after which a worker that does not answer is given up.
@@ -161,7 +161,7 @@ fn run_worker(
     Ok(())
 }
 
-/// Check endpoints until told to drain.
+/// Watch endpoints until told to drain.
 fn check(commands: &mut UnboundedReceiver<Command>) {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -171,11 +171,11 @@ fn check(commands: &mut UnboundedReceiver<Command>) {
         }
     };
     runtime.block_on(async {
-        let mut checks = Checks::default();
+        let mut watch = Watch::default();
         while let Some(command) = commands.recv().await {
             match command {
                 Command::Adopt(snapshot, done) => {
-                    checks.adopt(&snapshot.upstreams);
+                    watch.adopt(&snapshot.upstreams);
                     // Whoever asked may have given up waiting.
                     let _ = done.send(());
                 }

@@ -6,6 +6,16 @@ compares the two.
 
 from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.config import CONTROL_PLANE_ONLY, Config
+from tidegate.config.model.health import (
+    Health,
+    HealthBody,
+    HealthGrpc,
+    HealthHttp,
+    HealthTcp,
+    LatencyOutlier,
+    Outlier,
+    SuccessRateOutlier,
+)
 from tidegate.config.model.listener import (
     Certificate,
     ClientAuth,
@@ -35,9 +45,6 @@ from tidegate.config.model.upstream import (
     Balance,
     Endpoint,
     HashKey,
-    Health,
-    HealthHttp,
-    PassiveHealth,
     Pool,
     Upstream,
     UpstreamTimeouts,
@@ -58,7 +65,11 @@ __all__ = [
     "HashKey",
     "HeaderEdits",
     "Health",
+    "HealthBody",
+    "HealthGrpc",
     "HealthHttp",
+    "HealthTcp",
+    "LatencyOutlier",
     "Listener",
     "ListenerLimits",
     "ListenerTimeouts",
@@ -66,7 +77,7 @@ __all__ = [
     "Log",
     "Mirror",
     "Options",
-    "PassiveHealth",
+    "Outlier",
     "PathMatch",
     "Pool",
     "Redirect",
@@ -78,6 +89,7 @@ __all__ = [
     "RouteLimits",
     "RouteMatch",
     "Split",
+    "SuccessRateOutlier",
     "Upstream",
     "UpstreamTimeouts",
     "UpstreamTls",

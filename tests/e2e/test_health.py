@@ -163,9 +163,10 @@ def test_a_grpc_check_asks_for_the_service(start_gateway: StartGateway) -> None:
         origin.on("/grpc.health.v1.Health/Check", check)
         gateway = start_gateway(checked(origin.address, grpc={"service": "shop.Orders"}, initial="unhealthy"))
         assert "passed" in becomes(gateway, origin.address, "healthy")
+        eventually(lambda: len(origin.streams) >= 5, "checks come")
+        assert origin.accepted == 1, "they use one connection"
         serving = 2
         assert "NOT_SERVING" in becomes(gateway, origin.address, "unhealthy")
-        assert origin.accepted == 1
 
 
 def test_an_endpoint_that_begins_unhealthy_waits_for_its_first_check(
@@ -284,9 +285,9 @@ def test_what_leaves_service_finishes_its_requests_and_closes_its_connections(
     config = proxy(one.address, two.address)
     config["upstreams"][0]["balance"] = "round_robin"
     gateway = start_gateway(config)
-    gate = answers.Gate()
-    one.on("/slow", gate)
-    two.on("/slow", gate)
+    gates = [answers.Gate() for _ in origins]
+    for origin, gate in zip(origins, gates, strict=True):
+        origin.on("/slow", gate)
     path = f"/v1/upstreams/app/endpoints/{one.address}"
     with gateway.connect() as client, gateway.connect() as other:
         for waiting in (client, other):
@@ -298,7 +299,8 @@ def test_what_leaves_service_finishes_its_requests_and_closes_its_connections(
         else:
             gateway.admin.post(f"{path}/maintenance", json={"reason": "a new disk"}).raise_for_status()
         assert served_by(gateway) == {"two"}
-        gate.open()
+        for gate in gates:
+            gate.open()
         for waiting in (client, other):
             assert waiting.read_response().status == 200
     one.wait(lambda: one.open == 0, "its connections are closed")

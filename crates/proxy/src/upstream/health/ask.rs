@@ -136,8 +136,10 @@ impl Line<'_> {
         self.upstream.plan.health.timeout.duration()
     }
 
+    /// More than a check may take: what ends it is its own time, with words that say so.
     fn patience(&self) -> Patience {
-        Patience { response: self.limit(), idle: self.limit() }
+        let more = self.limit() * 2;
+        Patience { response: more, idle: more }
     }
 }
 

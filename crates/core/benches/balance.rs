@@ -53,8 +53,12 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
         "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
         "timeouts": {"connect": 1, "response": 1, "idle": 1},
         "health": {
-            "interval": 1, "timeout": 1, "rise": 1, "fall": 1,
-            "passive": {"failures": 1, "rest": 1_000, "max_rest": 60_000},
+            "interval": 1, "interval_down": 1, "timeout": 1, "rise": 1, "fall": 1, "initial": "healthy",
+            "reuse": true, "panic_threshold": 10.0,
+            "outlier": {
+                "connect_failures": 1, "rest": 1_000, "max_rest": 60_000, "ejection": 1_000,
+                "max_ejection": 60_000, "max_ejected": 50.0, "interval": 1_000,
+            },
         },
     });
     match serde_json::from_value(plan) {
@@ -161,7 +165,7 @@ fn build(criterion: &mut Criterion) {
     criterion.bench_function("build/first pick after a change of 10000", |bencher| {
         bencher.iter(|| {
             let endpoint = &balancer.endpoints()[5_000];
-            endpoint.set(3 - endpoint.weight(), false);
+            endpoint.set_weight(3 - endpoint.weight());
             pick_one(&balancer, &mut random)
         });
     });

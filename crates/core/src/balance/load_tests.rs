@@ -147,9 +147,9 @@ fn a_slow_endpoint_loses_most_of_its_share_and_is_neither_starved_nor_flooded() 
 fn a_new_endpoint_gets_its_share_without_being_flooded() {
     for policy in POLICIES {
         let mut scene = Scene::new(policy, &[1; 8]);
-        scene.balancer.endpoints()[2].set(0, false);
+        scene.balancer.endpoints()[2].set_weight(0);
         scene.play(&[GOOD; 8], 500, 20);
-        scene.balancer.endpoints()[2].set(1, false);
+        scene.balancer.endpoints()[2].set_weight(1);
         let first = scene.play(&[GOOD; 8], 500, 1)[2];
         assert!((0.3 / 8.0..3.0 / 8.0).contains(&first), "{policy:?}: {first}");
     }

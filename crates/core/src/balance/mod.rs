@@ -160,8 +160,8 @@ impl Balancer {
 
     /// The endpoint that a request is to be sent to; `None` if there is none that takes requests.
     ///
-    /// Resting and unhealthy endpoints are picked only if there are no others (panic mode);
-    /// draining ones and those of weight 0 never.
+    /// Resting, ejected and unhealthy endpoints are picked only if there are too few others (panic
+    /// mode); those that are not in service or have weight 0 never.
     pub fn pick(&self, pick: &mut Pick<'_>) -> Option<usize> {
         let outlook = self.outlook(pick.now);
         let outlets = outlook.of(pick.subset);
@@ -181,7 +181,10 @@ impl Balancer {
             let view = &outlet.view;
             let from = Candidates { endpoints: &self.endpoints, view, avoid: &avoid };
             let chosen = outlet.policy.choose(&from, pick);
-            if !view.has_trials() || self.endpoints[chosen].health.admit(pick.now) {
+            if !view.has_trials()
+                || self.endpoints[chosen].health.admit(pick.now)
+                || view.is_panic()
+            {
                 return Some(chosen);
             }
             // Its rest is over, and another request was quicker to try it.

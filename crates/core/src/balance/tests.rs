@@ -7,11 +7,11 @@ mod slow_start;
 use proptest::prelude::*;
 
 use super::*;
-use crate::health::State;
+use crate::health::{Duty, State};
 use crate::load::Outcome;
 use crate::plan::{
-    Balance, Endpoint as PlanEndpoint, HashKey, Health, HealthHttp, Millis, PassiveHealth, Pool,
-    Prequal, Probe, SubsetFallback, Upstream, UpstreamProtocol, UpstreamTimeouts,
+    Balance, Endpoint as PlanEndpoint, HashKey, Millis, Pool, Prequal, Probe, SubsetFallback,
+    Upstream, UpstreamProtocol, UpstreamTimeouts,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
@@ -39,6 +39,7 @@ pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u
         priority: 0,
         zone: None,
         labels: Labels::new(),
+        maintenance: None,
     };
     let hash =
         HashKey { header: Some("x-user".into()), cookie: None, path: None, client_address: None };
@@ -77,13 +78,11 @@ pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u
             max_connections: None,
         },
         timeouts: UpstreamTimeouts { connect: Millis(1), response: Millis(1), idle: Millis(1) },
-        health: Health {
-            http: Some(HealthHttp { path: "/".into(), host: None, statuses: vec![] }),
-            interval: Millis(1_000),
-            timeout: Millis(1_000),
-            rise: 1,
-            fall: 1,
-            passive: PassiveHealth { failures: 1, rest: Millis(1_000), max_rest: Millis(60_000) },
+        health: {
+            let mut health = crate::health::testing::health();
+            (health.rise, health.fall, health.outlier.connect_failures) = (1, 1, 1);
+            health.panic_threshold = 0.0;
+            health
         },
     }
 }
@@ -132,6 +131,11 @@ fn rest(balancer: &Balancer, index: usize) {
 
 fn fail_checks(balancer: &Balancer, index: usize) {
     balancer.endpoints()[index].health.check_failed(NOW, "status 503").unwrap();
+}
+
+fn drain(balancer: &Balancer, index: usize) {
+    let health = crate::health::testing::health();
+    balancer.endpoints()[index].health.configure(&health, Duty::Draining, NOW);
 }
 
 #[test]
@@ -248,7 +252,7 @@ fn when_all_are_ill_or_rest_they_are_all_picked_except_draining_ones() {
         let balancer = balancer(&upstream(policy, choices, &[1, 1, 1, 0]));
         rest(&balancer, 0);
         fail_checks(&balancer, 1);
-        balancer.endpoints()[2].set(1, true);
+        drain(&balancer, 2);
         let shares = Caller::new(2).shares(&balancer, 200);
         assert!(shares[0] > 0 && shares[1] > 0, "{policy:?} {shares:?}");
         assert_eq!(&shares[2..], [0, 0], "{policy:?}");
@@ -256,12 +260,26 @@ fn when_all_are_ill_or_rest_they_are_all_picked_except_draining_ones() {
 }
 
 #[test]
+fn below_the_panic_threshold_the_few_are_not_crushed() {
+    for (policy, choices) in POLICIES {
+        let mut plan = upstream(policy, choices, &[1; 10]);
+        plan.health.panic_threshold = 25.0;
+        let balancer = balancer(&plan);
+        (0..7).for_each(|index| fail_checks(&balancer, index));
+        let shares = Caller::new(2).shares(&balancer, 1_000);
+        assert_eq!(shares[..7], [0; 7], "{policy:?}: three of ten are enough");
+        fail_checks(&balancer, 7);
+        rest(&balancer, 8);
+        let shares = Caller::new(2).shares(&balancer, 1_000);
+        assert!(shares.iter().all(|&share| share > 0), "{policy:?} {shares:?}");
+    }
+}
+
+#[test]
 fn there_is_no_endpoint_when_all_drain() {
     for (policy, choices) in POLICIES {
         let balancer = balancer(&upstream(policy, choices, &[1, 1]));
-        for endpoint in balancer.endpoints().iter() {
-            endpoint.set(1, true);
-        }
+        (0..2).for_each(|index| drain(&balancer, index));
         assert_eq!(Caller::new(1).pick(&balancer), None, "{policy:?}");
         assert_eq!(Caller::new(1).pick(&self::balancer(&upstream(policy, choices, &[]))), None);
     }
@@ -305,7 +323,7 @@ fn a_changed_weight_holds_from_the_next_pick_on() {
     let balancer = of(BalancePolicy::Random, &[1, 1]);
     let mut caller = Caller::new(3);
     assert!(caller.shares(&balancer, 100)[1] > 0);
-    balancer.endpoints()[1].set(0, false);
+    balancer.endpoints()[1].set_weight(0);
     assert_eq!(caller.shares(&balancer, 100), [100, 0]);
 }
 
@@ -410,13 +428,13 @@ proptest! {
         let weights: Vec<u32> = endpoints.iter().map(|&(weight, ..)| weight).collect();
         for (policy, choices) in POLICIES {
             let balancer = balancer(&upstream(policy, choices, &weights));
-            for (index, &(weight, in_flight, fate)) in endpoints.iter().enumerate() {
+            for (index, &(_, in_flight, fate)) in endpoints.iter().enumerate() {
                 (0..in_flight).for_each(|_| balancer.endpoints()[index].load.begin());
                 match fate {
                     Fate::Well => {}
                     Fate::Rests => rest(&balancer, index),
                     Fate::FailsChecks => fail_checks(&balancer, index),
-                    Fate::Drains => balancer.endpoints()[index].set(weight, true),
+                    Fate::Drains => drain(&balancer, index),
                 }
             }
             let open = |&(weight, _, fate): &(u32, u32, Fate)| weight > 0 && !matches!(fate, Fate::Drains);

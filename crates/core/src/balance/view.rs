@@ -20,6 +20,8 @@ pub(super) struct View {
     weights: Vec<u32>,
     /// Members whose weight is still growing, and the part of their keys that they take.
     growing: Vec<(u32, f32)>,
+    /// Whether members include endpoints that are not available, because too little else is.
+    panic: bool,
     /// Whether the rest of some members is over, so that they take one request, their trial.
     trials: bool,
     /// What the members carry, where other endpoints of the upstream may get requests too.
@@ -34,6 +36,7 @@ impl View {
             sums: Vec::with_capacity(group.len()),
             weights: vec![0; standing.endpoints.len()],
             growing: Vec::new(),
+            panic,
             trials: false,
             tally: (group.len() < standing.endpoints.len()).then(Tally::default),
         };
@@ -58,6 +61,11 @@ impl View {
     /// Whether no endpoint takes requests.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// Whether members include endpoints that are not available, because too little else is.
+    pub(super) fn is_panic(&self) -> bool {
+        self.panic
     }
 
     /// Whether some members take one request only.

@@ -6,6 +6,7 @@
 //! configuration names; so nothing here has a default and an unknown field is
 //! an error.
 
+mod health;
 mod issue;
 mod listener;
 mod narrow;
@@ -13,6 +14,10 @@ mod route;
 mod unit;
 mod upstream;
 
+pub use health::{
+    Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth, LatencyOutlier, Outlier,
+    StatusRange, SuccessRateOutlier,
+};
 pub use issue::Issue;
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
@@ -25,8 +30,8 @@ pub use route::{
 };
 pub use unit::{Millis, Size};
 pub use upstream::{
-    Balance, BalancePolicy, Endpoint, HashKey, Health, HealthHttp, PassiveHealth, Pool, Prequal,
-    Probe, Upstream, UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
+    Balance, BalancePolicy, Endpoint, HashKey, Pool, Prequal, Probe, Upstream, UpstreamProtocol,
+    UpstreamTimeouts, UpstreamTls,
 };
 
 use schemars::JsonSchema;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, Millis, SlowStart, Sticky, SubsetFallback, ZoneAware};
+use super::{Health, Labels, Millis, SlowStart, Sticky, SubsetFallback, ZoneAware};
 
 /// A group of endpoints that serve the same thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -155,6 +155,8 @@ pub struct Endpoint {
     pub zone: Option<String>,
     /// What routes may ask for.
     pub labels: Labels,
+    /// Why it is out of service; absent: it is in service.
+    pub maintenance: Option<String>,
 }
 
 /// Version of HTTP spoken to the endpoints.
@@ -209,46 +211,4 @@ pub struct UpstreamTimeouts {
     pub response: Millis,
     /// Longest silence while a body is transferred.
     pub idle: Millis,
-}
-
-/// How it is found out which endpoints are well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Health {
-    /// Active check by HTTP; absent: none.
-    pub http: Option<HealthHttp>,
-    /// Time between two checks of an endpoint.
-    pub interval: Millis,
-    /// How long a check may take.
-    pub timeout: Millis,
-    /// Passed checks in a row that make an endpoint well.
-    pub rise: u32,
-    /// Failed checks in a row that make it ill.
-    pub fall: u32,
-    /// What real requests tell.
-    pub passive: PassiveHealth,
-}
-
-/// Active check by HTTP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HealthHttp {
-    /// Request target.
-    pub path: String,
-    /// `Host` field; absent: the endpoint's address.
-    pub host: Option<String>,
-    /// Status codes that pass; empty: 200 to 299.
-    pub statuses: Vec<u16>,
-}
-
-/// Passive health: an endpoint that keeps failing to connect rests for a growing interval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PassiveHealth {
-    /// Connect failures in a row before the first rest.
-    pub failures: u32,
-    /// The first rest; each further one is twice as long.
-    pub rest: Millis,
-    /// The longest rest.
-    pub max_rest: Millis,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
+use tidegate_core::health::State;
 use tidegate_core::plan::BalancePolicy;
 
 use crate::clock;
@@ -63,7 +64,7 @@ pub struct EndpointStatus {
     pub zone: Option<String>,
     /// Whether it gets no new requests.
     pub drain: bool,
-    /// `healthy`, `resting` or `unhealthy`.
+    /// `healthy`, `resting`, `ejected`, `unhealthy`, `draining` or `maintenance`.
     pub state: &'static str,
     /// Whether it may get requests now.
     pub healthy: bool,
@@ -81,6 +82,57 @@ pub struct EndpointStatus {
     pub failures: u64,
     /// Mean latency of late, in milliseconds; absent before the first answer.
     pub latency_ms: Option<f64>,
+}
+
+/// How an endpoint came to be as it is.
+#[derive(Debug, Serialize)]
+pub struct EndpointHealth {
+    /// Its state.
+    pub state: &'static str,
+    /// Whether it may get requests now.
+    pub healthy: bool,
+    /// Why it is in that state.
+    pub cause: String,
+    /// Its last changes, the latest first.
+    pub changes: Vec<HealthChange>,
+}
+
+/// A change of an endpoint's health.
+#[derive(Debug, Serialize)]
+pub struct HealthChange {
+    /// When, in seconds since 1970.
+    pub time: f64,
+    /// The state before.
+    pub from: &'static str,
+    /// The state since.
+    pub to: &'static str,
+    /// Why.
+    pub cause: String,
+}
+
+/// The health of an endpoint; `None` if there is no such endpoint.
+pub(super) fn health(snapshot: &Snapshot, upstream: &str, address: &str) -> Option<EndpointHealth> {
+    let upstream = snapshot.upstreams.iter().find(|each| each.plan.name == upstream)?;
+    let member = upstream.members.iter().find(|member| member.endpoint.address == address)?;
+    let (now, wall) = (clock::now(), clock::unix_nanos() as f64 / 1e9);
+    let health = &member.endpoint.health;
+    let changes: Vec<_> = health
+        .history()
+        .into_iter()
+        .rev()
+        .map(|change| HealthChange {
+            time: wall - now.since(change.at).as_secs_f64(),
+            from: change.from.label(),
+            to: change.to.label(),
+            cause: change.cause.to_string(),
+        })
+        .collect();
+    Some(EndpointHealth {
+        state: health.state().label(),
+        healthy: health.available(now) && member.endpoint.is_open(),
+        cause: changes.first().map(|last| last.cause.clone()).unwrap_or_default(),
+        changes,
+    })
 }
 
 pub(super) fn of(
@@ -124,7 +176,7 @@ fn endpoint_status(upstream: &Upstream, index: usize) -> EndpointStatus {
         effective_weight: upstream.balancer.effective_weight(index, now),
         priority: plan.priority,
         zone: plan.zone.clone(),
-        drain: endpoint.drains(),
+        drain: endpoint.health.state() == State::Draining,
         state: endpoint.health.state().label(),
         healthy: endpoint.health.available(now),
         cause: last.as_ref().map(|last| last.cause.to_string()).unwrap_or_default(),

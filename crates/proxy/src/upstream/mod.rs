@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints, Surroundings};
+use tidegate_core::health::check as check_health;
 use tidegate_core::plan::{self, Issue, Labels};
 
 pub use address::Address;
@@ -37,6 +38,8 @@ pub struct Upstream {
     pub subsets: Vec<Labels>,
     /// Its counts.
     pub metrics: Arc<UpstreamMetrics>,
+    /// How the endpoints are checked, if they are.
+    pub check: Option<health::Check>,
     tls: Option<Arc<ClientTls>>,
 }
 
@@ -51,19 +54,18 @@ pub struct Member {
     pub address: Address,
     /// Its counts.
     pub metrics: Arc<EndpointMetrics>,
+    /// Its upstream's name.
+    pub upstream: Arc<str>,
+    /// Its upstream's counts.
+    pub group: Arc<UpstreamMetrics>,
     retired: AtomicBool,
 }
 
 impl Member {
-    fn new(endpoint: &Arc<Endpoint>, address: Address, metrics: Arc<EndpointMetrics>) -> Arc<Self> {
+    /// Unique for the life of the process.
+    fn next_id() -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Self {
-            id: NEXT.fetch_add(1, Relaxed),
-            endpoint: endpoint.clone(),
-            address,
-            metrics,
-            retired: AtomicBool::new(false),
-        })
+        NEXT.fetch_add(1, Relaxed)
     }
 
     /// Mark it as no longer part of the configuration: its idle connections are closed.
@@ -71,9 +73,10 @@ impl Member {
         self.retired.store(true, Relaxed);
     }
 
-    /// Whether it is no longer part of the configuration.
-    pub fn is_retired(&self) -> bool {
-        self.retired.load(Relaxed)
+    /// Whether its connections are to be closed once they are idle: it is no longer part of the
+    /// configuration, or out of service.
+    pub fn is_leaving(&self) -> bool {
+        self.retired.load(Relaxed) || !self.endpoint.health.state().is_in_service()
     }
 }
 
@@ -94,6 +97,7 @@ impl Upstream {
             let wrong = "the system has no randomness to sign cookies with";
             issues.push(Issue::new(format!("{path}.balance.sticky"), wrong));
         }
+        issues.extend(check_health(&format!("{path}.health"), &plan.health));
         let same_way =
             before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
         let tls = match (&plan.tls, same_way) {
@@ -116,17 +120,29 @@ impl Upstream {
             .collect();
         let endpoints = Endpoints::new(plan, before.map(|b| b.balancer.endpoints()), clock::now());
         let mut members = Vec::with_capacity(endpoints.len());
+        let name: Arc<str> = plan.name.as_str().into();
+        let group = metrics.upstream(&plan.name);
         for (index, endpoint) in endpoints.iter().enumerate() {
             match (known.get(endpoint.address.as_str()), Address::parse(&endpoint.address)) {
                 (Some(&member), _) => members.push(member.clone()),
-                (None, Ok(address)) => {
-                    let counts = metrics.endpoint(&plan.name, &endpoint.address);
-                    members.push(Member::new(endpoint, address, counts));
-                }
+                (None, Ok(address)) => members.push(Arc::new(Member {
+                    id: Member::next_id(),
+                    endpoint: endpoint.clone(),
+                    address,
+                    metrics: metrics.endpoint(&plan.name, &endpoint.address),
+                    upstream: name.clone(),
+                    group: group.clone(),
+                    retired: AtomicBool::new(false),
+                })),
                 (None, Err(message)) => {
                     issues.push(Issue::new(format!("{path}.endpoints.{index}.address"), message));
                 }
             }
+        }
+        let unix = members.iter().position(|member| matches!(member.address, Address::Unix(_)));
+        if let (Some(index), Some(_)) = (unix, plan.health.port) {
+            let wrong = format!("endpoint {index} is a Unix socket, which has no port");
+            issues.push(Issue::new(format!("{path}.health.port"), wrong));
         }
         if issues.is_empty() {
             let around = Surroundings { zone, subsets, secret };
@@ -135,7 +151,8 @@ impl Upstream {
                 plan: plan.clone(),
                 subsets: subsets.to_vec(),
                 members,
-                metrics: metrics.upstream(&plan.name),
+                metrics: group,
+                check: health::Check::build(&plan.health),
                 tls,
             })
         } else {
@@ -143,8 +160,10 @@ impl Upstream {
         }
     }
 
-    /// Put weights, drains and health settings into force; called when the configuration is committed.
+    /// Put weights, duties and health settings into force; called when the configuration is committed.
     pub fn apply(&self) {
-        self.balancer.endpoints().apply(&self.plan, clock::now());
+        for (index, transition) in self.balancer.endpoints().apply(&self.plan, clock::now()) {
+            health::tell(&self.members[index], Some(transition));
+        }
     }
 }

@@ -95,7 +95,7 @@ impl Pool {
         let scarce = settings
             .max_connections
             .is_some_and(|most| self.member.endpoint.load.connections() >= most);
-        if idle.len() < settings.max_idle && !scarce && !self.member.is_retired() {
+        if idle.len() < settings.max_idle && !scarce && !self.member.is_leaving() {
             idle.push(Idle { connection, since });
         }
     }
@@ -115,19 +115,19 @@ impl Pool {
     /// Close what has been unused for too long; false once there is nothing left to keep this pool for.
     pub fn sweep(&self, now: Instant) -> bool {
         let settings = self.settings.get();
-        let retired = self.member.is_retired();
+        let leaving = self.member.is_leaving();
         let mut idle = self.idle.borrow_mut();
         idle.retain(|idle| {
-            !retired && now.saturating_duration_since(idle.since) < settings.idle_timeout
+            !leaving && now.saturating_duration_since(idle.since) < settings.idle_timeout
         });
         let mut sessions = self.sessions.borrow_mut();
         sessions.retain(|session| {
             let unused =
-                session.idle_for(now).is_some_and(|idle| retired || idle >= settings.idle_timeout);
+                session.idle_for(now).is_some_and(|idle| leaving || idle >= settings.idle_timeout);
             let old = session.idle_for(now).is_some() && session.age(now) >= settings.max_age;
             !session.is_closed() && !unused && !old
         });
-        !(retired && sessions.is_empty())
+        !(leaving && sessions.is_empty())
     }
 }
 

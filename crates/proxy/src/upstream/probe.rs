@@ -138,7 +138,8 @@ impl<'a> Line<'a> {
         if let Some(kept) = poll_fn(|cx| Poll::Ready(self.pool.take(now, true, cx))).await {
             return self.over_h1(kept, head).await;
         }
-        let opened = connect::open_uncounted(self.upstream, self.member).await?;
+        let opened =
+            connect::open_uncounted(self.upstream, self.member, &self.member.address).await?;
         match opened.version {
             HttpVersion::Http1 => {
                 let connection = Connection::new(opened.io, now, opened.slot);

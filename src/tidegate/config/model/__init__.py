@@ -6,6 +6,16 @@ compares the two.
 
 from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.config import CONTROL_PLANE_ONLY, Config
+from tidegate.config.model.health import (
+    Health,
+    HealthBody,
+    HealthGrpc,
+    HealthHttp,
+    HealthTcp,
+    LatencyOutlier,
+    Outlier,
+    SuccessRateOutlier,
+)
 from tidegate.config.model.listener import (
     Certificate,
     ClientAuth,
@@ -36,9 +46,6 @@ from tidegate.config.model.upstream import (
     Balance,
     Endpoint,
     HashKey,
-    Health,
-    HealthHttp,
-    PassiveHealth,
     Pool,
     Upstream,
     UpstreamTimeouts,
@@ -59,7 +66,11 @@ __all__ = [
     "HashKey",
     "HeaderEdits",
     "Health",
+    "HealthBody",
+    "HealthGrpc",
     "HealthHttp",
+    "HealthTcp",
+    "LatencyOutlier",
     "Listener",
     "ListenerLimits",
     "ListenerTimeouts",
@@ -67,7 +78,7 @@ __all__ = [
     "Log",
     "Mirror",
     "Options",
-    "PassiveHealth",
+    "Outlier",
     "PathMatch",
     "Pool",
     "Redirect",
@@ -81,6 +92,7 @@ __all__ = [
     "SlowStart",
     "Split",
     "Sticky",
+    "SuccessRateOutlier",
     "Upstream",
     "UpstreamTimeouts",
     "UpstreamTls",

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.file import PemPath
+from tidegate.config.model.health import Health
 from tidegate.config.model.narrow import Labels, SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, FieldValue, Name
+from tidegate.config.model.text import EndpointAddress, FieldName, Name
 from tidegate.config.model.unit import Count, Duration, Positive, Timeout
 
 BalancePolicy = Literal[
@@ -141,6 +142,10 @@ class Endpoint(Options):
     """The zone that it runs in."""
     labels: Labels = Field(default={}, examples=[{"version": "canary"}])
     """What routes may ask for."""
+    maintenance: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
+        default=None, examples=["disk replaced, back on Monday"]
+    )
+    """Why it is out of service: it gets no new requests and no checks; null: it is in service."""
 
 
 class UpstreamTls(Options):
@@ -186,51 +191,6 @@ class UpstreamTimeouts(Options):
     """From the request's end to the response's head."""
     idle: Timeout = 60_000
     """Longest silence while a body is transferred."""
-
-
-class HealthHttp(Options):
-    """Active check by HTTP."""
-
-    path: AbsolutePath = Field(default="/", examples=["/healthz"])
-    """Request target."""
-    host: FieldValue | None = Field(default=None, examples=["app.internal"])
-    """`Host` field; null: the endpoint's address."""
-    statuses: tuple[Annotated[int, Field(ge=200, le=599)], ...] = Field(default=(), examples=[[200, 204]])
-    """Status codes that pass; empty: 200 to 299."""
-
-
-class PassiveHealth(Options):
-    """Passive health: an endpoint that keeps failing to connect rests for a growing interval."""
-
-    failures: Positive = 3
-    """Connect failures in a row before the first rest."""
-    rest: Timeout = 1_000
-    """The first rest; each further one is twice as long."""
-    max_rest: Timeout = 60_000
-    """The longest rest."""
-
-    @model_validator(mode="after")
-    def _rest_grows(self) -> Self:
-        if self.max_rest < self.rest:
-            raise ValueError("expected max_rest to be no shorter than rest")
-        return self
-
-
-class Health(Options):
-    """How it is found out which endpoints are well."""
-
-    http: HealthHttp | None = None
-    """Active check by HTTP; null: none."""
-    interval: Timeout = 5_000
-    """Time between two checks of an endpoint."""
-    timeout: Timeout = 2_000
-    """How long a check may take."""
-    rise: Positive = 2
-    """Passed checks in a row that make an endpoint well."""
-    fall: Positive = 3
-    """Failed checks in a row that make it ill."""
-    passive: PassiveHealth = PassiveHealth()
-    """What real requests tell."""
 
 
 def _policy_alone(value: Any) -> Any:

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tidegate_core::failure::Failure;
+use tidegate_core::health::State;
 use tokio::runtime::RuntimeMetrics;
 
 use super::histogram::{Histogram, HistogramTotal};
@@ -91,6 +92,17 @@ impl RouteMetrics {
 #[derive(Debug)]
 pub struct UpstreamMetrics {
     pub(super) traffic: Sharded<UpstreamTraffic>,
+    /// Counted by the one thread that checks.
+    pub(super) checks: CheckCounts,
+    /// Changes of an endpoint's health, by the state it is in since.
+    pub(super) health_changes: [Counter; State::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+pub(super) struct CheckCounts {
+    pub(super) passed: Counter,
+    pub(super) failed: Counter,
+    pub(super) duration: Histogram,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +113,26 @@ pub(super) struct UpstreamTraffic {
 
 impl UpstreamMetrics {
     pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers) }
+        Self {
+            traffic: Sharded::new(workers),
+            checks: CheckCounts::default(),
+            health_changes: Default::default(),
+        }
+    }
+
+    /// Counts a health check of one of its endpoints.
+    pub fn checked(&self, passed: bool, took: Duration) {
+        if passed {
+            self.checks.passed.add(1)
+        } else {
+            self.checks.failed.add(1)
+        }
+        self.checks.duration.observe(took);
+    }
+
+    /// Counts a change of an endpoint's health.
+    pub fn health_changed(&self, to: State) {
+        self.health_changes[to as usize].add(1);
     }
 
     /// Counts the time from a request sent to its response's head.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use tidegate_core::failure::Failure;
+use tidegate_core::health::State;
 
 use super::handles::{
     ByClass, CodeClass, EndpointMetrics, EndpointState, ListenerTraffic, RouteMetrics,
@@ -112,6 +113,43 @@ impl Metrics {
         for (name, upstream) in &upstreams {
             let retries = upstream.traffic.sum(|part| &part.retries);
             family.sample(&[("upstream", name)], retries);
+        }
+        self.render_health(page);
+    }
+
+    fn render_health(&self, page: &mut Exposition) {
+        let upstreams = self.upstreams.held();
+        let mut family = page.family(
+            "tidegate_health_checks_total",
+            Counter,
+            "Health checks of an upstream's endpoints by result.",
+        );
+        for (name, upstream) in &upstreams {
+            let checks = &upstream.checks;
+            for (result, count) in [("passed", &checks.passed), ("failed", &checks.failed)] {
+                family.sample(&[("upstream", name), ("result", result)], count.get());
+            }
+        }
+        let mut family = page.family(
+            "tidegate_health_check_seconds",
+            Kind::Histogram,
+            "Time that a health check took.",
+        );
+        for (name, upstream) in &upstreams {
+            let mut total = HistogramTotal::default();
+            total.add(&upstream.checks.duration);
+            histogram(&mut family, ("upstream", name), &total);
+        }
+        let mut family = page.family(
+            "tidegate_health_changes_total",
+            Counter,
+            "Changes of an endpoint's health by the state that it is in since.",
+        );
+        for (name, upstream) in &upstreams {
+            for state in State::ALL {
+                let count = upstream.health_changes[state as usize].get();
+                family.sample(&[("upstream", name), ("state", state.label())], count);
+            }
         }
     }
 

@@ -271,7 +271,8 @@ fn below_the_panic_threshold_the_few_are_not_crushed() {
         fail_checks(&balancer, 7);
         rest(&balancer, 8);
         let shares = Caller::new(2).shares(&balancer, 1_000);
-        assert!(shares.iter().all(|&share| share > 0), "{policy:?} {shares:?}");
+        let ill: usize = shares[..9].iter().sum();
+        assert!(ill > 500, "{policy:?}: the one that is well is not left alone: {shares:?}");
     }
 }
 

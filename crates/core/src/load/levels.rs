@@ -40,27 +40,22 @@ impl Levels {
     /// The mean latency in seconds with `others` in flight, or else at the nearest level; `None` if
     /// nothing was recorded in the last `age`.
     pub fn near(&self, others: u32, now: Moment, age: Duration) -> Option<f64> {
+        let since = Moment(now.0.saturating_sub(age.as_nanos() as u64));
         let here = level(others);
-        let lower = (0..=here).rev();
-        let higher = here + 1..LEVELS;
-        let mut lower =
-            lower.filter_map(|level| Some((here - level, self.fresh(level, now, age)?)));
-        let mut higher =
-            higher.filter_map(|level| Some((level - here, self.fresh(level, now, age)?)));
-        let below = lower.next();
-        if let Some((0, latency)) = below {
+        if let Some(latency) = self.fresh(here, since) {
             return Some(latency);
         }
-        [below, higher.next()]
-            .into_iter()
-            .flatten()
-            .min_by_key(|&(distance, _)| distance)
-            .map(|(_, l)| l)
+        let fresh = |level: usize| Some((level.abs_diff(here), self.fresh(level, since)?));
+        let below = (0..here).rev().find_map(fresh);
+        let above = (here + 1..LEVELS).find_map(fresh);
+        // As near to both: the lower one.
+        let nearest = [below, above].into_iter().flatten().min_by_key(|&(distance, _)| distance);
+        nearest.map(|(_, latency)| latency)
     }
 
-    fn fresh(&self, level: usize, now: Moment, age: Duration) -> Option<f64> {
+    fn fresh(&self, level: usize, since: Moment) -> Option<f64> {
         let (at, mean) = unpack(self.0[level].load(Relaxed))?;
-        (now.since(at) <= age).then_some(f64::from(mean))
+        (at >= since).then_some(f64::from(mean))
     }
 }
 

@@ -52,21 +52,22 @@ impl Total {
 
 /// The load of one endpoint.
 ///
-/// The counters lie together: a request writes most of them, and the balancer reads those that
-/// every request writes.
+/// In the order of use: what a pick reads fills the first cache line, what only a request's end writes
+/// the second.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Load {
     in_flight: AtomicU32,
     connections: AtomicU32,
+    failing: Failing,
+    reported: Reported,
+    /// τ of all that is forgotten here, in nanoseconds.
+    decay: AtomicU64,
+    peak: PeakEwma,
     requests: AtomicU64,
     failures: AtomicU64,
     latency: Ewma,
-    peak: PeakEwma,
-    failing: Failing,
-    /// τ of all that is forgotten here, in nanoseconds.
-    decay: AtomicU64,
     total: Arc<Total>,
-    reported: Reported,
     levels: CachePadded<Levels>,
 }
 

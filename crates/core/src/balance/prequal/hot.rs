@@ -41,11 +41,8 @@ impl Hot {
     /// Less for the better answer: cold ones go before hot ones, cold ones by latency and hot ones by
     /// burden. Floats that are not negative are in the order of their bits.
     pub(super) fn rank(&self, answer: &Answer) -> u32 {
-        if self.is_hot(answer.burden) {
-            HOT | answer.burden.to_bits()
-        } else {
-            answer.latency.to_bits()
-        }
+        let (hot, cold) = (HOT | answer.burden.to_bits(), answer.latency.to_bits());
+        if self.is_hot(answer.burden) { hot } else { cold }
     }
 
     fn is_hot(&self, burden: f32) -> bool {

@@ -52,10 +52,11 @@ impl Policy for Prequal {
         let chosen = self.pool.try_lock().and_then(|mut pool| {
             let members = from.view.members();
             // All probes before any of the rest: they wait for memory side by side.
-            let answers: SmallVec<[Answer; 4]> = (0..self.probes)
-                .map(|_| members[pick.random.below(members.len() as u64) as usize])
-                .map(|member| probe(from, member as usize, pick.now))
-                .collect();
+            let mut answers = SmallVec::<[Answer; 4]>::new();
+            for _ in 0..self.probes {
+                let member = members[pick.random.below(members.len() as u64) as usize];
+                answers.push(probe(from, member as usize, pick.now));
+            }
             pool.expire(pick.now);
             for answer in answers {
                 pool.add(answer, members.len(), pick.random);

@@ -23,14 +23,20 @@ pub(super) struct Answer {
     pub(super) step: f32,
 }
 
+/// An answer in the pool.
+#[derive(Debug)]
+struct Kept {
+    answer: Answer,
+    /// How often it may still be used.
+    uses: u32,
+}
+
 /// Answers, at most one of an endpoint.
 ///
 /// Each pick searches it several times, so what is searched for lies apart from the rest.
 #[derive(Debug)]
 pub(super) struct Pool {
-    answers: Vec<Answer>,
-    /// How often each answer may still be used.
-    uses: Vec<u32>,
+    kept: Vec<Kept>,
     /// Whom each answer is about.
     endpoints: Vec<u32>,
     /// How good each answer is: the better, the less.
@@ -51,8 +57,7 @@ impl Pool {
     pub(super) fn new(plan: &plan::Prequal) -> Self {
         let most = plan.pool as usize;
         Self {
-            answers: Vec::with_capacity(most),
-            uses: Vec::with_capacity(most),
+            kept: Vec::with_capacity(most),
             endpoints: Vec::with_capacity(most),
             ranks: Vec::with_capacity(most),
             hot: Hot::new(plan.quantile),
@@ -69,7 +74,7 @@ impl Pool {
     pub(super) fn expire(&mut self, now: Moment) {
         while now.since(self.oldest_at) > self.age {
             let Some(oldest) = self.oldest() else { return };
-            self.oldest_at = self.answers[oldest].at;
+            self.oldest_at = self.kept[oldest].answer.at;
             if now.since(self.oldest_at) > self.age {
                 self.forget(oldest);
             }
@@ -79,23 +84,25 @@ impl Pool {
     /// Take in an answer about one of `n` endpoints; it replaces an older one of the same, or else the oldest.
     pub(super) fn add(&mut self, answer: Answer, n: usize, random: &mut SplitMix64) {
         if self.hot.add(answer.burden) {
-            for (rank, answer) in self.ranks.iter_mut().zip(&self.answers) {
-                *rank = self.hot.rank(answer);
+            for (rank, kept) in self.ranks.iter_mut().zip(&self.kept) {
+                *rank = self.hot.rank(&kept.answer);
             }
         }
-        let (uses, rank) = (self.limit.draw(n, random), self.hot.rank(&answer));
+        let rank = self.hot.rank(&answer);
+        let kept = Kept { answer, uses: self.limit.draw(n, random) };
         let same = self.endpoints.iter().position(|&endpoint| endpoint == answer.endpoint);
-        let full = self.answers.len() == self.most;
-        match same.or_else(|| self.oldest().filter(|_| full)) {
+        let place = match same {
+            None if self.kept.len() == self.most => self.oldest(),
+            same => same,
+        };
+        match place {
             Some(place) => {
-                self.answers[place] = answer;
-                self.uses[place] = uses;
+                self.kept[place] = kept;
                 self.endpoints[place] = answer.endpoint;
                 self.ranks[place] = rank;
             }
             None => {
-                self.answers.push(answer);
-                self.uses.push(uses);
+                self.kept.push(kept);
                 self.endpoints.push(answer.endpoint);
                 self.ranks.push(rank);
             }
@@ -104,14 +111,12 @@ impl Pool {
 
     /// The best endpoint of those that `allow` lets pass, if there is any; it counts as used.
     pub(super) fn take(&mut self, allow: impl Fn(usize) -> bool) -> Option<usize> {
-        let (mut best, mut rank) = (None, u32::MAX);
-        for (place, &its_rank) in self.ranks.iter().enumerate() {
-            if its_rank < rank && allow(self.endpoints[place] as usize) {
-                (best, rank) = (Some(place), its_rank);
-            }
-        }
+        let allowed = |&place: &usize| allow(self.endpoints[place] as usize);
+        // Nearly always the best of all is allowed.
+        let best =
+            self.best(|_| true).filter(allowed).or_else(|| self.best(|place| allowed(&place)));
         let best = best?;
-        let answer = &mut self.answers[best];
+        let Kept { answer, uses } = &mut self.kept[best];
         let endpoint = answer.endpoint as usize;
         answer.burden += answer.step;
         if answer.latency == 0.0 {
@@ -119,8 +124,8 @@ impl Pool {
             answer.latency = f32::MAX;
         }
         self.ranks[best] = self.hot.rank(answer);
-        self.uses[best] -= 1;
-        if self.uses[best] == 0 {
+        *uses -= 1;
+        if *uses == 0 {
             self.forget(best);
         }
         for _ in 0..self.remove {
@@ -139,19 +144,25 @@ impl Pool {
     }
 
     fn oldest(&self) -> Option<usize> {
-        let older =
-            |a: usize, b: usize| if self.answers[b].at < self.answers[a].at { b } else { a };
-        (0..self.answers.len()).reduce(older)
+        let oldest = self.kept.iter().enumerate().min_by_key(|(_, kept)| kept.answer.at);
+        oldest.map(|(place, _)| place)
+    }
+
+    /// The best of the answers that `which` lets pass.
+    fn best(&self, which: impl Fn(usize) -> bool) -> Option<usize> {
+        // Rank and place in one number, so that the search has no branches.
+        let ranked = self.ranks.iter().enumerate().filter(|&(place, _)| which(place));
+        let best = ranked.map(|(place, &rank)| (u64::from(rank) << 32) | place as u64).min();
+        best.map(|best| best as u32 as usize)
     }
 
     fn worst(&self) -> Option<usize> {
-        let worse = |a: usize, b: usize| if self.ranks[b] > self.ranks[a] { b } else { a };
-        (0..self.ranks.len()).reduce(worse)
+        let worst = self.ranks.iter().enumerate().max_by_key(|&(_, rank)| rank);
+        worst.map(|(place, _)| place)
     }
 
     fn forget(&mut self, place: usize) {
-        self.answers.swap_remove(place);
-        self.uses.swap_remove(place);
+        self.kept.swap_remove(place);
         self.endpoints.swap_remove(place);
         self.ranks.swap_remove(place);
     }

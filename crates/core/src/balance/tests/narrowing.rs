@@ -217,7 +217,7 @@ fn a_sticky_client_stays_while_its_endpoint_may_be_picked() {
         assert_ne!(caller.pick_sticky(&balancer, 2, &[]), Some(2), "it rests: {policy:?}");
         drain(&balancer, 1);
         assert_ne!(caller.pick_sticky(&balancer, 1, &[]), Some(1), "it drains: {policy:?}");
-        (0..4).filter(|&index| index != 2).for_each(|index| rest(&balancer, index));
+        [0, 3].into_iter().for_each(|index| rest(&balancer, index));
         assert_eq!(caller.pick_sticky(&balancer, 2, &[]), Some(2), "panic: {policy:?}");
     }
 }

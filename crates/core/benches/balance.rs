@@ -41,6 +41,7 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
             "interval": 1, "timeout": 1, "rise": 1, "fall": 1,
             "passive": {"failures": 1, "rest": 1_000, "max_rest": 60_000},
         },
+        "limits": tidegate_core::plan::UpstreamLimits::unlimited(),
     });
     match serde_json::from_value(plan) {
         Ok(upstream) => upstream,
@@ -51,7 +52,7 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
 /// One pick for a random key.
 fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
     let hash = Some(random.next());
-    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, tried: &[] }))
+    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, tried: &[] })).ok()
 }
 
 /// A balancer that has placed four requests an endpoint, all of them still in flight.

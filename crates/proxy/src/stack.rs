@@ -166,16 +166,23 @@ impl Forwarding<'_> {
             body = mirror::send(&client.worker, upstream, &head, body);
         }
 
+        // Admit
+        let upstream = &self.snapshot.upstreams[self.upstream];
+        let class = self.route.priority.of(&head.headers, client.peer.trusted);
+        record.admitted(upstream.admit(&client.worker, class).await?);
+
         // Send
         let dispatch = Dispatch {
-            upstream: &self.snapshot.upstreams[self.upstream],
+            upstream,
             attempts: self.route.attempts,
             per_try_timeout: self.route.per_try_timeout,
             upgrade,
             interim,
             client: address,
         };
-        let mut response = send::send(&client.worker, &dispatch, &head, body, Some(record)).await?;
+        let sent = send::send(&client.worker, &dispatch, &head, body, Some(&mut *record)).await;
+        let mut response = sent?;
+        record.served(response.status());
         let via = self.snapshot.via.of(response.version());
         forwarded::append_via(response.headers_mut(), via);
         Ok(response)

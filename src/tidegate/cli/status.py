@@ -47,6 +47,8 @@ def _print(status: dict[str, Any], upstreams: list[dict[str, Any]]) -> None:
     console.print()
     console.print(_table("listener", status["listeners"]))
     console.print()
+    console.print(_table("upstream", upstreams))
+    console.print()
     console.print(
         _table(
             "endpoint",

@@ -66,10 +66,21 @@ fn policy(upstream: &plan::Upstream) -> Box<dyn Policy> {
     }
 }
 
+/// Why no endpoint was picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unpicked {
+    /// There is none that takes requests.
+    NoEndpoint,
+    /// All have as many requests as they may have.
+    AllBusy,
+}
+
 /// Picks endpoints of one upstream. Shared by all workers.
 #[derive(Debug)]
 pub struct Balancer {
     endpoints: Endpoints,
+    /// Requests that one endpoint may have.
+    limit: u32,
     policy: Box<dyn Policy>,
     view: ArcSwap<View>,
 }
@@ -80,7 +91,8 @@ impl Balancer {
     /// Takes up to tens of milliseconds for ten thousand endpoints: not a worker's business.
     pub fn new(upstream: &plan::Upstream, endpoints: Endpoints) -> Self {
         let view = ArcSwap::from_pointee(View::new(&endpoints, Moment::default()));
-        Self { policy: policy(upstream), endpoints, view }
+        let limit = upstream.limits.endpoint_requests.unwrap_or(u32::MAX);
+        Self { policy: policy(upstream), endpoints, limit, view }
     }
 
     /// The endpoints; [`pick`](Self::pick) answers with an index into them.
@@ -88,30 +100,46 @@ impl Balancer {
         &self.endpoints
     }
 
-    /// The endpoint that a request is to be sent to; `None` if there is none that takes requests.
+    /// The endpoint that a request is to be sent to.
     ///
     /// Resting and unhealthy endpoints are picked only if there are no others (panic mode);
-    /// draining ones and those of weight 0 never.
-    pub fn pick(&self, pick: &mut Pick<'_>) -> Option<usize> {
+    /// draining ones, those of weight 0 and those that have all the requests they may have never.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn pick(&self, pick: &mut Pick<'_>) -> Result<usize, Unpicked> {
         let view = self.view(pick.now);
         if view.is_empty() {
-            return None;
+            return Err(Unpicked::NoEndpoint);
         }
         if view.avoids_all(pick.tried) {
             pick.tried = &[];
         }
         let mut avoid: SmallVec<[usize; 4]> = SmallVec::from_slice(pick.tried);
         loop {
-            let from = Candidates { endpoints: &self.endpoints, view: &view, avoid: &avoid };
-            let chosen = self.policy.choose(&from, pick);
+            let limit = self.limit;
+            let from = Candidates { endpoints: &self.endpoints, view: &view, avoid: &avoid, limit };
+            let mut chosen = self.policy.choose(&from, pick);
+            if from.is_full(chosen) {
+                chosen = from.any(pick.random).ok_or(Unpicked::AllBusy)?;
+            }
             if !view.has_trials() || self.endpoints[chosen].health.admit(pick.now) {
-                return Some(chosen);
+                return Ok(chosen);
             }
             // Its rest is over, and another request was quicker to try it.
             avoid.push(chosen);
             if view.avoids_all(&avoid) {
-                return Some(chosen);
+                return Ok(chosen);
             }
+        }
+    }
+
+    /// Requests that the endpoints together may have at `now`; where there are none, nobody need wait to be
+    /// told.
+    pub fn room(&self, now: Moment) -> u32 {
+        match self.view(now).members().len() as u32 {
+            0 => u32::MAX,
+            members => self.limit.saturating_mul(members),
         }
     }
 

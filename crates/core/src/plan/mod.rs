@@ -7,19 +7,21 @@
 //! an error.
 
 mod issue;
+mod limits;
 mod listener;
 mod route;
 mod unit;
 mod upstream;
 
 pub use issue::Issue;
+pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
     ListenerTimeouts, ListenerTls, TlsVersion,
 };
 pub use route::{
     FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Retry, Rewrite,
-    Route, RouteLimits, RouteMatch, Split,
+    Route, RouteLimits, RouteMatch, RoutePriority, Split,
 };
 pub use unit::{Millis, Size};
 pub use upstream::{

@@ -27,7 +27,7 @@ pub struct Opened {
 /// Connect to `member` for a health check: without a place among its connections being refused, and
 /// without its passive health learning of it.
 pub async fn open_uncounted(upstream: &Upstream, member: &Arc<Member>) -> Result<Opened, Failure> {
-    let slot = ConnectionSlot::take(member, None)?;
+    let slot = ConnectionSlot::force(upstream, member)?;
     let (io, version) = Box::pin(connect(upstream, member)).await?;
     Ok(Opened { io, version, slot })
 }
@@ -39,7 +39,7 @@ pub async fn open(
     member: &Arc<Member>,
     worker: usize,
 ) -> Result<Opened, Failure> {
-    let slot = ConnectionSlot::take(member, upstream.plan.pool.max_connections)?;
+    let slot = ConnectionSlot::take(upstream, member)?;
     member.metrics.connecting(worker);
     let opened = Box::pin(connect(upstream, member)).await;
     if opened.is_err() {

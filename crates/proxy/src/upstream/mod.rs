@@ -1,6 +1,7 @@
 //! Upstreams as the workers use them.
 
 mod address;
+pub mod admission;
 pub mod connect;
 pub mod flight;
 pub mod health;
@@ -15,6 +16,8 @@ use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints};
 use tidegate_core::plan::{self, Issue};
 
 pub use address::Address;
+
+use self::admission::Admission;
 
 use crate::clock;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
@@ -31,6 +34,8 @@ pub struct Upstream {
     pub members: Vec<Arc<Member>>,
     /// Its counts.
     pub metrics: Arc<UpstreamMetrics>,
+    /// What it is given at a time.
+    pub admission: Arc<Admission>,
     tls: Option<Arc<ClientTls>>,
 }
 
@@ -121,6 +126,10 @@ impl Upstream {
                 plan: plan.clone(),
                 members,
                 metrics: metrics.upstream(&plan.name),
+                admission: before.map_or_else(
+                    || Admission::new(&plan.limits),
+                    |before| before.admission.clone(),
+                ),
                 tls,
             })
         } else {
@@ -128,8 +137,10 @@ impl Upstream {
         }
     }
 
-    /// Put weights, drains and health settings into force; called when the configuration is committed.
+    /// Put weights, drains, limits and health settings into force; called when the configuration is
+    /// committed.
     pub fn apply(&self) {
+        self.admission.configure(&self.plan.limits);
         self.balancer.endpoints().apply(&self.plan, clock::now());
     }
 }

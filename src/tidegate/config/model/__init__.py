@@ -6,6 +6,7 @@ compares the two.
 
 from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.config import CONTROL_PLANE_ONLY, Config
+from tidegate.config.model.limits import AdaptiveLimit, Queueing, RoutePriority, UpstreamLimits
 from tidegate.config.model.listener import (
     Certificate,
     ClientAuth,
@@ -47,6 +48,7 @@ from tidegate.config.model.upstream import (
 __all__ = [
     "CONTROL_PLANE_ONLY",
     "AccessLog",
+    "AdaptiveLimit",
     "Admin",
     "AdminTls",
     "Balance",
@@ -69,6 +71,7 @@ __all__ = [
     "PassiveHealth",
     "PathMatch",
     "Pool",
+    "Queueing",
     "Redirect",
     "RegexRewrite",
     "Respond",
@@ -77,8 +80,10 @@ __all__ = [
     "Route",
     "RouteLimits",
     "RouteMatch",
+    "RoutePriority",
     "Split",
     "Upstream",
+    "UpstreamLimits",
     "UpstreamTimeouts",
     "UpstreamTls",
 ]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.file import PemPath
+from tidegate.config.model.limits import UpstreamLimits
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, FieldValue, Name
 from tidegate.config.model.unit import Count, Duration, Positive, Timeout
@@ -187,3 +188,5 @@ class Upstream(Options):
     """How long an endpoint may take."""
     health: Health = Health()
     """How it is found out which endpoints are well."""
+    limits: UpstreamLimits = UpstreamLimits()
+    """What it is given at a time."""

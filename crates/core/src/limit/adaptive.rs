@@ -24,18 +24,20 @@ const RISE: f64 = 2.0;
 /// … and this far above it.
 const DELAY: f64 = 0.050;
 /// Suspicious windows in a row that lead to a trial.
-const SUSPICIOUS: u32 = 2;
+const SUSPICIOUS: u32 = 3;
 /// Queueing in the upstream that is wanted, in parts of the base and in seconds: without it, every
 /// fluctuation would leave a server idle.
 const SLACK: (f64, f64) = (0.1, 0.002);
 /// A first trial lets in no less than this part of what was inside.
 const DEEPEST: f64 = 0.1;
-/// A trial of a limit in force lets in this part of it.
+/// A trial lets in this part of what is believed to be right: too few show more than too many.
 const PART: f64 = 0.7;
 /// Answers that decide a trial.
 const DECISIVE: u64 = 200;
 /// A trial without enough answers by then decides nothing.
 const LONGEST_TRIAL: Duration = Duration::from_secs(3);
+/// Of the latency before, what a trial must fall to for another, deeper one to be worth it.
+const FELL: f64 = 0.85;
 /// Of the rate before, what a trial must keep to show that there was a queue.
 const KEPT: f64 = 0.8;
 /// Time between two trials while the limit is in force …
@@ -103,6 +105,8 @@ struct Trial {
     settled: Moment,
     ends: Moment,
     seen: Seen,
+    /// Whether it is the second.
+    again: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -217,20 +221,6 @@ impl Adaptive {
         if window.answers == 0 {
             return;
         }
-        #[cfg(test)]
-        if std::env::var("TRACE").is_ok() {
-            println!(
-                "{:.3} {:?} {:?} rate {:.0} lat {:.4} in {} wait {} | {:?}",
-                window.until.0 as f64 / 1e9,
-                self.base,
-                self.residence,
-                window.flow().rate,
-                window.flow().latency,
-                window.inside,
-                window.waiting,
-                self.phase
-            );
-        }
         self.phase = match self.phase {
             Phase::Open { suspicious, seen } => self.watch(suspicious, seen, window),
             Phase::Trial(trial) => self.judge(trial, window),
@@ -252,21 +242,22 @@ impl Adaptive {
             return Phase::Open { suspicious: suspicious + 1, seen };
         }
         let before = seen.flow();
-        let limit = before.rate * self.residence.get(base);
-        self.attempt(limit.max(inside * DEEPEST), None, before, window)
+        let limit = PART * before.rate * self.residence.get(base);
+        Phase::Trial(self.attempt(limit.max(inside * DEEPEST), None, before, window))
     }
 
-    fn attempt(&self, limit: f64, from: Option<f64>, before: Flow, window: &Window) -> Phase {
+    fn attempt(&self, limit: f64, from: Option<f64>, before: Flow, window: &Window) -> Trial {
         let residence = f64::from(window.inside) / before.rate;
         let settle = Duration::try_from_secs_f64(residence).unwrap_or(LONGEST_TRIAL);
-        Phase::Trial(Trial {
+        Trial {
             limit: limit.max(self.minimum),
             before,
             from,
             settled: window.until.after(settle.min(LONGEST_TRIAL / 2)),
             ends: window.until.after(LONGEST_TRIAL),
             seen: Seen::default(),
-        })
+            again: false,
+        }
     }
 
     /// A trial: what came of it?
@@ -292,6 +283,11 @@ impl Adaptive {
                     inside - after.excess(base)
                 };
                 self.close(limit, after, TRIAL_SOON, window)
+            }
+            None if decided && after.latency <= FELL * before.latency && !trial.again => {
+                // There is a queue, but these are still too many.
+                let next = self.attempt(trial.limit * PART, None, after, window);
+                Phase::Trial(Trial { again: true, ..next })
             }
             None => {
                 // No queue: this is how long requests take now.
@@ -350,7 +346,8 @@ impl Adaptive {
             closed.next_trial = closed.next_trial.min(window.until.after(TRIAL_SOON));
         }
         if closed.wanted >= WANTED && window.until >= closed.next_trial {
-            return self.attempt(closed.limit * PART, Some(closed.limit), closed.flow, window);
+            let limit = closed.limit;
+            return Phase::Trial(self.attempt(limit * PART, Some(limit), closed.flow, window));
         }
         Phase::Closed(closed)
     }

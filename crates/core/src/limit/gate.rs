@@ -64,37 +64,37 @@ struct Inner<T> {
 impl<T> Gate<T> {
     /// A gate that nobody has passed.
     pub fn new(limits: &plan::UpstreamLimits) -> Self {
-        let gate = Self {
+        let mut inner = Inner {
+            queue: Queue::default(),
+            adaptive: Adaptive::default(),
+            requests: u32::MAX,
+            pending: 0,
+            patience: Patience::from(&limits.queue),
+        };
+        inner.keep_to(limits);
+        Self {
             hot: CachePadded::new(Hot {
                 inside: Breaker::default(),
-                limit: AtomicU32::new(u32::MAX),
+                limit: AtomicU32::new(inner.limit()),
                 room: AtomicU32::new(u32::MAX),
                 waiting: AtomicU32::new(0),
-                adapts: AtomicBool::new(false),
+                adapts: AtomicBool::new(limits.adaptive.enabled),
                 tally: Tally::default(),
                 usual: AtomicU64::new(u64::MAX),
             }),
-            inner: Mutex::new(Inner {
-                queue: Queue::default(),
-                adaptive: Adaptive::default(),
-                requests: u32::MAX,
-                pending: 0,
-                patience: Patience::from(&limits.queue),
-            }),
-        };
-        gate.configure(limits);
-        gate
+            inner: Mutex::new(inner),
+        }
     }
 
-    /// Keep to `limits` from now on. What was learnt is kept.
-    pub fn configure(&self, limits: &plan::UpstreamLimits) {
+    /// Keep to `limits` from now on; who may go in by them is in what this answers. What was learnt is kept.
+    pub fn configure(&self, limits: &plan::UpstreamLimits, now: Moment) -> Woken<T> {
         let inner = &mut *self.inner.lock();
-        inner.requests = limits.requests.unwrap_or(u32::MAX);
-        inner.pending = limits.pending as usize;
-        inner.patience = Patience::from(&limits.queue);
-        inner.adaptive.configure(&limits.adaptive);
+        inner.keep_to(limits);
         self.hot.adapts.store(limits.adaptive.enabled, SeqCst);
         self.hot.limit.store(inner.limit(), SeqCst);
+        let mut woken = Woken::new();
+        self.admit(inner, now, &mut woken);
+        woken
     }
 
     /// What the endpoints together may have from now on.
@@ -221,6 +221,13 @@ impl<T> Gate<T> {
 }
 
 impl<T> Inner<T> {
+    fn keep_to(&mut self, limits: &plan::UpstreamLimits) {
+        self.requests = limits.requests.unwrap_or(u32::MAX);
+        self.pending = limits.pending as usize;
+        self.patience = Patience::from(&limits.queue);
+        self.adaptive.configure(&limits.adaptive);
+    }
+
     fn limit(&self) -> u32 {
         self.requests.min(self.adaptive.limit().unwrap_or(u32::MAX))
     }

@@ -40,8 +40,9 @@ impl Admission {
     }
 
     /// Keep to `limits` from now on.
-    pub fn configure(&self, limits: &plan::UpstreamLimits) {
-        self.gate.configure(limits);
+    pub fn configure(self: &Arc<Self>, limits: &plan::UpstreamLimits) {
+        let woken = self.gate.configure(limits, clock::now());
+        self.tell(woken);
     }
 
     /// How it is at this moment.

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::{Gate, Place, Verdict, Woken};
@@ -85,7 +86,7 @@ pub struct Simulation {
     events: BinaryHeap<Reverse<(Moment, u64, Event)>>,
     number: u64,
     random: SplitMix64,
-    actions: Vec<fn(&mut Simulation)>,
+    actions: Vec<Rc<dyn Fn(&mut Simulation)>>,
 }
 
 impl Simulation {
@@ -107,13 +108,9 @@ impl Simulation {
         }
     }
 
-    pub fn mean_work(&self) -> f64 {
-        self.work.iter().map(|(mean, share)| mean * share).sum()
-    }
-
     /// Do something at `at` seconds.
-    pub fn at(&mut self, at: f64, action: fn(&mut Simulation)) {
-        self.actions.push(action);
+    pub fn at(&mut self, at: f64, action: impl Fn(&mut Simulation) + 'static) {
+        self.actions.push(Rc::new(action));
         self.schedule(
             Moment::default().after(Duration::from_secs_f64(at)),
             Event::Acts(self.actions.len() - 1),
@@ -159,7 +156,7 @@ impl Simulation {
                 Event::Arrives => self.arrive(),
                 Event::Ends { request, replica } => self.finish(request, replica),
                 Event::Tires(request) => self.tire(request),
-                Event::Acts(index) => self.actions[index](self),
+                Event::Acts(index) => self.actions[index].clone()(self),
             }
             self.most_inside = self.most_inside.max(self.gate.inside());
         }
@@ -274,6 +271,18 @@ impl Simulation {
             request.end == Some(end) && (from..until).contains(&at)
         };
         self.requests.iter().filter(within).collect()
+    }
+
+    /// Workers that were busy, on average, with what was served between two times.
+    pub fn work(&self, from: f64, until: f64) -> f64 {
+        let served = self.ended(End::Served, from, until);
+        served.iter().map(|request| request.work).sum::<f64>() / (until - from)
+    }
+
+    /// Let requests come again after they had stopped.
+    pub fn resume(&mut self, rate: f64) {
+        self.clients = Clients::Open(rate);
+        self.schedule(self.now, Event::Arrives);
     }
 
     /// A quantile of what those took that were served between two times.

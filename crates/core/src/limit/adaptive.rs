@@ -34,7 +34,7 @@ const DEEPEST: f64 = 0.1;
 const PART: f64 = 0.7;
 /// Answers that decide a trial.
 const DECISIVE: u64 = 200;
-/// A trial without enough answers by then decides nothing.
+/// A trial that has not enough answers so long after it settled decides nothing.
 const LONGEST_TRIAL: Duration = Duration::from_secs(3);
 /// Of the latency before, what a trial must fall to for another, deeper one to be worth it.
 const FELL: f64 = 0.85;
@@ -101,6 +101,8 @@ struct Trial {
     before: Flow,
     /// The limit that is tried to undercut; `None`: there is none yet.
     from: Option<f64>,
+    /// How long those take that are let in.
+    settling: Duration,
     /// What began before has ended by then.
     settled: Moment,
     ends: Moment,
@@ -247,14 +249,19 @@ impl Adaptive {
     }
 
     fn attempt(&self, limit: f64, from: Option<f64>, before: Flow, window: &Window) -> Trial {
-        let residence = f64::from(window.inside) / before.rate;
-        let settle = Duration::try_from_secs_f64(residence).unwrap_or(LONGEST_TRIAL);
+        let limit = limit.max(self.minimum);
+        let seconds = |requests: f64| {
+            Duration::try_from_secs_f64(requests / before.rate).unwrap_or(LONGEST_TRIAL)
+        };
+        let settling = seconds(limit).min(LONGEST_TRIAL);
+        let drained = seconds(f64::from(window.inside) - limit).min(LONGEST_TRIAL);
         Trial {
-            limit: limit.max(self.minimum),
+            limit,
             before,
             from,
-            settled: window.until.after(settle.min(LONGEST_TRIAL / 2)),
-            ends: window.until.after(LONGEST_TRIAL),
+            settling,
+            settled: window.until.after(drained + settling),
+            ends: window.until.after(drained + settling + LONGEST_TRIAL),
             seen: Seen::default(),
             again: false,
         }
@@ -262,6 +269,10 @@ impl Adaptive {
 
     /// A trial: what came of it?
     fn judge(&mut self, mut trial: Trial, window: &Window) -> Phase {
+        if f64::from(window.inside) > trial.limit + 1.0 {
+            // What was let in before is still there.
+            trial.settled = window.until.after(trial.settling);
+        }
         if window.since >= trial.settled {
             trial.seen.add(window);
         }

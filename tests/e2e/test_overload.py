@@ -1,4 +1,4 @@
-"""More requests than an upstream may have or can serve: they wait, in order of importance, or are told to come back."""
+"""More requests than an upstream may have or can serve: they wait, in order, or are told to come back."""
 
 import asyncio
 import threading
@@ -214,7 +214,7 @@ def test_only_trusted_proxies_name_a_priority(start: Callable[..., Gateway], ori
 
 
 @pytest.mark.parametrize(
-    "balance", ["round_robin", {"policy": "consistent_hash", "hash": {"path": True}, "load_bound": 100}]
+    "balance", ["round_robin", {"policy": "ring_hash", "hash": {"path": True}, "load_bound": 100}]
 )
 def test_an_endpoint_at_its_limit_leaves_requests_to_the_others(
     start: Callable[..., Gateway], balance: Any
@@ -263,7 +263,9 @@ def test_lasting_overload_is_shed_and_the_upstream_stays_busy(
 
     with ThreadPoolExecutor(60) as pool:
         clients = [pool.submit(client) for _ in range(60)]
-        eventually(lambda: statuses.count(503) > 200 and statuses.count(200) > 100, "both kinds of answers", 30)
+        eventually(
+            lambda: statuses.count(503) > 200 and statuses.count(200) > 100, "both kinds of answers", 30
+        )
         enough.set()
         for each in clients:
             each.result()

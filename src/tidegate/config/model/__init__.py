@@ -16,6 +16,7 @@ from tidegate.config.model.listener import (
     ListenerTls,
 )
 from tidegate.config.model.log import AccessLog, Log
+from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
 from tidegate.config.model.route import (
     FieldMatch,
@@ -81,9 +82,12 @@ __all__ = [
     "RouteLimits",
     "RouteMatch",
     "RoutePriority",
+    "SlowStart",
     "Split",
+    "Sticky",
     "Upstream",
     "UpstreamLimits",
     "UpstreamTimeouts",
     "UpstreamTls",
+    "ZoneAware",
 ]

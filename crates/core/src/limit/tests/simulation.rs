@@ -72,6 +72,8 @@ impl Request {
     }
 }
 
+type Action = Rc<dyn Fn(&mut Simulation)>;
+
 pub struct Simulation {
     pub replicas: Vec<Replica>,
     pub gate: Gate<usize>,
@@ -86,7 +88,7 @@ pub struct Simulation {
     events: BinaryHeap<Reverse<(Moment, u64, Event)>>,
     number: u64,
     random: SplitMix64,
-    actions: Vec<Rc<dyn Fn(&mut Simulation)>>,
+    actions: Vec<Action>,
 }
 
 impl Simulation {

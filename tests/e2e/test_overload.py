@@ -29,7 +29,7 @@ class Held:
         self.inside += 1
         self.most = max(self.most, self.inside)
         exchange.origin.changed()
-        while not self._released.acquire(blocking=False):
+        while not self._released.acquire(blocking=False):  # noqa: ASYNC110 - by another thread
             await asyncio.sleep(0.002)
         self.inside -= 1
         await exchange.respond(200, body=b"done")

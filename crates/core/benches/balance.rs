@@ -60,6 +60,7 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
                 "max_ejection": 60_000, "max_ejected": 50.0, "interval": 1_000,
             },
         },
+        "limits": tidegate_core::plan::UpstreamLimits::unlimited(),
     });
     match serde_json::from_value(plan) {
         Ok(upstream) => upstream,
@@ -70,7 +71,7 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
 /// One pick for a random key.
 fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
     let hash = Some(random.next());
-    balancer.pick(black_box(&mut Pick { hash, ..Pick::new(Moment(2), random) }))
+    balancer.pick(black_box(&mut Pick { hash, ..Pick::new(Moment(2), random) })).ok()
 }
 
 /// A balancer of endpoints that have answered before, which has placed four requests an endpoint, all of
@@ -130,7 +131,7 @@ fn narrow(criterion: &mut Criterion) {
         criterion.bench_function(&format!("narrow/by a sticky cookie/{size}"), |bencher| {
             bencher.iter(|| {
                 let sticky = sticky.endpoint(black_box(value));
-                balancer.pick(&mut Pick { sticky, ..Pick::new(Moment(1), &mut random) })
+                balancer.pick(&mut Pick { sticky, ..Pick::new(Moment(1), &mut random) }).ok()
             });
         });
     }

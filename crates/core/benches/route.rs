@@ -20,6 +20,7 @@ fn route(number: usize, host: &str, path: &Value) -> Route {
         "name": format!("route-{number}"), "listeners": [], "upstream": "app",
         "match": {"hosts": [host], "path": path, "methods": [], "headers": [], "query": [], "cookies": []},
         "request_headers": edits, "response_headers": edits, "retry": {"attempts": 1}, "limits": {},
+        "priority": {"level": "normal", "from_anyone": false}, "subset": {},
     }))
     .unwrap()
 }

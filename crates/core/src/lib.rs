@@ -8,6 +8,7 @@
 pub mod balance;
 pub mod failure;
 pub mod health;
+pub mod limit;
 pub mod load;
 pub mod plan;
 pub mod rewrite;

@@ -166,9 +166,14 @@ impl Forwarding<'_> {
             body = mirror::send(&client.worker, upstream, &head, body);
         }
 
+        // Admit
+        let upstream = &self.snapshot.upstreams[self.to.upstream];
+        let class = self.route.priority.of(&head.headers, client.peer.trusted);
+        record.admitted(upstream.admit(&client.worker, class).await?);
+
         // Send
         let dispatch = Dispatch {
-            upstream: &self.snapshot.upstreams[self.to.upstream],
+            upstream,
             subset: self.to.subset,
             attempts: self.route.attempts,
             per_try_timeout: self.route.per_try_timeout,
@@ -176,7 +181,10 @@ impl Forwarding<'_> {
             interim,
             client: address,
         };
-        send::send(&client.worker, &dispatch, &head, body, Some(record)).await
+        let response =
+            send::send(&client.worker, &dispatch, &head, body, Some(&mut *record)).await?;
+        record.served(response.status());
+        Ok(response)
     }
 
     fn rewrite(&self, head: &mut request::Parts) -> Result<(), Failure> {

@@ -107,6 +107,15 @@ fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
     }
 }
 
+/// Why no endpoint was picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unpicked {
+    /// There is none that takes requests.
+    NoEndpoint,
+    /// All have as many requests as they may have.
+    AllBusy,
+}
+
 /// What a balancer depends on besides its upstream.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings<'a> {
@@ -122,6 +131,8 @@ pub struct Surroundings<'a> {
 #[derive(Debug)]
 pub struct Balancer {
     endpoints: Endpoints,
+    /// Requests that one endpoint may have.
+    limit: u32,
     narrowing: Narrowing,
     outlook: ArcSwap<Outlook>,
     sticky: Option<Sticky>,
@@ -145,7 +156,8 @@ impl Balancer {
         let outlook = ArcSwap::from_pointee(narrowing.outlook(&endpoints, Moment::default()));
         let sticky = upstream.balance.sticky.as_ref();
         let sticky = sticky.map(|plan| Sticky::new(plan, upstream, around.secret));
-        Self { endpoints, narrowing, outlook, sticky }
+        let limit = upstream.limits.endpoint_requests.unwrap_or(u32::MAX);
+        Self { endpoints, limit, narrowing, outlook, sticky }
     }
 
     /// The endpoints; [`pick`](Self::pick) answers with an index into them.
@@ -158,40 +170,64 @@ impl Balancer {
         self.sticky.as_ref()
     }
 
-    /// The endpoint that a request is to be sent to; `None` if there is none that takes requests.
+    /// The endpoint that a request is to be sent to.
     ///
     /// Resting, ejected and unhealthy endpoints are picked only if there are too few others (panic
-    /// mode); those that are not in service or have weight 0 never.
-    pub fn pick(&self, pick: &mut Pick<'_>) -> Option<usize> {
+    /// mode); those that are not in service, have weight 0 or have all the requests they may have never.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn pick(&self, pick: &mut Pick<'_>) -> Result<usize, Unpicked> {
         let outlook = self.outlook(pick.now);
         let outlets = outlook.of(pick.subset);
         if let Some(named) = pick.sticky
             && let Some(outlet) = outlets.holding(named)
             && !pick.tried.contains(&named)
+            && self.endpoints[named].load.in_flight() < self.limit
             && (!outlet.view.has_trials() || self.endpoints[named].health.admit(pick.now))
         {
-            return Some(named);
+            return Ok(named);
         }
         if !pick.tried.is_empty() && outlets.avoids_all(pick.tried) {
             pick.tried = &[];
         }
         let mut avoid: SmallVec<[usize; 4]> = SmallVec::from_slice(pick.tried);
         loop {
-            let outlet = outlets.draw(pick, &avoid)?;
-            let view = &outlet.view;
-            let from = Candidates { endpoints: &self.endpoints, view, avoid: &avoid };
-            let chosen = outlet.policy.choose(&from, pick);
+            let outlet = outlets.draw(pick, &avoid).ok_or(Unpicked::NoEndpoint)?;
+            let (view, limit) = (&outlet.view, self.limit);
+            let from = Candidates { endpoints: &self.endpoints, view, avoid: &avoid, limit };
+            let mut chosen = outlet.policy.choose(&from, pick);
+            if from.is_full(chosen) {
+                let Some(free) = from.any(pick.random) else {
+                    // All of these are; others may not be.
+                    avoid.extend(view.members().iter().map(|&member| member as usize));
+                    if outlets.avoids_all(&avoid) {
+                        return Err(Unpicked::AllBusy);
+                    }
+                    continue;
+                };
+                chosen = free;
+            }
             if !view.has_trials()
                 || self.endpoints[chosen].health.admit(pick.now)
                 || view.is_panic()
             {
-                return Some(chosen);
+                return Ok(chosen);
             }
             // Its rest is over, and another request was quicker to try it.
             avoid.push(chosen);
             if outlets.avoids_all(&avoid) {
-                return Some(chosen);
+                return Ok(chosen);
             }
+        }
+    }
+
+    /// Requests that the endpoints together may have at `now`; where there are none, nobody need wait to be
+    /// told.
+    pub fn room(&self, now: Moment) -> u32 {
+        match self.outlook(now).of(None).members() {
+            0 => u32::MAX,
+            members => self.limit.saturating_mul(members as u32),
         }
     }
 

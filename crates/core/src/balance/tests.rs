@@ -84,6 +84,7 @@ pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u
             health.panic_threshold = 0.0;
             health
         },
+        limits: crate::plan::UpstreamLimits::unlimited(),
     }
 }
 
@@ -107,7 +108,7 @@ impl Caller {
     }
 
     fn pick_keyed(&mut self, from: &Balancer, hash: Option<u64>, tried: &[usize]) -> Option<usize> {
-        from.pick(&mut Pick { hash, tried, ..Pick::new(self.now, &mut self.random) })
+        from.pick(&mut Pick { hash, tried, ..Pick::new(self.now, &mut self.random) }).ok()
     }
 
     fn pick(&mut self, from: &Balancer) -> Option<usize> {
@@ -468,4 +469,60 @@ proptest! {
         let picked: Vec<_> = (0..100).map(|_| caller.pick(&balancer).unwrap()).collect();
         prop_assert_eq!(picked, smooth_sequence(&weights, 100));
     }
+}
+
+/// A balancer of `weights` whose endpoints may have `limit` requests each.
+fn limited(policy: BalancePolicy, choices: Option<u32>, weights: &[u32], limit: u32) -> Balancer {
+    let mut upstream = upstream(policy, choices, weights);
+    upstream.limits.endpoint_requests = Some(limit);
+    balancer(&upstream)
+}
+
+#[test]
+fn an_endpoint_never_gets_more_requests_than_it_may_have() {
+    for (policy, choices) in POLICIES {
+        let balancer = limited(policy, choices, &[5, 1, 1], 4);
+        let mut random = SplitMix64::new(3);
+        for _ in 0..12 {
+            let picked = balancer.pick(&mut Pick {
+                now: NOW,
+                random: &mut random,
+                hash: Some(9),
+                subset: None,
+                sticky: None,
+                tried: &[],
+            });
+            balancer.endpoints()[picked.unwrap()].load.begin();
+        }
+        let loads: Vec<_> = balancer.endpoints().iter().map(|e| e.load.in_flight()).collect();
+        assert_eq!(loads, [4, 4, 4], "{policy:?}");
+        let picked = balancer.pick(&mut Pick {
+            now: NOW,
+            random: &mut random,
+            hash: Some(9),
+            subset: None,
+            sticky: None,
+            tried: &[],
+        });
+        assert_eq!(picked, Err(Unpicked::AllBusy), "{policy:?}");
+        balancer.endpoints()[1].load.finish(Outcome::Answered, std::time::Duration::ZERO, NOW);
+        let picked = balancer.pick(&mut Pick {
+            now: NOW,
+            random: &mut random,
+            hash: Some(9),
+            subset: None,
+            sticky: None,
+            tried: &[],
+        });
+        assert_eq!(picked, Ok(1), "{policy:?}");
+    }
+}
+
+#[test]
+fn the_room_is_that_of_the_endpoints_that_may_be_picked() {
+    let balancer = limited(BalancePolicy::LeastRequest, None, &[1, 1, 0], 4);
+    assert_eq!(balancer.room(NOW), 8);
+    drain(&balancer, 0);
+    assert_eq!(balancer.room(NOW), 4);
+    assert_eq!(of(BalancePolicy::LeastRequest, &[1]).room(NOW), u32::MAX);
 }

@@ -125,12 +125,27 @@ pub(super) struct Candidates<'a> {
     pub(super) view: &'a Arc<View>,
     /// Endpoints that this request must not go to; at least one member is left.
     pub(super) avoid: &'a [usize],
+    /// Requests that an endpoint may have.
+    pub(super) limit: u32,
 }
 
 impl Candidates<'_> {
     /// Whether `endpoint` may be chosen.
     pub(super) fn allow(&self, endpoint: usize) -> bool {
-        self.view.has(endpoint) && !self.avoid.contains(&endpoint)
+        self.view.has(endpoint) && !self.avoid.contains(&endpoint) && !self.is_full(endpoint)
+    }
+
+    /// Whether `endpoint` has all the requests it may have.
+    pub(super) fn is_full(&self, endpoint: usize) -> bool {
+        self.endpoints[endpoint].load.in_flight() >= self.limit
+    }
+
+    /// An allowed member, if there is one: the next from a random place on.
+    pub(super) fn any(&self, random: &mut SplitMix64) -> Option<usize> {
+        let members = self.view.members();
+        let (before, after) = members.split_at(random.below(members.len() as u64) as usize);
+        let mut rotated = after.iter().chain(before).map(|&member| member as usize);
+        rotated.find(|&member| self.allow(member))
     }
 
     /// Requests in flight that the members share.
@@ -153,16 +168,16 @@ impl Candidates<'_> {
         random: &mut SplitMix64,
         mut draw: impl FnMut(&mut SplitMix64) -> usize,
     ) -> usize {
-        for _ in 0..=self.avoid.len() {
-            let drawn = draw(random);
+        let mut drawn = draw(random);
+        for _ in 0..self.avoid.len() {
             if !self.avoid.contains(&drawn) {
-                return drawn;
+                break;
             }
+            drawn = draw(random);
         }
-        let members = self.view.members();
-        let start = random.below(members.len() as u64) as usize;
-        let (before, after) = members.split_at(start);
-        let mut rotated = after.iter().chain(before).map(|&member| member as usize);
-        rotated.find(|&member| self.allow(member)).unwrap_or(members[start] as usize)
+        match self.avoid.contains(&drawn) {
+            true => self.any(random).unwrap_or(drawn),
+            false => drawn,
+        }
     }
 }

@@ -8,6 +8,7 @@
 
 mod health;
 mod issue;
+mod limits;
 mod listener;
 mod narrow;
 mod route;
@@ -19,6 +20,7 @@ pub use health::{
     StatusRange, SuccessRateOutlier,
 };
 pub use issue::Issue;
+pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
     ListenerTimeouts, ListenerTls, TlsVersion,
@@ -26,7 +28,7 @@ pub use listener::{
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
 pub use route::{
     FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Retry, Rewrite,
-    Route, RouteLimits, RouteMatch, Split,
+    Route, RouteLimits, RouteMatch, RoutePriority, Split,
 };
 pub use unit::{Millis, Size};
 pub use upstream::{

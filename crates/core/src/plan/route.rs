@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, Millis, Size};
+use super::{Labels, Millis, Priority, Size};
 
 /// What is done with the requests that match.
 ///
@@ -44,6 +44,8 @@ pub struct Route {
     pub retry: Retry,
     /// What a request may cost.
     pub limits: RouteLimits,
+    /// How important its requests are where the upstream cannot serve all.
+    pub priority: RoutePriority,
 }
 
 /// Which requests a route takes: all given conditions must hold.
@@ -198,4 +200,16 @@ pub struct Retry {
 pub struct RouteLimits {
     /// Bytes of a request's body; absent: no bound.
     pub body: Option<Size>,
+}
+
+/// How important a route's requests are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoutePriority {
+    /// The level of requests that do not name one.
+    pub level: Priority,
+    /// Name of a header field that names the level; absent: none is asked.
+    pub header: Option<String>,
+    /// Whether the field is believed whoever sends it, and not only trusted proxies.
+    pub from_anyone: bool,
 }

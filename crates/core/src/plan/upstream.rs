@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Health, Labels, Millis, SlowStart, Sticky, SubsetFallback, ZoneAware};
+use super::{Health, Labels, Millis, SlowStart, Sticky, SubsetFallback, UpstreamLimits, ZoneAware};
 
 /// A group of endpoints that serve the same thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,8 @@ pub struct Upstream {
     pub timeouts: UpstreamTimeouts,
     /// How it is found out which endpoints are well.
     pub health: Health,
+    /// What it is given at a time.
+    pub limits: UpstreamLimits,
 }
 
 /// How an endpoint is picked.

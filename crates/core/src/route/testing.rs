@@ -18,6 +18,7 @@ pub(crate) fn route(options: Value) -> Route {
         "request_headers": {"set": {}, "add": {}, "remove": []},
         "response_headers": {"set": {}, "add": {}, "remove": []},
         "retry": {"attempts": 1}, "limits": {},
+        "priority": {"level": "normal", "from_anyone": false}, "subset": {},
     });
     for (option, value) in options.as_object().unwrap() {
         match (option.as_str(), value) {

@@ -163,7 +163,8 @@ impl Engine {
             .collect();
         let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
         let state = |upstream: &str, address: &str| members.get(&(upstream, address)).copied();
-        self.shared.metrics.render(state, dropped)
+        let upstream = |name: &str| upstreams.get(name).map(|upstream| upstream.admission.state());
+        self.shared.metrics.render(state, upstream, dropped)
     }
 
     /// Listeners, upstreams and endpoints as they are now.

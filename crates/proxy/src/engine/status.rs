@@ -45,6 +45,10 @@ pub struct UpstreamStatus {
     pub policy: BalancePolicy,
     /// Requests in flight over all endpoints.
     pub in_flight: u64,
+    /// How many may be; absent: as many as come.
+    pub limit: Option<u32>,
+    /// Requests that wait for their turn.
+    pub queued: u32,
     /// Its endpoints.
     pub endpoints: Vec<EndpointStatus>,
 }
@@ -158,10 +162,13 @@ fn listener_status(listener: &Listener) -> ListenerStatus {
 }
 
 fn upstream_status(upstream: &Upstream) -> UpstreamStatus {
+    let admission = upstream.admission.state();
     UpstreamStatus {
         name: upstream.plan.name.clone(),
         policy: upstream.plan.balance.policy,
         in_flight: upstream.balancer.endpoints().total().in_flight(),
+        limit: admission.limit,
+        queued: admission.queued,
         endpoints: (0..upstream.members.len()).map(|at| endpoint_status(upstream, at)).collect(),
     }
 }

@@ -31,7 +31,7 @@ pub async fn open_uncounted(
     member: &Arc<Member>,
     address: &Address,
 ) -> Result<Opened, Failure> {
-    let slot = ConnectionSlot::take(member, None)?;
+    let slot = ConnectionSlot::force(upstream, member)?;
     let (io, version) = Box::pin(connect(upstream, member, address)).await?;
     Ok(Opened { io, version, slot })
 }
@@ -43,7 +43,7 @@ pub async fn open(
     member: &Arc<Member>,
     worker: usize,
 ) -> Result<Opened, Failure> {
-    let slot = ConnectionSlot::take(member, upstream.plan.pool.max_connections)?;
+    let slot = ConnectionSlot::take(upstream, member)?;
     member.metrics.connecting(worker);
     let opened = Box::pin(connect(upstream, member, &member.address)).await;
     if opened.is_err() {

@@ -1,6 +1,7 @@
 //! Upstreams as the workers use them.
 
 mod address;
+pub mod admission;
 pub mod connect;
 pub mod flight;
 pub mod health;
@@ -19,6 +20,8 @@ use tidegate_core::health::check as check_health;
 use tidegate_core::plan::{self, Issue, Labels};
 
 pub use address::Address;
+
+use self::admission::Admission;
 
 use crate::clock;
 use crate::secret;
@@ -40,6 +43,8 @@ pub struct Upstream {
     pub metrics: Arc<UpstreamMetrics>,
     /// How the endpoints are checked, if they are.
     pub check: Option<health::Check>,
+    /// What it is given at a time.
+    pub admission: Arc<Admission>,
     tls: Option<Arc<ClientTls>>,
 }
 
@@ -153,6 +158,10 @@ impl Upstream {
                 members,
                 metrics: group,
                 check: health::Check::build(&plan.health),
+                admission: before.map_or_else(
+                    || Admission::new(&plan.limits),
+                    |before| before.admission.clone(),
+                ),
                 tls,
             })
         } else {
@@ -160,8 +169,10 @@ impl Upstream {
         }
     }
 
-    /// Put weights, duties and health settings into force; called when the configuration is committed.
+    /// Put weights, duties, limits and health settings into force; called when the configuration is
+    /// committed.
     pub fn apply(&self) {
+        self.admission.configure(&self.plan.limits);
         for (index, transition) in self.balancer.endpoints().apply(&self.plan, clock::now()) {
             health::tell(&self.members[index], Some(transition));
         }

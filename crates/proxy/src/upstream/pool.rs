@@ -10,7 +10,8 @@ use tidegate_core::plan;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::Member;
+use super::admission::Admission;
+use super::{Member, Upstream};
 use crate::http::h1::client::Connection;
 use crate::http::h2::client::Session;
 
@@ -131,22 +132,47 @@ impl Pool {
     }
 }
 
-/// One of the connections that an endpoint may have; given back when dropped.
+/// One of the connections that an endpoint and its upstream may have; given back when dropped.
 #[derive(Debug)]
-pub struct ConnectionSlot(Arc<Member>);
+pub struct ConnectionSlot {
+    member: Arc<Member>,
+    admission: Arc<Admission>,
+}
 
 impl ConnectionSlot {
-    /// Take one, if the endpoint has not all it may have.
-    pub fn take(member: &Arc<Member>, limit: Option<u32>) -> Result<Self, Failure> {
-        match member.endpoint.load.open_connection(limit) {
-            true => Ok(Self(member.clone())),
-            false => Err(Failure::ConnectionLimit),
+    /// Take one, if neither the endpoint nor the upstream has all it may have.
+    pub fn take(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
+        let plan = &upstream.plan;
+        Self::within(upstream, member, plan.pool.max_connections, plan.limits.connections)
+            .ok_or(Failure::ConnectionLimit)
+    }
+
+    /// Take one whatever the limits are.
+    pub fn force(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
+        Self::within(upstream, member, None, None).ok_or(Failure::ConnectionLimit)
+    }
+
+    fn within(
+        upstream: &Upstream,
+        member: &Arc<Member>,
+        of_member: Option<u32>,
+        of_upstream: Option<u32>,
+    ) -> Option<Self> {
+        let (admission, load) = (&upstream.admission, &member.endpoint.load);
+        if !load.open_connection(of_member) {
+            return None;
         }
+        if !admission.connections.take(of_upstream.unwrap_or(u32::MAX)) {
+            load.close_connection();
+            return None;
+        }
+        Some(Self { member: member.clone(), admission: admission.clone() })
     }
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.0.endpoint.load.close_connection();
+        self.member.endpoint.load.close_connection();
+        self.admission.connections.release();
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::header::{COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
 use smallvec::SmallVec;
-use tidegate_core::balance::{Pick, hash_key};
+use tidegate_core::balance::{Pick, Unpicked, hash_key};
 use tidegate_core::failure::{Failure, Retryable};
 use tidegate_core::plan::{HashKey, HttpVersion, UpstreamProtocol};
 use tokio::time::Instant;
@@ -68,6 +68,7 @@ pub async fn send(
         upstream.plan.balance.hash.as_ref().and_then(|key| hash_of(key, head, dispatch.client));
     let session = Session::of(upstream, &head.headers);
     let mut tried: SmallVec<[usize; 4]> = SmallVec::new();
+    let mut _retry = None;
     loop {
         let now = Instant::now();
         let picked = upstream.balancer.pick(&mut Pick {
@@ -78,7 +79,10 @@ pub async fn send(
             sticky: session.endpoint,
             tried: &tried,
         });
-        let index = picked.ok_or(Failure::NoEndpoint)?;
+        let index = picked.map_err(|unpicked| match unpicked {
+            Unpicked::NoEndpoint => Failure::NoEndpoint,
+            Unpicked::AllBusy => Failure::RequestLimit,
+        })?;
         let member = &upstream.members[index];
         if let Some(record) = &mut record {
             record.tried(upstream, member);
@@ -104,8 +108,10 @@ pub async fn send(
                 Retryable::IfIdempotent => head.method.is_idempotent(),
                 Retryable::Never => false,
             };
+        let may_help = may_help && (tried.len() as u32) < dispatch.attempts;
         match unanswered.body {
-            Some(untouched) if may_help && (tried.len() as u32) < dispatch.attempts => {
+            Some(untouched) if may_help && let Some(permit) = upstream.admit_retry() => {
+                _retry = Some(permit);
                 upstream.metrics.retried(worker.index);
                 body = untouched;
             }
@@ -127,13 +133,15 @@ async fn attempt(
     let mut reuse = true;
     let careful = !head.method.is_idempotent();
     loop {
+        // From here on it counts, so that others see it while it waits for a connection.
+        let mut flight = Flight::begin(member.clone(), now);
         let link = match obtain(worker, dispatch.upstream, &pool, reuse, careful, now).await {
             Ok(link) => link,
             Err(failure) => {
+                flight.failed(failure);
                 return Err(Unanswered { failure, body: Some(body), refused: false });
             }
         };
-        let flight = Flight::begin(member.clone(), now);
         let answered = match link {
             Link::H1(connection) => {
                 over_h1(connection, pool.clone(), flight, dispatch, head, body).await

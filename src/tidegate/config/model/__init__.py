@@ -16,6 +16,7 @@ from tidegate.config.model.health import (
     Outlier,
     SuccessRateOutlier,
 )
+from tidegate.config.model.limits import AdaptiveLimit, Queueing, RoutePriority, UpstreamLimits
 from tidegate.config.model.listener import (
     Certificate,
     ClientAuth,
@@ -55,6 +56,7 @@ from tidegate.config.model.upstream import (
 __all__ = [
     "CONTROL_PLANE_ONLY",
     "AccessLog",
+    "AdaptiveLimit",
     "Admin",
     "AdminTls",
     "Balance",
@@ -81,6 +83,7 @@ __all__ = [
     "Outlier",
     "PathMatch",
     "Pool",
+    "Queueing",
     "Redirect",
     "RegexRewrite",
     "Respond",
@@ -89,11 +92,13 @@ __all__ = [
     "Route",
     "RouteLimits",
     "RouteMatch",
+    "RoutePriority",
     "SlowStart",
     "Split",
     "Sticky",
     "SuccessRateOutlier",
     "Upstream",
+    "UpstreamLimits",
     "UpstreamTimeouts",
     "UpstreamTls",
     "ZoneAware",

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.file import PemPath
 from tidegate.config.model.health import Health
+from tidegate.config.model.limits import UpstreamLimits
 from tidegate.config.model.narrow import Labels, SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name
@@ -228,3 +229,5 @@ class Upstream(Options):
     """How long an endpoint may take."""
     health: Health = Health()
     """How it is found out which endpoints are well."""
+    limits: UpstreamLimits = UpstreamLimits()
+    """What it is given at a time."""

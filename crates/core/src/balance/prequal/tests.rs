@@ -55,7 +55,7 @@ fn who_finds_the_pool_taken_picks_by_requests_in_flight() {
     let _taken = prequal.pool.lock();
     let outlook = balancer.outlook(NOW);
     let view = &outlook.of(None).holding(0).unwrap().view;
-    let from = Candidates { endpoints: balancer.endpoints(), view, avoid: &[] };
+    let from = Candidates { endpoints: balancer.endpoints(), view, avoid: &[], limit: u32::MAX };
     let mut random = SplitMix64::new(3);
     for _ in 0..100 {
         let mut pick = Pick {

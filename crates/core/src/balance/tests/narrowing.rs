@@ -54,7 +54,7 @@ impl Caller {
 
     fn pick_sticky(&mut self, from: &Balancer, named: usize, tried: &[usize]) -> Option<usize> {
         let sticky = Some(named);
-        from.pick(&mut Pick { sticky, tried, ..Pick::new(self.now, &mut self.random) })
+        from.pick(&mut Pick { sticky, tried, ..Pick::new(self.now, &mut self.random) }).ok()
     }
 }
 
@@ -194,7 +194,7 @@ fn a_subset_without_available_endpoints_falls_back_or_not() {
         rest(&balancer, 1);
         let mut random = SplitMix64::new(1);
         let mut pick = |subset| {
-            balancer.pick(&mut Pick { subset: Some(subset), ..Pick::new(NOW, &mut random) })
+            balancer.pick(&mut Pick { subset: Some(subset), ..Pick::new(NOW, &mut random) }).ok()
         };
         let expected = match fallback {
             SubsetFallback::Any => (Some(0), Some(0)),
@@ -344,8 +344,8 @@ proptest! {
                         now: NOW, random: &mut random, hash, subset, sticky, tried: &tried,
                     });
                     let all: Vec<usize> = (0..endpoints.len()).filter(may).collect();
-                    prop_assert_eq!(picked.is_some(), !all.is_empty());
-                    let Some(picked) = picked else { continue };
+                    prop_assert_eq!(picked.is_ok(), !all.is_empty());
+                    let Ok(picked) = picked else { continue };
                     prop_assert!(may(&picked), "{:?}", policy);
                     let left = all.iter().any(|index| !tried.contains(index));
                     prop_assert!(!left || !tried.contains(&picked), "{:?}", policy);

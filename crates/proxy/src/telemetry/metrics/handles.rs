@@ -5,6 +5,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tidegate_core::failure::Failure;
 use tidegate_core::health::State;
+use tidegate_core::plan::Priority;
 use tokio::runtime::RuntimeMetrics;
 
 use super::histogram::{Histogram, HistogramTotal};
@@ -109,7 +110,14 @@ pub(super) struct CheckCounts {
 pub(super) struct UpstreamTraffic {
     pub(super) response_head: Histogram,
     pub(super) retries: Counter,
+    pub(super) queue_wait: Histogram,
+    /// By class and by reason.
+    pub(super) shed: [[Counter; SHED.len()]; Priority::ALL.len()],
 }
+
+/// Why a request was turned away that waited, or would have had to.
+pub(super) const SHED: [Failure; 3] =
+    [Failure::Overloaded, Failure::QueueFull, Failure::QueueTimeout];
 
 impl UpstreamMetrics {
     pub(super) fn new(workers: usize) -> Self {
@@ -145,9 +153,22 @@ impl UpstreamMetrics {
         self.traffic.of(worker).retries.add(1);
     }
 
-    pub(super) fn response_heads(&self) -> HistogramTotal {
+    /// Counts the wait for admission of a request that was not let in at once, and how it failed.
+    pub fn queued(&self, worker: usize, took: Duration, class: Priority, failed: Option<Failure>) {
+        let traffic = self.traffic.of(worker);
+        traffic.queue_wait.observe(took);
+        if let Some(reason) = SHED.iter().position(|reason| Some(*reason) == failed) {
+            traffic.shed[class as usize][reason].add(1);
+        }
+    }
+
+    /// Adds one of the histograms up.
+    pub(super) fn total(
+        &self,
+        histogram: impl Fn(&UpstreamTraffic) -> &Histogram,
+    ) -> HistogramTotal {
         let mut total = HistogramTotal::default();
-        self.traffic.used().for_each(|part| total.add(&part.response_head));
+        self.traffic.used().for_each(|part| total.add(histogram(part)));
         total
     }
 }
@@ -184,6 +205,17 @@ impl EndpointMetrics {
     pub fn connect_failed(&self, worker: usize) {
         self.traffic.of(worker).connect_failures.add(1);
     }
+}
+
+/// How an upstream is at this moment; read from its admission when somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamState {
+    /// Requests admitted and not finished, over all workers.
+    pub in_flight: u32,
+    /// How many may be; `None`: as many as come.
+    pub limit: Option<u32>,
+    /// Requests that wait.
+    pub queued: u32,
 }
 
 /// How an endpoint is at this moment; read from the balancer's own state when somebody asks.

@@ -2,7 +2,7 @@
 
 import typer
 
-from tidegate.cli import check, demo, exits, reload, route, routes, run, schema, status, version
+from tidegate.cli import check, demo, exits, reload, route, routes, run, schema, sim, status, version
 
 app = typer.Typer(
     name="tidegate",
@@ -14,6 +14,7 @@ app = typer.Typer(
 )
 for command in (run, check, demo, status, routes, route, reload, schema, version):
     app.command(command.NAME)(command.command)
+app.add_typer(sim.app, name=sim.NAME)
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def arrivals(trace: Trace) -> list[Arrival]:
     read = {"azure_llm": _azure_llm, "mooncake": _mooncake}[trace.format]
     try:
         requests = sorted(read(trace.file))
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ValueError(f"{trace.file} is not a trace of the format {trace.format}: {error}") from None
     if not requests:
         raise ValueError(f"{trace.file} has no requests")

@@ -14,12 +14,15 @@ use tidegate_core::time::Moment;
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-const POLICIES: [(&str, &str, Option<u32>); 5] = [
+const POLICIES: [(&str, &str, Option<u32>); 8] = [
     ("round robin", "round_robin", None),
     ("random", "random", None),
     ("least request of 2", "least_request", Some(2)),
     ("least request of all", "least_request", None),
     ("consistent hash", "consistent_hash", None),
+    ("peak EWMA of 2", "peak_ewma", Some(2)),
+    ("prequal", "prequal", None),
+    ("C3 of 2", "c3", Some(2)),
 ];
 
 /// An upstream of `size` endpoints of the weights 1, 2 and 3.
@@ -32,7 +35,13 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
         .collect();
     let plan = serde_json::json!({
         "name": "app",
-        "balance": {"policy": policy, "choices": choices, "load_bound": 1.25},
+        "balance": {
+            "policy": policy, "choices": choices, "decay": 10_000, "clients": 1, "load_bound": 1.25,
+            "forward_reports": false,
+            "prequal": {
+                "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6,
+            },
+        },
         "endpoints": endpoints,
         "protocol": "http1",
         "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},

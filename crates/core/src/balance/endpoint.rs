@@ -74,7 +74,10 @@ impl Endpoints {
             .collect();
         let added = |endpoint: &plan::Endpoint| Endpoint {
             address: endpoint.address.clone(),
-            load: CachePadded::new(Load::new(Arc::clone(&total))),
+            load: CachePadded::new(Load::new(
+                Arc::clone(&total),
+                upstream.balance.decay.duration(),
+            )),
             health: Health::new(&upstream.health, now, Arc::clone(&changes)),
             weight: AtomicU32::new(endpoint.weight),
             drain: AtomicBool::new(endpoint.drain),
@@ -91,12 +94,13 @@ impl Endpoints {
         Self { members, total, changes }
     }
 
-    /// Put the weights, drains and health settings of `upstream`, which these endpoints were made
+    /// Put the weights, drains, health and load settings of `upstream`, which these endpoints were made
     /// from, into force.
     pub fn apply(&self, upstream: &plan::Upstream, now: Moment) {
         for (endpoint, plan) in self.iter().zip(&upstream.endpoints) {
             endpoint.set(plan.weight, plan.drain);
             endpoint.health.configure(&upstream.health, now);
+            endpoint.load.configure(upstream.balance.decay.duration());
         }
     }
 

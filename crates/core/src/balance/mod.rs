@@ -5,14 +5,19 @@
 //! policy choose. A new policy costs its own file, a variant of
 //! [`plan::BalancePolicy`] and a line in `policy`.
 
+mod c3;
 mod check;
 mod consistent_hash;
 mod endpoint;
+mod least_cost;
 mod least_request;
+mod peak_ewma;
+mod prequal;
 mod random;
 mod ring;
 mod round_robin;
 mod splitmix;
+mod strength;
 mod view;
 
 use std::sync::Arc;
@@ -25,6 +30,7 @@ pub use check::check;
 pub use endpoint::{Endpoint, Endpoints};
 pub use splitmix::SplitMix64;
 
+use self::least_cost::LeastCost;
 use self::view::{Candidates, View};
 use crate::plan::{self, BalancePolicy};
 use crate::time::Moment;
@@ -59,7 +65,14 @@ fn policy(upstream: &plan::Upstream) -> Box<dyn Policy> {
     match balance.policy {
         BalancePolicy::RoundRobin => Box::new(round_robin::RoundRobin::default()),
         BalancePolicy::Random => Box::new(random::Random),
-        BalancePolicy::LeastRequest => Box::new(least_request::LeastRequest::new(balance.choices)),
+        BalancePolicy::LeastRequest => {
+            Box::new(LeastCost::new(least_request::LeastRequest, balance.choices))
+        }
+        BalancePolicy::PeakEwma => Box::new(LeastCost::new(peak_ewma::PeakEwma, balance.choices)),
+        BalancePolicy::Prequal => Box::new(prequal::Prequal::new(&balance.prequal)),
+        BalancePolicy::C3 => {
+            Box::new(LeastCost::new(c3::C3 { clients: balance.clients }, balance.choices))
+        }
         BalancePolicy::ConsistentHash => {
             Box::new(consistent_hash::ConsistentHash::new(&upstream.endpoints, balance.load_bound))
         }
@@ -127,5 +140,7 @@ impl Balancer {
     }
 }
 
+#[cfg(test)]
+mod load_tests;
 #[cfg(test)]
 mod tests;

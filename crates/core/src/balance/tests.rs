@@ -7,21 +7,25 @@ use crate::health::State;
 use crate::load::Outcome;
 use crate::plan::{
     Balance, Endpoint as PlanEndpoint, HashKey, Health, HealthHttp, Millis, PassiveHealth, Pool,
-    Upstream, UpstreamProtocol, UpstreamTimeouts,
+    Prequal, Probe, Upstream, UpstreamProtocol, UpstreamTimeouts,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
 
-/// Every policy, and the two ways of least request.
-const POLICIES: [(BalancePolicy, Option<u32>); 5] = [
+/// Every policy, and the two ways of those that compare.
+const POLICIES: [(BalancePolicy, Option<u32>); 9] = [
     (BalancePolicy::RoundRobin, None),
     (BalancePolicy::Random, None),
     (BalancePolicy::LeastRequest, None),
     (BalancePolicy::LeastRequest, Some(2)),
     (BalancePolicy::ConsistentHash, None),
+    (BalancePolicy::PeakEwma, None),
+    (BalancePolicy::PeakEwma, Some(2)),
+    (BalancePolicy::Prequal, None),
+    (BalancePolicy::C3, None),
 ];
 
-fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Upstream {
+pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Upstream {
     let endpoint = |(index, &weight): (usize, &u32)| PlanEndpoint {
         address: format!("10.0.{}.{}:80", index / 256, index % 256),
         weight,
@@ -31,7 +35,24 @@ fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Ups
         HashKey { header: Some("x-user".into()), cookie: None, path: None, client_address: None };
     Upstream {
         name: "app".into(),
-        balance: Balance { policy, choices, hash: Some(hash), load_bound: 1.25 },
+        balance: Balance {
+            policy,
+            choices,
+            decay: Millis(10_000),
+            clients: 1,
+            prequal: Prequal {
+                pool: 16,
+                probes: 3,
+                age: Millis(1_000),
+                remove: 1,
+                reuse: 1.0,
+                quantile: 0.6,
+            },
+            probe: None,
+            forward_reports: false,
+            hash: Some(hash),
+            load_bound: 1.25,
+        },
         endpoints: weights.iter().enumerate().map(endpoint).collect(),
         protocol: UpstreamProtocol::Http1,
         tls: None,
@@ -53,7 +74,7 @@ fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Ups
     }
 }
 
-fn balancer(upstream: &Upstream) -> Balancer {
+pub(super) fn balancer(upstream: &Upstream) -> Balancer {
     Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)))
 }
 
@@ -378,11 +399,34 @@ fn every_mistake_of_a_plan_is_reported_with_its_place() {
     assert_eq!(check("u", &upstream(BalancePolicy::ConsistentHash, None, &[1, 1])), []);
     plan.balance.hash = None;
     plan.balance.load_bound = 0.9;
+    plan.balance.decay = Millis(0);
+    plan.balance.probe = Some(Probe { path: "probe".into(), interval: Millis(0), limit: 0 });
+    plan.balance.prequal = Prequal {
+        pool: 1,
+        probes: 0,
+        remove: 3,
+        reuse: -1.0,
+        quantile: 1.1,
+        ..plan.balance.prequal
+    };
     plan.endpoints[1].address = plan.endpoints[0].address.clone();
     let paths = |plan: &Upstream| -> Vec<_> {
         check("u", plan).into_iter().map(|issue| issue.path).collect()
     };
-    let others = ["u.balance.choices", "u.balance.load_bound", "u.endpoints.1.address"];
+    let others = [
+        "u.balance.choices",
+        "u.balance.load_bound",
+        "u.balance.decay",
+        "u.balance.probe.path",
+        "u.balance.probe.interval",
+        "u.balance.probe.limit",
+        "u.balance.prequal.pool",
+        "u.balance.prequal.probes",
+        "u.balance.prequal.remove",
+        "u.balance.prequal.reuse",
+        "u.balance.prequal.quantile",
+        "u.endpoints.1.address",
+    ];
     assert_eq!(paths(&plan), [&["u.balance.hash"], &others[..]].concat());
     plan.balance.hash = Some(HashKey {
         header: Some("a".into()),

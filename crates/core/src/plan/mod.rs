@@ -23,8 +23,8 @@ pub use route::{
 };
 pub use unit::{Millis, Size};
 pub use upstream::{
-    Balance, BalancePolicy, Endpoint, HashKey, Health, HealthHttp, PassiveHealth, Pool, Upstream,
-    UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
+    Balance, BalancePolicy, Endpoint, HashKey, Health, HealthHttp, PassiveHealth, Pool, Prequal,
+    Probe, Upstream, UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
 };
 
 use schemars::JsonSchema;

@@ -33,8 +33,19 @@ pub struct Upstream {
 pub struct Balance {
     /// The policy.
     pub policy: BalancePolicy,
-    /// `least_request`: how many endpoints are drawn and compared; absent: all are compared.
+    /// `least_request`, `peak_ewma` and `c3`: how many endpoints are drawn and compared; absent: all are
+    /// compared.
     pub choices: Option<u32>,
+    /// Time after which what was seen of an endpoint's latency and failures weighs 1/e.
+    pub decay: Millis,
+    /// `c3`: how many gateways share the endpoints.
+    pub clients: u32,
+    /// `prequal`: its pool of probe answers.
+    pub prequal: Prequal,
+    /// `prequal` and `c3`: ask the endpoints how loaded they are; absent: no.
+    pub probe: Option<Probe>,
+    /// `prequal` and `c3`: whether the endpoints' load reports are passed on to clients.
+    pub forward_reports: bool,
     /// `consistent_hash`: what is hashed.
     pub hash: Option<HashKey>,
     /// `consistent_hash`: an endpoint carries at most this multiple of the mean load (Mirrokni et al., 2016).
@@ -53,6 +64,49 @@ pub enum BalancePolicy {
     LeastRequest,
     /// A ring of hashes with bounded load.
     ConsistentHash,
+    /// Lowest latency × requests in flight, by weight.
+    PeakEwma,
+    /// Lowest latency among endpoints that are not hot, from a pool of probe answers.
+    Prequal,
+    /// Cubic in the queue: an experiment.
+    C3,
+}
+
+impl BalancePolicy {
+    /// Whether it uses what endpoints report of their own load.
+    pub const fn uses_reports(self) -> bool {
+        matches!(self, Self::Prequal | Self::C3)
+    }
+}
+
+/// Asking the endpoints how loaded they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Request target.
+    pub path: String,
+    /// Time between two probes of an endpoint.
+    pub interval: Millis,
+    /// Probes under way at once.
+    pub limit: u32,
+}
+
+/// The pool of probe answers of Prequal (Wydrowski et al., *Load is not what you should balance*, NSDI 2024).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prequal {
+    /// Answers that are kept.
+    pub pool: u32,
+    /// Endpoints that are probed for each request.
+    pub probes: u32,
+    /// How long an answer is used.
+    pub age: Millis,
+    /// Answers that are removed for each request, in turn the oldest and the worst.
+    pub remove: u32,
+    /// δ: how much more often than they come answers may be used, as a share.
+    pub reuse: f64,
+    /// Endpoints with more requests in flight than this share of them are hot.
+    pub quantile: f64,
 }
 
 /// What is hashed: exactly one field is given.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Bound, Serving, panics};
 use crate::upstream::health::Checks;
+use crate::upstream::probe::Probes;
 use crate::worker::{self, Command, Shared, Worker};
 
 /// Time beyond a drain's limit after which a worker that does not answer is given up.
@@ -161,7 +162,7 @@ fn run_worker(
     Ok(())
 }
 
-/// Check endpoints until told to drain.
+/// Check and probe endpoints until told to drain.
 fn check(commands: &mut UnboundedReceiver<Command>) {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -172,10 +173,12 @@ fn check(commands: &mut UnboundedReceiver<Command>) {
     };
     runtime.block_on(async {
         let mut checks = Checks::default();
+        let mut probes = Probes::default();
         while let Some(command) = commands.recv().await {
             match command {
                 Command::Adopt(snapshot, done) => {
                     checks.adopt(&snapshot.upstreams);
+                    probes.adopt(&snapshot.upstreams);
                     // Whoever asked may have given up waiting.
                     let _ = done.send(());
                 }

@@ -33,7 +33,7 @@ pub async fn open_uncounted(upstream: &Upstream, member: &Arc<Member>) -> Result
 }
 
 /// Connect to `member` within the upstream's connect timeout, TLS included. The endpoint's health
-/// learns how it went.
+/// and load learn how it went.
 pub async fn open(
     upstream: &Upstream,
     member: &Arc<Member>,
@@ -44,6 +44,7 @@ pub async fn open(
     let opened = Box::pin(connect(upstream, member)).await;
     if opened.is_err() {
         member.metrics.connect_failed(worker);
+        member.endpoint.load.unreachable(clock::now());
     }
     let health = &member.endpoint.health;
     let transition = match &opened {

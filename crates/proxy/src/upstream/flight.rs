@@ -40,7 +40,7 @@ impl Flight {
     /// The head of the response came.
     pub fn answered(&mut self, status: StatusCode, at: Instant) {
         self.latency = Some(at.saturating_duration_since(self.began));
-        if status.is_server_error() {
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             self.outcome = Outcome::Failed;
         }
     }

@@ -5,6 +5,8 @@ pub mod connect;
 pub mod flight;
 pub mod health;
 pub mod pool;
+pub mod probe;
+mod report;
 pub mod send;
 
 use std::collections::HashMap;

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::connect;
 use super::flight::Flight;
 use super::pool::Pool;
-use super::{Member, Upstream};
+use super::{Member, Upstream, report};
 use crate::clock;
 use crate::http::body::Body;
 use crate::http::h1::client::{Broken, Connection, Exchange, Patience};
@@ -78,8 +78,9 @@ pub async fn send(
             record.tried(upstream, member);
         }
         let unanswered = match attempt(worker, dispatch, member, head, body, now).await {
-            Ok(response) => {
+            Ok(mut response) => {
                 let took = now.elapsed();
+                report::take(upstream, member, response.headers_mut());
                 upstream.metrics.response_head(worker.index, took);
                 member.metrics.answered(worker.index, response.status().as_u16());
                 if let Some(record) = record {

@@ -9,7 +9,9 @@ from tidegate.config.model.options import Options
 from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, FieldValue, Name
 from tidegate.config.model.unit import Count, Duration, Positive, Timeout
 
-BalancePolicy = Literal["round_robin", "random", "least_request", "consistent_hash"]
+BalancePolicy = Literal[
+    "round_robin", "random", "least_request", "consistent_hash", "peak_ewma", "prequal", "c3"
+]
 
 
 class HashKey(Options):
@@ -30,14 +32,62 @@ class HashKey(Options):
         return self
 
 
+class Prequal(Options):
+    """The pool of probe answers of Prequal (Wydrowski et al., NSDI 2024)."""
+
+    pool: Annotated[Count, Field(ge=2, le=256)] = 16
+    """Answers that are kept."""
+    probes: Annotated[Count, Field(ge=1, le=16)] = 3
+    """Endpoints that are probed for each request."""
+    age: Timeout = 1_000
+    """How long an answer is used."""
+    remove: Count = 1
+    """Answers that are removed for each request, in turn the oldest and the worst; fewer than `probes`."""
+    reuse: float = Field(default=1.0, ge=0, le=1000)
+    """How much more often than they come answers may be used, as a share (the paper's δ)."""
+    quantile: float = Field(default=0.6, ge=0, le=1)
+    """Endpoints with more requests in flight than this share of them are hot: chosen only if all are."""
+
+    @model_validator(mode="after")
+    def _pool_fills(self) -> Self:
+        if self.remove >= self.probes:
+            raise ValueError("expected remove to be less than probes, or the pool runs dry")
+        return self
+
+
+class Probe(Options):
+    """Asking the endpoints how loaded they are. `tidegate.probe` answers in a Python service."""
+
+    path: AbsolutePath = "/.tidegate/probe"
+    """Request target; the answer is JSON like `{"in_flight": 3, "latency_ms": 12.5}`."""
+    interval: Annotated[Timeout, Field(le=1_000)] = 250
+    """Time between two probes of an endpoint; an answer is believed for a second."""
+    limit: Annotated[Count, Field(ge=1, le=1024)] = 16
+    """Probes under way at once."""
+
+
 class Balance(Options):
     """How an endpoint is picked. A policy's name alone stands for the policy with its defaults."""
 
     policy: BalancePolicy = "least_request"
     """`round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
-    by weight) or `consistent_hash` (a ring of hashes with bounded load)."""
+    by weight), `consistent_hash` (a ring of hashes with bounded load), `peak_ewma` (lowest latency times
+    requests in flight, by weight), `prequal` (lowest latency among endpoints that are not hot) or `c3` (cubic
+    in the queue: an experiment)."""
     choices: Positive | None = Field(default=None, examples=[2])
-    """`least_request`: how many endpoints are drawn and compared; null: all up to 16, beyond that 2."""
+    """`least_request`, `peak_ewma`, `c3`: how many endpoints are drawn and compared; null: all up to 16,
+    beyond that 2."""
+    decay: Timeout = 10_000
+    """Time after which what was seen of an endpoint's latency and failures weighs 1/e."""
+    clients: Positive = 1
+    """`c3`: how many gateways share the endpoints."""
+    prequal: Prequal = Prequal()
+    """`prequal`: its pool of probe answers."""
+    probe: Probe | None = None
+    """`prequal`, `c3`: ask the endpoints how loaded they are; null: no."""
+    forward_reports: bool = False
+    """`prequal`, `c3`: whether the endpoints' load reports (ORCA's `endpoint-load-metrics`) are passed on
+    to clients."""
     hash: HashKey | None = None
     """`consistent_hash`: what is hashed."""
     load_bound: float = Field(default=1.25, ge=1, le=1000)

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
-use tidegate_core::load::Outcome;
+use tidegate_core::load::{Outcome, Report};
 use tidegate_core::plan;
 use tidegate_core::time::Moment;
+
+use crate::server::Told;
 
 /// How a try ended, as a gateway sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,13 @@ impl Gateway {
         let picked = self.balancer.pick(&mut pick)?;
         self.balancer.endpoints()[picked].load.begin();
         Some(picked)
+    }
+
+    /// `server` has told how loaded it is.
+    pub(crate) fn hear(&self, server: usize, told: Told, now: u64) {
+        let latency = (!told.latency.is_nan()).then(|| f64::from(told.latency));
+        let report = Report { in_flight: Some(told.in_flight), latency, ..Report::default() };
+        self.balancer.endpoints()[server].load.report(report, Moment(now));
     }
 
     /// A try at `server` ended `latency` after it was sent.

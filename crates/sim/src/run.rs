@@ -19,7 +19,7 @@ use crate::draw::{Draw, Purpose, stream};
 use crate::gateway::{Ending, Gateway};
 use crate::report::{Recorder, Report, Usage, millis};
 use crate::scenario::{Retry, Scenario};
-use crate::server::{Reception, Server};
+use crate::server::{Reception, Server, Told};
 
 /// Room for what happens at once in a usual scenario; more is a matter of growing once.
 const ROOM: usize = 4_096;
@@ -33,6 +33,10 @@ struct Try {
     gateway: u32,
     server: u32,
     sent: u64,
+    /// When it reached the server.
+    reached: u64,
+    /// What the server said with its answer.
+    told: Option<Told>,
     /// Nobody waits for the answer any more.
     given_up: bool,
     /// There will be no answer.
@@ -45,7 +49,7 @@ struct Try {
 #[derive(Debug)]
 enum Event {
     /// The next request arrives.
-    Arrive(Request),
+    Arrive,
     /// A try is sent, later than at once.
     Send(u32),
     /// A try reaches its server.
@@ -56,12 +60,22 @@ enum Event {
     Answer(u32, Ending),
     /// A try has had its time.
     TimeOut { id: u32, number: u32 },
+    /// A probe reaches its server.
+    Probe(Line),
+    /// The answer to a probe reaches its gateway.
+    Hear(Line, Told),
 }
+
+/// Between a gateway and a server: the gateway's number times the number of servers, plus the server's.
+#[derive(Debug, Clone, Copy)]
+struct Line(u32);
 
 /// The state of a run.
 struct Run {
     agenda: Agenda<Event>,
     arrivals: Arrivals,
+    /// The request that arrives next.
+    expected: Option<Request>,
     tries: Slab<Try>,
     sent: u32,
     gateways: Vec<Gateway>,
@@ -71,6 +85,10 @@ struct Run {
     delays: SplitMix64,
     timeout: Option<u64>,
     retry: Retry,
+    /// Whether servers tell their load with each answer.
+    reports: bool,
+    /// Time between two probes of a server by a gateway.
+    probe_interval: Option<u64>,
     counted: Range<u64>,
     tally: Tally,
 }
@@ -90,6 +108,7 @@ pub fn run(scenario: &Scenario) -> Result<Report, Issue> {
     scenario.check()?;
     let mut run = Run::new(scenario);
     run.expect_arrival();
+    run.begin_probes();
     while let Some((now, event)) = run.agenda.next() {
         run.handle(event, now);
     }
@@ -112,6 +131,7 @@ impl Run {
         Self {
             agenda: Agenda::with_capacity(ROOM),
             arrivals: Arrivals::new(scenario),
+            expected: None,
             tries: Slab::with_capacity(ROOM),
             sent: 0,
             gateways: (0..scenario.gateways).map(gateway).collect(),
@@ -121,6 +141,13 @@ impl Run {
             delays: stream(seed, Purpose::Network, 0),
             timeout: scenario.timeout,
             retry: scenario.retry.clone(),
+            reports: scenario.reports,
+            probe_interval: scenario
+                .upstream
+                .balance
+                .probe
+                .as_ref()
+                .map(|probe| probe.interval.duration().as_nanos() as u64),
             counted,
             tally: Tally {
                 classes: vec![recorder.clone(); scenario.work.len().max(1)],
@@ -135,23 +162,27 @@ impl Run {
 
     fn handle(&mut self, event: Event, now: u64) {
         match event {
-            Event::Arrive(request) => self.arrive(request, now),
+            Event::Arrive => self.arrive(now),
             Event::Send(id) => self.send(id, now),
             Event::Reach(id) => self.reach(id, now),
             Event::Done(id) => self.done(id, now),
             Event::Answer(id, ending) => self.answer(id, ending, now),
             Event::TimeOut { id, number } => self.time_out(id, number, now),
+            Event::Probe(line) => self.probe(line, now),
+            Event::Hear(line, told) => self.hear(line, told, now),
         }
     }
 
     /// Put the next arrival on the agenda, unless the run is over by then.
     fn expect_arrival(&mut self) {
-        if let Some(request) = self.arrivals.next().filter(|next| next.at < self.counted.end) {
-            self.agenda.put(request.at, Event::Arrive(request));
+        self.expected = self.arrivals.next().filter(|next| next.at < self.counted.end);
+        if let Some(request) = &self.expected {
+            self.agenda.put(request.at, Event::Arrive);
         }
     }
 
-    fn arrive(&mut self, request: Request, now: u64) {
+    fn arrive(&mut self, now: u64) {
+        let Some(request) = self.expected.take() else { return };
         self.expect_arrival();
         self.tally.simulated += 1;
         self.tally.arrived += u64::from(self.counted.contains(&now));
@@ -162,6 +193,8 @@ impl Run {
             gateway,
             server: 0,
             sent: 0,
+            reached: 0,
+            told: None,
             given_up: false,
             lost: false,
             tried: SmallVec::new(),
@@ -191,6 +224,7 @@ impl Run {
 
     fn reach(&mut self, id: u32, now: u64) {
         let one = &mut self.tries[id as usize];
+        one.reached = now;
         match self.servers[one.server as usize].receive(id, one.request.work, now) {
             Reception::Begun(done) => self.expect_done(id, done),
             Reception::Queued => {}
@@ -209,8 +243,14 @@ impl Run {
     }
 
     fn done(&mut self, id: u32, now: u64) {
-        let server = self.tries[id as usize].server as usize;
-        if let Some((next, done)) = self.servers[server].next(now) {
+        let one = &mut self.tries[id as usize];
+        let server = &mut self.servers[one.server as usize];
+        let next = server.next(now);
+        if self.reports || self.probe_interval.is_some() {
+            let told = server.tell_after(one.reached, now);
+            one.told = self.reports.then_some(told);
+        }
+        if let Some((next, done)) = next {
             self.expect_done(next, done);
         }
         self.reply(id, Ending::Answered, now);
@@ -228,6 +268,9 @@ impl Run {
         }
         let gateway = &self.gateways[one.gateway as usize];
         gateway.finish(one.server as usize, ending, now - one.sent, now);
+        if let Some(told) = one.told {
+            gateway.hear(one.server as usize, told, now);
+        }
         match ending {
             Ending::Answered => self.succeed(&one.request, now),
             Ending::Error | Ending::Unreachable | Ending::TimedOut => self.retry(&one, now),
@@ -254,12 +297,41 @@ impl Run {
         }
         let mut tried = failed.tried.clone();
         tried.push(failed.server as usize);
-        let again = Try { given_up: false, lost: false, tried, ..*failed };
+        let again = Try { given_up: false, lost: false, told: None, tried, ..*failed };
         let id = self.tries.insert(again) as u32;
         match self.retry.backoff {
             0 => self.send(id, now),
             backoff => self.agenda.put(now.saturating_add(backoff), Event::Send(id)),
         }
+    }
+
+    /// Each gateway probes each server, spread over the interval, so that they do not come all at once.
+    fn begin_probes(&mut self) {
+        let Some(interval) = self.probe_interval else { return };
+        let lines = self.gateways.len() * self.servers.len();
+        for line in 0..lines {
+            let at = (interval as u128 * line as u128 / lines as u128) as u64;
+            self.agenda.put(at, Event::Probe(Line(line as u32)));
+        }
+    }
+
+    fn probe(&mut self, line: Line, now: u64) {
+        let server = line.0 as usize % self.servers.len();
+        if let Some(told) = self.servers[server].probed(now) {
+            let delay = self.network.next(&mut self.delays);
+            self.agenda.put(now + delay, Event::Hear(line, told));
+        }
+        if let Some(interval) = self.probe_interval
+            && now < self.counted.end
+        {
+            self.agenda.put(now + interval, Event::Probe(line));
+        }
+    }
+
+    fn hear(&mut self, line: Line, told: Told, now: u64) {
+        let (gateway, server) =
+            (line.0 as usize / self.servers.len(), line.0 as usize % self.servers.len());
+        self.gateways[gateway].hear(server, told, now);
     }
 
     fn succeed(&mut self, request: &Request, now: u64) {

@@ -33,7 +33,10 @@ pub struct Scenario {
     pub retry: Retry,
     /// The servers: `servers[i]` is `upstream.endpoints[i]`.
     pub servers: Vec<Server>,
-    /// How they are balanced: a part of a plan, as the proxy takes it.
+    /// Whether servers tell their load with each answer (ORCA).
+    pub reports: bool,
+    /// How they are balanced: a part of a plan, as the proxy takes it. Of `balance.probe` the interval
+    /// holds here.
     pub upstream: Upstream,
 }
 

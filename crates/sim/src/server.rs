@@ -2,12 +2,18 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::time::Duration;
 
 use tidegate_core::balance::SplitMix64;
+use tidegate_core::load::Levels;
+use tidegate_core::time::Moment;
 
-use crate::draw::{happens, uniform};
+use crate::draw::happens;
 use crate::pace::Pace;
 use crate::scenario::{self, Phase};
+
+/// How long a server remembers its latencies: as long as `tidegate.probe` does.
+const MEMORY: Duration = Duration::from_secs(10);
 
 /// What becomes of a request that reaches a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +28,15 @@ pub(crate) enum Reception {
     Unreachable,
     /// Nobody will ever answer it.
     Lost,
+}
+
+/// What a server says of its load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Told {
+    /// Requests there, waiting or worked on.
+    pub(crate) in_flight: u32,
+    /// Seconds that requests take with so many there; not a number: nothing is known.
+    pub(crate) latency: f32,
 }
 
 /// A request that waits.
@@ -43,6 +58,7 @@ pub(crate) struct Server {
     /// Phases with faults, and when they hold.
     faults: Vec<(Range<u64>, Phase)>,
     random: SplitMix64,
+    levels: Levels,
     counted: Range<u64>,
     usage: Usage,
 }
@@ -81,6 +97,7 @@ impl Server {
             pace: Pace::new(plan, counted.start, antagonist),
             faults: plan.phases.iter().filter(is_fault).map(|p| (span(p), p.clone())).collect(),
             random: faults,
+            levels: Levels::default(),
             counted,
             usage: Usage::default(),
         }
@@ -91,17 +108,8 @@ impl Server {
         if self.counted.contains(&now) {
             self.usage.requests += 1;
         }
-        for (_, phase) in self.faults.iter().filter(|(span, _)| span.contains(&now)) {
-            if phase.down {
-                return Reception::Unreachable;
-            }
-            let luck = uniform(&mut self.random);
-            if luck < phase.errors {
-                return Reception::Error(now + phase.error_after);
-            }
-            if happens(phase.drops, &mut self.random) {
-                return Reception::Lost;
-            }
+        if let Some(fault) = self.fault(now) {
+            return fault;
         }
         if self.busy < self.workers {
             self.busy += 1;
@@ -112,6 +120,44 @@ impl Server {
         } else {
             Reception::Error(now)
         }
+    }
+
+    /// What goes wrong for what comes at `now`, if anything does.
+    fn fault(&mut self, now: u64) -> Option<Reception> {
+        for (_, phase) in self.faults.iter().filter(|(span, _)| span.contains(&now)) {
+            if phase.down {
+                return Some(Reception::Unreachable);
+            }
+            if happens(phase.errors, &mut self.random) {
+                return Some(Reception::Error(now + phase.error_after));
+            }
+            if happens(phase.drops, &mut self.random) {
+                return Some(Reception::Lost);
+            }
+        }
+        None
+    }
+
+    /// What it says of its load, with what was learnt from a request that came at `since` and is done now.
+    pub(crate) fn tell_after(&mut self, since: u64, now: u64) -> Told {
+        let latency = Duration::from_nanos(now - since);
+        self.levels.record(self.in_flight(), latency, Moment(now));
+        self.tell(now)
+    }
+
+    /// What it answers to a probe; `None`: nothing.
+    pub(crate) fn probed(&mut self, now: u64) -> Option<Told> {
+        if self.fault(now).is_some() { None } else { Some(self.tell(now)) }
+    }
+
+    fn tell(&self, now: u64) -> Told {
+        let in_flight = self.in_flight();
+        let latency = self.levels.near(in_flight, Moment(now), MEMORY);
+        Told { in_flight, latency: latency.map_or(f32::NAN, |seconds| seconds as f32) }
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.busy + self.queue.len() as u32
     }
 
     /// A worker is done; the request it begins with then, and when it will be done with that.

@@ -125,8 +125,9 @@ def _run(
 def _show(table: "Table") -> None:
     """Print a table as wide as it is, also where no terminal says how wide it may be."""
     console = output.console()
-    width = console.measure(table, options=console.options.update(max_width=1000)).maximum
-    console.print(table, width=width)
+    whole = console.measure(table, options=console.options.update(max_width=1000)).maximum
+    console.width = max(console.width, whole)
+    console.print(table)
 
 
 def _variation(text: str) -> "Variation":

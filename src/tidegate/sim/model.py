@@ -181,6 +181,9 @@ class Study(Options):
     """Delay between a gateway and a server, one way. What a gateway knows is late by as much."""
     timeout: Annotated[Time, Field(gt=0)] | None = None
     """How long a try may take; null: for ever."""
+    reports: bool = False
+    """Whether servers tell their load with each answer, as ORCA's header does. What `balance.probe` says, is
+    done anyway."""
     retry: Retry = Retry()
     """What happens after a failed try."""
     keys: Keys | None = None

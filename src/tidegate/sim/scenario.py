@@ -27,6 +27,7 @@ class Scenarios:
             "gateways": study.gateways,
             "network": _distribution(study.network),
             "timeout": study.timeout,
+            "reports": study.reports,
             "retry": study.retry.model_dump(),
             "servers": [_server(group) for group in study.servers for _ in range(group.count)],
         }

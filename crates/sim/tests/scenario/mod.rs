@@ -25,11 +25,12 @@ pub fn scenario(balance: Value, servers: &[Value]) -> Value {
         "work": [{"weight": 1, "service": {"exponential": {"mean": MILLISECOND}}}],
         "gateways": 1,
         "network": {"constant": {"value": 0}},
+        "reports": false,
         "retry": {"attempts": 1, "backoff": 0},
         "servers": servers,
         "upstream": {
             "name": "servers",
-            "balance": with(json!({"load_bound": 1.25}), balance),
+            "balance": with(usual_balance(), balance),
             "endpoints": endpoints,
             "protocol": "http1",
             "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
@@ -39,6 +40,15 @@ pub fn scenario(balance: Value, servers: &[Value]) -> Value {
                 "passive": {"failures": 1, "rest": 1_000, "max_rest": 60_000},
             },
         },
+    })
+}
+
+fn usual_balance() -> Value {
+    let prequal = json!({
+        "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6,
+    });
+    json!({
+        "load_bound": 1.25, "decay": 10_000, "clients": 1, "forward_reports": false, "prequal": prequal,
     })
 }
 

@@ -60,13 +60,21 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
 /// One pick for a random key.
 fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
     let hash = Some(random.next());
-    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, tried: &[] }))
+    balancer.pick(black_box(&mut Pick { now: Moment(2), random, hash, tried: &[] }))
 }
 
-/// A balancer that has placed four requests an endpoint, all of them still in flight.
+/// A balancer of endpoints that have answered before, which has placed four requests an endpoint, all of
+/// them still in flight.
 fn busy_balancer(upstream: &Upstream) -> Balancer {
     let balancer = Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)));
     let mut random = SplitMix64::new(1);
+    for endpoint in balancer.endpoints().iter() {
+        (0..8).for_each(|_| endpoint.load.begin());
+        for _ in 0..8 {
+            let latency = Duration::from_micros(1_000 + random.below(1_000));
+            endpoint.load.finish(Outcome::Answered, latency, Moment(1));
+        }
+    }
     for _ in 0..4 * upstream.endpoints.len() {
         if let Some(picked) = pick_one(&balancer, &mut random) {
             balancer.endpoints()[picked].load.begin();

@@ -157,3 +157,15 @@ fn a_heavier_endpoint_gets_more() {
         assert!(heaviest > 2.0, "{policy:?}: {shares:?}");
     }
 }
+
+#[test]
+fn what_was_seen_of_an_endpoint_survives_a_reload_and_another_policy() {
+    let mut scene = Scene::new((BalancePolicy::LeastRequest, None), &[1; 4]);
+    scene.play(&[GOOD, GOOD, SLOW, SINKHOLE], 200, 20);
+    let plan = upstream(BalancePolicy::PeakEwma, None, &[1; 4]);
+    let endpoints = Endpoints::new(&plan, Some(scene.balancer.endpoints()), Moment(scene.now));
+    endpoints.apply(&plan, Moment(scene.now));
+    let mut after = Scene { balancer: Balancer::new(&plan, endpoints), ..scene };
+    let shares = after.play(&[GOOD, GOOD, SLOW, SINKHOLE], 200, 1);
+    assert!(shares[2] < 0.1 && shares[3] < 0.1, "{shares:?}");
+}

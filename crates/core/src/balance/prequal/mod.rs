@@ -11,8 +11,10 @@
 
 mod hot;
 mod pool;
+mod uses;
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use self::pool::{Answer, Pool};
 use super::least_cost::LeastCost;
@@ -21,6 +23,7 @@ use super::strength::{known_or_guessed, strength};
 use super::view::Candidates;
 use super::{Pick, Policy};
 use crate::plan;
+use crate::time::Moment;
 
 /// The cold endpoint with the lowest latency, by a pool of probe answers.
 ///
@@ -47,13 +50,15 @@ impl Prequal {
 impl Policy for Prequal {
     fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize {
         let chosen = self.pool.try_lock().and_then(|mut pool| {
-            pool.expire(pick.now);
             let members = from.view.members();
-            let uses = pool.uses(members.len());
-            for _ in 0..self.probes {
-                let member = members[pick.random.below(members.len() as u64) as usize];
-                let uses = uses.draw(pick.random);
-                pool.add(probe(from, member as usize, pick, uses));
+            // All probes before any of the rest: they wait for memory side by side.
+            let answers: SmallVec<[Answer; 4]> = (0..self.probes)
+                .map(|_| members[pick.random.below(members.len() as u64) as usize])
+                .map(|member| probe(from, member as usize, pick.now))
+                .collect();
+            pool.expire(pick.now);
+            for answer in answers {
+                pool.add(answer, members.len(), pick.random);
             }
             pool.take(|endpoint| from.allow(endpoint))
         });
@@ -61,22 +66,21 @@ impl Policy for Prequal {
     }
 }
 
-/// What is known of `endpoint` now.
-fn probe(from: &Candidates<'_>, endpoint: usize, pick: &Pick<'_>, uses: u32) -> Answer {
+/// What is known of `endpoint` at `now`.
+fn probe(from: &Candidates<'_>, endpoint: usize, now: Moment) -> Answer {
     let load = &from.endpoints[endpoint].load;
-    let strength = strength(from, endpoint, pick.now);
-    let in_flight = match load.others(pick.now) {
+    let step = 1.0 / strength(from, endpoint, now);
+    let in_flight = match load.others(now) {
         Some(others) => f64::from(load.in_flight()) + f64::from(others),
         None => f64::INFINITY,
     };
-    let latency = known_or_guessed(load.expected(pick.now), load, pick.now);
+    let latency = known_or_guessed(load.expected(now), load, now);
     Answer {
         endpoint: endpoint as u32,
-        uses,
-        at: pick.now,
-        burden: ((in_flight + 1.0) / strength) as f32,
-        latency: (latency / strength) as f32,
-        step: (1.0 / strength) as f32,
+        at: now,
+        burden: ((in_flight + 1.0) * step) as f32,
+        latency: (latency * step) as f32,
+        step: step as f32,
     }
 }
 

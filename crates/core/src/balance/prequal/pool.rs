@@ -1,9 +1,9 @@
 //! The pool of probe answers.
 
-use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::hot::Hot;
+use super::uses::Uses;
 use crate::balance::SplitMix64;
 use crate::plan;
 use crate::time::Moment;
@@ -13,8 +13,6 @@ use crate::time::Moment;
 pub(super) struct Answer {
     /// Whom it was about.
     pub(super) endpoint: u32,
-    /// How often it may be used.
-    pub(super) uses: u32,
     /// When.
     pub(super) at: Moment,
     /// Requests in flight with one more, by strength; infinite if it takes no more.
@@ -25,16 +23,25 @@ pub(super) struct Answer {
     pub(super) step: f32,
 }
 
-/// Answers, the oldest first, at most one of an endpoint.
+/// Answers, at most one of an endpoint.
+///
+/// Each pick searches it several times, so what is searched for lies apart from the rest.
 #[derive(Debug)]
 pub(super) struct Pool {
     answers: Vec<Answer>,
+    /// How often each answer may still be used.
+    uses: Vec<u32>,
+    /// Whom each answer is about.
+    endpoints: Vec<u32>,
+    /// How good each answer is: the better, the less.
+    ranks: Vec<u32>,
     hot: Hot,
+    limit: Uses,
     most: usize,
     age: Duration,
-    probes: f64,
+    /// No answer is older.
+    oldest_at: Moment,
     remove: u32,
-    delta: f64,
     /// Whether the oldest or the worst is removed next.
     oldest_next: bool,
 }
@@ -45,62 +52,76 @@ impl Pool {
         let most = plan.pool as usize;
         Self {
             answers: Vec::with_capacity(most),
+            uses: Vec::with_capacity(most),
+            endpoints: Vec::with_capacity(most),
+            ranks: Vec::with_capacity(most),
             hot: Hot::new(plan.quantile),
+            limit: Uses::new(plan),
             most,
             age: plan.age.duration(),
-            probes: f64::from(plan.probes),
+            oldest_at: Moment(0),
             remove: plan.remove,
-            delta: plan.reuse,
             oldest_next: true,
         }
     }
 
     /// Forget what is too old at `now`.
     pub(super) fn expire(&mut self, now: Moment) {
-        let fresh = |answer: &Answer| now.since(answer.at) <= self.age;
-        let old = self.answers.iter().position(fresh).unwrap_or(self.answers.len());
-        self.answers.drain(..old);
-    }
-
-    /// How often an answer may be used among `n` endpoints.
-    pub(super) fn uses(&self, n: usize) -> Uses {
-        let kept = (1.0 - self.most as f64 / n as f64) * self.probes - f64::from(self.remove);
-        // So few endpoints that their answers are replaced before they wear out.
-        Uses(if kept > 0.0 { ((1.0 + self.delta) / kept).max(1.0) } else { f64::INFINITY })
-    }
-
-    /// Take in an answer; it replaces an older one of the endpoint, or else the oldest of all.
-    pub(super) fn add(&mut self, answer: Answer) {
-        self.hot.add(answer.burden);
-        let same = self.answers.iter().position(|other| other.endpoint == answer.endpoint);
-        match same {
-            Some(same) => _ = self.answers.remove(same),
-            None if self.answers.len() == self.most => _ = self.answers.remove(0),
-            None => {}
+        while now.since(self.oldest_at) > self.age {
+            let Some(oldest) = self.oldest() else { return };
+            self.oldest_at = self.answers[oldest].at;
+            if now.since(self.oldest_at) > self.age {
+                self.forget(oldest);
+            }
         }
-        self.answers.push(answer);
+    }
+
+    /// Take in an answer about one of `n` endpoints; it replaces an older one of the same, or else the oldest.
+    pub(super) fn add(&mut self, answer: Answer, n: usize, random: &mut SplitMix64) {
+        if self.hot.add(answer.burden) {
+            for (rank, answer) in self.ranks.iter_mut().zip(&self.answers) {
+                *rank = self.hot.rank(answer);
+            }
+        }
+        let (uses, rank) = (self.limit.draw(n, random), self.hot.rank(&answer));
+        let same = self.endpoints.iter().position(|&endpoint| endpoint == answer.endpoint);
+        let full = self.answers.len() == self.most;
+        match same.or_else(|| self.oldest().filter(|_| full)) {
+            Some(place) => {
+                self.answers[place] = answer;
+                self.uses[place] = uses;
+                self.endpoints[place] = answer.endpoint;
+                self.ranks[place] = rank;
+            }
+            None => {
+                self.answers.push(answer);
+                self.uses.push(uses);
+                self.endpoints.push(answer.endpoint);
+                self.ranks.push(rank);
+            }
+        }
     }
 
     /// The best endpoint of those that `allow` lets pass, if there is any; it counts as used.
     pub(super) fn take(&mut self, allow: impl Fn(usize) -> bool) -> Option<usize> {
-        let mut best: Option<usize> = None;
-        for (index, answer) in self.answers.iter().enumerate() {
-            let better = best.is_none_or(|best| self.compare(answer, &self.answers[best]).is_lt());
-            if better && allow(answer.endpoint as usize) {
-                best = Some(index);
+        let (mut best, mut rank) = (None, u32::MAX);
+        for (place, &its_rank) in self.ranks.iter().enumerate() {
+            if its_rank < rank && allow(self.endpoints[place] as usize) {
+                (best, rank) = (Some(place), its_rank);
             }
         }
         let best = best?;
         let answer = &mut self.answers[best];
         let endpoint = answer.endpoint as usize;
-        answer.uses -= 1;
         answer.burden += answer.step;
         if answer.latency == 0.0 {
             // Unknown, and no longer idle.
             answer.latency = f32::MAX;
         }
-        if answer.uses == 0 {
-            self.answers.remove(best);
+        self.ranks[best] = self.hot.rank(answer);
+        self.uses[best] -= 1;
+        if self.uses[best] == 0 {
+            self.forget(best);
         }
         for _ in 0..self.remove {
             self.remove_one();
@@ -108,43 +129,31 @@ impl Pool {
         Some(endpoint)
     }
 
-    /// The better answer is less: cold before hot, of cold ones by latency, of hot ones by burden.
-    fn compare(&self, a: &Answer, b: &Answer) -> Ordering {
-        match (self.hot.is_hot(a.burden), self.hot.is_hot(b.burden)) {
-            (false, false) => a.latency.total_cmp(&b.latency),
-            (true, true) => a.burden.total_cmp(&b.burden),
-            (hot, other) => hot.cmp(&other),
-        }
-    }
-
     /// Against answers that are no longer true, and against keeping only bad ones while the good are used up.
     fn remove_one(&mut self) {
-        let which = if self.oldest_next {
-            0
-        } else {
-            (1..self.answers.len()).fold(0, |worst, index| {
-                let worse = self.compare(&self.answers[index], &self.answers[worst]).is_gt();
-                if worse { index } else { worst }
-            })
-        };
+        let place = if self.oldest_next { self.oldest() } else { self.worst() };
         self.oldest_next = !self.oldest_next;
-        if which < self.answers.len() {
-            self.answers.remove(which);
+        if let Some(place) = place {
+            self.forget(place);
         }
     }
-}
 
-/// How often an answer may be used, on average: 1 at least.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Uses(f64);
+    fn oldest(&self) -> Option<usize> {
+        let older =
+            |a: usize, b: usize| if self.answers[b].at < self.answers[a].at { b } else { a };
+        (0..self.answers.len()).reduce(older)
+    }
 
-impl Uses {
-    /// A whole number, at random so that the mean is right.
-    pub(super) fn draw(self, random: &mut SplitMix64) -> u32 {
-        // Without a limit this is the largest number there is.
-        let whole = self.0 as u32;
-        let part = ((self.0 - f64::from(whole)) * 1e9) as u64;
-        whole.saturating_add(u32::from(random.below(1_000_000_000) < part))
+    fn worst(&self) -> Option<usize> {
+        let worse = |a: usize, b: usize| if self.ranks[b] > self.ranks[a] { b } else { a };
+        (0..self.ranks.len()).reduce(worse)
+    }
+
+    fn forget(&mut self, place: usize) {
+        self.answers.swap_remove(place);
+        self.uses.swap_remove(place);
+        self.endpoints.swap_remove(place);
+        self.ranks.swap_remove(place);
     }
 }
 

@@ -16,14 +16,25 @@ fn plan() -> plan::Prequal {
 fn pool() -> Pool {
     let mut pool = Pool::new(&plan());
     for _ in 0..32 {
-        pool.add(Answer { uses: 1, ..answer(99, 8.0, 1.0) });
-        pool.answers.clear();
+        add(&mut pool, answer(99, 8.0, 1.0));
+        pool.forget(0);
     }
     pool
 }
 
 fn answer(endpoint: u32, burden: f32, latency: f32) -> Answer {
-    Answer { endpoint, uses: 2, at: NOW, burden, latency, step: 1.0 }
+    Answer { endpoint, at: NOW, burden, latency, step: 1.0 }
+}
+
+/// Take in an answer that may be used for ever.
+fn add(pool: &mut Pool, answer: Answer) {
+    pool.add(answer, 8, &mut SplitMix64::new(1));
+}
+
+fn endpoints(pool: &Pool) -> Vec<u32> {
+    let mut endpoints = pool.endpoints.clone();
+    endpoints.sort_unstable();
+    endpoints
 }
 
 fn order(mut pool: Pool) -> Vec<usize> {
@@ -37,7 +48,8 @@ fn cold_ones_go_first_by_latency_and_hot_ones_after_them_by_requests_in_flight()
     for (endpoint, burden, latency) in
         [(0, 20.0, 0.1), (1, 12.0, 0.9), (2, 3.0, 0.5), (3, 8.0, 0.2)]
     {
-        pool.add(Answer { uses: 1, ..answer(endpoint, burden, latency) });
+        add(&mut pool, answer(endpoint, burden, latency));
+        pool.uses.fill(1);
     }
     assert_eq!(order(pool), [3, 2, 1, 0]);
 }
@@ -46,8 +58,8 @@ fn cold_ones_go_first_by_latency_and_hot_ones_after_them_by_requests_in_flight()
 fn a_used_answer_counts_the_request_that_it_was_used_for() {
     let mut pool = pool();
     pool.remove = 0;
-    pool.add(answer(0, 8.0, 0.1));
-    pool.add(answer(1, 2.0, 0.7));
+    add(&mut pool, answer(0, 8.0, 0.1));
+    add(&mut pool, answer(1, 2.0, 0.7));
     assert_eq!(pool.take(|_| true), Some(0));
     assert_eq!(pool.take(|_| true), Some(1), "0 has become hot");
 }
@@ -56,8 +68,8 @@ fn a_used_answer_counts_the_request_that_it_was_used_for() {
 fn an_unknown_endpoint_is_tried_once() {
     let mut pool = pool();
     pool.remove = 0;
-    pool.add(answer(0, 1.0, 0.0));
-    pool.add(answer(1, 1.0, 0.3));
+    add(&mut pool, answer(0, 1.0, 0.0));
+    add(&mut pool, answer(1, 1.0, 0.3));
     assert_eq!((pool.take(|_| true), pool.take(|_| true)), (Some(0), Some(1)));
 }
 
@@ -65,9 +77,9 @@ fn an_unknown_endpoint_is_tried_once() {
 fn the_oldest_and_the_worst_are_removed_in_turn() {
     let mut pool = pool();
     for (endpoint, latency) in [(0, 0.4), (1, 0.9), (2, 0.1), (3, 0.6)] {
-        pool.add(answer(endpoint, 1.0, latency));
+        let at = NOW.after(Duration::from_millis(endpoint.into()));
+        add(&mut pool, Answer { at, ..answer(endpoint, 1.0, latency) });
     }
-    let endpoints = |pool: &Pool| pool.answers.iter().map(|a| a.endpoint).collect::<Vec<_>>();
     pool.remove_one();
     assert_eq!(endpoints(&pool), [1, 2, 3]);
     pool.remove_one();
@@ -77,32 +89,21 @@ fn the_oldest_and_the_worst_are_removed_in_turn() {
 #[test]
 fn the_oldest_makes_room_and_an_endpoint_has_one_answer() {
     let mut pool = pool();
-    (0..20).for_each(|endpoint| pool.add(answer(endpoint, 1.0, 1.0)));
-    (18..20).for_each(|endpoint| pool.add(answer(endpoint, 1.0, 0.5)));
-    let endpoints: Vec<_> = pool.answers.iter().map(|a| a.endpoint).collect();
-    assert_eq!(endpoints, (4..20).collect::<Vec<_>>());
+    for endpoint in (0..20).chain(18..20) {
+        let at = NOW.after(Duration::from_millis(endpoint.into()));
+        add(&mut pool, Answer { at, ..answer(endpoint, 1.0, 1.0) });
+    }
+    assert_eq!(endpoints(&pool), (4..20).collect::<Vec<_>>());
 }
 
 #[test]
 fn an_answer_is_used_for_a_second() {
     let mut pool = pool();
-    pool.add(answer(0, 1.0, 1.0));
+    add(&mut pool, answer(0, 1.0, 1.0));
     pool.expire(NOW.after(Duration::from_secs(1)));
     assert_eq!(pool.answers.len(), 1);
     pool.expire(NOW.after(Duration::from_millis(1_001)));
     assert_eq!(pool.take(|_| true), None);
-}
-
-#[test]
-fn the_limit_of_uses_is_the_papers() {
-    let pool = Pool::new(&plan());
-    let mut random = SplitMix64::new(1);
-    let mut mean =
-        |n| (0..10_000).map(|_| pool.uses(n).draw(&mut random)).sum::<u32>() as f64 / 1e4;
-    // (1 + 1) / ((1 − 16/100) · 3 − 1) = 2 / 1.52
-    assert!((mean(100) - 2.0 / 1.52).abs() < 0.02);
-    assert_eq!(mean(1_000_000), 1.0);
-    assert_eq!(pool.uses(8).draw(&mut SplitMix64::new(1)), u32::MAX);
 }
 
 proptest! {
@@ -115,9 +116,8 @@ proptest! {
         for (endpoint, millis, burden) in steps {
             now = now.after(Duration::from_millis(millis));
             pool.expire(now);
-            pool.add(Answer { at: now, ..answer(endpoint, burden, burden) });
-            let mut endpoints: Vec<_> = pool.answers.iter().map(|a| a.endpoint).collect();
-            endpoints.sort_unstable();
+            add(&mut pool, Answer { at: now, ..answer(endpoint, burden, burden) });
+            let mut endpoints = endpoints(&pool);
             endpoints.dedup();
             prop_assert_eq!(endpoints.len(), pool.answers.len());
             prop_assert!(endpoints.len() <= most as usize);

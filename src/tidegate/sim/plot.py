@@ -23,6 +23,7 @@ def plot(file: Path, title: str, cells: "Sequence[Cell]", option: str | None) ->
     Raises ValueError for an unknown ending, OSError if it cannot be written.
     """
     mpl.rcParams["svg.hashsalt"] = "tidegate"  # the same results give the same file
+    mpl.rcParams["svg.fonttype"] = "none"  # text stays text
     figure = Figure(figsize=(4 * len(_SHOWN), 3.6), layout="constrained")
     axes = figure.subplots(1, len(_SHOWN))
     for axis, latency in zip(axes, _SHOWN, strict=True):

@@ -179,3 +179,29 @@ fn what_cannot_be_run_is_refused_with_its_place() {
         assert_eq!(tidegate_sim::run(&read).unwrap_err().path, place);
     }
 }
+
+#[test]
+fn gateways_learn_from_probes_what_others_sent() {
+    let p99 = |probe: Value| {
+        let balance = with(json!({"policy": "prequal"}), probe);
+        let service = json!({"exponential": {"mean": 100 * MILLISECOND}});
+        let many = json!({
+            "gateways": 64,
+            "arrivals": {"poisson": {"rate": 320.0}},
+            "work": [{"weight": 1, "service": service}],
+        });
+        report(with(scenario(balance, &vec![json!({"workers": 4}); 10]), many)).latency.p99
+    };
+    let probe = json!({"probe": {"path": "/", "interval": 10, "limit": 16}});
+    assert!(p99(probe) * 1.1 < p99(json!({})));
+}
+
+#[test]
+fn a_server_in_trouble_answers_no_probe() {
+    let balance = json!({
+        "policy": "prequal", "probe": {"path": "/", "interval": 10, "limit": 16},
+    });
+    let one =
+        report(scenario(balance, &[json!({}), json!({"phases": [phase(json!({"errors": 1}))]})]));
+    assert!(one.failed * 10 < one.answered, "{} of {}", one.failed, one.answered);
+}

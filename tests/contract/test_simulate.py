@@ -32,7 +32,7 @@ network: {distribution: lognormal, mean: 500us, cv: 0.5}
 timeout: 200ms
 retry: {attempts: 2, backoff: 1ms}
 gateways: 2
-policies: {two: {policy: least_request, choices: 2}, by key: {policy: consistent_hash, hash: {path: true}}}
+policies: {two: {policy: least_request, choices: 2}, by key: {policy: maglev, hash: {path: true}}}
 warmup: 100ms
 duration: 500ms
 seeds: 2

@@ -35,6 +35,7 @@ pub fn send(
     worker.clone().spawn(async move {
         let dispatch = Dispatch {
             upstream: &upstream,
+            subset: None,
             attempts: 1,
             per_try_timeout: None,
             upgrade: None,

@@ -12,7 +12,7 @@ use tidegate_sim::{Scenario, run};
 /// 10,000 requests a second for 10 seconds, on 50 servers of 4 workers that are busy for 80 % of the time.
 fn busy(balance: Value) -> Scenario {
     let service = json!({"lognormal": {"mean": 16 * MILLISECOND, "cv": 0.7}});
-    let scenario = with(
+    scenario::read(with(
         scenario::scenario(balance, &vec![json!({"workers": 4}); 50]),
         json!({
             "gateways": 4,
@@ -21,11 +21,7 @@ fn busy(balance: Value) -> Scenario {
             "arrivals": {"poisson": {"rate": 10_000.0}},
             "work": [{"weight": 1, "service": service}],
         }),
-    );
-    match serde_json::from_value(scenario) {
-        Ok(scenario) => scenario,
-        Err(error) => unreachable!("the scenario above is complete: {error}"),
-    }
+    ))
 }
 
 fn requests(criterion: &mut Criterion) {

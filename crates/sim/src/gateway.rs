@@ -37,7 +37,8 @@ impl Gateway {
 
     /// Pick a server and count the request as in flight there; `None`: there is none.
     pub(crate) fn send(&mut self, hash: Option<u64>, tried: &[usize], now: u64) -> Option<usize> {
-        let mut pick = Pick { now: Moment(now), random: &mut self.random, hash, tried };
+        let pick = Pick::new(Moment(now), &mut self.random);
+        let mut pick = Pick { hash, tried, ..pick };
         let picked = self.balancer.pick(&mut pick)?;
         self.balancer.endpoints()[picked].load.begin();
         Some(picked)

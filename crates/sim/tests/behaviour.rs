@@ -3,8 +3,13 @@
 
 mod scenario;
 
-use scenario::{MILLISECOND, SECOND, report, scenario, with};
+use scenario::{MILLISECOND, SECOND, read, scenario, with};
 use serde_json::{Value, json};
+use tidegate_sim::{Report, run};
+
+fn report(scenario: Value) -> Report {
+    run(&read(scenario)).unwrap()
+}
 
 fn round_robin() -> Value {
     json!({"policy": "round_robin"})
@@ -56,7 +61,7 @@ fn another_policy_sees_the_same_requests() {
     let [one, other] = ["random", "least_request"]
         .map(|policy| report(scenario(json!({"policy": policy}), &servers)));
     assert_eq!(one.simulated, other.simulated);
-    let busy = |report: &tidegate_sim::Report| report.servers.iter().map(|s| s.busy).sum::<f64>();
+    let busy = |report: &Report| report.servers.iter().map(|s| s.busy).sum::<f64>();
     assert!((busy(&one) - busy(&other)).abs() < 1e-4);
 }
 
@@ -158,7 +163,7 @@ fn gateways_that_know_only_their_own_requests_balance_worse() {
 #[test]
 fn a_key_keeps_to_its_server() {
     let balance = json!({
-        "policy": "consistent_hash", "hash": {"path": true}, "load_bound": 1_000.0,
+        "policy": "ring_hash", "hash": {"path": true}, "load_bound": 1_000.0,
     });
     let servers = vec![json!({}); 5];
     let one = report(with(scenario(balance, &servers), json!({"keys": {"count": 1, "skew": 0}})));
@@ -175,8 +180,7 @@ fn what_cannot_be_run_is_refused_with_its_place() {
         (scenario(round_robin(), &[]), "servers"),
         (hang, "servers.0.phases"),
     ] {
-        let read: tidegate_sim::Scenario = serde_json::from_value(refused).unwrap();
-        assert_eq!(tidegate_sim::run(&read).unwrap_err().path, place);
+        assert_eq!(run(&read(refused)).unwrap_err().path, place);
     }
 }
 

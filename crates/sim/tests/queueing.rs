@@ -1,22 +1,24 @@
 //! The simulator against what queueing theory knows exactly.
+#![allow(clippy::unwrap_used)]
 
 mod scenario;
 
-use scenario::{MILLISECOND, report, with};
+use scenario::{MILLISECOND, read, with};
 use serde_json::{Value, json};
-use tidegate_sim::Report;
+use tidegate_sim::{Report, run};
 
 /// One server of `workers` workers, kept busy for `load` of the time, for a million and a half requests.
 fn station(workers: u32, load: f64, service: Value) -> Report {
     let rate = load * f64::from(workers) * 1e9 / MILLISECOND as f64;
-    report(with(
+    let scenario = with(
         scenario::scenario(json!({"policy": "random"}), &[json!({"workers": workers})]),
         json!({
             "duration": (1.5e6 / rate * 1e9) as u64,
             "arrivals": {"poisson": {"rate": rate}},
             "work": [{"weight": 1, "service": service}],
         }),
-    ))
+    );
+    run(&read(scenario)).unwrap()
 }
 
 fn exponential() -> Value {

@@ -55,8 +55,14 @@ impl Scene {
         while self.now < end {
             self.now += self.random.below(2 * SECOND / rate);
             self.answer();
-            let mut pick =
-                Pick { now: Moment(self.now), random: &mut self.random, hash: None, tried: &[] };
+            let mut pick = Pick {
+                now: Moment(self.now),
+                random: &mut self.random,
+                hash: None,
+                subset: None,
+                sticky: None,
+                tried: &[],
+            };
             let picked = self.balancer.pick(&mut pick).unwrap();
             counts[picked] += 1;
             self.balancer.endpoints()[picked].load.begin();

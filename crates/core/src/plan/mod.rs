@@ -8,6 +8,7 @@
 
 mod issue;
 mod listener;
+mod narrow;
 mod route;
 mod unit;
 mod upstream;
@@ -17,6 +18,7 @@ pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
     ListenerTimeouts, ListenerTls, TlsVersion,
 };
+pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
 pub use route::{
     FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Retry, Rewrite,
     Route, RouteLimits, RouteMatch, Split,
@@ -36,6 +38,8 @@ use serde::{Deserialize, Serialize};
 pub struct Plan {
     /// Name of this gateway in `Via` (RFC 9110 §7.6.3) and `Proxy-Status` (RFC 9209).
     pub name: String,
+    /// The zone that this gateway runs in.
+    pub zone: Option<String>,
     /// Number of worker threads. Read once, when the engine starts.
     pub workers: u32,
     /// How long connections may take to finish when listeners close or the process stops.

@@ -14,7 +14,7 @@ pub(crate) fn route(options: Value) -> Route {
     let mut whole = json!({
         "name": "r", "listeners": [],
         "match": {"hosts": [], "methods": [], "headers": [], "query": [], "cookies": []},
-        "upstream": "app",
+        "upstream": "app", "subset": {},
         "request_headers": {"set": {}, "add": {}, "remove": []},
         "response_headers": {"set": {}, "add": {}, "remove": []},
         "retry": {"attempts": 1}, "limits": {},

@@ -8,17 +8,19 @@ pub mod pool;
 pub mod probe;
 mod report;
 pub mod send;
+mod session;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints};
-use tidegate_core::plan::{self, Issue};
+use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints, Surroundings};
+use tidegate_core::plan::{self, Issue, Labels};
 
 pub use address::Address;
 
 use crate::clock;
+use crate::secret;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
 use crate::tls::ClientTls;
 
@@ -31,6 +33,8 @@ pub struct Upstream {
     pub balancer: Balancer,
     /// The endpoints.
     pub members: Vec<Arc<Member>>,
+    /// The labels that routes ask for.
+    pub subsets: Vec<Labels>,
     /// Its counts.
     pub metrics: Arc<UpstreamMetrics>,
     tls: Option<Arc<ClientTls>>,
@@ -74,15 +78,22 @@ impl Member {
 }
 
 impl Upstream {
-    /// Build what `plan` asks for. Endpoints that `before` has by address keep their load, their
+    /// Build what `plan` asks for, in a gateway of `zone` whose routes ask for `subsets`. Endpoints that `before` has by address keep their load, their
     /// health and, where they are reached in the same way, their connections.
     pub fn build(
         plan: &plan::Upstream,
         before: Option<&Upstream>,
         path: &str,
+        zone: Option<&str>,
+        subsets: &[Labels],
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = balance::check(path, plan);
+        let secret = secret::of_process().map_or(&[][..], |secret| secret);
+        if secret.is_empty() && plan.balance.sticky.is_some() {
+            let wrong = "the system has no randomness to sign cookies with";
+            issues.push(Issue::new(format!("{path}.balance.sticky"), wrong));
+        }
         let same_way =
             before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
         let tls = match (&plan.tls, same_way) {
@@ -118,9 +129,11 @@ impl Upstream {
             }
         }
         if issues.is_empty() {
+            let around = Surroundings { zone, subsets, secret };
             Ok(Self {
-                balancer: Balancer::new(plan, endpoints),
+                balancer: Balancer::within(plan, endpoints, around),
                 plan: plan.clone(),
+                subsets: subsets.to_vec(),
                 members,
                 metrics: metrics.upstream(&plan.name),
                 tls,

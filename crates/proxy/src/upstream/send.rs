@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::connect;
 use super::flight::Flight;
 use super::pool::Pool;
+use super::session::Session;
 use super::{Member, Upstream, report};
 use crate::clock;
 use crate::http::body::Body;
@@ -31,6 +32,8 @@ use crate::worker::Worker;
 pub struct Dispatch<'a> {
     /// Where to.
     pub upstream: &'a Arc<Upstream>,
+    /// The place of the labels that the route asks for.
+    pub subset: Option<usize>,
     /// Tries in all.
     pub attempts: u32,
     /// Longest wait for a try's response, where it is shorter than the upstream's own.
@@ -63,6 +66,7 @@ pub async fn send(
     let upstream = dispatch.upstream;
     let hash =
         upstream.plan.balance.hash.as_ref().and_then(|key| hash_of(key, head, dispatch.client));
+    let session = Session::of(upstream, &head.headers);
     let mut tried: SmallVec<[usize; 4]> = SmallVec::new();
     loop {
         let now = Instant::now();
@@ -70,6 +74,8 @@ pub async fn send(
             now: clock::moment(now),
             random: &mut worker.random.borrow_mut(),
             hash,
+            subset: dispatch.subset,
+            sticky: session.endpoint,
             tried: &tried,
         });
         let index = picked.ok_or(Failure::NoEndpoint)?;
@@ -79,6 +85,7 @@ pub async fn send(
         }
         let unanswered = match attempt(worker, dispatch, member, head, body, now).await {
             Ok(mut response) => {
+                session.answered(index, response.headers_mut());
                 let took = now.elapsed();
                 report::take(upstream, member, response.headers_mut());
                 upstream.metrics.response_head(worker.index, took);
@@ -299,7 +306,7 @@ impl Dispatch<'_> {
     }
 }
 
-/// What decides, by consistent hashing, where a request goes; absent where the request has no such thing.
+/// What decides, by hashing, where a request goes; absent where the request has no such thing.
 fn hash_of(key: &HashKey, head: &request::Parts, client: Option<IpAddr>) -> Option<u64> {
     if let Some(name) = &key.header {
         return head.headers.get(name).map(|value| hash_key(value.as_bytes()));
@@ -317,7 +324,7 @@ fn hash_of(key: &HashKey, head: &request::Parts, client: Option<IpAddr>) -> Opti
 }
 
 /// The value of a cookie (RFC 6265 §4.2).
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     headers.get_all(COOKIE).iter().find_map(|line| {
         line.as_bytes()
             .split(|byte| *byte == b';')

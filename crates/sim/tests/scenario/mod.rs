@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use serde_json::{Value, json};
-use tidegate_sim::{Report, Scenario, run};
+use tidegate_sim::Scenario;
 
 pub const MILLISECOND: u64 = 1_000_000;
 pub const SECOND: u64 = 1_000 * MILLISECOND;
@@ -15,7 +15,7 @@ pub fn scenario(balance: Value, servers: &[Value]) -> Value {
         .map(|different| with(json!({"workers": 1, "speed": 1, "phases": []}), different.clone()));
     let servers: Vec<_> = servers.collect();
     let endpoints: Vec<_> = (0..servers.len())
-        .map(|n| json!({"address": format!("server-{n}:80"), "weight": 1, "drain": false}))
+        .map(|n| json!({"address": format!("server-{n}:80"), "weight": 1, "drain": false, "priority": 0, "labels": {}}))
         .collect();
     json!({
         "seed": 1,
@@ -48,7 +48,7 @@ fn usual_balance() -> Value {
         "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6,
     });
     json!({
-        "load_bound": 1.25, "decay": 10_000, "clients": 1, "forward_reports": false, "prequal": prequal,
+        "load_bound": 1.25, "spill_over": 70.0, "subset_fallback": "any", "decay": 10_000, "clients": 1, "forward_reports": false, "prequal": prequal,
     })
 }
 
@@ -58,8 +58,7 @@ pub fn with(mut base: Value, different: Value) -> Value {
     base
 }
 
-/// The report of a scenario.
-pub fn report(scenario: Value) -> Report {
-    let scenario: Scenario = serde_json::from_value(scenario).unwrap();
-    run(&scenario).unwrap()
+/// A scenario as the simulator takes it.
+pub fn read(scenario: Value) -> Scenario {
+    serde_json::from_value(scenario).unwrap()
 }

@@ -15,6 +15,7 @@ from tidegate.config.model.listener import (
     ListenerTls,
 )
 from tidegate.config.model.log import AccessLog, Log
+from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
 from tidegate.config.model.route import (
     FieldMatch,
@@ -77,8 +78,11 @@ __all__ = [
     "Route",
     "RouteLimits",
     "RouteMatch",
+    "SlowStart",
     "Split",
+    "Sticky",
     "Upstream",
     "UpstreamTimeouts",
     "UpstreamTls",
+    "ZoneAware",
 ]

@@ -19,7 +19,14 @@ fn shares(balancer: &Balancer, picks: usize) -> Vec<usize> {
     let mut counts = vec![0; balancer.endpoints().len()];
     let mut random = SplitMix64::new(7);
     for _ in 0..picks {
-        let mut pick = Pick { now: NOW, random: &mut random, hash: None, tried: &[] };
+        let mut pick = Pick {
+            now: NOW,
+            random: &mut random,
+            hash: None,
+            subset: None,
+            sticky: None,
+            tried: &[],
+        };
         counts[balancer.pick(&mut pick).unwrap()] += 1;
     }
     counts
@@ -46,11 +53,19 @@ fn who_finds_the_pool_taken_picks_by_requests_in_flight() {
     balancer.endpoints()[0].load.begin();
     let prequal = Prequal::new(&upstream(BalancePolicy::Prequal, None, &[1]).balance.prequal);
     let _taken = prequal.pool.lock();
-    let view = balancer.view(NOW);
-    let from = Candidates { endpoints: balancer.endpoints(), view: &view, avoid: &[] };
+    let outlook = balancer.outlook(NOW);
+    let view = &outlook.of(None).holding(0).unwrap().view;
+    let from = Candidates { endpoints: balancer.endpoints(), view, avoid: &[] };
     let mut random = SplitMix64::new(3);
     for _ in 0..100 {
-        let mut pick = Pick { now: NOW, random: &mut random, hash: None, tried: &[] };
+        let mut pick = Pick {
+            now: NOW,
+            random: &mut random,
+            hash: None,
+            subset: None,
+            sticky: None,
+            tried: &[],
+        };
         assert_ne!(prequal.choose(&from, &mut pick), 0);
     }
 }

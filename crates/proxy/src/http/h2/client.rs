@@ -138,7 +138,7 @@ impl Exchange {
         let ends = body.is_end();
         let sent = session.sender.clone().send_request(translate(head, tls), ends);
         let mut deadline = Deadline::default();
-        deadline.set(Instant::now(), patience.response);
+        deadline.set(flight.began(), patience.response);
         let (response, pump, unsent) = match sent {
             Ok((response, _)) if ends => (Some(response), None, Body::Empty),
             Ok((response, stream)) => {

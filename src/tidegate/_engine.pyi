@@ -84,6 +84,11 @@ def explain_route(plan: str, request: str) -> str:
 def route_table(plan: str) -> str:
     """The routes in order of precedence, as JSON: `[{"route", "hosts", "path", "conditions", "action"}]`."""
 
+def simulate(scenario: str) -> str:
+    """Run a scenario of `tidegate.sim` (JSON) to its end; the answer is the report, as JSON.
+
+    Runs without the GIL; the same scenario gives the same report. Raises PlanError if it cannot be run."""
+
 def plan_schema() -> str:
     """The JSON Schema of the plan, as the engine reads it."""
 

@@ -13,6 +13,7 @@ from tidegate.cli import (
     routes,
     run,
     schema,
+    sim,
     status,
     version,
 )
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (run, check, demo, status, health, maintenance, routes, route, reload, schema, version):
     app.command(command.NAME)(command.command)
+app.add_typer(sim.app, name=sim.NAME)
 
 
 def main() -> None:

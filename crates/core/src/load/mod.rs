@@ -18,10 +18,10 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 pub use ewma::Ewma;
+pub use levels::Levels;
 pub use report::Report;
 
 use self::failing::Failing;
-use self::levels::Levels;
 use self::peak_ewma::PeakEwma;
 use self::report::Reported;
 use crate::time::Moment;

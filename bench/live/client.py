@@ -30,7 +30,7 @@ class Outcome:
     latency: float
     """Seconds from `at` to the whole answer, or to the failure."""
     result: str
-    """`ok`; `told` to come back (503 or 429 with Retry-After); or a failure: a status, `closed`, `timeout`."""
+    """`ok`; `told` to come back (503 or 429 with Retry-After); or a failure: status, `closed`, `timeout`."""
 
 
 class Client:

@@ -41,6 +41,7 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
             "interval": 1, "timeout": 1, "rise": 1, "fall": 1,
             "passive": {"failures": 1, "rest": 1_000, "max_rest": 60_000},
         },
+        "retry_budget": {"percent": 20.0, "minimum": 3.0},
     });
     match serde_json::from_value(plan) {
         Ok(upstream) => upstream,

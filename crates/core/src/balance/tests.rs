@@ -7,7 +7,7 @@ use crate::health::State;
 use crate::load::Outcome;
 use crate::plan::{
     Balance, Endpoint as PlanEndpoint, HashKey, Health, HealthHttp, Millis, PassiveHealth, Pool,
-    Upstream, UpstreamProtocol, UpstreamTimeouts,
+    RetryBudget, Upstream, UpstreamProtocol, UpstreamTimeouts,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
@@ -50,6 +50,7 @@ fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Ups
             fall: 1,
             passive: PassiveHealth { failures: 1, rest: Millis(1_000), max_rest: Millis(60_000) },
         },
+        retry_budget: RetryBudget { percent: 20.0, minimum: 3.0 },
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod issue;
 mod listener;
+mod retry;
 mod route;
 mod unit;
 mod upstream;
@@ -17,9 +18,10 @@ pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
     ListenerTimeouts, ListenerTls, TlsVersion,
 };
+pub use retry::{Backoff, GrpcStatus, Hedge, Retry, RetryBudget, RetryOn};
 pub use route::{
-    FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Retry, Rewrite,
-    Route, RouteLimits, RouteMatch, Split,
+    FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Rewrite, Route,
+    RouteLimits, RouteMatch, Split,
 };
 pub use unit::{Millis, Size};
 pub use upstream::{

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
+use super::{Millis, RetryBudget};
 
 /// A group of endpoints that serve the same thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,8 @@ pub struct Upstream {
     pub timeouts: UpstreamTimeouts,
     /// How it is found out which endpoints are well.
     pub health: Health,
+    /// How many retries its requests allow for.
+    pub retry_budget: RetryBudget,
 }
 
 /// How an endpoint is picked.

@@ -17,7 +17,11 @@ pub(crate) fn route(options: Value) -> Route {
         "upstream": "app",
         "request_headers": {"set": {}, "add": {}, "remove": []},
         "response_headers": {"set": {}, "add": {}, "remove": []},
-        "retry": {"attempts": 1}, "limits": {},
+        "retry": {
+            "attempts": 1, "on": [], "statuses": [], "grpc": [], "methods": [],
+            "backoff": {"base": 25, "max": 250}, "max_retry_after": 0, "buffer": 0,
+        },
+        "limits": {},
     });
     for (option, value) in options.as_object().unwrap() {
         match (option.as_str(), value) {

@@ -20,6 +20,7 @@ use super::pool::Pool;
 use super::{Member, Upstream};
 use crate::clock;
 use crate::http::body::Body;
+use crate::http::wait::{Patience, Waiter};
 use crate::http::{h1, h2};
 
 /// Log a change of health, if there is one.
@@ -113,7 +114,7 @@ async fn ask(
 ) -> Result<StatusCode, Failure> {
     let (head, ()) = request.into_parts();
     let limit = upstream.plan.health.timeout.duration();
-    let patience = h1::client::Patience { response: limit, idle: limit };
+    let patience = Patience { response: limit, idle: limit };
     let flight = Flight::uncounted(member.clone());
     match opened.version {
         tidegate_core::plan::HttpVersion::Http1 => {
@@ -128,7 +129,8 @@ async fn ask(
                 None,
                 patience,
             );
-            let answered = std::future::poll_fn(|cx| exchange.poll_head(cx, &None)).await;
+            let answered =
+                std::future::poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await;
             answered.map(|head| head.status).map_err(|broken| broken.failure)
         }
         tidegate_core::plan::HttpVersion::Http2 => {
@@ -136,7 +138,8 @@ async fn ask(
             let tls = upstream.tls.is_some();
             let mut exchange =
                 h2::client::Exchange::start(session, flight, &head, Body::Empty, tls, patience);
-            let answered = std::future::poll_fn(|cx| exchange.poll_head(cx, &None)).await;
+            let answered =
+                std::future::poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await;
             answered.map(|(status, _)| status).map_err(|broken| broken.failure)
         }
     }

@@ -1,9 +1,13 @@
 //! Upstreams as the workers use them.
 
 mod address;
+mod attempt;
 pub mod connect;
 pub mod flight;
+mod hash;
 pub mod health;
+mod hedge;
+mod link;
 pub mod pool;
 pub mod send;
 
@@ -12,7 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints};
-use tidegate_core::plan::{self, Issue};
+use tidegate_core::health::State;
+use tidegate_core::plan::{self, Issue, UpstreamProtocol};
+use tidegate_core::retry::{Allowance, Budget};
 
 pub use address::Address;
 
@@ -31,6 +37,10 @@ pub struct Upstream {
     pub members: Vec<Arc<Member>>,
     /// Its counts.
     pub metrics: Arc<UpstreamMetrics>,
+    /// What its requests earned in retries, through every reload.
+    pub budget: Arc<Budget>,
+    /// What they earn.
+    pub allowance: Allowance,
     tls: Option<Arc<ClientTls>>,
 }
 
@@ -115,17 +125,41 @@ impl Upstream {
                 }
             }
         }
+        let allowance =
+            Allowance::build(&plan.retry_budget, &format!("{path}.retry_budget"), &mut issues);
+        let budget = match before {
+            Some(before) => before.budget.clone(),
+            None => Arc::new(Budget::new(allowance, clock::now())),
+        };
         if issues.is_empty() {
             Ok(Self {
                 balancer: Balancer::new(plan, endpoints),
                 plan: plan.clone(),
                 members,
                 metrics: metrics.upstream(&plan.name),
+                budget,
+                allowance,
                 tls,
             })
         } else {
             Err(issues)
         }
+    }
+
+    /// Whether an endpoint may say that it did not carry a request out: with HTTP/1 it cannot.
+    pub fn may_refuse(&self) -> bool {
+        match self.plan.protocol {
+            UpstreamProtocol::Http1 => false,
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Auto => self.tls.is_some(),
+        }
+    }
+
+    /// Whether `member` is down while another endpoint is not.
+    pub fn is_alone_down(&self, member: &Member) -> bool {
+        let now = clock::now();
+        member.endpoint.health.state() == State::Unhealthy
+            && self.members.iter().any(|other| other.endpoint.health.available(now))
     }
 
     /// Put weights, drains and health settings into force; called when the configuration is committed.

@@ -16,6 +16,7 @@ from tidegate.config.model.listener import (
 )
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.options import Options
+from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
     FieldMatch,
     HeaderEdits,
@@ -24,7 +25,6 @@ from tidegate.config.model.route import (
     Redirect,
     RegexRewrite,
     Respond,
-    Retry,
     Rewrite,
     Route,
     RouteLimits,
@@ -49,6 +49,7 @@ __all__ = [
     "AccessLog",
     "Admin",
     "AdminTls",
+    "Backoff",
     "Balance",
     "Certificate",
     "ClientAuth",
@@ -59,6 +60,7 @@ __all__ = [
     "HeaderEdits",
     "Health",
     "HealthHttp",
+    "Hedge",
     "Listener",
     "ListenerLimits",
     "ListenerTimeouts",
@@ -73,6 +75,7 @@ __all__ = [
     "RegexRewrite",
     "Respond",
     "Retry",
+    "RetryBudget",
     "Rewrite",
     "Route",
     "RouteLimits",

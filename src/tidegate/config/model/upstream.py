@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.file import PemPath
 from tidegate.config.model.options import Options
+from tidegate.config.model.retry import RetryBudget
 from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, FieldValue, Name
 from tidegate.config.model.unit import Count, Duration, Positive, Timeout
 
@@ -187,3 +188,5 @@ class Upstream(Options):
     """How long an endpoint may take."""
     health: Health = Health()
     """How it is found out which endpoints are well."""
+    retry_budget: RetryBudget = RetryBudget()
+    """How many retries its requests allow for."""

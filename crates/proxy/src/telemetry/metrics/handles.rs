@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tidegate_core::failure::Failure;
+use tidegate_core::retry::Reason;
 use tokio::runtime::RuntimeMetrics;
 
 use super::histogram::{Histogram, HistogramTotal};
@@ -96,7 +97,10 @@ pub struct UpstreamMetrics {
 #[derive(Debug, Default)]
 pub(super) struct UpstreamTraffic {
     pub(super) response_head: Histogram,
-    pub(super) retries: Counter,
+    pub(super) retries: [Counter; Reason::ALL.len()],
+    pub(super) retries_denied: Counter,
+    pub(super) hedges: Counter,
+    pub(super) hedges_won: Counter,
 }
 
 impl UpstreamMetrics {
@@ -109,9 +113,24 @@ impl UpstreamMetrics {
         self.traffic.of(worker).response_head.observe(took);
     }
 
-    /// Counts a try after the first.
-    pub fn retried(&self, worker: usize) {
-        self.traffic.of(worker).retries.add(1);
+    /// Counts a try after the first, and why it is made.
+    pub fn retried(&self, worker: usize, reason: Reason) {
+        self.traffic.of(worker).retries[reason.index()].add(1);
+    }
+
+    /// Counts a try that the budget did not allow.
+    pub fn retry_denied(&self, worker: usize) {
+        self.traffic.of(worker).retries_denied.add(1);
+    }
+
+    /// Counts a try beside another.
+    pub fn hedged(&self, worker: usize) {
+        self.traffic.of(worker).hedges.add(1);
+    }
+
+    /// Counts a try beside another that was answered first.
+    pub fn hedge_won(&self, worker: usize) {
+        self.traffic.of(worker).hedges_won.add(1);
     }
 
     pub(super) fn response_heads(&self) -> HistogramTotal {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::failure::Failure;
+use tidegate_core::retry::Reason;
 
 use super::{EndpointState, Metrics};
 
@@ -129,7 +130,7 @@ fn full() -> (Arc<Metrics>, impl Sized) {
     metrics.unrouted().finished(0, 404, Duration::from_secs(1), 0, 0);
     let upstream = metrics.upstream(name);
     upstream.response_head(0, Duration::from_millis(4));
-    upstream.retried(2);
+    upstream.retried(2, Reason::Status);
     let endpoint = metrics.endpoint(name, "[::1]:80");
     endpoint.answered(0, 101);
     endpoint.connecting(0);

@@ -29,7 +29,9 @@ def gateway(running: Running, module_origin: Origin, quick: Origin) -> Iterator[
     config["routes"][0]["hedge"] = HEDGED
     config["routes"] += [
         route("learned", "/learned", rewrite={"prefix": "/"}, hedge={"percentile": 95, "budget": 100}),
-        route("mean", "/mean", rewrite={"prefix": "/"}, hedge={"after": "50ms", "budget": 0}, timeout="300ms"),
+        route(
+            "mean", "/mean", rewrite={"prefix": "/"}, hedge={"after": "50ms", "budget": 0}, timeout="300ms"
+        ),
     ]
     with running(config) as gateway:
         yield gateway

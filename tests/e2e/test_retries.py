@@ -160,6 +160,16 @@ def test_the_only_endpoint_is_tried_again(gateway: Gateway, origin: Origin) -> N
     assert len(origin.requests) == 3
 
 
+def test_the_answer_says_how_often_it_was_tried(gateway: Gateway, origin: Origin) -> None:
+    origin.on("/fault", answers.reset())
+    with gateway.connect() as client:
+        response = client.request("/alone/fault")
+        assert response.status == 502
+        assert 'details="3 tries"' in (response.header("proxy-status") or "")
+        response = client.request("/alone/fault", method="POST", body=b"x")
+        assert "details" not in (response.header("proxy-status") or "")
+
+
 # Retry-After
 
 
@@ -336,53 +346,109 @@ SERVER = """
         def log_message(self, *args): pass
     class Server(http.server.ThreadingHTTPServer):
         request_queue_size = 256
+        allow_reuse_address = True
     server = Server(("127.0.0.1", int(sys.argv[1])), Handler)
     print("ready", flush=True)
     server.serve_forever()
 """
 
 
+class Server:
+    """A process that serves; the test ends and starts it."""
+
+    def __init__(self, script: Path) -> None:
+        self._script = script
+        self._port = free_port()
+        self.address = f"127.0.0.1:{self._port}"
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it serves."""
+        command = [sys.executable, str(self._script), str(self._port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def restart(self) -> None:
+        """Start it again."""
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        """End it, whatever its state."""
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
 @pytest.fixture
-def servers(tmp_path: Path) -> Iterator[list[tuple[str, subprocess.Popen[bytes]]]]:
-    """Three processes that serve, with their addresses."""
+def servers(tmp_path: Path) -> Iterator[list[Server]]:
+    """Three processes that serve."""
     script = tmp_path / "server.py"
     script.write_text(textwrap.dedent(SERVER))
-    started = []
-    for _ in range(3):
-        port = free_port()
-        process = subprocess.Popen([sys.executable, str(script), str(port)], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        started.append((f"127.0.0.1:{port}", process))
+    started = [Server(script) for _ in range(3)]
     yield started
-    for _, process in started:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+    for server in started:
+        server.stop()
+
+
+def wait_for_health(gateway: Gateway, server: Server, available: int) -> None:
+    """Wait until the gateway has found out how a server is."""
+    eventually(
+        lambda: gateway.metrics().total("tidegate_endpoint_available", endpoint=server.address) == available,
+        f"{server.address} is found to be {'up' if available else 'down'}",
+        20,
+    )
+
+
+CHECKED = {"http": {"path": "/"}, "interval": "200ms", "timeout": "500ms", "rise": 1, "fall": 2}
+"""Health checks that notice soon."""
 
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
 def test_no_get_fails_when_an_endpoint_dies_under_load(
-    start_gateway: StartGateway,
-    servers: list[tuple[str, subprocess.Popen[bytes]]],
-    fault: signal.Signals,
+    start_gateway: StartGateway, servers: list[Server], fault: signal.Signals
 ) -> None:
-    config = proxy(*(address for address, _ in servers))
-    config["upstreams"][0]["health"] = {
-        "http": {"path": "/"},
-        "interval": "200ms",
-        "timeout": "500ms",
-        "fall": 2,
-    }
+    config = proxy(*(server.address for server in servers))
+    config["upstreams"][0]["health"] = CHECKED
     gateway = start_gateway(config)
-    address, victim = servers[0]
+    victim = servers[0]
     with Load(gateway.port(), connections=8) as load:
         load.wait_for(50)
-        victim.send_signal(fault)
-        eventually(
-            lambda: gateway.metrics().total("tidegate_endpoint_available", endpoint=address) == 0,
-            "the endpoint is found to be down",
-        )
+        victim.signal(fault)
+        wait_for_health(gateway, victim, 0)
         load.wait_for(100)
     assert load.failures == []
+
+
+def test_no_get_fails_in_a_rolling_restart(start_gateway: StartGateway, servers: list[Server]) -> None:
+    config = proxy(*(server.address for server in servers))
+    config["upstreams"][0]["health"] = CHECKED
+    gateway = start_gateway(config)
+    with Load(gateway.port(), connections=8) as load:
+        for server in servers:
+            load.wait_for(20)
+            server.signal(signal.SIGTERM)
+            wait_for_health(gateway, server, 0)
+            server.restart()
+            wait_for_health(gateway, server, 1)
+        load.wait_for(20)
+    assert load.failures == []
+
+
+def test_no_get_fails_when_an_endpoint_answers_errors(
+    start_gateway: StartGateway, servers: list[Server], origin: Origin
+) -> None:
+    origin.on_every_path(answers.fixed(503))
+    config = proxy(*(server.address for server in servers), origin.address)
+    config["upstreams"][0]["retry_budget"] = FORGIVING
+    gateway = start_gateway(config)
+    with Load(gateway.port(), connections=8) as load:
+        load.wait_for(100)
+    assert load.failures == []
+    assert origin.requests

@@ -68,3 +68,48 @@ impl Wait {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// How a wait of `seconds` ends, and after how many milliseconds, if its endpoint is down from `down_at` on.
+    async fn ends(seconds: u64, down_at: Duration) -> (Failure, u128) {
+        let began = Instant::now();
+        let gives_up = || began.elapsed() >= down_at;
+        let waiter = Waiter { interim: &None, gives_up: &gives_up };
+        let mut deadline = Deadline::default();
+        let wait = Wait::begin(&mut deadline, began, Duration::from_secs(seconds));
+        let over = poll_fn(|cx| wait.poll(&mut deadline, &waiter, cx)).await;
+        (over, began.elapsed().as_millis())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_at_its_limit() {
+        assert_eq!(ends(60, Duration::MAX).await, (Failure::ResponseTimeout, 60_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_is_given_up_soon_after_its_endpoint_is_down() {
+        let (over, after) = ends(60, Duration::from_millis(1_100)).await;
+        assert_eq!(over, Failure::EndpointDown);
+        assert!((1_100..1_400).contains(&after), "{after} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_looks_before_the_first_moment_has_passed() {
+        let looks = Cell::new(0);
+        let gives_up = || {
+            looks.set(looks.get() + 1);
+            false
+        };
+        let waiter = Waiter { interim: &None, gives_up: &gives_up };
+        let mut deadline = Deadline::default();
+        let wait = Wait::begin(&mut deadline, Instant::now(), Duration::from_millis(100));
+        let over = poll_fn(|cx| wait.poll(&mut deadline, &waiter, cx)).await;
+        assert_eq!((over, looks.get()), (Failure::ResponseTimeout, 0));
+    }
+}

@@ -141,7 +141,7 @@ struct Forwarding<'a> {
 impl Forwarding<'_> {
     /// Rewrite the request, send it, wait for the head of the response.
     async fn forward(
-        self,
+        &self,
         mut head: request::Parts,
         mut body: Body,
         upgrade: Option<HeaderValue>,

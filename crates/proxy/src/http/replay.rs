@@ -62,7 +62,7 @@ impl Content {
     }
 
     /// There will be no other try: keep nothing more.
-    pub fn settle(self) {
+    pub fn settle(&self) {
         if let Self::Kept(recording) = self {
             recording.borrow_mut().kept = None;
         }

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use tidegate_core::balance::Pick;
 use tidegate_core::failure::Failure;
 use tidegate_core::hedge::Hedge;
-use tidegate_core::retry::{Policy, Reason};
+use tidegate_core::retry::Policy;
 use tokio::time::{Instant, sleep};
 
 use super::attempt::{Answer, Outcome, attempt};
@@ -64,12 +64,26 @@ pub async fn send(
     let content = Content::new(body, dispatch.kept(head));
     let (tried, record) = (RefCell::default(), RefCell::new(record));
     let sending = Sending { worker, dispatch, content, hash, tried, record };
-    let answer = sending.run(head).await?;
-    sending.content.settle();
-    if let Some(record) = sending.record.into_inner() {
-        record.headed(&dispatch.upstream.members[answer.member], answer.took);
+    // Only the first try is hedged.
+    let mut hedge = hedge::of(dispatch, head);
+    loop {
+        let now = Instant::now();
+        let member = sending.pick(now).ok_or(Failure::NoEndpoint)?;
+        dispatch.time_left.announce(&mut head.headers, now);
+        sending.begin(member);
+        let outcome = match hedge.take() {
+            Some(hedge) => Box::pin(hedge::race(&sending, hedge, member, head, now)).await,
+            None => attempt(&sending, member, head, now).await,
+        };
+        if let Some(pause) = sending.pause_before_next(&outcome, head) {
+            // Apart, so that requests without retries do not carry it around.
+            Box::pin(rest(outcome, pause)).await;
+            continue;
+        }
+        let answer = outcome.map_err(|broken| broken.failure)?;
+        sending.settle(&answer);
+        return Ok(answer.response);
     }
-    Ok(answer.response)
 }
 
 /// A request under way.
@@ -88,37 +102,6 @@ pub struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    async fn run(&self, head: &mut request::Parts) -> Result<Answer, Failure> {
-        let retry = self.dispatch.retry;
-        // Only the first try is hedged.
-        let mut hedge = hedge::of(self.dispatch, head);
-        loop {
-            let now = Instant::now();
-            let member = self.pick(now).ok_or(Failure::NoEndpoint)?;
-            self.dispatch.time_left.announce(&mut head.headers, now);
-            self.begin(member);
-            let outcome = match hedge.take() {
-                Some(hedge) => Box::pin(hedge::race(self, hedge, member, head, now)).await,
-                None => attempt(self, member, head, now).await,
-            };
-            let reason = match &outcome {
-                Ok(Answer { response, .. }) => {
-                    retry.after_response(response.status(), response.headers(), &head.method)
-                }
-                Err(broken) => retry.after_failure(broken.failure, broken.refused, &head.method),
-            };
-            match reason.and_then(|reason| self.pause_before_next(reason, &outcome)) {
-                Some(pause) => {
-                    discard(outcome).await;
-                    if !pause.is_zero() {
-                        Box::pin(sleep(pause)).await;
-                    }
-                }
-                None => return outcome.map_err(|broken| broken.failure),
-            }
-        }
-    }
-
     /// An endpoint that is not tried yet, while there is one.
     pub fn pick(&self, now: Instant) -> Option<usize> {
         self.dispatch.upstream.balancer.pick(&mut Pick {
@@ -153,12 +136,26 @@ impl Sending<'_> {
         self.tries() < self.dispatch.retry.attempts && self.content.is_left()
     }
 
+    /// There will be no other try: this is the answer.
+    fn settle(&self, answer: &Answer) {
+        self.content.settle();
+        if let Some(record) = &mut *self.record.borrow_mut() {
+            record.headed(&self.dispatch.upstream.members[answer.member], answer.took);
+        }
+    }
+
     /// How long to pause before the next try; `None` if there is to be none. One that is granted is paid for.
-    fn pause_before_next(&self, reason: Reason, outcome: &Outcome) -> Option<Duration> {
+    fn pause_before_next(&self, outcome: &Outcome, head: &request::Parts) -> Option<Duration> {
+        let Dispatch { upstream, retry, time_left, .. } = self.dispatch;
+        let reason = match outcome {
+            Ok(Answer { response, .. }) => {
+                retry.after_response(response.status(), response.headers(), &head.method)
+            }
+            Err(broken) => retry.after_failure(broken.failure, broken.refused, &head.method),
+        }?;
         if !self.may_go_on() {
             return None;
         }
-        let Dispatch { upstream, retry, time_left, .. } = self.dispatch;
         let asked = match outcome {
             Ok(Answer { response, .. }) => {
                 let (status, headers) = (response.status(), response.headers());
@@ -197,10 +194,18 @@ impl Dispatch<'_> {
     }
 }
 
-/// Let go of an answer that nobody gets. What has arrived of it is read, so that its connection can be used
-/// again.
-async fn discard(outcome: Outcome) {
-    let Ok(Answer { response, .. }) = outcome else { return };
+/// Let go of an answer that nobody gets, and pause.
+async fn rest(outcome: Outcome, pause: Duration) {
+    if let Ok(answer) = outcome {
+        discard(answer.response).await;
+    }
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+}
+
+/// Read what has arrived of a response, so that its connection can be used again.
+async fn discard(response: Response<Body>) {
     let mut body = response.into_body();
     let mut left = MOST_DISCARDED;
     poll_fn(|cx| {

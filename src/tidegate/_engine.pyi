@@ -1,11 +1,25 @@
 """The engine: per-request work, in Rust, on threads of its own."""
 
+from typing import Self, final
+
+__all__ = [
+    "Engine",
+    "PlanError",
+    "Prepared",
+    "check_plan",
+    "explain_route",
+    "plan_schema",
+    "route_table",
+    "version",
+]
+
 class PlanError(ValueError):
     """The plan cannot be served. `errors` holds `(path, message)` pairs, all of them at once;
     a path is like `listeners.0.tls.certificates.1.key`."""
 
     errors: list[tuple[str, str]]
 
+@final
 class Prepared:
     """A snapshot that is built, its new listeners bound, and that waits to be committed."""
 
@@ -14,10 +28,11 @@ class Prepared:
         """What a commit would change, as JSON: for each of `listeners`, `routes` and `upstreams` the names
         that are `added`, `removed` and `changed`."""
 
+@final
 class Engine:
     """The data plane of this process. Any thread may call any method; none waits for a request."""
 
-    def __init__(self, workers: int, log_format: str = "text", log_filter: str = "info") -> None:
+    def __new__(cls, workers: int, log_format: str = "text", log_filter: str = "info") -> Self:
         """Start `workers` worker threads, with nothing to serve yet.
 
         Raises ValueError if there are no workers, the format is neither `text` nor `json`, or the filter

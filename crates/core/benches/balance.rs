@@ -14,12 +14,15 @@ use tidegate_core::time::Moment;
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-const POLICIES: [(&str, &str, Option<u32>); 5] = [
+const POLICIES: [(&str, &str, Option<u32>); 8] = [
     ("round robin", "round_robin", None),
     ("random", "random", None),
     ("least request of 2", "least_request", Some(2)),
     ("least request of all", "least_request", None),
-    ("consistent hash", "consistent_hash", None),
+    ("ring hash", "ring_hash", None),
+    ("maglev", "maglev", None),
+    ("rendezvous", "rendezvous", None),
+    ("first available", "first_available", None),
 ];
 
 /// An upstream of `size` endpoints of the weights 1, 2 and 3.
@@ -27,12 +30,17 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
     let endpoints: Vec<_> = (0..size)
         .map(|index| {
             let address = format!("10.{}.{}.1:8080", index / 256, index % 256);
-            serde_json::json!({"address": address, "weight": 1 + index % 3, "drain": false})
+            serde_json::json!({
+                "address": address, "weight": 1 + index % 3, "drain": false, "priority": 0, "labels": {},
+            })
         })
         .collect();
     let plan = serde_json::json!({
         "name": "app",
-        "balance": {"policy": policy, "choices": choices, "load_bound": 1.25},
+        "balance": {
+            "policy": policy, "choices": choices, "load_bound": 1.25,
+            "spill_over": 70.0, "subset_fallback": "any",
+        },
         "endpoints": endpoints,
         "protocol": "http1",
         "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
@@ -52,7 +60,8 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
 /// One pick for a random key.
 fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
     let hash = Some(random.next());
-    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, tried: &[] }))
+    let (subset, sticky) = (None, None);
+    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, subset, sticky, tried: &[] }))
 }
 
 /// A balancer that has placed four requests an endpoint, all of them still in flight.
@@ -80,6 +89,37 @@ fn pick(criterion: &mut Criterion) {
     }
 }
 
+/// What narrowing adds to a pick: two priorities that share the requests, and a sticky cookie.
+fn narrow(criterion: &mut Criterion) {
+    let mut random = SplitMix64::new(2);
+    for size in SIZES {
+        let mut upstream = upstream("random", None, size);
+        for endpoint in upstream.endpoints.iter_mut().skip(size / 2) {
+            (endpoint.priority, endpoint.drain) = (1, false);
+        }
+        upstream.endpoints.iter_mut().take(size / 4).for_each(|endpoint| endpoint.drain = true);
+        let balancer = busy_balancer(&upstream);
+        criterion.bench_function(&format!("narrow/shared by two tiers/{size}"), |bencher| {
+            bencher.iter(|| pick_one(&balancer, &mut random));
+        });
+        let sticky = serde_json::json!({
+            "cookie": "app", "path": "/", "secure": true, "http_only": true, "same_site": "lax",
+        });
+        upstream.balance.sticky = serde_json::from_value(sticky).ok();
+        let balancer = busy_balancer(&upstream);
+        let Some(sticky) = balancer.sticky() else { unreachable!("the plan above has it") };
+        let cookie = sticky.set_cookie(size - 1);
+        let value = &cookie.as_bytes()["app=".len()..][..32];
+        criterion.bench_function(&format!("narrow/by a sticky cookie/{size}"), |bencher| {
+            bencher.iter(|| {
+                let sticky = sticky.endpoint(black_box(value));
+                let (now, random, hash, subset) = (Moment(1), &mut random, None, None);
+                balancer.pick(&mut Pick { now, random, hash, subset, sticky, tried: &[] })
+            });
+        });
+    }
+}
+
 fn load(criterion: &mut Criterion) {
     let upstream = upstream("random", None, 1);
     let endpoints = Endpoints::new(&upstream, None, Moment(0));
@@ -95,11 +135,15 @@ fn load(criterion: &mut Criterion) {
 }
 
 fn build(criterion: &mut Criterion) {
-    let upstream = upstream("consistent_hash", None, 10_000);
+    for (name, policy) in [("ring", "ring_hash"), ("Maglev table", "maglev")] {
+        let upstream = upstream(policy, None, 10_000);
+        let endpoints = Endpoints::new(&upstream, None, Moment(0));
+        criterion.bench_function(&format!("build/{name} of 10000"), |bencher| {
+            bencher.iter(|| Balancer::new(&upstream, endpoints.clone()));
+        });
+    }
+    let upstream = upstream("random", None, 10_000);
     let endpoints = Endpoints::new(&upstream, None, Moment(0));
-    criterion.bench_function("build/ring of 10000", |bencher| {
-        bencher.iter(|| Balancer::new(&upstream, endpoints.clone()));
-    });
     let balancer = Balancer::new(&upstream, endpoints);
     let mut random = SplitMix64::new(2);
     criterion.bench_function("build/first pick after a change of 10000", |bencher| {
@@ -117,6 +161,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = pick, load, build
+    targets = pick, narrow, load, build
 }
 criterion_main!(benches);

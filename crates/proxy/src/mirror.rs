@@ -37,6 +37,7 @@ pub fn send(
     worker.clone().spawn(async move {
         let dispatch = Dispatch {
             upstream: &upstream,
+            subset: None,
             retry: &Policy::NEVER,
             hedge: None,
             time_left: TimeLeft::default(),

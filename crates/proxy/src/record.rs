@@ -1,6 +1,7 @@
 //! What becomes of a request: counted, and logged where that is asked for, when its response ends.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct Record {
 struct Line {
     log: Arc<AccessLog>,
     time: u64,
+    /// By the word of trusted proxies.
+    address: Option<IpAddr>,
     method: Method,
     uri: Uri,
     version: Version,
@@ -63,6 +66,9 @@ impl Record {
             Box::new(Line {
                 log: log.clone(),
                 time: clock::unix_nanos(),
+                address: request.map_or(client.peer.address, |r| {
+                    client.peer.client(r.headers(), &client.settings.plan.trusted_proxies)
+                }),
                 method: request.map_or(Method::GET, |r| r.method().clone()),
                 uri: request.map_or_else(Uri::default, |r| r.uri().clone()),
                 version: request.map_or(Version::HTTP_11, Request::version),
@@ -165,6 +171,7 @@ impl Drop for Record {
             None => &worker.shared.unrouted,
         };
         metrics.finished(worker.index, self.status, took, received, self.sent);
+        self.client.listener.metrics.transferred(worker.index, received, self.sent);
         if let Some(failure) = self.failure {
             metrics.failed(worker.index, failure);
         }
@@ -181,7 +188,7 @@ impl Record {
         let entry = Entry {
             time: line.time,
             listener: &self.client.listener.name,
-            client: self.client.peer.address,
+            client: line.address,
             request_id: line.request_id.as_bytes(),
             method: line.method.as_str().as_bytes(),
             host: line.host.as_ref().map_or(b"", HeaderValue::as_bytes),

@@ -13,6 +13,7 @@ use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 use tidegate_core::route::RouteTable;
 
 use crate::clock;
+use crate::subsets::Subsets;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::{Metrics, RouteMetrics};
 use crate::upstream::Upstream;
@@ -68,14 +69,23 @@ pub struct Route {
 /// What answers a request.
 #[derive(Debug)]
 pub enum Action {
-    /// An upstream, by index.
-    Upstream(usize),
+    /// One upstream.
+    Upstream(Destination),
     /// One of several upstreams.
     Split(Split),
     /// A redirect.
     Redirect(Redirect),
     /// A fixed response.
     Respond(Fixed),
+}
+
+/// Where requests go.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination {
+    /// The upstream, by index.
+    pub upstream: usize,
+    /// The labels that its endpoint must carry, by their place in [`Upstream::subsets`].
+    pub subset: Option<usize>,
 }
 
 /// This gateway's entries in `Via` (RFC 9110 §7.6.3), by the version that a message was received in.
@@ -116,7 +126,7 @@ impl Default for Via {
 #[derive(Debug)]
 pub struct Split {
     /// Upper bound of each share, and whose it is.
-    shares: Vec<(u64, usize)>,
+    shares: Vec<(u64, Destination)>,
 }
 
 impl Split {
@@ -125,10 +135,10 @@ impl Split {
         self.shares.last().map_or(0, |(bound, _)| *bound)
     }
 
-    /// The upstream that owns `point`, which is below [`total`](Self::total).
-    pub fn owner(&self, point: u64) -> Option<usize> {
+    /// Whose `point` is, which is below [`total`](Self::total).
+    pub fn owner(&self, point: u64) -> Option<Destination> {
         let share = self.shares.partition_point(|(bound, _)| *bound <= point);
-        self.shares.get(share).map(|(_, upstream)| *upstream)
+        self.shares.get(share).map(|(_, owner)| *owner)
     }
 }
 
@@ -148,6 +158,7 @@ impl Snapshot {
     pub fn empty(workers: usize) -> Self {
         let plan = Plan {
             name: "tidegate".into(),
+            zone: None,
             workers: u32::try_from(workers).unwrap_or(u32::MAX),
             drain_timeout: plan::Millis(0),
             access_log: None,
@@ -176,11 +187,12 @@ impl Snapshot {
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
-        let upstreams = build_upstreams(&plan, before, metrics, &mut issues);
+        let subsets = Subsets::of(&plan.routes);
+        let upstreams = build_upstreams(&plan, &subsets, before, metrics, &mut issues);
         let table = RouteTable::build(&plan.routes, &plan.listeners)
             .map_err(|more| issues.extend(more))
             .ok();
-        let routes = build_routes(&plan, before, metrics, &mut issues);
+        let routes = build_routes(&plan, before, &subsets, metrics, &mut issues);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
         let via = Via::new(&plan.name);
@@ -199,6 +211,7 @@ impl Snapshot {
 
 fn build_upstreams(
     plan: &Plan,
+    subsets: &Subsets<'_>,
     before: Option<&Snapshot>,
     metrics: &Metrics,
     issues: &mut Vec<Issue>,
@@ -208,15 +221,21 @@ fn build_upstreams(
         .flat_map(|before| &before.upstreams)
         .map(|upstream| (upstream.plan.name.as_str(), upstream))
         .collect();
+    let same_zone = before.is_some_and(|before| before.plan.zone == plan.zone);
     let mut upstreams = Vec::with_capacity(plan.upstreams.len());
     for (index, wanted) in plan.upstreams.iter().enumerate() {
         let before = known.get(wanted.name.as_str()).copied();
-        if let Some(same) = before.filter(|before| before.plan == *wanted) {
+        let asked = subsets.of_upstream(&wanted.name);
+        let stays = |before: &&Arc<Upstream>| {
+            same_zone && before.plan == *wanted && before.subsets == asked
+        };
+        if let Some(same) = before.filter(stays) {
             upstreams.push(same.clone());
             continue;
         }
         let path = format!("upstreams.{index}");
-        match Upstream::build(wanted, before.map(Arc::as_ref), &path, metrics) {
+        let zone = plan.zone.as_deref();
+        match Upstream::build(wanted, before.map(Arc::as_ref), &path, zone, asked, metrics) {
             Ok(upstream) => upstreams.push(Arc::new(upstream)),
             Err(more) => issues.extend(more),
         }
@@ -227,6 +246,7 @@ fn build_upstreams(
 fn build_routes(
     plan: &Plan,
     before: Option<&Snapshot>,
+    subsets: &Subsets<'_>,
     metrics: &Metrics,
     issues: &mut Vec<Issue>,
 ) -> Vec<Arc<Route>> {
@@ -241,7 +261,7 @@ fn build_routes(
     for (index, wanted) in plan.routes.iter().enumerate() {
         let before = known.get(wanted.name.as_str()).copied();
         let at = format!("routes.{index}");
-        let mut builder = Builder { names: &names, before, at, issues };
+        let mut builder = Builder { names: &names, subsets, before, at, issues };
         if let Some(route) = builder.route(wanted, metrics) {
             routes.push(Arc::new(route));
         }
@@ -252,6 +272,7 @@ fn build_routes(
 /// Reads one route.
 struct Builder<'a> {
     names: &'a HashMap<&'a str, usize>,
+    subsets: &'a Subsets<'a>,
     before: Option<(&'a plan::Route, &'a Arc<Route>)>,
     at: String,
     issues: &'a mut Vec<Issue>,
@@ -306,7 +327,8 @@ impl Builder<'_> {
         let at = self.at.clone();
         match (&wanted.upstream, &wanted.split, &wanted.redirect, &wanted.respond) {
             (Some(name), None, None, None) => {
-                self.upstream(name, format!("{at}.upstream")).map(Action::Upstream)
+                let at = format!("{at}.upstream");
+                self.destination(name, &wanted.subset, at).map(Action::Upstream)
             }
             (None, Some(shares), None, None) => self.split(shares).map(Action::Split),
             (None, None, Some(redirect), None) => {
@@ -323,6 +345,16 @@ impl Builder<'_> {
         }
     }
 
+    fn destination(
+        &mut self,
+        name: &str,
+        labels: &plan::Labels,
+        at: String,
+    ) -> Option<Destination> {
+        let upstream = self.upstream(name, at)?;
+        Some(Destination { upstream, subset: self.subsets.find(name, labels) })
+    }
+
     fn upstream(&mut self, name: &str, at: String) -> Option<usize> {
         let found = self.names.get(name).copied();
         if found.is_none() {
@@ -337,8 +369,9 @@ impl Builder<'_> {
         let mut bound = 0;
         for (index, share) in wanted.iter().enumerate() {
             bound += u64::from(share.weight);
-            let upstream = self.upstream(&share.upstream, format!("{at}.{index}.upstream"))?;
-            shares.push((bound, upstream));
+            let place = format!("{at}.{index}.upstream");
+            let owner = self.destination(&share.upstream, &share.subset, place)?;
+            shares.push((bound, owner));
         }
         if bound == 0 {
             self.issues.push(Issue::new(at, "expected at least one share with a weight above 0"));

@@ -24,7 +24,7 @@ use crate::http::{forwarded, ids};
 use crate::listen::client::Client;
 use crate::mirror;
 use crate::record::Record;
-use crate::snapshot::{Action, Fixed, Route, Snapshot};
+use crate::snapshot::{Action, Destination, Fixed, Route, Snapshot};
 use crate::upstream::send::{self, Dispatch};
 
 /// A response, and the account that is settled when it was sent.
@@ -107,10 +107,10 @@ async fn decide(
             response
         }
         Action::Upstream(_) | Action::Split(_) => {
-            let upstream = upstream_of(client, &route.action).ok_or(Failure::Internal)?;
+            let to = destination(client, &route.action).ok_or(Failure::Internal)?;
             let time_left = TimeLeft::of(&head, route.timeout, route.deadline_header.as_ref());
             let deadline = time_left.deadline();
-            let forwarding = Forwarding { client, snapshot, route, found, upstream, time_left };
+            let forwarding = Forwarding { client, snapshot, route, found, to, time_left };
             let sent = Box::pin(forwarding.forward(head, body, upgrade, interim, record));
             match deadline {
                 None => sent.await?,
@@ -134,7 +134,7 @@ struct Forwarding<'a> {
     snapshot: &'a Snapshot,
     route: &'a Route,
     found: Found,
-    upstream: usize,
+    to: Destination,
     time_left: TimeLeft<'a>,
 }
 
@@ -156,7 +156,7 @@ impl Forwarding<'_> {
         forwarded::append_via(&mut head.headers, self.snapshot.via.of(head.version));
         if !head.headers.contains_key(HOST) {
             // Only HTTP/1.0 may leave it out; HTTP/1.1 upstreams need one.
-            let name = &self.snapshot.upstreams[self.upstream].plan.name;
+            let name = &self.snapshot.upstreams[self.to.upstream].plan.name;
             let host = HeaderValue::from_str(name).map_err(|_| Failure::Internal)?;
             head.headers.insert(HOST, host);
         }
@@ -173,7 +173,8 @@ impl Forwarding<'_> {
 
         // Send
         let dispatch = Dispatch {
-            upstream: &self.snapshot.upstreams[self.upstream],
+            upstream: &self.snapshot.upstreams[self.to.upstream],
+            subset: self.to.subset,
             retry: &self.route.retry,
             hedge: self.route.hedge.as_deref(),
             time_left: self.time_left,
@@ -181,11 +182,7 @@ impl Forwarding<'_> {
             interim,
             client: address,
         };
-        let mut response =
-            send::send(&client.worker, &dispatch, &mut head, body, Some(record)).await?;
-        let via = self.snapshot.via.of(response.version());
-        forwarded::append_via(response.headers_mut(), via);
-        Ok(response)
+        send::send(&client.worker, &dispatch, &mut head, body, Some(record)).await
     }
 
     fn rewrite(&self, head: &mut request::Parts) -> Result<(), Failure> {
@@ -279,9 +276,9 @@ fn respond(fixed: &Fixed) -> Response<Body> {
     response
 }
 
-fn upstream_of(client: &Client, action: &Action) -> Option<usize> {
+fn destination(client: &Client, action: &Action) -> Option<Destination> {
     match action {
-        Action::Upstream(upstream) => Some(*upstream),
+        Action::Upstream(to) => Some(*to),
         Action::Split(split) => split.owner(client.worker.random.borrow_mut().below(split.total())),
         Action::Redirect(_) | Action::Respond(_) => None,
     }

@@ -28,6 +28,7 @@ _EXPECTED: Mapping[str, str] = {
     "model_type": "options (name: value)",
     "model_attributes_type": "options (name: value)",
     "literal_error": "{expected}",
+    "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
     "less_than_equal": "at most {le:g}",
     "string_too_short": "a text of at least {min_length} characters",

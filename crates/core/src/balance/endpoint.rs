@@ -24,6 +24,8 @@ pub struct Endpoint {
     weight: AtomicU32,
     drain: AtomicBool,
     changes: Arc<Changes>,
+    /// When it was added, if its upstream was at work already.
+    added: Option<Moment>,
 }
 
 impl Endpoint {
@@ -43,6 +45,11 @@ impl Endpoint {
         if before != (weight, drain) {
             self.changes.add();
         }
+    }
+
+    /// Since when it is new or has recovered; `None`: it was there, and well, from the start.
+    pub(super) fn fresh_since(&self) -> Option<Moment> {
+        self.added.max(self.health.recovered())
     }
 
     /// Whether new requests may come here at all, well or not.
@@ -79,6 +86,7 @@ impl Endpoints {
             weight: AtomicU32::new(endpoint.weight),
             drain: AtomicBool::new(endpoint.drain),
             changes: Arc::clone(&changes),
+            added: before.map(|_| now),
         };
         let members = upstream
             .endpoints

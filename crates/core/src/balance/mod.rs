@@ -1,18 +1,24 @@
 //! Picking an endpoint.
 //!
 //! A [`Balancer`] first narrows an upstream's endpoints down to those that may be
-//! picked (`view`), which is the same for all policies, and then lets its
+//! picked (`narrow`, `view`), which is the same for all policies, and then lets its
 //! policy choose. A new policy costs its own file, a variant of
 //! [`plan::BalancePolicy`] and a line in `policy`.
 
+mod bounded;
 mod check;
-mod consistent_hash;
 mod endpoint;
+mod first_available;
 mod least_request;
+mod maglev;
+mod narrow;
 mod random;
-mod ring;
+mod rendezvous;
+mod ring_hash;
 mod round_robin;
 mod splitmix;
+mod sticky;
+mod tally;
 mod view;
 
 use std::sync::Arc;
@@ -24,9 +30,12 @@ use xxhash_rust::xxh3::xxh3_64;
 pub use check::check;
 pub use endpoint::{Endpoint, Endpoints};
 pub use splitmix::SplitMix64;
+pub use sticky::Sticky;
 
-use self::view::{Candidates, View};
-use crate::plan::{self, BalancePolicy};
+use self::bounded::Bounded;
+use self::narrow::{Narrowing, Outlook};
+use self::view::Candidates;
+use crate::plan::{self, BalancePolicy, Labels};
 use crate::time::Moment;
 
 /// What is known of the request that needs an endpoint.
@@ -38,6 +47,10 @@ pub struct Pick<'a> {
     pub random: &'a mut SplitMix64,
     /// The request's [`hash_key`], where the upstream hashes and the request has what is hashed.
     pub hash: Option<u64>,
+    /// The labels that the request's route asks for, by their place in [`Surroundings::subsets`].
+    pub subset: Option<usize>,
+    /// The endpoint that the request's [sticky](Sticky) cookie names: taken while it may be picked.
+    pub sticky: Option<usize>,
     /// Endpoints that this request was sent to before: avoided while another is left.
     pub tried: &'a [usize],
 }
@@ -53,34 +66,66 @@ trait Policy: Send + Sync + std::fmt::Debug {
     fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize;
 }
 
-/// The registry.
-fn policy(upstream: &plan::Upstream) -> Box<dyn Policy> {
-    let balance = &upstream.balance;
+/// The registry: the policy of `upstream` for those of its endpoints that `members` names.
+fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
+    let (balance, endpoints) = (&upstream.balance, &upstream.endpoints);
+    let bound = balance.load_bound;
     match balance.policy {
-        BalancePolicy::RoundRobin => Box::new(round_robin::RoundRobin::default()),
-        BalancePolicy::Random => Box::new(random::Random),
-        BalancePolicy::LeastRequest => Box::new(least_request::LeastRequest::new(balance.choices)),
-        BalancePolicy::ConsistentHash => {
-            Box::new(consistent_hash::ConsistentHash::new(&upstream.endpoints, balance.load_bound))
+        BalancePolicy::RoundRobin => Arc::new(round_robin::RoundRobin::default()),
+        BalancePolicy::Random => Arc::new(random::Random),
+        BalancePolicy::LeastRequest => Arc::new(least_request::LeastRequest::new(balance.choices)),
+        BalancePolicy::RingHash => {
+            Arc::new(Bounded::new(ring_hash::Ring::new(endpoints, members), bound))
+        }
+        BalancePolicy::Maglev => {
+            Arc::new(Bounded::new(maglev::Maglev::new(endpoints, members), bound))
+        }
+        BalancePolicy::Rendezvous => Arc::new(rendezvous::Rendezvous::new(endpoints, bound)),
+        BalancePolicy::FirstAvailable => {
+            Arc::new(first_available::FirstAvailable::new(upstream.pool.max_connections))
         }
     }
+}
+
+/// What a balancer depends on besides its upstream.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// The gateway's own zone.
+    pub zone: Option<&'a str>,
+    /// The labels that routes ask for.
+    pub subsets: &'a [Labels],
+    /// What sticky cookies are signed with where the configuration has no secret.
+    pub secret: &'a [u8],
 }
 
 /// Picks endpoints of one upstream. Shared by all workers.
 #[derive(Debug)]
 pub struct Balancer {
     endpoints: Endpoints,
-    policy: Box<dyn Policy>,
-    view: ArcSwap<View>,
+    narrowing: Narrowing,
+    outlook: ArcSwap<Outlook>,
+    sticky: Option<Sticky>,
 }
 
 impl Balancer {
-    /// A balancer for `endpoints`, which were made from `upstream`.
+    /// A balancer for `endpoints`, which were made from `upstream`, where nothing surrounds it.
     ///
     /// Takes up to tens of milliseconds for ten thousand endpoints: not a worker's business.
     pub fn new(upstream: &plan::Upstream, endpoints: Endpoints) -> Self {
-        let view = ArcSwap::from_pointee(View::new(&endpoints, Moment::default()));
-        Self { policy: policy(upstream), endpoints, view }
+        Self::within(upstream, endpoints, Surroundings::default())
+    }
+
+    /// A balancer for `endpoints`, which were made from `upstream`. As quick as [`new`](Self::new).
+    pub fn within(
+        upstream: &plan::Upstream,
+        endpoints: Endpoints,
+        around: Surroundings<'_>,
+    ) -> Self {
+        let narrowing = Narrowing::new(upstream, around.zone, around.subsets);
+        let outlook = ArcSwap::from_pointee(narrowing.outlook(&endpoints, Moment::default()));
+        let sticky = upstream.balance.sticky.as_ref();
+        let sticky = sticky.map(|plan| Sticky::new(plan, upstream, around.secret));
+        Self { endpoints, narrowing, outlook, sticky }
     }
 
     /// The endpoints; [`pick`](Self::pick) answers with an index into them.
@@ -88,42 +133,64 @@ impl Balancer {
         &self.endpoints
     }
 
+    /// The cookies that keep clients with their endpoints, where the upstream has them.
+    pub fn sticky(&self) -> Option<&Sticky> {
+        self.sticky.as_ref()
+    }
+
     /// The endpoint that a request is to be sent to; `None` if there is none that takes requests.
     ///
     /// Resting and unhealthy endpoints are picked only if there are no others (panic mode);
     /// draining ones and those of weight 0 never.
     pub fn pick(&self, pick: &mut Pick<'_>) -> Option<usize> {
-        let view = self.view(pick.now);
-        if view.is_empty() {
-            return None;
+        let outlook = self.outlook(pick.now);
+        let outlets = outlook.of(pick.subset);
+        if let Some(named) = pick.sticky
+            && let Some(outlet) = outlets.holding(named)
+            && !pick.tried.contains(&named)
+            && (!outlet.view.has_trials() || self.endpoints[named].health.admit(pick.now))
+        {
+            return Some(named);
         }
-        if view.avoids_all(pick.tried) {
+        if !pick.tried.is_empty() && outlets.avoids_all(pick.tried) {
             pick.tried = &[];
         }
         let mut avoid: SmallVec<[usize; 4]> = SmallVec::from_slice(pick.tried);
         loop {
-            let from = Candidates { endpoints: &self.endpoints, view: &view, avoid: &avoid };
-            let chosen = self.policy.choose(&from, pick);
+            let outlet = outlets.draw(pick, &avoid)?;
+            let view = &outlet.view;
+            let from = Candidates { endpoints: &self.endpoints, view, avoid: &avoid };
+            let chosen = outlet.policy.choose(&from, pick);
             if !view.has_trials() || self.endpoints[chosen].health.admit(pick.now) {
                 return Some(chosen);
             }
             // Its rest is over, and another request was quicker to try it.
             avoid.push(chosen);
-            if view.avoids_all(&avoid) {
+            if outlets.avoids_all(&avoid) {
                 return Some(chosen);
             }
         }
     }
 
-    /// What may be picked at `now`.
-    fn view(&self, now: Moment) -> Guard<Arc<View>> {
-        let view = self.view.load();
-        if !view.is_stale(&self.endpoints, now) {
-            return view;
+    /// The weight that `endpoint` has at `now`, as its neighbours' count: smaller than configured while it
+    /// starts slowly, 0 while it gets no requests.
+    pub fn effective_weight(&self, endpoint: usize, now: Moment) -> f64 {
+        let endpoint = &self.endpoints[endpoint];
+        if !endpoint.is_open() || !endpoint.health.available(now) {
+            return 0.0;
         }
-        let view = Arc::new(View::new(&self.endpoints, now));
-        self.view.store(Arc::clone(&view));
-        Guard::from_inner(view)
+        f64::from(endpoint.weight()) * self.narrowing.readiness(endpoint, now)
+    }
+
+    /// Where requests go at `now`.
+    fn outlook(&self, now: Moment) -> Guard<Arc<Outlook>> {
+        let outlook = self.outlook.load();
+        if !outlook.is_stale(&self.endpoints, now) {
+            return outlook;
+        }
+        let outlook = Arc::new(self.narrowing.outlook(&self.endpoints, now));
+        self.outlook.store(Arc::clone(&outlook));
+        Guard::from_inner(outlook)
     }
 }
 

@@ -255,6 +255,13 @@ impl Health {
         self.record.lock().history.iter().cloned().collect()
     }
 
+    /// When the endpoint became healthy again; `None` if it is not, or always was.
+    pub(crate) fn recovered(&self) -> Option<Moment> {
+        let record = self.record.lock();
+        let last = record.history.back()?;
+        (last.from != State::Healthy && last.to == State::Healthy).then_some(last.at)
+    }
+
     /// When the endpoint may be used again: the origin of time while it is healthy, the end of time
     /// while it is unhealthy.
     pub(crate) fn blocked_until(&self) -> Moment {

@@ -8,6 +8,7 @@
 
 mod issue;
 mod listener;
+mod narrow;
 mod retry;
 mod route;
 mod unit;
@@ -18,6 +19,7 @@ pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
     ListenerTimeouts, ListenerTls, TlsVersion,
 };
+pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
 pub use retry::{Backoff, GrpcStatus, Hedge, Retry, RetryBudget, RetryOn};
 pub use route::{
     FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Rewrite, Route,
@@ -38,6 +40,8 @@ use serde::{Deserialize, Serialize};
 pub struct Plan {
     /// Name of this gateway in `Via` (RFC 9110 §7.6.3) and `Proxy-Status` (RFC 9209).
     pub name: String,
+    /// The zone that this gateway runs in.
+    pub zone: Option<String>,
     /// Number of worker threads. Read once, when the engine starts.
     pub workers: u32,
     /// How long connections may take to finish when listeners close or the process stops.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hedge, Millis, Retry, Size};
+use super::{Hedge, Labels, Millis, Retry, Size};
 
 /// What is done with the requests that match.
 ///
@@ -22,6 +22,8 @@ pub struct Route {
     pub matches: RouteMatch,
     /// Action: send to this upstream.
     pub upstream: Option<String>,
+    /// Labels that the endpoint must carry; with the action `upstream`.
+    pub subset: Labels,
     /// Action: share out between upstreams by weight.
     pub split: Option<Vec<Split>>,
     /// Action: answer with a redirect.
@@ -102,6 +104,8 @@ pub struct FieldMatch {
 pub struct Split {
     /// Where this share goes.
     pub upstream: String,
+    /// Labels that the endpoint must carry.
+    pub subset: Labels,
     /// Its weight beside the others'.
     pub weight: u32,
 }

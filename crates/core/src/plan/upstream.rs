@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, RetryBudget};
+use super::{Labels, Millis, RetryBudget, SlowStart, Sticky, SubsetFallback, ZoneAware};
 
 /// A group of endpoints that serve the same thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,10 +37,20 @@ pub struct Balance {
     pub policy: BalancePolicy,
     /// `least_request`: how many endpoints are drawn and compared; absent: all are compared.
     pub choices: Option<u32>,
-    /// `consistent_hash`: what is hashed.
+    /// `ring_hash`, `maglev`, `rendezvous`: what is hashed.
     pub hash: Option<HashKey>,
-    /// `consistent_hash`: an endpoint carries at most this multiple of the mean load (Mirrokni et al., 2016).
+    /// The same policies: an endpoint carries at most this multiple of the mean load (Mirrokni et al., 2016).
     pub load_bound: f64,
+    /// Percent of a priority's weight that must be available for it to take all requests.
+    pub spill_over: f64,
+    /// Preference for the gateway's own zone; absent: none.
+    pub zone_aware: Option<ZoneAware>,
+    /// Where requests go that ask for labels which no available endpoint carries.
+    pub subset_fallback: SubsetFallback,
+    /// A cookie that keeps a client with its endpoint; absent: none.
+    pub sticky: Option<Sticky>,
+    /// The growing share of an endpoint that is new or has recovered; absent: all at once.
+    pub slow_start: Option<SlowStart>,
 }
 
 /// The balancing policies.
@@ -54,7 +64,13 @@ pub enum BalancePolicy {
     /// Fewest requests in flight, by weight.
     LeastRequest,
     /// A ring of hashes with bounded load.
-    ConsistentHash,
+    RingHash,
+    /// A look-up table with bounded load.
+    Maglev,
+    /// The highest of a key's weighted scores, with bounded load.
+    Rendezvous,
+    /// The first one that is available and not at its limit.
+    FirstAvailable,
 }
 
 /// What is hashed: exactly one field is given.
@@ -81,6 +97,12 @@ pub struct Endpoint {
     pub weight: u32,
     /// Whether it gets no new requests while those it has are finished.
     pub drain: bool,
+    /// Lower ones are preferred; 0 comes first.
+    pub priority: u32,
+    /// The zone that it runs in.
+    pub zone: Option<String>,
+    /// What routes may ask for.
+    pub labels: Labels,
 }
 
 /// Version of HTTP spoken to the endpoints.

@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Bound, Serving, panics};
+use crate::telemetry::metrics::Metrics;
 use crate::upstream::health::Checks;
 use crate::worker::{self, Command, Shared, Worker};
 
@@ -24,8 +25,9 @@ pub struct Crew {
     checker: Hand,
 }
 
-struct Hand {
-    commands: UnboundedSender<Command>,
+/// A thread, and what it is told by.
+pub(super) struct Hand {
+    pub(super) commands: UnboundedSender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -40,7 +42,9 @@ impl Crew {
             .map(|index| {
                 let (shared, serving) = (shared.clone(), serving.clone());
                 Hand::start(&format!("worker-{index}"), move |commands| {
-                    keep_running(index, &shared, &serving, commands);
+                    keep_running(index, &shared.metrics, |first| {
+                        run_worker(index, &shared, &serving, first, commands)
+                    });
                 })
             })
             .collect::<io::Result<_>>()?;
@@ -98,7 +102,7 @@ impl Crew {
 }
 
 impl Hand {
-    fn start(
+    pub(super) fn start(
         name: &str,
         body: impl FnOnce(&mut UnboundedReceiver<Command>) + Send + 'static,
     ) -> io::Result<Self> {
@@ -109,18 +113,16 @@ impl Hand {
     }
 }
 
-/// Run a worker; one that panics is started anew with what is served by then.
-fn keep_running(
+/// Run a worker, and again each time it panics; `run` is told whether it is the first time.
+pub(super) fn keep_running(
     index: usize,
-    shared: &Arc<Shared>,
-    serving: &Mutex<Serving>,
-    commands: &mut UnboundedReceiver<Command>,
+    metrics: &Arc<Metrics>,
+    mut run: impl FnMut(bool) -> io::Result<()>,
 ) {
-    panics::count_for(shared.metrics.clone(), index);
+    panics::count_for(metrics.clone(), index);
     let mut first = true;
     loop {
-        let run = AssertUnwindSafe(|| run_worker(index, shared, serving, first, commands));
-        match catch_unwind(run) {
+        match catch_unwind(AssertUnwindSafe(|| run(first))) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => {
                 tracing::error!(worker = index, %error, "a worker cannot run");
@@ -129,14 +131,15 @@ fn keep_running(
             Err(panic) => {
                 let message = worker::panic_message(&*panic);
                 tracing::error!(worker = index, message, "a worker panicked and is started anew");
-                shared.metrics.worker(index).restarted();
+                metrics.worker(index).restarted();
                 first = false;
             }
         }
     }
 }
 
-fn run_worker(
+/// Run a worker until it is drained. One that is started anew serves the listeners that are there by then.
+pub(super) fn run_worker(
     index: usize,
     shared: &Arc<Shared>,
     serving: &Mutex<Serving>,
@@ -190,6 +193,6 @@ fn check(commands: &mut UnboundedReceiver<Command>) {
     runtime.shutdown_background();
 }
 
-fn runtime() -> io::Result<LocalRuntime> {
+pub(super) fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }

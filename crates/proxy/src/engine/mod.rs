@@ -4,6 +4,9 @@ mod change;
 mod crew;
 mod panics;
 mod status;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::mpsc;

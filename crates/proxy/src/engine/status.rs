@@ -9,7 +9,7 @@ use tidegate_core::plan::BalancePolicy;
 use crate::clock;
 use crate::listen::Listener;
 use crate::snapshot::Snapshot;
-use crate::upstream::{Member, Upstream};
+use crate::upstream::Upstream;
 
 /// The engine.
 #[derive(Debug, Serialize)]
@@ -55,6 +55,12 @@ pub struct EndpointStatus {
     pub address: String,
     /// Its share of the load.
     pub weight: u32,
+    /// The weight that it has now: smaller while it starts slowly, 0 while it gets no requests.
+    pub effective_weight: f64,
+    /// Lower ones are preferred.
+    pub priority: u32,
+    /// The zone that it runs in.
+    pub zone: Option<String>,
     /// Whether it gets no new requests.
     pub drain: bool,
     /// `healthy`, `resting` or `unhealthy`.
@@ -104,17 +110,20 @@ fn upstream_status(upstream: &Upstream) -> UpstreamStatus {
         name: upstream.plan.name.clone(),
         policy: upstream.plan.balance.policy,
         in_flight: upstream.balancer.endpoints().total().in_flight(),
-        endpoints: upstream.members.iter().map(|member| endpoint_status(member)).collect(),
+        endpoints: (0..upstream.members.len()).map(|at| endpoint_status(upstream, at)).collect(),
     }
 }
 
-fn endpoint_status(member: &Member) -> EndpointStatus {
-    let endpoint = &member.endpoint;
+fn endpoint_status(upstream: &Upstream, index: usize) -> EndpointStatus {
+    let (endpoint, plan) = (&upstream.members[index].endpoint, &upstream.plan.endpoints[index]);
     let now = clock::now();
     let (load, last) = (&endpoint.load, endpoint.health.history().pop());
     EndpointStatus {
         address: endpoint.address.clone(),
         weight: endpoint.weight(),
+        effective_weight: upstream.balancer.effective_weight(index, now),
+        priority: plan.priority,
+        zone: plan.zone.clone(),
         drain: endpoint.drains(),
         state: endpoint.health.state().label(),
         healthy: endpoint.health.available(now),

@@ -37,6 +37,11 @@ impl Flight {
         Self { member, began, latency: None, outcome: Outcome::Abandoned, counted }
     }
 
+    /// When it was sent.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
     /// The head of the response came.
     pub fn answered(&mut self, status: StatusCode, at: Instant) {
         self.latency = Some(at.saturating_duration_since(self.began));

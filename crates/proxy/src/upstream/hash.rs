@@ -1,4 +1,4 @@
-//! What decides, by consistent hashing, where a request goes.
+//! What decides, by hashing, where a request goes.
 
 use std::net::IpAddr;
 
@@ -25,7 +25,7 @@ pub fn of(key: &HashKey, head: &request::Parts, client: Option<IpAddr>) -> Optio
 }
 
 /// The value of a cookie (RFC 6265 §4.2).
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     headers.get_all(COOKIE).iter().find_map(|line| {
         line.as_bytes()
             .split(|byte| *byte == b';')

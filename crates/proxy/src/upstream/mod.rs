@@ -10,19 +10,21 @@ mod hedge;
 mod link;
 pub mod pool;
 pub mod send;
+mod session;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints};
+use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints, Surroundings};
 use tidegate_core::health::State;
-use tidegate_core::plan::{self, Issue, UpstreamProtocol};
+use tidegate_core::plan::{self, Issue, Labels, UpstreamProtocol};
 use tidegate_core::retry::{Allowance, Budget};
 
 pub use address::Address;
 
 use crate::clock;
+use crate::secret;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
 use crate::tls::ClientTls;
 
@@ -35,6 +37,8 @@ pub struct Upstream {
     pub balancer: Balancer,
     /// The endpoints.
     pub members: Vec<Arc<Member>>,
+    /// The labels that routes ask for.
+    pub subsets: Vec<Labels>,
     /// Its counts.
     pub metrics: Arc<UpstreamMetrics>,
     /// What its requests earned in retries, through every reload.
@@ -82,15 +86,22 @@ impl Member {
 }
 
 impl Upstream {
-    /// Build what `plan` asks for. Endpoints that `before` has by address keep their load, their
+    /// Build what `plan` asks for, in a gateway of `zone` whose routes ask for `subsets`. Endpoints that `before` has by address keep their load, their
     /// health and, where they are reached in the same way, their connections.
     pub fn build(
         plan: &plan::Upstream,
         before: Option<&Upstream>,
         path: &str,
+        zone: Option<&str>,
+        subsets: &[Labels],
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = balance::check(path, plan);
+        let secret = secret::of_process().map_or(&[][..], |secret| secret);
+        if secret.is_empty() && plan.balance.sticky.is_some() {
+            let wrong = "the system has no randomness to sign cookies with";
+            issues.push(Issue::new(format!("{path}.balance.sticky"), wrong));
+        }
         let same_way =
             before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
         let tls = match (&plan.tls, same_way) {
@@ -132,9 +143,11 @@ impl Upstream {
             None => Arc::new(Budget::new(allowance, clock::now())),
         };
         if issues.is_empty() {
+            let around = Surroundings { zone, subsets, secret };
             Ok(Self {
-                balancer: Balancer::new(plan, endpoints),
+                balancer: Balancer::within(plan, endpoints, around),
                 plan: plan.clone(),
+                subsets: subsets.to_vec(),
                 members,
                 metrics: metrics.upstream(&plan.name),
                 budget,

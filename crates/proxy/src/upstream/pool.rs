@@ -86,8 +86,8 @@ impl Pool {
         }
     }
 
-    /// Keep a connection whose response was read to its end.
-    pub fn put(&self, connection: Box<Connection>) {
+    /// Keep a connection whose response was read to its end, the last of it at `since`.
+    pub fn put(&self, connection: Box<Connection>, since: Instant) {
         let mut idle = self.idle.borrow_mut();
         let settings = self.settings.get();
         // An endpoint that has all the connections it may have must not be starved of them by a worker
@@ -96,7 +96,7 @@ impl Pool {
             .max_connections
             .is_some_and(|most| self.member.endpoint.load.connections() >= most);
         if idle.len() < settings.max_idle && !scarce && !self.member.is_retired() {
-            idle.push(Idle { connection, since: Instant::now() });
+            idle.push(Idle { connection, since });
         }
     }
 

@@ -20,6 +20,7 @@ use tidegate_core::retry::Policy;
 use tokio::time::{Instant, sleep};
 
 use super::attempt::{Answer, Outcome, attempt};
+use super::session::Session;
 use super::{Upstream, hash, hedge};
 use crate::clock;
 use crate::http::body::{Body, Frame};
@@ -36,6 +37,8 @@ const MOST_DISCARDED: usize = 64 * 1024;
 pub struct Dispatch<'a> {
     /// Where to.
     pub upstream: &'a Arc<Upstream>,
+    /// The place of the labels that the route asks for.
+    pub subset: Option<usize>,
     /// When a try is repeated.
     pub retry: &'a Policy,
     /// When a second try is made beside one that takes long.
@@ -61,9 +64,10 @@ pub async fn send(
     dispatch.upstream.budget.earn();
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
+    let session = Session::of(dispatch.upstream, &head.headers);
     let content = Content::new(body, dispatch.kept(head));
     let (tried, record) = (RefCell::default(), RefCell::new(record));
-    let sending = Sending { worker, dispatch, content, hash, tried, record };
+    let sending = Sending { worker, dispatch, content, hash, session, tried, record };
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
     loop {
@@ -80,8 +84,8 @@ pub async fn send(
             Box::pin(rest(outcome, pause)).await;
             continue;
         }
-        let answer = outcome.map_err(|broken| broken.failure)?;
-        sending.settle(&answer);
+        let mut answer = outcome.map_err(|broken| broken.failure)?;
+        sending.settle(&mut answer);
         return Ok(answer.response);
     }
 }
@@ -94,8 +98,10 @@ pub struct Sending<'a> {
     pub dispatch: &'a Dispatch<'a>,
     /// Its body.
     pub content: Content,
-    /// What decides where it goes, by consistent hashing.
+    /// What decides where it goes, by hashing.
     hash: Option<u64>,
+    /// Its client's session with an endpoint.
+    session: Session<'a>,
     /// The endpoints it was sent to.
     tried: RefCell<SmallVec<[usize; 4]>>,
     record: RefCell<Option<&'a mut Record>>,
@@ -108,6 +114,8 @@ impl Sending<'_> {
             now: clock::moment(now),
             random: &mut self.worker.random.borrow_mut(),
             hash: self.hash,
+            subset: self.dispatch.subset,
+            sticky: self.session.endpoint,
             tried: &self.tried.borrow(),
         })
     }
@@ -137,8 +145,9 @@ impl Sending<'_> {
     }
 
     /// There will be no other try: this is the answer.
-    fn settle(&self, answer: &Answer) {
+    fn settle(&self, answer: &mut Answer) {
         self.content.settle();
+        self.session.answered(answer.member, answer.response.headers_mut());
         if let Some(record) = &mut *self.record.borrow_mut() {
             record.headed(&self.dispatch.upstream.members[answer.member], answer.took);
         }

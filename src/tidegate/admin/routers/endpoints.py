@@ -22,6 +22,9 @@ class EndpointOptions(BaseModel):
 
     weight: int = Field(1, description="Its share of the load beside the others'.")
     drain: bool = Field(False, description="Whether it gets no new requests.")
+    priority: int = Field(0, description="Lower ones are preferred.")
+    zone: str | None = Field(None, description="The zone that it runs in.")
+    labels: dict[str, str] = Field({}, description="What routes may ask for.")
 
 
 class NewEndpoint(EndpointOptions):
@@ -57,7 +60,7 @@ async def add(
     return changed(change, response)
 
 
-@router.patch("/{address:path}", summary="Change an endpoint's weight, or drain it")
+@router.patch("/{address:path}", summary="Change an endpoint's options, or drain it")
 async def change(
     response: Response,
     gateway: TheGateway,

@@ -15,6 +15,7 @@ from tidegate.config.model.listener import (
     ListenerTls,
 )
 from tidegate.config.model.log import AccessLog, Log
+from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
@@ -80,8 +81,11 @@ __all__ = [
     "Route",
     "RouteLimits",
     "RouteMatch",
+    "SlowStart",
     "Split",
+    "Sticky",
     "Upstream",
     "UpstreamTimeouts",
     "UpstreamTls",
+    "ZoneAware",
 ]

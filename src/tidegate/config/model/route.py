@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from tidegate.config.model.narrow import Labels
 from tidegate.config.model.options import Options
 from tidegate.config.model.retry import Hedge, Retry
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
@@ -70,6 +71,8 @@ class Split(Options):
 
     upstream: Name = Field(examples=["canary"])
     """Where this share goes."""
+    subset: Labels = Field(default={}, examples=[{"version": "canary"}])
+    """Labels that the endpoint must carry; empty: any will do."""
     weight: Count = 1
     """Its weight beside the others'."""
 
@@ -177,6 +180,8 @@ class Route(Options):
     """Which requests it takes."""
     upstream: Name | None = Field(default=None, examples=["app"])
     """Action: send to this upstream."""
+    subset: Labels = Field(default={}, examples=[{"version": "canary"}])
+    """Labels that the endpoint must carry, with the action `upstream`; empty: any will do."""
     split: tuple[Split, ...] | None = Field(
         default=None,
         min_length=1,
@@ -210,6 +215,12 @@ class Route(Options):
     @model_validator(mode="after")
     def _one_action(self) -> Self:
         self.require_exactly_one("upstream", "split", "redirect", "respond")
+        return self
+
+    @model_validator(mode="after")
+    def _subset_of_an_upstream(self) -> Self:
+        if self.subset and self.upstream is None:
+            raise ValueError("expected subset with upstream; in a split each share has its own")
         return self
 
     @model_validator(mode="after")

@@ -5,12 +5,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.file import PemPath
+from tidegate.config.model.narrow import Labels, SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
 from tidegate.config.model.retry import RetryBudget
 from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, FieldValue, Name
 from tidegate.config.model.unit import Count, Duration, Positive, Timeout
 
-BalancePolicy = Literal["round_robin", "random", "least_request", "consistent_hash"]
+BalancePolicy = Literal[
+    "round_robin", "random", "least_request", "ring_hash", "maglev", "rendezvous", "first_available"
+]
+HASHING = ("ring_hash", "maglev", "rendezvous")
+"""Policies that give a key its endpoint."""
 
 
 class HashKey(Options):
@@ -36,19 +41,33 @@ class Balance(Options):
 
     policy: BalancePolicy = "least_request"
     """`round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
-    by weight) or `consistent_hash` (a ring of hashes with bounded load)."""
+    by weight); the same endpoint for the same key: `ring_hash` (a ring of hashes), `maglev` (a look-up table)
+    or `rendezvous` (the highest score; for small sets); or `first_available` (the first in order that is not
+    at its `pool.max_connections`)."""
     choices: Positive | None = Field(default=None, examples=[2])
     """`least_request`: how many endpoints are drawn and compared; null: all up to 16, beyond that 2."""
     hash: HashKey | None = None
-    """`consistent_hash`: what is hashed."""
+    """`ring_hash`, `maglev`, `rendezvous`: what is hashed."""
     load_bound: float = Field(default=1.25, ge=1, le=1000)
-    """`consistent_hash`: an endpoint carries at most this multiple of the mean load
+    """The same policies: an endpoint carries at most this multiple of the mean load
     (Mirrokni et al., 2016)."""
+    spill_over: float = Field(default=70.0, gt=0, le=100)
+    """Percent of a priority's weight that must be available for it to take all requests; of what is less, the
+    next priority takes its part."""
+    zone_aware: ZoneAware | None = Field(default=None, examples=[{}])
+    """Preference for endpoints in the gateway's own zone; null: none."""
+    subset_fallback: Literal["any", "none"] = "any"
+    """Where requests go that ask for labels which no available endpoint carries: to `any` endpoint, or
+    `none` else."""
+    sticky: Sticky | None = Field(default=None, examples=[{"cookie": "tidegate"}])
+    """A signed cookie that keeps a client with its endpoint; null: none."""
+    slow_start: SlowStart | None = Field(default=None, examples=[{"window": "30s"}])
+    """The growing weight of an endpoint that is new or has recovered; null: all at once."""
 
     @model_validator(mode="after")
     def _hash_with_its_policy(self) -> Self:
-        if (self.policy == "consistent_hash") != (self.hash is not None):
-            raise ValueError("expected hash with the policy consistent_hash, and only there")
+        if (self.policy in HASHING) != (self.hash is not None):
+            raise ValueError(f"expected hash with the policies {', '.join(HASHING)}, and only there")
         return self
 
 
@@ -61,6 +80,12 @@ class Endpoint(Options):
     """Its share of the load beside the others'."""
     drain: bool = False
     """Whether it gets no new requests while those it has are finished."""
+    priority: Count = 0
+    """Lower ones are preferred: others get requests only when too few of these are available."""
+    zone: Name | None = Field(default=None, examples=["eu-1a"])
+    """The zone that it runs in."""
+    labels: Labels = Field(default={}, examples=[{"version": "canary"}])
+    """What routes may ask for."""
 
 
 class UpstreamTls(Options):

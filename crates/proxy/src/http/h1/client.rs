@@ -25,7 +25,7 @@ use crate::io::Io;
 use crate::upstream::flight::Flight;
 use crate::upstream::pool::{ConnectionSlot, Pool};
 
-/// First size of a read; doubled while reads fill it.
+/// First size of a read of a body; doubled while reads fill it.
 const FIRST_READ: usize = 16 * 1024;
 /// Largest size of a read.
 const LARGEST_READ: usize = 256 * 1024;
@@ -61,12 +61,16 @@ impl Connection {
 
     /// Whether the endpoint left this unused connection alone: neither closed it nor sent anything.
     pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut byte = [0];
-        let read = self.io.poll_read_through(cx, &mut byte, &mut self.input);
-        read.is_pending()
+        self.io.poll_read_through(cx, &mut self.input).is_pending()
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+    /// Read some of a head, and most often the whole of a small response.
+    fn poll_read_head(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        self.io.poll_read_through(cx, &mut self.input)
+    }
+
+    /// Read some of a body into where it will be written from.
+    fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         self.input.reserve(self.read_size);
         let room = self.input.capacity() - self.input.len();
         let count = ready!(self.io.poll_read_buf(cx, &mut self.input))?;
@@ -106,6 +110,8 @@ pub struct Exchange {
     scanned: usize,
     decoder: Decoder,
     reusable: bool,
+    /// When the endpoint last sent something.
+    heard: Instant,
     patience: Patience,
     wait: Wait,
 }
@@ -134,7 +140,8 @@ impl Exchange {
         patience: Patience,
     ) -> Self {
         let encoder = encode::request(head, &body, upgrade, connection.output.buffer());
-        let wait = Wait::begin(&mut connection.deadline, Instant::now(), patience.response);
+        let heard = flight.began();
+        let wait = Wait::begin(&mut connection.deadline, heard, patience.response);
         let request = Sending {
             body,
             encoder,
@@ -152,6 +159,7 @@ impl Exchange {
             scanned: 0,
             decoder: Decoder::Done,
             reusable: false,
+            heard,
             patience,
             wait,
         }
@@ -209,9 +217,9 @@ impl Exchange {
                     continue;
                 }
                 Some(mut head) => {
-                    let now = Instant::now();
-                    self.flight.answered(head.status, now);
-                    connection.deadline.set(now, self.patience.idle);
+                    self.heard = Instant::now();
+                    self.flight.answered(head.status, self.heard);
+                    connection.deadline.set(self.heard, self.patience.idle);
                     self.decoder = std::mem::replace(&mut head.decoder, Decoder::Done);
                     self.reusable = head.reusable;
                     self.finish_if_done();
@@ -219,7 +227,7 @@ impl Exchange {
                 }
                 None => {}
             }
-            match connection.poll_read(cx) {
+            match connection.poll_read_head(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Failure::UpstreamReset)),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => {
@@ -255,8 +263,11 @@ impl Exchange {
                 Ok(Decoded::More) => {}
                 Err(malformed) => return self.fail(upstream_failure(malformed)),
             }
-            match connection.poll_read(cx) {
-                Poll::Ready(Ok(1..)) => connection.deadline.set(Instant::now(), self.patience.idle),
+            match connection.poll_read_body(cx) {
+                Poll::Ready(Ok(1..)) => {
+                    self.heard = Instant::now();
+                    connection.deadline.set(self.heard, self.patience.idle);
+                }
                 Poll::Ready(Ok(0)) if self.decoder.finish_at_eof() => self.finish_if_done(),
                 Poll::Ready(_) => return self.fail(Failure::UpstreamReset),
                 Poll::Pending => {
@@ -301,7 +312,7 @@ impl Exchange {
             connection.used = true;
             connection.input = BytesMut::new();
             connection.output.shrink();
-            self.pool.put(connection);
+            self.pool.put(connection, self.heard);
         }
     }
 }

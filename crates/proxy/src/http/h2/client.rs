@@ -137,7 +137,7 @@ impl Exchange {
         let ends = body.is_end();
         let sent = session.sender.clone().send_request(translate(head, tls), ends);
         let mut deadline = Deadline::default();
-        let wait = Wait::begin(&mut deadline, Instant::now(), patience.response);
+        let wait = Wait::begin(&mut deadline, flight.began(), patience.response);
         let (response, pump) = match sent {
             Ok((response, _)) if ends => (Some(response), None),
             Ok((response, stream)) => {

@@ -197,8 +197,8 @@ pub(super) struct ListenerTraffic {
     pub(super) handshakes: Counter,
     pub(super) resumed: Counter,
     pub(super) handshake_failures: Counter,
-    pub(super) received: Counter,
-    pub(super) sent: Counter,
+    pub(super) request_bytes: Counter,
+    pub(super) response_bytes: Counter,
 }
 
 impl ListenerMetrics {
@@ -232,11 +232,11 @@ impl ListenerMetrics {
         self.traffic.of(worker).handshake_failures.add(1);
     }
 
-    /// Counts bytes read from and written to connections, heads included, TLS excluded.
-    pub fn transferred(&self, worker: usize, received: u64, sent: u64) {
+    /// Counts the bytes of a finished request's body and of its response's.
+    pub fn transferred(&self, worker: usize, request_bytes: u64, response_bytes: u64) {
         let traffic = self.traffic.of(worker);
-        traffic.received.add(received);
-        traffic.sent.add(sent);
+        traffic.request_bytes.add(request_bytes);
+        traffic.response_bytes.add(response_bytes);
     }
 }
 

@@ -220,14 +220,14 @@ impl Metrics {
             |part| &part.refused,
         );
         counter(
-            "tidegate_listener_received_bytes_total",
-            "Bytes read from clients, heads included, TLS excluded.",
-            |part| &part.received,
+            "tidegate_listener_request_body_bytes_total",
+            "Bytes of request bodies received.",
+            |part| &part.request_bytes,
         );
         counter(
-            "tidegate_listener_sent_bytes_total",
-            "Bytes written to clients, heads included, TLS excluded.",
-            |part| &part.sent,
+            "tidegate_listener_response_body_bytes_total",
+            "Bytes of response bodies sent.",
+            |part| &part.response_bytes,
         );
         let mut family = page.family(
             "tidegate_listener_open_connections",

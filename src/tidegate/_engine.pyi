@@ -54,6 +54,10 @@ class Engine:
     def status(self) -> str:
         """Listeners, upstreams and endpoints as they are now, as JSON."""
 
+    def endpoint_health(self, upstream: str, address: str) -> str | None:
+        """How an endpoint came to be as it is, as JSON: `{"state", "healthy", "cause", "changes": [{"time",
+        "from", "to", "cause"}]}`, the latest change first; None if there is no such endpoint."""
+
     def reopen_logs(self) -> None:
         """Open the access log's file anew, after it was renamed."""
 

@@ -192,8 +192,8 @@ def test_a_listener_whose_port_is_taken_refuses_the_whole_change(
 def test_an_endpoint_that_rests_goes_on_resting(start_gateway: StartGateway, origin: Origin) -> None:
     port = free_port()
     config = proxy(f"127.0.0.1:{port}", origin.address, workers=1)
-    passive = {"failures": 1, "rest": "600s", "max_rest": "600s"}
-    config["upstreams"][0].update(balance="round_robin", health={"passive": passive})
+    outlier = {"connect_failures": 1, "rest": "600s", "max_rest": "600s"}
+    config["upstreams"][0].update(balance="round_robin", health={"outlier": outlier})
     gateway = start_gateway(with_answer(config, "0"))
     with gateway.connect() as client:
         for _ in range(4):

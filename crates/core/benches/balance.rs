@@ -14,7 +14,7 @@ use tidegate_core::time::Moment;
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-const POLICIES: [(&str, &str, Option<u32>); 8] = [
+const POLICIES: [(&str, &str, Option<u32>); 11] = [
     ("round robin", "round_robin", None),
     ("random", "random", None),
     ("least request of 2", "least_request", Some(2)),
@@ -23,6 +23,9 @@ const POLICIES: [(&str, &str, Option<u32>); 8] = [
     ("maglev", "maglev", None),
     ("rendezvous", "rendezvous", None),
     ("first available", "first_available", None),
+    ("peak EWMA of 2", "peak_ewma", Some(2)),
+    ("prequal", "prequal", None),
+    ("C3 of 2", "c3", Some(2)),
 ];
 
 /// An upstream of `size` endpoints of the weights 1, 2 and 3.
@@ -38,18 +41,27 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
     let plan = serde_json::json!({
         "name": "app",
         "balance": {
-            "policy": policy, "choices": choices, "load_bound": 1.25,
+            "policy": policy, "choices": choices, "decay": 10_000, "clients": 1, "load_bound": 1.25,
             "spill_over": 70.0, "subset_fallback": "any",
+            "forward_reports": false,
+            "prequal": {
+                "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6,
+            },
         },
         "endpoints": endpoints,
         "protocol": "http1",
         "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
         "timeouts": {"connect": 1, "response": 1, "idle": 1},
         "health": {
-            "interval": 1, "timeout": 1, "rise": 1, "fall": 1,
-            "passive": {"failures": 1, "rest": 1_000, "max_rest": 60_000},
+            "interval": 1, "interval_down": 1, "timeout": 1, "rise": 1, "fall": 1, "initial": "healthy",
+            "reuse": true, "panic_threshold": 10.0,
+            "outlier": {
+                "connect_failures": 1, "rest": 1_000, "max_rest": 60_000, "ejection": 1_000,
+                "max_ejection": 60_000, "max_ejected": 50.0, "interval": 1_000,
+            },
         },
         "retry_budget": {"percent": 20.0, "minimum": 3.0},
+        "limits": tidegate_core::plan::UpstreamLimits::unlimited(),
     });
     match serde_json::from_value(plan) {
         Ok(upstream) => upstream,
@@ -60,14 +72,21 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
 /// One pick for a random key.
 fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
     let hash = Some(random.next());
-    let (subset, sticky) = (None, None);
-    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, subset, sticky, tried: &[] }))
+    balancer.pick(black_box(&mut Pick { hash, ..Pick::new(Moment(2), random) })).ok()
 }
 
-/// A balancer that has placed four requests an endpoint, all of them still in flight.
+/// A balancer of endpoints that have answered before, which has placed four requests an endpoint, all of
+/// them still in flight.
 fn busy_balancer(upstream: &Upstream) -> Balancer {
     let balancer = Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)));
     let mut random = SplitMix64::new(1);
+    for endpoint in balancer.endpoints().iter() {
+        (0..8).for_each(|_| endpoint.load.begin());
+        for _ in 0..8 {
+            let latency = Duration::from_micros(1_000 + random.below(1_000));
+            endpoint.load.finish(Outcome::Answered, latency, Moment(1));
+        }
+    }
     for _ in 0..4 * upstream.endpoints.len() {
         if let Some(picked) = pick_one(&balancer, &mut random) {
             balancer.endpoints()[picked].load.begin();
@@ -113,8 +132,7 @@ fn narrow(criterion: &mut Criterion) {
         criterion.bench_function(&format!("narrow/by a sticky cookie/{size}"), |bencher| {
             bencher.iter(|| {
                 let sticky = sticky.endpoint(black_box(value));
-                let (now, random, hash, subset) = (Moment(1), &mut random, None, None);
-                balancer.pick(&mut Pick { now, random, hash, subset, sticky, tried: &[] })
+                balancer.pick(&mut Pick { sticky, ..Pick::new(Moment(1), &mut random) }).ok()
             });
         });
     }
@@ -149,7 +167,7 @@ fn build(criterion: &mut Criterion) {
     criterion.bench_function("build/first pick after a change of 10000", |bencher| {
         bencher.iter(|| {
             let endpoint = &balancer.endpoints()[5_000];
-            endpoint.set(3 - endpoint.weight(), false);
+            endpoint.set_weight(3 - endpoint.weight());
             pick_one(&balancer, &mut random)
         });
     });

@@ -24,6 +24,7 @@ fn route(number: usize, host: &str, path: &Value) -> Route {
             "attempts": 1, "on": [], "statuses": [], "grpc": [], "methods": [],
             "backoff": {"base": 25, "max": 250}, "max_retry_after": 0, "buffer": 0,
         },
+        "priority": {"level": "normal", "from_anyone": false}, "subset": {},
     }))
     .unwrap()
 }

@@ -33,7 +33,15 @@ pub enum Failure {
     NoRoute,
     /// The upstream has no endpoint that may be used.
     NoEndpoint,
-    /// The endpoint's connections are all in use.
+    /// The upstream is overloaded: the request waited too long while others did as well.
+    Overloaded,
+    /// As many requests wait for the upstream as may.
+    QueueFull,
+    /// The request waited for its turn as long as it may.
+    QueueTimeout,
+    /// The upstream's endpoints have all the requests they may have.
+    RequestLimit,
+    /// The endpoint's or the upstream's connections are all in use.
     ConnectionLimit,
     /// The endpoint's name could not be resolved.
     DnsError,
@@ -93,7 +101,7 @@ use Retryable::{Always, IfIdempotent, Never};
 
 impl Failure {
     /// Every failure, for the tests and for metrics that list them all.
-    pub const ALL: [Failure; 27] = [
+    pub const ALL: [Failure; 31] = [
         Failure::MalformedRequest,
         Failure::MethodNotSupported,
         Failure::VersionNotSupported,
@@ -107,6 +115,10 @@ impl Failure {
         Failure::ExpectationFailed,
         Failure::NoRoute,
         Failure::NoEndpoint,
+        Failure::Overloaded,
+        Failure::QueueFull,
+        Failure::QueueTimeout,
+        Failure::RequestLimit,
         Failure::ConnectionLimit,
         Failure::DnsError,
         Failure::ConnectRefused,
@@ -141,6 +153,19 @@ impl Failure {
         )
     }
 
+    /// Seconds after which the client may come again (`Retry-After`, RFC 9110 §10.2.3), where there was only
+    /// too much to do.
+    pub const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::Overloaded
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::RequestLimit
+            | Self::ConnectionLimit => Some(1),
+            _ => None,
+        }
+    }
+
     /// The table.
     #[rustfmt::skip]
     pub const fn meaning(self) -> Meaning {
@@ -158,7 +183,11 @@ impl Failure {
             Self::ExpectationFailed      => row(417, "http_request_error", "expectation_failed", Never, "The only expectation this gateway knows is 100-continue."),
             Self::NoRoute                => row(404, "destination_not_found", "no_route", Never, "No route takes this request."),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Never, "No endpoint of the upstream is available."),
-            Self::ConnectionLimit        => row(503, "connection_limit_reached", "connection_limit", Always, "All connections that the endpoint may have are in use."),
+            Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Never, "The upstream is overloaded."),
+            Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Never, "Too many requests wait for the upstream."),
+            Self::QueueTimeout           => row(503, "connection_limit_reached", "queue_timeout", Never, "The request waited too long for the upstream."),
+            Self::RequestLimit           => row(503, "connection_limit_reached", "request_limit", Never, "All endpoints have as many requests as they may have."),
+            Self::ConnectionLimit        => row(503, "connection_limit_reached", "connection_limit", Always, "All connections that the endpoint or its upstream may have are in use."),
             Self::DnsError               => row(502, "dns_error", "dns_error", Always, "The endpoint's name could not be resolved."),
             Self::ConnectRefused         => row(502, "connection_refused", "connect_refused", Always, "The endpoint refused the connection."),
             Self::ConnectFailed          => row(502, "destination_ip_unroutable", "connect_failed", Always, "The endpoint could not be reached."),

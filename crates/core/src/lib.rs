@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod failure;
 pub mod health;
 pub mod hedge;
+pub mod limit;
 pub mod load;
 pub mod plan;
 pub mod retry;

@@ -30,6 +30,8 @@ pub fn send(
     if under_way >= MAX_COPIES {
         return body;
     }
+    // A copy is not worth waiting.
+    let Some(permit) = upstream.try_admit() else { return body };
     worker.mirrored.set(under_way + 1);
     let counted = Counted(worker.clone());
     let (body, copy) = body.tee(MAX_BEHIND);
@@ -45,7 +47,9 @@ pub fn send(
             interim: None,
             client: None,
         };
+        let mut permit = permit;
         if let Ok(response) = send::send(&counted.0, &dispatch, &mut head, copy, None).await {
+            permit.answered(response.status());
             let mut body = response.into_body();
             while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}
         }

@@ -17,6 +17,7 @@ use crate::http::ids::TRACEPARENT;
 use crate::listen::client::Client;
 use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::access_log::{AccessLog, Entry};
+use crate::upstream::admission::Permit;
 use crate::upstream::{Member, Upstream};
 
 /// One request's account. It is settled when dropped; a request that nobody finished was given up
@@ -31,6 +32,8 @@ pub struct Record {
     tries: u32,
     failure: Option<Failure>,
     complete: bool,
+    /// Held until the response's end.
+    permit: Option<Permit>,
     line: Option<Box<Line>>,
 }
 
@@ -92,6 +95,7 @@ impl Record {
             tries: 0,
             failure: None,
             complete: false,
+            permit: None,
             line,
         }
     }
@@ -104,6 +108,18 @@ impl Record {
     /// Where the bytes of its body are counted.
     pub fn receives(&mut self, counter: Rc<Cell<u64>>) {
         self.received = Some(counter);
+    }
+
+    /// Its upstream takes it.
+    pub fn admitted(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+    }
+
+    /// Its upstream answered.
+    pub fn served(&mut self, status: StatusCode) {
+        if let Some(permit) = &mut self.permit {
+            permit.answered(status);
+        }
     }
 
     /// It is tried on an endpoint.

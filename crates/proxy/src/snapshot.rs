@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use tidegate_core::hedge::Hedge;
-use tidegate_core::plan::{self, Issue, Plan};
+use tidegate_core::plan::{self, Issue, Plan, Priority};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 use tidegate_core::route::RouteTable;
@@ -62,8 +62,27 @@ pub struct Route {
     pub hedge: Option<Arc<Hedge>>,
     /// Bytes of a request's body.
     pub body_limit: Option<u64>,
+    /// How important its requests are.
+    pub priority: RoutePriority,
     /// Its counts.
     pub metrics: Arc<RouteMetrics>,
+}
+
+/// How important a route's requests are.
+#[derive(Debug)]
+pub struct RoutePriority {
+    level: Priority,
+    header: Option<HeaderName>,
+    from_anyone: bool,
+}
+
+impl RoutePriority {
+    /// The class of a request with these fields, from a peer that is `trusted` or not.
+    pub fn of(&self, headers: &HeaderMap, trusted: bool) -> Priority {
+        let asked = self.header.as_ref().filter(|_| trusted || self.from_anyone);
+        let named = asked.and_then(|name| Priority::named(headers.get(name)?.as_bytes()));
+        named.unwrap_or(self.level)
+    }
 }
 
 /// What answers a request.
@@ -294,6 +313,7 @@ impl Builder<'_> {
         let retry = Policy::build(&wanted.retry, &format!("{at}.retry"), self.issues);
         let hedge = wanted.hedge.as_ref().map(|hedge| self.hedge(hedge));
         let deadline_header = wanted.deadline_header.as_ref().map(|name| self.field_name(name));
+        let priority = self.priority(&wanted.priority);
         let action = self.action(wanted);
         Some(Route {
             name: wanted.name.clone(),
@@ -319,6 +339,7 @@ impl Builder<'_> {
                 None => None,
             },
             body_limit: wanted.limits.body.map(|size| size.0),
+            priority: priority?,
             metrics: metrics.route(&wanted.name),
         })
     }
@@ -407,6 +428,16 @@ impl Builder<'_> {
         }
         let upstream = self.upstream(&wanted.upstream, format!("{at}.upstream"))?;
         Some((upstream, (wanted.percent * 10_000.0) as u64))
+    }
+
+    fn priority(&mut self, wanted: &plan::RoutePriority) -> Option<RoutePriority> {
+        let header = wanted.header.as_ref().map(HeaderName::try_from).transpose();
+        if header.is_err() {
+            let at = format!("{}.priority.header", self.at);
+            self.issues.push(Issue::new(at, "expected the name of a header field"));
+        }
+        let (level, from_anyone) = (wanted.level, wanted.from_anyone);
+        Some(RoutePriority { level, header: header.ok()?, from_anyone })
     }
 
     fn fixed(&mut self, wanted: &plan::Respond) -> Option<Fixed> {

@@ -171,9 +171,14 @@ impl Forwarding<'_> {
             body = mirror::send(&client.worker, upstream, &head, body);
         }
 
+        // Admit
+        let upstream = &self.snapshot.upstreams[self.to.upstream];
+        let class = self.route.priority.of(&head.headers, client.peer.trusted);
+        record.admitted(upstream.admit(&client.worker, class).await?);
+
         // Send
         let dispatch = Dispatch {
-            upstream: &self.snapshot.upstreams[self.to.upstream],
+            upstream,
             subset: self.to.subset,
             retry: &self.route.retry,
             hedge: self.route.hedge.as_deref(),
@@ -182,7 +187,10 @@ impl Forwarding<'_> {
             interim,
             client: address,
         };
-        send::send(&client.worker, &dispatch, &mut head, body, Some(record)).await
+        let response =
+            send::send(&client.worker, &dispatch, &mut head, body, Some(&mut *record)).await?;
+        record.served(response.status());
+        Ok(response)
     }
 
     fn rewrite(&self, head: &mut request::Parts) -> Result<(), Failure> {

@@ -48,6 +48,10 @@ class Client:
         """The answer to `body`. Raises CommandError."""
         return self._call("POST", path, body)
 
+    def delete(self, path: str) -> Any:
+        """The answer to a removal. Raises CommandError."""
+        return self._call("DELETE", path)
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         try:
             response = self._http.request(method, path, json=body)

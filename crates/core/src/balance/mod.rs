@@ -6,18 +6,23 @@
 //! [`plan::BalancePolicy`] and a line in `policy`.
 
 mod bounded;
+mod c3;
 mod check;
 mod endpoint;
 mod first_available;
+mod least_cost;
 mod least_request;
 mod maglev;
 mod narrow;
+mod peak_ewma;
+mod prequal;
 mod random;
 mod rendezvous;
 mod ring_hash;
 mod round_robin;
 mod splitmix;
 mod sticky;
+mod strength;
 mod tally;
 mod view;
 
@@ -33,6 +38,7 @@ pub use splitmix::SplitMix64;
 pub use sticky::Sticky;
 
 use self::bounded::Bounded;
+use self::least_cost::LeastCost;
 use self::narrow::{Narrowing, Outlook};
 use self::view::Candidates;
 use crate::plan::{self, BalancePolicy, Labels};
@@ -55,6 +61,13 @@ pub struct Pick<'a> {
     pub tried: &'a [usize],
 }
 
+impl<'a> Pick<'a> {
+    /// A request of which nothing else is known.
+    pub fn new(now: Moment, random: &'a mut SplitMix64) -> Self {
+        Self { now, random, hash: None, subset: None, sticky: None, tried: &[] }
+    }
+}
+
 /// Hash of the header field, cookie, path or address that decides where a request goes (XXH3, 64 bits).
 pub fn hash_key(value: &[u8]) -> u64 {
     xxh3_64(value)
@@ -73,7 +86,14 @@ fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
     match balance.policy {
         BalancePolicy::RoundRobin => Arc::new(round_robin::RoundRobin::default()),
         BalancePolicy::Random => Arc::new(random::Random),
-        BalancePolicy::LeastRequest => Arc::new(least_request::LeastRequest::new(balance.choices)),
+        BalancePolicy::LeastRequest => {
+            Arc::new(LeastCost::new(least_request::LeastRequest, balance.choices))
+        }
+        BalancePolicy::PeakEwma => Arc::new(LeastCost::new(peak_ewma::PeakEwma, balance.choices)),
+        BalancePolicy::Prequal => Arc::new(prequal::Prequal::new(&balance.prequal)),
+        BalancePolicy::C3 => {
+            Arc::new(LeastCost::new(c3::C3 { clients: balance.clients }, balance.choices))
+        }
         BalancePolicy::RingHash => {
             Arc::new(Bounded::new(ring_hash::Ring::new(endpoints, members), bound))
         }
@@ -85,6 +105,15 @@ fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
             Arc::new(first_available::FirstAvailable::new(upstream.pool.max_connections))
         }
     }
+}
+
+/// Why no endpoint was picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unpicked {
+    /// There is none that takes requests.
+    NoEndpoint,
+    /// All have as many requests as they may have.
+    AllBusy,
 }
 
 /// What a balancer depends on besides its upstream.
@@ -102,6 +131,8 @@ pub struct Surroundings<'a> {
 #[derive(Debug)]
 pub struct Balancer {
     endpoints: Endpoints,
+    /// Requests that one endpoint may have.
+    limit: u32,
     narrowing: Narrowing,
     outlook: ArcSwap<Outlook>,
     sticky: Option<Sticky>,
@@ -125,7 +156,8 @@ impl Balancer {
         let outlook = ArcSwap::from_pointee(narrowing.outlook(&endpoints, Moment::default()));
         let sticky = upstream.balance.sticky.as_ref();
         let sticky = sticky.map(|plan| Sticky::new(plan, upstream, around.secret));
-        Self { endpoints, narrowing, outlook, sticky }
+        let limit = upstream.limits.endpoint_requests.unwrap_or(u32::MAX);
+        Self { endpoints, limit, narrowing, outlook, sticky }
     }
 
     /// The endpoints; [`pick`](Self::pick) answers with an index into them.
@@ -138,37 +170,64 @@ impl Balancer {
         self.sticky.as_ref()
     }
 
-    /// The endpoint that a request is to be sent to; `None` if there is none that takes requests.
+    /// The endpoint that a request is to be sent to.
     ///
-    /// Resting and unhealthy endpoints are picked only if there are no others (panic mode);
-    /// draining ones and those of weight 0 never.
-    pub fn pick(&self, pick: &mut Pick<'_>) -> Option<usize> {
+    /// Resting, ejected and unhealthy endpoints are picked only if there are too few others (panic
+    /// mode); those that are not in service, have weight 0 or have all the requests they may have never.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn pick(&self, pick: &mut Pick<'_>) -> Result<usize, Unpicked> {
         let outlook = self.outlook(pick.now);
         let outlets = outlook.of(pick.subset);
         if let Some(named) = pick.sticky
             && let Some(outlet) = outlets.holding(named)
             && !pick.tried.contains(&named)
+            && self.endpoints[named].load.in_flight() < self.limit
             && (!outlet.view.has_trials() || self.endpoints[named].health.admit(pick.now))
         {
-            return Some(named);
+            return Ok(named);
         }
         if !pick.tried.is_empty() && outlets.avoids_all(pick.tried) {
             pick.tried = &[];
         }
         let mut avoid: SmallVec<[usize; 4]> = SmallVec::from_slice(pick.tried);
         loop {
-            let outlet = outlets.draw(pick, &avoid)?;
-            let view = &outlet.view;
-            let from = Candidates { endpoints: &self.endpoints, view, avoid: &avoid };
-            let chosen = outlet.policy.choose(&from, pick);
-            if !view.has_trials() || self.endpoints[chosen].health.admit(pick.now) {
-                return Some(chosen);
+            let outlet = outlets.draw(pick, &avoid).ok_or(Unpicked::NoEndpoint)?;
+            let (view, limit) = (&outlet.view, self.limit);
+            let from = Candidates { endpoints: &self.endpoints, view, avoid: &avoid, limit };
+            let mut chosen = outlet.policy.choose(&from, pick);
+            if from.is_full(chosen) {
+                let Some(free) = from.any(pick.random) else {
+                    // All of these are; others may not be.
+                    avoid.extend(view.members().iter().map(|&member| member as usize));
+                    if outlets.avoids_all(&avoid) {
+                        return Err(Unpicked::AllBusy);
+                    }
+                    continue;
+                };
+                chosen = free;
+            }
+            if !view.has_trials()
+                || self.endpoints[chosen].health.admit(pick.now)
+                || view.is_panic()
+            {
+                return Ok(chosen);
             }
             // Its rest is over, and another request was quicker to try it.
             avoid.push(chosen);
             if outlets.avoids_all(&avoid) {
-                return Some(chosen);
+                return Ok(chosen);
             }
+        }
+    }
+
+    /// Requests that the endpoints together may have at `now`; where there are none, nobody need wait to be
+    /// told.
+    pub fn room(&self, now: Moment) -> u32 {
+        match self.outlook(now).of(None).members() {
+            0 => u32::MAX,
+            members => self.limit.saturating_mul(members as u32),
         }
     }
 
@@ -194,5 +253,7 @@ impl Balancer {
     }
 }
 
+#[cfg(test)]
+mod load_tests;
 #[cfg(test)]
 mod tests;

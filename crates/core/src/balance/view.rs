@@ -20,6 +20,8 @@ pub(super) struct View {
     weights: Vec<u32>,
     /// Members whose weight is still growing, and the part of their keys that they take.
     growing: Vec<(u32, f32)>,
+    /// Whether members include endpoints that are not available, because too little else is.
+    panic: bool,
     /// Whether the rest of some members is over, so that they take one request, their trial.
     trials: bool,
     /// What the members carry, where other endpoints of the upstream may get requests too.
@@ -34,6 +36,7 @@ impl View {
             sums: Vec::with_capacity(group.len()),
             weights: vec![0; standing.endpoints.len()],
             growing: Vec::new(),
+            panic,
             trials: false,
             tally: (group.len() < standing.endpoints.len()).then(Tally::default),
         };
@@ -58,6 +61,11 @@ impl View {
     /// Whether no endpoint takes requests.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// Whether members include endpoints that are not available, because too little else is.
+    pub(super) fn is_panic(&self) -> bool {
+        self.panic
     }
 
     /// Whether some members take one request only.
@@ -117,12 +125,27 @@ pub(super) struct Candidates<'a> {
     pub(super) view: &'a Arc<View>,
     /// Endpoints that this request must not go to; at least one member is left.
     pub(super) avoid: &'a [usize],
+    /// Requests that an endpoint may have.
+    pub(super) limit: u32,
 }
 
 impl Candidates<'_> {
     /// Whether `endpoint` may be chosen.
     pub(super) fn allow(&self, endpoint: usize) -> bool {
-        self.view.has(endpoint) && !self.avoid.contains(&endpoint)
+        self.view.has(endpoint) && !self.avoid.contains(&endpoint) && !self.is_full(endpoint)
+    }
+
+    /// Whether `endpoint` has all the requests it may have.
+    pub(super) fn is_full(&self, endpoint: usize) -> bool {
+        self.endpoints[endpoint].load.in_flight() >= self.limit
+    }
+
+    /// An allowed member, if there is one: the next from a random place on.
+    pub(super) fn any(&self, random: &mut SplitMix64) -> Option<usize> {
+        let members = self.view.members();
+        let (before, after) = members.split_at(random.below(members.len() as u64) as usize);
+        let mut rotated = after.iter().chain(before).map(|&member| member as usize);
+        rotated.find(|&member| self.allow(member))
     }
 
     /// Requests in flight that the members share.
@@ -145,16 +168,16 @@ impl Candidates<'_> {
         random: &mut SplitMix64,
         mut draw: impl FnMut(&mut SplitMix64) -> usize,
     ) -> usize {
-        for _ in 0..=self.avoid.len() {
-            let drawn = draw(random);
+        let mut drawn = draw(random);
+        for _ in 0..self.avoid.len() {
             if !self.avoid.contains(&drawn) {
-                return drawn;
+                break;
             }
+            drawn = draw(random);
         }
-        let members = self.view.members();
-        let start = random.below(members.len() as u64) as usize;
-        let (before, after) = members.split_at(start);
-        let mut rotated = after.iter().chain(before).map(|&member| member as usize);
-        rotated.find(|&member| self.allow(member)).unwrap_or(members[start] as usize)
+        match self.avoid.contains(&drawn) {
+            true => self.any(random).unwrap_or(drawn),
+            false => drawn,
+        }
     }
 }

@@ -6,7 +6,9 @@
 //! configuration names; so nothing here has a default and an unknown field is
 //! an error.
 
+mod health;
 mod issue;
+mod limits;
 mod listener;
 mod narrow;
 mod retry;
@@ -14,7 +16,12 @@ mod route;
 mod unit;
 mod upstream;
 
+pub use health::{
+    Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth, LatencyOutlier, Outlier,
+    StatusRange, SuccessRateOutlier,
+};
 pub use issue::Issue;
+pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
     ListenerTimeouts, ListenerTls, TlsVersion,
@@ -23,12 +30,12 @@ pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFall
 pub use retry::{Backoff, GrpcStatus, Hedge, Retry, RetryBudget, RetryOn};
 pub use route::{
     FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Rewrite, Route,
-    RouteLimits, RouteMatch, Split,
+    RouteLimits, RouteMatch, RoutePriority, Split,
 };
 pub use unit::{Millis, Size};
 pub use upstream::{
-    Balance, BalancePolicy, Endpoint, HashKey, Health, HealthHttp, PassiveHealth, Pool, Upstream,
-    UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
+    Balance, BalancePolicy, Endpoint, HashKey, Pool, Prequal, Probe, Upstream, UpstreamProtocol,
+    UpstreamTimeouts, UpstreamTls,
 };
 
 use schemars::JsonSchema;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hedge, Labels, Millis, Retry, Size};
+use super::{Hedge, Labels, Millis, Priority, Retry, Size};
 
 /// What is done with the requests that match.
 ///
@@ -48,6 +48,8 @@ pub struct Route {
     pub hedge: Option<Hedge>,
     /// What a request may cost.
     pub limits: RouteLimits,
+    /// How important its requests are where the upstream cannot serve all.
+    pub priority: RoutePriority,
 }
 
 /// Which requests a route takes: all given conditions must hold.
@@ -192,4 +194,16 @@ pub struct Mirror {
 pub struct RouteLimits {
     /// Bytes of a request's body; absent: no bound.
     pub body: Option<Size>,
+}
+
+/// How important a route's requests are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoutePriority {
+    /// The level of requests that do not name one.
+    pub level: Priority,
+    /// Name of a header field that names the level; absent: none is asked.
+    pub header: Option<String>,
+    /// Whether the field is believed whoever sends it, and not only trusted proxies.
+    pub from_anyone: bool,
 }

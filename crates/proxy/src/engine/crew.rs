@@ -12,7 +12,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Bound, Serving, panics};
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::health::Checks;
+use crate::upstream::health::Watch;
+use crate::upstream::probe::Probes;
 use crate::worker::{self, Command, Shared, Worker};
 
 /// Time beyond a drain's limit after which a worker that does not answer is given up.
@@ -164,7 +165,7 @@ pub(super) fn run_worker(
     Ok(())
 }
 
-/// Check endpoints until told to drain.
+/// Watch and probe endpoints until told to drain.
 fn check(commands: &mut UnboundedReceiver<Command>) {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -174,11 +175,13 @@ fn check(commands: &mut UnboundedReceiver<Command>) {
         }
     };
     runtime.block_on(async {
-        let mut checks = Checks::default();
+        let mut watch = Watch::default();
+        let mut probes = Probes::default();
         while let Some(command) = commands.recv().await {
             match command {
                 Command::Adopt(snapshot, done) => {
-                    checks.adopt(&snapshot.upstreams);
+                    watch.adopt(&snapshot.upstreams);
+                    probes.adopt(&snapshot.upstreams);
                     // Whoever asked may have given up waiting.
                     let _ = done.send(());
                 }

@@ -89,7 +89,7 @@ impl Stage {
     }
 
     fn counts(&self, metric: &str) -> bool {
-        let page = self.shared.metrics.render(|_, _| None, 0);
+        let page = self.shared.metrics.render(|_, _| None, |_| None, 0);
         page.contains(&format!("tidegate_worker_{metric}_total{{worker=\"0\"}} 1\n"))
     }
 

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
+};
 use http::{HeaderValue, Response, StatusCode};
 use tidegate_core::failure::Failure;
 
@@ -52,6 +54,9 @@ impl Problem<'_> {
         let mut response = full(status, content_type, content);
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.failure.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         let mut proxy_status = String::with_capacity(64);
         // Writing to a string cannot fail.
         let _ = write!(proxy_status, "{}; error={}", self.gateway, meaning.proxy_status);

@@ -10,11 +10,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
-use super::Member;
 use super::flight::Flight;
 use super::link::{self, Link};
 use super::pool::Pool;
 use super::send::{Dispatch, Sending};
+use super::{Member, report};
 use crate::http::body::Body;
 use crate::http::h1::client::{Broken, Connection, Exchange};
 use crate::http::h2;
@@ -43,16 +43,22 @@ pub async fn attempt(
     let Sending { worker, dispatch, content, .. } = sending;
     let upstream = dispatch.upstream;
     let endpoint = &upstream.members[member];
-    let gives_up = || sending.gives_up(endpoint, head);
+    // One that was down already was picked because too few are not.
+    let was_down = endpoint.endpoint.health.is_down();
+    let gives_up = || !was_down && sending.gives_up(endpoint, head);
     let waiter = Waiter { interim: &dispatch.interim, gives_up: &gives_up };
     let pool = worker.pool(endpoint, &upstream.plan.pool);
     let idempotent = head.method.is_idempotent();
     let mut reuse = true;
     loop {
+        // From here on it counts, so that others see it while it waits for a connection.
+        let mut flight = Flight::begin(endpoint.clone(), now);
         let link = link::obtain(worker, upstream, &pool, reuse, !idempotent, now).await;
-        let link = link.map_err(Broken::with)?;
+        let link = link.map_err(|failure| {
+            flight.failed(failure);
+            Broken::with(failure)
+        })?;
         let body = content.body().ok_or(Broken::with(Failure::Internal))?;
-        let flight = Flight::begin(endpoint.clone(), now);
         let answered = match link {
             Link::H1(connection) => {
                 over_h1(connection, pool.clone(), flight, dispatch, head, body, &waiter).await
@@ -60,8 +66,9 @@ pub async fn attempt(
             Link::H2(session) => over_h2(session, flight, dispatch, head, body, &waiter).await,
         };
         match answered {
-            Ok(response) => {
+            Ok(mut response) => {
                 let took = now.elapsed();
+                report::take(upstream, endpoint, response.headers_mut());
                 upstream.metrics.response_head(worker.index, took);
                 endpoint.metrics.answered(worker.index, response.status().as_u16());
                 return Ok(Answer { response, member, took });
@@ -75,12 +82,13 @@ pub async fn attempt(
 }
 
 impl Sending<'_> {
-    /// Whether a try on `endpoint` is to be given up: it is down, another is not, and the request may be
-    /// repeated there.
+    /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may
+    /// be repeated there.
     fn gives_up(&self, endpoint: &Arc<Member>, head: &request::Parts) -> bool {
         let dispatch = self.dispatch;
-        dispatch.upstream.is_alone_down(endpoint)
+        endpoint.endpoint.health.is_down()
             && self.may_go_on()
+            && dispatch.upstream.is_available()
             && dispatch.retry.after_failure(Failure::EndpointDown, false, &head.method).is_some()
     }
 }

@@ -49,7 +49,7 @@ fn second(sending: &Sending<'_>, hedge: &Hedge) -> Option<usize> {
         return None;
     }
     let now = Instant::now();
-    let other = sending.pick(now).filter(|other| !sending.has_tried(*other))?;
+    let other = sending.pick(now).ok().filter(|other| !sending.has_tried(*other))?;
     hedge.spend(clock::moment(now)).then_some(other)
 }
 

@@ -13,12 +13,13 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Response, request};
 use smallvec::SmallVec;
-use tidegate_core::balance::Pick;
+use tidegate_core::balance::{Pick, Unpicked};
 use tidegate_core::failure::Failure;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::retry::Policy;
 use tokio::time::{Instant, sleep};
 
+use super::admission::RetryPermit;
 use super::attempt::{Answer, Outcome, attempt};
 use super::session::Session;
 use super::{Upstream, hash, hedge};
@@ -66,13 +67,13 @@ pub async fn send(
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
     let session = Session::of(dispatch.upstream, &head.headers);
     let content = Content::new(body, dispatch.kept(head));
-    let (tried, record) = (RefCell::default(), RefCell::new(record));
-    let sending = Sending { worker, dispatch, content, hash, session, tried, record };
+    let (tried, permit, record) = (RefCell::default(), RefCell::default(), RefCell::new(record));
+    let sending = Sending { worker, dispatch, content, hash, session, tried, permit, record };
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
     loop {
         let now = Instant::now();
-        let member = sending.pick(now).ok_or(Failure::NoEndpoint)?;
+        let member = sending.pick(now)?;
         dispatch.time_left.announce(&mut head.headers, now);
         sending.begin(member);
         let outcome = match hedge.take() {
@@ -104,19 +105,25 @@ pub struct Sending<'a> {
     session: Session<'a>,
     /// The endpoints it was sent to.
     tried: RefCell<SmallVec<[usize; 4]>>,
+    /// Held while a retry is under way.
+    permit: RefCell<Option<RetryPermit>>,
     record: RefCell<Option<&'a mut Record>>,
 }
 
 impl Sending<'_> {
     /// An endpoint that is not tried yet, while there is one.
-    pub fn pick(&self, now: Instant) -> Option<usize> {
-        self.dispatch.upstream.balancer.pick(&mut Pick {
+    pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
+        let picked = self.dispatch.upstream.balancer.pick(&mut Pick {
             now: clock::moment(now),
             random: &mut self.worker.random.borrow_mut(),
             hash: self.hash,
             subset: self.dispatch.subset,
             sticky: self.session.endpoint,
             tried: &self.tried.borrow(),
+        });
+        picked.map_err(|unpicked| match unpicked {
+            Unpicked::NoEndpoint => Failure::NoEndpoint,
+            Unpicked::AllBusy => Failure::RequestLimit,
         })
     }
 
@@ -184,10 +191,14 @@ impl Sending<'_> {
         if !time_left.allows(now + pause) {
             return None;
         }
+        // The place of the retry that came to nothing is free for this one.
+        self.permit.take();
+        let permit = upstream.admit_retry()?;
         if !upstream.budget.spend(upstream.allowance, clock::moment(now)) {
             upstream.metrics.retry_denied(self.worker.index);
             return None;
         }
+        self.permit.replace(Some(permit));
         upstream.metrics.retried(self.worker.index, reason);
         Some(pause)
     }

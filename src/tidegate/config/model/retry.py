@@ -62,7 +62,7 @@ class Retry(Options):
     """What is repeated: `connect_failure` (no connection came about), `refused_stream` (the endpoint says
     that it did not look at the request), `reset` (the connection ended, or its protocol broke, before the
     response's head), `gateway_error` (the status is 502, 503 or 504), `timeout` (the head did not come in
-    time), `endpoint_down` (health checks found the endpoint down meanwhile)."""
+    time), `endpoint_down` (the endpoint was found to be down meanwhile)."""
     statuses: tuple[Annotated[int, Field(ge=200, le=599)], ...] = Field(default=(), examples=[[429, 500]])
     """Status codes of responses that are repeated too."""
     grpc: tuple[GrpcStatus, ...] = Field(default=(), examples=[["unavailable", "resource_exhausted"]])

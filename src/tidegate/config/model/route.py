@@ -1,9 +1,10 @@
 """Routes: what is done with which request."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from tidegate.config.model.limits import Priority, RoutePriority
 from tidegate.config.model.narrow import Labels
 from tidegate.config.model.options import Options
 from tidegate.config.model.retry import Hedge, Retry
@@ -166,6 +167,10 @@ class RouteLimits(Options):
     """Bytes of a request's body; null: no bound."""
 
 
+def _level_alone(value: Any) -> Any:
+    return {"level": value} if isinstance(value, str) else value
+
+
 class Route(Options):
     """What is done with the requests that match.
 
@@ -211,6 +216,11 @@ class Route(Options):
     """When a request that takes long is sent to a second endpoint; null: never."""
     limits: RouteLimits = RouteLimits()
     """What a request may cost."""
+    priority: Annotated[
+        RoutePriority, BeforeValidator(_level_alone, json_schema_input_type=Priority | RoutePriority)
+    ] = RoutePriority()
+    """How important its requests are where the upstream cannot serve all: a level, or a level with its
+    options."""
 
     @model_validator(mode="after")
     def _one_action(self) -> Self:

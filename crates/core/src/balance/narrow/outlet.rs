@@ -48,6 +48,11 @@ impl Outlets {
         self.0.iter().find(|outlet| outlet.view.has(endpoint))
     }
 
+    /// How many endpoints they have together.
+    pub(in crate::balance) fn members(&self) -> usize {
+        self.0.iter().map(|outlet| outlet.view.members().len()).sum()
+    }
+
     /// The outlet for a request, drawn by the shares; the best other one if `avoid` leaves nothing of
     /// it. A request with a key is drawn by its key, so that the key keeps its endpoint.
     pub(in crate::balance) fn draw(&self, pick: &mut Pick<'_>, avoid: &[usize]) -> Option<&Outlet> {

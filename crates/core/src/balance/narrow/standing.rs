@@ -68,6 +68,17 @@ impl Standing {
         members.iter().any(|&member| self.endpoints[member as usize].available)
     }
 
+    /// Whether so little of the weight of the open `members` is available that it would be crushed: less than
+    /// this part.
+    pub(super) fn is_scarce(&self, members: &[u32], part: f64) -> bool {
+        let weight = |of: fn(&Stand) -> bool| -> u64 {
+            let stands = members.iter().map(|&member| &self.endpoints[member as usize]);
+            stands.filter(|stand| of(stand)).map(|stand| u64::from(stand.capacity)).sum()
+        };
+        let available = weight(|stand| stand.available);
+        available == 0 || (available as f64) < weight(|stand| stand.open) as f64 * part
+    }
+
     /// What is available of the weight of `members`, and all of it.
     pub(super) fn capacity(&self, members: &[u32]) -> (u64, u64) {
         members.iter().map(|&member| self.endpoints[member as usize]).fold(

@@ -15,6 +15,7 @@ pub(super) struct Tiers {
     /// The preferred one first.
     tiers: Vec<Tier>,
     spill_over: f64,
+    panic_threshold: f64,
 }
 
 #[derive(Debug)]
@@ -31,7 +32,12 @@ impl Tiers {
             .into_iter()
             .map(|(_, group)| Tier { zones: Zones::new(upstream, &group, zone), group })
             .collect();
-        Self { all, tiers, spill_over: upstream.balance.spill_over / 100.0 }
+        Self {
+            all,
+            tiers,
+            spill_over: upstream.balance.spill_over / 100.0,
+            panic_threshold: upstream.health.panic_threshold / 100.0,
+        }
     }
 
     /// Indices of all endpoints.
@@ -39,15 +45,19 @@ impl Tiers {
         &self.all.members
     }
 
-    /// Where requests go: in panic, when none is available, to all that are open.
+    /// Where requests go: in panic, when all tiers together cannot take everything and less than the panic
+    /// threshold of their weight is available, to all that are open.
     pub(super) fn outlets(&self, standing: &Standing) -> Outlets {
-        if !standing.any_available(&self.all.members) {
-            return Outlets::new(&[(&*self.all, 1.0)], standing, true);
-        }
         let capacities: SmallVec<[(u64, u64); 4]> =
             self.tiers.iter().map(|tier| standing.capacity(&tier.group.members)).collect();
+        let shares = shares(&capacities, self.spill_over);
+        if shares.iter().sum::<f64>() < 1.0
+            && standing.is_scarce(&self.all.members, self.panic_threshold)
+        {
+            return Outlets::new(&[(&*self.all, 1.0)], standing, true);
+        }
         let mut outlets: SmallVec<[(&Group, f64); 4]> = SmallVec::new();
-        for (tier, share) in self.tiers.iter().zip(shares(&capacities, self.spill_over)) {
+        for (tier, share) in self.tiers.iter().zip(shares) {
             match tier.zones.as_ref().and_then(|zones| zones.shares(standing)) {
                 None => outlets.push((&*tier.group, share)),
                 Some(zones) => outlets.extend(zones.map(|(group, part)| (group, share * part))),

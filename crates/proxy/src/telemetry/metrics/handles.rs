@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tidegate_core::failure::Failure;
+use tidegate_core::health::State;
+use tidegate_core::plan::Priority;
 use tidegate_core::retry::Reason;
 use tokio::runtime::RuntimeMetrics;
 
@@ -92,6 +94,17 @@ impl RouteMetrics {
 #[derive(Debug)]
 pub struct UpstreamMetrics {
     pub(super) traffic: Sharded<UpstreamTraffic>,
+    /// Counted by the one thread that checks.
+    pub(super) checks: CheckCounts,
+    /// Changes of an endpoint's health, by the state it is in since.
+    pub(super) health_changes: [Counter; State::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+pub(super) struct CheckCounts {
+    pub(super) passed: Counter,
+    pub(super) failed: Counter,
+    pub(super) duration: Histogram,
 }
 
 #[derive(Debug, Default)]
@@ -101,11 +114,37 @@ pub(super) struct UpstreamTraffic {
     pub(super) retries_denied: Counter,
     pub(super) hedges: Counter,
     pub(super) hedges_won: Counter,
+    pub(super) queue_wait: Histogram,
+    /// By class and by reason.
+    pub(super) shed: [[Counter; SHED.len()]; Priority::ALL.len()],
 }
+
+/// Why a request was turned away that waited, or would have had to.
+pub(super) const SHED: [Failure; 3] =
+    [Failure::Overloaded, Failure::QueueFull, Failure::QueueTimeout];
 
 impl UpstreamMetrics {
     pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers) }
+        Self {
+            traffic: Sharded::new(workers),
+            checks: CheckCounts::default(),
+            health_changes: Default::default(),
+        }
+    }
+
+    /// Counts a health check of one of its endpoints.
+    pub fn checked(&self, passed: bool, took: Duration) {
+        if passed {
+            self.checks.passed.add(1)
+        } else {
+            self.checks.failed.add(1)
+        }
+        self.checks.duration.observe(took);
+    }
+
+    /// Counts a change of an endpoint's health.
+    pub fn health_changed(&self, to: State) {
+        self.health_changes[to as usize].add(1);
     }
 
     /// Counts the time from a request sent to its response's head.
@@ -133,9 +172,22 @@ impl UpstreamMetrics {
         self.traffic.of(worker).hedges_won.add(1);
     }
 
-    pub(super) fn response_heads(&self) -> HistogramTotal {
+    /// Counts the wait for admission of a request that was not let in at once, and how it failed.
+    pub fn queued(&self, worker: usize, took: Duration, class: Priority, failed: Option<Failure>) {
+        let traffic = self.traffic.of(worker);
+        traffic.queue_wait.observe(took);
+        if let Some(reason) = SHED.iter().position(|reason| Some(*reason) == failed) {
+            traffic.shed[class as usize][reason].add(1);
+        }
+    }
+
+    /// Adds one of the histograms up.
+    pub(super) fn total(
+        &self,
+        histogram: impl Fn(&UpstreamTraffic) -> &Histogram,
+    ) -> HistogramTotal {
         let mut total = HistogramTotal::default();
-        self.traffic.used().for_each(|part| total.add(&part.response_head));
+        self.traffic.used().for_each(|part| total.add(histogram(part)));
         total
     }
 }
@@ -172,6 +224,17 @@ impl EndpointMetrics {
     pub fn connect_failed(&self, worker: usize) {
         self.traffic.of(worker).connect_failures.add(1);
     }
+}
+
+/// How an upstream is at this moment; read from its admission when somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamState {
+    /// Requests admitted and not finished, over all workers.
+    pub in_flight: u32,
+    /// How many may be; `None`: as many as come.
+    pub limit: Option<u32>,
+    /// Requests that wait.
+    pub queued: u32,
 }
 
 /// How an endpoint is at this moment; read from the balancer's own state when somebody asks.

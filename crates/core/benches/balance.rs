@@ -60,6 +60,7 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
                 "max_ejection": 60_000, "max_ejected": 50.0, "interval": 1_000,
             },
         },
+        "retry_budget": {"percent": 20.0, "minimum": 3.0},
         "limits": tidegate_core::plan::UpstreamLimits::unlimited(),
     });
     match serde_json::from_value(plan) {

@@ -55,6 +55,8 @@ pub enum Failure {
     UpstreamTls,
     /// The response's head did not come in time.
     ResponseTimeout,
+    /// The endpoint was found to be down while its response was awaited.
+    EndpointDown,
     /// The endpoint stopped taking the request's body.
     UpstreamWriteTimeout,
     /// The endpoint closed or reset the connection before the response was complete.
@@ -99,7 +101,7 @@ use Retryable::{Always, IfIdempotent, Never};
 
 impl Failure {
     /// Every failure, for the tests and for metrics that list them all.
-    pub const ALL: [Failure; 30] = [
+    pub const ALL: [Failure; 31] = [
         Failure::MalformedRequest,
         Failure::MethodNotSupported,
         Failure::VersionNotSupported,
@@ -124,6 +126,7 @@ impl Failure {
         Failure::ConnectTimeout,
         Failure::UpstreamTls,
         Failure::ResponseTimeout,
+        Failure::EndpointDown,
         Failure::UpstreamWriteTimeout,
         Failure::UpstreamReset,
         Failure::UpstreamProtocol,
@@ -142,6 +145,7 @@ impl Failure {
                 | Self::ConnectTimeout
                 | Self::UpstreamTls
                 | Self::ResponseTimeout
+                | Self::EndpointDown
                 | Self::UpstreamWriteTimeout
                 | Self::UpstreamReset
                 | Self::UpstreamProtocol
@@ -190,7 +194,8 @@ impl Failure {
             Self::ConnectTimeout         => row(504, "connection_timeout", "connect_timeout", Always, "Connecting to the endpoint took too long."),
             Self::UpstreamTls            => row(502, "tls_protocol_error", "upstream_tls", Always, "The TLS handshake with the endpoint failed."),
             Self::ResponseTimeout        => row(504, "http_response_timeout", "response_timeout", IfIdempotent, "The endpoint did not answer in time."),
-            Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", Never, "The endpoint stopped taking the request's body."),
+            Self::EndpointDown           => row(503, "destination_unavailable", "endpoint_down", IfIdempotent, "The endpoint was found to be down while its answer was awaited."),
+            Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", IfIdempotent, "The endpoint stopped taking the request's body."),
             Self::UpstreamReset          => row(502, "connection_terminated", "upstream_reset", IfIdempotent, "The endpoint closed the connection before its response was complete."),
             Self::UpstreamProtocol       => row(502, "http_protocol_error", "upstream_protocol", IfIdempotent, "The endpoint's answer breaks the rules of HTTP."),
             Self::UpstreamHeaderTooLarge => row(502, "http_response_header_section_size", "upstream_header_too_large", Never, "The header of the endpoint's response is too large."),

@@ -6,8 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::request;
+use tidegate_core::retry::Policy;
 
 use crate::http::body::Body;
+use crate::http::time_left::TimeLeft;
 use crate::upstream::Upstream;
 use crate::upstream::send::{self, Dispatch};
 use crate::worker::Worker;
@@ -33,19 +35,20 @@ pub fn send(
     worker.mirrored.set(under_way + 1);
     let counted = Counted(worker.clone());
     let (body, copy) = body.tee(MAX_BEHIND);
-    let (upstream, head) = (upstream.clone(), head.clone());
+    let (upstream, mut head) = (upstream.clone(), head.clone());
     worker.clone().spawn(async move {
         let dispatch = Dispatch {
             upstream: &upstream,
             subset: None,
-            attempts: 1,
-            per_try_timeout: None,
+            retry: &Policy::NEVER,
+            hedge: None,
+            time_left: TimeLeft::default(),
             upgrade: None,
             interim: None,
             client: None,
         };
         let mut permit = permit;
-        if let Ok(response) = send::send(&counted.0, &dispatch, &head, copy, None).await {
+        if let Ok(response) = send::send(&counted.0, &dispatch, &mut head, copy, None).await {
             permit.answered(response.status());
             let mut body = response.into_body();
             while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}

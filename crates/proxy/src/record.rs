@@ -29,6 +29,7 @@ pub struct Record {
     status: u16,
     received: Option<Rc<Cell<u64>>>,
     sent: u64,
+    tries: u32,
     failure: Option<Failure>,
     complete: bool,
     /// Held until the response's end.
@@ -52,7 +53,6 @@ struct Line {
     referer: Option<HeaderValue>,
     upstream: Option<Arc<Upstream>>,
     member: Option<Arc<Member>>,
-    tries: u32,
     head: Option<Duration>,
 }
 
@@ -82,7 +82,6 @@ impl Record {
                 referer: field(REFERER),
                 upstream: None,
                 member: None,
-                tries: 0,
                 head: None,
             })
         });
@@ -93,6 +92,7 @@ impl Record {
             status: 0,
             received: None,
             sent: 0,
+            tries: 0,
             failure: None,
             complete: false,
             permit: None,
@@ -124,16 +124,22 @@ impl Record {
 
     /// It is tried on an endpoint.
     pub fn tried(&mut self, upstream: &Arc<Upstream>, member: &Arc<Member>) {
+        self.tries += 1;
         if let Some(line) = &mut self.line {
             line.upstream = Some(upstream.clone());
             line.member = Some(member.clone());
-            line.tries += 1;
         }
     }
 
+    /// How often it was tried.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
     /// An endpoint's response began, so long after it was tried.
-    pub fn headed(&mut self, took: Duration) {
+    pub fn headed(&mut self, member: &Arc<Member>, took: Duration) {
         if let Some(line) = &mut self.line {
+            line.member = Some(member.clone());
             line.head = Some(took);
         }
     }
@@ -212,7 +218,7 @@ impl Record {
             route: self.route.as_ref().map(|route| route.name.as_str()),
             upstream: line.upstream.as_ref().map(|upstream| upstream.plan.name.as_str()),
             endpoint: line.member.as_ref().map(|member| member.endpoint.address.as_str()),
-            tries: line.tries,
+            tries: self.tries,
             upstream_head: line.head,
             error: self.failure.map(|failure| failure.meaning().label),
             user_agent: line.user_agent.as_ref().map(HeaderValue::as_bytes),

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan, Priority};
+use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 use tidegate_core::route::RouteTable;
 
+use crate::clock;
 use crate::subsets::Subsets;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::{Metrics, RouteMetrics};
@@ -51,10 +54,12 @@ pub struct Route {
     pub mirror: Option<(usize, u64)>,
     /// Longest time for the whole request.
     pub timeout: Option<Duration>,
-    /// Tries in all.
-    pub attempts: u32,
-    /// Longest wait for a try's response.
-    pub per_try_timeout: Option<Duration>,
+    /// The field that says how long a request may still take.
+    pub deadline_header: Option<HeaderName>,
+    /// When a try is repeated.
+    pub retry: Policy,
+    /// When a second try is made beside one that takes long; what it learned survives a reload.
+    pub hedge: Option<Arc<Hedge>>,
     /// Bytes of a request's body.
     pub body_limit: Option<u64>,
     /// How important its requests are.
@@ -206,7 +211,7 @@ impl Snapshot {
         let table = RouteTable::build(&plan.routes, &plan.listeners)
             .map_err(|more| issues.extend(more))
             .ok();
-        let routes = build_routes(&plan, &subsets, metrics, &mut issues);
+        let routes = build_routes(&plan, before, &subsets, metrics, &mut issues);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
         let via = Via::new(&plan.name);
@@ -259,16 +264,23 @@ fn build_upstreams(
 
 fn build_routes(
     plan: &Plan,
+    before: Option<&Snapshot>,
     subsets: &Subsets<'_>,
     metrics: &Metrics,
     issues: &mut Vec<Issue>,
 ) -> Vec<Arc<Route>> {
     let names: HashMap<&str, usize> =
         plan.upstreams.iter().enumerate().map(|(i, u)| (u.name.as_str(), i)).collect();
+    let known: HashMap<&str, (&plan::Route, &Arc<Route>)> = before
+        .iter()
+        .flat_map(|before| before.plan.routes.iter().zip(&before.routes))
+        .map(|(plan, route)| (plan.name.as_str(), (plan, route)))
+        .collect();
     let mut routes = Vec::with_capacity(plan.routes.len());
     for (index, wanted) in plan.routes.iter().enumerate() {
+        let before = known.get(wanted.name.as_str()).copied();
         let at = format!("routes.{index}");
-        let mut builder = Builder { names: &names, subsets, at, issues };
+        let mut builder = Builder { names: &names, subsets, before, at, issues };
         if let Some(route) = builder.route(wanted, metrics) {
             routes.push(Arc::new(route));
         }
@@ -280,6 +292,7 @@ fn build_routes(
 struct Builder<'a> {
     names: &'a HashMap<&'a str, usize>,
     subsets: &'a Subsets<'a>,
+    before: Option<(&'a plan::Route, &'a Arc<Route>)>,
     at: String,
     issues: &'a mut Vec<Issue>,
 }
@@ -297,6 +310,9 @@ impl Builder<'_> {
         let response = format!("{at}.response_headers");
         let response_headers = HeaderEdits::build(&wanted.response_headers, &response, self.issues);
         let mirror = wanted.mirror.as_ref().map(|mirror| self.mirror(mirror));
+        let retry = Policy::build(&wanted.retry, &format!("{at}.retry"), self.issues);
+        let hedge = wanted.hedge.as_ref().map(|hedge| self.hedge(hedge));
+        let deadline_header = wanted.deadline_header.as_ref().map(|name| self.field_name(name));
         let priority = self.priority(&wanted.priority);
         let action = self.action(wanted);
         Some(Route {
@@ -313,8 +329,15 @@ impl Builder<'_> {
                 None => None,
             },
             timeout: wanted.timeout.map(plan::Millis::duration),
-            attempts: wanted.retry.attempts.max(1),
-            per_try_timeout: wanted.retry.per_try_timeout.map(plan::Millis::duration),
+            deadline_header: match deadline_header {
+                Some(name) => Some(name?),
+                None => None,
+            },
+            retry,
+            hedge: match hedge {
+                Some(built) => Some(built?),
+                None => None,
+            },
             body_limit: wanted.limits.body.map(|size| size.0),
             priority: priority?,
             metrics: metrics.route(&wanted.name),
@@ -376,6 +399,25 @@ impl Builder<'_> {
             return None;
         }
         Some(Split { shares })
+    }
+
+    fn hedge(&mut self, wanted: &plan::Hedge) -> Option<Arc<Hedge>> {
+        if let Some((plan, route)) = self.before
+            && plan.hedge.as_ref() == Some(wanted)
+        {
+            return route.hedge.clone();
+        }
+        let at = format!("{}.hedge", self.at);
+        Hedge::build(wanted, &at, clock::now(), self.issues).map(Arc::new)
+    }
+
+    fn field_name(&mut self, name: &str) -> Option<HeaderName> {
+        let found = HeaderName::try_from(name);
+        if found.is_err() {
+            let at = format!("{}.deadline_header", self.at);
+            self.issues.push(Issue::new(at, format!("`{name}` is not a field name")));
+        }
+        found.ok()
     }
 
     fn mirror(&mut self, wanted: &plan::Mirror) -> Option<(usize, u64)> {

@@ -19,6 +19,7 @@ use tokio::time::timeout_at;
 use crate::http::answer::{Problem, takes_json};
 use crate::http::body::Body;
 use crate::http::interim::InterimSink;
+use crate::http::time_left::TimeLeft;
 use crate::http::{forwarded, ids};
 use crate::listen::client::Client;
 use crate::mirror;
@@ -49,7 +50,8 @@ pub async fn handle(
     let decided = decide(client, &snapshot, request, upgrade, interim, &mut record).await;
     let mut response = decided.unwrap_or_else(|failure| {
         record.failed(failure);
-        Problem { failure, gateway: &snapshot.plan.name, request_id: &id, json }.response()
+        let (gateway, tries) = (&snapshot.plan.name, record.tries());
+        Problem { failure, gateway, request_id: &id, tries, json }.response()
     });
     response.headers_mut().insert(ids::REQUEST_ID, id);
     record.answered(response.status());
@@ -63,7 +65,8 @@ pub fn refuse(client: &Rc<Client>, failure: Failure) -> Answer {
     let mut record = Record::begin(client, &snapshot, None, &id);
     record.failed(failure);
     let gateway = &snapshot.plan.name;
-    let mut response = Problem { failure, gateway, request_id: &id, json: false }.response();
+    let mut response =
+        Problem { failure, gateway, request_id: &id, tries: 0, json: false }.response();
     response.headers_mut().insert(ids::REQUEST_ID, id);
     record.answered(response.status());
     Answer { response, record }
@@ -105,12 +108,13 @@ async fn decide(
         }
         Action::Upstream(_) | Action::Split(_) => {
             let to = destination(client, &route.action).ok_or(Failure::Internal)?;
-            let forwarding = Forwarding { client, snapshot, route, found, to };
+            let time_left = TimeLeft::of(&head, route.timeout, route.deadline_header.as_ref());
+            let deadline = time_left.deadline();
+            let forwarding = Forwarding { client, snapshot, route, found, to, time_left };
             let sent = Box::pin(forwarding.forward(head, body, upgrade, interim, record));
-            match route.timeout {
+            match deadline {
                 None => sent.await?,
-                Some(limit) => {
-                    let deadline = tokio::time::Instant::now() + limit;
+                Some(deadline) => {
                     let response =
                         timeout_at(deadline, sent).await.map_err(|_| Failure::RequestTimeout)??;
                     response.map(|body| body.timed(deadline, Failure::RequestTimeout))
@@ -131,6 +135,7 @@ struct Forwarding<'a> {
     route: &'a Route,
     found: Found,
     to: Destination,
+    time_left: TimeLeft<'a>,
 }
 
 impl Forwarding<'_> {
@@ -175,14 +180,15 @@ impl Forwarding<'_> {
         let dispatch = Dispatch {
             upstream,
             subset: self.to.subset,
-            attempts: self.route.attempts,
-            per_try_timeout: self.route.per_try_timeout,
+            retry: &self.route.retry,
+            hedge: self.route.hedge.as_deref(),
+            time_left: self.time_left,
             upgrade,
             interim,
             client: address,
         };
         let response =
-            send::send(&client.worker, &dispatch, &head, body, Some(&mut *record)).await?;
+            send::send(&client.worker, &dispatch, &mut head, body, Some(&mut *record)).await?;
         record.served(response.status());
         Ok(response)
     }

@@ -10,8 +10,8 @@ use super::*;
 use crate::health::{Duty, State};
 use crate::load::Outcome;
 use crate::plan::{
-    Balance, Endpoint as PlanEndpoint, HashKey, Millis, Pool, Prequal, Probe, SubsetFallback,
-    Upstream, UpstreamProtocol, UpstreamTimeouts,
+    Balance, Endpoint as PlanEndpoint, HashKey, Millis, Pool, Prequal, Probe, RetryBudget,
+    SubsetFallback, Upstream, UpstreamProtocol, UpstreamTimeouts,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
@@ -84,6 +84,7 @@ pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u
             health.panic_threshold = 0.0;
             health
         },
+        retry_budget: RetryBudget { percent: 20.0, minimum: 3.0 },
         limits: crate::plan::UpstreamLimits::unlimited(),
     }
 }

@@ -11,6 +11,7 @@ mod issue;
 mod limits;
 mod listener;
 mod narrow;
+mod retry;
 mod route;
 mod unit;
 mod upstream;
@@ -26,9 +27,10 @@ pub use listener::{
     ListenerTimeouts, ListenerTls, TlsVersion,
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
+pub use retry::{Backoff, GrpcStatus, Hedge, Retry, RetryBudget, RetryOn};
 pub use route::{
-    FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Retry, Rewrite,
-    Route, RouteLimits, RouteMatch, RoutePriority, Split,
+    FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Rewrite, Route,
+    RouteLimits, RouteMatch, RoutePriority, Split,
 };
 pub use unit::{Millis, Size};
 pub use upstream::{

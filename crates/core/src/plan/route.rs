@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, Millis, Priority, Size};
+use super::{Hedge, Labels, Millis, Priority, Retry, Size};
 
 /// What is done with the requests that match.
 ///
@@ -40,8 +40,12 @@ pub struct Route {
     pub mirror: Option<Mirror>,
     /// Longest time from the request's head to the response's end, all tries included; absent: no bound.
     pub timeout: Option<Millis>,
+    /// Field of the request that says how many milliseconds are left for it, read and passed on; absent: none.
+    pub deadline_header: Option<String>,
     /// When a failed try is repeated.
     pub retry: Retry,
+    /// When a request that takes long is sent a second time; absent: never.
+    pub hedge: Option<Hedge>,
     /// What a request may cost.
     pub limits: RouteLimits,
     /// How important its requests are where the upstream cannot serve all.
@@ -182,16 +186,6 @@ pub struct Mirror {
     pub upstream: String,
     /// Share of requests that are copied, 0 to 100.
     pub percent: f64,
-}
-
-/// When a failed try is repeated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Retry {
-    /// Tries in all, the first included; 1: never repeat.
-    pub attempts: u32,
-    /// Longest time from sending a try to its response's head; absent: the upstream's `response` timeout alone.
-    pub per_try_timeout: Option<Millis>,
 }
 
 /// What a request may cost.

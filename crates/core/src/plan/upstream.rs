@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Health, Labels, Millis, SlowStart, Sticky, SubsetFallback, UpstreamLimits, ZoneAware};
+use super::{
+    Health, Labels, Millis, RetryBudget, SlowStart, Sticky, SubsetFallback, UpstreamLimits,
+    ZoneAware,
+};
 
 /// A group of endpoints that serve the same thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +28,8 @@ pub struct Upstream {
     pub timeouts: UpstreamTimeouts,
     /// How it is found out which endpoints are well.
     pub health: Health,
+    /// How many retries its requests allow for.
+    pub retry_budget: RetryBudget,
     /// What it is given at a time.
     pub limits: UpstreamLimits,
 }

@@ -21,6 +21,8 @@ pub struct Problem<'a> {
     pub gateway: &'a str,
     /// The request's name.
     pub request_id: &'a HeaderValue,
+    /// How often the request was tried.
+    pub tries: u32,
     /// Whether the client takes JSON; else it gets text.
     pub json: bool,
 }
@@ -58,6 +60,9 @@ impl Problem<'_> {
         let mut proxy_status = String::with_capacity(64);
         // Writing to a string cannot fail.
         let _ = write!(proxy_status, "{}; error={}", self.gateway, meaning.proxy_status);
+        if self.tries > 1 {
+            let _ = write!(proxy_status, "; details=\"{} tries\"", self.tries);
+        }
         if let Ok(value) = HeaderValue::try_from(proxy_status) {
             headers.insert(PROXY_STATUS, value);
         }

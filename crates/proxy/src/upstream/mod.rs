@@ -2,9 +2,13 @@
 
 mod address;
 pub mod admission;
+mod attempt;
 pub mod connect;
 pub mod flight;
+mod hash;
 pub mod health;
+mod hedge;
+mod link;
 pub mod pool;
 pub mod probe;
 mod report;
@@ -17,7 +21,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints, Surroundings};
 use tidegate_core::health::check as check_health;
-use tidegate_core::plan::{self, Issue, Labels};
+use tidegate_core::plan::{self, Issue, Labels, UpstreamProtocol};
+use tidegate_core::retry::{Allowance, Budget};
 
 pub use address::Address;
 
@@ -45,6 +50,10 @@ pub struct Upstream {
     pub check: Option<health::Check>,
     /// What it is given at a time.
     pub admission: Arc<Admission>,
+    /// What its requests earned in retries, through every reload.
+    pub budget: Arc<Budget>,
+    /// What they earn.
+    pub allowance: Allowance,
     tls: Option<Arc<ClientTls>>,
 }
 
@@ -144,6 +153,12 @@ impl Upstream {
                 }
             }
         }
+        let allowance =
+            Allowance::build(&plan.retry_budget, &format!("{path}.retry_budget"), &mut issues);
+        let budget = match before {
+            Some(before) => before.budget.clone(),
+            None => Arc::new(Budget::new(allowance, clock::now())),
+        };
         let unix = members.iter().position(|member| matches!(member.address, Address::Unix(_)));
         if let (Some(index), Some(_)) = (unix, plan.health.port) {
             let wrong = format!("endpoint {index} is a Unix socket, which has no port");
@@ -162,11 +177,28 @@ impl Upstream {
                     || Admission::new(&plan.limits),
                     |before| before.admission.clone(),
                 ),
+                budget,
+                allowance,
                 tls,
             })
         } else {
             Err(issues)
         }
+    }
+
+    /// Whether an endpoint may say that it did not carry a request out: with HTTP/1 it cannot.
+    pub fn may_refuse(&self) -> bool {
+        match self.plan.protocol {
+            UpstreamProtocol::Http1 => false,
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Auto => self.tls.is_some(),
+        }
+    }
+
+    /// Whether any endpoint is available.
+    pub fn is_available(&self) -> bool {
+        let now = clock::now();
+        self.members.iter().any(|member| member.endpoint.health.available(now))
     }
 
     /// Put weights, duties, limits and health settings into force; called when the configuration is

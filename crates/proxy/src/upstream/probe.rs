@@ -24,8 +24,9 @@ use super::pool::Pool;
 use super::{Address, Member, Upstream, connect};
 use crate::clock;
 use crate::http::body::{Body, Frame};
-use crate::http::h1::client::{Connection, Exchange, Patience};
+use crate::http::h1::client::{Connection, Exchange};
 use crate::http::h2;
+use crate::http::wait::{Patience, Waiter};
 
 /// An answer that takes longer is of no use: it tells of the past.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -161,7 +162,7 @@ impl<'a> Line<'a> {
         let (pool, flight) = (self.pool.clone(), Flight::uncounted(self.member.clone()));
         let exchange = Exchange::start(connection, pool, flight, head, Body::Empty, None, PATIENCE);
         let mut exchange = Box::new(exchange);
-        let answered = poll_fn(|cx| exchange.poll_head(cx, &None)).await;
+        let answered = poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await;
         let head = answered.map_err(|broken| broken.failure)?;
         Ok((head.status, Body::H1Response(exchange)))
     }
@@ -175,7 +176,7 @@ impl<'a> Line<'a> {
         let exchange =
             h2::client::Exchange::start(session, flight, head, Body::Empty, tls, PATIENCE);
         let mut exchange = Box::new(exchange);
-        let answered = poll_fn(|cx| exchange.poll_head(cx, &None)).await;
+        let answered = poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await;
         let (status, _) = answered.map_err(|broken| broken.failure)?;
         Ok((status, Body::H2Response(exchange)))
     }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use tidegate_core::balance::Sticky;
 
 use super::Upstream;
-use super::send::cookie;
+use super::hash::cookie;
 
 /// What a request's sticky cookie says, where the upstream has such cookies.
 pub struct Session<'a> {

@@ -28,6 +28,7 @@ from tidegate.config.model.listener import (
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
     FieldMatch,
     HeaderEdits,
@@ -36,7 +37,6 @@ from tidegate.config.model.route import (
     Redirect,
     RegexRewrite,
     Respond,
-    Retry,
     Rewrite,
     Route,
     RouteLimits,
@@ -59,6 +59,7 @@ __all__ = [
     "AdaptiveLimit",
     "Admin",
     "AdminTls",
+    "Backoff",
     "Balance",
     "Certificate",
     "ClientAuth",
@@ -72,6 +73,7 @@ __all__ = [
     "HealthGrpc",
     "HealthHttp",
     "HealthTcp",
+    "Hedge",
     "LatencyOutlier",
     "Listener",
     "ListenerLimits",
@@ -88,6 +90,7 @@ __all__ = [
     "RegexRewrite",
     "Respond",
     "Retry",
+    "RetryBudget",
     "Rewrite",
     "Route",
     "RouteLimits",

@@ -7,8 +7,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from tidegate.config.model.limits import Priority, RoutePriority
 from tidegate.config.model.narrow import Labels
 from tidegate.config.model.options import Options
+from tidegate.config.model.retry import Hedge, Retry
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
-from tidegate.config.model.unit import Count, Positive, Size, Timeout
+from tidegate.config.model.unit import Count, Size, Timeout
 
 
 class PathMatch(Options):
@@ -159,15 +160,6 @@ class Mirror(Options):
     """Share of requests that are copied, 0 to 100."""
 
 
-class Retry(Options):
-    """When a failed try is repeated."""
-
-    attempts: Positive = 2
-    """Tries in all, the first included; 1: never repeat."""
-    per_try_timeout: Timeout | None = Field(default=None, examples=["2s"])
-    """From sending a try to its response's head, at most; null: only the upstream's `response` timeout."""
-
-
 class RouteLimits(Options):
     """What a request may cost."""
 
@@ -215,8 +207,13 @@ class Route(Options):
     """Send a copy of each request elsewhere and forget the answer."""
     timeout: Timeout | None = Field(default=None, examples=["30s"])
     """Longest time from the request's head to the response's end, all tries included; null: no bound."""
+    deadline_header: FieldName | None = Field(default=None, examples=["x-request-deadline-ms"])
+    """Field that says how many milliseconds are left for a request: taken from the client where that is
+    shorter than `timeout`, and told to endpoints. `grpc-timeout` is always treated so. Null: none."""
     retry: Retry = Retry()
     """When a failed try is repeated."""
+    hedge: Hedge | None = None
+    """When a request that takes long is sent to a second endpoint; null: never."""
     limits: RouteLimits = RouteLimits()
     """What a request may cost."""
     priority: Annotated[

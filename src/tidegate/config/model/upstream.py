@@ -9,6 +9,7 @@ from tidegate.config.model.health import Health
 from tidegate.config.model.limits import UpstreamLimits
 from tidegate.config.model.narrow import Labels, SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.retry import RetryBudget
 from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name
 from tidegate.config.model.unit import Count, Duration, Positive, Timeout
 
@@ -229,5 +230,7 @@ class Upstream(Options):
     """How long an endpoint may take."""
     health: Health = Health()
     """How it is found out which endpoints are well."""
+    retry_budget: RetryBudget = RetryBudget()
+    """How many retries its requests allow for."""
     limits: UpstreamLimits = UpstreamLimits()
     """What it is given at a time."""

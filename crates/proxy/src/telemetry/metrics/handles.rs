@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tidegate_core::failure::Failure;
 use tidegate_core::health::State;
 use tidegate_core::plan::Priority;
+use tidegate_core::retry::Reason;
 use tokio::runtime::RuntimeMetrics;
 
 use super::histogram::{Histogram, HistogramTotal};
@@ -109,7 +110,10 @@ pub(super) struct CheckCounts {
 #[derive(Debug, Default)]
 pub(super) struct UpstreamTraffic {
     pub(super) response_head: Histogram,
-    pub(super) retries: Counter,
+    pub(super) retries: [Counter; Reason::ALL.len()],
+    pub(super) retries_denied: Counter,
+    pub(super) hedges: Counter,
+    pub(super) hedges_won: Counter,
     pub(super) queue_wait: Histogram,
     /// By class and by reason.
     pub(super) shed: [[Counter; SHED.len()]; Priority::ALL.len()],
@@ -148,9 +152,24 @@ impl UpstreamMetrics {
         self.traffic.of(worker).response_head.observe(took);
     }
 
-    /// Counts a try after the first.
-    pub fn retried(&self, worker: usize) {
-        self.traffic.of(worker).retries.add(1);
+    /// Counts a try after the first, and why it is made.
+    pub fn retried(&self, worker: usize, reason: Reason) {
+        self.traffic.of(worker).retries[reason.index()].add(1);
+    }
+
+    /// Counts a try that the budget did not allow.
+    pub fn retry_denied(&self, worker: usize) {
+        self.traffic.of(worker).retries_denied.add(1);
+    }
+
+    /// Counts a try beside another.
+    pub fn hedged(&self, worker: usize) {
+        self.traffic.of(worker).hedges.add(1);
+    }
+
+    /// Counts a try beside another that was answered first.
+    pub fn hedge_won(&self, worker: usize) {
+        self.traffic.of(worker).hedges_won.add(1);
     }
 
     /// Counts the wait for admission of a request that was not let in at once, and how it failed.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use tidegate_core::failure::Failure;
 use tidegate_core::health::State;
 use tidegate_core::plan::Priority;
+use tidegate_core::retry::Reason;
 
 use super::handles::{
     ByClass, CodeClass, EndpointMetrics, EndpointState, ListenerTraffic, RouteMetrics, SHED,
-    UpstreamState,
+    UpstreamState, UpstreamTraffic,
 };
 use super::histogram::{BOUNDS, HistogramTotal};
 use super::registry::Metrics;
@@ -21,6 +22,8 @@ use crate::telemetry::sharded;
 
 /// Picks one of a listener's counters.
 type ListenerCounter = fn(&ListenerTraffic) -> &sharded::Counter;
+/// Picks one of an upstream's counters.
+type UpstreamCounter = fn(&UpstreamTraffic) -> &sharded::Counter;
 
 impl Metrics {
     /// Writes all metrics in the Prometheus text format 0.0.4.
@@ -112,12 +115,34 @@ impl Metrics {
         for (name, upstream) in &upstreams {
             histogram(&mut family, ("upstream", name), &upstream.total(|part| &part.response_head));
         }
-        let mut family =
-            page.family("tidegate_upstream_retries_total", Counter, "Tries after the first.");
+        let mut family = page.family(
+            "tidegate_upstream_retries_total",
+            Counter,
+            "Tries after the first, by what came of the one before.",
+        );
         for (name, upstream) in &upstreams {
-            let retries = upstream.traffic.sum(|part| &part.retries);
-            family.sample(&[("upstream", name)], retries);
+            for reason in Reason::ALL {
+                let retries = upstream.traffic.sum(|part| &part.retries[reason.index()]);
+                family.sample(&[("upstream", name), ("reason", reason.label())], retries);
+            }
         }
+        let mut counter = |name, help, counter: UpstreamCounter| {
+            let mut family = page.family(name, Counter, help);
+            for (name, upstream) in &upstreams {
+                family.sample(&[("upstream", name)], upstream.traffic.sum(counter));
+            }
+        };
+        counter(
+            "tidegate_upstream_retries_denied_total",
+            "Tries that were not made because the retry budget was spent.",
+            |part| &part.retries_denied,
+        );
+        counter("tidegate_upstream_hedges_total", "Tries beside another.", |part| &part.hedges);
+        counter(
+            "tidegate_upstream_hedges_won_total",
+            "Tries beside another that were answered first.",
+            |part| &part.hedges_won,
+        );
         self.render_health(page);
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::Priority;
+use tidegate_core::retry::Reason;
 
 use super::{EndpointState, Metrics, UpstreamState};
 
@@ -132,7 +133,7 @@ fn full() -> (Arc<Metrics>, impl Sized) {
     metrics.unrouted().finished(0, 404, Duration::from_secs(1), 0, 0);
     let upstream = metrics.upstream(name);
     upstream.response_head(0, Duration::from_millis(4));
-    upstream.retried(2);
+    upstream.retried(2, Reason::Status);
     upstream.queued(0, Duration::from_millis(5), Priority::Low, Some(Failure::QueueFull));
     let endpoint = metrics.endpoint(name, "[::1]:80");
     endpoint.answered(0, 101);

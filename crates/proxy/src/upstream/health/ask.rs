@@ -17,8 +17,9 @@ use super::super::flight::Flight;
 use super::super::pool::Pool;
 use super::super::{Address, Member, Upstream};
 use crate::http::body::{Body, Frame};
-use crate::http::h1::client::{Broken, Connection, Exchange, Patience};
+use crate::http::h1::client::{Broken, Connection, Exchange};
 use crate::http::h2;
+use crate::http::wait::{Patience, Waiter};
 
 /// An answer to a check.
 pub struct Answer {
@@ -112,7 +113,7 @@ impl Line<'_> {
         let (pool, flight) = (self.pool.clone(), Flight::uncounted(self.member.clone()));
         let exchange = Exchange::start(connection, pool, flight, head, body, None, self.patience());
         let mut exchange = Box::new(exchange);
-        let head = poll_fn(|cx| exchange.poll_head(cx, &None)).await?;
+        let head = poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await?;
         let body = Body::H1Response(exchange);
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
@@ -128,7 +129,7 @@ impl Line<'_> {
         let exchange =
             h2::client::Exchange::start(session, flight, head, body, tls, self.patience());
         let mut exchange = Box::new(exchange);
-        let (status, headers) = poll_fn(|cx| exchange.poll_head(cx, &None)).await?;
+        let (status, headers) = poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await?;
         Ok(Answer { status, headers, body: Body::H2Response(exchange) })
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
+use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Report};
 use tidegate_core::plan;
 use tidegate_core::time::Moment;
@@ -61,9 +62,10 @@ impl Gateway {
         };
         endpoint.load.finish(outcome, latency, now);
         _ = match ending {
-            Ending::Answered | Ending::Error => endpoint.health.succeeded(now),
+            Ending::Answered => endpoint.health.succeeded(now),
+            // The simulator's errors are those of a server in trouble: 503.
+            Ending::Error | Ending::TimedOut => endpoint.health.failed(Fault::Gateway, now),
             Ending::Unreachable => endpoint.health.connect_failed(now),
-            Ending::TimedOut => None,
         };
     }
 }

@@ -36,9 +36,15 @@ pub fn scenario(balance: Value, servers: &[Value]) -> Value {
             "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
             "timeouts": {"connect": 1, "response": 1, "idle": 1},
             "health": {
-                "interval": 1, "timeout": 1, "rise": 1, "fall": 1,
-                "passive": {"failures": 1, "rest": 1_000, "max_rest": 60_000},
+                "interval": 1, "interval_down": 1, "timeout": 1, "rise": 1, "fall": 1, "initial": "healthy",
+                "reuse": true, "panic_threshold": 10.0,
+                "outlier": {
+                    "connect_failures": 1, "rest": 1_000, "max_rest": 60_000, "ejection": 1_000,
+                    "max_ejection": 60_000, "max_ejected": 50.0, "interval": 1_000,
+                },
             },
+            "retry_budget": {"percent": 20.0, "minimum": 3.0},
+            "limits": tidegate_core::plan::UpstreamLimits::unlimited(),
         },
     })
 }

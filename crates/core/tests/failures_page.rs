@@ -16,8 +16,8 @@ const HEAD: &str = "\
 
 Every way in which a request can fail, as the client, the metrics and the logs are told of it. **Error** is the value of
 `error` in the answer's body, in `tidegate_errors_total` and in the access log; **type** is that of the field
-`Proxy-Status` (RFC 9209 section 2.3). **Retried** says whether a route with `retry` sends the request again, if nothing of its
-body was taken yet.
+`Proxy-Status` (RFC 9209 section 2.3). **Retried** says whether a route with `retry` sends the request again, if its body
+can be sent again.
 
 | Error | Status | Type | Retried | Meaning |
 | --- | --- | --- | --- | --- |

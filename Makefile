@@ -22,7 +22,8 @@ help: ## list what can be done
 
 .PHONY: tools
 tools:
-	@command -v cargo >/dev/null || { echo "tidegate needs cargo (Rust 1.90 or newer): https://rustup.rs"; exit 1; }
+	@printf '%s\n' 1.90 "$$(cargo --version 2>/dev/null | cut -d' ' -f2)" | sort -VC || { echo "tidegate needs cargo (Rust 1.90 or newer): https://rustup.rs"; exit 1; }
+	@command -v cc >/dev/null || { echo "tidegate needs a C compiler, for the cryptography: on Debian, apt install build-essential"; exit 1; }
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "tidegate needs Python 3.11 or newer: https://www.python.org/downloads"; exit 1; }
 
 $(VENV)/.dependencies: pyproject.toml uv.lock | tools
@@ -60,6 +61,8 @@ lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/stubtest tidegate._engine
+	$(BIN)/lint-imports --no-logo
 
 .PHONY: test-rust
 test-rust: tools
@@ -80,6 +83,7 @@ docs: build ## write the generated pages anew
 	$(BIN)/python -m tidegate.config.schema > schema/tidegate.schema.json
 	$(BIN)/python -m tidegate.config.reference > docs/reference/configuration.md
 	$(BIN)/python -m tidegate.cli.reference > docs/reference/cli.md
+	WRITE_DOCS=1 cargo test --quiet --locked -p tidegate-core --test failures_page
 
 .PHONY: fmt
 fmt: $(VENV)/.dependencies ## format all code

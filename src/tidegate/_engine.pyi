@@ -1,11 +1,25 @@
 """The engine: per-request work, in Rust, on threads of its own."""
 
+from typing import Self, final
+
+__all__ = [
+    "Engine",
+    "PlanError",
+    "Prepared",
+    "check_plan",
+    "explain_route",
+    "plan_schema",
+    "route_table",
+    "version",
+]
+
 class PlanError(ValueError):
     """The plan cannot be served. `errors` holds `(path, message)` pairs, all of them at once;
     a path is like `listeners.0.tls.certificates.1.key`."""
 
     errors: list[tuple[str, str]]
 
+@final
 class Prepared:
     """A snapshot that is built, its new listeners bound, and that waits to be committed."""
 
@@ -14,10 +28,11 @@ class Prepared:
         """What a commit would change, as JSON: for each of `listeners`, `routes` and `upstreams` the names
         that are `added`, `removed` and `changed`."""
 
+@final
 class Engine:
     """The data plane of this process. Any thread may call any method; none waits for a request."""
 
-    def __init__(self, workers: int, log_format: str = "text", log_filter: str = "info") -> None:
+    def __new__(cls, workers: int, log_format: str = "text", log_filter: str = "info") -> Self:
         """Start `workers` worker threads, with nothing to serve yet.
 
         Raises ValueError if there are no workers, the format is neither `text` nor `json`, or the filter
@@ -38,6 +53,10 @@ class Engine:
 
     def status(self) -> str:
         """Listeners, upstreams and endpoints as they are now, as JSON."""
+
+    def endpoint_health(self, upstream: str, address: str) -> str | None:
+        """How an endpoint came to be as it is, as JSON: `{"state", "healthy", "cause", "changes": [{"time",
+        "from", "to", "cause"}]}`, the latest change first; None if there is no such endpoint."""
 
     def reopen_logs(self) -> None:
         """Open the access log's file anew, after it was renamed."""
@@ -64,6 +83,11 @@ def explain_route(plan: str, request: str) -> str:
 
 def route_table(plan: str) -> str:
     """The routes in order of precedence, as JSON: `[{"route", "hosts", "path", "conditions", "action"}]`."""
+
+def simulate(scenario: str) -> str:
+    """Run a scenario of `tidegate.sim` (JSON) to its end; the answer is the report, as JSON.
+
+    Runs without the GIL; the same scenario gives the same report. Raises PlanError if it cannot be run."""
 
 def plan_schema() -> str:
     """The JSON Schema of the plan, as the engine reads it."""

@@ -34,10 +34,12 @@ POLICIES: dict[str, Any] = {
     "random": "random",
     "least": "least_request",
     "two-choices": {"policy": "least_request", "choices": 2},
-    "by-header": {"policy": "consistent_hash", "hash": {"header": "X-User"}, **LOOSE},
-    "by-cookie": {"policy": "consistent_hash", "hash": {"cookie": "session"}, **LOOSE},
-    "by-path": {"policy": "consistent_hash", "hash": {"path": True}, **LOOSE},
-    "by-client": {"policy": "consistent_hash", "hash": {"client_address": True}, **LOOSE},
+    "by-header": {"policy": "ring_hash", "hash": {"header": "X-User"}, **LOOSE},
+    "by-maglev": {"policy": "maglev", "hash": {"header": "X-User"}, **LOOSE},
+    "by-rendezvous": {"policy": "rendezvous", "hash": {"header": "X-User"}, **LOOSE},
+    "by-cookie": {"policy": "ring_hash", "hash": {"cookie": "session"}, **LOOSE},
+    "by-path": {"policy": "ring_hash", "hash": {"path": True}, **LOOSE},
+    "by-client": {"policy": "ring_hash", "hash": {"client_address": True}, **LOOSE},
 }
 
 
@@ -141,6 +143,8 @@ def _let_go(gates: dict[str, answers.Gate], clients: list[RawClient]) -> None:
     ("path", "fields"),
     [
         ("/by-header", lambda key: [("X-User", key)]),
+        ("/by-maglev", lambda key: [("X-User", key)]),
+        ("/by-rendezvous", lambda key: [("X-User", key)]),
         ("/by-cookie", lambda key: [("Cookie", f"other=1; session={key}")]),
     ],
 )

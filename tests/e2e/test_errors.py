@@ -89,9 +89,9 @@ def gateway(
         upstream("patient", module_origin.address),
         *upstreams,
     ]
-    # A resting endpoint would answer `no_endpoint` in the place of its own failure.
+    # A resting or ejected endpoint would answer `no_endpoint` in the place of its own failure.
     for entry in config["upstreams"]:
-        entry["health"] = {"passive": {"failures": 1_000_000}}
+        entry["health"] = {"outlier": {"connect_failures": 1_000_000, "gateway_errors": None}}
     with running(config) as gateway:
         yield gateway
 

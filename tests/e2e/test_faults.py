@@ -152,7 +152,7 @@ def test_a_dead_endpoint_is_passed_over(running: Running, origin: Origin) -> Non
     dead = f"127.0.0.1:{free_port()}"
     config = proxy(dead, origin.address)
     config["upstreams"][0].update(
-        balance="round_robin", health={"passive": {"failures": 2, "rest": "30s", "max_rest": "30s"}}
+        balance="round_robin", health={"outlier": {"connect_failures": 2, "rest": "30s", "max_rest": "30s"}}
     )
     with running(config) as gateway, gateway.connect() as client:
         for _ in range(50):
@@ -167,7 +167,9 @@ def test_a_dead_endpoint_is_passed_over(running: Running, origin: Origin) -> Non
 def test_a_dead_endpoint_that_comes_back_is_used_again(running: Running, origin: Origin) -> None:
     port = free_port()
     config = proxy(f"127.0.0.1:{port}")
-    config["upstreams"][0]["health"] = {"passive": {"failures": 1, "rest": "100ms", "max_rest": "200ms"}}
+    config["upstreams"][0]["health"] = {
+        "outlier": {"connect_failures": 1, "rest": "100ms", "max_rest": "200ms"}
+    }
     with running(config) as gateway, gateway.connect() as client:
         assert client.request("/").status in (502, 503)
         with Origin("back", port=port) as back:

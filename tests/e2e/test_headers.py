@@ -84,7 +84,6 @@ def test_the_gateway_names_itself_in_via(gateway: Gateway, origin: Origin) -> No
         response = client.request("/x", headers=[("Via", "1.0 earlier")])
     via = ", ".join(Echo.of(response).values("via"))
     assert via == "1.0 earlier, 1.1 edge-1"
-    assert response.header("via") == "1.1 edge-1"
 
 
 def test_via_tells_the_version_the_client_spoke(gateway: Gateway, origin: Origin) -> None:

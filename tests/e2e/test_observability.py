@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import Running, StartGateway
 from .harness import answers
-from .harness.configs import proxy, route
+from .harness.configs import listener, proxy, route
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.load import Load
@@ -99,6 +99,23 @@ def test_every_kind_of_metric_is_there(gateway: Gateway, part: str) -> None:
         client.request("/dead")
     described = re.findall(r"^# TYPE (\w+)", gateway.metrics().text, re.MULTILINE)
     assert any(name.startswith("tidegate_") and part in name for name in described), described
+
+
+def test_bytes_of_bodies_are_counted_by_listener_and_by_route(gateway: Gateway, origin: Origin) -> None:
+    origin.on("/answer", answers.fixed(200, body=b"x" * 500))
+    with gateway.connect() as client:
+        client.request("/answer", method="POST", body=b"y" * 300)
+    with H2Client(gateway.port()) as h2:
+        h2.request("/answer", method="POST", body=b"y" * 700)
+
+    def seen(of: str, **labels: str) -> list[float]:
+        return [
+            gateway.metrics().total(f"tidegate_{of}{direction}_body_bytes_total", **labels)
+            for direction in ("request", "response")
+        ]
+
+    eventually(lambda: seen("listener_", listener="web") == [1000, 1000], "both bodies of both are counted")
+    assert seen("", route="all") == [1000, 1000]
 
 
 def test_latency_is_a_histogram_in_seconds(gateway: Gateway) -> None:
@@ -215,6 +232,19 @@ def test_a_failure_is_told_in_the_log(start_gateway: StartGateway, tmp_path: Pat
         client.request("/")
     entry = json.loads(lines(path, 1)[0])
     assert (entry["status"], entry["error"]) == (502, "connect_refused")
+
+
+def test_the_log_names_the_client_that_a_trusted_proxy_names(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    path = tmp_path / "access.log"
+    listeners = [listener("web"), listener("behind-a-proxy", trusted_proxies=["127.0.0.0/8"])]
+    gateway = start_gateway(proxy(origin.address, access_log={"path": str(path)}, listeners=listeners))
+    for name in ("web", "behind-a-proxy"):
+        with gateway.connect(name) as client:
+            client.request("/", headers=[("X-Forwarded-For", "192.0.2.7, 198.51.100.9")])
+    told = {entry["listener"]: entry["client"] for entry in map(json.loads, lines(path, 2))}
+    assert told == {"web": "127.0.0.1", "behind-a-proxy": "198.51.100.9"}
 
 
 COMBINED = re.compile(

@@ -16,7 +16,7 @@ from .harness.load import Load
 from .harness.message import Echo
 from .harness.origin import Origin
 from .harness.ports import free_port
-from .harness.raw import RawClient
+from .harness.raw import refuses
 from .harness.waiting import eventually
 
 
@@ -150,7 +150,7 @@ def test_a_removed_listener_closes_and_drains(start_gateway: StartGateway, origi
         busy.send_request("/gate")
         origin.wait(lambda: any(r.target == "/gate" for r in origin.requests), "the request is on its way")
         by_reload(gateway, {**gateway.config, "listeners": gateway.config["listeners"][:1]})
-        eventually(lambda: _refused(port), "no new connection is accepted")
+        eventually(lambda: refuses(port), "no new connection is accepted")
         gate.open()
         response = busy.read_response()
         assert response.text == "at last"
@@ -160,21 +160,13 @@ def test_a_removed_listener_closes_and_drains(start_gateway: StartGateway, origi
     assert load.failures == []
 
 
-def _refused(port: int) -> bool:
-    try:
-        RawClient(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
-
-
 def test_a_moved_listener_is_reached_at_its_new_address(start_gateway: StartGateway, origin: Origin) -> None:
     gateway = start_gateway(proxy(origin.address))
     old = gateway.port()
     by_reload(gateway, {**gateway.config, "listeners": [listener("web")]})
     with gateway.connect() as client:
         assert client.request("/x").status == 200
-    eventually(lambda: _refused(old), "the old address is given up")
+    eventually(lambda: refuses(old), "the old address is given up")
 
 
 def test_a_listener_whose_port_is_taken_refuses_the_whole_change(
@@ -200,8 +192,8 @@ def test_a_listener_whose_port_is_taken_refuses_the_whole_change(
 def test_an_endpoint_that_rests_goes_on_resting(start_gateway: StartGateway, origin: Origin) -> None:
     port = free_port()
     config = proxy(f"127.0.0.1:{port}", origin.address, workers=1)
-    passive = {"failures": 1, "rest": "600s", "max_rest": "600s"}
-    config["upstreams"][0].update(balance="round_robin", health={"passive": passive})
+    outlier = {"connect_failures": 1, "rest": "600s", "max_rest": "600s"}
+    config["upstreams"][0].update(balance="round_robin", health={"outlier": outlier})
     gateway = start_gateway(with_answer(config, "0"))
     with gateway.connect() as client:
         for _ in range(4):

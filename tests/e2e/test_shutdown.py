@@ -10,17 +10,8 @@ from .harness import answers
 from .harness.configs import proxy
 from .harness.h2client import H2Client
 from .harness.origin import Exchange, Origin
-from .harness.raw import RawClient
+from .harness.raw import refuses
 from .harness.waiting import eventually
-
-
-def refuses(port: int) -> bool:
-    """Whether nobody listens on a port any more."""
-    try:
-        RawClient(port).close()
-    except OSError:
-        return True
-    return False
 
 
 def test_a_request_under_way_is_finished(start_gateway: StartGateway, origin: Origin) -> None:

@@ -14,12 +14,18 @@ use tidegate_core::time::Moment;
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-const POLICIES: [(&str, &str, Option<u32>); 5] = [
+const POLICIES: [(&str, &str, Option<u32>); 11] = [
     ("round robin", "round_robin", None),
     ("random", "random", None),
     ("least request of 2", "least_request", Some(2)),
     ("least request of all", "least_request", None),
-    ("consistent hash", "consistent_hash", None),
+    ("ring hash", "ring_hash", None),
+    ("maglev", "maglev", None),
+    ("rendezvous", "rendezvous", None),
+    ("first available", "first_available", None),
+    ("peak EWMA of 2", "peak_ewma", Some(2)),
+    ("prequal", "prequal", None),
+    ("C3 of 2", "c3", Some(2)),
 ];
 
 /// An upstream of `size` endpoints of the weights 1, 2 and 3.
@@ -27,20 +33,35 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
     let endpoints: Vec<_> = (0..size)
         .map(|index| {
             let address = format!("10.{}.{}.1:8080", index / 256, index % 256);
-            serde_json::json!({"address": address, "weight": 1 + index % 3, "drain": false})
+            serde_json::json!({
+                "address": address, "weight": 1 + index % 3, "drain": false, "priority": 0, "labels": {},
+            })
         })
         .collect();
     let plan = serde_json::json!({
         "name": "app",
-        "balance": {"policy": policy, "choices": choices, "load_bound": 1.25},
+        "balance": {
+            "policy": policy, "choices": choices, "decay": 10_000, "clients": 1, "load_bound": 1.25,
+            "spill_over": 70.0, "subset_fallback": "any",
+            "forward_reports": false,
+            "prequal": {
+                "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6,
+            },
+        },
         "endpoints": endpoints,
         "protocol": "http1",
         "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
         "timeouts": {"connect": 1, "response": 1, "idle": 1},
         "health": {
-            "interval": 1, "timeout": 1, "rise": 1, "fall": 1,
-            "passive": {"failures": 1, "rest": 1_000, "max_rest": 60_000},
+            "interval": 1, "interval_down": 1, "timeout": 1, "rise": 1, "fall": 1, "initial": "healthy",
+            "reuse": true, "panic_threshold": 10.0,
+            "outlier": {
+                "connect_failures": 1, "rest": 1_000, "max_rest": 60_000, "ejection": 1_000,
+                "max_ejection": 60_000, "max_ejected": 50.0, "interval": 1_000,
+            },
         },
+        "retry_budget": {"percent": 20.0, "minimum": 3.0},
+        "limits": tidegate_core::plan::UpstreamLimits::unlimited(),
     });
     match serde_json::from_value(plan) {
         Ok(upstream) => upstream,
@@ -51,13 +72,21 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
 /// One pick for a random key.
 fn pick_one(balancer: &Balancer, random: &mut SplitMix64) -> Option<usize> {
     let hash = Some(random.next());
-    balancer.pick(black_box(&mut Pick { now: Moment(1), random, hash, tried: &[] }))
+    balancer.pick(black_box(&mut Pick { hash, ..Pick::new(Moment(2), random) })).ok()
 }
 
-/// A balancer that has placed four requests an endpoint, all of them still in flight.
+/// A balancer of endpoints that have answered before, which has placed four requests an endpoint, all of
+/// them still in flight.
 fn busy_balancer(upstream: &Upstream) -> Balancer {
     let balancer = Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)));
     let mut random = SplitMix64::new(1);
+    for endpoint in balancer.endpoints().iter() {
+        (0..8).for_each(|_| endpoint.load.begin());
+        for _ in 0..8 {
+            let latency = Duration::from_micros(1_000 + random.below(1_000));
+            endpoint.load.finish(Outcome::Answered, latency, Moment(1));
+        }
+    }
     for _ in 0..4 * upstream.endpoints.len() {
         if let Some(picked) = pick_one(&balancer, &mut random) {
             balancer.endpoints()[picked].load.begin();
@@ -79,6 +108,36 @@ fn pick(criterion: &mut Criterion) {
     }
 }
 
+/// What narrowing adds to a pick: two priorities that share the requests, and a sticky cookie.
+fn narrow(criterion: &mut Criterion) {
+    let mut random = SplitMix64::new(2);
+    for size in SIZES {
+        let mut upstream = upstream("random", None, size);
+        for endpoint in upstream.endpoints.iter_mut().skip(size / 2) {
+            (endpoint.priority, endpoint.drain) = (1, false);
+        }
+        upstream.endpoints.iter_mut().take(size / 4).for_each(|endpoint| endpoint.drain = true);
+        let balancer = busy_balancer(&upstream);
+        criterion.bench_function(&format!("narrow/shared by two tiers/{size}"), |bencher| {
+            bencher.iter(|| pick_one(&balancer, &mut random));
+        });
+        let sticky = serde_json::json!({
+            "cookie": "app", "path": "/", "secure": true, "http_only": true, "same_site": "lax",
+        });
+        upstream.balance.sticky = serde_json::from_value(sticky).ok();
+        let balancer = busy_balancer(&upstream);
+        let Some(sticky) = balancer.sticky() else { unreachable!("the plan above has it") };
+        let cookie = sticky.set_cookie(size - 1);
+        let value = &cookie.as_bytes()["app=".len()..][..32];
+        criterion.bench_function(&format!("narrow/by a sticky cookie/{size}"), |bencher| {
+            bencher.iter(|| {
+                let sticky = sticky.endpoint(black_box(value));
+                balancer.pick(&mut Pick { sticky, ..Pick::new(Moment(1), &mut random) }).ok()
+            });
+        });
+    }
+}
+
 fn load(criterion: &mut Criterion) {
     let upstream = upstream("random", None, 1);
     let endpoints = Endpoints::new(&upstream, None, Moment(0));
@@ -94,17 +153,21 @@ fn load(criterion: &mut Criterion) {
 }
 
 fn build(criterion: &mut Criterion) {
-    let upstream = upstream("consistent_hash", None, 10_000);
+    for (name, policy) in [("ring", "ring_hash"), ("Maglev table", "maglev")] {
+        let upstream = upstream(policy, None, 10_000);
+        let endpoints = Endpoints::new(&upstream, None, Moment(0));
+        criterion.bench_function(&format!("build/{name} of 10000"), |bencher| {
+            bencher.iter(|| Balancer::new(&upstream, endpoints.clone()));
+        });
+    }
+    let upstream = upstream("random", None, 10_000);
     let endpoints = Endpoints::new(&upstream, None, Moment(0));
-    criterion.bench_function("build/ring of 10000", |bencher| {
-        bencher.iter(|| Balancer::new(&upstream, endpoints.clone()));
-    });
     let balancer = Balancer::new(&upstream, endpoints);
     let mut random = SplitMix64::new(2);
     criterion.bench_function("build/first pick after a change of 10000", |bencher| {
         bencher.iter(|| {
             let endpoint = &balancer.endpoints()[5_000];
-            endpoint.set(3 - endpoint.weight(), false);
+            endpoint.set_weight(3 - endpoint.weight());
             pick_one(&balancer, &mut random)
         });
     });
@@ -116,6 +179,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = pick, load, build
+    targets = pick, narrow, load, build
 }
 criterion_main!(benches);

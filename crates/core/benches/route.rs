@@ -19,7 +19,12 @@ fn route(number: usize, host: &str, path: &Value) -> Route {
     serde_json::from_value(json!({
         "name": format!("route-{number}"), "listeners": [], "upstream": "app",
         "match": {"hosts": [host], "path": path, "methods": [], "headers": [], "query": [], "cookies": []},
-        "request_headers": edits, "response_headers": edits, "retry": {"attempts": 1}, "limits": {},
+        "request_headers": edits, "response_headers": edits, "limits": {},
+        "retry": {
+            "attempts": 1, "on": [], "statuses": [], "grpc": [], "methods": [],
+            "backoff": {"base": 25, "max": 250}, "max_retry_after": 0, "buffer": 0,
+        },
+        "priority": {"level": "normal", "from_anyone": false}, "subset": {},
     }))
     .unwrap()
 }

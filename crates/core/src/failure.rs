@@ -33,7 +33,15 @@ pub enum Failure {
     NoRoute,
     /// The upstream has no endpoint that may be used.
     NoEndpoint,
-    /// The endpoint's connections are all in use.
+    /// The upstream is overloaded: the request waited too long while others did as well.
+    Overloaded,
+    /// As many requests wait for the upstream as may.
+    QueueFull,
+    /// The request waited for its turn as long as it may.
+    QueueTimeout,
+    /// The upstream's endpoints have all the requests they may have.
+    RequestLimit,
+    /// The endpoint's or the upstream's connections are all in use.
     ConnectionLimit,
     /// The endpoint's name could not be resolved.
     DnsError,
@@ -47,6 +55,8 @@ pub enum Failure {
     UpstreamTls,
     /// The response's head did not come in time.
     ResponseTimeout,
+    /// The endpoint was found to be down while its response was awaited.
+    EndpointDown,
     /// The endpoint stopped taking the request's body.
     UpstreamWriteTimeout,
     /// The endpoint closed or reset the connection before the response was complete.
@@ -91,7 +101,7 @@ use Retryable::{Always, IfIdempotent, Never};
 
 impl Failure {
     /// Every failure, for the tests and for metrics that list them all.
-    pub const ALL: [Failure; 26] = [
+    pub const ALL: [Failure; 31] = [
         Failure::MalformedRequest,
         Failure::MethodNotSupported,
         Failure::VersionNotSupported,
@@ -105,6 +115,10 @@ impl Failure {
         Failure::ExpectationFailed,
         Failure::NoRoute,
         Failure::NoEndpoint,
+        Failure::Overloaded,
+        Failure::QueueFull,
+        Failure::QueueTimeout,
+        Failure::RequestLimit,
         Failure::ConnectionLimit,
         Failure::DnsError,
         Failure::ConnectRefused,
@@ -112,6 +126,7 @@ impl Failure {
         Failure::ConnectTimeout,
         Failure::UpstreamTls,
         Failure::ResponseTimeout,
+        Failure::EndpointDown,
         Failure::UpstreamWriteTimeout,
         Failure::UpstreamReset,
         Failure::UpstreamProtocol,
@@ -130,11 +145,25 @@ impl Failure {
                 | Self::ConnectTimeout
                 | Self::UpstreamTls
                 | Self::ResponseTimeout
+                | Self::EndpointDown
                 | Self::UpstreamWriteTimeout
                 | Self::UpstreamReset
                 | Self::UpstreamProtocol
                 | Self::UpstreamHeaderTooLarge
         )
+    }
+
+    /// Seconds after which the client may come again (`Retry-After`, RFC 9110 §10.2.3), where there was only
+    /// too much to do.
+    pub const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::Overloaded
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::RequestLimit
+            | Self::ConnectionLimit => Some(1),
+            _ => None,
+        }
     }
 
     /// The table.
@@ -154,14 +183,19 @@ impl Failure {
             Self::ExpectationFailed      => row(417, "http_request_error", "expectation_failed", Never, "The only expectation this gateway knows is 100-continue."),
             Self::NoRoute                => row(404, "destination_not_found", "no_route", Never, "No route takes this request."),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Never, "No endpoint of the upstream is available."),
-            Self::ConnectionLimit        => row(503, "connection_limit_reached", "connection_limit", Always, "All connections that the endpoint may have are in use."),
+            Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Never, "The upstream is overloaded."),
+            Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Never, "Too many requests wait for the upstream."),
+            Self::QueueTimeout           => row(503, "connection_limit_reached", "queue_timeout", Never, "The request waited too long for the upstream."),
+            Self::RequestLimit           => row(503, "connection_limit_reached", "request_limit", Never, "All endpoints have as many requests as they may have."),
+            Self::ConnectionLimit        => row(503, "connection_limit_reached", "connection_limit", Always, "All connections that the endpoint or its upstream may have are in use."),
             Self::DnsError               => row(502, "dns_error", "dns_error", Always, "The endpoint's name could not be resolved."),
             Self::ConnectRefused         => row(502, "connection_refused", "connect_refused", Always, "The endpoint refused the connection."),
             Self::ConnectFailed          => row(502, "destination_ip_unroutable", "connect_failed", Always, "The endpoint could not be reached."),
             Self::ConnectTimeout         => row(504, "connection_timeout", "connect_timeout", Always, "Connecting to the endpoint took too long."),
             Self::UpstreamTls            => row(502, "tls_protocol_error", "upstream_tls", Always, "The TLS handshake with the endpoint failed."),
             Self::ResponseTimeout        => row(504, "http_response_timeout", "response_timeout", IfIdempotent, "The endpoint did not answer in time."),
-            Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", Never, "The endpoint stopped taking the request's body."),
+            Self::EndpointDown           => row(503, "destination_unavailable", "endpoint_down", IfIdempotent, "The endpoint was found to be down while its answer was awaited."),
+            Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", IfIdempotent, "The endpoint stopped taking the request's body."),
             Self::UpstreamReset          => row(502, "connection_terminated", "upstream_reset", IfIdempotent, "The endpoint closed the connection before its response was complete."),
             Self::UpstreamProtocol       => row(502, "http_protocol_error", "upstream_protocol", IfIdempotent, "The endpoint's answer breaks the rules of HTTP."),
             Self::UpstreamHeaderTooLarge => row(502, "http_response_header_section_size", "upstream_header_too_large", Never, "The header of the endpoint's response is too large."),

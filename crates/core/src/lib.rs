@@ -6,10 +6,14 @@
 #![forbid(unsafe_code)]
 
 pub mod balance;
+pub mod deadline;
 pub mod failure;
 pub mod health;
+pub mod hedge;
+pub mod limit;
 pub mod load;
 pub mod plan;
+pub mod retry;
 pub mod rewrite;
 pub mod route;
 pub mod time;

@@ -1,11 +1,21 @@
 //! Byte streams: one type for every socket, with or without TLS.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+/// Most that one read through the scratch brings.
+const SCRATCH: usize = 16 * 1024;
+
+thread_local! {
+    /// What streams that wait read through, so that they hold no buffer of their own and what comes is
+    /// kept in one of its size.
+    static THROUGH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
+}
 
 /// A connected socket.
 #[derive(Debug)]
@@ -173,17 +183,19 @@ impl Io {
         }
     }
 
-    /// Read into `scratch` and append what came to `buf`, so that a stream that waits holds no buffer.
+    /// Read what is there, up to 16 KiB, through this thread's scratch, and append it to `buf`, which grows
+    /// by no more than that; `Ok(0)` is the end of the stream.
     pub fn poll_read_through(
         &mut self,
         cx: &mut Context<'_>,
-        scratch: &mut [u8],
         buf: &mut bytes::BytesMut,
     ) -> Poll<io::Result<usize>> {
-        let mut read = ReadBuf::new(scratch);
-        ready!(Pin::new(self).poll_read(cx, &mut read))?;
-        buf.extend_from_slice(read.filled());
-        Poll::Ready(Ok(read.filled().len()))
+        THROUGH.with_borrow_mut(|scratch| {
+            let mut read = ReadBuf::new(scratch);
+            ready!(Pin::new(self).poll_read(cx, &mut read))?;
+            buf.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        })
     }
 }
 

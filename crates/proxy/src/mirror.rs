@@ -6,8 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::request;
+use tidegate_core::retry::Policy;
 
 use crate::http::body::Body;
+use crate::http::time_left::TimeLeft;
 use crate::upstream::Upstream;
 use crate::upstream::send::{self, Dispatch};
 use crate::worker::Worker;
@@ -28,20 +30,26 @@ pub fn send(
     if under_way >= MAX_COPIES {
         return body;
     }
+    // A copy is not worth waiting.
+    let Some(permit) = upstream.try_admit() else { return body };
     worker.mirrored.set(under_way + 1);
     let counted = Counted(worker.clone());
     let (body, copy) = body.tee(MAX_BEHIND);
-    let (upstream, head) = (upstream.clone(), head.clone());
+    let (upstream, mut head) = (upstream.clone(), head.clone());
     worker.clone().spawn(async move {
         let dispatch = Dispatch {
             upstream: &upstream,
-            attempts: 1,
-            per_try_timeout: None,
+            subset: None,
+            retry: &Policy::NEVER,
+            hedge: None,
+            time_left: TimeLeft::default(),
             upgrade: None,
             interim: None,
             client: None,
         };
-        if let Ok(response) = send::send(&counted.0, &dispatch, &head, copy, None).await {
+        let mut permit = permit;
+        if let Ok(response) = send::send(&counted.0, &dispatch, &mut head, copy, None).await {
+            permit.answered(response.status());
             let mut body = response.into_body();
             while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}
         }

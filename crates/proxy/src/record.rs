@@ -1,6 +1,7 @@
 //! What becomes of a request: counted, and logged where that is asked for, when its response ends.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::http::ids::TRACEPARENT;
 use crate::listen::client::Client;
 use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::access_log::{AccessLog, Entry};
+use crate::upstream::admission::Permit;
 use crate::upstream::{Member, Upstream};
 
 /// One request's account. It is settled when dropped; a request that nobody finished was given up
@@ -27,8 +29,11 @@ pub struct Record {
     status: u16,
     received: Option<Rc<Cell<u64>>>,
     sent: u64,
+    tries: u32,
     failure: Option<Failure>,
     complete: bool,
+    /// Held until the response's end.
+    permit: Option<Permit>,
     line: Option<Box<Line>>,
 }
 
@@ -36,6 +41,8 @@ pub struct Record {
 struct Line {
     log: Arc<AccessLog>,
     time: u64,
+    /// By the word of trusted proxies.
+    address: Option<IpAddr>,
     method: Method,
     uri: Uri,
     version: Version,
@@ -46,7 +53,6 @@ struct Line {
     referer: Option<HeaderValue>,
     upstream: Option<Arc<Upstream>>,
     member: Option<Arc<Member>>,
-    tries: u32,
     head: Option<Duration>,
 }
 
@@ -63,6 +69,9 @@ impl Record {
             Box::new(Line {
                 log: log.clone(),
                 time: clock::unix_nanos(),
+                address: request.map_or(client.peer.address, |r| {
+                    client.peer.client(r.headers(), &client.settings.plan.trusted_proxies)
+                }),
                 method: request.map_or(Method::GET, |r| r.method().clone()),
                 uri: request.map_or_else(Uri::default, |r| r.uri().clone()),
                 version: request.map_or(Version::HTTP_11, Request::version),
@@ -73,7 +82,6 @@ impl Record {
                 referer: field(REFERER),
                 upstream: None,
                 member: None,
-                tries: 0,
                 head: None,
             })
         });
@@ -84,8 +92,10 @@ impl Record {
             status: 0,
             received: None,
             sent: 0,
+            tries: 0,
             failure: None,
             complete: false,
+            permit: None,
             line,
         }
     }
@@ -100,18 +110,36 @@ impl Record {
         self.received = Some(counter);
     }
 
-    /// It is tried on an endpoint.
-    pub fn tried(&mut self, upstream: &Arc<Upstream>, member: &Arc<Member>) {
-        if let Some(line) = &mut self.line {
-            line.upstream = Some(upstream.clone());
-            line.member = Some(member.clone());
-            line.tries += 1;
+    /// Its upstream takes it.
+    pub fn admitted(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+    }
+
+    /// Its upstream answered.
+    pub fn served(&mut self, status: StatusCode) {
+        if let Some(permit) = &mut self.permit {
+            permit.answered(status);
         }
     }
 
-    /// An endpoint's response began, so long after it was tried.
-    pub fn headed(&mut self, took: Duration) {
+    /// It is tried on an endpoint.
+    pub fn tried(&mut self, upstream: &Arc<Upstream>, member: &Arc<Member>) {
+        self.tries += 1;
         if let Some(line) = &mut self.line {
+            line.upstream = Some(upstream.clone());
+            line.member = Some(member.clone());
+        }
+    }
+
+    /// How often it was tried.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// An endpoint's response began, so long after it was tried.
+    pub fn headed(&mut self, member: &Arc<Member>, took: Duration) {
+        if let Some(line) = &mut self.line {
+            line.member = Some(member.clone());
             line.head = Some(took);
         }
     }
@@ -159,6 +187,7 @@ impl Drop for Record {
             None => &worker.shared.unrouted,
         };
         metrics.finished(worker.index, self.status, took, received, self.sent);
+        self.client.listener.metrics.transferred(worker.index, received, self.sent);
         if let Some(failure) = self.failure {
             metrics.failed(worker.index, failure);
         }
@@ -175,7 +204,7 @@ impl Record {
         let entry = Entry {
             time: line.time,
             listener: &self.client.listener.name,
-            client: self.client.peer.address,
+            client: line.address,
             request_id: line.request_id.as_bytes(),
             method: line.method.as_str().as_bytes(),
             host: line.host.as_ref().map_or(b"", HeaderValue::as_bytes),
@@ -189,7 +218,7 @@ impl Record {
             route: self.route.as_ref().map(|route| route.name.as_str()),
             upstream: line.upstream.as_ref().map(|upstream| upstream.plan.name.as_str()),
             endpoint: line.member.as_ref().map(|member| member.endpoint.address.as_str()),
-            tries: line.tries,
+            tries: self.tries,
             upstream_head: line.head,
             error: self.failure.map(|failure| failure.meaning().label),
             user_agent: line.user_agent.as_ref().map(HeaderValue::as_bytes),

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
-use tidegate_core::plan::{self, Issue, Plan};
+use tidegate_core::hedge::Hedge;
+use tidegate_core::plan::{self, Issue, Plan, Priority};
+use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 use tidegate_core::route::RouteTable;
 
+use crate::clock;
+use crate::subsets::Subsets;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::{Metrics, RouteMetrics};
 use crate::upstream::Upstream;
@@ -50,27 +54,57 @@ pub struct Route {
     pub mirror: Option<(usize, u64)>,
     /// Longest time for the whole request.
     pub timeout: Option<Duration>,
-    /// Tries in all.
-    pub attempts: u32,
-    /// Longest wait for a try's response.
-    pub per_try_timeout: Option<Duration>,
+    /// The field that says how long a request may still take.
+    pub deadline_header: Option<HeaderName>,
+    /// When a try is repeated.
+    pub retry: Policy,
+    /// When a second try is made beside one that takes long; what it learned survives a reload.
+    pub hedge: Option<Arc<Hedge>>,
     /// Bytes of a request's body.
     pub body_limit: Option<u64>,
+    /// How important its requests are.
+    pub priority: RoutePriority,
     /// Its counts.
     pub metrics: Arc<RouteMetrics>,
+}
+
+/// How important a route's requests are.
+#[derive(Debug)]
+pub struct RoutePriority {
+    level: Priority,
+    header: Option<HeaderName>,
+    from_anyone: bool,
+}
+
+impl RoutePriority {
+    /// The class of a request with these fields, from a peer that is `trusted` or not.
+    pub fn of(&self, headers: &HeaderMap, trusted: bool) -> Priority {
+        let asked = self.header.as_ref().filter(|_| trusted || self.from_anyone);
+        let named = asked.and_then(|name| Priority::named(headers.get(name)?.as_bytes()));
+        named.unwrap_or(self.level)
+    }
 }
 
 /// What answers a request.
 #[derive(Debug)]
 pub enum Action {
-    /// An upstream, by index.
-    Upstream(usize),
+    /// One upstream.
+    Upstream(Destination),
     /// One of several upstreams.
     Split(Split),
     /// A redirect.
     Redirect(Redirect),
     /// A fixed response.
     Respond(Fixed),
+}
+
+/// Where requests go.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination {
+    /// The upstream, by index.
+    pub upstream: usize,
+    /// The labels that its endpoint must carry, by their place in [`Upstream::subsets`].
+    pub subset: Option<usize>,
 }
 
 /// This gateway's entries in `Via` (RFC 9110 §7.6.3), by the version that a message was received in.
@@ -111,7 +145,7 @@ impl Default for Via {
 #[derive(Debug)]
 pub struct Split {
     /// Upper bound of each share, and whose it is.
-    shares: Vec<(u64, usize)>,
+    shares: Vec<(u64, Destination)>,
 }
 
 impl Split {
@@ -120,10 +154,10 @@ impl Split {
         self.shares.last().map_or(0, |(bound, _)| *bound)
     }
 
-    /// The upstream that owns `point`, which is below [`total`](Self::total).
-    pub fn owner(&self, point: u64) -> Option<usize> {
+    /// Whose `point` is, which is below [`total`](Self::total).
+    pub fn owner(&self, point: u64) -> Option<Destination> {
         let share = self.shares.partition_point(|(bound, _)| *bound <= point);
-        self.shares.get(share).map(|(_, upstream)| *upstream)
+        self.shares.get(share).map(|(_, owner)| *owner)
     }
 }
 
@@ -143,6 +177,7 @@ impl Snapshot {
     pub fn empty(workers: usize) -> Self {
         let plan = Plan {
             name: "tidegate".into(),
+            zone: None,
             workers: u32::try_from(workers).unwrap_or(u32::MAX),
             drain_timeout: plan::Millis(0),
             access_log: None,
@@ -171,11 +206,12 @@ impl Snapshot {
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
-        let upstreams = build_upstreams(&plan, before, metrics, &mut issues);
+        let subsets = Subsets::of(&plan.routes);
+        let upstreams = build_upstreams(&plan, &subsets, before, metrics, &mut issues);
         let table = RouteTable::build(&plan.routes, &plan.listeners)
             .map_err(|more| issues.extend(more))
             .ok();
-        let routes = build_routes(&plan, metrics, &mut issues);
+        let routes = build_routes(&plan, before, &subsets, metrics, &mut issues);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
         let via = Via::new(&plan.name);
@@ -194,6 +230,7 @@ impl Snapshot {
 
 fn build_upstreams(
     plan: &Plan,
+    subsets: &Subsets<'_>,
     before: Option<&Snapshot>,
     metrics: &Metrics,
     issues: &mut Vec<Issue>,
@@ -203,15 +240,21 @@ fn build_upstreams(
         .flat_map(|before| &before.upstreams)
         .map(|upstream| (upstream.plan.name.as_str(), upstream))
         .collect();
+    let same_zone = before.is_some_and(|before| before.plan.zone == plan.zone);
     let mut upstreams = Vec::with_capacity(plan.upstreams.len());
     for (index, wanted) in plan.upstreams.iter().enumerate() {
         let before = known.get(wanted.name.as_str()).copied();
-        if let Some(same) = before.filter(|before| before.plan == *wanted) {
+        let asked = subsets.of_upstream(&wanted.name);
+        let stays = |before: &&Arc<Upstream>| {
+            same_zone && before.plan == *wanted && before.subsets == asked
+        };
+        if let Some(same) = before.filter(stays) {
             upstreams.push(same.clone());
             continue;
         }
         let path = format!("upstreams.{index}");
-        match Upstream::build(wanted, before.map(Arc::as_ref), &path, metrics) {
+        let zone = plan.zone.as_deref();
+        match Upstream::build(wanted, before.map(Arc::as_ref), &path, zone, asked, metrics) {
             Ok(upstream) => upstreams.push(Arc::new(upstream)),
             Err(more) => issues.extend(more),
         }
@@ -219,12 +262,25 @@ fn build_upstreams(
     upstreams
 }
 
-fn build_routes(plan: &Plan, metrics: &Metrics, issues: &mut Vec<Issue>) -> Vec<Arc<Route>> {
+fn build_routes(
+    plan: &Plan,
+    before: Option<&Snapshot>,
+    subsets: &Subsets<'_>,
+    metrics: &Metrics,
+    issues: &mut Vec<Issue>,
+) -> Vec<Arc<Route>> {
     let names: HashMap<&str, usize> =
         plan.upstreams.iter().enumerate().map(|(i, u)| (u.name.as_str(), i)).collect();
+    let known: HashMap<&str, (&plan::Route, &Arc<Route>)> = before
+        .iter()
+        .flat_map(|before| before.plan.routes.iter().zip(&before.routes))
+        .map(|(plan, route)| (plan.name.as_str(), (plan, route)))
+        .collect();
     let mut routes = Vec::with_capacity(plan.routes.len());
     for (index, wanted) in plan.routes.iter().enumerate() {
-        let mut builder = Builder { names: &names, at: format!("routes.{index}"), issues };
+        let before = known.get(wanted.name.as_str()).copied();
+        let at = format!("routes.{index}");
+        let mut builder = Builder { names: &names, subsets, before, at, issues };
         if let Some(route) = builder.route(wanted, metrics) {
             routes.push(Arc::new(route));
         }
@@ -235,6 +291,8 @@ fn build_routes(plan: &Plan, metrics: &Metrics, issues: &mut Vec<Issue>) -> Vec<
 /// Reads one route.
 struct Builder<'a> {
     names: &'a HashMap<&'a str, usize>,
+    subsets: &'a Subsets<'a>,
+    before: Option<(&'a plan::Route, &'a Arc<Route>)>,
     at: String,
     issues: &'a mut Vec<Issue>,
 }
@@ -252,6 +310,10 @@ impl Builder<'_> {
         let response = format!("{at}.response_headers");
         let response_headers = HeaderEdits::build(&wanted.response_headers, &response, self.issues);
         let mirror = wanted.mirror.as_ref().map(|mirror| self.mirror(mirror));
+        let retry = Policy::build(&wanted.retry, &format!("{at}.retry"), self.issues);
+        let hedge = wanted.hedge.as_ref().map(|hedge| self.hedge(hedge));
+        let deadline_header = wanted.deadline_header.as_ref().map(|name| self.field_name(name));
+        let priority = self.priority(&wanted.priority);
         let action = self.action(wanted);
         Some(Route {
             name: wanted.name.clone(),
@@ -267,9 +329,17 @@ impl Builder<'_> {
                 None => None,
             },
             timeout: wanted.timeout.map(plan::Millis::duration),
-            attempts: wanted.retry.attempts.max(1),
-            per_try_timeout: wanted.retry.per_try_timeout.map(plan::Millis::duration),
+            deadline_header: match deadline_header {
+                Some(name) => Some(name?),
+                None => None,
+            },
+            retry,
+            hedge: match hedge {
+                Some(built) => Some(built?),
+                None => None,
+            },
             body_limit: wanted.limits.body.map(|size| size.0),
+            priority: priority?,
             metrics: metrics.route(&wanted.name),
         })
     }
@@ -278,7 +348,8 @@ impl Builder<'_> {
         let at = self.at.clone();
         match (&wanted.upstream, &wanted.split, &wanted.redirect, &wanted.respond) {
             (Some(name), None, None, None) => {
-                self.upstream(name, format!("{at}.upstream")).map(Action::Upstream)
+                let at = format!("{at}.upstream");
+                self.destination(name, &wanted.subset, at).map(Action::Upstream)
             }
             (None, Some(shares), None, None) => self.split(shares).map(Action::Split),
             (None, None, Some(redirect), None) => {
@@ -295,6 +366,16 @@ impl Builder<'_> {
         }
     }
 
+    fn destination(
+        &mut self,
+        name: &str,
+        labels: &plan::Labels,
+        at: String,
+    ) -> Option<Destination> {
+        let upstream = self.upstream(name, at)?;
+        Some(Destination { upstream, subset: self.subsets.find(name, labels) })
+    }
+
     fn upstream(&mut self, name: &str, at: String) -> Option<usize> {
         let found = self.names.get(name).copied();
         if found.is_none() {
@@ -309,14 +390,34 @@ impl Builder<'_> {
         let mut bound = 0;
         for (index, share) in wanted.iter().enumerate() {
             bound += u64::from(share.weight);
-            let upstream = self.upstream(&share.upstream, format!("{at}.{index}.upstream"))?;
-            shares.push((bound, upstream));
+            let place = format!("{at}.{index}.upstream");
+            let owner = self.destination(&share.upstream, &share.subset, place)?;
+            shares.push((bound, owner));
         }
         if bound == 0 {
             self.issues.push(Issue::new(at, "expected at least one share with a weight above 0"));
             return None;
         }
         Some(Split { shares })
+    }
+
+    fn hedge(&mut self, wanted: &plan::Hedge) -> Option<Arc<Hedge>> {
+        if let Some((plan, route)) = self.before
+            && plan.hedge.as_ref() == Some(wanted)
+        {
+            return route.hedge.clone();
+        }
+        let at = format!("{}.hedge", self.at);
+        Hedge::build(wanted, &at, clock::now(), self.issues).map(Arc::new)
+    }
+
+    fn field_name(&mut self, name: &str) -> Option<HeaderName> {
+        let found = HeaderName::try_from(name);
+        if found.is_err() {
+            let at = format!("{}.deadline_header", self.at);
+            self.issues.push(Issue::new(at, format!("`{name}` is not a field name")));
+        }
+        found.ok()
     }
 
     fn mirror(&mut self, wanted: &plan::Mirror) -> Option<(usize, u64)> {
@@ -327,6 +428,16 @@ impl Builder<'_> {
         }
         let upstream = self.upstream(&wanted.upstream, format!("{at}.upstream"))?;
         Some((upstream, (wanted.percent * 10_000.0) as u64))
+    }
+
+    fn priority(&mut self, wanted: &plan::RoutePriority) -> Option<RoutePriority> {
+        let header = wanted.header.as_ref().map(HeaderName::try_from).transpose();
+        if header.is_err() {
+            let at = format!("{}.priority.header", self.at);
+            self.issues.push(Issue::new(at, "expected the name of a header field"));
+        }
+        let (level, from_anyone) = (wanted.level, wanted.from_anyone);
+        Some(RoutePriority { level, header: header.ok()?, from_anyone })
     }
 
     fn fixed(&mut self, wanted: &plan::Respond) -> Option<Fixed> {

@@ -19,11 +19,12 @@ use tokio::time::timeout_at;
 use crate::http::answer::{Problem, takes_json};
 use crate::http::body::Body;
 use crate::http::interim::InterimSink;
+use crate::http::time_left::TimeLeft;
 use crate::http::{forwarded, ids};
 use crate::listen::client::Client;
 use crate::mirror;
 use crate::record::Record;
-use crate::snapshot::{Action, Fixed, Route, Snapshot};
+use crate::snapshot::{Action, Destination, Fixed, Route, Snapshot};
 use crate::upstream::send::{self, Dispatch};
 
 /// A response, and the account that is settled when it was sent.
@@ -49,7 +50,8 @@ pub async fn handle(
     let decided = decide(client, &snapshot, request, upgrade, interim, &mut record).await;
     let mut response = decided.unwrap_or_else(|failure| {
         record.failed(failure);
-        Problem { failure, gateway: &snapshot.plan.name, request_id: &id, json }.response()
+        let (gateway, tries) = (&snapshot.plan.name, record.tries());
+        Problem { failure, gateway, request_id: &id, tries, json }.response()
     });
     response.headers_mut().insert(ids::REQUEST_ID, id);
     record.answered(response.status());
@@ -63,7 +65,8 @@ pub fn refuse(client: &Rc<Client>, failure: Failure) -> Answer {
     let mut record = Record::begin(client, &snapshot, None, &id);
     record.failed(failure);
     let gateway = &snapshot.plan.name;
-    let mut response = Problem { failure, gateway, request_id: &id, json: false }.response();
+    let mut response =
+        Problem { failure, gateway, request_id: &id, tries: 0, json: false }.response();
     response.headers_mut().insert(ids::REQUEST_ID, id);
     record.answered(response.status());
     Answer { response, record }
@@ -104,13 +107,14 @@ async fn decide(
             response
         }
         Action::Upstream(_) | Action::Split(_) => {
-            let upstream = upstream_of(client, &route.action).ok_or(Failure::Internal)?;
-            let forwarding = Forwarding { client, snapshot, route, found, upstream };
+            let to = destination(client, &route.action).ok_or(Failure::Internal)?;
+            let time_left = TimeLeft::of(&head, route.timeout, route.deadline_header.as_ref());
+            let deadline = time_left.deadline();
+            let forwarding = Forwarding { client, snapshot, route, found, to, time_left };
             let sent = Box::pin(forwarding.forward(head, body, upgrade, interim, record));
-            match route.timeout {
+            match deadline {
                 None => sent.await?,
-                Some(limit) => {
-                    let deadline = tokio::time::Instant::now() + limit;
+                Some(deadline) => {
                     let response =
                         timeout_at(deadline, sent).await.map_err(|_| Failure::RequestTimeout)??;
                     response.map(|body| body.timed(deadline, Failure::RequestTimeout))
@@ -130,7 +134,8 @@ struct Forwarding<'a> {
     snapshot: &'a Snapshot,
     route: &'a Route,
     found: Found,
-    upstream: usize,
+    to: Destination,
+    time_left: TimeLeft<'a>,
 }
 
 impl Forwarding<'_> {
@@ -151,7 +156,7 @@ impl Forwarding<'_> {
         forwarded::append_via(&mut head.headers, self.snapshot.via.of(head.version));
         if !head.headers.contains_key(HOST) {
             // Only HTTP/1.0 may leave it out; HTTP/1.1 upstreams need one.
-            let name = &self.snapshot.upstreams[self.upstream].plan.name;
+            let name = &self.snapshot.upstreams[self.to.upstream].plan.name;
             let host = HeaderValue::from_str(name).map_err(|_| Failure::Internal)?;
             head.headers.insert(HOST, host);
         }
@@ -166,18 +171,25 @@ impl Forwarding<'_> {
             body = mirror::send(&client.worker, upstream, &head, body);
         }
 
+        // Admit
+        let upstream = &self.snapshot.upstreams[self.to.upstream];
+        let class = self.route.priority.of(&head.headers, client.peer.trusted);
+        record.admitted(upstream.admit(&client.worker, class).await?);
+
         // Send
         let dispatch = Dispatch {
-            upstream: &self.snapshot.upstreams[self.upstream],
-            attempts: self.route.attempts,
-            per_try_timeout: self.route.per_try_timeout,
+            upstream,
+            subset: self.to.subset,
+            retry: &self.route.retry,
+            hedge: self.route.hedge.as_deref(),
+            time_left: self.time_left,
             upgrade,
             interim,
             client: address,
         };
-        let mut response = send::send(&client.worker, &dispatch, &head, body, Some(record)).await?;
-        let via = self.snapshot.via.of(response.version());
-        forwarded::append_via(response.headers_mut(), via);
+        let response =
+            send::send(&client.worker, &dispatch, &mut head, body, Some(&mut *record)).await?;
+        record.served(response.status());
         Ok(response)
     }
 
@@ -272,9 +284,9 @@ fn respond(fixed: &Fixed) -> Response<Body> {
     response
 }
 
-fn upstream_of(client: &Client, action: &Action) -> Option<usize> {
+fn destination(client: &Client, action: &Action) -> Option<Destination> {
     match action {
-        Action::Upstream(upstream) => Some(*upstream),
+        Action::Upstream(to) => Some(*to),
         Action::Split(split) => split.owner(client.worker.random.borrow_mut().below(split.total())),
         Action::Redirect(_) | Action::Respond(_) => None,
     }

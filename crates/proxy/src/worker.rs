@@ -27,8 +27,6 @@ use crate::upstream::pool::Pool;
 
 /// How often unused connections are looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Size of the buffer that waiting connections read through.
-const SCRATCH: usize = 16 * 1024;
 
 /// What the workers of an engine have in common.
 pub struct Shared {
@@ -64,8 +62,6 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// Its random numbers.
     pub random: RefCell<SplitMix64>,
-    /// What waiting connections read through, so that they hold no buffer of their own.
-    pub scratch: RefCell<Box<[u8]>>,
     /// Its connections, to be told when they should end.
     pub connections: RefCell<Slab<Rc<DrainSignal>>>,
     /// Copies for mirrors that are under way.
@@ -84,7 +80,6 @@ impl Worker {
             index,
             shared,
             random: RefCell::new(SplitMix64::new(seeds.next())),
-            scratch: RefCell::new(vec![0; SCRATCH].into()),
             connections: RefCell::default(),
             mirrored: Cell::new(0),
             snapshot: RefCell::new(Rc::new(snapshot)),
@@ -173,9 +168,11 @@ pub async fn run(
                 // Whoever asked may have given up waiting.
                 let _ = done.send(());
             }
-            Some(Command::Listen(listener, socket)) => {
+            // A worker that was started anew meanwhile has it already.
+            Some(Command::Listen(listener, socket)) if !acceptors.contains_key(&listener.id) => {
                 acceptors.extend([listen(listener, socket)]);
             }
+            Some(Command::Listen(..)) => {}
             Some(Command::Close(id)) => {
                 if let Some(acceptor) = acceptors.remove(&id) {
                     acceptor.abort();

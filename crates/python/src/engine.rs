@@ -81,6 +81,17 @@ impl Engine {
         json(&py.detach(|| self.0.status()))
     }
 
+    fn endpoint_health(
+        &self,
+        py: Python<'_>,
+        upstream: &str,
+        address: &str,
+    ) -> PyResult<Option<String>> {
+        py.detach(|| self.0.endpoint_health(upstream, address))
+            .map(|health| json(&health))
+            .transpose()
+    }
+
     fn reopen_logs(&self) {
         self.0.reopen_logs();
     }

@@ -5,6 +5,7 @@
 mod engine;
 mod error;
 mod plan;
+mod sim;
 
 use mimalloc::MiMalloc;
 use pyo3::prelude::*;
@@ -21,6 +22,8 @@ mod _engine {
     use crate::error::PlanError;
     #[pymodule_export]
     use crate::plan::{check_plan, explain_route, plan_schema, route_table};
+    #[pymodule_export]
+    use crate::sim::simulate;
 
     use pyo3::prelude::*;
 

@@ -7,21 +7,29 @@ from typing import Any
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --accent: #0b7285; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem;
-  padding: 2rem 1.25rem 6rem; }
-h1 { margin-bottom: 0; } h2 { margin-top: 3rem; text-transform: capitalize; }
-code, pre { font: 0.9em/1.45 ui-monospace, monospace; }
-pre { background: var(--soft); border-radius: 6px; margin: 0.4rem 0; overflow-x: auto; padding: 0.7rem
-0.9rem; } details { border: 1px solid var(--line); border-radius: 8px; margin: 0.6rem 0; } summary {
-align-items: baseline; cursor: pointer; display: flex; flex-wrap: wrap; gap: 0.8rem; padding: 0.6rem 0.9rem;
-} details > div { border-top: 1px solid var(--line); padding: 0.3rem 0.9rem 0.9rem; } .method {
-border-radius: 4px; color: #fff; font: 600 0.75rem/1 ui-monospace, monospace; min-width: 3.6rem; padding:
-0.35rem 0; text-align: center; } .get { background: #1971c2; } .post { background: #2b8a3e; } .put {
-background: #b35900; } .patch { background: #7048b6; } .delete { background: #c92a2a; } .said { opacity:
-0.75; } table { border-collapse: collapse; width: 100%; } td { border-top: 1px solid var(--line); padding:
-0.3rem 0.8rem 0.3rem 0; vertical-align: top; } h3 { font-size: 0.85rem; margin: 1rem 0 0.2rem; } a { color:
-var(--accent); }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 2rem 1.25rem 6rem; }
+h1 { margin-bottom: 0; }
+h2 { margin-top: 3rem; text-transform: capitalize; }
+h3 { font-size: 0.85rem; margin: 1rem 0 0.2rem; }
+a { color: var(--accent); }
 nav a { margin-right: 1rem; }
+code, pre { font: 0.9em/1.45 ui-monospace, monospace; }
+pre { background: var(--soft); border-radius: 6px; }
+pre { margin: 0.4rem 0; overflow-x: auto; padding: 0.7rem 0.9rem; }
+details { border: 1px solid var(--line); border-radius: 8px; margin: 0.6rem 0; }
+details > div { border-top: 1px solid var(--line); padding: 0.3rem 0.9rem 0.9rem; }
+summary { align-items: baseline; cursor: pointer; display: flex; flex-wrap: wrap; gap: 0.8rem; }
+summary { padding: 0.6rem 0.9rem; }
+table { border-collapse: collapse; width: 100%; }
+td { border-top: 1px solid var(--line); padding: 0.3rem 0.8rem 0.3rem 0; vertical-align: top; }
+.said { opacity: 0.75; }
+.method { border-radius: 4px; color: #fff; font: 600 0.75rem/1 ui-monospace, monospace; min-width: 3.6rem; }
+.method { padding: 0.35rem 0; text-align: center; }
+.get { background: #1971c2; }
+.post { background: #2b8a3e; }
+.put { background: #b35900; }
+.patch { background: #7048b6; }
+.delete { background: #c92a2a; }
 """
 
 

@@ -2,7 +2,21 @@
 
 import typer
 
-from tidegate.cli import check, demo, exits, reload, route, routes, run, schema, status, version
+from tidegate.cli import (
+    check,
+    demo,
+    exits,
+    health,
+    maintenance,
+    reload,
+    route,
+    routes,
+    run,
+    schema,
+    sim,
+    status,
+    version,
+)
 
 app = typer.Typer(
     name="tidegate",
@@ -12,8 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, demo, status, routes, route, reload, schema, version):
+for command in (run, check, demo, status, health, maintenance, routes, route, reload, schema, version):
     app.command(command.NAME)(command.command)
+app.add_typer(sim.app, name=sim.NAME)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The admin API, as commands call it."""
 
 import json
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,18 @@ class Client:
         """The answer to `body`. Raises CommandError."""
         return self._call("POST", path, body)
 
+    def delete(self, path: str) -> Any:
+        """The answer to a removal. Raises CommandError."""
+        return self._call("DELETE", path)
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         try:
             response = self._http.request(method, path, json=body)
         except self._unreachable as error:
             raise exits.CommandError(
                 exits.UNREACHABLE,
-                f"the admin API at {self._url} cannot be reached: {error or type(error).__name__}",
+                f"the admin API at {self._url} cannot be reached: {_reason(error)}\n"
+                "start tidegate, or say where its admin API is with --admin",
             ) from None
         try:
             answer = response.json()
@@ -65,6 +71,12 @@ class Client:
         if response.is_success:
             return answer
         raise _refusal(response.status_code, answer)
+
+
+def _reason(error: Exception) -> str:
+    """What the system says of it, without numbers and classes."""
+    text = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+    return text[:1].lower() + text[1:] or type(error).__name__
 
 
 def _place(url: str) -> dict[str, Any]:

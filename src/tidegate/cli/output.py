@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+PIPED_WIDTH = 1000
+"""Whatever reads a pipe has no edge at which tables would have to be squeezed."""
+
 
 @cache
 def console(stderr: bool = False) -> "Console":
     """The console on standard output or standard error."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    return console
 
 
 def error(message: str) -> None:

@@ -25,7 +25,13 @@ def _lines() -> Iterator[str]:
     for code in exits.TABLE:
         yield f"- exit code {code.number}: {code.meaning}"
     for name, command in commands.items():
-        yield from _command(name, command)
+        yield from _group(name, command) if hasattr(command, "commands") else _command(name, command)
+
+
+def _group(name: str, group: Any) -> Iterator[str]:
+    yield from ("", f"## {name}", "", group.help)
+    for below, command in group.commands.items():
+        yield from _command(f"{name} {below}", command)
 
 
 def _command(name: str, command: Any) -> Iterator[str]:

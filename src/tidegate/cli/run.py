@@ -34,8 +34,8 @@ def command(config: ConfigFile = None, workers: Workers = None, admin_address: A
 
 def serve(source: "Source", *, served: Callable[[], None] | None = None) -> None:
     """Run until stopped, with failures told as every command tells them."""
-    from tidegate.control.run import StartError, run
     from tidegate.control.store import StoreError
+    from tidegate.process import StartError, run
 
     with problems_shown():
         try:

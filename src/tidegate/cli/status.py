@@ -11,6 +11,7 @@ from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, Key,
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 NAME = "status"
 
@@ -47,22 +48,32 @@ def _print(status: dict[str, Any], upstreams: list[dict[str, Any]]) -> None:
     console.print()
     console.print(_table("listener", status["listeners"]))
     console.print()
-    console.print(
-        _table(
-            "endpoint",
-            [
-                {"upstream": upstream["name"], **endpoint}
-                for upstream in upstreams
-                for endpoint in upstream["endpoints"]
-            ],
-        )
-    )
+    console.print(_table("upstream", upstreams))
+    console.print()
+    endpoints = [(upstream["name"], each) for upstream in upstreams for each in upstream["endpoints"]]
+    console.print(_table("endpoint", [_endpoint(upstream, each) for upstream, each in endpoints]))
+    for upstream, each in endpoints:
+        if not each["healthy"]:
+            console.print(f"{upstream} {each['address']} is {each['state']}: {each['cause']}", style="yellow")
+
+
+def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "upstream": upstream,
+        "endpoint": endpoint["address"],
+        "weight": endpoint["weight"],
+        "state": "draining" if endpoint["drain"] else endpoint["state"],
+        "for": _duration(endpoint["for_seconds"]),
+        "in flight": endpoint["in_flight"],
+        "requests": endpoint["requests"],
+        "failures": endpoint["failures"],
+        "latency ms": endpoint["latency_ms"],
+    }
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> "Table":
-    """All plain values of the rows, a column each."""
+    """A column for each plain value of the rows."""
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     if not rows:
@@ -72,16 +83,18 @@ def _table(title: str, rows: list[dict[str, Any]]) -> "Table":
     for name in columns:
         table.add_column(title if name == "name" else name.replace("_", " "))
     for row in rows:
-        table.add_row(*(_cell(row.get(name), Text) for name in columns))
+        table.add_row(*(_cell(row[name]) for name in columns))
     return table
 
 
-def _cell(value: Any, text: Any) -> Any:
+def _cell(value: Any) -> "Text":
+    from rich.text import Text
+
     if isinstance(value, bool):
-        return text("yes", "green") if value else text("no", "dim")
+        return Text("yes", "green") if value else Text("no", "dim")
     if isinstance(value, float):
-        return text(f"{value:.1f}")
-    return text("" if value is None else str(value))
+        return Text(f"{value:.1f}")
+    return Text("" if value is None else str(value))
 
 
 def _duration(seconds: float) -> str:

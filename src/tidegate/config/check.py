@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tidegate.config.explain import did_you_mean
 from tidegate.config.include import spelled
@@ -27,6 +28,15 @@ def check(source: Source) -> Iterator[Problem]:
     yield from _overlapping_addresses(source)
     yield from _open_admin(source)
     yield from _nothing_to_restore(source)
+    yield from _zone_aware_nowhere(source)
+
+
+def remarks(source: Source) -> Iterator[Problem]:
+    """What is no mistake, but hardly meant: a configuration that serves nothing."""
+    for section, effect in (("listeners", "no request can come in"), ("routes", "every request gets a 404")):
+        if not any(find(source.root, (section, "*"))):
+            yield replace(source.problem((section,), f"there are none: {effect}"), severity="warning")
+            return
 
 
 def _names(source: Source, kind: str) -> Iterator[tuple[OptionPath, str]]:
@@ -136,3 +146,11 @@ def _nothing_to_restore(source: Source) -> Iterator[Problem]:
     if source.text(("restore",)) == "last" and not source.text(("state_dir",)):
         message = "nothing can be restored without a folder to keep it in"
         yield source.problem(("restore",), message, hint="set state_dir")
+
+
+def _zone_aware_nowhere(source: Source) -> Iterator[Problem]:
+    if not source.text(("zone",)):
+        for path, node in find(source.root, ("upstreams", "*", "balance", "zone_aware")):
+            if plain(node) is not None:
+                message = "no zone can be preferred: it is not said which one this gateway runs in"
+                yield source.problem(path, message, hint="set zone at the top level")

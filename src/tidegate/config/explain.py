@@ -7,6 +7,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from tidegate.config.model.config import Config
+from tidegate.config.model.options import Options
 from tidegate.config.model.unit import describe
 from tidegate.config.model.walk import groups
 from tidegate.config.problem import Problem
@@ -28,6 +30,7 @@ _EXPECTED: Mapping[str, str] = {
     "model_type": "options (name: value)",
     "model_attributes_type": "options (name: value)",
     "literal_error": "{expected}",
+    "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
     "less_than_equal": "at most {le:g}",
     "string_too_short": "a text of at least {min_length} characters",
@@ -37,23 +40,25 @@ _EXPECTED: Mapping[str, str] = {
 }
 
 
-def explain(error: ValidationError, source: Source) -> list[Problem]:
-    """Every mistake in plain words, with its place and, for a misspelt word, what may be meant."""
-    return [_problem(details, source) for details in error.errors(include_url=False)]
+def explain(error: ValidationError, source: Source, root: type[Options] = Config) -> list[Problem]:
+    """Every mistake in plain words, with its place and, for a misspelt word, what may be meant.
+
+    `root` is what was read from `source`."""
+    return [_problem(details, source, root) for details in error.errors(include_url=False)]
 
 
-def _problem(details: ErrorDetails, source: Source) -> Problem:
+def _problem(details: ErrorDetails, source: Source, root: type[Options]) -> Problem:
     path = tuple(step for step in details["loc"] if step != "[key]")
     kind = details["type"]
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(path[-1]), _siblings(path)) or _known(_siblings(path))
+        hint = did_you_mean(str(path[-1]), _siblings(path, root)) or _known(_siblings(path, root))
         return source.problem(path, "unknown option", hint=hint, key=True)
     if kind == "missing":
         return source.problem(path, "is required")
-    return source.problem(path, _message(details), hint=_hint(details), key="[key]" in details["loc"])
+    return source.problem(path, _message(details, root), hint=_hint(details), key="[key]" in details["loc"])
 
 
-def _message(details: ErrorDetails) -> str:
+def _message(details: ErrorDetails, root: type[Options]) -> str:
     context = details.get("ctx", {})
     if details["type"] == "value_error":
         return str(context["error"])
@@ -63,7 +68,7 @@ def _message(details: ErrorDetails) -> str:
     if details["type"] == "literal_error":
         expected = "one of " + context["expected"].replace("'", "").replace(" or ", ", ")
     message = f"expected {expected.format(**context)}"
-    return message if _is_secret(details["loc"]) else f"{message}; found {describe(details['input'])}"
+    return message if _is_secret(details["loc"], root) else f"{message}; found {describe(details['input'])}"
 
 
 def _hint(details: ErrorDetails) -> str | None:
@@ -78,15 +83,15 @@ def _hint(details: ErrorDetails) -> str | None:
     return None
 
 
-def _is_secret(path: tuple[str | int, ...]) -> bool:
+def _is_secret(path: tuple[str | int, ...], root: type[Options]) -> bool:
     """Whether the value of an option must not be shown."""
-    field = _siblings(path).get(str(path[-1])) if path else None
+    field = _siblings(path, root).get(str(path[-1])) if path else None
     return field is not None and not field.repr
 
 
-def _siblings(path: tuple[str | int, ...]) -> dict[str, FieldInfo]:
+def _siblings(path: tuple[str | int, ...], root: type[Options]) -> dict[str, FieldInfo]:
     """The options at the level of `path`."""
-    group = groups().get(tuple("*" if isinstance(step, int) else step for step in path[:-1]))
+    group = groups(root).get(tuple("*" if isinstance(step, int) else step for step in path[:-1]))
     return group.model_fields if group else {}
 
 

@@ -46,7 +46,12 @@ class Reader:
         try:
             root = parse(read_text(path), path)
         except OSError as error:
-            self._fail(named_at, f"cannot read {path}: {reason(error)}")
+            self._fail(
+                named_at,
+                f"cannot be read: {reason(error)}"
+                if named_at.file == path
+                else f"cannot read {path}: {reason(error)}",
+            )
             return empty
         except ConfigError as error:
             self.problems += error.problems

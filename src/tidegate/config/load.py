@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tidegate.config.check import check
+from tidegate.config.check import check, remarks
 from tidegate.config.collector import collector_paused
 from tidegate.config.default import default_config
 from tidegate.config.explain import explain
@@ -81,7 +81,8 @@ def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded
     problems = _in_order([*problems, *material.problems])
     if config is None or any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
-    return Loaded(config, source, files | material.contents.keys(), material.contents, tuple(problems))
+    warnings = (*problems, *remarks(source))
+    return Loaded(config, source, files | material.contents.keys(), material.contents, warnings)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

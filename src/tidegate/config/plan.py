@@ -16,7 +16,7 @@ from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source
 
 COMPARED_WHOLE = 16
-"""Up to so many endpoints, `least_request` compares all of them when the configuration does not say."""
+"""Up to so many endpoints, policies that compare look at all when the configuration does not say."""
 DRAWN = 2
 """Beyond that it draws so many (the power of two choices: Mitzenmacher, 2001)."""
 

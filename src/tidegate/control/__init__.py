@@ -1,1 +1,1 @@
-"""The life of the process and of its configuration: load, validate, prepare, commit, record, watch, stop."""
+"""The life of a configuration: load, validate, prepare, commit, record, watch."""

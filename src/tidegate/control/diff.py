@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.control.document import REDACTED, SECRETS, Document
+from tidegate.control.document import Document, redact
 
 IDENTITIES = ("name", "address")
 
@@ -27,22 +27,25 @@ class Edit:
 
 def compare(old: Document, new: Document) -> list[Edit]:
     """All differences, secrets masked."""
-    return [_masked(edit) for edit in _compare(old, new, "")]
+    return list(_compare(old, new, "", ()))
 
 
-def _compare(old: Any, new: Any, path: str) -> Iterator[Edit]:
+def _compare(old: Any, new: Any, path: str, steps: tuple[str, ...]) -> Iterator[Edit]:
+    """What differs at `path`, which is `steps` where `*` stands for any item of a list."""
     if old == new:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
-            yield from _compare(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            below = f"{path}.{key}" if path else key
+            yield from _compare(old.get(key), new.get(key), below, (*steps, key))
         return
     before, after = _by_identity(old), _by_identity(new)
     if before is None or after is None:
-        yield Edit(path, old, new)
+        yield Edit(path, redact(old, steps), redact(new, steps))
         return
     for identity in [*before, *(identity for identity in after if identity not in before)]:
-        yield from _compare(before.get(identity), after.get(identity), f"{path}[{identity}]")
+        below = f"{path}[{identity}]"
+        yield from _compare(before.get(identity), after.get(identity), below, (*steps, "*"))
     kept_before = [identity for identity in before if identity in after]
     kept_after = [identity for identity in after if identity in before]
     if kept_before != kept_after:
@@ -57,16 +60,3 @@ def _by_identity(members: Any) -> dict[str, Any] | None:
         if len(named) == len(members):
             return named
     return None
-
-
-def _masked(edit: Edit) -> Edit:
-    for section, option in SECRETS:
-        if edit.path == f"{section}.{option}":
-            return Edit(edit.path, edit.old and REDACTED, edit.new and REDACTED)
-        if edit.path == section:
-            return Edit(edit.path, _mask(edit.old, option), _mask(edit.new, option))
-    return edit
-
-
-def _mask(value: Any, option: str) -> Any:
-    return {**value, option: REDACTED} if isinstance(value, dict) and value.get(option) else value

@@ -5,6 +5,7 @@ A document holds what the user gave and no more: defaults are left out, and file
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from tidegate.config.load import Loaded
@@ -12,8 +13,8 @@ from tidegate.config.load import Loaded
 Document = dict[str, Any]
 
 REDACTED = "***"
-SECRETS = (("admin", "token"),)
-"""Options whose values are never shown."""
+SECRETS = (("admin", "token"), ("upstreams", "*", "balance", "sticky", "secret"))
+"""Options whose values are never shown; `*` stands for every item of a list."""
 
 
 def document_of(loaded: Loaded) -> Document:
@@ -45,20 +46,37 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
-def redact(document: Document) -> Document:
-    """A copy with `***` in the place of every secret."""
-    for section, option in SECRETS:
-        held = document.get(section)
-        if isinstance(held, dict) and held.get(option) is not None:
-            document = {**document, section: {**held, option: REDACTED}}
-    return document
+def redact(value: Any, at: tuple[str, ...] = ()) -> Any:
+    """A copy of a document, or of what is `at` a path in one, with `***` in the place of every secret."""
+    for path in SECRETS:
+        if path[: len(at)] == at:
+            value = _changed(value, None, path[len(at) :], lambda _secret, _kept: REDACTED)
+    return value
 
 
 def keep_secrets(edited: Document, current: Document) -> Document:
     """`edited` with the secrets of `current` where it says `***`, so that what was read can be sent back."""
-    for section, option in SECRETS:
-        held = edited.get(section)
-        if isinstance(held, dict) and held.get(option) == REDACTED:
-            secret = (current.get(section) or {}).get(option)
-            edited = {**edited, section: {**held, option: secret}}
+    for path in SECRETS:
+        edited = _changed(edited, current, path, lambda secret, kept: kept if secret == REDACTED else secret)
     return edited
+
+
+def _changed(value: Any, other: Any, path: tuple[str, ...], change: Callable[[Any, Any], Any]) -> Any:
+    """A copy of `value` where the option at `path` is what `change` makes of it and the same one of `other`.
+
+    Items of a list are the same by name.
+    """
+    if not path:
+        return None if value is None else change(value, other)
+    first, rest = path[0], path[1:]
+    if first == "*" and isinstance(value, list):
+        same = {_name(item): item for item in other} if isinstance(other, list) else {}
+        return [_changed(item, same.get(_name(item)), rest, change) for item in value]
+    if isinstance(value, dict) and first in value:
+        below = other.get(first) if isinstance(other, dict) else None
+        return {**value, first: _changed(value[first], below, rest, change)}
+    return value
+
+
+def _name(item: Any) -> Any:
+    return item.get("name") if isinstance(item, dict) else None

@@ -15,10 +15,16 @@ def add(document: Document, upstream: str, endpoint: dict[str, Any]) -> Document
 
 
 def change(document: Document, upstream: str, address: str, options: dict[str, Any]) -> Document:
-    """With other options for one endpoint. Raises MissingError."""
+    """With other options for one endpoint; those that are None go. Raises MissingError."""
     endpoints = _endpoints(document, upstream)
     _require(endpoints, upstream, address)
-    changed = [{**each, **options} if each["address"] == address else each for each in endpoints]
+    gone = {name for name, value in options.items() if value is None}
+    changed = [
+        {name: value for name, value in {**each, **options}.items() if name not in gone}
+        if each["address"] == address
+        else each
+        for each in endpoints
+    ]
     return _with_endpoints(document, upstream, changed)
 
 

@@ -9,11 +9,12 @@ import gc
 import json
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -25,7 +26,7 @@ from tidegate.config.problem import ConfigError, Problem
 from tidegate.control.diff import Edit, compare
 from tidegate.control.document import Document, document_of, etag_of
 from tidegate.control.generation import Generation, Origin, Refusal, Summary
-from tidegate.control.restart import restart_required
+from tidegate.control.restart import read_once, restart_required
 from tidegate.control.source import Source
 from tidegate.control.store import Store
 
@@ -48,21 +49,19 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True)
 class Running:
-    """What is served now."""
+    """What is served now. Where each option is written is not kept, which takes a third of the memory."""
 
     generation: Generation
-    loaded: Loaded
+    config: Config
+    """The validated configuration."""
+    contents: Mapping[Path, bytes]
+    """What the files that options name held when they were read."""
     document: Document
     plan: Plan
 
-    @property
-    def config(self) -> Config:
-        """The validated configuration."""
-        return self.loaded.config
-
     def is_same_as(self, candidate: "_Candidate") -> bool:
         """Whether the candidate says nothing new, in its options and in the files that they name."""
-        return self.document == candidate.document and self.loaded.contents == candidate.loaded.contents
+        return self.document == candidate.document and self.contents == candidate.loaded.contents
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class Gateway:
         self.results: Counter[str] = Counter(committed=0, unchanged=0, refused=0)
         self.refusals: deque[Refusal] = deque(maxlen=REFUSALS_KEPT)
         self.on_commit: list[Callable[[Running], None]] = []
-        self._first: Config | None = None
+        self._started: dict[str, Any] = {}
         self._running: Running | None = None
         self._suspects: frozenset[Path] = frozenset()
         self._one_at_a_time = asyncio.Lock()
@@ -139,18 +138,17 @@ class Gateway:
     @property
     def sources(self) -> frozenset[Path]:
         """The configuration file, what it includes, and the files that the last refusal was about."""
-        loaded = self.running.loaded
-        return (loaded.files - loaded.contents.keys()) | self._suspects
+        return (self.running.plan.files - self.running.contents.keys()) | self._suspects
 
     @property
     def files(self) -> frozenset[Path]:
         """Every file whose change matters."""
-        return self.running.loaded.files | self._suspects
+        return self.running.plan.files | self._suspects
 
     @property
     def workers(self) -> int:
         """Number of worker threads, which stays as it was when the process started."""
-        return (self._first or self.running.config).workers
+        return int(self._started["workers"])
 
     @property
     def ready(self) -> bool:
@@ -160,7 +158,7 @@ class Gateway:
     @property
     def restart_required(self) -> list[str]:
         """Options of the running configuration that wait for a restart."""
-        return restart_required(self._first, self.running.config) if self._first else []
+        return restart_required(self._started, read_once(self.running.config))
 
     async def apply(
         self,
@@ -245,12 +243,13 @@ class Gateway:
                 await self._commit(ready, origin)
             elif not dry_run:
                 self.results["unchanged"] += 1
+            wanted = read_once(ready.loaded.config)
             return Change(
                 generation=None if dry_run else self.running.generation,
                 etag=ready.etag,
                 summary=ready.summary,
                 edits=ready.edits,
-                restart_required=restart_required(self._first or ready.loaded.config, ready.loaded.config),
+                restart_required=restart_required(self._started or wanted, wanted),
                 warnings=ready.loaded.warnings,
                 changed=changed,
             )
@@ -270,9 +269,11 @@ class Gateway:
     async def _commit(self, ready: _Candidate, origin: Origin) -> None:
         await asyncio.to_thread(self.engine.commit, ready.prepared)
         generation = await asyncio.to_thread(self._record, ready, origin)
-        self._running = Running(generation, ready.loaded, ready.document, ready.plan)
+        self._running = Running(
+            generation, ready.loaded.config, ready.loaded.contents, ready.document, ready.plan
+        )
         self._suspects = frozenset()
-        self._first = self._first or ready.loaded.config
+        self._started = self._started or read_once(ready.loaded.config)
         self.results["committed"] += 1
         log.info("configuration committed", generation=generation.number, origin=origin)
         for warning in ready.loaded.warnings:
@@ -296,6 +297,8 @@ class Gateway:
         self.results["refused"] += 1
         self.refusals.append(Refusal(datetime.now(UTC), origin, error.problems))
         self._suspects = frozenset(problem.file for problem in error.problems if problem.file)
+        if self._running is None:
+            return  # the process does not start, and whoever started it is told why
         log.error("configuration refused", origin=origin, problems=len(error.problems))
         for problem in error.problems:
             log.error(str(problem))

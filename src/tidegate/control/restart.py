@@ -14,9 +14,14 @@ READ_ONCE = (
 )
 
 
-def restart_required(started: Config, wanted: Config) -> list[str]:
-    """Paths of the options that `wanted` sets otherwise than the process was started with."""
-    return [".".join(path) for path in READ_ONCE if _value(started, path) != _value(wanted, path)]
+def read_once(config: Config) -> dict[str, Any]:
+    """What a configuration says of them, by their paths."""
+    return {".".join(path): _value(config, path) for path in READ_ONCE}
+
+
+def restart_required(started: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Paths of the options that are `wanted` otherwise than the process was `started` with."""
+    return [path for path, value in wanted.items() if value != started[path]]
 
 
 def _value(config: Any, path: tuple[str, ...]) -> Any:

@@ -92,7 +92,9 @@ def _serve() -> None:
     )  # Ctrl-C reaches the whole group; the parent decides when to end
     listeners = {name: socket.create_server(("127.0.0.1", 0)) for name in DELAYS}
     for name, listener in listeners.items():
-        config = uvicorn.Config(Demo(name), lifespan="off", log_level="error", timeout_keep_alive=600)
+        config = uvicorn.Config(
+            Demo(name), lifespan="off", log_level="error", timeout_keep_alive=600, server_header=False
+        )
         threading.Thread(target=uvicorn.Server(config).run, args=([listener],), daemon=True).start()
     print(
         json.dumps({name: f"127.0.0.1:{each.getsockname()[1]}" for name, each in listeners.items()}),

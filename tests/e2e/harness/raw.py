@@ -233,6 +233,15 @@ class RawClient:
         return part
 
 
+def refuses(port: int) -> bool:
+    """Whether nobody listens on a port of this host."""
+    try:
+        RawClient(port).close()
+    except OSError:
+        return True
+    return False
+
+
 def _fields(lines: list[bytes]) -> Fields:
     fields = []
     for line in lines:

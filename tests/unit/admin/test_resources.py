@@ -48,6 +48,33 @@ async def test_endpoints_are_added_weighted_drained_and_removed(admin: Admin) ->
     assert len(admin.engine.served["upstreams"][0]["endpoints"]) == 2
 
 
+async def test_an_endpoint_is_taken_out_of_service_and_put_back(admin: Admin) -> None:
+    path = "/v1/upstreams/app/endpoints/127.0.0.1:9001"
+    taken = await admin.http.post(f"{path}/maintenance", json={"reason": "a new disk"})
+    assert (taken.status_code, taken.json()["generation"]) == (200, 2)
+    assert admin.engine.served["upstreams"][0]["endpoints"][0]["maintenance"] == "a new disk"
+    back = await admin.http.delete(f"{path}/maintenance")
+    assert back.json()["generation"] == 3
+    assert admin.engine.served["upstreams"][0]["endpoints"][0]["maintenance"] is None
+    shown = (await admin.http.get("/v1/config")).json()
+    assert "a new disk" not in str(shown)
+    assert (await admin.http.post(f"{path}/maintenance", json={"reason": ""})).status_code == 422
+    assert (await admin.http.delete("/v1/upstreams/app/endpoints/a:1/maintenance")).status_code == 404
+
+
+async def test_an_endpoint_s_health_has_a_history(admin: Admin) -> None:
+    answer = await admin.http.get("/v1/upstreams/app/endpoints/127.0.0.1:9001/health")
+    assert answer.json() == {
+        "state": "healthy",
+        "healthy": True,
+        "cause": "added",
+        "changes": [
+            {"time": "1970-01-01T00:00:00.500000Z", "from": "healthy", "to": "healthy", "cause": "added"}
+        ],
+    }
+    assert (await admin.http.get("/v1/upstreams/app/endpoints/a:1/health")).status_code == 404
+
+
 async def test_an_endpoint_on_a_unix_socket_has_a_path_in_its_path(admin: Admin) -> None:
     path = "/v1/upstreams/app/endpoints"
     await admin.http.post(path, json={"address": "unix:/run/app.sock"})

@@ -158,13 +158,27 @@ def test_status_is_a_table_of_endpoints(
         "refused": [],
         "listeners": [{"name": "web", "address": "0.0.0.0:80"}],
     }
-    endpoint = {"address": "10.0.0.1:80", "healthy": False, "latency_ms": 1.25}
+    endpoint = {
+        "address": "10.0.0.1:80",
+        "weight": 3,
+        "drain": False,
+        "state": "unhealthy",
+        "healthy": False,
+        "cause": "3 health checks failed",
+        "for_seconds": 61.5,
+        "in_flight": 0,
+        "requests": 10,
+        "failures": 4,
+        "latency_ms": 1.25,
+    }
     answers["GET /v1/status"] = httpx.Response(200, json=status)
     answers["GET /v1/upstreams"] = httpx.Response(200, json=[{"name": "app", "endpoints": [endpoint]}])
     assert tidegate(monkeypatch, "status") == 0
     said = capsys.readouterr().out
-    for part in ("up 1d 1h", "generation 7", "0.0.0.0:80", "app", "10.0.0.1:80", "no", "1.2", "workers"):
+    for part in ("up 1d 1h", "generation 7", "0.0.0.0:80", "workers"):
         assert part in said
+    assert "app       10.0.0.1:80  3       unhealthy  1m 1s  0          10        4         1.2" in said
+    assert "app 10.0.0.1:80 is unhealthy: 3 health checks failed" in said
     assert tidegate(monkeypatch, "status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["upstreams"][0]["name"] == "app"
 

@@ -34,12 +34,22 @@ MISTAKES: list[Mistake] = [
     ("upstreams: [{name: a, endpoints: ['a:1', {address: 'A:1'}]}]", 42, "upstreams.0.endpoints.1", "has the endpoint A:1 already", "the first is at"),
     ("{routes: [{name: a, upstream: ap}], upstreams: [{name: app}]}", 31, "routes.0.upstream", "unknown upstream 'ap'", "did you mean app?"),
     ("routes: [{name: a, split: [{upstream: x}]}]", 39, "routes.0.split.0.upstream", "unknown upstream 'x'", "no upstream has this name"),
+    ("routes: [{name: a, respond: {}, retry: {on: [resets]}}]", 46, "routes.0.retry.on.0", "expected one of connect_failure, ", "did you mean reset?"),
+    ("routes: [{name: a, respond: {}, retry: {backoff: {base: 1s}}}]", 50, "routes.0.retry.backoff", "expected max to be no shorter than base", None),
+    ("routes: [{name: a, respond: {}, hedge: {budget: 1}}]", 40, "routes.0.hedge", "expected exactly one of after, percentile; found none", None),
     ("routes: [{name: a, respond: {}, listeners: [web]}]", 45, "routes.0.listeners.0", "unknown listener 'web'", None),
     ("routes: [{name: a, respond: {}, mirror: {upstream: x}}]", 52, "routes.0.mirror.upstream", "unknown upstream 'x'", None),
     ("listeners: [{name: a, address: '1.2.3.4:80'}, {name: b, address: '0.0.0.0:80'}]", 66, "listeners.1.address", "is taken by listeners.0.address", "the first is at"),
     ("listeners: [{name: a, address: '[::]:9090'}]", 1, "admin.address", "127.0.0.1:9090 is taken by", "the first is at"),
     ("admin: {address: '0.0.0.0:9'}", 18, "admin.address", "refuses to start", "give admin.token"),
     ("admin: {token: short}", 16, "admin.token", "expected a text of at least 16 characters", None),
+    ("routes: [{name: a, respond: {}, subset: {version: x}}]", 10, "routes.0", "expected subset with upstream", None),
+    ("upstreams: [{name: a, balance: {policy: maglev}}]", 32, "upstreams.0.balance", "expected hash with the policies ring_hash, maglev, rendezvous", None),
+    ("upstreams: [{name: a, balance: {spill_over: 0}}]", 45, "upstreams.0.balance.spill_over", "expected more than 0; found 0", None),
+    ("upstreams: [{name: a, balance: {zone_aware: {}}}]", 45, "upstreams.0.balance.zone_aware", "no zone can be preferred", "set zone"),
+    ("upstreams: [{name: a, balance: {sticky: {same_site: none}}}]", 41, "upstreams.0.balance.sticky", "expected secure with same_site none", None),
+    ("upstreams: [{name: a, balance: {sticky: {secret: short}}}]", 50, "upstreams.0.balance.sticky.secret", "expected a text of at least 16 characters", None),
+    ("upstreams: [{name: a, balance: {sticky: {path: '/;'}}}]", 48, "upstreams.0.balance.sticky.path", "expected a path without a semicolon", None),
     ("routes: [{name: a, respond: {headers: {'a b': c}}}]", 40, "routes.0.respond.headers.a b", "expected a name", None),
 ]  # fmt: skip
 
@@ -159,3 +169,11 @@ def test_the_defaults_greet_a_newcomer() -> None:
 def test_a_problem_is_written_on_one_line() -> None:
     problem = Problem("is wrong", "a.b", Path("f"), 1, 2, hint="do that", severity="warning")
     assert str(problem) == "warning: f:1:2: a.b: is wrong (do that)"
+
+
+def test_a_configuration_that_serves_nothing_is_remarked_on(load: Callable[..., Loaded]) -> None:
+    listener = "listeners: [{name: web, address: '127.0.0.1:80'}]\n"
+    routes = "routes: [{name: all, respond: {}}]\n"
+    assert ["no request can come in" in str(each) for each in load(routes).warnings] == [True]
+    assert ["every request gets a 404" in str(each) for each in load(listener).warnings] == [True]
+    assert load(listener + routes).warnings == ()

@@ -20,6 +20,7 @@ from tidegate.config.problem import ConfigError
 
 SECURE = (
     "listeners:\n  - name: a\n    address: 127.0.0.1:443\n    tls: {certificates: [{cert: CERT, key: KEY}]}\n"
+    "routes: [{name: all, respond: {}}]\n"
 )
 
 

@@ -63,6 +63,15 @@ class FakeEngine:
         ]
         return json.dumps({"listeners": listeners, "upstreams": upstreams})
 
+    def endpoint_health(self, upstream: str, address: str) -> str | None:
+        for each in self.served.get("upstreams", []):
+            if each["name"] == upstream and any(e["address"] == address for e in each["endpoints"]):
+                change = {"time": 0.5, "from": "healthy", "to": "healthy", "cause": "added"}
+                return json.dumps(
+                    {"state": "healthy", "healthy": True, "cause": "added", "changes": [change]}
+                )
+        return None
+
     def set_log_filter(self, directives: str) -> None:
         if " " in directives:
             raise ValueError("a directive has no spaces")

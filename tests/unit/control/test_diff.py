@@ -1,5 +1,7 @@
 """What differs between two documents."""
 
+from typing import Any
+
 from tidegate.control.diff import Edit, compare
 
 
@@ -33,3 +35,13 @@ def test_secrets_are_masked() -> None:
     assert compare(old, {"admin": {"token": "two"}}) == [Edit("admin.token", "***", "***")]
     assert compare(old, {}) == [Edit("admin", {"token": "***"}, None)]
     assert compare({}, old) == [Edit("admin", None, {"token": "***"})]
+
+
+def test_secrets_in_lists_are_masked() -> None:
+    def app(secret: str) -> dict[str, Any]:
+        return {"upstreams": [{"name": "app", "balance": {"sticky": {"secret": secret}}}]}
+
+    edits = [Edit("upstreams[app].balance.sticky.secret", "***", "***")]
+    assert compare(app("first-secret"), app("second-secret")) == edits
+    assert "first-secret" not in str(compare(app("first-secret"), {}))
+    assert "second-secret" not in str(compare({"upstreams": []}, app("second-secret")))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.control.document import canonical, etag_of, keep_secrets, merge_patch, redact
+from tidegate.control.document import Document, canonical, etag_of, keep_secrets, merge_patch, redact
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,14 @@ def test_a_secret_is_hidden_and_kept_when_it_is_sent_back_hidden() -> None:
         keep_secrets({"admin": {"token": "another-secret-of-16"}}, held)["admin"]["token"]
         == "another-secret-of-16"
     )
+
+
+def test_the_secrets_of_a_list_are_kept_by_name() -> None:
+    def upstream(name: str, secret: str) -> Document:
+        return {"name": name, "balance": {"sticky": {"secret": secret}}}
+
+    held = {"upstreams": [upstream("a", "one"), upstream("b", "two"), {"name": "c", "balance": "random"}]}
+    shown = redact(held)
+    assert shown["upstreams"][0]["balance"]["sticky"] == {"secret": "***"}
+    turned = {"upstreams": shown["upstreams"][::-1]}
+    assert keep_secrets(turned, held) == {"upstreams": held["upstreams"][::-1]}

@@ -4,6 +4,10 @@ use std::collections::HashSet;
 
 use crate::plan::{BalancePolicy, HashKey, Issue, Upstream};
 
+/// Bounds of what a pick by Prequal costs: it looks at every answer and every probe.
+const MOST_ANSWERS: u32 = 256;
+const MOST_PROBES: u32 = 16;
+
 /// All mistakes in how `upstream`, whose place in the plan is `path` (like `upstreams.0`), is balanced.
 pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
     let balance = &upstream.balance;
@@ -11,7 +15,11 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
     let mut report = |option: &str, message: String| {
         issues.push(Issue::new(format!("{path}.{option}"), message));
     };
-    let hashes = balance.policy == BalancePolicy::ConsistentHash;
+    let policy = balance.policy;
+    let hashes = matches!(
+        policy,
+        BalancePolicy::RingHash | BalancePolicy::Maglev | BalancePolicy::Rendezvous
+    );
     match balance.hash.as_ref().map(given) {
         Some(1) => {}
         Some(n) => report(
@@ -20,7 +28,7 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
         ),
         None if hashes => report(
             "balance.hash",
-            "consistent_hash needs to know what is hashed: header, cookie, path or client_address"
+            "the policy needs to know what is hashed: header, cookie, path or client_address"
                 .into(),
         ),
         None => {}
@@ -33,6 +41,61 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
             "balance.load_bound",
             format!("must be at least 1, the mean load itself, not {}", balance.load_bound),
         );
+    }
+    if !(balance.spill_over > 0.0 && balance.spill_over <= 100.0) {
+        report(
+            "balance.spill_over",
+            format!("must be above 0 and at most 100 percent, not {}", balance.spill_over),
+        );
+    }
+    if let Some(slow_start) = &balance.slow_start {
+        if slow_start.window.0 == 0 {
+            report("balance.slow_start.window", "must be longer than zero".into());
+        }
+        if !(slow_start.minimum > 0.0 && slow_start.minimum <= 1.0) {
+            report(
+                "balance.slow_start.minimum",
+                format!("must be above 0 and at most 1, not {}", slow_start.minimum),
+            );
+        }
+    }
+    if let Some(sticky) = &balance.sticky {
+        if !is_token(&sticky.cookie) {
+            report("balance.sticky.cookie", format!("{:?} cannot name a cookie", sticky.cookie));
+        }
+        if !sticky.path.starts_with('/') || sticky.path.contains([';', '\r', '\n']) {
+            report("balance.sticky.path", "must start with / and hold no semicolon".into());
+        }
+    }
+    if balance.decay.0 == 0 {
+        report("balance.decay", "must be longer than 0".into());
+    }
+    if let Some(probe) = &balance.probe {
+        if !probe.path.starts_with('/') {
+            report("balance.probe.path", "must begin with /".into());
+        }
+        if probe.interval.0 == 0 {
+            report("balance.probe.interval", "must be longer than 0".into());
+        }
+        if probe.limit == 0 {
+            report("balance.probe.limit", "must be at least 1".into());
+        }
+    }
+    let prequal = &balance.prequal;
+    if !(2..=MOST_ANSWERS).contains(&prequal.pool) {
+        report("balance.prequal.pool", format!("must be from 2 to {MOST_ANSWERS}"));
+    }
+    if !(1..=MOST_PROBES).contains(&prequal.probes) {
+        report("balance.prequal.probes", format!("must be from 1 to {MOST_PROBES}"));
+    }
+    if prequal.remove >= prequal.probes {
+        report("balance.prequal.remove", "must be less than probes, or the pool runs dry".into());
+    }
+    if !(prequal.reuse.is_finite() && prequal.reuse >= 0.0) {
+        report("balance.prequal.reuse", "must not be negative".into());
+    }
+    if !(0.0..=1.0).contains(&prequal.quantile) {
+        report("balance.prequal.quantile", "must be from 0 to 1".into());
     }
     let mut seen = HashSet::new();
     for (index, endpoint) in upstream.endpoints.iter().enumerate() {
@@ -47,6 +110,12 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
         }
     }
     issues
+}
+
+/// Whether `text` is a token (RFC 9110 §5.6.2), as names of cookies are (RFC 6265 §4.1.1).
+fn is_token(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
 }
 
 /// How many of the fields are given.

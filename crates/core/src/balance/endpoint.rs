@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 
-use crate::health::{Changes, Health};
+use crate::health::{Duty, Health, Peers, Transition};
 use crate::load::{Load, Total};
 use crate::plan;
 use crate::time::Moment;
@@ -22,8 +22,9 @@ pub struct Endpoint {
     /// Whether it is well.
     pub health: Health,
     weight: AtomicU32,
-    drain: AtomicBool,
-    changes: Arc<Changes>,
+    peers: Arc<Peers>,
+    /// When it was added, if its upstream was at work already.
+    added: Option<Moment>,
 }
 
 impl Endpoint {
@@ -32,22 +33,21 @@ impl Endpoint {
         self.weight.load(Relaxed)
     }
 
-    /// Whether it gets no new requests while those it has are finished.
-    pub fn drains(&self) -> bool {
-        self.drain.load(Relaxed)
-    }
-
-    /// Change its share and whether it drains; both hold from the next pick on.
-    pub fn set(&self, weight: u32, drain: bool) {
-        let before = (self.weight.swap(weight, Relaxed), self.drain.swap(drain, Relaxed));
-        if before != (weight, drain) {
-            self.changes.add();
+    /// Change its share, from the next pick on.
+    pub fn set_weight(&self, weight: u32) {
+        if self.weight.swap(weight, Relaxed) != weight {
+            self.peers.changed();
         }
     }
 
+    /// Since when it is new or has recovered; `None`: it was there, and well, from the start.
+    pub(super) fn fresh_since(&self) -> Option<Moment> {
+        self.added.max(self.health.recovered())
+    }
+
     /// Whether new requests may come here at all, well or not.
-    pub(super) fn is_open(&self) -> bool {
-        self.weight() > 0 && !self.drains()
+    pub fn is_open(&self) -> bool {
+        self.weight() > 0 && self.health.state().is_in_service()
     }
 }
 
@@ -56,15 +56,15 @@ impl Endpoint {
 pub struct Endpoints {
     members: Arc<[Arc<Endpoint>]>,
     total: Arc<Total>,
-    changes: Arc<Changes>,
+    peers: Arc<Peers>,
 }
 
 impl Endpoints {
     /// The endpoints of `upstream`, added at `now`; those that `before` has (by address) are the
     /// same ones, untouched: what the plan changes of them waits for [`apply`](Self::apply).
     pub fn new(upstream: &plan::Upstream, before: Option<&Endpoints>, now: Moment) -> Self {
-        let (total, changes) = match before {
-            Some(before) => (Arc::clone(&before.total), Arc::clone(&before.changes)),
+        let (total, peers) = match before {
+            Some(before) => (Arc::clone(&before.total), Arc::clone(&before.peers)),
             None => Default::default(),
         };
         let known: HashMap<&str, &Arc<Endpoint>> = before
@@ -74,11 +74,14 @@ impl Endpoints {
             .collect();
         let added = |endpoint: &plan::Endpoint| Endpoint {
             address: endpoint.address.clone(),
-            load: CachePadded::new(Load::new(Arc::clone(&total))),
-            health: Health::new(&upstream.health, now, Arc::clone(&changes)),
+            load: CachePadded::new(Load::new(
+                Arc::clone(&total),
+                upstream.balance.decay.duration(),
+            )),
+            health: Health::new(&upstream.health, Duty::of(endpoint), now, Arc::clone(&peers)),
             weight: AtomicU32::new(endpoint.weight),
-            drain: AtomicBool::new(endpoint.drain),
-            changes: Arc::clone(&changes),
+            peers: Arc::clone(&peers),
+            added: before.map(|_| now),
         };
         let members = upstream
             .endpoints
@@ -88,16 +91,21 @@ impl Endpoints {
                 None => Arc::new(added(endpoint)),
             })
             .collect();
-        Self { members, total, changes }
+        Self { members, total, peers }
     }
 
-    /// Put the weights, drains and health settings of `upstream`, which these endpoints were made
-    /// from, into force.
-    pub fn apply(&self, upstream: &plan::Upstream, now: Moment) {
-        for (endpoint, plan) in self.iter().zip(&upstream.endpoints) {
-            endpoint.set(plan.weight, plan.drain);
-            endpoint.health.configure(&upstream.health, now);
+    /// Put the weights, duties, health and load settings of `upstream`, which these endpoints were made
+    /// from, into force. Answers with the changes of health, by index.
+    pub fn apply(&self, upstream: &plan::Upstream, now: Moment) -> Vec<(usize, Transition)> {
+        self.peers.limit_ejections(self.len(), upstream.health.outlier.max_ejected);
+        let mut transitions = Vec::new();
+        for (index, (endpoint, plan)) in self.iter().zip(&upstream.endpoints).enumerate() {
+            endpoint.set_weight(plan.weight);
+            endpoint.load.configure(upstream.balance.decay.duration());
+            let transition = endpoint.health.configure(&upstream.health, Duty::of(plan), now);
+            transitions.extend(transition.map(|transition| (index, transition)));
         }
+        transitions
     }
 
     /// Requests in flight over all of them.
@@ -107,7 +115,7 @@ impl Endpoints {
 
     /// What may change which endpoints are picked.
     pub(super) fn changes(&self) -> u64 {
-        self.changes.count()
+        self.peers.changes()
     }
 }
 

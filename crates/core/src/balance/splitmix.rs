@@ -20,6 +20,11 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
+    /// A number between 0 and 1, never one of them.
+    pub const fn fraction(&mut self) -> f64 {
+        ((self.next() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    }
+
     /// A number below `bound`, by multiplication instead of division (Lemire, *Fast Random Integer
     /// Generation in an Interval*, 2019; the bias of at most `bound` / 2⁶⁴ is left in). 0 if `bound` is 0.
     pub const fn below(&mut self, bound: u64) -> u64 {

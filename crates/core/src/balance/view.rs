@@ -1,15 +1,15 @@
-//! Which endpoints may be picked at the moment.
+//! Which endpoints of a group may be picked at the moment.
 //!
-//! Reading the state of ten thousand endpoints for each request would cost more
-//! than the request. So a view of them is made once and used by all workers until
-//! an endpoint's availability or weight changes, or a rest is over.
+//! Reading the state of ten thousand endpoints for each request would cost more than the request. So
+//! a view of them is made once and used by all workers until something changes.
 
 use std::sync::Arc;
 
-use super::{Endpoints, SplitMix64};
-use crate::time::Moment;
+use super::narrow::Standing;
+use super::tally::Tally;
+use super::{Endpoints, SplitMix64, hash_key};
 
-/// The endpoints that may be picked, as found at one moment.
+/// The endpoints of a group that may be picked, as found at one moment.
 #[derive(Debug)]
 pub(super) struct View {
     /// Indices of the endpoints that may be picked, ascending.
@@ -18,58 +18,54 @@ pub(super) struct View {
     sums: Vec<u64>,
     /// By endpoint: its weight, 0 if it may not be picked.
     weights: Vec<u32>,
+    /// Members whose weight is still growing, and the part of their keys that they take.
+    growing: Vec<(u32, f32)>,
+    /// Whether members include endpoints that are not available, because too little else is.
+    panic: bool,
     /// Whether the rest of some members is over, so that they take one request, their trial.
     trials: bool,
-    /// Changes that had been counted when the view was made.
-    changes: u64,
-    /// When the next rest is over.
-    until: Moment,
+    /// What the members carry, where other endpoints of the upstream may get requests too.
+    tally: Option<Tally>,
 }
 
 impl View {
-    /// What may be picked of `endpoints` at `now`: the available ones, or if there are none, all that are open.
-    pub(super) fn new(endpoints: &Endpoints, now: Moment) -> Self {
-        // First, so that a change during the loop makes the view stale.
-        let changes = endpoints.changes();
-        let mut open = Vec::with_capacity(endpoints.len());
-        let mut trials = false;
-        let mut until = Moment(u64::MAX);
-        for (index, endpoint) in endpoints.iter().enumerate().filter(|(_, e)| e.is_open()) {
-            let blocked = endpoint.health.blocked_until();
-            if blocked > now {
-                until = until.min(blocked);
-            } else {
-                trials |= blocked > Moment(0);
-            }
-            open.push((index as u32, endpoint.weight(), blocked <= now));
-        }
-        let panic = !open.iter().any(|&(.., available)| available);
+    /// What may be picked of `group`: its available members, in `panic` all that are open.
+    pub(super) fn new(group: &[u32], standing: &Standing, panic: bool) -> Self {
         let mut view = Self {
-            members: Vec::with_capacity(open.len()),
-            sums: Vec::with_capacity(open.len()),
-            weights: vec![0; endpoints.len()],
-            trials,
-            changes,
-            until,
+            members: Vec::with_capacity(group.len()),
+            sums: Vec::with_capacity(group.len()),
+            weights: vec![0; standing.endpoints.len()],
+            growing: Vec::new(),
+            panic,
+            trials: false,
+            tally: (group.len() < standing.endpoints.len()).then(Tally::default),
         };
         let mut sum = 0;
-        for (index, weight, _) in open.into_iter().filter(|&(.., available)| panic || available) {
-            sum += u64::from(weight);
+        let stand = |index: u32| standing.endpoints[index as usize];
+        let eligible = |index| if panic { stand(index).open } else { stand(index).available };
+        for &index in group.iter().filter(|&&index| eligible(index)) {
+            sum += u64::from(stand(index).weight);
             view.members.push(index);
             view.sums.push(sum);
-            view.weights[index as usize] = weight;
+            view.weights[index as usize] = stand(index).weight;
+            view.trials |= stand(index).trial;
         }
+        let readiness = |&index: &u32| stand(index).readiness;
+        // Where all grow alike, each takes its keys at once.
+        let most = view.members.iter().map(readiness).fold(0.0, f32::max);
+        let growing = view.members.iter().map(|index| (*index, readiness(index) / most));
+        view.growing = growing.filter(|&(_, part)| part < 1.0).collect();
         view
-    }
-
-    /// Whether another view is due at `now`.
-    pub(super) fn is_stale(&self, endpoints: &Endpoints, now: Moment) -> bool {
-        now >= self.until || self.changes != endpoints.changes()
     }
 
     /// Whether no endpoint takes requests.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// Whether members include endpoints that are not available, because too little else is.
+    pub(super) fn is_panic(&self) -> bool {
+        self.panic
     }
 
     /// Whether some members take one request only.
@@ -82,7 +78,12 @@ impl View {
         &self.members
     }
 
-    /// The weight of `endpoint`; 0 if it may not be picked.
+    /// Whether `endpoint` may be picked.
+    pub(super) fn has(&self, endpoint: usize) -> bool {
+        self.weights[endpoint] > 0
+    }
+
+    /// The weight of `endpoint` beside the others'; 0 if it may not be picked.
     pub(super) fn weight(&self, endpoint: usize) -> u32 {
         self.weights[endpoint]
     }
@@ -90,6 +91,17 @@ impl View {
     /// The weights of all members together.
     pub(super) fn total_weight(&self) -> u64 {
         self.sums.last().copied().unwrap_or(0)
+    }
+
+    /// Whether `endpoint` takes the key of `hash`, which is its own: while its weight grows, it takes more
+    /// and more of its keys.
+    pub(super) fn takes(&self, endpoint: usize, hash: u64) -> bool {
+        let place = |&(index, _): &(u32, f32)| index;
+        let Ok(at) = self.growing.binary_search_by_key(&(endpoint as u32), place) else {
+            return true;
+        };
+        let own = hash ^ hash_key(&endpoint.to_le_bytes());
+        SplitMix64::new(own).fraction() < f64::from(self.growing[at].1)
     }
 
     /// A member at random, by weight.
@@ -113,12 +125,35 @@ pub(super) struct Candidates<'a> {
     pub(super) view: &'a Arc<View>,
     /// Endpoints that this request must not go to; at least one member is left.
     pub(super) avoid: &'a [usize],
+    /// Requests that an endpoint may have.
+    pub(super) limit: u32,
 }
 
 impl Candidates<'_> {
     /// Whether `endpoint` may be chosen.
     pub(super) fn allow(&self, endpoint: usize) -> bool {
-        self.view.weight(endpoint) > 0 && !self.avoid.contains(&endpoint)
+        self.view.has(endpoint) && !self.avoid.contains(&endpoint) && !self.is_full(endpoint)
+    }
+
+    /// Whether `endpoint` has all the requests it may have.
+    pub(super) fn is_full(&self, endpoint: usize) -> bool {
+        self.endpoints[endpoint].load.in_flight() >= self.limit
+    }
+
+    /// An allowed member, if there is one: the next from a random place on.
+    pub(super) fn any(&self, random: &mut SplitMix64) -> Option<usize> {
+        let members = self.view.members();
+        let (before, after) = members.split_at(random.below(members.len() as u64) as usize);
+        let mut rotated = after.iter().chain(before).map(|&member| member as usize);
+        rotated.find(|&member| self.allow(member))
+    }
+
+    /// Requests in flight that the members share.
+    pub(super) fn in_flight(&self) -> u64 {
+        match &self.view.tally {
+            None => self.endpoints.total().in_flight(),
+            Some(tally) => tally.of(self.view.members(), self.endpoints),
+        }
     }
 
     /// An allowed member at random, by weight.
@@ -133,16 +168,16 @@ impl Candidates<'_> {
         random: &mut SplitMix64,
         mut draw: impl FnMut(&mut SplitMix64) -> usize,
     ) -> usize {
-        for _ in 0..=self.avoid.len() {
-            let drawn = draw(random);
+        let mut drawn = draw(random);
+        for _ in 0..self.avoid.len() {
             if !self.avoid.contains(&drawn) {
-                return drawn;
+                break;
             }
+            drawn = draw(random);
         }
-        let members = self.view.members();
-        let start = random.below(members.len() as u64) as usize;
-        let (before, after) = members.split_at(start);
-        let mut rotated = after.iter().chain(before).map(|&member| member as usize);
-        rotated.find(|&member| self.allow(member)).unwrap_or(members[start] as usize)
+        match self.avoid.contains(&drawn) {
+            true => self.any(random).unwrap_or(drawn),
+            false => drawn,
+        }
     }
 }

@@ -1,59 +1,181 @@
 //! Mistakes in the health settings of a plan.
 
-use crate::plan::{self, Issue};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+use regex::bytes::Regex;
+
+use crate::plan::{self, Issue, Millis};
 
 /// All mistakes in `health`, whose place in the plan is `path` (like `upstreams.0.health`).
 pub fn check(path: &str, health: &plan::Health) -> Vec<Issue> {
     let mut issues = Vec::new();
     let mut demand = |met: bool, option: &str, message: &str| {
         if !met {
-            issues.push(Issue::new(format!("{path}.{option}"), message));
+            let place = if option.is_empty() { path.into() } else { format!("{path}.{option}") };
+            issues.push(Issue::new(place, message));
         }
     };
-    let passive = &health.passive;
-    demand(health.rise > 0, "rise", "must be at least 1");
-    demand(health.fall > 0, "fall", "must be at least 1");
-    demand(health.interval.0 > 0, "interval", "must be longer than zero");
-    demand(health.timeout.0 > 0, "timeout", "must be longer than zero");
-    demand(passive.failures > 0, "passive.failures", "must be at least 1");
-    demand(passive.rest.0 > 0, "passive.rest", "must be longer than zero");
-    demand(passive.max_rest >= passive.rest, "passive.max_rest", "must not be shorter than `rest`");
+    let outlier = &health.outlier;
+    let kinds = [health.http.is_some(), health.tcp.is_some(), health.grpc.is_some()];
+    let kinds = kinds.into_iter().filter(|&given| given).count();
+    demand(kinds <= 1, "", "expected at most one of http, tcp and grpc");
+    let begins = health.initial == plan::InitialHealth::Healthy || kinds > 0;
+    demand(begins, "initial", "endpoints that begin unhealthy need a check that ends it");
+    for (count, option) in [
+        (Some(health.rise), "rise"),
+        (Some(health.fall), "fall"),
+        (Some(outlier.connect_failures), "outlier.connect_failures"),
+        (outlier.gateway_errors, "outlier.gateway_errors"),
+        (outlier.server_errors, "outlier.server_errors"),
+    ] {
+        demand(count != Some(0), option, "must be at least 1");
+    }
+    for (time, option) in [
+        (health.interval, "interval"),
+        (health.interval_down, "interval_down"),
+        (health.timeout, "timeout"),
+        (outlier.rest, "outlier.rest"),
+        (outlier.ejection, "outlier.ejection"),
+        (outlier.interval, "outlier.interval"),
+    ] {
+        demand(time > Millis(0), option, "must be longer than zero");
+    }
+    let (rest, ejection) = (outlier.rest, outlier.ejection);
+    demand(outlier.max_rest >= rest, "outlier.max_rest", "must not be shorter than `rest`");
+    let longest = outlier.max_ejection >= ejection;
+    demand(longest, "outlier.max_ejection", "must not be shorter than `ejection`");
+    for (percent, option) in
+        [(outlier.max_ejected, "outlier.max_ejected"), (health.panic_threshold, "panic_threshold")]
+    {
+        demand((0.0..=100.0).contains(&percent), option, "expected 0 to 100");
+    }
+    if let Some(rule) = &outlier.success_rate {
+        let positive = rule.deviations.is_finite() && rule.deviations > 0.0;
+        demand(positive, "outlier.success_rate.deviations", "must be above 0");
+    }
+    if let Some(rule) = &outlier.latency {
+        let above = rule.factor > 1.0 && Duration::try_from_secs_f64(rule.factor).is_ok();
+        demand(above, "outlier.latency.factor", "must be above 1");
+    }
+    if let Some(http) = &health.http {
+        issues.extend(check_http(&format!("{path}.http"), http));
+    }
+    issues
+}
+
+fn check_http(path: &str, http: &plan::HealthHttp) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    let mut report = |option: &str, message: String| {
+        issues.push(Issue::new(format!("{path}.{option}"), message));
+    };
+    if http.path.parse::<http::uri::PathAndQuery>().is_err() || !http.path.starts_with('/') {
+        report("path", format!("`{}` is no request target: expected a path", http.path));
+    }
+    if Method::from_bytes(http.method.as_bytes()).is_err() {
+        report("method", format!("`{}` is no method", http.method));
+    }
+    if http.host.as_ref().is_some_and(|host| HeaderValue::try_from(host).is_err()) {
+        report("host", "a field value cannot hold control characters".into());
+    }
+    for (name, value) in &http.headers {
+        if HeaderName::try_from(name).is_err() {
+            report(&format!("headers.{name}"), format!("`{name}` is not a field name"));
+        }
+        if HeaderValue::try_from(value).is_err() {
+            let message = "a field value cannot hold control characters";
+            report(&format!("headers.{name}"), message.into());
+        }
+    }
+    if http.statuses.is_empty() {
+        report("statuses", "expected at least one status code".into());
+    }
+    match http.body.as_ref().map(|body| (&body.contains, &body.regex)) {
+        None | Some((Some(_), None)) => {}
+        Some((None, Some(regex))) => {
+            if let Err(error) = Regex::new(regex) {
+                report("body.regex", error.to_string());
+            }
+        }
+        Some(_) => report("body", "expected exactly one of contains and regex".into()),
+    }
     issues
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::plan::{Millis, PassiveHealth};
+    #![allow(clippy::unwrap_used)]
 
-    #[test]
-    fn every_mistake_is_reported_with_its_place() {
-        let health = plan::Health {
-            http: None,
-            interval: Millis(0),
-            timeout: Millis(0),
-            rise: 0,
-            fall: 0,
-            passive: PassiveHealth { failures: 0, rest: Millis(0), max_rest: Millis(0) },
-        };
-        let paths: Vec<_> = check("h", &health).into_iter().map(|issue| issue.path).collect();
-        let expected =
-            ["h.rise", "h.fall", "h.interval", "h.timeout", "h.passive.failures", "h.passive.rest"];
-        assert_eq!(paths, expected);
+    use super::*;
+    use crate::health::testing::health;
+    use crate::plan::{HealthBody, HealthTcp, InitialHealth};
+
+    fn places(health: &plan::Health) -> Vec<String> {
+        check("h", health).into_iter().map(|issue| issue.path).collect()
     }
 
     #[test]
-    fn the_longest_rest_is_not_shorter_than_the_first() {
-        let health = plan::Health {
-            http: None,
-            interval: Millis(5_000),
-            timeout: Millis(2_000),
-            rise: 2,
-            fall: 3,
-            passive: PassiveHealth { failures: 3, rest: Millis(10), max_rest: Millis(9) },
-        };
-        let issues = check("h", &health);
-        assert_eq!(issues.len(), 1);
-        assert_eq!(issues[0].path, "h.passive.max_rest");
+    fn good_settings_have_no_mistakes() {
+        assert_eq!(check("h", &health()), []);
+    }
+
+    #[test]
+    fn every_mistake_is_reported_with_its_place() {
+        let mut health = health();
+        (health.rise, health.fall) = (0, 0);
+        (health.interval, health.interval_down, health.timeout) = (Millis(0), Millis(0), Millis(0));
+        health.tcp = Some(HealthTcp {});
+        health.panic_threshold = 101.0;
+        let outlier = &mut health.outlier;
+        (outlier.connect_failures, outlier.gateway_errors) = (0, Some(0));
+        (outlier.rest, outlier.max_rest) = (Millis(10), Millis(9));
+        (outlier.ejection, outlier.max_ejection) = (Millis(10), Millis(9));
+        outlier.max_ejected = f64::NAN;
+        outlier.latency.as_mut().unwrap().factor = 1.0;
+        outlier.success_rate.as_mut().unwrap().deviations = 0.0;
+        let expected = [
+            "h",
+            "h.rise",
+            "h.fall",
+            "h.outlier.connect_failures",
+            "h.outlier.gateway_errors",
+            "h.interval",
+            "h.interval_down",
+            "h.timeout",
+            "h.outlier.max_rest",
+            "h.outlier.max_ejection",
+            "h.outlier.max_ejected",
+            "h.panic_threshold",
+            "h.outlier.success_rate.deviations",
+            "h.outlier.latency.factor",
+        ];
+        assert_eq!(places(&health), expected);
+    }
+
+    #[test]
+    fn an_endpoint_that_begins_unhealthy_needs_a_check() {
+        let health = plan::Health { http: None, initial: InitialHealth::Unhealthy, ..health() };
+        assert_eq!(places(&health), ["h.initial"]);
+    }
+
+    #[test]
+    fn every_mistake_of_a_request_is_reported_with_its_place() {
+        let mut health = health();
+        let http = health.http.as_mut().unwrap();
+        http.path = "healthz".into();
+        http.method = "GE T".into();
+        http.host = Some("a\r\n".into());
+        http.headers.insert("a b".into(), "c".into());
+        http.statuses.clear();
+        http.body = Some(HealthBody { contains: None, regex: Some("(".into()) });
+        let expected = [
+            "h.http.path",
+            "h.http.method",
+            "h.http.host",
+            "h.http.headers.a b",
+            "h.http.statuses",
+            "h.http.body.regex",
+        ];
+        assert_eq!(places(&health), expected);
     }
 }

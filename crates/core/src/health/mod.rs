@@ -1,170 +1,127 @@
 //! Which endpoints are well.
 //!
-//! One [`Health`] per endpoint holds one state, why it is in it and since when.
-//! Real requests (passive) and health checks (active) both speak to it.
+//! One [`Health`] per endpoint holds one state, why it is in it and since when. Real requests
+//! (passive), health checks (active), a comparison with its peers and the operator all speak to it.
 //!
-//! | state | connects fail | a connect works | checks fail | checks pass |
-//! |---|---|---|---|---|
-//! | healthy | resting | | unhealthy | |
-//! | resting | resting, longer (the trial alone) | healthy | unhealthy | healthy |
-//! | unhealthy | | | | healthy |
+//! | state | connects fail | bad answers | a connect works | a good answer | checks fail | checks pass |
+//! |---|---|---|---|---|---|---|
+//! | healthy | resting | ejected | | | unhealthy | |
+//! | resting | resting, longer (trial) | | healthy | healthy (trial) | unhealthy | healthy |
+//! | ejected | resting (trial) | ejected, longer (trial) | | healthy (trial) | unhealthy | |
+//! | unhealthy | | | | | | healthy |
+//!
+//! A trial is the one request that is sent after a rest or an ejection is over; where the table says
+//! so, only what happens while it is under way counts. The operator leads from each state to draining
+//! and maintenance and back; what is back begins anew, as if it was just added.
 
 mod cause;
 mod check;
+mod outlier;
+mod peers;
+mod record;
+mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
-pub use cause::Cause;
+pub use cause::{Cause, Complaint};
 pub use check::check;
+pub use outlier::{Comparison, Tally};
+pub use peers::Peers;
+pub use record::Transition;
+pub use state::{Duty, State};
 
+use self::record::{Record, initial};
 use crate::plan;
 use crate::time::Moment;
 
-/// Transitions that are kept for people to read.
-const HISTORY: usize = 16;
+/// Marks a state whose pause is over, while the request that tries is under way.
+const TRIAL: u8 = 0x80;
 
-/// Whether an endpoint gets requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
-    /// It does.
-    Healthy,
-    /// It could not be connected to and gets none until its rest is over; then one request tries.
-    Resting,
-    /// It fails its checks and gets none until it passes them.
-    Unhealthy,
+/// How an answered request speaks against its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A status of 500 or above other than those below: more often the application than the endpoint.
+    Server,
+    /// 502, 503, 504, a broken answer, or none in time.
+    Gateway,
 }
 
-impl State {
-    /// Name in logs, metrics and the admin API.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Resting => "resting",
-            Self::Unhealthy => "unhealthy",
-        }
-    }
-
-    /// The table: where `cause` leads from this state; `None` if it changes nothing.
-    #[rustfmt::skip]
-    const fn next(self, cause: &Cause) -> Option<State> {
-        match (self, cause) {
-            (Self::Healthy | Self::Resting,   Cause::ConnectFailed { .. }) => Some(Self::Resting),
-            (Self::Healthy | Self::Resting,   Cause::ChecksFailed { .. })  => Some(Self::Unhealthy),
-            (Self::Resting,                   Cause::Connected)            => Some(Self::Healthy),
-            (Self::Resting | Self::Unhealthy, Cause::ChecksPassed { .. })  => Some(Self::Healthy),
-            (Self::Unhealthy,                 Cause::ChecksEnded)          => Some(Self::Healthy),
+impl Fault {
+    /// The fault that a status tells of, if it does.
+    pub const fn of(status: u16) -> Option<Self> {
+        match status {
+            502..=504 => Some(Self::Gateway),
+            500.. => Some(Self::Server),
             _ => None,
         }
-    }
-}
-
-/// A change of state: what a caller logs once, and what is kept to be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// When.
-    pub at: Moment,
-    /// The state before.
-    pub from: State,
-    /// The state since.
-    pub to: State,
-    /// Why.
-    pub cause: Cause,
-}
-
-/// Counts every change after which other endpoints may be picked than before.
-///
-/// Shared by the endpoints of one upstream, so that a balancer learns with one
-/// load whether what it knows of all of them is still true.
-#[derive(Debug, Default)]
-pub struct Changes(CachePadded<AtomicU64>);
-
-impl Changes {
-    /// Changes so far.
-    pub fn count(&self) -> u64 {
-        self.0.load(Acquire)
-    }
-
-    /// Something changed; called after it was written.
-    pub(crate) fn add(&self) {
-        self.0.fetch_add(1, Release);
     }
 }
 
 /// The health of one endpoint.
 #[derive(Debug)]
 pub struct Health {
-    /// When it may be used again: 0 healthy, `u64::MAX` unhealthy, else the end of its rest.
+    /// When it may be used again: 0 healthy, `u64::MAX` not by time alone, else the end of its pause.
     blocked_until: AtomicU64,
-    /// Connect failures in a row.
-    failures: AtomicU32,
-    changes: Arc<Changes>,
+    /// The state's number, and [`TRIAL`].
+    state: AtomicU8,
+    /// Whether a good answer or a connect that works would change anything.
+    troubled: AtomicBool,
+    peers: Arc<Peers>,
     /// Locked where something fails, changes or is checked: never while all is well.
     record: Mutex<Record>,
 }
 
-#[derive(Debug)]
-struct Record {
-    plan: plan::Health,
-    /// Rests since the endpoint was last healthy.
-    rests: u32,
-    /// Whether the request that tries after a rest is under way.
-    trial: bool,
-    /// Checks passed and failed in a row since the last transition.
-    passed: u32,
-    failed: u32,
-    /// Oldest first; never empty.
-    history: VecDeque<Transition>,
-}
-
 impl Health {
-    /// A healthy endpoint, added at `now`, that counts its changes in `changes`.
-    pub fn new(plan: &plan::Health, now: Moment, changes: Arc<Changes>) -> Self {
-        let added =
-            Transition { at: now, from: State::Healthy, to: State::Healthy, cause: Cause::Added };
+    /// The health of an endpoint that is added at `now` beside its `peers`.
+    pub fn new(plan: &plan::Health, duty: Duty, now: Moment, peers: Arc<Peers>) -> Self {
+        let state = match duty {
+            Duty::Serving => initial(plan),
+            Duty::Draining => State::Draining,
+            Duty::Maintenance { .. } => State::Maintenance,
+        };
+        let record = Record::new(plan, duty, state, now);
         Self {
-            blocked_until: AtomicU64::new(0),
-            failures: AtomicU32::new(0),
-            changes,
-            record: Mutex::new(Record {
-                plan: plan.clone(),
-                rests: 0,
-                trial: false,
-                passed: 0,
-                failed: 0,
-                history: VecDeque::from([added]),
-            }),
+            blocked_until: AtomicU64::new(blocked_until(state, &record, now).0),
+            state: AtomicU8::new(state as u8),
+            troubled: AtomicBool::new(false),
+            peers,
+            record: Mutex::new(record),
         }
     }
 
-    /// Judge by `plan` from now on; the state stays, except that an endpoint
-    /// which is no longer checked cannot stay unhealthy.
-    pub fn configure(&self, plan: &plan::Health, now: Moment) {
+    /// Judge by `plan` and be on `duty` from now on. Otherwise the state stays, except that an
+    /// endpoint which is no longer checked cannot stay unhealthy.
+    pub fn configure(&self, plan: &plan::Health, duty: Duty, now: Moment) -> Option<Transition> {
         let mut record = self.record.lock();
         record.plan = plan.clone();
-        if plan.http.is_none() {
-            self.apply(&mut record, Cause::ChecksEnded, now);
+        if record.duty == duty {
+            let checked = plan.is_active();
+            return if checked { None } else { self.apply(&mut record, Cause::ChecksEnded, now) };
         }
+        record.duty = duty;
+        let cause = match &record.duty {
+            Duty::Serving => Cause::Resumed,
+            Duty::Draining => Cause::Drained,
+            Duty::Maintenance { reason } => Cause::Maintenance { reason: reason.clone() },
+        };
+        self.apply(&mut record, cause, now)
     }
 
-    /// Whether the endpoint may be used at `now`: it is healthy, or its rest is over. One relaxed load.
+    /// Whether the endpoint may be used at `now`: it is healthy, or its pause is over. One relaxed load.
     pub fn available(&self, now: Moment) -> bool {
         self.blocked_until() <= now
     }
 
     /// Whether a request may really go to the endpoint at `now`.
     ///
-    /// Like [`available`](Self::available), except that after a rest only one caller
+    /// Like [`available`](Self::available), except that after a pause only one caller
     /// gets true: its request is the trial. If no word of it comes back, the next
-    /// trial is due after another rest.
+    /// trial is due after another pause.
     pub fn admit(&self, now: Moment) -> bool {
         match self.blocked_until() {
             Moment(0) => true,
@@ -180,40 +137,118 @@ impl Health {
             return until == Moment(0); // another request was quicker
         }
         record.trial = true;
-        self.block_until(record.rest_end(now));
+        self.state.fetch_or(TRIAL, Relaxed);
+        self.block_until(record.pause_end(now));
         true
     }
 
     /// The endpoint could not be connected to.
     ///
-    /// After `failures` in a row it rests. While it rests only the failure of the
+    /// After the set number in a row it rests. During a pause only the failure of the
     /// trial counts, and not that of requests that were sent before.
     pub fn connect_failed(&self, now: Moment) -> Option<Transition> {
         let mut record = self.record.lock();
-        let in_a_row = self.failures.load(Relaxed).saturating_add(1);
+        record.connect_failures = record.connect_failures.saturating_add(1);
+        record.gateway_errors = record.gateway_errors.saturating_add(1);
+        record.server_errors = record.server_errors.saturating_add(1);
+        self.troubled.store(true, Relaxed);
+        let in_a_row = record.connect_failures;
         match self.state() {
-            State::Healthy => {
-                self.failures.store(in_a_row, Relaxed);
-                if in_a_row < record.plan.passive.failures {
-                    return None;
-                }
+            State::Healthy if in_a_row < record.plan.outlier.connect_failures => {
+                return self.complain_of_errors(&mut record, now);
             }
-            State::Resting if record.trial => self.failures.store(in_a_row, Relaxed),
-            State::Resting | State::Unhealthy => return None,
+            State::Healthy => {}
+            State::Resting | State::Ejected if record.trial => {}
+            _ => return None,
         }
-        record.rests += 1;
-        let rest = record.rest();
+        let (first, longest) = (record.plan.outlier.rest, record.plan.outlier.max_rest);
+        let rest = record.lengthen(first, longest, self.state(), now);
         self.apply(&mut record, Cause::ConnectFailed { in_a_row, rest }, now)
     }
 
-    /// The endpoint could be connected to, or answered. One relaxed load while all is well.
-    pub fn succeeded(&self, now: Moment) -> Option<Transition> {
-        if self.failures.load(Relaxed) == 0 {
+    /// The endpoint could be connected to. One relaxed load while all is well.
+    pub fn connected(&self, now: Moment) -> Option<Transition> {
+        if !self.troubled.load(Relaxed) {
             return None; // no rest begins without a failure
         }
         let mut record = self.record.lock();
-        self.failures.store(0, Relaxed);
+        record.connect_failures = 0;
         self.apply(&mut record, Cause::Connected, now)
+    }
+
+    /// The endpoint answered well. One relaxed load while all is well.
+    ///
+    /// During a pause this counts only while the trial is under way.
+    pub fn succeeded(&self, now: Moment) -> Option<Transition> {
+        if !self.troubled.load(Relaxed) {
+            return None;
+        }
+        self.forgive(&mut self.record.lock(), now)
+    }
+
+    fn forgive(&self, record: &mut Record, now: Moment) -> Option<Transition> {
+        if matches!(self.state(), State::Resting | State::Ejected) && !record.trial {
+            return None;
+        }
+        record.forget_failures();
+        self.troubled.store(false, Relaxed);
+        self.apply(record, Cause::Answered, now)
+    }
+
+    /// The endpoint answered badly, or broke off its answer, or sent none in time.
+    pub fn failed(&self, fault: Fault, now: Moment) -> Option<Transition> {
+        let mut record = self.record.lock();
+        if fault == Fault::Server && record.plan.outlier.server_errors.is_none() {
+            return self.forgive(&mut record, now);
+        }
+        record.server_errors = record.server_errors.saturating_add(1);
+        record.gateway_errors = match fault {
+            Fault::Gateway => record.gateway_errors.saturating_add(1),
+            Fault::Server => 0,
+        };
+        self.troubled.store(true, Relaxed);
+        self.complain_of_errors(&mut record, now)
+    }
+
+    fn complain_of_errors(&self, record: &mut Record, now: Moment) -> Option<Transition> {
+        // The one error of a trial is enough.
+        let trial = self.state() == State::Ejected && record.trial;
+        let reached = |count: u32, limit: Option<u32>| {
+            count > 0 && limit.is_some_and(|limit| trial || count >= limit)
+        };
+        let outlier = &record.plan.outlier;
+        let complaint = if reached(record.gateway_errors, outlier.gateway_errors) {
+            Complaint::GatewayErrors(record.gateway_errors)
+        } else if reached(record.server_errors, outlier.server_errors) {
+            Complaint::ServerErrors(record.server_errors)
+        } else {
+            return None;
+        };
+        self.eject(record, complaint, now)
+    }
+
+    /// The endpoint stood out in a [`Comparison`] with its peers.
+    pub fn stood_out(&self, complaint: Complaint, now: Moment) -> Option<Transition> {
+        let mut record = self.record.lock();
+        match self.state() {
+            State::Healthy => self.eject(&mut record, complaint, now),
+            _ => None,
+        }
+    }
+
+    fn eject(&self, record: &mut Record, complaint: Complaint, now: Moment) -> Option<Transition> {
+        let again = match self.state() {
+            State::Healthy => false,
+            State::Ejected if record.trial => true,
+            _ => return None,
+        };
+        if !again && !self.peers.eject() {
+            return None;
+        }
+        self.troubled.store(true, Relaxed);
+        let (first, longest) = (record.plan.outlier.ejection, record.plan.outlier.max_ejection);
+        let pause = record.lengthen(first, longest, self.state(), now);
+        self.apply(record, Cause::Ejected { complaint, pause }, now)
     }
 
     /// The endpoint passed an active check.
@@ -222,7 +257,8 @@ impl Health {
         record.failed = 0;
         record.passed = record.passed.saturating_add(1);
         let in_a_row = record.passed;
-        if in_a_row < record.plan.rise {
+        let first = std::mem::take(&mut record.unchecked);
+        if in_a_row < record.plan.rise && !first {
             return None;
         }
         self.apply(&mut record, Cause::ChecksPassed { in_a_row }, now)
@@ -231,7 +267,7 @@ impl Health {
     /// The endpoint failed an active check; `cause` says how, for people: `status 503`, `no answer in 2 s`.
     pub fn check_failed(&self, now: Moment, cause: &str) -> Option<Transition> {
         let mut record = self.record.lock();
-        record.passed = 0;
+        (record.passed, record.unchecked) = (0, false);
         record.failed = record.failed.saturating_add(1);
         let in_a_row = record.failed;
         if in_a_row < record.plan.fall {
@@ -240,13 +276,24 @@ impl Health {
         self.apply(&mut record, Cause::ChecksFailed { in_a_row, last: cause.into() }, now)
     }
 
-    /// The state now.
+    /// Whether checks should come faster: the last one failed, or the endpoint is unhealthy.
+    pub fn is_in_doubt(&self) -> bool {
+        self.state() == State::Unhealthy || self.record.lock().failed > 0
+    }
+
+    /// The state now. One relaxed load.
     pub fn state(&self) -> State {
-        match self.blocked_until() {
-            Moment(0) => State::Healthy,
-            Moment(u64::MAX) => State::Unhealthy,
-            Moment(_) => State::Resting,
-        }
+        State::ALL[usize::from(self.state.load(Relaxed) & !TRIAL)]
+    }
+
+    /// Whether the endpoint most likely does not answer at all: it fails its checks, or cannot be
+    /// connected to and is not being tried. One relaxed load.
+    ///
+    /// A caller that waits for an answer of an endpoint which was not down when it was picked, and is now,
+    /// waits in vain. (In panic mode requests go to endpoints that are down already.)
+    pub fn is_down(&self) -> bool {
+        let state = self.state.load(Relaxed);
+        state == State::Unhealthy as u8 || state == State::Resting as u8
     }
 
     /// The last transitions, oldest first. The last of them says why the endpoint is in its state,
@@ -255,51 +302,60 @@ impl Health {
         self.record.lock().history.iter().cloned().collect()
     }
 
+    /// When the endpoint became healthy again; `None` if it is not, or always was.
+    pub(crate) fn recovered(&self) -> Option<Moment> {
+        let record = self.record.lock();
+        let last = record.history.back()?;
+        (last.from != State::Healthy && last.to == State::Healthy).then_some(last.at)
+    }
+
     /// When the endpoint may be used again: the origin of time while it is healthy, the end of time
-    /// while it is unhealthy.
+    /// where that does not depend on time alone.
     pub(crate) fn blocked_until(&self) -> Moment {
         Moment(self.blocked_until.load(Relaxed))
     }
 
     fn block_until(&self, until: Moment) {
         self.blocked_until.store(until.0, Relaxed);
-        self.changes.add();
+        self.peers.changed();
     }
 
     fn apply(&self, record: &mut Record, cause: Cause, now: Moment) -> Option<Transition> {
         let from = self.state();
-        let to = from.next(&cause)?;
-        let until = match to {
-            State::Healthy => Moment(0),
-            State::Resting => record.rest_end(now),
-            State::Unhealthy => Moment(u64::MAX),
-        };
-        if to == State::Healthy {
-            self.failures.store(0, Relaxed);
-            record.rests = 0;
+        let to = from.next(&cause, initial(&record.plan))?;
+        if from == State::Ejected && to != State::Ejected {
+            self.peers.readmit();
         }
         (record.trial, record.passed, record.failed) = (false, 0, 0);
-        let transition = Transition { at: now, from, to, cause };
-        if record.history.len() == HISTORY {
-            record.history.pop_front();
+        match to {
+            State::Healthy if from.is_in_service() => record.forget_failures(),
+            State::Healthy | State::Unhealthy if !from.is_in_service() => record.begin_anew(),
+            _ => {}
         }
-        record.history.push_back(transition.clone());
-        self.block_until(until);
+        let paused = matches!(to, State::Resting | State::Ejected);
+        self.troubled.store(paused || record.has_failures(), Relaxed);
+        let transition = Transition { at: now, from, to, cause };
+        record.remember(transition.clone());
+        self.state.store(to as u8, Relaxed);
+        self.block_until(blocked_until(to, record, now));
         Some(transition)
     }
 }
 
-impl Record {
-    /// Length of the current rest: twice that of the one before, up to `max_rest`.
-    fn rest(&self) -> Duration {
-        let passive = &self.plan.passive;
-        let doubled = 2u32.saturating_pow(self.rests.saturating_sub(1));
-        passive.rest.duration().saturating_mul(doubled).min(passive.max_rest.duration())
+impl Drop for Health {
+    fn drop(&mut self) {
+        if self.state() == State::Ejected {
+            self.peers.readmit();
+        }
     }
+}
 
-    /// When a rest that begins at `now` is over. The two ends of time mean the other states.
-    fn rest_end(&self, now: Moment) -> Moment {
-        Moment(now.after(self.rest()).0.clamp(1, u64::MAX - 1))
+/// When an endpoint in `state` since `now` may be used.
+fn blocked_until(state: State, record: &Record, now: Moment) -> Moment {
+    match state {
+        State::Healthy => Moment(0),
+        State::Resting | State::Ejected => record.pause_end(now),
+        State::Unhealthy | State::Draining | State::Maintenance => Moment(u64::MAX),
     }
 }
 

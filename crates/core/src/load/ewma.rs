@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Time after which a sample weighs 1/e of what it did (Finagle's default as well).
-const TAU: Duration = Duration::from_secs(10);
-
 /// Exponentially weighted moving average of a duration, weighted by time rather than by number of samples.
 ///
 /// A sample `s` that comes `Δt` after the one before moves the mean to
-/// `s + (mean − s) · e^(−Δt/τ)`, with τ = 10 s (the EMA for unevenly spaced
-/// series with next-point interpolation: Eckner, *Algorithms for Unevenly Spaced Time
-/// Series*, 2012). So a thousand requests a second forget as fast as ten.
+/// `s + (mean − s) · e^(−Δt/τ)` (the EMA for unevenly spaced series with next-point
+/// interpolation: Eckner, *Algorithms for Unevenly Spaced Time Series*, 2012). So a
+/// thousand requests a second forget as fast as ten.
 ///
 /// Lock-free: whoever moves the time on takes the interval `Δt` for its own sample,
 /// so that each interval is counted once. A sample that is not later than another has
@@ -33,10 +30,10 @@ impl Default for Ewma {
 }
 
 impl Ewma {
-    /// Take in a sample measured at `now`.
-    pub fn record(&self, sample: Duration, now: Moment) {
+    /// Take in a sample measured at `now`; after `decay`, τ, it weighs 1/e of what it did.
+    pub fn record(&self, sample: Duration, now: Moment, decay: Duration) {
         let before = Moment(self.at.fetch_max(now.0, Relaxed));
-        let kept = (-now.since(before).as_secs_f64() / TAU.as_secs_f64()).exp();
+        let kept = kept(now.since(before), decay);
         let sample = sample.as_secs_f64();
         let moved = |mean: u64| {
             let mean = f64::from_bits(mean);
@@ -53,17 +50,23 @@ impl Ewma {
     }
 }
 
+/// e^(−Δt/τ): what is left after `passed`, Δt, of something that fades with `decay`, τ.
+pub(super) fn kept(passed: Duration, decay: Duration) -> f64 {
+    (-passed.as_secs_f64() / decay.as_secs_f64()).exp()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
+    const DECAY: Duration = Duration::from_secs(10);
 
     fn after(samples: &[(u64, f64)]) -> f64 {
         let ewma = Ewma::default();
         for &(at, sample) in samples {
-            ewma.record(Duration::from_secs_f64(sample), Moment(at));
+            ewma.record(Duration::from_secs_f64(sample), Moment(at), DECAY);
         }
         ewma.value().unwrap().as_secs_f64()
     }

@@ -1,9 +1,15 @@
 //! How loaded each endpoint is.
 //!
 //! One [`Load`] is shared by all workers of the process, so a balancer sees
-//! every request in flight and not only those of its own worker.
+//! every request in flight and not only those of its own worker. Measuring load is here; what
+//! it means for a request is a matter of [`balance`](crate::balance).
 
 mod ewma;
+mod failing;
+mod levels;
+mod orca;
+mod peak_ewma;
+mod report;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -12,7 +18,12 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 pub use ewma::Ewma;
+pub use levels::Levels;
+pub use report::Report;
 
+use self::failing::Failing;
+use self::peak_ewma::PeakEwma;
+use self::report::Reported;
 use crate::time::Moment;
 
 /// How a request to an endpoint ended.
@@ -20,7 +31,7 @@ use crate::time::Moment;
 pub enum Outcome {
     /// The endpoint answered.
     Answered,
-    /// The endpoint is to blame for the lack of an answer, or the answer was an error.
+    /// The endpoint is to blame for the lack of an answer, or the answer was an error or a refusal (429).
     Failed,
     /// The request was given up for a reason that says nothing about the endpoint: the client left.
     Abandoned,
@@ -41,29 +52,46 @@ impl Total {
 
 /// The load of one endpoint.
 ///
-/// All counters lie on one cache line: a request writes most of them, and the
-/// balancer reads the one that every request writes.
+/// In the order of use: what a pick reads fills the first cache line, what only a request's end writes
+/// the second.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Load {
     in_flight: AtomicU32,
     connections: AtomicU32,
+    failing: Failing,
+    reported: Reported,
+    /// τ of all that is forgotten here, in nanoseconds.
+    decay: AtomicU64,
+    peak: PeakEwma,
     requests: AtomicU64,
     failures: AtomicU64,
     latency: Ewma,
     total: Arc<Total>,
+    levels: CachePadded<Levels>,
 }
 
 impl Load {
-    /// An idle endpoint of the upstream that `total` belongs to.
-    pub fn new(total: Arc<Total>) -> Self {
+    /// An idle endpoint of the upstream that `total` belongs to, whose past weighs 1/e after `decay`.
+    pub fn new(total: Arc<Total>, decay: Duration) -> Self {
         Self {
             in_flight: AtomicU32::new(0),
             connections: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             latency: Ewma::default(),
+            peak: PeakEwma::default(),
+            failing: Failing::default(),
+            decay: AtomicU64::new(decay.as_nanos() as u64),
             total,
+            reported: Reported::default(),
+            levels: CachePadded::default(),
         }
+    }
+
+    /// Forget with `decay` from now on.
+    pub fn configure(&self, decay: Duration) {
+        self.decay.store(decay.as_nanos() as u64, Relaxed);
     }
 
     /// A request is sent to the endpoint. Every `begin` is followed by exactly one [`finish`](Self::finish).
@@ -74,18 +102,38 @@ impl Load {
 
     /// A request ended at `now`, `latency` after it was sent.
     ///
-    /// Only answered requests change the mean latency: an endpoint that fails
-    /// fast must not look quick.
+    /// Only answered requests lower the latency: an endpoint that fails fast must not look quick.
     pub fn finish(&self, outcome: Outcome, latency: Duration, now: Moment) {
         let before = self.in_flight.fetch_sub(1, Relaxed);
         debug_assert!(before > 0, "a request finished that never began");
         self.total.in_flight.fetch_sub(1, Relaxed);
         self.requests.fetch_add(1, Relaxed);
+        let decay = self.decay();
         match outcome {
-            Outcome::Answered => self.latency.record(latency, now),
-            Outcome::Failed => _ = self.failures.fetch_add(1, Relaxed),
+            Outcome::Answered => {
+                self.latency.record(latency, now, decay);
+                self.peak.record(latency, now, decay);
+                self.levels.record(before.saturating_sub(1), latency, now);
+                self.failing.answered(now, decay);
+            }
+            Outcome::Failed => {
+                self.failures.fetch_add(1, Relaxed);
+                self.peak.record_failure(latency, now);
+                self.failing.failed(now, decay);
+            }
             Outcome::Abandoned => {}
         }
+    }
+
+    /// A request could not even be sent at `now`: the endpoint let nobody connect.
+    pub fn unreachable(&self, now: Moment) {
+        self.failing.failed(now, self.decay());
+    }
+
+    /// The endpoint told at `now` how loaded it is.
+    pub fn report(&self, report: Report, now: Moment) {
+        let own = self.in_flight();
+        self.reported.record(report, own, self.levels.near(own, now, self.decay()), now);
     }
 
     /// Take one of the endpoint's connections; false if `limit` are open already.
@@ -128,6 +176,40 @@ impl Load {
     pub fn latency(&self) -> Option<Duration> {
         self.latency.value()
     }
+
+    /// The share of its requests that failed of late.
+    pub fn failing(&self, now: Moment) -> f64 {
+        self.failing.share(now, self.decay())
+    }
+
+    /// The mean latency that jumps up, in seconds; `None` before the first answer.
+    pub(crate) fn peak(&self, now: Moment) -> Option<f64> {
+        self.peak.value(now, self.decay())
+    }
+
+    /// The latency in seconds that a request sent now may expect, as the endpoint itself or else the
+    /// past tells; `None` before the first answer.
+    pub(crate) fn expected(&self, now: Moment) -> Option<f64> {
+        self.reported
+            .latency(now)
+            .or_else(|| self.levels.near(self.in_flight(), now, self.decay()))
+            .or_else(|| self.peak(now))
+    }
+
+    /// The latency in seconds of a request that has the endpoint to itself, as far as is known of late.
+    pub(crate) fn unloaded(&self, now: Moment) -> Option<f64> {
+        self.levels.near(0, now, self.decay())
+    }
+
+    /// Requests in flight that others sent, by the endpoint's own fresh report, 0 without one; `None`
+    /// if it reports that it is full.
+    pub(crate) fn others(&self, now: Moment) -> Option<u32> {
+        self.reported.others(now)
+    }
+
+    fn decay(&self) -> Duration {
+        Duration::from_nanos(self.decay.load(Relaxed))
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +217,7 @@ mod tests {
     use super::*;
 
     fn load() -> Load {
-        Load::new(Arc::default())
+        Load::new(Arc::default(), Duration::from_secs(10))
     }
 
     #[test]
@@ -182,6 +264,29 @@ mod tests {
         load.begin();
         load.finish(Outcome::Abandoned, Duration::from_secs(9), Moment(1));
         assert_eq!((load.requests(), load.failures(), load.latency()), (1, 0, None));
+    }
+
+    #[test]
+    fn a_report_tells_the_requests_of_others_for_a_second() {
+        let (load, now) = (load(), Moment(5_000_000_000));
+        (0..3).for_each(|_| load.begin());
+        load.report(Report { in_flight: Some(10), latency: Some(0.25), ..Report::default() }, now);
+        let second = now.after(Duration::from_secs(1));
+        assert_eq!((load.others(second), load.expected(second)), (Some(7), Some(0.25)));
+        let later = now.after(Duration::from_millis(1_001));
+        assert_eq!((load.others(later), load.expected(later)), (Some(0), None));
+    }
+
+    #[test]
+    fn requests_in_flight_follow_from_a_rate_and_full_is_who_says_so() {
+        let (load, now) = (load(), Moment(5_000_000_000));
+        load.report(Report { rate: Some(50.0), latency: Some(0.1), ..Report::default() }, now);
+        assert_eq!(load.others(now), Some(5));
+        load.report(
+            Report { utilization: Some(1.2), in_flight: Some(0), ..Report::default() },
+            now,
+        );
+        assert_eq!(load.others(now), None);
     }
 
     #[test]

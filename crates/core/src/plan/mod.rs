@@ -6,25 +6,36 @@
 //! configuration names; so nothing here has a default and an unknown field is
 //! an error.
 
+mod health;
 mod issue;
+mod limits;
 mod listener;
+mod narrow;
+mod retry;
 mod route;
 mod unit;
 mod upstream;
 
+pub use health::{
+    Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth, LatencyOutlier, Outlier,
+    StatusRange, SuccessRateOutlier,
+};
 pub use issue::Issue;
+pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
     ListenerTimeouts, ListenerTls, TlsVersion,
 };
+pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
+pub use retry::{Backoff, GrpcStatus, Hedge, Retry, RetryBudget, RetryOn};
 pub use route::{
-    FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Retry, Rewrite,
-    Route, RouteLimits, RouteMatch, Split,
+    FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Rewrite, Route,
+    RouteLimits, RouteMatch, RoutePriority, Split,
 };
 pub use unit::{Millis, Size};
 pub use upstream::{
-    Balance, BalancePolicy, Endpoint, HashKey, Health, HealthHttp, PassiveHealth, Pool, Upstream,
-    UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
+    Balance, BalancePolicy, Endpoint, HashKey, Pool, Prequal, Probe, Upstream, UpstreamProtocol,
+    UpstreamTimeouts, UpstreamTls,
 };
 
 use schemars::JsonSchema;
@@ -36,6 +47,8 @@ use serde::{Deserialize, Serialize};
 pub struct Plan {
     /// Name of this gateway in `Via` (RFC 9110 §7.6.3) and `Proxy-Status` (RFC 9209).
     pub name: String,
+    /// The zone that this gateway runs in.
+    pub zone: Option<String>,
     /// Number of worker threads. Read once, when the engine starts.
     pub workers: u32,
     /// How long connections may take to finish when listeners close or the process stops.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, Size};
+use super::{Hedge, Labels, Millis, Priority, Retry, Size};
 
 /// What is done with the requests that match.
 ///
@@ -22,6 +22,8 @@ pub struct Route {
     pub matches: RouteMatch,
     /// Action: send to this upstream.
     pub upstream: Option<String>,
+    /// Labels that the endpoint must carry; with the action `upstream`.
+    pub subset: Labels,
     /// Action: share out between upstreams by weight.
     pub split: Option<Vec<Split>>,
     /// Action: answer with a redirect.
@@ -38,10 +40,16 @@ pub struct Route {
     pub mirror: Option<Mirror>,
     /// Longest time from the request's head to the response's end, all tries included; absent: no bound.
     pub timeout: Option<Millis>,
+    /// Field of the request that says how many milliseconds are left for it, read and passed on; absent: none.
+    pub deadline_header: Option<String>,
     /// When a failed try is repeated.
     pub retry: Retry,
+    /// When a request that takes long is sent a second time; absent: never.
+    pub hedge: Option<Hedge>,
     /// What a request may cost.
     pub limits: RouteLimits,
+    /// How important its requests are where the upstream cannot serve all.
+    pub priority: RoutePriority,
 }
 
 /// Which requests a route takes: all given conditions must hold.
@@ -98,6 +106,8 @@ pub struct FieldMatch {
 pub struct Split {
     /// Where this share goes.
     pub upstream: String,
+    /// Labels that the endpoint must carry.
+    pub subset: Labels,
     /// Its weight beside the others'.
     pub weight: u32,
 }
@@ -178,20 +188,22 @@ pub struct Mirror {
     pub percent: f64,
 }
 
-/// When a failed try is repeated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Retry {
-    /// Tries in all, the first included; 1: never repeat.
-    pub attempts: u32,
-    /// Longest time from sending a try to its response's head; absent: the upstream's `response` timeout alone.
-    pub per_try_timeout: Option<Millis>,
-}
-
 /// What a request may cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteLimits {
     /// Bytes of a request's body; absent: no bound.
     pub body: Option<Size>,
+}
+
+/// How important a route's requests are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoutePriority {
+    /// The level of requests that do not name one.
+    pub level: Priority,
+    /// Name of a header field that names the level; absent: none is asked.
+    pub header: Option<String>,
+    /// Whether the field is believed whoever sends it, and not only trusted proxies.
+    pub from_anyone: bool,
 }

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
+use super::{
+    Health, Labels, Millis, RetryBudget, SlowStart, Sticky, SubsetFallback, UpstreamLimits,
+    ZoneAware,
+};
 
 /// A group of endpoints that serve the same thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +28,10 @@ pub struct Upstream {
     pub timeouts: UpstreamTimeouts,
     /// How it is found out which endpoints are well.
     pub health: Health,
+    /// How many retries its requests allow for.
+    pub retry_budget: RetryBudget,
+    /// What it is given at a time.
+    pub limits: UpstreamLimits,
 }
 
 /// How an endpoint is picked.
@@ -33,12 +40,33 @@ pub struct Upstream {
 pub struct Balance {
     /// The policy.
     pub policy: BalancePolicy,
-    /// `least_request`: how many endpoints are drawn and compared; absent: all are compared.
+    /// `least_request`, `peak_ewma` and `c3`: how many endpoints are drawn and compared; absent: all are
+    /// compared.
     pub choices: Option<u32>,
-    /// `consistent_hash`: what is hashed.
+    /// Time after which what was seen of an endpoint's latency and failures weighs 1/e.
+    pub decay: Millis,
+    /// `c3`: how many gateways share the endpoints.
+    pub clients: u32,
+    /// `prequal`: its pool of probe answers.
+    pub prequal: Prequal,
+    /// `prequal` and `c3`: ask the endpoints how loaded they are; absent: no.
+    pub probe: Option<Probe>,
+    /// `prequal` and `c3`: whether the endpoints' load reports are passed on to clients.
+    pub forward_reports: bool,
+    /// `ring_hash`, `maglev`, `rendezvous`: what is hashed.
     pub hash: Option<HashKey>,
-    /// `consistent_hash`: an endpoint carries at most this multiple of the mean load (Mirrokni et al., 2016).
+    /// The same policies: an endpoint carries at most this multiple of the mean load (Mirrokni et al., 2016).
     pub load_bound: f64,
+    /// Percent of a priority's weight that must be available for it to take all requests.
+    pub spill_over: f64,
+    /// Preference for the gateway's own zone; absent: none.
+    pub zone_aware: Option<ZoneAware>,
+    /// Where requests go that ask for labels which no available endpoint carries.
+    pub subset_fallback: SubsetFallback,
+    /// A cookie that keeps a client with its endpoint; absent: none.
+    pub sticky: Option<Sticky>,
+    /// The growing share of an endpoint that is new or has recovered; absent: all at once.
+    pub slow_start: Option<SlowStart>,
 }
 
 /// The balancing policies.
@@ -52,7 +80,56 @@ pub enum BalancePolicy {
     /// Fewest requests in flight, by weight.
     LeastRequest,
     /// A ring of hashes with bounded load.
-    ConsistentHash,
+    RingHash,
+    /// A look-up table with bounded load.
+    Maglev,
+    /// The highest of a key's weighted scores, with bounded load.
+    Rendezvous,
+    /// The first one that is available and not at its limit.
+    FirstAvailable,
+    /// Lowest latency × requests in flight, by weight.
+    PeakEwma,
+    /// Lowest latency among endpoints that are not hot, from a pool of probe answers.
+    Prequal,
+    /// Cubic in the queue: an experiment.
+    C3,
+}
+
+impl BalancePolicy {
+    /// Whether it uses what endpoints report of their own load.
+    pub const fn uses_reports(self) -> bool {
+        matches!(self, Self::Prequal | Self::C3)
+    }
+}
+
+/// Asking the endpoints how loaded they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Request target.
+    pub path: String,
+    /// Time between two probes of an endpoint.
+    pub interval: Millis,
+    /// Probes under way at once.
+    pub limit: u32,
+}
+
+/// The pool of probe answers of Prequal (Wydrowski et al., *Load is not what you should balance*, NSDI 2024).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prequal {
+    /// Answers that are kept.
+    pub pool: u32,
+    /// Endpoints that are probed for each request.
+    pub probes: u32,
+    /// How long an answer is used.
+    pub age: Millis,
+    /// Answers that are removed for each request, in turn the oldest and the worst.
+    pub remove: u32,
+    /// δ: how much more often than they come answers may be used, as a share.
+    pub reuse: f64,
+    /// Endpoints with more requests in flight than this share of them are hot.
+    pub quantile: f64,
 }
 
 /// What is hashed: exactly one field is given.
@@ -79,6 +156,14 @@ pub struct Endpoint {
     pub weight: u32,
     /// Whether it gets no new requests while those it has are finished.
     pub drain: bool,
+    /// Lower ones are preferred; 0 comes first.
+    pub priority: u32,
+    /// The zone that it runs in.
+    pub zone: Option<String>,
+    /// What routes may ask for.
+    pub labels: Labels,
+    /// Why it is out of service; absent: it is in service.
+    pub maintenance: Option<String>,
 }
 
 /// Version of HTTP spoken to the endpoints.
@@ -133,46 +218,4 @@ pub struct UpstreamTimeouts {
     pub response: Millis,
     /// Longest silence while a body is transferred.
     pub idle: Millis,
-}
-
-/// How it is found out which endpoints are well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Health {
-    /// Active check by HTTP; absent: none.
-    pub http: Option<HealthHttp>,
-    /// Time between two checks of an endpoint.
-    pub interval: Millis,
-    /// How long a check may take.
-    pub timeout: Millis,
-    /// Passed checks in a row that make an endpoint well.
-    pub rise: u32,
-    /// Failed checks in a row that make it ill.
-    pub fall: u32,
-    /// What real requests tell.
-    pub passive: PassiveHealth,
-}
-
-/// Active check by HTTP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HealthHttp {
-    /// Request target.
-    pub path: String,
-    /// `Host` field; absent: the endpoint's address.
-    pub host: Option<String>,
-    /// Status codes that pass; empty: 200 to 299.
-    pub statuses: Vec<u16>,
-}
-
-/// Passive health: an endpoint that keeps failing to connect rests for a growing interval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PassiveHealth {
-    /// Connect failures in a row before the first rest.
-    pub failures: u32,
-    /// The first rest; each further one is twice as long.
-    pub rest: Millis,
-    /// The longest rest.
-    pub max_rest: Millis,
 }

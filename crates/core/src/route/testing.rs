@@ -14,10 +14,14 @@ pub(crate) fn route(options: Value) -> Route {
     let mut whole = json!({
         "name": "r", "listeners": [],
         "match": {"hosts": [], "methods": [], "headers": [], "query": [], "cookies": []},
-        "upstream": "app",
+        "upstream": "app", "subset": {},
         "request_headers": {"set": {}, "add": {}, "remove": []},
         "response_headers": {"set": {}, "add": {}, "remove": []},
-        "retry": {"attempts": 1}, "limits": {},
+        "retry": {
+            "attempts": 1, "on": [], "statuses": [], "grpc": [], "methods": [],
+            "backoff": {"base": 25, "max": 250}, "max_retry_after": 0, "buffer": 0,
+        },
+        "limits": {}, "priority": {"level": "normal", "from_anyone": false},
     });
     for (option, value) in options.as_object().unwrap() {
         match (option.as_str(), value) {

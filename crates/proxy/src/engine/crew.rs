@@ -11,7 +11,9 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Bound, Serving, panics};
-use crate::upstream::health::Checks;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::health::Watch;
+use crate::upstream::probe::Probes;
 use crate::worker::{self, Command, Shared, Worker};
 
 /// Time beyond a drain's limit after which a worker that does not answer is given up.
@@ -24,8 +26,9 @@ pub struct Crew {
     checker: Hand,
 }
 
-struct Hand {
-    commands: UnboundedSender<Command>,
+/// A thread, and what it is told by.
+pub(super) struct Hand {
+    pub(super) commands: UnboundedSender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -40,7 +43,9 @@ impl Crew {
             .map(|index| {
                 let (shared, serving) = (shared.clone(), serving.clone());
                 Hand::start(&format!("worker-{index}"), move |commands| {
-                    keep_running(index, &shared, &serving, commands);
+                    keep_running(index, &shared.metrics, |first| {
+                        run_worker(index, &shared, &serving, first, commands)
+                    });
                 })
             })
             .collect::<io::Result<_>>()?;
@@ -98,7 +103,7 @@ impl Crew {
 }
 
 impl Hand {
-    fn start(
+    pub(super) fn start(
         name: &str,
         body: impl FnOnce(&mut UnboundedReceiver<Command>) + Send + 'static,
     ) -> io::Result<Self> {
@@ -109,18 +114,16 @@ impl Hand {
     }
 }
 
-/// Run a worker; one that panics is started anew with what is served by then.
-fn keep_running(
+/// Run a worker, and again each time it panics; `run` is told whether it is the first time.
+pub(super) fn keep_running(
     index: usize,
-    shared: &Arc<Shared>,
-    serving: &Mutex<Serving>,
-    commands: &mut UnboundedReceiver<Command>,
+    metrics: &Arc<Metrics>,
+    mut run: impl FnMut(bool) -> io::Result<()>,
 ) {
-    panics::count_for(shared.metrics.clone(), index);
+    panics::count_for(metrics.clone(), index);
     let mut first = true;
     loop {
-        let run = AssertUnwindSafe(|| run_worker(index, shared, serving, first, commands));
-        match catch_unwind(run) {
+        match catch_unwind(AssertUnwindSafe(|| run(first))) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => {
                 tracing::error!(worker = index, %error, "a worker cannot run");
@@ -129,14 +132,15 @@ fn keep_running(
             Err(panic) => {
                 let message = worker::panic_message(&*panic);
                 tracing::error!(worker = index, message, "a worker panicked and is started anew");
-                shared.metrics.worker(index).restarted();
+                metrics.worker(index).restarted();
                 first = false;
             }
         }
     }
 }
 
-fn run_worker(
+/// Run a worker until it is drained. One that is started anew serves the listeners that are there by then.
+pub(super) fn run_worker(
     index: usize,
     shared: &Arc<Shared>,
     serving: &Mutex<Serving>,
@@ -161,7 +165,7 @@ fn run_worker(
     Ok(())
 }
 
-/// Check endpoints until told to drain.
+/// Watch and probe endpoints until told to drain.
 fn check(commands: &mut UnboundedReceiver<Command>) {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -171,11 +175,13 @@ fn check(commands: &mut UnboundedReceiver<Command>) {
         }
     };
     runtime.block_on(async {
-        let mut checks = Checks::default();
+        let mut watch = Watch::default();
+        let mut probes = Probes::default();
         while let Some(command) = commands.recv().await {
             match command {
                 Command::Adopt(snapshot, done) => {
-                    checks.adopt(&snapshot.upstreams);
+                    watch.adopt(&snapshot.upstreams);
+                    probes.adopt(&snapshot.upstreams);
                     // Whoever asked may have given up waiting.
                     let _ = done.send(());
                 }
@@ -190,6 +196,6 @@ fn check(commands: &mut UnboundedReceiver<Command>) {
     runtime.shutdown_background();
 }
 
-fn runtime() -> io::Result<LocalRuntime> {
+pub(super) fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }

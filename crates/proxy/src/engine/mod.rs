@@ -4,6 +4,9 @@ mod change;
 mod crew;
 mod panics;
 mod status;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -13,7 +16,9 @@ use parking_lot::Mutex;
 use tidegate_core::plan::{Issue, Plan};
 
 pub use change::{Diff, Prepared};
-pub use status::{EndpointStatus, EngineStatus, ListenerStatus, UpstreamStatus};
+pub use status::{
+    EndpointHealth, EndpointStatus, EngineStatus, HealthChange, ListenerStatus, UpstreamStatus,
+};
 
 use crate::listen::{ListenSocket, Listener};
 use crate::snapshot::Snapshot;
@@ -151,15 +156,15 @@ impl Engine {
             .flat_map(|(name, upstream)| upstream.members.iter().map(move |member| (*name, member)))
             .map(|(name, member)| {
                 let endpoint = &member.endpoint;
-                let available =
-                    endpoint.health.available(now) && !endpoint.drains() && endpoint.weight() > 0;
+                let available = endpoint.health.available(now) && endpoint.is_open();
                 let in_flight = u64::from(endpoint.load.in_flight());
                 ((name, endpoint.address.as_str()), EndpointState { in_flight, available })
             })
             .collect();
         let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
         let state = |upstream: &str, address: &str| members.get(&(upstream, address)).copied();
-        self.shared.metrics.render(state, dropped)
+        let upstream = |name: &str| upstreams.get(name).map(|upstream| upstream.admission.state());
+        self.shared.metrics.render(state, upstream, dropped)
     }
 
     /// Listeners, upstreams and endpoints as they are now.
@@ -169,6 +174,12 @@ impl Engine {
         let snapshot = serving.snapshot.clone();
         drop(serving);
         status::of(&snapshot, listeners, self.crew.workers())
+    }
+
+    /// How an endpoint of an upstream came to be as it is; `None` if there is no such endpoint.
+    pub fn endpoint_health(&self, upstream: &str, address: &str) -> Option<EndpointHealth> {
+        let snapshot = self.serving.lock().snapshot.clone();
+        status::health(&snapshot, upstream, address)
     }
 
     /// Open the access log's file anew, after it was renamed.

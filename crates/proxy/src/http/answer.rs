@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
+};
 use http::{HeaderValue, Response, StatusCode};
 use tidegate_core::failure::Failure;
 
@@ -19,6 +21,8 @@ pub struct Problem<'a> {
     pub gateway: &'a str,
     /// The request's name.
     pub request_id: &'a HeaderValue,
+    /// How often the request was tried.
+    pub tries: u32,
     /// Whether the client takes JSON; else it gets text.
     pub json: bool,
 }
@@ -50,9 +54,15 @@ impl Problem<'_> {
         let mut response = full(status, content_type, content);
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.failure.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         let mut proxy_status = String::with_capacity(64);
         // Writing to a string cannot fail.
         let _ = write!(proxy_status, "{}; error={}", self.gateway, meaning.proxy_status);
+        if self.tries > 1 {
+            let _ = write!(proxy_status, "; details=\"{} tries\"", self.tries);
+        }
         if let Ok(value) = HeaderValue::try_from(proxy_status) {
             headers.insert(PROXY_STATUS, value);
         }

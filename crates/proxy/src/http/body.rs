@@ -12,6 +12,7 @@ use tidegate_core::failure::Failure;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::replay::Replay;
 use super::{h1, h2};
 
 /// A piece of a body.
@@ -52,6 +53,8 @@ pub enum Body {
     Tee(Box<Tee>),
     /// The mirror's copy.
     Copy(Copy),
+    /// Content of a request that may be sent again.
+    Replay(Box<Replay>),
 }
 
 impl Body {
@@ -78,6 +81,7 @@ impl Body {
             Self::Timed(timed) => timed.poll_frame(cx),
             Self::Tee(tee) => tee.poll_frame(cx),
             Self::Copy(copy) => copy.poll_frame(cx),
+            Self::Replay(replay) => replay.poll_frame(cx),
         }
     }
 
@@ -94,7 +98,15 @@ impl Body {
             Self::Timed(timed) => timed.inner.is_end(),
             Self::Tee(tee) => tee.inner.is_end(),
             Self::Copy(_) => false,
+            Self::Replay(replay) => replay.is_end(),
         }
+    }
+
+    /// A body of what is sent into a channel.
+    #[cfg(test)]
+    pub fn channel(pieces: usize) -> (mpsc::Sender<Frame>, Self) {
+        let (sender, frames) = mpsc::channel(pieces);
+        (sender, Self::Copy(Copy { frames, whole: Rc::new(Cell::new(true)) }))
     }
 
     /// This body, its bytes counted in `taken`, failing with [`Failure::BodyTooLarge`] where they

@@ -53,9 +53,13 @@ fn begin_trace(trace: [u64; 2], span: u64) -> HeaderValue {
     value(&text)
 }
 
+/// A value that no other message has: HPACK is told not to keep it in its table (RFC 7541 §6.2.3), where it
+/// would only push out those that come again.
 fn value(text: &[u8]) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text))
-        .unwrap_or_else(|_| HeaderValue::from_static("0"))
+    let mut value = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text))
+        .unwrap_or_else(|_| HeaderValue::from_static("0"));
+    value.set_sensitive(true);
+    value
 }
 
 fn hex(number: u64, digits: &mut [u8]) {

@@ -7,3 +7,6 @@ pub mod h1;
 pub mod h2;
 pub mod ids;
 pub mod interim;
+pub mod replay;
+pub mod time_left;
+pub mod wait;

@@ -54,7 +54,7 @@ async fn detect(client: std::rc::Rc<Client>, mut io: Io) {
     let mut input = BytesMut::new();
     let mut deadline = Deadline::default();
     deadline.set(Instant::now(), client.settings.plan.timeouts.header_read.duration());
-    let speaks = poll_fn(|cx| match first_bytes(&client, &mut io, &mut input, cx) {
+    let speaks = poll_fn(|cx| match first_bytes(&mut io, &mut input, cx) {
         Poll::Pending if client.poll_draining(cx) => Poll::Ready(None),
         Poll::Pending => deadline.poll_expired(cx).map(|()| None),
         speaks => speaks,
@@ -73,7 +73,6 @@ async fn detect(client: std::rc::Rc<Client>, mut io: Io) {
 }
 
 fn first_bytes(
-    client: &Client,
     io: &mut Io,
     input: &mut BytesMut,
     cx: &mut std::task::Context<'_>,
@@ -86,8 +85,7 @@ fn first_bytes(
         if compared == PREFACE.len() {
             return Poll::Ready(Some(HttpVersion::Http2));
         }
-        let scratch = &mut *client.worker.scratch.borrow_mut();
-        if let 0 = ready!(io.poll_read_through(cx, scratch, input)).unwrap_or(0) {
+        if let 0 = ready!(io.poll_read_through(cx, input)).unwrap_or(0) {
             return Poll::Ready(None);
         }
     }

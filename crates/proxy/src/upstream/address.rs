@@ -45,6 +45,15 @@ impl Address {
         matches!((self, other), (Self::Ip(one), Self::Ip(other)) if one.port() == other.port())
     }
 
+    /// The same host's `port`; `None` for a Unix socket, which has none.
+    pub fn with_port(&self, port: u16) -> Option<Self> {
+        match self {
+            Self::Ip(address) => Some(Self::Ip(SocketAddr::new(address.ip(), port))),
+            Self::Name(host, _) => Some(Self::Name(host.clone(), port)),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// The host, as TLS and `Host` name it.
     pub fn host(&self) -> String {
         match self {

@@ -24,41 +24,50 @@ pub struct Opened {
     pub slot: ConnectionSlot,
 }
 
-/// Connect to `member` for a health check: without a place among its connections being refused, and
-/// without its passive health learning of it.
-pub async fn open_uncounted(upstream: &Upstream, member: &Arc<Member>) -> Result<Opened, Failure> {
-    let slot = ConnectionSlot::take(member, None)?;
-    let (io, version) = Box::pin(connect(upstream, member)).await?;
+/// Connect to `address` of `member` for a health check: without a place among its connections being
+/// refused, and without its passive health learning of it.
+pub async fn open_uncounted(
+    upstream: &Upstream,
+    member: &Arc<Member>,
+    address: &Address,
+) -> Result<Opened, Failure> {
+    let slot = ConnectionSlot::force(upstream, member)?;
+    let (io, version) = Box::pin(connect(upstream, member, address)).await?;
     Ok(Opened { io, version, slot })
 }
 
 /// Connect to `member` within the upstream's connect timeout, TLS included. The endpoint's health
-/// learns how it went.
+/// and load learn how it went.
 pub async fn open(
     upstream: &Upstream,
     member: &Arc<Member>,
     worker: usize,
 ) -> Result<Opened, Failure> {
-    let slot = ConnectionSlot::take(member, upstream.plan.pool.max_connections)?;
+    let slot = ConnectionSlot::take(upstream, member)?;
     member.metrics.connecting(worker);
-    let opened = Box::pin(connect(upstream, member)).await;
+    let opened = Box::pin(connect(upstream, member, &member.address)).await;
     if opened.is_err() {
         member.metrics.connect_failed(worker);
+        member.endpoint.load.unreachable(clock::now());
     }
     let health = &member.endpoint.health;
     let transition = match &opened {
-        Ok(_) => health.succeeded(clock::now()),
+        Ok(_) => health.connected(clock::now()),
         Err(_) => health.connect_failed(clock::now()),
     };
-    health::log(&upstream.plan.name, member, transition);
+    health::tell(member, transition);
     let (io, version) = opened?;
     Ok(Opened { io, version, slot })
 }
 
-async fn connect(upstream: &Upstream, member: &Member) -> Result<(Io, HttpVersion), Failure> {
+async fn connect(
+    upstream: &Upstream,
+    member: &Member,
+    address: &Address,
+) -> Result<(Io, HttpVersion), Failure> {
     let limit = upstream.plan.timeouts.connect.duration();
     let began = Instant::now();
-    let socket = match timeout(limit, dial(&member.address)).await {
+    let socket = match timeout(limit, dial(address)).await {
         Ok(dialled) => dialled?,
         Err(_) => return Err(Failure::ConnectTimeout),
     };
@@ -69,7 +78,7 @@ async fn connect(upstream: &Upstream, member: &Member) -> Result<(Io, HttpVersio
         };
         return Ok((Io::Plain(socket), version));
     };
-    let name = tls.server_name_for(&member.address.host()).map_err(|_| Failure::UpstreamTls)?;
+    let name = tls.server_name_for(&address.host()).map_err(|_| Failure::UpstreamTls)?;
     let left = limit.saturating_sub(began.elapsed());
     let (io, session) = stream::connect(tls, name, socket, left).await.map_err(|error| {
         tracing::debug!(upstream = upstream.plan.name, endpoint = member.endpoint.address, %error, "TLS handshake failed");

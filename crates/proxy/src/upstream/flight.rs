@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tidegate_core::failure::Failure;
+use tidegate_core::health::Fault;
 use tidegate_core::load::Outcome;
 use tokio::time::Instant;
 
-use super::Member;
+use super::{Member, health};
 use crate::clock;
 
 /// Counts as one request in flight until it is dropped.
@@ -37,10 +38,16 @@ impl Flight {
         Self { member, began, latency: None, outcome: Outcome::Abandoned, counted }
     }
 
-    /// The head of the response came.
+    /// When it was sent.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// The head of the response came. The endpoint's health learns how it looks.
     pub fn answered(&mut self, status: StatusCode, at: Instant) {
+        self.judge(Fault::of(status.as_u16()), at);
         self.latency = Some(at.saturating_duration_since(self.began));
-        if status.is_server_error() {
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             self.outcome = Outcome::Failed;
         }
     }
@@ -52,11 +59,24 @@ impl Flight {
         }
     }
 
-    /// There will be no complete response.
+    /// There will be no complete response. The endpoint's health learns of it.
     pub fn failed(&mut self, failure: Failure) {
         if failure.is_upstreams() {
+            self.judge(Some(Fault::Gateway), Instant::now());
             self.outcome = Outcome::Failed;
         }
+    }
+
+    fn judge(&self, fault: Option<Fault>, at: Instant) {
+        if !self.counted {
+            return;
+        }
+        let known = &self.member.endpoint.health;
+        let transition = match fault {
+            None => known.succeeded(clock::moment(at)),
+            Some(fault) => known.failed(fault, clock::moment(at)),
+        };
+        health::tell(&self.member, transition);
     }
 }
 

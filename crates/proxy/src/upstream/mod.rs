@@ -1,22 +1,35 @@
 //! Upstreams as the workers use them.
 
 mod address;
+pub mod admission;
+mod attempt;
 pub mod connect;
 pub mod flight;
+mod hash;
 pub mod health;
+mod hedge;
+mod link;
 pub mod pool;
+pub mod probe;
+mod report;
 pub mod send;
+mod session;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints};
-use tidegate_core::plan::{self, Issue};
+use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints, Surroundings};
+use tidegate_core::health::check as check_health;
+use tidegate_core::plan::{self, Issue, Labels, UpstreamProtocol};
+use tidegate_core::retry::{Allowance, Budget};
 
 pub use address::Address;
 
+use self::admission::Admission;
+
 use crate::clock;
+use crate::secret;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
 use crate::tls::ClientTls;
 
@@ -29,8 +42,18 @@ pub struct Upstream {
     pub balancer: Balancer,
     /// The endpoints.
     pub members: Vec<Arc<Member>>,
+    /// The labels that routes ask for.
+    pub subsets: Vec<Labels>,
     /// Its counts.
     pub metrics: Arc<UpstreamMetrics>,
+    /// How the endpoints are checked, if they are.
+    pub check: Option<health::Check>,
+    /// What it is given at a time.
+    pub admission: Arc<Admission>,
+    /// What its requests earned in retries, through every reload.
+    pub budget: Arc<Budget>,
+    /// What they earn.
+    pub allowance: Allowance,
     tls: Option<Arc<ClientTls>>,
 }
 
@@ -45,19 +68,18 @@ pub struct Member {
     pub address: Address,
     /// Its counts.
     pub metrics: Arc<EndpointMetrics>,
+    /// Its upstream's name.
+    pub upstream: Arc<str>,
+    /// Its upstream's counts.
+    pub group: Arc<UpstreamMetrics>,
     retired: AtomicBool,
 }
 
 impl Member {
-    fn new(endpoint: &Arc<Endpoint>, address: Address, metrics: Arc<EndpointMetrics>) -> Arc<Self> {
+    /// Unique for the life of the process.
+    fn next_id() -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Self {
-            id: NEXT.fetch_add(1, Relaxed),
-            endpoint: endpoint.clone(),
-            address,
-            metrics,
-            retired: AtomicBool::new(false),
-        })
+        NEXT.fetch_add(1, Relaxed)
     }
 
     /// Mark it as no longer part of the configuration: its idle connections are closed.
@@ -65,22 +87,31 @@ impl Member {
         self.retired.store(true, Relaxed);
     }
 
-    /// Whether it is no longer part of the configuration.
-    pub fn is_retired(&self) -> bool {
-        self.retired.load(Relaxed)
+    /// Whether its connections are to be closed once they are idle: it is no longer part of the
+    /// configuration, or out of service.
+    pub fn is_leaving(&self) -> bool {
+        self.retired.load(Relaxed) || !self.endpoint.health.state().is_in_service()
     }
 }
 
 impl Upstream {
-    /// Build what `plan` asks for. Endpoints that `before` has by address keep their load, their
+    /// Build what `plan` asks for, in a gateway of `zone` whose routes ask for `subsets`. Endpoints that `before` has by address keep their load, their
     /// health and, where they are reached in the same way, their connections.
     pub fn build(
         plan: &plan::Upstream,
         before: Option<&Upstream>,
         path: &str,
+        zone: Option<&str>,
+        subsets: &[Labels],
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = balance::check(path, plan);
+        let secret = secret::of_process().map_or(&[][..], |secret| secret);
+        if secret.is_empty() && plan.balance.sticky.is_some() {
+            let wrong = "the system has no randomness to sign cookies with";
+            issues.push(Issue::new(format!("{path}.balance.sticky"), wrong));
+        }
+        issues.extend(check_health(&format!("{path}.health"), &plan.health));
         let same_way =
             before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
         let tls = match (&plan.tls, same_way) {
@@ -103,24 +134,51 @@ impl Upstream {
             .collect();
         let endpoints = Endpoints::new(plan, before.map(|b| b.balancer.endpoints()), clock::now());
         let mut members = Vec::with_capacity(endpoints.len());
+        let name: Arc<str> = plan.name.as_str().into();
+        let group = metrics.upstream(&plan.name);
         for (index, endpoint) in endpoints.iter().enumerate() {
             match (known.get(endpoint.address.as_str()), Address::parse(&endpoint.address)) {
                 (Some(&member), _) => members.push(member.clone()),
-                (None, Ok(address)) => {
-                    let counts = metrics.endpoint(&plan.name, &endpoint.address);
-                    members.push(Member::new(endpoint, address, counts));
-                }
+                (None, Ok(address)) => members.push(Arc::new(Member {
+                    id: Member::next_id(),
+                    endpoint: endpoint.clone(),
+                    address,
+                    metrics: metrics.endpoint(&plan.name, &endpoint.address),
+                    upstream: name.clone(),
+                    group: group.clone(),
+                    retired: AtomicBool::new(false),
+                })),
                 (None, Err(message)) => {
                     issues.push(Issue::new(format!("{path}.endpoints.{index}.address"), message));
                 }
             }
         }
+        let allowance =
+            Allowance::build(&plan.retry_budget, &format!("{path}.retry_budget"), &mut issues);
+        let budget = match before {
+            Some(before) => before.budget.clone(),
+            None => Arc::new(Budget::new(allowance, clock::now())),
+        };
+        let unix = members.iter().position(|member| matches!(member.address, Address::Unix(_)));
+        if let (Some(index), Some(_)) = (unix, plan.health.port) {
+            let wrong = format!("endpoint {index} is a Unix socket, which has no port");
+            issues.push(Issue::new(format!("{path}.health.port"), wrong));
+        }
         if issues.is_empty() {
+            let around = Surroundings { zone, subsets, secret };
             Ok(Self {
-                balancer: Balancer::new(plan, endpoints),
+                balancer: Balancer::within(plan, endpoints, around),
                 plan: plan.clone(),
+                subsets: subsets.to_vec(),
                 members,
-                metrics: metrics.upstream(&plan.name),
+                metrics: group,
+                check: health::Check::build(&plan.health),
+                admission: before.map_or_else(
+                    || Admission::new(&plan.limits),
+                    |before| before.admission.clone(),
+                ),
+                budget,
+                allowance,
                 tls,
             })
         } else {
@@ -128,8 +186,27 @@ impl Upstream {
         }
     }
 
-    /// Put weights, drains and health settings into force; called when the configuration is committed.
+    /// Whether an endpoint may say that it did not carry a request out: with HTTP/1 it cannot.
+    pub fn may_refuse(&self) -> bool {
+        match self.plan.protocol {
+            UpstreamProtocol::Http1 => false,
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Auto => self.tls.is_some(),
+        }
+    }
+
+    /// Whether any endpoint is available.
+    pub fn is_available(&self) -> bool {
+        let now = clock::now();
+        self.members.iter().any(|member| member.endpoint.health.available(now))
+    }
+
+    /// Put weights, duties, limits and health settings into force; called when the configuration is
+    /// committed.
     pub fn apply(&self) {
-        self.balancer.endpoints().apply(&self.plan, clock::now());
+        self.admission.configure(&self.plan.limits);
+        for (index, transition) in self.balancer.endpoints().apply(&self.plan, clock::now()) {
+            health::tell(&self.members[index], Some(transition));
+        }
     }
 }

@@ -10,7 +10,8 @@ use tidegate_core::plan;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::Member;
+use super::admission::Admission;
+use super::{Member, Upstream};
 use crate::http::h1::client::Connection;
 use crate::http::h2::client::Session;
 
@@ -86,8 +87,8 @@ impl Pool {
         }
     }
 
-    /// Keep a connection whose response was read to its end.
-    pub fn put(&self, connection: Box<Connection>) {
+    /// Keep a connection whose response was read to its end, the last of it at `since`.
+    pub fn put(&self, connection: Box<Connection>, since: Instant) {
         let mut idle = self.idle.borrow_mut();
         let settings = self.settings.get();
         // An endpoint that has all the connections it may have must not be starved of them by a worker
@@ -95,8 +96,8 @@ impl Pool {
         let scarce = settings
             .max_connections
             .is_some_and(|most| self.member.endpoint.load.connections() >= most);
-        if idle.len() < settings.max_idle && !scarce && !self.member.is_retired() {
-            idle.push(Idle { connection, since: Instant::now() });
+        if idle.len() < settings.max_idle && !scarce && !self.member.is_leaving() {
+            idle.push(Idle { connection, since });
         }
     }
 
@@ -115,38 +116,63 @@ impl Pool {
     /// Close what has been unused for too long; false once there is nothing left to keep this pool for.
     pub fn sweep(&self, now: Instant) -> bool {
         let settings = self.settings.get();
-        let retired = self.member.is_retired();
+        let leaving = self.member.is_leaving();
         let mut idle = self.idle.borrow_mut();
         idle.retain(|idle| {
-            !retired && now.saturating_duration_since(idle.since) < settings.idle_timeout
+            !leaving && now.saturating_duration_since(idle.since) < settings.idle_timeout
         });
         let mut sessions = self.sessions.borrow_mut();
         sessions.retain(|session| {
             let unused =
-                session.idle_for(now).is_some_and(|idle| retired || idle >= settings.idle_timeout);
+                session.idle_for(now).is_some_and(|idle| leaving || idle >= settings.idle_timeout);
             let old = session.idle_for(now).is_some() && session.age(now) >= settings.max_age;
             !session.is_closed() && !unused && !old
         });
-        !(retired && sessions.is_empty())
+        !(leaving && sessions.is_empty())
     }
 }
 
-/// One of the connections that an endpoint may have; given back when dropped.
+/// One of the connections that an endpoint and its upstream may have; given back when dropped.
 #[derive(Debug)]
-pub struct ConnectionSlot(Arc<Member>);
+pub struct ConnectionSlot {
+    member: Arc<Member>,
+    admission: Arc<Admission>,
+}
 
 impl ConnectionSlot {
-    /// Take one, if the endpoint has not all it may have.
-    pub fn take(member: &Arc<Member>, limit: Option<u32>) -> Result<Self, Failure> {
-        match member.endpoint.load.open_connection(limit) {
-            true => Ok(Self(member.clone())),
-            false => Err(Failure::ConnectionLimit),
+    /// Take one, if neither the endpoint nor the upstream has all it may have.
+    pub fn take(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
+        let plan = &upstream.plan;
+        Self::within(upstream, member, plan.pool.max_connections, plan.limits.connections)
+            .ok_or(Failure::ConnectionLimit)
+    }
+
+    /// Take one whatever the limits are.
+    pub fn force(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
+        Self::within(upstream, member, None, None).ok_or(Failure::ConnectionLimit)
+    }
+
+    fn within(
+        upstream: &Upstream,
+        member: &Arc<Member>,
+        of_member: Option<u32>,
+        of_upstream: Option<u32>,
+    ) -> Option<Self> {
+        let (admission, load) = (&upstream.admission, &member.endpoint.load);
+        if !load.open_connection(of_member) {
+            return None;
         }
+        if !admission.connections.take(of_upstream.unwrap_or(u32::MAX)) {
+            load.close_connection();
+            return None;
+        }
+        Some(Self { member: member.clone(), admission: admission.clone() })
     }
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.0.endpoint.load.close_connection();
+        self.member.endpoint.load.close_connection();
+        self.admission.connections.release();
     }
 }

@@ -1,40 +1,51 @@
-//! Sending a request: pick an endpoint, take or open a connection, try again where that may help.
+//! Sending a request: pick an endpoint, try it, and try again elsewhere where that may help.
+//!
+//! What is worth another try is the route's policy (`tidegate_core::retry`); that retries do not multiply the
+//! load of a service in trouble is its upstream's budget. One try is in `attempt`, two at once in `hedge`.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use http::header::{COOKIE, UPGRADE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
+use http::{HeaderValue, Response, request};
 use smallvec::SmallVec;
-use tidegate_core::balance::{Pick, hash_key};
-use tidegate_core::failure::{Failure, Retryable};
-use tidegate_core::plan::{HashKey, HttpVersion, UpstreamProtocol};
-use tokio::time::Instant;
+use tidegate_core::balance::{Pick, Unpicked};
+use tidegate_core::failure::Failure;
+use tidegate_core::hedge::Hedge;
+use tidegate_core::retry::Policy;
+use tokio::time::{Instant, sleep};
 
-use super::connect;
-use super::flight::Flight;
-use super::pool::Pool;
-use super::{Member, Upstream};
+use super::admission::RetryPermit;
+use super::attempt::{Answer, Outcome, attempt};
+use super::session::Session;
+use super::{Upstream, hash, hedge};
 use crate::clock;
-use crate::http::body::Body;
-use crate::http::h1::client::{Broken, Connection, Exchange, Patience};
-use crate::http::h2;
+use crate::http::body::{Body, Frame};
 use crate::http::interim::InterimSink;
+use crate::http::replay::Content;
+use crate::http::time_left::TimeLeft;
 use crate::record::Record;
 use crate::worker::Worker;
+
+/// Most of a response that is read only to use its connection again.
+const MOST_DISCARDED: usize = 64 * 1024;
 
 /// How a request is sent.
 pub struct Dispatch<'a> {
     /// Where to.
     pub upstream: &'a Arc<Upstream>,
-    /// Tries in all.
-    pub attempts: u32,
-    /// Longest wait for a try's response, where it is shorter than the upstream's own.
-    pub per_try_timeout: Option<Duration>,
+    /// The place of the labels that the route asks for.
+    pub subset: Option<usize>,
+    /// When a try is repeated.
+    pub retry: &'a Policy,
+    /// When a second try is made beside one that takes long.
+    pub hedge: Option<&'a Hedge>,
+    /// Until when all tries must be over, and how endpoints are told.
+    pub time_left: TimeLeft<'a>,
     /// The protocol the client wants to switch to.
     pub upgrade: Option<HeaderValue>,
     /// Where interim responses go.
@@ -43,283 +54,188 @@ pub struct Dispatch<'a> {
     pub client: Option<IpAddr>,
 }
 
-/// A try that came to nothing.
-struct Unanswered {
-    failure: Failure,
-    /// The request's body, if nothing of it was taken.
-    body: Option<Body>,
-    /// The endpoint certainly did not carry the request out.
-    refused: bool,
-}
-
 /// Send a request and wait for the head of its response.
 pub async fn send(
     worker: &Rc<Worker>,
     dispatch: &Dispatch<'_>,
-    head: &request::Parts,
-    mut body: Body,
-    mut record: Option<&mut Record>,
+    head: &mut request::Parts,
+    body: Body,
+    record: Option<&mut Record>,
 ) -> Result<Response<Body>, Failure> {
-    let upstream = dispatch.upstream;
-    let hash =
-        upstream.plan.balance.hash.as_ref().and_then(|key| hash_of(key, head, dispatch.client));
-    let mut tried: SmallVec<[usize; 4]> = SmallVec::new();
+    dispatch.upstream.budget.earn();
+    let hash = dispatch.upstream.plan.balance.hash.as_ref();
+    let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
+    let session = Session::of(dispatch.upstream, &head.headers);
+    let content = Content::new(body, dispatch.kept(head));
+    let (tried, permit, record) = (RefCell::default(), RefCell::default(), RefCell::new(record));
+    let sending = Sending { worker, dispatch, content, hash, session, tried, permit, record };
+    // Only the first try is hedged.
+    let mut hedge = hedge::of(dispatch, head);
     loop {
         let now = Instant::now();
-        let picked = upstream.balancer.pick(&mut Pick {
+        let member = sending.pick(now)?;
+        dispatch.time_left.announce(&mut head.headers, now);
+        sending.begin(member);
+        let outcome = match hedge.take() {
+            Some(hedge) => Box::pin(hedge::race(&sending, hedge, member, head, now)).await,
+            None => attempt(&sending, member, head, now).await,
+        };
+        if let Some(pause) = sending.pause_before_next(&outcome, head) {
+            // Apart, so that requests without retries do not carry it around.
+            Box::pin(rest(outcome, pause)).await;
+            continue;
+        }
+        let mut answer = outcome.map_err(|broken| broken.failure)?;
+        sending.settle(&mut answer);
+        return Ok(answer.response);
+    }
+}
+
+/// A request under way.
+pub struct Sending<'a> {
+    /// Who sends it.
+    pub worker: &'a Rc<Worker>,
+    /// How it is sent.
+    pub dispatch: &'a Dispatch<'a>,
+    /// Its body.
+    pub content: Content,
+    /// What decides where it goes, by hashing.
+    hash: Option<u64>,
+    /// Its client's session with an endpoint.
+    session: Session<'a>,
+    /// The endpoints it was sent to.
+    tried: RefCell<SmallVec<[usize; 4]>>,
+    /// Held while a retry is under way.
+    permit: RefCell<Option<RetryPermit>>,
+    record: RefCell<Option<&'a mut Record>>,
+}
+
+impl Sending<'_> {
+    /// An endpoint that is not tried yet, while there is one.
+    pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
+        let picked = self.dispatch.upstream.balancer.pick(&mut Pick {
             now: clock::moment(now),
-            random: &mut worker.random.borrow_mut(),
-            hash,
-            tried: &tried,
+            random: &mut self.worker.random.borrow_mut(),
+            hash: self.hash,
+            subset: self.dispatch.subset,
+            sticky: self.session.endpoint,
+            tried: &self.tried.borrow(),
         });
-        let index = picked.ok_or(Failure::NoEndpoint)?;
-        let member = &upstream.members[index];
-        if let Some(record) = &mut record {
-            record.tried(upstream, member);
+        picked.map_err(|unpicked| match unpicked {
+            Unpicked::NoEndpoint => Failure::NoEndpoint,
+            Unpicked::AllBusy => Failure::RequestLimit,
+        })
+    }
+
+    /// A try on `member` begins.
+    pub fn begin(&self, member: usize) {
+        self.tried.borrow_mut().push(member);
+        let upstream = self.dispatch.upstream;
+        if let Some(record) = &mut *self.record.borrow_mut() {
+            record.tried(upstream, &upstream.members[member]);
         }
-        let unanswered = match attempt(worker, dispatch, member, head, body, now).await {
-            Ok(response) => {
-                let took = now.elapsed();
-                upstream.metrics.response_head(worker.index, took);
-                member.metrics.answered(worker.index, response.status().as_u16());
-                if let Some(record) = record {
-                    record.headed(took);
-                }
-                return Ok(response);
+    }
+
+    /// Whether `member` was tried.
+    pub fn has_tried(&self, member: usize) -> bool {
+        self.tried.borrow().contains(&member)
+    }
+
+    /// Tries so far.
+    fn tries(&self) -> u32 {
+        self.tried.borrow().len() as u32
+    }
+
+    /// Whether the try that is under way may be followed by another.
+    pub fn may_go_on(&self) -> bool {
+        self.tries() < self.dispatch.retry.attempts && self.content.is_left()
+    }
+
+    /// There will be no other try: this is the answer.
+    fn settle(&self, answer: &mut Answer) {
+        self.content.settle();
+        self.session.answered(answer.member, answer.response.headers_mut());
+        if let Some(record) = &mut *self.record.borrow_mut() {
+            record.headed(&self.dispatch.upstream.members[answer.member], answer.took);
+        }
+    }
+
+    /// How long to pause before the next try; `None` if there is to be none. One that is granted is paid for.
+    fn pause_before_next(&self, outcome: &Outcome, head: &request::Parts) -> Option<Duration> {
+        let Dispatch { upstream, retry, time_left, .. } = self.dispatch;
+        let reason = match outcome {
+            Ok(Answer { response, .. }) => {
+                retry.after_response(response.status(), response.headers(), &head.method)
             }
-            Err(unanswered) => unanswered,
+            Err(broken) => retry.after_failure(broken.failure, broken.refused, &head.method),
+        }?;
+        if !self.may_go_on() {
+            return None;
+        }
+        let asked = match outcome {
+            Ok(Answer { response, .. }) => {
+                let (status, headers) = (response.status(), response.headers());
+                retry.wait_asked(status, headers, SystemTime::now()).ok()?
+            }
+            Err(_) => None,
         };
-        tried.push(index);
-        let may_help = unanswered.refused
-            || match unanswered.failure.meaning().retry {
-                Retryable::Always => true,
-                Retryable::IfIdempotent => head.method.is_idempotent(),
-                Retryable::Never => false,
-            };
-        match unanswered.body {
-            Some(untouched) if may_help && (tried.len() as u32) < dispatch.attempts => {
-                upstream.metrics.retried(worker.index);
-                body = untouched;
-            }
-            _ => return Err(unanswered.failure),
-        }
-    }
-}
-
-/// One try on one endpoint. A pooled connection that turns out to be stale is replaced by a fresh one.
-async fn attempt(
-    worker: &Rc<Worker>,
-    dispatch: &Dispatch<'_>,
-    member: &Arc<Member>,
-    head: &request::Parts,
-    mut body: Body,
-    now: Instant,
-) -> Result<Response<Body>, Unanswered> {
-    let pool = worker.pool(member, &dispatch.upstream.plan.pool);
-    let mut reuse = true;
-    let careful = !head.method.is_idempotent();
-    loop {
-        let link = match obtain(worker, dispatch.upstream, &pool, reuse, careful, now).await {
-            Ok(link) => link,
-            Err(failure) => {
-                return Err(Unanswered { failure, body: Some(body), refused: false });
-            }
+        let retries = self.tries();
+        // Where nothing was sent, nothing is loaded by going on at once to who did not fail.
+        let at_once = reason.is_harmless() && retries == 1 && upstream.members.len() > 1;
+        let pause = match asked {
+            Some(asked) => asked,
+            None if at_once => Duration::ZERO,
+            None => retry.backoff.pause(retries, &mut self.worker.random.borrow_mut()),
         };
-        let flight = Flight::begin(member.clone(), now);
-        let answered = match link {
-            Link::H1(connection) => {
-                over_h1(connection, pool.clone(), flight, dispatch, head, body).await
-            }
-            Link::H2(session) => over_h2(session, flight, dispatch, head, body).await,
-        };
-        match answered {
-            Ok(response) => return Ok(response),
-            Err((broken, returned)) => {
-                let untouched = (!broken.body_touched).then_some(returned);
-                match untouched {
-                    Some(untouched) if broken.stale && reuse && head.method.is_idempotent() => {
-                        reuse = false;
-                        body = untouched;
-                    }
-                    untouched => {
-                        return Err(Unanswered {
-                            failure: broken.failure,
-                            body: untouched,
-                            refused: broken.refused,
-                        });
-                    }
-                }
-            }
+        let now = Instant::now();
+        if !time_left.allows(now + pause) {
+            return None;
         }
-    }
-}
-
-enum Link {
-    H1(Box<Connection>),
-    H2(Rc<h2::client::Session>),
-}
-
-/// A connection: one from the pool if `reuse`, else a new one. A `careful` caller cannot try again.
-async fn obtain(
-    worker: &Worker,
-    upstream: &Upstream,
-    pool: &Rc<Pool>,
-    reuse: bool,
-    careful: bool,
-    now: Instant,
-) -> Result<Link, Failure> {
-    if reuse
-        && let Some(link) =
-            poll_fn(|cx| Poll::Ready(pooled(upstream, pool, now, careful, cx))).await
-    {
-        return Ok(link);
-    }
-    Box::pin(open(worker, upstream, pool, reuse)).await
-}
-
-fn pooled(
-    upstream: &Upstream,
-    pool: &Pool,
-    now: Instant,
-    careful: bool,
-    cx: &mut std::task::Context<'_>,
-) -> Option<Link> {
-    if upstream.plan.protocol != UpstreamProtocol::Http1
-        && let Some(session) = pool.session(now)
-    {
-        return Some(Link::H2(session));
-    }
-    pool.take(now, careful, cx).map(Link::H1)
-}
-
-async fn open(
-    worker: &Worker,
-    upstream: &Upstream,
-    pool: &Rc<Pool>,
-    reuse: bool,
-) -> Result<Link, Failure> {
-    // Where one connection serves many requests, those that come while it is opened wait for it.
-    let shared = upstream.plan.protocol == UpstreamProtocol::Http2;
-    let _turn = if shared { Some(pool.opening.lock().await) } else { None };
-    if shared
-        && reuse
-        && let Some(session) = pool.session(Instant::now())
-    {
-        return Ok(Link::H2(session));
-    }
-    let opened = connect::open(upstream, &pool.member, worker.index).await?;
-    match opened.version {
-        HttpVersion::Http1 => {
-            let connection = Connection::new(opened.io, Instant::now(), opened.slot);
-            Ok(Link::H1(Box::new(connection)))
+        // The place of the retry that came to nothing is free for this one.
+        self.permit.take();
+        let permit = upstream.admit_retry()?;
+        if !upstream.budget.spend(upstream.allowance, clock::moment(now)) {
+            upstream.metrics.retry_denied(self.worker.index);
+            return None;
         }
-        HttpVersion::Http2 => {
-            let limit = upstream.plan.timeouts.connect.duration();
-            let session = h2::client::Session::begin(opened, limit).await?;
-            pool.put_session(session.clone());
-            Ok(Link::H2(session))
-        }
+        self.permit.replace(Some(permit));
+        upstream.metrics.retried(self.worker.index, reason);
+        Some(pause)
     }
-}
-
-async fn over_h1(
-    connection: Box<Connection>,
-    pool: Rc<Pool>,
-    flight: Flight,
-    dispatch: &Dispatch<'_>,
-    head: &request::Parts,
-    body: Body,
-) -> Result<Response<Body>, (Broken, Body)> {
-    let patience = dispatch.patience();
-    let upgrade = dispatch.upgrade.as_ref();
-    let exchange = Exchange::start(connection, pool, flight, head, body, upgrade, patience);
-    let mut exchange = Box::new(exchange);
-    match poll_fn(|cx| exchange.poll_head(cx, &dispatch.interim)).await {
-        Err(broken) => Err((broken, exchange.into_body())),
-        Ok(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-            switched(*exchange, head.headers, head.control.upgrade, upgrade.is_some())
-        }
-        Ok(head) => Ok(response(head.status, head.headers, Body::H1Response(exchange))),
-    }
-}
-
-/// A response with status 101: legitimate only where it was asked for.
-fn switched(
-    exchange: Exchange,
-    mut headers: HeaderMap,
-    protocol: Option<HeaderValue>,
-    asked: bool,
-) -> Result<Response<Body>, (Broken, Body)> {
-    match (exchange.into_upgraded(), protocol) {
-        (Some(upgraded), Some(protocol)) if asked => {
-            headers.insert(UPGRADE, protocol);
-            let body = Body::Upgraded(Box::new(upgraded));
-            Ok(response(StatusCode::SWITCHING_PROTOCOLS, headers, body))
-        }
-        _ => Err((Broken::with(Failure::UpstreamProtocol), Body::Empty)),
-    }
-}
-
-async fn over_h2(
-    session: Rc<h2::client::Session>,
-    flight: Flight,
-    dispatch: &Dispatch<'_>,
-    head: &request::Parts,
-    body: Body,
-) -> Result<Response<Body>, (Broken, Body)> {
-    let (tls, patience) = (dispatch.upstream.tls.is_some(), dispatch.patience());
-    let exchange = h2::client::Exchange::start(session, flight, head, body, tls, patience);
-    let mut exchange = Box::new(exchange);
-    match poll_fn(|cx| exchange.poll_head(cx, &dispatch.interim)).await {
-        Err(broken) => Err((broken, exchange.into_body())),
-        Ok((status, headers)) => {
-            let mut response = response(status, headers, Body::H2Response(exchange));
-            *response.version_mut() = Version::HTTP_2;
-            Ok(response)
-        }
-    }
-}
-
-fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
 }
 
 impl Dispatch<'_> {
-    fn patience(&self) -> Patience {
-        let timeouts = &self.upstream.plan.timeouts;
-        let response = timeouts.response.duration();
-        Patience {
-            response: self.per_try_timeout.map_or(response, |limit| limit.min(response)),
-            idle: timeouts.idle.duration(),
+    /// Bytes of the request's body that are kept for another try: none where only a try that never took any
+    /// of it could be repeated.
+    fn kept(&self, head: &request::Parts) -> usize {
+        let repeats = self.retry.repeats(&head.method);
+        let refuses = self.retry.attempts > 1 && self.upstream.may_refuse();
+        if repeats || refuses { self.retry.buffer } else { 0 }
+    }
+}
+
+/// Let go of an answer that nobody gets, and pause.
+async fn rest(outcome: Outcome, pause: Duration) {
+    if let Ok(answer) = outcome {
+        discard(answer.response).await;
+    }
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+}
+
+/// Read what has arrived of a response, so that its connection can be used again.
+async fn discard(response: Response<Body>) {
+    let mut body = response.into_body();
+    let mut left = MOST_DISCARDED;
+    poll_fn(|cx| {
+        while let Poll::Ready(Some(Ok(frame))) = body.poll_frame(cx) {
+            match frame {
+                Frame::Data(data) if data.len() <= left => left -= data.len(),
+                _ => break,
+            }
         }
-    }
-}
-
-/// What decides, by consistent hashing, where a request goes; absent where the request has no such thing.
-fn hash_of(key: &HashKey, head: &request::Parts, client: Option<IpAddr>) -> Option<u64> {
-    if let Some(name) = &key.header {
-        return head.headers.get(name).map(|value| hash_key(value.as_bytes()));
-    }
-    if let Some(name) = &key.cookie {
-        return cookie(&head.headers, name).map(hash_key);
-    }
-    if key.path == Some(true) {
-        return Some(hash_key(head.uri.path().as_bytes()));
-    }
-    match client? {
-        IpAddr::V4(address) => Some(hash_key(&address.octets())),
-        IpAddr::V6(address) => Some(hash_key(&address.octets())),
-    }
-}
-
-/// The value of a cookie (RFC 6265 §4.2).
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    headers.get_all(COOKIE).iter().find_map(|line| {
-        line.as_bytes()
-            .split(|byte| *byte == b';')
-            .find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        Poll::Ready(())
     })
+    .await;
 }

@@ -1,5 +1,8 @@
 """/v1/upstreams/{name}/endpoints: an upstream's members. Every change makes a generation."""
 
+import asyncio
+import json
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
@@ -8,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tidegate.admin.context import ChangeView, DryRun, Expected, TheGateway, TheOrigin, changed
 from tidegate.admin.routers.upstreams import live_upstream
 from tidegate.control import endpoints
+from tidegate.control.gateway import MissingError
 
 router = APIRouter(prefix="/v1/upstreams/{name}/endpoints", tags=["upstreams"])
 
@@ -22,12 +26,42 @@ class EndpointOptions(BaseModel):
 
     weight: int = Field(1, description="Its share of the load beside the others'.")
     drain: bool = Field(False, description="Whether it gets no new requests.")
+    priority: int = Field(0, description="Lower ones are preferred.")
+    zone: str | None = Field(None, description="The zone that it runs in.")
+    labels: dict[str, str] = Field({}, description="What routes may ask for.")
+    maintenance: str | None = Field(None, description="Why it is out of service; null: it is in service.")
 
 
 class NewEndpoint(EndpointOptions):
     """An endpoint to add."""
 
     address: str = Field(examples=["127.0.0.1:9001"])
+
+
+class Maintenance(BaseModel):
+    """Why an endpoint is out of service."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field("by the operator", min_length=1, max_length=1000, examples=["a new disk"])
+
+
+class HealthChange(BaseModel):
+    """A change of an endpoint's health."""
+
+    time: datetime
+    from_: str = Field(alias="from", description="The state before.")
+    to: str = Field(description="The state since.")
+    cause: str = Field(description="Why, in words for people.")
+
+
+class EndpointHealth(BaseModel):
+    """How an endpoint came to be as it is."""
+
+    state: str = Field(description="healthy, resting, ejected, unhealthy, draining or maintenance.")
+    healthy: bool = Field(description="Whether it may get requests now.")
+    cause: str = Field(description="Why it is in that state.")
+    changes: list[HealthChange] = Field(description="The last changes, the latest first.")
 
 
 @router.get("", summary="An upstream's endpoints")
@@ -57,7 +91,57 @@ async def add(
     return changed(change, response)
 
 
-@router.patch("/{address:path}", summary="Change an endpoint's weight, or drain it")
+@router.get("/{address:path}/health", summary="Why an endpoint is in the state that it is in")
+async def health(gateway: TheGateway, name: Name, address: Address) -> EndpointHealth:
+    """Its state, and its last changes with their time and cause."""
+    found = await asyncio.to_thread(gateway.engine.endpoint_health, name, address)
+    if found is None:
+        raise MissingError(f"there is no endpoint {address} in an upstream {name}")
+    return EndpointHealth.model_validate(json.loads(found))
+
+
+@router.post("/{address:path}/maintenance", summary="Take an endpoint out of service")
+async def begin_maintenance(
+    response: Response,
+    gateway: TheGateway,
+    origin: TheOrigin,
+    name: Name,
+    address: Address,
+    maintenance: Maintenance,
+    expected: Expected,
+    dry_run: DryRun = False,
+) -> ChangeView:
+    """It finishes the requests it has, and gets no new ones and no health checks."""
+    done = await gateway.edit(
+        lambda document: endpoints.change(document, name, address, {"maintenance": maintenance.reason}),
+        origin,
+        expect=expected,
+        dry_run=dry_run,
+    )
+    return changed(done, response)
+
+
+@router.delete("/{address:path}/maintenance", summary="Put an endpoint back into service")
+async def end_maintenance(
+    response: Response,
+    gateway: TheGateway,
+    origin: TheOrigin,
+    name: Name,
+    address: Address,
+    expected: Expected,
+    dry_run: DryRun = False,
+) -> ChangeView:
+    """It begins anew, like an endpoint that was just added."""
+    done = await gateway.edit(
+        lambda document: endpoints.change(document, name, address, {"maintenance": None}),
+        origin,
+        expect=expected,
+        dry_run=dry_run,
+    )
+    return changed(done, response)
+
+
+@router.patch("/{address:path}", summary="Change an endpoint's weight, drain it, or take it out")
 async def change(
     response: Response,
     gateway: TheGateway,

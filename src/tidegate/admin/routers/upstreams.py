@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from tidegate.admin.context import TheGateway
+from tidegate.control.document import redact
 from tidegate.control.gateway import Gateway, MissingError
 
 router = APIRouter(prefix="/v1/upstreams", tags=["upstreams"])
@@ -22,7 +23,8 @@ async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
 async def show(gateway: TheGateway, name: str) -> dict[str, Any]:
     """As the engine sees it, with the options it was given as `options`."""
     upstream = await live_upstream(gateway, name)
-    planned = next(each for each in gateway.running.plan.data["upstreams"] if each["name"] == name)
+    plan = redact(gateway.running.plan.data)
+    planned = next(each for each in plan["upstreams"] if each["name"] == name)
     hidden = {"name", "endpoints", "tls"}
     return {**upstream, "options": {key: value for key, value in planned.items() if key not in hidden}}
 

@@ -6,6 +6,17 @@ compares the two.
 
 from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.config import CONTROL_PLANE_ONLY, Config
+from tidegate.config.model.health import (
+    Health,
+    HealthBody,
+    HealthGrpc,
+    HealthHttp,
+    HealthTcp,
+    LatencyOutlier,
+    Outlier,
+    SuccessRateOutlier,
+)
+from tidegate.config.model.limits import AdaptiveLimit, Queueing, RoutePriority, UpstreamLimits
 from tidegate.config.model.listener import (
     Certificate,
     ClientAuth,
@@ -15,7 +26,9 @@ from tidegate.config.model.listener import (
     ListenerTls,
 )
 from tidegate.config.model.log import AccessLog, Log
+from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
     FieldMatch,
     HeaderEdits,
@@ -24,7 +37,6 @@ from tidegate.config.model.route import (
     Redirect,
     RegexRewrite,
     Respond,
-    Retry,
     Rewrite,
     Route,
     RouteLimits,
@@ -35,9 +47,6 @@ from tidegate.config.model.upstream import (
     Balance,
     Endpoint,
     HashKey,
-    Health,
-    HealthHttp,
-    PassiveHealth,
     Pool,
     Upstream,
     UpstreamTimeouts,
@@ -47,8 +56,10 @@ from tidegate.config.model.upstream import (
 __all__ = [
     "CONTROL_PLANE_ONLY",
     "AccessLog",
+    "AdaptiveLimit",
     "Admin",
     "AdminTls",
+    "Backoff",
     "Balance",
     "Certificate",
     "ClientAuth",
@@ -58,7 +69,12 @@ __all__ = [
     "HashKey",
     "HeaderEdits",
     "Health",
+    "HealthBody",
+    "HealthGrpc",
     "HealthHttp",
+    "HealthTcp",
+    "Hedge",
+    "LatencyOutlier",
     "Listener",
     "ListenerLimits",
     "ListenerTimeouts",
@@ -66,19 +82,27 @@ __all__ = [
     "Log",
     "Mirror",
     "Options",
-    "PassiveHealth",
+    "Outlier",
     "PathMatch",
     "Pool",
+    "Queueing",
     "Redirect",
     "RegexRewrite",
     "Respond",
     "Retry",
+    "RetryBudget",
     "Rewrite",
     "Route",
     "RouteLimits",
     "RouteMatch",
+    "RoutePriority",
+    "SlowStart",
     "Split",
+    "Sticky",
+    "SuccessRateOutlier",
     "Upstream",
+    "UpstreamLimits",
     "UpstreamTimeouts",
     "UpstreamTls",
+    "ZoneAware",
 ]

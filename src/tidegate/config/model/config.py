@@ -10,7 +10,7 @@ from tidegate.config.model.listener import Listener
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.options import Options
 from tidegate.config.model.route import Route
-from tidegate.config.model.text import Token
+from tidegate.config.model.text import Name, Token
 from tidegate.config.model.unit import Duration, Workers, usable_cpus
 from tidegate.config.model.upstream import Upstream
 
@@ -23,6 +23,8 @@ class Config(Options):
 
     name: Token = "tidegate"
     """Name of this gateway in `Via` (RFC 9110 section 7.6.3) and `Proxy-Status` (RFC 9209)."""
+    zone: Name | None = Field(default=None, examples=["eu-1a"])
+    """The zone that this gateway runs in; upstreams that are `zone_aware` prefer their endpoints there."""
     workers: Workers = Field(default_factory=usable_cpus, examples=["auto"])
     """Number of worker threads; `auto`: one for each usable CPU. Read once, at the start."""
     drain_timeout: Duration = 30_000

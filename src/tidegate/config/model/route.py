@@ -1,12 +1,15 @@
 """Routes: what is done with which request."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from tidegate.config.model.limits import Priority, RoutePriority
+from tidegate.config.model.narrow import Labels
 from tidegate.config.model.options import Options
+from tidegate.config.model.retry import Hedge, Retry
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
-from tidegate.config.model.unit import Count, Positive, Size, Timeout
+from tidegate.config.model.unit import Count, Size, Timeout
 
 
 class PathMatch(Options):
@@ -69,6 +72,8 @@ class Split(Options):
 
     upstream: Name = Field(examples=["canary"])
     """Where this share goes."""
+    subset: Labels = Field(default={}, examples=[{"version": "canary"}])
+    """Labels that the endpoint must carry; empty: any will do."""
     weight: Count = 1
     """Its weight beside the others'."""
 
@@ -155,20 +160,15 @@ class Mirror(Options):
     """Share of requests that are copied, 0 to 100."""
 
 
-class Retry(Options):
-    """When a failed try is repeated."""
-
-    attempts: Positive = 2
-    """Tries in all, the first included; 1: never repeat."""
-    per_try_timeout: Timeout | None = Field(default=None, examples=["2s"])
-    """From sending a try to its response's head, at most; null: only the upstream's `response` timeout."""
-
-
 class RouteLimits(Options):
     """What a request may cost."""
 
     body: Size | None = 1 << 30
     """Bytes of a request's body; null: no bound."""
+
+
+def _level_alone(value: Any) -> Any:
+    return {"level": value} if isinstance(value, str) else value
 
 
 class Route(Options):
@@ -185,6 +185,8 @@ class Route(Options):
     """Which requests it takes."""
     upstream: Name | None = Field(default=None, examples=["app"])
     """Action: send to this upstream."""
+    subset: Labels = Field(default={}, examples=[{"version": "canary"}])
+    """Labels that the endpoint must carry, with the action `upstream`; empty: any will do."""
     split: tuple[Split, ...] | None = Field(
         default=None,
         min_length=1,
@@ -205,14 +207,30 @@ class Route(Options):
     """Send a copy of each request elsewhere and forget the answer."""
     timeout: Timeout | None = Field(default=None, examples=["30s"])
     """Longest time from the request's head to the response's end, all tries included; null: no bound."""
+    deadline_header: FieldName | None = Field(default=None, examples=["x-request-deadline-ms"])
+    """Field that says how many milliseconds are left for a request: taken from the client where that is
+    shorter than `timeout`, and told to endpoints. `grpc-timeout` is always treated so. Null: none."""
     retry: Retry = Retry()
     """When a failed try is repeated."""
+    hedge: Hedge | None = None
+    """When a request that takes long is sent to a second endpoint; null: never."""
     limits: RouteLimits = RouteLimits()
     """What a request may cost."""
+    priority: Annotated[
+        RoutePriority, BeforeValidator(_level_alone, json_schema_input_type=Priority | RoutePriority)
+    ] = RoutePriority()
+    """How important its requests are where the upstream cannot serve all: a level, or a level with its
+    options."""
 
     @model_validator(mode="after")
     def _one_action(self) -> Self:
         self.require_exactly_one("upstream", "split", "redirect", "respond")
+        return self
+
+    @model_validator(mode="after")
+    def _subset_of_an_upstream(self) -> Self:
+        if self.subset and self.upstream is None:
+            raise ValueError("expected subset with upstream; in a split each share has its own")
         return self
 
     @model_validator(mode="after")

@@ -5,11 +5,28 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.file import PemPath
+from tidegate.config.model.health import Health
+from tidegate.config.model.limits import UpstreamLimits
+from tidegate.config.model.narrow import Labels, SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, FieldValue, Name
+from tidegate.config.model.retry import RetryBudget
+from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name
 from tidegate.config.model.unit import Count, Duration, Positive, Timeout
 
-BalancePolicy = Literal["round_robin", "random", "least_request", "consistent_hash"]
+BalancePolicy = Literal[
+    "round_robin",
+    "random",
+    "least_request",
+    "peak_ewma",
+    "prequal",
+    "c3",
+    "ring_hash",
+    "maglev",
+    "rendezvous",
+    "first_available",
+]
+HASHING = ("ring_hash", "maglev", "rendezvous")
+"""Policies that give a key its endpoint."""
 
 
 class HashKey(Options):
@@ -30,24 +47,85 @@ class HashKey(Options):
         return self
 
 
+class Prequal(Options):
+    """The pool of probe answers of Prequal (Wydrowski et al., NSDI 2024)."""
+
+    pool: Annotated[Count, Field(ge=2, le=256)] = 16
+    """Answers that are kept."""
+    probes: Annotated[Count, Field(ge=1, le=16)] = 3
+    """Endpoints that are probed for each request."""
+    age: Timeout = 1_000
+    """How long an answer is used."""
+    remove: Count = 1
+    """Answers that are removed for each request, in turn the oldest and the worst; fewer than `probes`."""
+    reuse: float = Field(default=1.0, ge=0, le=1000)
+    """How much more often than they come answers may be used, as a share (the paper's δ)."""
+    quantile: float = Field(default=0.6, ge=0, le=1)
+    """Endpoints with more requests in flight than this share of them are hot: chosen only if all are."""
+
+    @model_validator(mode="after")
+    def _pool_fills(self) -> Self:
+        if self.remove >= self.probes:
+            raise ValueError("expected remove to be less than probes, or the pool runs dry")
+        return self
+
+
+class Probe(Options):
+    """Asking the endpoints how loaded they are. `tidegate.probe` answers in a Python service."""
+
+    path: AbsolutePath = "/.tidegate/probe"
+    """Request target; the answer is JSON like `{"in_flight": 3, "latency_ms": 12.5}`."""
+    interval: Annotated[Timeout, Field(le=1_000)] = 250
+    """Time between two probes of an endpoint; an answer is believed for a second."""
+    limit: Annotated[Count, Field(ge=1, le=1024)] = 16
+    """Probes under way at once."""
+
+
 class Balance(Options):
     """How an endpoint is picked. A policy's name alone stands for the policy with its defaults."""
 
     policy: BalancePolicy = "least_request"
     """`round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
-    by weight) or `consistent_hash` (a ring of hashes with bounded load)."""
+    by weight), `peak_ewma` (lowest latency times requests in flight, by weight), `prequal` (lowest latency
+    among endpoints that are not hot), `c3` (cubic in the queue: an experiment); the same endpoint for the same
+    key: `ring_hash` (a ring of hashes), `maglev` (a look-up table) or `rendezvous` (the highest score; for
+    small sets); or `first_available` (the first in order that is not at its `pool.max_connections`)."""
     choices: Positive | None = Field(default=None, examples=[2])
-    """`least_request`: how many endpoints are drawn and compared; null: all up to 16, beyond that 2."""
+    """`least_request`, `peak_ewma`, `c3`: how many endpoints are drawn and compared; null: all up to 16,
+    beyond that 2."""
+    decay: Timeout = 10_000
+    """Time after which what was seen of an endpoint's latency and failures weighs 1/e."""
+    clients: Positive = 1
+    """`c3`: how many gateways share the endpoints."""
+    prequal: Prequal = Prequal()
+    """`prequal`: its pool of probe answers."""
+    probe: Probe | None = None
+    """`prequal`, `c3`: ask the endpoints how loaded they are; null: no."""
+    forward_reports: bool = False
+    """`prequal`, `c3`: whether the endpoints' load reports (ORCA's `endpoint-load-metrics`) are passed on
+    to clients."""
     hash: HashKey | None = None
-    """`consistent_hash`: what is hashed."""
+    """`ring_hash`, `maglev`, `rendezvous`: what is hashed."""
     load_bound: float = Field(default=1.25, ge=1, le=1000)
-    """`consistent_hash`: an endpoint carries at most this multiple of the mean load
+    """The same policies: an endpoint carries at most this multiple of the mean load
     (Mirrokni et al., 2016)."""
+    spill_over: float = Field(default=70.0, gt=0, le=100)
+    """Percent of a priority's weight that must be available for it to take all requests; of what is less, the
+    next priority takes its part."""
+    zone_aware: ZoneAware | None = Field(default=None, examples=[{}])
+    """Preference for endpoints in the gateway's own zone; null: none."""
+    subset_fallback: Literal["any", "none"] = "any"
+    """Where requests go that ask for labels which no available endpoint carries: to `any` endpoint, or
+    `none` else."""
+    sticky: Sticky | None = Field(default=None, examples=[{"cookie": "tidegate"}])
+    """A signed cookie that keeps a client with its endpoint; null: none."""
+    slow_start: SlowStart | None = Field(default=None, examples=[{"window": "30s"}])
+    """The growing weight of an endpoint that is new or has recovered; null: all at once."""
 
     @model_validator(mode="after")
     def _hash_with_its_policy(self) -> Self:
-        if (self.policy == "consistent_hash") != (self.hash is not None):
-            raise ValueError("expected hash with the policy consistent_hash, and only there")
+        if (self.policy in HASHING) != (self.hash is not None):
+            raise ValueError(f"expected hash with the policies {', '.join(HASHING)}, and only there")
         return self
 
 
@@ -60,6 +138,16 @@ class Endpoint(Options):
     """Its share of the load beside the others'."""
     drain: bool = False
     """Whether it gets no new requests while those it has are finished."""
+    priority: Count = 0
+    """Lower ones are preferred: others get requests only when too few of these are available."""
+    zone: Name | None = Field(default=None, examples=["eu-1a"])
+    """The zone that it runs in."""
+    labels: Labels = Field(default={}, examples=[{"version": "canary"}])
+    """What routes may ask for."""
+    maintenance: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
+        default=None, examples=["disk replaced, back on Monday"]
+    )
+    """Why it is out of service: it gets no new requests and no checks; null: it is in service."""
 
 
 class UpstreamTls(Options):
@@ -107,51 +195,6 @@ class UpstreamTimeouts(Options):
     """Longest silence while a body is transferred."""
 
 
-class HealthHttp(Options):
-    """Active check by HTTP."""
-
-    path: AbsolutePath = Field(default="/", examples=["/healthz"])
-    """Request target."""
-    host: FieldValue | None = Field(default=None, examples=["app.internal"])
-    """`Host` field; null: the endpoint's address."""
-    statuses: tuple[Annotated[int, Field(ge=200, le=599)], ...] = Field(default=(), examples=[[200, 204]])
-    """Status codes that pass; empty: 200 to 299."""
-
-
-class PassiveHealth(Options):
-    """Passive health: an endpoint that keeps failing to connect rests for a growing interval."""
-
-    failures: Positive = 3
-    """Connect failures in a row before the first rest."""
-    rest: Timeout = 1_000
-    """The first rest; each further one is twice as long."""
-    max_rest: Timeout = 60_000
-    """The longest rest."""
-
-    @model_validator(mode="after")
-    def _rest_grows(self) -> Self:
-        if self.max_rest < self.rest:
-            raise ValueError("expected max_rest to be no shorter than rest")
-        return self
-
-
-class Health(Options):
-    """How it is found out which endpoints are well."""
-
-    http: HealthHttp | None = None
-    """Active check by HTTP; null: none."""
-    interval: Timeout = 5_000
-    """Time between two checks of an endpoint."""
-    timeout: Timeout = 2_000
-    """How long a check may take."""
-    rise: Positive = 2
-    """Passed checks in a row that make an endpoint well."""
-    fall: Positive = 3
-    """Failed checks in a row that make it ill."""
-    passive: PassiveHealth = PassiveHealth()
-    """What real requests tell."""
-
-
 def _policy_alone(value: Any) -> Any:
     return {"policy": value} if isinstance(value, str) else value
 
@@ -187,3 +230,7 @@ class Upstream(Options):
     """How long an endpoint may take."""
     health: Health = Health()
     """How it is found out which endpoints are well."""
+    retry_budget: RetryBudget = RetryBudget()
+    """How many retries its requests allow for."""
+    limits: UpstreamLimits = UpstreamLimits()
+    """What it is given at a time."""

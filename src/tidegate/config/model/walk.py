@@ -33,10 +33,10 @@ def walk(group: type[Options] = Config, path: tuple[str, ...] = ()) -> Iterator[
 
 
 @cache
-def groups() -> dict[tuple[str, ...], type[Options]]:
-    """The group of options at each path; list items are at `*`."""
-    found: dict[tuple[str, ...], type[Options]] = {(): Config}
-    for option in walk():
+def groups(root: type[Options] = Config) -> dict[tuple[str, ...], type[Options]]:
+    """The group of options at each path below `root`; list items are at `*`."""
+    found: dict[tuple[str, ...], type[Options]] = {(): root}
+    for option in walk(root):
         if option.group:
             found[option.path] = found[(*option.path, "*")] = option.group
     return found

@@ -20,12 +20,12 @@ use super::output::Output;
 use super::response::{self, ResponseHead};
 use crate::deadline::Deadline;
 use crate::http::body::{Body, Frame, NextFrame};
-use crate::http::interim::InterimSink;
+use crate::http::wait::{Patience, Wait, Waiter};
 use crate::io::Io;
 use crate::upstream::flight::Flight;
 use crate::upstream::pool::{ConnectionSlot, Pool};
 
-/// First size of a read; doubled while reads fill it.
+/// First size of a read of a body; doubled while reads fill it.
 const FIRST_READ: usize = 16 * 1024;
 /// Largest size of a read.
 const LARGEST_READ: usize = 256 * 1024;
@@ -61,12 +61,16 @@ impl Connection {
 
     /// Whether the endpoint left this unused connection alone: neither closed it nor sent anything.
     pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut byte = [0];
-        let read = self.io.poll_read_through(cx, &mut byte, &mut self.input);
-        read.is_pending()
+        self.io.poll_read_through(cx, &mut self.input).is_pending()
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+    /// Read some of a head, and most often the whole of a small response.
+    fn poll_read_head(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        self.io.poll_read_through(cx, &mut self.input)
+    }
+
+    /// Read some of a body into where it will be written from.
+    fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         self.input.reserve(self.read_size);
         let room = self.input.capacity() - self.input.len();
         let count = ready!(self.io.poll_read_buf(cx, &mut self.input))?;
@@ -75,15 +79,6 @@ impl Connection {
         }
         Poll::Ready(Ok(count))
     }
-}
-
-/// How long the endpoint may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// From the request's end to the response's head.
-    pub response: Duration,
-    /// Longest silence while a body is transferred.
-    pub idle: Duration,
 }
 
 /// Why an exchange came to no response.
@@ -96,14 +91,12 @@ pub struct Broken {
     pub stale: bool,
     /// Whether the endpoint said that it did not carry the request out.
     pub refused: bool,
-    /// Whether any of the request's body was taken from the client.
-    pub body_touched: bool,
 }
 
 impl Broken {
     /// A failure after which nothing can be said for the request.
     pub fn with(failure: Failure) -> Self {
-        Self { failure, stale: false, refused: false, body_touched: true }
+        Self { failure, stale: false, refused: false }
     }
 }
 
@@ -117,7 +110,10 @@ pub struct Exchange {
     scanned: usize,
     decoder: Decoder,
     reusable: bool,
+    /// When the endpoint last sent something.
+    heard: Instant,
     patience: Patience,
+    wait: Wait,
 }
 
 /// How far the request has been sent.
@@ -125,7 +121,10 @@ struct Sending {
     body: Body,
     encoder: Encoder,
     done: bool,
+    /// Whether anything was taken from the body.
     touched: bool,
+    /// Whether more of it was written since somebody asked.
+    progressed: bool,
     failed: bool,
 }
 
@@ -141,8 +140,16 @@ impl Exchange {
         patience: Patience,
     ) -> Self {
         let encoder = encode::request(head, &body, upgrade, connection.output.buffer());
-        connection.deadline.set(Instant::now(), patience.response);
-        let request = Sending { body, encoder, done: false, touched: false, failed: false };
+        let heard = flight.began();
+        let wait = Wait::begin(&mut connection.deadline, heard, patience.response);
+        let request = Sending {
+            body,
+            encoder,
+            done: false,
+            touched: false,
+            progressed: false,
+            failed: false,
+        };
         Self {
             connection: Some(connection),
             pool,
@@ -152,17 +159,19 @@ impl Exchange {
             scanned: 0,
             decoder: Decoder::Done,
             reusable: false,
+            heard,
             patience,
+            wait,
         }
     }
 
-    /// The response's head. Interim responses go to `interim` on the way.
+    /// The response's head, for `waiter`.
     pub fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        interim: &InterimSink,
+        waiter: &Waiter<'_>,
     ) -> Poll<Result<ResponseHead, Broken>> {
-        match self.poll_head_inner(cx, interim) {
+        match self.poll_head_inner(cx, waiter) {
             Poll::Ready(Err(failure)) => {
                 self.flight.failed(failure);
                 let untouched = self
@@ -173,7 +182,6 @@ impl Exchange {
                     failure,
                     stale: failure == Failure::UpstreamReset && untouched,
                     refused: false,
-                    body_touched: self.request.touched,
                 }))
             }
             Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
@@ -184,12 +192,15 @@ impl Exchange {
     fn poll_head_inner(
         &mut self,
         cx: &mut Context<'_>,
-        interim: &InterimSink,
+        waiter: &Waiter<'_>,
     ) -> Poll<Result<ResponseHead, Failure>> {
         let Some(connection) = &mut self.connection else {
             return Poll::Ready(Err(Failure::Internal));
         };
-        let sent = self.request.poll_send(connection, self.patience, cx)?;
+        let sent = self.request.poll_send(connection, cx)?;
+        if let Some(limit) = self.request.progress(self.patience) {
+            self.wait = Wait::begin(&mut connection.deadline, Instant::now(), limit);
+        }
         loop {
             let head = response::read(&mut connection.input, &mut self.scanned, &self.method);
             match head.map_err(upstream_failure)? {
@@ -198,13 +209,17 @@ impl Exchange {
                 }
                 Some(head) if head.status.is_informational() => {
                     // 100 is between us and the endpoint: ours to the client was sent when its body was read.
-                    if let (Some(sink), true) = (interim, head.status != StatusCode::CONTINUE) {
+                    if let (Some(sink), true) =
+                        (waiter.interim, head.status != StatusCode::CONTINUE)
+                    {
                         sink.send(head.status, head.headers);
                     }
                     continue;
                 }
                 Some(mut head) => {
-                    self.flight.answered(head.status, Instant::now());
+                    self.heard = Instant::now();
+                    self.flight.answered(head.status, self.heard);
+                    connection.deadline.set(self.heard, self.patience.idle);
                     self.decoder = std::mem::replace(&mut head.decoder, Decoder::Done);
                     self.reusable = head.reusable;
                     self.finish_if_done();
@@ -212,14 +227,14 @@ impl Exchange {
                 }
                 None => {}
             }
-            match connection.poll_read(cx) {
+            match connection.poll_read_head(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Failure::UpstreamReset)),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => {
-                    ready!(connection.deadline.poll_expired(cx));
-                    return Poll::Ready(Err(match sent {
-                        Poll::Ready(()) => Failure::ResponseTimeout,
-                        Poll::Pending => Failure::UpstreamWriteTimeout,
+                    let over = ready!(self.wait.poll(&mut connection.deadline, waiter, cx));
+                    return Poll::Ready(Err(match (over, sent) {
+                        (Failure::ResponseTimeout, Poll::Pending) => Failure::UpstreamWriteTimeout,
+                        (over, _) => over,
                     }));
                 }
             }
@@ -230,9 +245,11 @@ impl Exchange {
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
         loop {
             let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
-            if let Poll::Ready(Err(failure)) = self.request.poll_send(connection, self.patience, cx)
-            {
+            if let Poll::Ready(Err(failure)) = self.request.poll_send(connection, cx) {
                 return self.fail(failure);
+            }
+            if let Some(limit) = self.request.progress(self.patience) {
+                connection.deadline.set(Instant::now(), limit);
             }
             match self.decoder.decode(&mut connection.input) {
                 Ok(Decoded::Frame(frame)) => {
@@ -246,8 +263,11 @@ impl Exchange {
                 Ok(Decoded::More) => {}
                 Err(malformed) => return self.fail(upstream_failure(malformed)),
             }
-            match connection.poll_read(cx) {
-                Poll::Ready(Ok(1..)) => connection.deadline.set(Instant::now(), self.patience.idle),
+            match connection.poll_read_body(cx) {
+                Poll::Ready(Ok(1..)) => {
+                    self.heard = Instant::now();
+                    connection.deadline.set(self.heard, self.patience.idle);
+                }
                 Poll::Ready(Ok(0)) if self.decoder.finish_at_eof() => self.finish_if_done(),
                 Poll::Ready(_) => return self.fail(Failure::UpstreamReset),
                 Poll::Pending => {
@@ -261,11 +281,6 @@ impl Exchange {
     /// Whether the response's body is complete.
     pub fn is_end(&self) -> bool {
         self.decoder.is_done()
-    }
-
-    /// The request's body, to be sent again elsewhere; only if it was not touched.
-    pub fn into_body(self) -> Body {
-        self.request.body
     }
 
     /// Take the connection out for another protocol, after status 101.
@@ -297,7 +312,7 @@ impl Exchange {
             connection.used = true;
             connection.input = BytesMut::new();
             connection.output.shrink();
-            self.pool.put(connection);
+            self.pool.put(connection, self.heard);
         }
     }
 }
@@ -308,7 +323,6 @@ impl Sending {
     fn poll_send(
         &mut self,
         connection: &mut Connection,
-        patience: Patience,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
         while !self.done {
@@ -321,11 +335,7 @@ impl Sending {
                 }
             }
             match connection.output.poll_write(&mut connection.io, cx) {
-                Poll::Ready(Ok(())) if self.touched => {
-                    let timeout = if self.done { patience.response } else { patience.idle };
-                    connection.deadline.set(Instant::now(), timeout);
-                }
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => self.progressed = self.touched,
                 Poll::Ready(Err(_)) => {
                     self.failed = true;
                     self.done = true;
@@ -346,6 +356,12 @@ impl Sending {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// How long the endpoint may take from now on, if more was written since this was last asked.
+    fn progress(&mut self, patience: Patience) -> Option<Duration> {
+        let limit = if self.done { patience.response } else { patience.idle };
+        std::mem::take(&mut self.progressed).then_some(limit)
     }
 
     fn body_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, request, response};
 use super::fields;
 use super::framing::Encoder;
 use crate::http::body::Body;
+use crate::worker::Worker;
 
 /// Append a request's head; the encoder writes its body.
 pub fn request(
@@ -47,8 +48,8 @@ pub struct Exchange<'a> {
     pub minor_version: u8,
     /// Whether the connection is to stay open.
     pub keep_alive: bool,
-    /// The time for a response that has none.
-    pub date: &'a HeaderValue,
+    /// Knows the time, for a response that has none.
+    pub worker: &'a Worker,
 }
 
 /// Append a response's head. Returns what writes its body, and whether the connection stays open.
@@ -63,7 +64,7 @@ pub fn response(
         fields::push(buffer, name, value);
     }
     if !head.headers.contains_key(DATE) {
-        fields::push(buffer, &DATE, exchange.date);
+        fields::push(buffer, &DATE, &exchange.worker.date());
     }
     let mut keep_alive = exchange.keep_alive;
     let encoder = response_encoder(head, body, exchange, buffer);

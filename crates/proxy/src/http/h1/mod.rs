@@ -15,7 +15,7 @@ mod response;
 pub mod server;
 mod target;
 
-pub use request::HeadLimits;
+pub use request::{ADDED_FIELDS, HeadLimits};
 pub use target::is_host;
 
 /// What the bytes break; the reader knows whose fault that is.

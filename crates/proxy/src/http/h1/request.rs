@@ -12,7 +12,7 @@ use super::framing::Decoder;
 use super::target;
 
 /// Room in the field map for what the gateway adds.
-const ADDED_FIELDS: usize = 8;
+pub const ADDED_FIELDS: usize = 8;
 /// Fields up to this number are parsed on the stack.
 const USUAL_FIELDS: usize = 100;
 

@@ -77,7 +77,7 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
         };
         match goes_on {
             Next::Request => {}
-            Next::Close => return linger(&client, transport).await,
+            Next::Close => return linger(transport).await,
             Next::Switch(upgraded, record) => {
                 return switch(transport, *upgraded, record).await;
             }
@@ -135,20 +135,17 @@ impl Transport {
                     Err(malformed) => return Poll::Ready(Err(client_failure(malformed))),
                 }
             }
-            let read = {
-                let scratch = &mut *client.worker.scratch.borrow_mut();
-                self.io.poll_read_through(cx, scratch, &mut self.input)
-            };
-            match read {
+            match self.io.poll_read_through(cx, &mut self.input) {
                 Poll::Ready(Ok(0) | Err(_)) => {
                     let clean = self.input.is_empty();
                     return Poll::Ready(if clean { Ok(None) } else { Err(Failure::ClientGone) });
                 }
-                Poll::Ready(Ok(_)) if was_idle => {
-                    let timeout = client.settings.plan.timeouts.header_read.duration();
-                    self.deadline.set(Instant::now(), timeout);
+                Poll::Ready(Ok(_)) => {
+                    if was_idle {
+                        // It is set once the head turns out to be incomplete, which it hardly ever is.
+                        self.deadline.clear();
+                    }
                 }
-                Poll::Ready(Ok(_)) => {}
                 Poll::Pending if was_idle => {
                     if client.poll_draining(cx) {
                         return Poll::Ready(Ok(None));
@@ -157,6 +154,10 @@ impl Transport {
                     return Poll::Ready(Ok(None));
                 }
                 Poll::Pending => {
+                    if !self.deadline.is_set() {
+                        let timeout = client.settings.plan.timeouts.header_read.duration();
+                        self.deadline.set(Instant::now(), timeout);
+                    }
                     ready!(self.deadline.poll_expired(cx));
                     return Poll::Ready(Err(Failure::HeaderTimeout));
                 }
@@ -351,7 +352,7 @@ async fn respond(client: &Rc<Client>, transport: &Shared, asked: Asked, answer: 
             keep_alive: asked.keep_alive
                 && (t.decoder.is_done() || !body.is_end())
                 && !client.is_draining(),
-            date: &client.worker.date(),
+            worker: &client.worker,
         };
         encode::response(&head, &body, &exchange, t.output.buffer())
     };
@@ -452,7 +453,7 @@ async fn switch(transport: Shared, upgraded: Upgraded, mut record: Record) {
 
 /// Close so that the client gets to read the answer: say that nothing more comes, then read on
 /// for a while (RFC 9112 §9.6).
-async fn linger(client: &Client, transport: Shared) {
+async fn linger(transport: Shared) {
     let Some(mut t) = Rc::into_inner(transport).map(RefCell::into_inner) else { return };
     t.deadline.set(Instant::now(), LINGER_TIME);
     if poll_fn(|cx| Pin::new(&mut t.io).poll_shutdown(cx)).await.is_err() {
@@ -460,10 +461,9 @@ async fn linger(client: &Client, transport: Shared) {
     }
     let mut left = LINGER_BYTES;
     poll_fn(|cx| {
-        let scratch = &mut *client.worker.scratch.borrow_mut();
         loop {
             t.input.clear();
-            match t.io.poll_read_through(cx, scratch, &mut t.input) {
+            match t.io.poll_read_through(cx, &mut t.input) {
                 Poll::Ready(Ok(count @ 1..)) if count < left => left -= count,
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => return t.deadline.poll_expired(cx),

@@ -18,8 +18,8 @@ use super::pump::{Pump, Stopped};
 use super::{CONNECTION_WINDOW, Incoming, SEND_BUFFER, STREAM_WINDOW};
 use crate::deadline::Deadline;
 use crate::http::body::{Body, NextFrame};
-use crate::http::h1::client::{Broken, Patience};
-use crate::http::interim::InterimSink;
+use crate::http::h1::client::Broken;
+use crate::http::wait::{Patience, Wait, Waiter};
 use crate::upstream::connect::Opened;
 use crate::upstream::flight::Flight;
 
@@ -117,10 +117,9 @@ pub struct Exchange {
     response: Option<ResponseFuture>,
     incoming: Option<Incoming>,
     pump: Option<Pump>,
-    /// The request's body, where it could not even be begun to be sent.
-    unsent: Body,
     deadline: Deadline,
     patience: Patience,
+    wait: Wait,
     flight: Flight,
     _stream: Stream,
 }
@@ -138,33 +137,32 @@ impl Exchange {
         let ends = body.is_end();
         let sent = session.sender.clone().send_request(translate(head, tls), ends);
         let mut deadline = Deadline::default();
-        deadline.set(Instant::now(), patience.response);
-        let (response, pump, unsent) = match sent {
-            Ok((response, _)) if ends => (Some(response), None, Body::Empty),
+        let wait = Wait::begin(&mut deadline, flight.began(), patience.response);
+        let (response, pump) = match sent {
+            Ok((response, _)) if ends => (Some(response), None),
             Ok((response, stream)) => {
-                (Some(response), Some(Pump::new(stream, body, patience.idle)), Body::Empty)
+                (Some(response), Some(Pump::new(stream, body, patience.idle)))
             }
             Err(_) => {
                 session.closed.set(true);
-                (None, None, body)
+                (None, None)
             }
         };
         let stream = Stream::new(session);
-        Self { response, incoming: None, pump, unsent, deadline, patience, flight, _stream: stream }
+        Self { response, incoming: None, pump, deadline, patience, wait, flight, _stream: stream }
     }
 
-    /// The response's head. Interim responses go to `interim` on the way.
+    /// The response's head, for `waiter`.
     pub fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        interim: &InterimSink,
+        waiter: &Waiter<'_>,
     ) -> Poll<Result<(StatusCode, HeaderMap), Broken>> {
         let Some(response) = &mut self.response else {
             return Poll::Ready(Err(Broken {
                 failure: Failure::UpstreamReset,
                 stale: true,
                 refused: true,
-                body_touched: false,
             }));
         };
         if let Poll::Ready(Err(Stopped::Source(failure))) = poll_pump(&mut self.pump, cx) {
@@ -172,15 +170,15 @@ impl Exchange {
         }
         while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
             let (head, ()) = head.into_parts();
-            if let (Some(sink), true) = (interim, head.status != StatusCode::CONTINUE) {
+            if let (Some(sink), true) = (waiter.interim, head.status != StatusCode::CONTINUE) {
                 sink.send(head.status, head.headers);
             }
         }
         let answered = match std::pin::Pin::new(response).poll(cx) {
             Poll::Ready(answered) => answered,
             Poll::Pending => {
-                ready!(self.deadline.poll_expired(cx));
-                return Poll::Ready(Err(self.broken(Failure::ResponseTimeout, false)));
+                let over = ready!(self.wait.poll(&mut self.deadline, waiter, cx));
+                return Poll::Ready(Err(self.broken(over, false)));
             }
         };
         Poll::Ready(match answered {
@@ -226,14 +224,6 @@ impl Exchange {
         self.incoming.as_ref().is_none_or(Incoming::is_end)
     }
 
-    /// The request's body, to be sent again elsewhere; only if it was not touched.
-    pub fn into_body(mut self) -> Body {
-        match self.pump.take() {
-            Some(pump) => pump.into_body(),
-            None => std::mem::take(&mut self.unsent),
-        }
-    }
-
     fn finish_if_done(&mut self) {
         if self.is_end() {
             self.flight.completed();
@@ -242,8 +232,7 @@ impl Exchange {
 
     fn broken(&mut self, failure: Failure, refused: bool) -> Broken {
         self.flight.failed(failure);
-        let body_touched = self.pump.as_ref().is_some_and(|pump| pump.touched);
-        Broken { failure, stale: refused, refused, body_touched }
+        Broken { failure, stale: refused, refused }
     }
 }
 

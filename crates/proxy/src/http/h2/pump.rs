@@ -20,8 +20,6 @@ pub struct Pump {
     patience: Duration,
     /// Bytes sent so far.
     pub sent: u64,
-    /// Whether anything was taken from the body.
-    pub touched: bool,
 }
 
 /// Why a body was not sent to its end.
@@ -45,7 +43,6 @@ impl Pump {
             deadline: Deadline::default(),
             patience,
             sent: 0,
-            touched: false,
         }
     }
 
@@ -67,10 +64,7 @@ impl Pump {
                 return Poll::Ready(Err(Stopped::Peer));
             }
             match ready!(self.body.poll_frame(cx)) {
-                Some(Ok(Frame::Data(data))) => {
-                    self.touched = true;
-                    self.waiting = data;
-                }
+                Some(Ok(Frame::Data(data))) => self.waiting = data,
                 Some(Ok(Frame::Trailers(trailers))) => {
                     return Poll::Ready(
                         self.stream.send_trailers(trailers).map_err(|_| Stopped::Peer),
@@ -88,11 +82,6 @@ impl Pump {
     /// Tell the peer that what it got is not the whole body.
     pub fn reset(&mut self, reason: Reason) {
         self.stream.send_reset(reason);
-    }
-
-    /// The body, to be sent again elsewhere; only if it was not touched.
-    pub fn into_body(self) -> Body {
-        self.body
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Stopped>> {

@@ -18,7 +18,7 @@ use super::pump::{Pump, Stopped};
 use super::{CONNECTION_WINDOW, Incoming, SEND_BUFFER, STREAM_WINDOW};
 use crate::deadline::Deadline;
 use crate::http::body::Body;
-use crate::http::h1::is_host;
+use crate::http::h1::{ADDED_FIELDS, is_host};
 use crate::http::interim::{Interim, InterimSink};
 use crate::io::{Io, Prefixed};
 use crate::listen::client::Client;
@@ -42,7 +42,8 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
     while let Some((request, respond)) =
         accept(&client, &mut connection, &mut deadline, &mut draining).await
     {
-        tokio::task::spawn_local(exchange(client.clone(), request, respond));
+        // Boxed, because tokio moves a task's future about, and this one is large.
+        tokio::task::spawn_local(Box::pin(exchange(client.clone(), request, respond)));
     }
 }
 
@@ -179,6 +180,7 @@ fn translate(
     if head.headers.len() > limits.fields {
         return Err(Failure::HeaderTooLarge);
     }
+    head.headers.reserve(ADDED_FIELDS);
     let target = head.uri.path_and_query().cloned();
     if target.as_ref().is_some_and(|target| target.as_str().len() > limits.target) {
         return Err(Failure::UriTooLong);

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tidegate_core::failure::Failure;
+use tidegate_core::health::State;
+use tidegate_core::plan::Priority;
+use tidegate_core::retry::Reason;
 use tokio::runtime::RuntimeMetrics;
 
 use super::histogram::{Histogram, HistogramTotal};
@@ -91,17 +94,57 @@ impl RouteMetrics {
 #[derive(Debug)]
 pub struct UpstreamMetrics {
     pub(super) traffic: Sharded<UpstreamTraffic>,
+    /// Counted by the one thread that checks.
+    pub(super) checks: CheckCounts,
+    /// Changes of an endpoint's health, by the state it is in since.
+    pub(super) health_changes: [Counter; State::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+pub(super) struct CheckCounts {
+    pub(super) passed: Counter,
+    pub(super) failed: Counter,
+    pub(super) duration: Histogram,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct UpstreamTraffic {
     pub(super) response_head: Histogram,
-    pub(super) retries: Counter,
+    pub(super) retries: [Counter; Reason::ALL.len()],
+    pub(super) retries_denied: Counter,
+    pub(super) hedges: Counter,
+    pub(super) hedges_won: Counter,
+    pub(super) queue_wait: Histogram,
+    /// By class and by reason.
+    pub(super) shed: [[Counter; SHED.len()]; Priority::ALL.len()],
 }
+
+/// Why a request was turned away that waited, or would have had to.
+pub(super) const SHED: [Failure; 3] =
+    [Failure::Overloaded, Failure::QueueFull, Failure::QueueTimeout];
 
 impl UpstreamMetrics {
     pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers) }
+        Self {
+            traffic: Sharded::new(workers),
+            checks: CheckCounts::default(),
+            health_changes: Default::default(),
+        }
+    }
+
+    /// Counts a health check of one of its endpoints.
+    pub fn checked(&self, passed: bool, took: Duration) {
+        if passed {
+            self.checks.passed.add(1)
+        } else {
+            self.checks.failed.add(1)
+        }
+        self.checks.duration.observe(took);
+    }
+
+    /// Counts a change of an endpoint's health.
+    pub fn health_changed(&self, to: State) {
+        self.health_changes[to as usize].add(1);
     }
 
     /// Counts the time from a request sent to its response's head.
@@ -109,14 +152,42 @@ impl UpstreamMetrics {
         self.traffic.of(worker).response_head.observe(took);
     }
 
-    /// Counts a try after the first.
-    pub fn retried(&self, worker: usize) {
-        self.traffic.of(worker).retries.add(1);
+    /// Counts a try after the first, and why it is made.
+    pub fn retried(&self, worker: usize, reason: Reason) {
+        self.traffic.of(worker).retries[reason.index()].add(1);
     }
 
-    pub(super) fn response_heads(&self) -> HistogramTotal {
+    /// Counts a try that the budget did not allow.
+    pub fn retry_denied(&self, worker: usize) {
+        self.traffic.of(worker).retries_denied.add(1);
+    }
+
+    /// Counts a try beside another.
+    pub fn hedged(&self, worker: usize) {
+        self.traffic.of(worker).hedges.add(1);
+    }
+
+    /// Counts a try beside another that was answered first.
+    pub fn hedge_won(&self, worker: usize) {
+        self.traffic.of(worker).hedges_won.add(1);
+    }
+
+    /// Counts the wait for admission of a request that was not let in at once, and how it failed.
+    pub fn queued(&self, worker: usize, took: Duration, class: Priority, failed: Option<Failure>) {
+        let traffic = self.traffic.of(worker);
+        traffic.queue_wait.observe(took);
+        if let Some(reason) = SHED.iter().position(|reason| Some(*reason) == failed) {
+            traffic.shed[class as usize][reason].add(1);
+        }
+    }
+
+    /// Adds one of the histograms up.
+    pub(super) fn total(
+        &self,
+        histogram: impl Fn(&UpstreamTraffic) -> &Histogram,
+    ) -> HistogramTotal {
         let mut total = HistogramTotal::default();
-        self.traffic.used().for_each(|part| total.add(&part.response_head));
+        self.traffic.used().for_each(|part| total.add(histogram(part)));
         total
     }
 }
@@ -155,6 +226,17 @@ impl EndpointMetrics {
     }
 }
 
+/// How an upstream is at this moment; read from its admission when somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamState {
+    /// Requests admitted and not finished, over all workers.
+    pub in_flight: u32,
+    /// How many may be; `None`: as many as come.
+    pub limit: Option<u32>,
+    /// Requests that wait.
+    pub queued: u32,
+}
+
 /// How an endpoint is at this moment; read from the balancer's own state when somebody asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndpointState {
@@ -178,8 +260,8 @@ pub(super) struct ListenerTraffic {
     pub(super) handshakes: Counter,
     pub(super) resumed: Counter,
     pub(super) handshake_failures: Counter,
-    pub(super) received: Counter,
-    pub(super) sent: Counter,
+    pub(super) request_bytes: Counter,
+    pub(super) response_bytes: Counter,
 }
 
 impl ListenerMetrics {
@@ -213,11 +295,11 @@ impl ListenerMetrics {
         self.traffic.of(worker).handshake_failures.add(1);
     }
 
-    /// Counts bytes read from and written to connections, heads included, TLS excluded.
-    pub fn transferred(&self, worker: usize, received: u64, sent: u64) {
+    /// Counts the bytes of a finished request's body and of its response's.
+    pub fn transferred(&self, worker: usize, request_bytes: u64, response_bytes: u64) {
         let traffic = self.traffic.of(worker);
-        traffic.received.add(received);
-        traffic.sent.add(sent);
+        traffic.request_bytes.add(request_bytes);
+        traffic.response_bytes.add(response_bytes);
     }
 }
 

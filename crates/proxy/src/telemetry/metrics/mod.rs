@@ -17,6 +17,6 @@ mod tests;
 
 pub use handles::{
     CodeClass, EndpointMetrics, EndpointState, ListenerMetrics, RouteMetrics, UpstreamMetrics,
-    WorkerMetrics,
+    UpstreamState, WorkerMetrics,
 };
 pub use registry::Metrics;

@@ -6,9 +6,13 @@
 use std::sync::Arc;
 
 use tidegate_core::failure::Failure;
+use tidegate_core::health::State;
+use tidegate_core::plan::Priority;
+use tidegate_core::retry::Reason;
 
 use super::handles::{
-    ByClass, CodeClass, EndpointMetrics, EndpointState, ListenerTraffic, RouteMetrics,
+    ByClass, CodeClass, EndpointMetrics, EndpointState, ListenerTraffic, RouteMetrics, SHED,
+    UpstreamState, UpstreamTraffic,
 };
 use super::histogram::{BOUNDS, HistogramTotal};
 use super::registry::Metrics;
@@ -18,20 +22,24 @@ use crate::telemetry::sharded;
 
 /// Picks one of a listener's counters.
 type ListenerCounter = fn(&ListenerTraffic) -> &sharded::Counter;
+/// Picks one of an upstream's counters.
+type UpstreamCounter = fn(&UpstreamTraffic) -> &sharded::Counter;
 
 impl Metrics {
     /// Writes all metrics in the Prometheus text format 0.0.4.
     ///
-    /// `state` looks up how an endpoint is now, by upstream and address; `access_log_dropped` is
+    /// `state` looks up how an endpoint is now, by upstream and address, `upstream` how an upstream is; `access_log_dropped` is
     /// [`AccessLog::dropped`](crate::telemetry::access_log::AccessLog::dropped).
     pub fn render(
         &self,
         state: impl Fn(&str, &str) -> Option<EndpointState>,
+        upstream: impl Fn(&str) -> Option<UpstreamState>,
         access_log_dropped: u64,
     ) -> String {
         let mut page = Exposition::default();
         self.render_routes(&mut page);
         self.render_upstreams(&mut page);
+        self.render_admission(&mut page, upstream);
         self.render_endpoints(&mut page, state);
         self.render_listeners(&mut page);
         self.render_workers(&mut page);
@@ -105,14 +113,131 @@ impl Metrics {
             "Time from sending a request to the head of its response.",
         );
         for (name, upstream) in &upstreams {
-            histogram(&mut family, ("upstream", name), &upstream.response_heads());
+            histogram(&mut family, ("upstream", name), &upstream.total(|part| &part.response_head));
         }
-        let mut family =
-            page.family("tidegate_upstream_retries_total", Counter, "Tries after the first.");
+        let mut family = page.family(
+            "tidegate_upstream_retries_total",
+            Counter,
+            "Tries after the first, by what came of the one before.",
+        );
         for (name, upstream) in &upstreams {
-            let retries = upstream.traffic.sum(|part| &part.retries);
-            family.sample(&[("upstream", name)], retries);
+            for reason in Reason::ALL {
+                let retries = upstream.traffic.sum(|part| &part.retries[reason.index()]);
+                family.sample(&[("upstream", name), ("reason", reason.label())], retries);
+            }
         }
+        let mut counter = |name, help, counter: UpstreamCounter| {
+            let mut family = page.family(name, Counter, help);
+            for (name, upstream) in &upstreams {
+                family.sample(&[("upstream", name)], upstream.traffic.sum(counter));
+            }
+        };
+        counter(
+            "tidegate_upstream_retries_denied_total",
+            "Tries that were not made because the retry budget was spent.",
+            |part| &part.retries_denied,
+        );
+        counter("tidegate_upstream_hedges_total", "Tries beside another.", |part| &part.hedges);
+        counter(
+            "tidegate_upstream_hedges_won_total",
+            "Tries beside another that were answered first.",
+            |part| &part.hedges_won,
+        );
+        self.render_health(page);
+    }
+
+    fn render_health(&self, page: &mut Exposition) {
+        let upstreams = self.upstreams.held();
+        let mut family = page.family(
+            "tidegate_health_checks_total",
+            Counter,
+            "Health checks of an upstream's endpoints by result.",
+        );
+        for (name, upstream) in &upstreams {
+            let checks = &upstream.checks;
+            for (result, count) in [("passed", &checks.passed), ("failed", &checks.failed)] {
+                family.sample(&[("upstream", name), ("result", result)], count.get());
+            }
+        }
+        let mut family = page.family(
+            "tidegate_health_check_seconds",
+            Kind::Histogram,
+            "Time that a health check took.",
+        );
+        for (name, upstream) in &upstreams {
+            let mut total = HistogramTotal::default();
+            total.add(&upstream.checks.duration);
+            histogram(&mut family, ("upstream", name), &total);
+        }
+        let mut family = page.family(
+            "tidegate_health_changes_total",
+            Counter,
+            "Changes of an endpoint's health by the state that it is in since.",
+        );
+        for (name, upstream) in &upstreams {
+            for state in State::ALL {
+                let count = upstream.health_changes[state as usize].get();
+                family.sample(&[("upstream", name), ("state", state.label())], count);
+            }
+        }
+    }
+
+    fn render_admission(
+        &self,
+        page: &mut Exposition,
+        state: impl Fn(&str) -> Option<UpstreamState>,
+    ) {
+        let upstreams = self.upstreams.held();
+        let mut family = page.family(
+            "tidegate_upstream_queue_seconds",
+            Kind::Histogram,
+            "Time that requests waited for admission, of those that were not let in at once.",
+        );
+        for (name, upstream) in &upstreams {
+            histogram(&mut family, ("upstream", name), &upstream.total(|part| &part.queue_wait));
+        }
+        let mut family = page.family(
+            "tidegate_upstream_shed_total",
+            Counter,
+            "Requests turned away at admission, by class and reason.",
+        );
+        for (name, upstream) in &upstreams {
+            for (class, (reason, failure)) in Priority::ALL
+                .iter()
+                .flat_map(|class| SHED.iter().enumerate().map(move |r| (class, r)))
+            {
+                let shed = upstream.traffic.sum(|part| &part.shed[*class as usize][reason]);
+                let labels = [
+                    ("upstream", name.as_str()),
+                    ("class", class.label()),
+                    ("reason", failure.meaning().label),
+                ];
+                family.sample(&labels, shed);
+            }
+        }
+        let states: Vec<_> =
+            upstreams.iter().filter_map(|(name, _)| Some((name.as_str(), state(name)?))).collect();
+        let mut gauge = |name, help, value: fn(&UpstreamState) -> Option<u32>| {
+            let mut family = page.family(name, Gauge, help);
+            for (upstream, state) in &states {
+                if let Some(value) = value(state) {
+                    family.sample(&[("upstream", upstream)], value);
+                }
+            }
+        };
+        gauge(
+            "tidegate_upstream_requests_in_flight",
+            "Requests admitted and not finished.",
+            |state| Some(state.in_flight),
+        );
+        gauge(
+            "tidegate_upstream_requests_limit",
+            "Requests that may be in flight; absent where as many as come.",
+            |state| state.limit,
+        );
+        gauge("tidegate_upstream_requests_queued", "Requests that wait for admission.", |state| {
+            Some(state.queued)
+        });
     }
 
     fn render_endpoints(
@@ -194,14 +319,14 @@ impl Metrics {
             |part| &part.refused,
         );
         counter(
-            "tidegate_listener_received_bytes_total",
-            "Bytes read from clients, heads included, TLS excluded.",
-            |part| &part.received,
+            "tidegate_listener_request_body_bytes_total",
+            "Bytes of request bodies received.",
+            |part| &part.request_bytes,
         );
         counter(
-            "tidegate_listener_sent_bytes_total",
-            "Bytes written to clients, heads included, TLS excluded.",
-            |part| &part.sent,
+            "tidegate_listener_response_body_bytes_total",
+            "Bytes of response bodies sent.",
+            |part| &part.response_bytes,
         );
         let mut family = page.family(
             "tidegate_listener_open_connections",

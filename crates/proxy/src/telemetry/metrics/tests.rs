@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::failure::Failure;
+use tidegate_core::plan::Priority;
+use tidegate_core::retry::Reason;
 
-use super::{EndpointState, Metrics};
+use super::{EndpointState, Metrics, UpstreamState};
 
 fn page(metrics: &Metrics) -> String {
-    metrics.render(|_, _| Some(EndpointState { in_flight: 3, available: true }), 0)
+    let endpoint = EndpointState { in_flight: 3, available: true };
+    let upstream = UpstreamState { in_flight: 3, limit: Some(4), queued: 1 };
+    metrics.render(|_, _| Some(endpoint), |_| Some(upstream), 0)
 }
 
 /// The value of one series.
@@ -129,7 +133,8 @@ fn full() -> (Arc<Metrics>, impl Sized) {
     metrics.unrouted().finished(0, 404, Duration::from_secs(1), 0, 0);
     let upstream = metrics.upstream(name);
     upstream.response_head(0, Duration::from_millis(4));
-    upstream.retried(2);
+    upstream.retried(2, Reason::Status);
+    upstream.queued(0, Duration::from_millis(5), Priority::Low, Some(Failure::QueueFull));
     let endpoint = metrics.endpoint(name, "[::1]:80");
     endpoint.answered(0, 101);
     endpoint.connecting(0);

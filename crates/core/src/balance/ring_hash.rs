@@ -1,7 +1,7 @@
 //! A ring of hashes.
 
-use super::SplitMix64;
-use super::hash_key;
+use super::bounded::Preference;
+use super::{SplitMix64, hash_key};
 use crate::plan::Endpoint;
 
 /// Points of an endpoint of mean weight: its share of the ring deviates by about 1/√points.
@@ -24,16 +24,21 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// The ring of `endpoints`.
-    pub(super) fn new(endpoints: &[Endpoint]) -> Self {
-        let used = || endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.weight > 0);
+    /// The ring of those of `endpoints` that `members` names.
+    pub(super) fn new(endpoints: &[Endpoint], members: &[u32]) -> Self {
+        let used = || {
+            members
+                .iter()
+                .map(|&member| (member, &endpoints[member as usize]))
+                .filter(|(_, endpoint)| endpoint.weight > 0)
+        };
         let sum: f64 = used().map(|(_, endpoint)| f64::from(endpoint.weight)).sum();
         let mean = (sum / used().count() as f64).log2().round().exp2();
         let mut points = Vec::new();
         for (index, endpoint) in used() {
             let count = (POINTS * f64::from(endpoint.weight) / mean).round().max(1.0) as usize;
             let mut positions = SplitMix64::new(hash_key(endpoint.address.as_bytes()));
-            points.extend((0..count).map(|_| positions.next() & HIGH_HALF | index as u64));
+            points.extend((0..count).map(|_| positions.next() & HIGH_HALF | u64::from(index)));
         }
         points.sort_unstable();
         // About four points to an entry: a fraction of a cache line, and a table that stays in the cache.
@@ -49,9 +54,11 @@ impl Ring {
         first.resize((1 << bits) + 1, points.len() as u32);
         Self { points, first, shift }
     }
+}
 
+impl Preference for Ring {
     /// The endpoints met on a walk around the ring from the place of `hash` on, each as often as it has points.
-    pub(super) fn walk(&self, hash: u64) -> impl Iterator<Item = usize> + '_ {
+    fn walk(&self, hash: u64) -> impl Iterator<Item = usize> {
         let mut start = self.first[(hash >> 32 >> self.shift) as usize] as usize;
         while self.points.get(start).is_some_and(|&point| point >> 32 < hash >> 32) {
             start += 1;

@@ -6,7 +6,9 @@ refused.
 """
 
 import asyncio
+import errno
 import os
+import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
@@ -42,6 +44,7 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
     process at once. SIGHUP reloads, SIGUSR1 reopens the access log. Raises ConfigError, StoreError and
     StartError, all before anything is served.
     """
+    _raise_file_limit()
     loaded = source.read()
     config = loaded.config
     logs.configure(config.log.format, config.log.level)
@@ -53,9 +56,18 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         listener = _admin_listener(config)
         engine = Engine(config.workers, config.log.format, config.log.level)
         process = _Process(Gateway(engine, store, source), listener)
-        asyncio.run(process.live(loaded, origin, served))
+        first = [loaded]
+        # Once another is served nobody may hold the first one any more: it can take 100 MB.
+        del loaded, config
+        asyncio.run(process.live(first.pop, origin, served))
     finally:
         store.close()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files, and so connections, as the operator lets this process have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _last_generation(source: Source, store: Store) -> Loaded | None:
@@ -88,8 +100,9 @@ def _admin_listener(config: Config) -> socket.socket | None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-        raise StartError(f"the admin API cannot listen on {address}: {reason}") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        hint = "; is tidegate running already?" if error.errno == errno.EADDRINUSE else ""
+        raise StartError(f"the admin API cannot listen on {address}: {reason.lower()}{hint}") from error
 
 
 def _unix_listener(path: Path) -> socket.socket:
@@ -121,12 +134,14 @@ class _Process:
         self.stop = asyncio.Event()
         self.background: set[asyncio.Task[None]] = set()
 
-    async def live(self, first: Loaded, origin: Origin, served: Callable[[], None] | None) -> None:
-        """Serve `first` and what comes after it, until told to stop."""
+    async def live(
+        self, first: Callable[[], Loaded], origin: Origin, served: Callable[[], None] | None
+    ) -> None:
+        """Serve what `first` reads and what comes after it, until told to stop."""
         self._handle_signals()
         gateway = self.gateway
         try:
-            await gateway.apply(lambda: first, origin)
+            await gateway.apply(first, origin)
         except ConfigError:
             await asyncio.to_thread(gateway.engine.drain, 0)
             raise

@@ -1,7 +1,9 @@
 """The life of the process, without its signals."""
 
 import asyncio
+import resource
 import socket
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,9 @@ import pytest
 from tests.unit.control.gateways import YAML, file_source, make_gateway
 from tidegate.config.model import Config
 from tidegate.config.problem import ConfigError
-from tidegate.control import run as module
 from tidegate.control import systemd
 from tidegate.control.gateway import Gateway
-from tidegate.control.run import StartError, _admin_listener, _Process
+from tidegate.process import StartError, _admin_listener, _last_generation, _Process, _raise_file_limit
 
 
 def config(address: str) -> Config:
@@ -30,8 +31,7 @@ async def test_it_serves_reloads_a_changed_file_and_drains(
     listener = _admin_listener(config("127.0.0.1:0"))
     assert listener
     process, served, committed = _Process(gateway, listener), asyncio.Event(), asyncio.Event()
-    loaded = gateway.source.read()
-    life = asyncio.create_task(process.live(loaded, "start", served.set))
+    life = asyncio.create_task(process.live(gateway.source.read, "start", served.set))
     await served.wait()
     assert said == ["READY=1"]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
@@ -48,11 +48,32 @@ async def test_it_serves_reloads_a_changed_file_and_drains(
     assert said[-1] == "STOPPING=1"
 
 
+def _let_go(held: object) -> asyncio.Event:
+    """Set when nobody holds it any more."""
+    gone = asyncio.Event()
+    weakref.finalize(held, asyncio.get_running_loop().call_soon_threadsafe, gone.set)
+    return gone
+
+
+async def test_a_configuration_is_let_go_when_another_is_served(tmp_path: Path) -> None:
+    gateway, _ = make_gateway(source=file_source(tmp_path))
+    process, served = _Process(gateway, None), asyncio.Event()
+    first = [gateway.source.read()]
+    loaded, config = _let_go(first[0]), _let_go(first[0].config)
+    life = asyncio.create_task(process.live(first.pop, "start", served.set))
+    await served.wait()
+    await loaded.wait()  # where each option is written matters only while mistakes are told
+    assert not config.is_set()
+    await gateway.edit(lambda document: {**document, "drain_timeout": 1}, "admin")
+    await config.wait()
+    process.stop.set()
+    await life
+
+
 async def test_a_bad_file_leaves_the_running_configuration(tmp_path: Path) -> None:
     gateway, engine = make_gateway(source=file_source(tmp_path))
     process, served = _Process(gateway, None), asyncio.Event()
-    loaded = gateway.source.read()
-    life = asyncio.create_task(process.live(loaded, "start", served.set))
+    life = asyncio.create_task(process.live(gateway.source.read, "start", served.set))
     await served.wait()
     assert gateway.source.file
     gateway.source.file.write_text("nonsense: 1\n")
@@ -94,9 +115,8 @@ async def test_a_hangup_without_a_file_ends_nothing() -> None:
 async def test_a_first_configuration_that_the_engine_refuses_ends_the_process() -> None:
     gateway, engine = make_gateway()
     engine.errors = [("listeners.0.address", "in use")]
-    loaded = gateway.source.read()
     with pytest.raises(ConfigError, match="in use"):
-        await _Process(gateway, None).live(loaded, "start", None)
+        await _Process(gateway, None).live(gateway.source.read, "start", None)
     assert engine.drained_ms == [0]
 
 
@@ -137,15 +157,34 @@ def test_an_unprotected_admin_api_is_not_started() -> None:
 
 def test_the_last_generation_is_restored_if_there_is_one(tmp_path: Path) -> None:
     gateway, _ = make_gateway(source=file_source(tmp_path))
-    assert module._last_generation(gateway.source, gateway.store) is None
+    assert _last_generation(gateway.source, gateway.store) is None
     _record(gateway, {"workers": 5})
-    restored = module._last_generation(gateway.source, gateway.store)
+    restored = _last_generation(gateway.source, gateway.store)
     assert restored
     assert restored.config.workers == 5
     _record(gateway, {"nonsense": 5})
     with pytest.raises(ConfigError):
-        module._last_generation(gateway.source, gateway.store)
+        _last_generation(gateway.source, gateway.store)
 
 
 def _record(gateway: Gateway, document: dict[str, Any]) -> None:
     gateway.store.add("admin", '"x"', {}, document)
+
+
+def test_an_admin_port_in_use_is_told_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(StartError) as error:
+            _admin_listener(config(address))
+    told = "address already in use; is tidegate running already?"
+    assert str(error.value) == f"the admin API cannot listen on {address}: {told}"
+
+
+def test_the_limit_on_open_files_is_raised_as_far_as_it_goes() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        _raise_file_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

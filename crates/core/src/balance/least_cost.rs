@@ -1,0 +1,81 @@
+//! The lowest cost of all endpoints, or of a few.
+//!
+//! Two drawn at random are enough to be exponentially better than one (Mitzenmacher, *The Power of Two
+//! Choices in Randomized Load Balancing*, 2001), and cost the same for any number of endpoints.
+
+use smallvec::SmallVec;
+
+use super::strength::strength;
+use super::view::Candidates;
+use super::{Pick, Policy, SplitMix64};
+use crate::load::Load;
+use crate::time::Moment;
+
+/// What one more request would cost at an endpoint.
+pub(super) trait Cost: Send + Sync + std::fmt::Debug {
+    /// The cost by `load` at `now` for an endpoint of this strength: a finite number.
+    fn of(&self, load: &Load, strength: f64, now: Moment) -> f64;
+}
+
+/// The endpoint of the lowest cost, of all endpoints or of some drawn at random.
+#[derive(Debug)]
+pub(super) struct LeastCost<C> {
+    cost: C,
+    choices: usize,
+}
+
+impl<C: Cost> LeastCost<C> {
+    /// Compare `choices` endpoints by `cost`; `None`: all.
+    pub(super) fn new(cost: C, choices: Option<u32>) -> Self {
+        Self { cost, choices: choices.map_or(usize::MAX, |choices| choices.max(1) as usize) }
+    }
+
+    /// The allowed member of the lowest cost; of equal ones, each with the same probability.
+    fn least(
+        &self,
+        from: &Candidates<'_>,
+        members: impl Iterator<Item = u32>,
+        pick: &mut Pick<'_>,
+    ) -> usize {
+        let (mut best, mut cost, mut ties) = (0, f64::INFINITY, 0);
+        for member in members.map(|member| member as usize).filter(|&member| from.allow(member)) {
+            let load = &from.endpoints[member].load;
+            let its_cost = self.cost.of(load, strength(from, member, pick.now), pick.now);
+            if its_cost < cost {
+                ties = 0;
+            }
+            if its_cost <= cost {
+                ties += 1;
+                if pick.random.below(ties) == 0 {
+                    (best, cost) = (member, its_cost);
+                }
+            }
+        }
+        best
+    }
+}
+
+impl<C: Cost> Policy for LeastCost<C> {
+    fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize {
+        let members = from.view.members();
+        // Those to be avoided may be among the drawn.
+        let choices = self.choices.saturating_add(from.avoid.len());
+        if choices >= members.len() {
+            self.least(from, members.iter().copied(), pick)
+        } else {
+            let drawn = sample(members.len(), choices, pick.random);
+            self.least(from, drawn.into_iter().map(|position| members[position]), pick)
+        }
+    }
+}
+
+/// `count` distinct numbers below `n`, each set of them with the same probability (Robert Floyd's
+/// algorithm, CACM 30 (9), 1987).
+fn sample(n: usize, count: usize, random: &mut SplitMix64) -> SmallVec<[usize; 8]> {
+    let mut drawn = SmallVec::new();
+    for last in n - count..n {
+        let candidate = random.below(last as u64 + 1) as usize;
+        drawn.push(if drawn.contains(&candidate) { last } else { candidate });
+    }
+    drawn
+}

@@ -1,0 +1,234 @@
+//! The way into an upstream.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::adaptive::{Adaptive, Window};
+use super::breaker::Breaker;
+use super::lane::Patience;
+use super::queue::{Place, Queue};
+use super::tally::Tally;
+use crate::plan::{self, Priority};
+use crate::time::Moment;
+
+/// What becomes of one who waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is in: [`leave`](Gate::leave) follows.
+    In,
+    /// It waited too long while everybody did.
+    Shed,
+    /// It made room for one of a higher class.
+    Displaced,
+}
+
+/// Tickets of those whose wait is over, to be told by the caller.
+pub type Woken<T> = SmallVec<[(T, Verdict); 2]>;
+
+/// Lets requests into an upstream up to a limit; those above it wait.
+///
+/// While nobody waits, a request costs an addition on the way in, one on the way out, and one for its
+/// latency. The lock is for those who wait.
+#[derive(Debug)]
+pub struct Gate<T> {
+    hot: CachePadded<Hot>,
+    inner: Mutex<Inner<T>>,
+}
+
+/// What every request touches.
+#[derive(Debug)]
+struct Hot {
+    inside: Breaker,
+    limit: AtomicU32,
+    room: AtomicU32,
+    waiting: AtomicU32,
+    adapts: AtomicBool,
+    tally: Tally,
+    /// How long an answer usually takes, in nanoseconds.
+    usual: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    queue: Queue<T>,
+    adaptive: Adaptive,
+    requests: u32,
+    pending: usize,
+    patience: Patience,
+}
+
+impl<T> Gate<T> {
+    /// A gate that nobody has passed.
+    pub fn new(limits: &plan::UpstreamLimits) -> Self {
+        let mut inner = Inner {
+            queue: Queue::default(),
+            adaptive: Adaptive::default(),
+            requests: u32::MAX,
+            pending: 0,
+            patience: Patience::from(&limits.queue),
+        };
+        inner.keep_to(limits);
+        Self {
+            hot: CachePadded::new(Hot {
+                inside: Breaker::default(),
+                limit: AtomicU32::new(inner.limit()),
+                room: AtomicU32::new(u32::MAX),
+                waiting: AtomicU32::new(0),
+                adapts: AtomicBool::new(limits.adaptive.enabled),
+                tally: Tally::default(),
+                usual: AtomicU64::new(u64::MAX),
+            }),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Keep to `limits` from now on; who may go in by them is in what this answers. What was learnt is kept.
+    pub fn configure(&self, limits: &plan::UpstreamLimits, now: Moment) -> Woken<T> {
+        let inner = &mut *self.inner.lock();
+        inner.keep_to(limits);
+        self.hot.adapts.store(limits.adaptive.enabled, SeqCst);
+        self.hot.limit.store(inner.limit(), SeqCst);
+        let mut woken = Woken::new();
+        self.admit(inner, now, &mut woken);
+        woken
+    }
+
+    /// What the endpoints together may have from now on.
+    pub fn fit(&self, room: u32) {
+        if self.hot.room.load(SeqCst) != room {
+            self.hot.room.store(room, SeqCst);
+        }
+    }
+
+    /// Go in, if nobody waits and there is room.
+    ///
+    /// Every `true` is followed by exactly one [`leave`](Self::leave).
+    pub fn enter(&self) -> bool {
+        self.hot.waiting.load(SeqCst) == 0 && self.hot.inside.take(self.bound())
+    }
+
+    /// Wait, and be named in what this or a later call answers; or be refused with the ticket.
+    ///
+    /// # Errors
+    /// The ticket, if as many wait as may.
+    pub fn wait(&self, class: Priority, now: Moment, ticket: T) -> Result<(Place, Woken<T>), T> {
+        let inner = &mut *self.inner.lock();
+        let mut woken = Woken::new();
+        let (place, displaced) = inner.queue.push(class, now, ticket, inner.pending)?;
+        woken.extend(displaced.map(|ticket| (ticket, Verdict::Displaced)));
+        // Before looking for room: whoever leaves and does not see this has made the room already.
+        self.hot.waiting.store(u32::MAX, SeqCst);
+        self.admit(inner, now, &mut woken);
+        Ok((place, woken))
+    }
+
+    /// Wait no longer.
+    pub fn give_up(&self, place: Place) {
+        let inner = &mut *self.inner.lock();
+        drop(inner.queue.remove(place));
+        self.hot.waiting.store(inner.queue.len() as u32, SeqCst);
+    }
+
+    /// One who is in got an answer, `latency` after it went in.
+    pub fn answered(&self, latency: Duration, now: Moment) -> Woken<T> {
+        let mut woken = Woken::new();
+        if self.hot.adapts.load(SeqCst)
+            && self.hot.tally.add(latency, now)
+            && let Some(mut inner) = self.inner.try_lock()
+        {
+            let sums = self.hot.tally.take(now);
+            let window = Window {
+                since: sums.since,
+                until: now,
+                answers: sums.answers,
+                latency: sums.latency,
+                inside: self.hot.inside.count(),
+                waiting: inner.queue.len(),
+            };
+            inner.adaptive.learn(&window);
+            let usual = inner.adaptive.usual().map_or(u64::MAX, |usual| usual.as_nanos() as u64);
+            self.hot.usual.store(usual, SeqCst);
+            self.hot.limit.store(inner.limit(), SeqCst);
+            if !inner.queue.is_empty() {
+                self.admit(&mut inner, now, &mut woken);
+            }
+        }
+        woken
+    }
+
+    /// One who is in got no answer, or an error. Failing fast is not being fast; but one that took longer than
+    /// usual would have been answered later still.
+    pub fn unanswered(&self, latency: Duration, now: Moment) -> Woken<T> {
+        match latency.as_nanos() > u128::from(self.hot.usual.load(SeqCst)) {
+            true => self.answered(latency, now),
+            false => Woken::new(),
+        }
+    }
+
+    /// One who was in is out.
+    pub fn leave(&self, now: Moment) -> Woken<T> {
+        self.hot.inside.release();
+        let mut woken = Woken::new();
+        if self.hot.waiting.load(SeqCst) > 0 {
+            self.admit(&mut self.inner.lock(), now, &mut woken);
+        }
+        woken
+    }
+
+    /// Let in whom there is room for.
+    fn admit(&self, inner: &mut Inner<T>, now: Moment, woken: &mut Woken<T>) {
+        // A trial lasts a moment; what waits meanwhile is not shed for it.
+        if !inner.adaptive.tries_first() {
+            inner.queue.review(now, inner.patience, |ticket| woken.push((ticket, Verdict::Shed)));
+        }
+        let bound = self.bound();
+        while !inner.queue.is_empty() && self.hot.inside.take(bound) {
+            match inner.queue.pop() {
+                Some(ticket) => woken.push((ticket, Verdict::In)),
+                None => self.hot.inside.release(),
+            }
+        }
+        self.hot.waiting.store(inner.queue.len() as u32, SeqCst);
+    }
+
+    fn bound(&self) -> u32 {
+        self.hot.limit.load(SeqCst).min(self.hot.room.load(SeqCst))
+    }
+
+    /// How many are in.
+    pub fn inside(&self) -> u32 {
+        self.hot.inside.count()
+    }
+
+    /// How many may be in; `None`: as many as come.
+    pub fn limit(&self) -> Option<u32> {
+        Some(self.bound()).filter(|limit| *limit < u32::MAX)
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> u32 {
+        self.hot.waiting.load(SeqCst)
+    }
+
+    /// How long the one who has waited longest has.
+    pub fn delay(&self, now: Moment) -> Duration {
+        self.inner.lock().queue.delay(now)
+    }
+}
+
+impl<T> Inner<T> {
+    fn keep_to(&mut self, limits: &plan::UpstreamLimits) {
+        self.requests = limits.requests.unwrap_or(u32::MAX);
+        self.pending = limits.pending as usize;
+        self.patience = Patience::from(&limits.queue);
+        self.adaptive.configure(&limits.adaptive);
+    }
+
+    fn limit(&self) -> u32 {
+        self.requests.min(self.adaptive.limit().unwrap_or(u32::MAX))
+    }
+}

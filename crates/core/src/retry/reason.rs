@@ -1,0 +1,101 @@
+//! Why a try is repeated.
+
+use crate::failure::{Failure, Retryable};
+use crate::plan::RetryOn;
+
+/// What a try came to that may be worth another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// A failure, or a gateway's status.
+    On(RetryOn),
+    /// A status that the route names.
+    Status,
+    /// A gRPC status that the route names.
+    Grpc,
+}
+
+impl Reason {
+    /// Every reason, for metrics that list them all.
+    pub const ALL: [Reason; 8] = [
+        Reason::On(RetryOn::ConnectFailure),
+        Reason::On(RetryOn::RefusedStream),
+        Reason::On(RetryOn::Reset),
+        Reason::On(RetryOn::GatewayError),
+        Reason::On(RetryOn::Timeout),
+        Reason::On(RetryOn::EndpointDown),
+        Reason::Status,
+        Reason::Grpc,
+    ];
+
+    /// The reason that lies in `failure`; `None` where another try would fail alike. `refused`: the endpoint
+    /// said that it did not carry the request out.
+    pub fn of(failure: Failure, refused: bool) -> Option<Self> {
+        let on = match failure {
+            _ if failure.meaning().retry == Retryable::Never => return None,
+            _ if refused => RetryOn::RefusedStream,
+            Failure::ResponseTimeout | Failure::UpstreamWriteTimeout => RetryOn::Timeout,
+            Failure::EndpointDown => RetryOn::EndpointDown,
+            _ if failure.meaning().retry == Retryable::Always => RetryOn::ConnectFailure,
+            _ => RetryOn::Reset,
+        };
+        Some(Self::On(on))
+    }
+
+    /// Whether nothing of the request can have been carried out, so that any request may be repeated.
+    pub const fn is_harmless(self) -> bool {
+        matches!(self, Self::On(RetryOn::ConnectFailure | RetryOn::RefusedStream))
+    }
+
+    /// Value of the label `reason` in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::On(RetryOn::ConnectFailure) => "connect_failure",
+            Self::On(RetryOn::RefusedStream) => "refused_stream",
+            Self::On(RetryOn::Reset) => "reset",
+            Self::On(RetryOn::GatewayError) => "gateway_error",
+            Self::On(RetryOn::Timeout) => "timeout",
+            Self::On(RetryOn::EndpointDown) => "endpoint_down",
+            Self::Status => "status",
+            Self::Grpc => "grpc",
+        }
+    }
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub const fn index(self) -> usize {
+        match self {
+            Self::On(on) => on as usize,
+            Self::Status => 6,
+            Self::Grpc => 7,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_has_a_reason_where_its_table_allows_another_try_and_only_there() {
+        for failure in Failure::ALL {
+            let meaning = failure.meaning();
+            let reason = Reason::of(failure, false);
+            assert_eq!(reason.is_none(), meaning.retry == Retryable::Never, "{failure:?}");
+            let harmless = reason.is_some_and(Reason::is_harmless);
+            assert_eq!(harmless, meaning.retry == Retryable::Always, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_refused_may_always_be_repeated() {
+        let refused = Reason::of(Failure::UpstreamReset, true);
+        assert_eq!(refused, Some(Reason::On(RetryOn::RefusedStream)));
+        assert!(refused.is_some_and(Reason::is_harmless));
+    }
+
+    #[test]
+    fn every_reason_stands_at_its_place() {
+        for (place, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason.index(), place, "{reason:?}");
+        }
+    }
+}

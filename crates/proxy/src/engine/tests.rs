@@ -1,0 +1,159 @@
+//! A panic ends as little as it can: its connection, or the worker until it is started anew.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::json;
+use tidegate_core::plan::Plan;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::crew::{Hand, keep_running, run_worker, runtime};
+use super::{Bound, Serving, change, panics};
+use crate::listen::ListenSocket;
+use crate::snapshot::Snapshot;
+use crate::telemetry::metrics::Metrics;
+use crate::worker::{self, Command, Shared, Worker};
+
+/// What a worker thread of one worker has to do with, without the thread.
+struct Stage {
+    shared: Arc<Shared>,
+    serving: Arc<Mutex<Serving>>,
+    address: SocketAddr,
+    log: Arc<Log>,
+}
+
+/// What was logged.
+#[derive(Default)]
+struct Log(Mutex<Vec<u8>>);
+
+impl Write for &Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stage {
+    /// One listener on a free port, and no route.
+    fn new() -> Self {
+        panics::watch();
+        let metrics = Metrics::new(1);
+        let before = Arc::new(Snapshot::empty(1));
+        let prepared = change::prepare(plan(), 0, &before, Vec::new(), &metrics);
+        let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
+        let listeners: Vec<_> = prepared
+            .listeners
+            .into_iter()
+            .map(|each| Bound { listener: each.listener, sockets: each.sockets })
+            .collect();
+        let ListenSocket::Tcp(socket) = &listeners[0].sockets[0] else { panic!("not TCP") };
+        Self {
+            address: socket.local_addr().unwrap(),
+            shared: Arc::new(Shared { unrouted: metrics.unrouted(), metrics }),
+            serving: Arc::new(Mutex::new(Serving {
+                generation: 1,
+                snapshot: prepared.snapshot,
+                listeners,
+            })),
+            log: Arc::default(),
+        }
+    }
+
+    /// A worker's thread that runs `body`; what it logs is kept.
+    fn start(
+        &self,
+        body: impl FnOnce(&mut UnboundedReceiver<Command>, &Arc<Shared>, &Mutex<Serving>)
+        + Send
+        + 'static,
+    ) -> Hand {
+        let (shared, serving) = (self.shared.clone(), self.serving.clone());
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(self.log.clone()).finish();
+        Hand::start("worker-0", move |commands| {
+            tracing::subscriber::with_default(log, || body(commands, &shared, &serving));
+        })
+        .unwrap()
+    }
+
+    /// The status line of the answer to a request.
+    fn ask(&self) -> String {
+        let mut client = TcpStream::connect(self.address).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
+    fn counts(&self, metric: &str) -> bool {
+        let page = self.shared.metrics.render(|_, _| None, |_| None, 0);
+        page.contains(&format!("tidegate_worker_{metric}_total{{worker=\"0\"}} 1\n"))
+    }
+
+    fn logged(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.log.0.lock()).contains(text)
+    }
+}
+
+fn plan() -> Plan {
+    let listener = json!({
+        "name": "web", "address": "127.0.0.1:0", "protocols": ["http1"], "tls": null, "trusted_proxies": [],
+        "limits": {
+            "connections": 10, "connections_per_client": 10, "header_bytes": 4096, "header_count": 20,
+            "uri_length": 1024, "streams": 10,
+        },
+        "timeouts": {
+            "handshake": 10_000, "header_read": 10_000, "request_body": 10_000, "write": 10_000,
+            "idle": 10_000,
+        },
+    });
+    let plan = json!({
+        "name": "tidegate", "workers": 1, "drain_timeout": 0, "access_log": null, "listeners": [listener],
+        "routes": [], "upstreams": [],
+    });
+    serde_json::from_value(plan).unwrap()
+}
+
+#[test]
+fn a_worker_that_panics_is_started_anew_and_serves_on() {
+    let stage = Stage::new();
+    let _worker = stage.start(|commands, shared, serving| {
+        let shared = Arc::clone(shared);
+        keep_running(0, &shared.metrics, |first| match first {
+            true => panic!("the worker fell over"),
+            false => run_worker(0, &shared, serving, first, commands),
+        });
+    });
+    assert_eq!(stage.ask(), "HTTP/1.1 404 Not Found");
+    assert!(stage.counts("restarts") && stage.counts("panics"));
+    assert!(stage.logged("a worker panicked and is started anew"));
+    assert!(stage.logged("the worker fell over"));
+}
+
+#[test]
+fn a_connection_that_panics_ends_alone() {
+    let stage = Stage::new();
+    let _worker = stage.start(|commands, shared, serving| {
+        keep_running(0, &shared.metrics, |_| {
+            let (snapshot, bound) = {
+                let serving = serving.lock();
+                let bound = &serving.listeners[0];
+                let socket = bound.sockets[0].duplicate()?;
+                (serving.snapshot.clone(), vec![(bound.listener.clone(), socket)])
+            };
+            runtime()?.block_on(async {
+                let worker = Worker::new(0, shared.clone(), snapshot);
+                worker.spawn(async { panic!("one bad request") });
+                worker::run(worker, bound, commands).await;
+            });
+            Ok(())
+        });
+    });
+    assert_eq!(stage.ask(), "HTTP/1.1 404 Not Found");
+    assert!(stage.counts("panics") && !stage.counts("restarts"));
+    assert!(stage.logged("a task panicked; its connection is closed"));
+    assert!(stage.logged("one bad request"));
+}

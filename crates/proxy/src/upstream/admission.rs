@@ -1,0 +1,173 @@
+//! Admission: how a request comes to be one of those that an upstream is busy with.
+//!
+//! The gate (`tidegate_core::limit`) decides; here are the waiting and the waking. A ticket is the sending half
+//! of a one-shot channel, which wakes a waiter on whichever worker it waits, and carries the permit
+//! itself: if the waiter has gone meanwhile, the permit is dropped and so given back.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use tidegate_core::failure::Failure;
+use tidegate_core::limit::{Breaker, Gate, Place, Verdict, Woken};
+use tidegate_core::plan::{self, Priority};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use super::Upstream;
+use crate::clock;
+use crate::telemetry::metrics::UpstreamState;
+use crate::worker::Worker;
+
+type Ticket = oneshot::Sender<Result<Permit, Failure>>;
+
+/// What an upstream is given at a time. It lives as long as an upstream of its name, through every reload.
+#[derive(Debug)]
+pub struct Admission {
+    gate: Gate<Ticket>,
+    retries: Breaker,
+    /// Open connections.
+    pub connections: Breaker,
+}
+
+impl Admission {
+    /// For an upstream with these limits.
+    pub fn new(limits: &plan::UpstreamLimits) -> Arc<Self> {
+        Arc::new(Self {
+            gate: Gate::new(limits),
+            retries: Breaker::default(),
+            connections: Breaker::default(),
+        })
+    }
+
+    /// Keep to `limits` from now on.
+    pub fn configure(self: &Arc<Self>, limits: &plan::UpstreamLimits) {
+        let woken = self.gate.configure(limits, clock::now());
+        self.tell(woken);
+    }
+
+    /// How it is at this moment.
+    pub fn state(&self) -> UpstreamState {
+        let gate = &self.gate;
+        UpstreamState { in_flight: gate.inside(), limit: gate.limit(), queued: gate.waiting() }
+    }
+
+    /// Tell those whose wait is over.
+    fn tell(self: &Arc<Self>, woken: Woken<Ticket>) {
+        for (ticket, verdict) in woken {
+            let verdict = match verdict {
+                Verdict::In => Ok(Permit::begin(self.clone())),
+                Verdict::Shed | Verdict::Displaced => Err(Failure::Overloaded),
+            };
+            // A permit that nobody takes is dropped, and so given back.
+            drop(ticket.send(verdict));
+        }
+    }
+}
+
+/// One of the retries that an upstream may have; given back when dropped.
+#[derive(Debug)]
+pub struct RetryPermit(Arc<Admission>);
+
+impl Drop for RetryPermit {
+    fn drop(&mut self) {
+        self.0.retries.release();
+    }
+}
+
+/// One of the requests that an upstream is busy with; given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    admission: Arc<Admission>,
+    began: Instant,
+    told: bool,
+}
+
+impl Permit {
+    fn begin(admission: Arc<Admission>) -> Self {
+        Self { admission, began: Instant::now(), told: false }
+    }
+
+    /// The head of a response came.
+    pub fn answered(&mut self, status: StatusCode) {
+        self.told = true;
+        let now = Instant::now();
+        let (latency, now) = (now.saturating_duration_since(self.began), clock::moment(now));
+        let gate = &self.admission.gate;
+        let woken = match status.is_server_error() {
+            true => gate.unanswered(latency, now),
+            false => gate.answered(latency, now),
+        };
+        self.admission.tell(woken);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let now = clock::now();
+        if !self.told {
+            let woken = self.admission.gate.unanswered(self.began.elapsed(), now);
+            self.admission.tell(woken);
+        }
+        let woken = self.admission.gate.leave(now);
+        self.admission.tell(woken);
+    }
+}
+
+impl Upstream {
+    /// A permit to try once more, held until that try has come to something; `None` if as many retries as may
+    /// be are in flight.
+    pub fn admit_retry(&self) -> Option<RetryPermit> {
+        let limit = self.plan.limits.retries.unwrap_or(u32::MAX);
+        self.admission.retries.take(limit).then(|| RetryPermit(self.admission.clone()))
+    }
+
+    /// A permit at once or never: for what is not worth waiting.
+    pub fn try_admit(&self) -> Option<Permit> {
+        let admission = &self.admission;
+        if self.plan.limits.endpoint_requests.is_some() {
+            admission.gate.fit(self.balancer.room(clock::now()));
+        }
+        admission.gate.enter().then(|| Permit::begin(admission.clone()))
+    }
+
+    /// A permit, after a wait if there is none at once.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn admit(&self, worker: &Worker, class: Priority) -> Result<Permit, Failure> {
+        match self.try_admit() {
+            Some(permit) => Ok(permit),
+            None => {
+                let began = Instant::now();
+                let waited = Box::pin(self.wait(class)).await;
+                let failure = waited.as_ref().err().copied();
+                self.metrics.queued(worker.index, began.elapsed(), class, failure);
+                waited
+            }
+        }
+    }
+
+    async fn wait(&self, class: Priority) -> Result<Permit, Failure> {
+        let (ticket, verdict) = oneshot::channel();
+        let joined = self.admission.gate.wait(class, clock::now(), ticket);
+        let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
+        let _waiting = Waiting { admission: &self.admission, place };
+        self.admission.tell(woken);
+        match timeout(self.plan.limits.queue.timeout.duration(), verdict).await {
+            Ok(verdict) => verdict.unwrap_or(Err(Failure::Internal)),
+            Err(_) => Err(Failure::QueueTimeout),
+        }
+    }
+}
+
+/// A place in the queue; given up when dropped, by a client that left as by one whose turn it was.
+struct Waiting<'a> {
+    admission: &'a Admission,
+    place: Place,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.admission.gate.give_up(self.place);
+    }
+}

@@ -1,0 +1,166 @@
+//! One try of a request on one endpoint.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::UPGRADE;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
+use tidegate_core::failure::Failure;
+use tokio::time::Instant;
+
+use super::flight::Flight;
+use super::link::{self, Link};
+use super::pool::Pool;
+use super::send::{Dispatch, Sending};
+use super::{Member, report};
+use crate::http::body::Body;
+use crate::http::h1::client::{Broken, Connection, Exchange};
+use crate::http::h2;
+use crate::http::wait::{Patience, Waiter};
+
+/// The head of a response came.
+pub struct Answer {
+    /// The response.
+    pub response: Response<Body>,
+    /// Who gave it.
+    pub member: usize,
+    /// Time since the try began.
+    pub took: Duration,
+}
+
+/// What a try comes to.
+pub type Outcome = Result<Answer, Broken>;
+
+/// Try `member`. A pooled connection that turns out to be stale is replaced by a fresh one.
+pub async fn attempt(
+    sending: &Sending<'_>,
+    member: usize,
+    head: &request::Parts,
+    now: Instant,
+) -> Outcome {
+    let Sending { worker, dispatch, content, .. } = sending;
+    let upstream = dispatch.upstream;
+    let endpoint = &upstream.members[member];
+    // One that was down already was picked because too few are not.
+    let was_down = endpoint.endpoint.health.is_down();
+    let gives_up = || !was_down && sending.gives_up(endpoint, head);
+    let waiter = Waiter { interim: &dispatch.interim, gives_up: &gives_up };
+    let pool = worker.pool(endpoint, &upstream.plan.pool);
+    let idempotent = head.method.is_idempotent();
+    let mut reuse = true;
+    loop {
+        // From here on it counts, so that others see it while it waits for a connection.
+        let mut flight = Flight::begin(endpoint.clone(), now);
+        let link = link::obtain(worker, upstream, &pool, reuse, !idempotent, now).await;
+        let link = link.map_err(|failure| {
+            flight.failed(failure);
+            Broken::with(failure)
+        })?;
+        let body = content.body().ok_or(Broken::with(Failure::Internal))?;
+        let answered = match link {
+            Link::H1(connection) => {
+                over_h1(connection, pool.clone(), flight, dispatch, head, body, &waiter).await
+            }
+            Link::H2(session) => over_h2(session, flight, dispatch, head, body, &waiter).await,
+        };
+        match answered {
+            Ok(mut response) => {
+                let took = now.elapsed();
+                report::take(upstream, endpoint, response.headers_mut());
+                upstream.metrics.response_head(worker.index, took);
+                endpoint.metrics.answered(worker.index, response.status().as_u16());
+                return Ok(Answer { response, member, took });
+            }
+            Err(broken) if broken.stale && reuse && idempotent && content.is_left() => {
+                reuse = false
+            }
+            Err(broken) => return Err(broken),
+        }
+    }
+}
+
+impl Sending<'_> {
+    /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may
+    /// be repeated there.
+    fn gives_up(&self, endpoint: &Arc<Member>, head: &request::Parts) -> bool {
+        let dispatch = self.dispatch;
+        endpoint.endpoint.health.is_down()
+            && self.may_go_on()
+            && dispatch.upstream.is_available()
+            && dispatch.retry.after_failure(Failure::EndpointDown, false, &head.method).is_some()
+    }
+}
+
+async fn over_h1(
+    connection: Box<Connection>,
+    pool: Rc<Pool>,
+    flight: Flight,
+    dispatch: &Dispatch<'_>,
+    head: &request::Parts,
+    body: Body,
+    waiter: &Waiter<'_>,
+) -> Result<Response<Body>, Broken> {
+    let patience = dispatch.patience();
+    let upgrade = dispatch.upgrade.as_ref();
+    let exchange = Exchange::start(connection, pool, flight, head, body, upgrade, patience);
+    let mut exchange = Box::new(exchange);
+    let head = poll_fn(|cx| exchange.poll_head(cx, waiter)).await?;
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return switched(*exchange, head.headers, head.control.upgrade, upgrade.is_some());
+    }
+    Ok(response(head.status, head.headers, Body::H1Response(exchange)))
+}
+
+/// A response with status 101: legitimate only where it was asked for.
+fn switched(
+    exchange: Exchange,
+    mut headers: HeaderMap,
+    protocol: Option<HeaderValue>,
+    asked: bool,
+) -> Result<Response<Body>, Broken> {
+    match (exchange.into_upgraded(), protocol) {
+        (Some(upgraded), Some(protocol)) if asked => {
+            headers.insert(UPGRADE, protocol);
+            let body = Body::Upgraded(Box::new(upgraded));
+            Ok(response(StatusCode::SWITCHING_PROTOCOLS, headers, body))
+        }
+        _ => Err(Broken::with(Failure::UpstreamProtocol)),
+    }
+}
+
+async fn over_h2(
+    session: Rc<h2::client::Session>,
+    flight: Flight,
+    dispatch: &Dispatch<'_>,
+    head: &request::Parts,
+    body: Body,
+    waiter: &Waiter<'_>,
+) -> Result<Response<Body>, Broken> {
+    let (tls, patience) = (dispatch.upstream.tls.is_some(), dispatch.patience());
+    let exchange = h2::client::Exchange::start(session, flight, head, body, tls, patience);
+    let mut exchange = Box::new(exchange);
+    let (status, headers) = poll_fn(|cx| exchange.poll_head(cx, waiter)).await?;
+    let mut response = response(status, headers, Body::H2Response(exchange));
+    *response.version_mut() = Version::HTTP_2;
+    Ok(response)
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+impl Dispatch<'_> {
+    fn patience(&self) -> Patience {
+        let timeouts = &self.upstream.plan.timeouts;
+        let response = timeouts.response.duration();
+        Patience {
+            response: self.retry.per_try_timeout.map_or(response, |limit| limit.min(response)),
+            idle: timeouts.idle.duration(),
+        }
+    }
+}

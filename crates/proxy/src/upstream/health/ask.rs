@@ -1,0 +1,181 @@
+//! Asking an endpoint how it is, by an HTTP request of the gateway's own.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use ::http::{HeaderMap, HeaderValue, StatusCode, request};
+use bytes::Bytes;
+use tidegate_core::failure::Failure;
+use tidegate_core::plan::HttpVersion;
+use tokio::time::Instant;
+
+use super::super::connect::{self, Opened};
+use super::super::flight::Flight;
+use super::super::pool::Pool;
+use super::super::{Address, Member, Upstream};
+use crate::http::body::{Body, Frame};
+use crate::http::h1::client::{Broken, Connection, Exchange};
+use crate::http::h2;
+use crate::http::wait::{Patience, Waiter};
+
+/// An answer to a check.
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its header.
+    pub headers: HeaderMap,
+    /// Its body, which is read by whoever wants it, or to keep the connection.
+    pub body: Body,
+}
+
+/// The way to an endpoint that is checked.
+pub struct Line<'a> {
+    /// Its upstream.
+    pub upstream: &'a Upstream,
+    /// The endpoint.
+    pub member: &'a Arc<Member>,
+    /// Keeps the connection until the next check, where that is wanted.
+    pub pool: &'a Rc<Pool>,
+}
+
+impl Line<'_> {
+    /// `Host` as the endpoint itself would call it, unless another is `given`.
+    pub fn host(&self, given: Option<&HeaderValue>) -> Result<HeaderValue, String> {
+        match (given, &self.member.address) {
+            (Some(host), _) => Ok(host.clone()),
+            (None, Address::Unix(_)) => Ok(HeaderValue::from_static("localhost")),
+            (None, _) => {
+                HeaderValue::from_str(&self.member.endpoint.address).map_err(|e| e.to_string())
+            }
+        }
+    }
+
+    /// A new connection, which neither load nor passive health learns of.
+    pub async fn open(&self) -> Result<Opened, Failure> {
+        let port = self.upstream.plan.health.port;
+        let elsewhere = port.and_then(|port| self.member.address.with_port(port));
+        let address = elsewhere.as_ref().unwrap_or(&self.member.address);
+        connect::open_uncounted(self.upstream, self.member, address).await
+    }
+
+    /// Send a request and wait for the head of its answer: on the connection of the check before where
+    /// there is one, and on a new one where that has ended meanwhile.
+    pub async fn send(
+        &self,
+        head: &request::Parts,
+        content: &Bytes,
+        only_http2: bool,
+    ) -> Result<Answer, Failure> {
+        let now = Instant::now();
+        let kept = match self.pool.session(now) {
+            Some(session) => Some(self.over_h2(session, head, content).await),
+            None => match poll_fn(|cx| Poll::Ready(self.pool.take(now, false, cx))).await {
+                Some(connection) => Some(self.over_h1(connection, head, content).await),
+                None => None,
+            },
+        };
+        match kept {
+            Some(Ok(answer)) => return Ok(answer),
+            Some(Err(broken)) if !broken.stale => return Err(broken.failure),
+            Some(Err(_)) | None => {}
+        }
+        let mut opened = self.open().await?;
+        if only_http2 && self.upstream.tls.is_none() {
+            opened.version = HttpVersion::Http2;
+        }
+        let answered = match opened.version {
+            HttpVersion::Http1 if only_http2 => return Err(Failure::UpstreamProtocol),
+            HttpVersion::Http1 => {
+                let connection = Connection::new(opened.io, Instant::now(), opened.slot);
+                self.over_h1(Box::new(connection), head, content).await
+            }
+            HttpVersion::Http2 => {
+                let session = h2::client::Session::begin(opened, self.limit()).await?;
+                if self.upstream.plan.health.reuse {
+                    self.pool.put_session(session.clone());
+                }
+                self.over_h2(session, head, content).await
+            }
+        };
+        answered.map_err(|broken| broken.failure)
+    }
+
+    async fn over_h1(
+        &self,
+        connection: Box<Connection>,
+        head: &request::Parts,
+        content: &Bytes,
+    ) -> Result<Answer, Broken> {
+        let body = Body::full(content.clone());
+        let (pool, flight) = (self.pool.clone(), Flight::uncounted(self.member.clone()));
+        let exchange = Exchange::start(connection, pool, flight, head, body, None, self.patience());
+        let mut exchange = Box::new(exchange);
+        let head = poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await?;
+        let body = Body::H1Response(exchange);
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    async fn over_h2(
+        &self,
+        session: Rc<h2::client::Session>,
+        head: &request::Parts,
+        content: &Bytes,
+    ) -> Result<Answer, Broken> {
+        let (body, tls) = (Body::full(content.clone()), self.upstream.tls.is_some());
+        let flight = Flight::uncounted(self.member.clone());
+        let exchange =
+            h2::client::Exchange::start(session, flight, head, body, tls, self.patience());
+        let mut exchange = Box::new(exchange);
+        let (status, headers) = poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await?;
+        Ok(Answer { status, headers, body: Body::H2Response(exchange) })
+    }
+
+    fn limit(&self) -> Duration {
+        self.upstream.plan.health.timeout.duration()
+    }
+
+    /// More than a check may take: what ends it is its own time, with words that say so.
+    fn patience(&self) -> Patience {
+        let more = self.limit() * 2;
+        Patience { response: more, idle: more }
+    }
+}
+
+impl Answer {
+    /// The first `wanted` bytes of the body, and its trailers. A body of up to `limit` bytes is read to
+    /// its end, so that the connection can be used again; of a longer one the rest is left.
+    pub async fn read(&mut self, wanted: usize, limit: usize) -> Result<Content, Failure> {
+        let mut content = Content::default();
+        let mut total = 0;
+        while total <= limit {
+            match poll_fn(|cx| self.body.poll_frame(cx)).await {
+                None => break,
+                Some(Ok(Frame::Data(data))) => {
+                    total += data.len();
+                    let room = wanted - content.start.len();
+                    content.start.extend_from_slice(&data[..data.len().min(room)]);
+                }
+                Some(Ok(Frame::Trailers(trailers))) => content.trailers = trailers,
+                Some(Err(failure)) => return Err(failure),
+            }
+        }
+        Ok(content)
+    }
+}
+
+/// What was read of a body.
+#[derive(Default)]
+pub struct Content {
+    /// Its first bytes.
+    pub start: Vec<u8>,
+    /// The fields after it.
+    pub trailers: HeaderMap,
+}
+
+/// A failure in the words of a cause: `connect refused`.
+pub fn told(failure: Failure) -> String {
+    failure.meaning().label.replace('_', " ")
+}

@@ -1,0 +1,69 @@
+//! The check by an HTTP request.
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+use http::header::{HOST, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method, Request, request};
+use regex::bytes::Regex;
+use tidegate_core::plan;
+
+use super::ask::{Line, told};
+
+/// So much of a body is looked at.
+const LOOKED_AT: usize = 1024;
+/// A longer body costs the connection.
+const READ: usize = 64 * 1024;
+
+/// A request, and which answers pass.
+#[derive(Debug)]
+pub struct HttpCheck {
+    head: request::Parts,
+    host: Option<HeaderValue>,
+    statuses: Vec<RangeInclusive<u16>>,
+    /// What must match in the body.
+    body: Option<Regex>,
+}
+
+impl HttpCheck {
+    /// What `plan` asks for; nothing if it has mistakes.
+    pub fn build(plan: &plan::HealthHttp) -> Option<Self> {
+        let mut request = Request::builder()
+            .method(Method::from_bytes(plan.method.as_bytes()).ok()?)
+            .uri(&plan.path)
+            .header(USER_AGENT, "tidegate-health");
+        for (name, value) in &plan.headers {
+            let name = HeaderName::try_from(name).ok()?;
+            // The operator's own words go before ours.
+            request.headers_mut()?.insert(name, HeaderValue::try_from(value).ok()?);
+        }
+        let host = plan.host.as_ref().map(HeaderValue::try_from).transpose().ok()?;
+        let body = match &plan.body {
+            None => None,
+            Some(plan::HealthBody { contains: Some(text), .. }) => {
+                Some(Regex::new(&regex::escape(text)).ok()?)
+            }
+            Some(plan::HealthBody { regex, .. }) => Some(Regex::new(regex.as_deref()?).ok()?),
+        };
+        let statuses = plan.statuses.iter().map(|range| range.0.clone()).collect();
+        Some(Self { head: request.body(()).ok()?.into_parts().0, host, statuses, body })
+    }
+
+    /// Check once.
+    ///
+    /// # Errors
+    /// How it failed, for people.
+    pub async fn run(&self, line: &Line<'_>) -> Result<(), String> {
+        let mut head = self.head.clone();
+        head.headers.insert(HOST, line.host(self.host.as_ref())?);
+        let mut answer = line.send(&head, &Bytes::new(), false).await.map_err(told)?;
+        let status = answer.status.as_u16();
+        let wanted = if self.body.is_some() { LOOKED_AT } else { 0 };
+        let content = answer.read(wanted, READ).await.map_err(told)?;
+        if !self.statuses.iter().any(|range| range.contains(&status)) {
+            return Err(format!("status {status}"));
+        }
+        let found = self.body.as_ref().is_none_or(|regex| regex.is_match(&content.start));
+        if found { Ok(()) } else { Err("the body does not hold what is expected".into()) }
+    }
+}

@@ -1,0 +1,42 @@
+//! Comparing the endpoints of an upstream with each other.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tidegate_core::health::{Comparison, Tally};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Current, on_grid, tell};
+use crate::clock;
+use crate::upstream::Upstream;
+
+/// Eject, interval by interval, the endpoints that do worse than their peers.
+pub async fn compare(current: Rc<Current>) {
+    loop {
+        let upstream = current.get();
+        let mut plan = upstream.plan.health.outlier.clone();
+        if upstream.plan.balance.hash.is_some() {
+            plan.latency = None; // requests are not alike where a hash chooses among them
+        }
+        let mut comparison = Comparison::begin(tallies(&upstream));
+        // Other members, or other settings, begin another comparison.
+        while Arc::ptr_eq(&upstream, &current.get()) {
+            sleep_until(on_grid(Instant::now() + plan.interval.duration())).await;
+            for (index, complaint) in comparison.end(tallies(&upstream), &plan) {
+                let member = &upstream.members[index];
+                tell(member, member.endpoint.health.stood_out(complaint, clock::now()));
+            }
+        }
+    }
+}
+
+fn tallies(upstream: &Upstream) -> Vec<Tally> {
+    let loads = upstream.members.iter().map(|member| &member.endpoint.load);
+    loads
+        .map(|load| Tally {
+            requests: load.requests(),
+            failures: load.failures(),
+            latency: load.latency(),
+        })
+        .collect()
+}

@@ -1,0 +1,34 @@
+//! A client's session with an endpoint.
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue};
+use tidegate_core::balance::Sticky;
+
+use super::Upstream;
+use super::hash::cookie;
+
+/// What a request's sticky cookie says, where the upstream has such cookies.
+pub struct Session<'a> {
+    sticky: Option<&'a Sticky>,
+    /// The endpoint that the cookie names.
+    pub endpoint: Option<usize>,
+}
+
+impl<'a> Session<'a> {
+    /// The session of a request with these fields.
+    pub fn of(upstream: &'a Upstream, headers: &HeaderMap) -> Self {
+        let sticky = upstream.balancer.sticky();
+        let endpoint = sticky.and_then(|sticky| sticky.endpoint(cookie(headers, sticky.cookie())?));
+        Self { sticky, endpoint }
+    }
+
+    /// `endpoint` answered with these fields: tell the client, unless it knows.
+    pub fn answered(&self, endpoint: usize, headers: &mut HeaderMap) {
+        if let Some(sticky) = self.sticky
+            && self.endpoint != Some(endpoint)
+            && let Ok(value) = HeaderValue::try_from(sticky.set_cookie(endpoint))
+        {
+            headers.append(SET_COOKIE, value);
+        }
+    }
+}

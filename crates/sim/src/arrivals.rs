@@ -1,0 +1,92 @@
+//! Which requests arrive, and when.
+
+use tidegate_core::balance::SplitMix64;
+
+use crate::draw::{Choice, Draw, Purpose, exponential, stream};
+use crate::scenario::{self, Scenario, Traced};
+
+/// A request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    /// When it arrives.
+    pub(crate) at: u64,
+    /// What it asks of a server of speed 1.
+    pub(crate) work: u64,
+    /// Its class; 0 for all requests of a trace.
+    pub(crate) class: u32,
+    /// What is hashed.
+    pub(crate) key: Option<u64>,
+}
+
+/// Requests in order of arrival. The same for each policy.
+#[derive(Debug)]
+pub(crate) enum Arrivals {
+    /// At random.
+    Poisson(Box<Poisson>),
+    /// As recorded.
+    Trace(std::vec::IntoIter<Traced>),
+}
+
+/// A Poisson process of requests of some classes.
+#[derive(Debug)]
+pub(crate) struct Poisson {
+    mean_gap: f64,
+    now: f64,
+    gaps: SplitMix64,
+    class: Choice,
+    services: Vec<Draw>,
+    work: SplitMix64,
+    keys: Option<Choice>,
+}
+
+impl Arrivals {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        match &scenario.arrivals {
+            scenario::Arrivals::Poisson { rate } => Self::Poisson(Box::new(Poisson {
+                mean_gap: 1e9 / rate,
+                now: 0.0,
+                gaps: stream(scenario.seed, Purpose::Arrivals, 0),
+                class: Choice::new(scenario.work.iter().map(|class| class.weight)),
+                services: scenario.work.iter().map(|class| Draw::new(&class.service)).collect(),
+                work: stream(scenario.seed, Purpose::Work, 0),
+                keys: scenario.keys.as_ref().map(|keys| {
+                    Choice::new((1..=keys.count).map(|k| f64::from(k).powf(-keys.skew)))
+                }),
+            })),
+            scenario::Arrivals::Trace(trace) => Self::Trace(trace.clone().into_iter()),
+        }
+    }
+}
+
+impl Iterator for Arrivals {
+    type Item = Request;
+
+    fn next(&mut self) -> Option<Request> {
+        match self {
+            Self::Poisson(process) => Some(process.next()),
+            Self::Trace(trace) => trace.next().map(|Traced { at, work, key }| Request {
+                at,
+                work,
+                class: 0,
+                key: Some(key),
+            }),
+        }
+    }
+}
+
+impl Poisson {
+    fn next(&mut self) -> Request {
+        self.now += exponential(self.mean_gap, &mut self.gaps);
+        let class = self.class.next(&mut self.work);
+        Request {
+            at: self.now as u64,
+            work: self.services[class].next(&mut self.work),
+            class: class as u32,
+            // Numbered keys are spread over all hashes by the generator itself.
+            key: self
+                .keys
+                .as_ref()
+                .map(|keys| SplitMix64::new(keys.next(&mut self.work) as u64).next()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A gateway: core's balancer with what this gateway alone knows.
+
+use std::time::Duration;
+
+use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
+use tidegate_core::load::{Outcome, Report};
+use tidegate_core::plan;
+use tidegate_core::time::Moment;
+
+use crate::server::Told;
+
+/// How a try ended, as a gateway sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With an answer.
+    Answered,
+    /// With an error that the server answered.
+    Error,
+    /// Without a connection.
+    Unreachable,
+    /// Without any word in time.
+    TimedOut,
+}
+
+/// One gateway.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    balancer: Balancer,
+    random: SplitMix64,
+}
+
+impl Gateway {
+    pub(crate) fn new(upstream: &plan::Upstream, random: SplitMix64) -> Self {
+        let endpoints = Endpoints::new(upstream, None, Moment(0));
+        Self { balancer: Balancer::new(upstream, endpoints), random }
+    }
+
+    /// Pick a server and count the request as in flight there; `None`: there is none.
+    pub(crate) fn send(&mut self, hash: Option<u64>, tried: &[usize], now: u64) -> Option<usize> {
+        let pick = Pick::new(Moment(now), &mut self.random);
+        let mut pick = Pick { hash, tried, ..pick };
+        let picked = self.balancer.pick(&mut pick).ok()?;
+        self.balancer.endpoints()[picked].load.begin();
+        Some(picked)
+    }
+
+    /// `server` has told how loaded it is.
+    pub(crate) fn hear(&self, server: usize, told: Told, now: u64) {
+        let latency = (!told.latency.is_nan()).then(|| f64::from(told.latency));
+        let report = Report { in_flight: Some(told.in_flight), latency, ..Report::default() };
+        self.balancer.endpoints()[server].load.report(report, Moment(now));
+    }
+
+    /// A try at `server` ended `latency` after it was sent.
+    pub(crate) fn finish(&self, server: usize, ending: Ending, latency: u64, now: u64) {
+        let endpoint = &self.balancer.endpoints()[server];
+        let (now, latency) = (Moment(now), Duration::from_nanos(latency));
+        let outcome = match ending {
+            Ending::Answered => Outcome::Answered,
+            Ending::Error | Ending::Unreachable | Ending::TimedOut => Outcome::Failed,
+        };
+        endpoint.load.finish(outcome, latency, now);
+        _ = match ending {
+            Ending::Answered | Ending::Error => endpoint.health.succeeded(now),
+            Ending::Unreachable => endpoint.health.connect_failed(now),
+            Ending::TimedOut => None,
+        };
+    }
+}

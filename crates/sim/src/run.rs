@@ -1,0 +1,374 @@
+//! A run: events in order, from the first arrival to the last answer.
+//!
+//! ```text
+//! arrive ─► send ─► reach ─► begin or wait ─► done ─► answer ─► counted
+//!             ▲                                         │ failed
+//!             └───────────────── retry ◄────────────────┘
+//! ```
+
+use std::ops::Range;
+
+use slab::Slab;
+use smallvec::SmallVec;
+use tidegate_core::balance::SplitMix64;
+use tidegate_core::plan::Issue;
+
+use crate::agenda::Agenda;
+use crate::arrivals::{Arrivals, Request};
+use crate::draw::{Draw, Purpose, stream};
+use crate::gateway::{Ending, Gateway};
+use crate::report::{Recorder, Report, Usage, millis};
+use crate::scenario::{Retry, Scenario};
+use crate::server::{Reception, Server, Told};
+
+/// Room for what happens at once in a usual scenario; more is a matter of growing once.
+const ROOM: usize = 4_096;
+
+/// One request at one server.
+#[derive(Debug)]
+struct Try {
+    request: Request,
+    /// Tells tries apart that had the same id one after the other.
+    number: u32,
+    gateway: u32,
+    server: u32,
+    sent: u64,
+    /// When it reached the server.
+    reached: u64,
+    /// What the server said with its answer.
+    told: Option<Told>,
+    /// Nobody waits for the answer any more.
+    given_up: bool,
+    /// There will be no answer.
+    lost: bool,
+    /// Servers of this request's earlier tries.
+    tried: SmallVec<[usize; 2]>,
+}
+
+/// What happens; a number is the try's id.
+#[derive(Debug)]
+enum Event {
+    /// The next request arrives.
+    Arrive,
+    /// A try is sent, later than at once.
+    Send(u32),
+    /// A try reaches its server.
+    Reach(u32),
+    /// A worker is done with a try.
+    Done(u32),
+    /// The end of a try reaches its gateway.
+    Answer(u32, Ending),
+    /// A try has had its time.
+    TimeOut { id: u32, number: u32 },
+    /// A probe reaches its server.
+    Probe(Line),
+    /// The answer to a probe reaches its gateway.
+    Hear(Line, Told),
+}
+
+/// Between a gateway and a server: the gateway's number times the number of servers, plus the server's.
+#[derive(Debug, Clone, Copy)]
+struct Line(u32);
+
+/// The state of a run.
+struct Run {
+    agenda: Agenda<Event>,
+    arrivals: Arrivals,
+    /// The request that arrives next.
+    expected: Option<Request>,
+    tries: Slab<Try>,
+    sent: u32,
+    gateways: Vec<Gateway>,
+    gateway_choice: SplitMix64,
+    servers: Vec<Server>,
+    network: Draw,
+    delays: SplitMix64,
+    timeout: Option<u64>,
+    retry: Retry,
+    /// Whether servers tell their load with each answer.
+    reports: bool,
+    /// Time between two probes of a server by a gateway.
+    probe_interval: Option<u64>,
+    counted: Range<u64>,
+    tally: Tally,
+}
+
+/// Counts of requests.
+struct Tally {
+    latency: Recorder,
+    classes: Vec<Recorder>,
+    simulated: u64,
+    arrived: u64,
+    failed: u64,
+    tries: u64,
+}
+
+/// Run a scenario. The same scenario gives the same report, to the bit.
+pub fn run(scenario: &Scenario) -> Result<Report, Issue> {
+    scenario.check()?;
+    let mut run = Run::new(scenario);
+    run.expect_arrival();
+    run.begin_probes();
+    while let Some((now, event)) = run.agenda.next() {
+        run.handle(event, now);
+    }
+    Ok(run.report())
+}
+
+impl Run {
+    fn new(scenario: &Scenario) -> Self {
+        let seed = scenario.seed;
+        let counted = scenario.warmup..scenario.warmup.saturating_add(scenario.duration);
+        let server = |(index, server)| {
+            let antagonist = stream(seed, Purpose::Antagonist, index);
+            let faults = stream(seed, Purpose::Faults, index);
+            Server::new(server, counted.clone(), antagonist, faults)
+        };
+        let gateway = |index: u32| {
+            Gateway::new(&scenario.upstream, stream(seed, Purpose::Policy, index as usize))
+        };
+        let recorder = Recorder::new();
+        Self {
+            agenda: Agenda::with_capacity(ROOM),
+            arrivals: Arrivals::new(scenario),
+            expected: None,
+            tries: Slab::with_capacity(ROOM),
+            sent: 0,
+            gateways: (0..scenario.gateways).map(gateway).collect(),
+            gateway_choice: stream(seed, Purpose::Gateway, 0),
+            servers: scenario.servers.iter().enumerate().map(server).collect(),
+            network: Draw::new(&scenario.network),
+            delays: stream(seed, Purpose::Network, 0),
+            timeout: scenario.timeout,
+            retry: scenario.retry.clone(),
+            reports: scenario.reports,
+            probe_interval: scenario
+                .upstream
+                .balance
+                .probe
+                .as_ref()
+                .map(|probe| probe.interval.duration().as_nanos() as u64),
+            counted,
+            tally: Tally {
+                classes: vec![recorder.clone(); scenario.work.len().max(1)],
+                latency: recorder,
+                simulated: 0,
+                arrived: 0,
+                failed: 0,
+                tries: 0,
+            },
+        }
+    }
+
+    fn handle(&mut self, event: Event, now: u64) {
+        match event {
+            Event::Arrive => self.arrive(now),
+            Event::Send(id) => self.send(id, now),
+            Event::Reach(id) => self.reach(id, now),
+            Event::Done(id) => self.done(id, now),
+            Event::Answer(id, ending) => self.answer(id, ending, now),
+            Event::TimeOut { id, number } => self.time_out(id, number, now),
+            Event::Probe(line) => self.probe(line, now),
+            Event::Hear(line, told) => self.hear(line, told, now),
+        }
+    }
+
+    /// Put the next arrival on the agenda, unless the run is over by then.
+    fn expect_arrival(&mut self) {
+        self.expected = self.arrivals.next().filter(|next| next.at < self.counted.end);
+        if let Some(request) = &self.expected {
+            self.agenda.put(request.at, Event::Arrive);
+        }
+    }
+
+    fn arrive(&mut self, now: u64) {
+        let Some(request) = self.expected.take() else { return };
+        self.expect_arrival();
+        self.tally.simulated += 1;
+        self.tally.arrived += u64::from(self.counted.contains(&now));
+        let gateway = self.gateway_choice.below(self.gateways.len() as u64) as u32;
+        let id = self.tries.insert(Try {
+            request,
+            number: 0,
+            gateway,
+            server: 0,
+            sent: 0,
+            reached: 0,
+            told: None,
+            given_up: false,
+            lost: false,
+            tried: SmallVec::new(),
+        });
+        self.send(id as u32, now);
+    }
+
+    fn send(&mut self, id: u32, now: u64) {
+        let one = &mut self.tries[id as usize];
+        let gateway = &mut self.gateways[one.gateway as usize];
+        let Some(server) = gateway.send(one.request.key, &one.tried, now) else {
+            let end = self.tries.remove(id as usize);
+            return self.fail(&end.request);
+        };
+        self.sent = self.sent.wrapping_add(1);
+        (one.number, one.server, one.sent) = (self.sent, server as u32, now);
+        self.tally.tries += u64::from(self.counted.contains(&one.request.at));
+        if let Some(timeout) = self.timeout {
+            let number = one.number;
+            self.agenda.put(now.saturating_add(timeout), Event::TimeOut { id, number });
+        }
+        match self.network.next(&mut self.delays) {
+            0 => self.reach(id, now),
+            delay => self.agenda.put(now + delay, Event::Reach(id)),
+        }
+    }
+
+    fn reach(&mut self, id: u32, now: u64) {
+        let one = &mut self.tries[id as usize];
+        one.reached = now;
+        match self.servers[one.server as usize].receive(id, one.request.work, now) {
+            Reception::Begun(done) => self.expect_done(id, done),
+            Reception::Queued => {}
+            Reception::Error(at) => self.reply(id, Ending::Error, at),
+            Reception::Unreachable => self.reply(id, Ending::Unreachable, now),
+            Reception::Lost if one.given_up => _ = self.tries.remove(id as usize),
+            Reception::Lost => one.lost = true,
+        }
+    }
+
+    /// Put the end of a piece of work on the agenda, if it has one.
+    fn expect_done(&mut self, id: u32, done: u64) {
+        if done < u64::MAX {
+            self.agenda.put(done, Event::Done(id));
+        }
+    }
+
+    fn done(&mut self, id: u32, now: u64) {
+        let one = &mut self.tries[id as usize];
+        let server = &mut self.servers[one.server as usize];
+        let next = server.next(now);
+        if self.reports || self.probe_interval.is_some() {
+            let told = server.tell_after(one.reached, now);
+            one.told = self.reports.then_some(told);
+        }
+        if let Some((next, done)) = next {
+            self.expect_done(next, done);
+        }
+        self.reply(id, Ending::Answered, now);
+    }
+
+    /// The server's word leaves it at `at`.
+    fn reply(&mut self, id: u32, ending: Ending, at: u64) {
+        self.agenda.put(at + self.network.next(&mut self.delays), Event::Answer(id, ending));
+    }
+
+    fn answer(&mut self, id: u32, ending: Ending, now: u64) {
+        let one = self.tries.remove(id as usize);
+        if one.given_up {
+            return;
+        }
+        let gateway = &self.gateways[one.gateway as usize];
+        gateway.finish(one.server as usize, ending, now - one.sent, now);
+        if let Some(told) = one.told {
+            gateway.hear(one.server as usize, told, now);
+        }
+        match ending {
+            Ending::Answered => self.succeed(&one.request, now),
+            Ending::Error | Ending::Unreachable | Ending::TimedOut => self.retry(&one, now),
+        }
+    }
+
+    fn time_out(&mut self, id: u32, number: u32, now: u64) {
+        let waits = |one: &&mut Try| one.number == number && !one.given_up;
+        let Some(one) = self.tries.get_mut(id as usize).filter(waits) else { return };
+        one.given_up = true;
+        let gateway = &self.gateways[one.gateway as usize];
+        gateway.finish(one.server as usize, Ending::TimedOut, now - one.sent, now);
+        let again = Try { tried: one.tried.clone(), ..*one };
+        if one.lost {
+            self.tries.remove(id as usize);
+        }
+        self.retry(&again, now);
+    }
+
+    /// Send the request of a failed try again, or give it up.
+    fn retry(&mut self, failed: &Try, now: u64) {
+        if failed.tried.len() as u32 + 1 >= self.retry.attempts {
+            return self.fail(&failed.request);
+        }
+        let mut tried = failed.tried.clone();
+        tried.push(failed.server as usize);
+        let again = Try { given_up: false, lost: false, told: None, tried, ..*failed };
+        let id = self.tries.insert(again) as u32;
+        match self.retry.backoff {
+            0 => self.send(id, now),
+            backoff => self.agenda.put(now.saturating_add(backoff), Event::Send(id)),
+        }
+    }
+
+    /// Each gateway probes each server, spread over the interval, so that they do not come all at once.
+    fn begin_probes(&mut self) {
+        let Some(interval) = self.probe_interval else { return };
+        let lines = self.gateways.len() * self.servers.len();
+        for line in 0..lines {
+            let at = (interval as u128 * line as u128 / lines as u128) as u64;
+            self.agenda.put(at, Event::Probe(Line(line as u32)));
+        }
+    }
+
+    fn probe(&mut self, line: Line, now: u64) {
+        let server = line.0 as usize % self.servers.len();
+        if let Some(told) = self.servers[server].probed(now) {
+            let delay = self.network.next(&mut self.delays);
+            self.agenda.put(now + delay, Event::Hear(line, told));
+        }
+        if let Some(interval) = self.probe_interval
+            && now < self.counted.end
+        {
+            self.agenda.put(now + interval, Event::Probe(line));
+        }
+    }
+
+    fn hear(&mut self, line: Line, told: Told, now: u64) {
+        let (gateway, server) =
+            (line.0 as usize / self.servers.len(), line.0 as usize % self.servers.len());
+        self.gateways[gateway].hear(server, told, now);
+    }
+
+    fn succeed(&mut self, request: &Request, now: u64) {
+        if self.counted.contains(&request.at) {
+            self.tally.latency.record(now - request.at);
+            self.tally.classes[request.class as usize].record(now - request.at);
+        }
+    }
+
+    fn fail(&mut self, request: &Request) {
+        self.tally.failed += u64::from(self.counted.contains(&request.at));
+    }
+
+    fn report(&self) -> Report {
+        let usages: Vec<_> = self.servers.iter().map(Server::usage).collect();
+        let waited: u64 = usages.iter().map(|usage| usage.waited).sum();
+        let begun: u64 = usages.iter().map(|usage| usage.begun).sum();
+        let span = (self.counted.end - self.counted.start) as f64;
+        let latency = self.tally.latency.latency();
+        Report {
+            answered: latency.count,
+            failed: self.tally.failed,
+            unanswered: self.tally.arrived - latency.count - self.tally.failed,
+            tries: self.tally.tries,
+            latency,
+            classes: self.tally.classes.iter().map(Recorder::latency).collect(),
+            waiting: millis(waited as f64 / begun.max(1) as f64),
+            servers: self
+                .servers
+                .iter()
+                .zip(&usages)
+                .map(|(server, usage)| Usage {
+                    requests: usage.requests,
+                    busy: usage.busy as f64 / span / f64::from(server.workers()),
+                })
+                .collect(),
+            simulated: self.tally.simulated,
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What is simulated.
+//!
+//! Python's side of it is `src/tidegate/sim/`, which knows the short forms and the defaults. Here
+//! everything is given, and every time is in nanoseconds.
+
+use serde::Deserialize;
+use tidegate_core::plan::{Issue, Upstream};
+
+/// Clients, gateways, the network and servers, for one run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// All random numbers follow from it.
+    pub seed: u64,
+    /// How long the system runs before requests are counted.
+    pub warmup: u64,
+    /// How long requests that arrive are counted; no request arrives later.
+    pub duration: u64,
+    /// When requests arrive.
+    pub arrivals: Arrivals,
+    /// What a request asks of a server at speed 1; not used by a trace, which brings its own.
+    pub work: Vec<Class>,
+    /// Keys of requests, for policies that hash.
+    pub keys: Option<Keys>,
+    /// Gateways, each with a balancer of its own that knows only its own requests. A request comes
+    /// to any of them with the same probability.
+    pub gateways: u32,
+    /// Delay between a gateway and a server, one way.
+    pub network: Distribution,
+    /// How long a try may take; absent: for ever.
+    pub timeout: Option<u64>,
+    /// What happens after a failed try.
+    pub retry: Retry,
+    /// The servers: `servers[i]` is `upstream.endpoints[i]`.
+    pub servers: Vec<Server>,
+    /// Whether servers tell their load with each answer (ORCA).
+    pub reports: bool,
+    /// How they are balanced: a part of a plan, as the proxy takes it. Of `balance.probe` the interval
+    /// holds here.
+    pub upstream: Upstream,
+}
+
+/// When requests arrive.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// A Poisson process.
+    Poisson {
+        /// Requests in a second.
+        rate: f64,
+    },
+    /// At given times, in order.
+    Trace(Vec<Traced>),
+}
+
+/// A request of a trace.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traced {
+    /// When it arrives.
+    pub at: u64,
+    /// What it asks of a server at speed 1.
+    pub work: u64,
+    /// Hash of what it can share with other requests.
+    pub key: u64,
+}
+
+/// Requests of one kind.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// How many of all requests are of this kind, beside the others' weights.
+    pub weight: f64,
+    /// How long a server of speed 1 works on one.
+    pub service: Distribution,
+}
+
+/// Keys of requests: number k of `count` comes with a probability in proportion to 1 / kˢ.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Different keys.
+    pub count: u32,
+    /// Zipf's exponent s; 0: all alike.
+    pub skew: f64,
+}
+
+/// A distribution of times.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Distribution {
+    /// Always the same.
+    Constant {
+        /// The time.
+        value: u64,
+    },
+    /// Exponential.
+    Exponential {
+        /// Mean.
+        mean: u64,
+    },
+    /// Lognormal.
+    Lognormal {
+        /// Mean.
+        mean: u64,
+        /// Coefficient of variation: the standard deviation in means.
+        cv: f64,
+    },
+    /// One of two times.
+    Bimodal {
+        /// The usual time.
+        low: u64,
+        /// The other one.
+        high: u64,
+        /// How often it is the other one.
+        high_share: f64,
+    },
+    /// Any of these with the same probability.
+    Samples(Vec<u64>),
+}
+
+/// What happens after a failed try.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Tries of one request, the first included.
+    pub attempts: u32,
+    /// Delay before the next try.
+    pub backoff: u64,
+}
+
+/// A server: workers that share one queue, first come, first served.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Requests that are worked on at once.
+    pub workers: u32,
+    /// Requests that may wait; more are refused with an error. Absent: any number.
+    pub queue: Option<u32>,
+    /// Work done in a second, in seconds of work.
+    pub speed: f64,
+    /// Another tenant that slows it down now and then.
+    pub antagonist: Option<Antagonist>,
+    /// Times when it is not itself.
+    pub phases: Vec<Phase>,
+}
+
+/// A neighbour that comes and goes at random.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Antagonist {
+    /// Share of the time that it is there, above 0 and below 1.
+    pub share: f64,
+    /// The server's speed is multiplied by this while it is there.
+    pub speed: f64,
+    /// How long it stays: the mean of an exponential distribution.
+    pub length: u64,
+}
+
+/// A time when a server is not itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// When it begins, counted from the end of the warm-up.
+    pub from: u64,
+    /// When it is over; absent: never.
+    pub until: Option<u64>,
+    /// The server's speed is multiplied by this; 0: it hangs.
+    pub speed: f64,
+    /// Share of requests that are answered with an error, without work.
+    pub errors: f64,
+    /// How long that takes.
+    pub error_after: u64,
+    /// Share of requests that are never answered.
+    pub drops: f64,
+    /// Whether it cannot be connected to.
+    pub down: bool,
+}
+
+impl Scenario {
+    /// Whether it can be run: a run neither panics nor lasts for ever.
+    pub fn check(&self) -> Result<(), Issue> {
+        let demand = |met: bool, path: &str, message: &str| match met {
+            true => Ok(()),
+            false => Err(Issue::new(path, message)),
+        };
+        demand(self.duration > 0, "duration", "must be longer than zero")?;
+        demand(self.gateways > 0, "gateways", "must be at least 1")?;
+        demand(self.retry.attempts > 0, "retry.attempts", "must be at least 1")?;
+        demand(self.timeout != Some(0), "timeout", "must be longer than zero")?;
+        demand(!self.servers.is_empty(), "servers", "must be at least one")?;
+        let endpoints = self.upstream.endpoints.len();
+        demand(
+            endpoints == self.servers.len(),
+            "upstream",
+            "must have an endpoint for each server",
+        )?;
+        self.network.check("network")?;
+        match &self.arrivals {
+            Arrivals::Poisson { rate } => {
+                demand(*rate > 0.0 && rate.is_finite(), "arrivals", "must have a positive rate")?;
+                let weights: f64 = self.work.iter().map(|class| class.weight).sum();
+                let positive = self.work.iter().all(|class| class.weight >= 0.0);
+                demand(positive && weights > 0.0, "work", "must have weights, and none below 0")?;
+                for (index, class) in self.work.iter().enumerate() {
+                    class.service.check(&format!("work.{index}.service"))?;
+                }
+            }
+            Arrivals::Trace(trace) => {
+                demand(trace.is_sorted_by_key(|one| one.at), "arrivals", "must be in order")?;
+            }
+        }
+        if let Some(keys) = &self.keys {
+            let good = keys.count > 0 && keys.skew >= 0.0 && keys.skew.is_finite();
+            demand(good, "keys", "must be at least one, with a skew of at least 0")?;
+        }
+        for (index, server) in self.servers.iter().enumerate() {
+            server.check(&format!("servers.{index}"), self.timeout.is_some())?;
+        }
+        Ok(())
+    }
+}
+
+impl Distribution {
+    fn check(&self, path: &str) -> Result<(), Issue> {
+        let good = match self {
+            Self::Constant { .. } | Self::Exponential { .. } => true,
+            Self::Lognormal { mean, cv } => *mean > 0 && *cv >= 0.0 && cv.is_finite(),
+            Self::Bimodal { high_share, .. } => is_share(*high_share),
+            Self::Samples(samples) => !samples.is_empty(),
+        };
+        let message = "needs a positive mean, a cv of at least 0, shares from 0 to 1, or samples";
+        if good { Ok(()) } else { Err(Issue::new(path, message)) }
+    }
+}
+
+impl Server {
+    fn check(&self, path: &str, has_timeout: bool) -> Result<(), Issue> {
+        let demand = |met: bool, option: &str, message: &str| match met {
+            true => Ok(()),
+            false => Err(Issue::new(format!("{path}.{option}"), message)),
+        };
+        demand(self.workers > 0, "workers", "must be at least 1")?;
+        demand(self.speed > 0.0 && self.speed.is_finite(), "speed", "must be above 0")?;
+        if let Some(antagonist) = &self.antagonist {
+            let share = antagonist.share > 0.0 && antagonist.share < 1.0;
+            demand(share, "antagonist.share", "must be above 0 and below 1")?;
+            let speed = antagonist.speed >= 0.0 && antagonist.speed.is_finite();
+            demand(speed, "antagonist.speed", "must be at least 0")?;
+            demand(antagonist.length > 0, "antagonist.length", "must be longer than zero")?;
+        }
+        for phase in &self.phases {
+            let speed = phase.speed >= 0.0 && phase.speed.is_finite();
+            demand(speed, "phases", "must have a speed of at least 0")?;
+            let shares = is_share(phase.errors) && is_share(phase.drops);
+            demand(shares, "phases", "must have shares from 0 to 1")?;
+            let hangs = phase.drops > 0.0 || (phase.speed == 0.0 && phase.until.is_none());
+            demand(!hangs || has_timeout, "phases", "that hang or drop need a timeout")?;
+        }
+        Ok(())
+    }
+}
+
+fn is_share(value: f64) -> bool {
+    (0.0..=1.0).contains(&value)
+}

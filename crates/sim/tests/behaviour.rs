@@ -1,0 +1,211 @@
+//! What servers, the network and gateways do to requests.
+#![allow(clippy::unwrap_used)]
+
+mod scenario;
+
+use scenario::{MILLISECOND, SECOND, read, scenario, with};
+use serde_json::{Value, json};
+use tidegate_sim::{Report, run};
+
+fn report(scenario: Value) -> Report {
+    run(&read(scenario)).unwrap()
+}
+
+fn round_robin() -> Value {
+    json!({"policy": "round_robin"})
+}
+
+/// A phase that lasts for ever, different in `different` from what is usual.
+fn phase(different: Value) -> Value {
+    let usual = json!({
+        "from": 0, "speed": 1, "errors": 0, "error_after": 0, "drops": 0, "down": false,
+    });
+    with(usual, different)
+}
+
+/// Two servers, the second of them in a phase for ever.
+fn with_faulty_second(different: Value) -> Value {
+    scenario(round_robin(), &[json!({}), json!({"phases": [phase(different)]})])
+}
+
+/// Requests that ask for this much work, one every 10 ms; all are counted.
+fn trace(work: &[u64]) -> Value {
+    let request = |(n, work)| json!({"at": n as u64 * 10 * MILLISECOND, "work": work, "key": n});
+    let trace: Vec<_> = work.iter().enumerate().map(request).collect();
+    json!({"warmup": 0, "arrivals": {"trace": trace}})
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report_to_the_bit() {
+    let antagonist = json!({"share": 0.2, "speed": 0.5, "length": SECOND});
+    let server = json!({
+        "antagonist": antagonist,
+        "phases": [phase(json!({"errors": 0.1, "drops": 0.01}))],
+    });
+    let scenario = with(
+        scenario(json!({"policy": "least_request"}), &[server, json!({})]),
+        json!({
+            "gateways": 3,
+            "network": {"lognormal": {"mean": MILLISECOND, "cv": 1.0}},
+            "timeout": 50 * MILLISECOND,
+            "retry": {"attempts": 2, "backoff": MILLISECOND},
+        }),
+    );
+    assert_eq!(report(scenario.clone()), report(scenario.clone()));
+    assert_ne!(report(scenario.clone()), report(with(scenario, json!({"seed": 2}))));
+}
+
+#[test]
+fn another_policy_sees_the_same_requests() {
+    let servers = [json!({}), json!({})];
+    let [one, other] = ["random", "least_request"]
+        .map(|policy| report(scenario(json!({"policy": policy}), &servers)));
+    assert_eq!(one.simulated, other.simulated);
+    let busy = |report: &Report| report.servers.iter().map(|s| s.busy).sum::<f64>();
+    assert!((busy(&one) - busy(&other)).abs() < 1e-4);
+}
+
+#[test]
+fn requests_are_served_in_turn() {
+    let work = [30, 5, 1, 1].map(|work| work * MILLISECOND);
+    let one = report(with(scenario(round_robin(), &[json!({})]), trace(&work)));
+    // They arrive at 0, 10, 20 and 30 ms and are done at 30, 35, 36 and 37 ms.
+    assert!((one.latency.mean - (30.0 + 25.0 + 16.0 + 7.0) / 4.0).abs() < 1e-6);
+    assert!((one.waiting - (0.0 + 20.0 + 15.0 + 6.0) / 4.0).abs() < 1e-6);
+}
+
+#[test]
+fn the_network_delays_both_ways() {
+    let delayed = json!({"network": {"constant": {"value": 3 * MILLISECOND}}});
+    let requests = trace(&[MILLISECOND; 5]);
+    let one = report(with(with(scenario(round_robin(), &[json!({})]), requests), delayed));
+    assert!((one.latency.mean - 7.0).abs() < 1e-6);
+}
+
+#[test]
+fn only_requests_after_the_warm_up_are_counted() {
+    let one = report(scenario(round_robin(), &[json!({})]));
+    assert!((9_500..10_500).contains(&one.answered), "100 a second for 100 s: {}", one.answered);
+    assert!(one.simulated > one.answered);
+    assert_eq!(one.classes.iter().map(|class| class.count).sum::<u64>(), one.answered);
+}
+
+#[test]
+fn a_sinkhole_fails_its_share_of_the_requests() {
+    let one = report(with_faulty_second(json!({"errors": 1, "error_after": MILLISECOND})));
+    assert!(one.failed.abs_diff(one.answered) <= 1);
+    assert_eq!(one.unanswered, 0);
+}
+
+#[test]
+fn a_retry_goes_to_another_server() {
+    let retry = json!({"retry": {"attempts": 2, "backoff": 10 * MILLISECOND}});
+    let one = report(with(with_faulty_second(json!({"errors": 1})), retry));
+    assert_eq!(one.failed, 0);
+    let retries = (one.tries - one.answered) as f64;
+    assert_eq!(one.servers[1].requests as f64, retries, "nobody went to the faulty one twice");
+    assert!((one.latency.mean - 1.0 - 10.0 * retries / one.answered as f64).abs() < 0.2);
+}
+
+#[test]
+fn a_server_that_is_down_rests_and_is_left_alone() {
+    let one = report(with_faulty_second(json!({"down": true})));
+    assert!(one.servers[1].requests < 20, "only trials: {}", one.servers[1].requests);
+    assert!(one.failed > 0 && one.failed < 20);
+}
+
+#[test]
+fn a_dropped_request_ends_by_its_timeout() {
+    let timeout = json!({"timeout": 200 * MILLISECOND});
+    let dropping = with_faulty_second(json!({"drops": 0.5}));
+    let one = report(with(dropping.clone(), timeout.clone()));
+    assert_eq!(one.unanswered, 0);
+    assert!((one.failed as f64 / one.answered as f64 - 1.0 / 3.0).abs() < 0.02);
+    let retried = json!({"retry": {"attempts": 2, "backoff": 0}});
+    let one = report(with(with(dropping, timeout), retried));
+    assert_eq!(one.failed, 0);
+    assert!(one.latency.p90 > 200.0);
+}
+
+#[test]
+fn a_server_works_on_for_a_gateway_that_has_given_up() {
+    let slow = json!({"timeout": 15 * MILLISECOND});
+    let work = [20, 20].map(|work| work * MILLISECOND);
+    let one = report(with(with(scenario(round_robin(), &[json!({})]), trace(&work)), slow));
+    assert_eq!((one.answered, one.failed, one.tries), (0, 2, 2));
+    assert!((one.servers[0].busy * 100_000.0 - 40.0).abs() < 1e-6, "milliseconds of 100 s");
+}
+
+#[test]
+fn a_full_queue_refuses() {
+    let work = [100, 1, 1].map(|work| work * MILLISECOND);
+    let one = report(with(scenario(round_robin(), &[json!({"queue": 1})]), trace(&work)));
+    assert_eq!((one.answered, one.failed), (2, 1));
+}
+
+#[test]
+fn a_hang_is_over_when_its_phase_is() {
+    let hang = json!({"phases": [phase(json!({"speed": 0, "until": SECOND}))]});
+    let one = report(with(scenario(round_robin(), &[hang]), trace(&[MILLISECOND])));
+    assert!((one.latency.mean - 1001.0).abs() < 1e-6);
+}
+
+#[test]
+fn gateways_that_know_only_their_own_requests_balance_worse() {
+    let p99 = |gateways: u32| {
+        let busy = json!({"gateways": gateways, "arrivals": {"poisson": {"rate": 3_600.0}}});
+        let servers = vec![json!({}); 4];
+        report(with(scenario(json!({"policy": "least_request"}), &servers), busy)).latency.p99
+    };
+    assert!(p99(1) * 1.2 < p99(16));
+}
+
+#[test]
+fn a_key_keeps_to_its_server() {
+    let balance = json!({
+        "policy": "ring_hash", "hash": {"path": true}, "load_bound": 1_000.0,
+    });
+    let servers = vec![json!({}); 5];
+    let one = report(with(scenario(balance, &servers), json!({"keys": {"count": 1, "skew": 0}})));
+    let used = one.servers.iter().filter(|server| server.requests > 0).count();
+    assert_eq!(used, 1);
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_with_its_place() {
+    let hang = scenario(round_robin(), &[json!({"phases": [phase(json!({"drops": 1}))]})]);
+    for (refused, place) in [
+        (with(scenario(round_robin(), &[json!({})]), json!({"gateways": 0})), "gateways"),
+        (scenario(round_robin(), &[json!({"speed": 0})]), "servers.0.speed"),
+        (scenario(round_robin(), &[]), "servers"),
+        (hang, "servers.0.phases"),
+    ] {
+        assert_eq!(run(&read(refused)).unwrap_err().path, place);
+    }
+}
+
+#[test]
+fn gateways_learn_from_probes_what_others_sent() {
+    let p99 = |probe: Value| {
+        let balance = with(json!({"policy": "prequal"}), probe);
+        let service = json!({"exponential": {"mean": 100 * MILLISECOND}});
+        let many = json!({
+            "gateways": 64,
+            "arrivals": {"poisson": {"rate": 320.0}},
+            "work": [{"weight": 1, "service": service}],
+        });
+        report(with(scenario(balance, &vec![json!({"workers": 4}); 10]), many)).latency.p99
+    };
+    let probe = json!({"probe": {"path": "/", "interval": 10, "limit": 16}});
+    assert!(p99(probe) * 1.1 < p99(json!({})));
+}
+
+#[test]
+fn a_server_in_trouble_answers_no_probe() {
+    let balance = json!({
+        "policy": "prequal", "probe": {"path": "/", "interval": 10, "limit": 16},
+    });
+    let one =
+        report(scenario(balance, &[json!({}), json!({"phases": [phase(json!({"errors": 1}))]})]));
+    assert!(one.failed * 10 < one.answered, "{} of {}", one.failed, one.answered);
+}

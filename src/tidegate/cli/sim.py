@@ -1,0 +1,161 @@
+"""`tidegate sim`: run, compare and validate."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tidegate.cli import exits, output
+from tidegate.cli.configuration import problems_shown
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tidegate.sim.experiment import Experiment, Variation
+
+NAME = "sim"
+
+app = typer.Typer(
+    help="Simulate balancing: the gateway's own policies, on servers and load that a file describes.",
+    no_args_is_help=True,
+)
+
+File = Annotated[Path, typer.Argument(help="The study: servers, load and policies (YAML, TOML or JSON).")]
+Policies = Annotated[
+    list[str] | None, typer.Option("--policy", "-p", help="Only this policy of the file; may be repeated.")
+]
+Seeds = Annotated[int | None, typer.Option(min=1, max=10_000, help="Runs of each policy.")]
+Vary = Annotated[
+    str | None,
+    typer.Option(help="An option and its values, like load=0.5,0.7,0.9 or servers.1.speed=1,0.5,0.25."),
+]
+Plot = Annotated[
+    Path | None, typer.Option(help="Draw the latencies into this file (PNG, SVG or PDF; needs matplotlib).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: the report of each run.")]
+
+
+@app.command("run")
+def run(file: File, policy: Policies = None, as_json: AsJson = False) -> None:
+    """Run each policy once, and show its latencies by class of request and what each group of servers did."""
+    from tidegate.sim import table
+
+    experiment = _run(file, policy, seeds=1)
+    if as_json:
+        _print_json(experiment)
+        return
+    for cell in experiment.cells:
+        report = cell.reports[0]
+        output.console().print(f"{cell.policy}: {_told(report)}", style="bold", markup=False)
+        groups = [group.count for group in experiment.study.servers]
+        _show(table.detail(report, groups))
+
+
+@app.command("compare")
+def compare(
+    file: File,
+    policy: Policies = None,
+    seeds: Seeds = None,
+    vary: Vary = None,
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare policies over several seeds, with 95 % confidence intervals; optionally vary one option."""
+    from tidegate.sim import table
+
+    variation = _variation(vary) if vary else None
+    experiment = _run(file, policy, seeds, variation)
+    option = variation.option if variation else None
+    if as_json:
+        _print_json(experiment)
+    else:
+        if experiment.study.description:
+            output.console().print(experiment.study.description, markup=False)
+        _show(table.comparison(experiment.cells, option))
+    if plot:
+        _plot(plot, experiment, option)
+
+
+@app.command("validate")
+def validate() -> None:
+    """Compare simulated queues with the formulas for M/M/1, M/M/c and M/G/1."""
+    from rich.table import Table
+
+    from tidegate.sim.theory import compare as compare_with_theory
+
+    shown = Table("queue", "load", "mean wait, exact", "simulated", "off by", box=None, pad_edge=False)
+    for case, simulated in (found := list(compare_with_theory())):
+        off = f"{100 * (simulated / case.exact - 1):+.2f} %"
+        shown.add_row(case.name, f"{case.load:g}", f"{case.exact:.4f}", f"{simulated:.4f}", off)
+    _show(shown)
+    if any(abs(one.error) >= 0.02 for one in found):
+        raise exits.CommandError(exits.FAILED, "a mean is off by 2 % or more")
+
+
+def _run(
+    file: Path, policies: list[str] | None, seeds: int | None, vary: "Variation | None" = None
+) -> "Experiment":
+    from rich.progress import Progress
+
+    from tidegate._engine import PlanError
+    from tidegate.sim.experiment import Experiment
+    from tidegate.sim.load import StudyFile
+
+    with problems_shown():
+        study_file = StudyFile(file)
+        known = study_file.study().policies
+        for policy in policies or []:
+            if policy not in known:
+                message = f"{file} has no policy {policy!r}; it has {', '.join(known)}"
+                raise exits.CommandError(exits.USAGE, message)
+        try:
+            experiment = Experiment(study_file, policies or (), seeds, vary)
+            console = output.console(stderr=True)
+            with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+                for _ in progress.track(experiment.run(), total=experiment.runs, description="simulating"):
+                    pass
+        except PlanError as error:
+            raise exits.CommandError(exits.REFUSED, str(error)) from None
+        except (OSError, ValueError) as error:  # of a trace
+            raise exits.CommandError(exits.FAILED, str(error)) from None
+    return experiment
+
+
+def _show(table: "Table") -> None:
+    """Print a table as wide as it is, also where no terminal says how wide it may be."""
+    console = output.console()
+    whole = console.measure(table, options=console.options.update(max_width=1000)).maximum
+    console.width = max(console.width, whole)
+    console.print(table)
+
+
+def _variation(text: str) -> "Variation":
+    from tidegate.sim.experiment import Variation
+
+    option, equals, values = text.partition("=")
+    if not equals or not option or not values:
+        raise typer.BadParameter(f"{text!r} is not like load=0.5,0.7", param_hint="--vary")
+    return Variation(option.strip(), tuple(value.strip() for value in values.split(",")))
+
+
+def _plot(file: Path, experiment: "Experiment", option: str | None) -> None:
+    try:
+        from tidegate.sim.plot import plot
+
+        plot(file, experiment.study.description, experiment.cells, option)
+    except ImportError:
+        message = "plots need matplotlib: pip install 'tidegate[sim]'"
+        raise exits.CommandError(exits.FAILED, message) from None
+    except (OSError, ValueError) as error:
+        raise exits.CommandError(exits.FAILED, f"cannot draw {file}: {error}") from None
+
+
+def _told(report: dict[str, int]) -> str:
+    lost = report["failed"] + report["unanswered"]
+    return f"{report['answered']} requests answered, {lost} not, {report['tries']} tries"
+
+
+def _print_json(experiment: "Experiment") -> None:
+    cells = ({"value": c.value, "policy": c.policy, "reports": c.reports} for c in experiment.cells)
+    typer.echo(json.dumps(list(cells), indent=2))

@@ -31,6 +31,9 @@ class Figures:
     """p50 and p99 of each class of requests."""
     timeline: list[tuple[int, int, int, float]]
     """For each second: sent, good, failed, p50 of all good answers."""
+    punctual: int | None = None
+    """Good answers that came within the measured seconds, also to requests of the warm-up; those that came
+    later do not tell what was carried. None: not counted."""
 
     @property
     def failures(self) -> int:
@@ -38,9 +41,9 @@ class Figures:
         return sum(self.failed.values())
 
     @property
-    def goodput(self) -> float:
-        """Good answers to the requests of one second."""
-        return self.ok / self.seconds
+    def goodput(self) -> float | None:
+        """Good answers a second."""
+        return None if self.punctual is None else self.punctual / self.seconds
 
     def data(self) -> dict[str, Any]:
         """As it is written to a file."""
@@ -71,6 +74,7 @@ def figures(  # noqa: PLR0913  what a row is named by
             for kind in KINDS
             for of_kind in [[outcome for outcome in good if outcome.kind == kind.name]]
         },
+        punctual=sum(0 <= o.at + o.latency < seconds for o in outcomes if o.result == "ok"),
         timeline=[_second([o for o in counted if int(o.at) == second]) for second in range(int(seconds))],
     )
 

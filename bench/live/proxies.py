@@ -93,7 +93,7 @@ def _nginx(name: str, retry: str) -> Proxy:
         name,
         "nginx.conf",
         lambda file: ["nginx", "-c", str(file), "-p", str(file.parent)],
-        lambda replicas: "\n    ".join(f"server {r.address};" for r in replicas),
+        lambda replicas: "\n    ".join(f"server {r.address} fail_timeout=1s;" for r in replicas),
         {"RETRY_503": retry},
     )
 

@@ -19,7 +19,7 @@ HEADER = (
 def row(f: Figures) -> str:
     """One line under `HEADER`; latencies in ms."""
     return (
-        f"{f.scenario:12} {f.proxy:14} {f.sent:6} {f.goodput:7.1f} {f.told:5} {f.failures:6} "
+        f"{f.scenario:12} {f.proxy:14} {f.sent:6} {f.goodput or 0:7.1f} {f.told:5} {f.failures:6} "
         f"{f.p50:8.1f} {f.p99:8.1f} {f.kinds['light'][1]:9.1f}  "
         + ", ".join(f"{result}: {count}" for result, count in f.failed.items())
     )
@@ -62,7 +62,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "p99 of light requests, ms": lambda f: f"{f.kinds['light'][1]:.0f}",
     "p99 of all requests, ms": lambda f: f"{f.p99:.0f}",
     "Median of all good answers, ms": lambda f: f"{f.p50:.1f}",
-    "Good answers a second": lambda f: f"{f.goodput:.0f}",
+    "Good answers a second": lambda f: f"{f.goodput:.0f}" if f.goodput is not None else "-",
     "Tries that reached a replica, per request": lambda f: f"{f.tries / f.sent:.2f}" if f.tries else "-",
 }
 

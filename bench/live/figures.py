@@ -23,8 +23,9 @@ class Figures:
     """Told to come back later: 503 or 429 with Retry-After."""
     failed: dict[str, int]
     """The others, by status, `closed` or `timeout`."""
-    tries: int | None
-    """Requests for work that reached the replicas; None where replicas died and their counts with them."""
+    tries: float | None
+    """Requests for work that reached the replicas, for each that was sent, the warm-up's included; None where
+    replicas died and their counts with them."""
     p50: float
     p99: float
     kinds: dict[str, tuple[float, float]]
@@ -66,7 +67,7 @@ def figures(  # noqa: PLR0913  what a row is named by
         ok=results.pop("ok", 0),
         told=results.pop("told", 0),
         failed=dict(sorted(results.items())),
-        tries=tries,
+        tries=None if tries is None else round(tries / len(outcomes), 3),
         p50=percentile(good, 50),
         p99=percentile(good, 99),
         kinds={

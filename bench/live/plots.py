@@ -1,20 +1,26 @@
 """Plots of what was measured. Needs matplotlib: `uv sync --group bench`."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.live.figures import Figures
+from bench.live.proxies import PROXIES, USUAL
 
 TIMELINES = ("hang", "errors", "slow-phase", "overload", "retry-storm")
 """Scenarios whose course over time is drawn."""
 
 
 def plot(rows: Sequence[Figures], folder: Path) -> None:
-    """Draw all plots into a folder, as SVG files whose bytes depend on the figures alone."""
+    """Draw all plots into a folder, as SVG files whose bytes depend on the figures alone.
+
+    Variants of a proxy (`nginx-plain`) are left to the tables.
+    """
     import matplotlib as mpl  # noqa: PLC0415  measuring works without it
 
     mpl.use("Agg")
     mpl.rcParams.update({"svg.hashsalt": "live", "font.size": 8, "axes.grid": True, "grid.alpha": 0.3})
+    rows = [row for row in rows if row.proxy in USUAL]
     folder.mkdir(parents=True, exist_ok=True)
     _bars(rows, lambda f: f.kinds["light"][1], "p99 of light requests, ms", folder / "light-p99.svg")
     _bars(rows, lambda f: 100 * f.failures / f.sent, "failed requests, %", folder / "failed.svg")
@@ -26,7 +32,7 @@ def _bars(rows: Sequence[Figures], value: Callable[[Figures], float], label: str
     from matplotlib import pyplot  # noqa: PLC0415
 
     scenarios = list(dict.fromkeys(row.scenario for row in rows))
-    proxies = list(dict.fromkeys(row.proxy for row in rows))
+    proxies = sorted({row.proxy for row in rows}, key=list(PROXIES).index)
     figure, axes = pyplot.subplots(figsize=(10, 3.5), layout="constrained")
     width = 0.8 / len(proxies)
     for index, proxy in enumerate(proxies):
@@ -56,12 +62,12 @@ def _timelines(rows: Sequence[Figures], file: Path) -> None:
         for row in rows:
             if row.scenario == scenario:
                 good.plot([second[1] for second in row.timeline], label=row.proxy)
-                median.plot([second[3] for second in row.timeline], label=row.proxy)
+                median.plot([second[3] or math.nan for second in row.timeline], label=row.proxy)
         good.set_title(scenario)
         good.set_ylim(bottom=0)
         median.set_yscale("log")
         median.set_xlabel("s")
-    grid[0][0].set_ylabel("good answers to the requests of a second")
+    grid[0][0].set_ylabel("good answers")
     grid[1][0].set_ylabel("their median, ms")
     grid[0][0].legend()
     figure.savefig(file, metadata={"Date": None})

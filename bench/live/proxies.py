@@ -124,12 +124,13 @@ def _envoy(name: str, retry: str, passive: str) -> Proxy:
     )
 
 
-def _tidegate() -> Proxy:
+def _tidegate(name: str, balance: str) -> Proxy:
     return Proxy(
-        "tidegate",
+        name,
         "tidegate.yaml",
         lambda file: [*(command() or ["tidegate"]), "run", "--config", str(file)],
         lambda replicas: ", ".join(r.address for r in replicas),
+        {"BALANCE": balance},
     )
 
 
@@ -143,9 +144,13 @@ PROXIES = {
         _nginx("nginx", "http_503"),
         _haproxy("haproxy", "503", "observe layer7 error-limit 10 on-error mark-down"),
         _envoy("envoy", ",5xx", OUTLIERS),
-        _tidegate(),
+        _tidegate("tidegate", "least_request"),  # the default
         _nginx("nginx-plain", ""),
         _haproxy("haproxy-plain", "", ""),
         _envoy("envoy-plain", "", ""),
+        _tidegate("tidegate-peak-ewma", "peak_ewma"),
+        _tidegate("tidegate-prequal", "prequal"),
     )
 }
+USUAL = ("nginx", "haproxy", "envoy", "tidegate")
+"""Those that are compared throughout; the others are variants of them."""

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.live.figures import Figures
+from bench.live.proxies import PROXIES, USUAL
+from bench.live.scenarios import SCENARIOS
 
 HEADER = (
-    f"{'scenario':12} {'proxy':14} {'sent':>6} {'good/s':>7} {'told':>5} {'failed':>6} "
+    f"{'scenario':12} {'proxy':18} {'sent':>6} {'good/s':>7} {'told':>5} {'failed':>6} "
     f"{'p50':>8} {'p99':>8} {'light p99':>9}  failures"
 )
 
@@ -19,15 +21,17 @@ HEADER = (
 def row(f: Figures) -> str:
     """One line under `HEADER`; latencies in ms."""
     return (
-        f"{f.scenario:12} {f.proxy:14} {f.sent:6} {f.goodput or 0:7.1f} {f.told:5} {f.failures:6} "
+        f"{f.scenario:12} {f.proxy:18} {f.sent:6} {f.goodput or 0:7.1f} {f.told:5} {f.failures:6} "
         f"{f.p50:8.1f} {f.p99:8.1f} {f.kinds['light'][1]:9.1f}  "
         + ", ".join(f"{result}: {count}" for result, count in f.failed.items())
     )
 
 
 def load(file: Path) -> list[Figures]:
-    """All figures of a file; none where there is no file."""
-    return [Figures(**entry) for entry in json.loads(file.read_text())] if file.exists() else []
+    """All figures of a file, in the order of the scenarios and proxies; none where there is no file."""
+    rows = [Figures(**entry) for entry in json.loads(file.read_text())] if file.exists() else []
+    order = [*SCENARIOS, *PROXIES]
+    return sorted(rows, key=lambda row: (order.index(row.scenario), order.index(row.proxy)))
 
 
 def keep(new: Figures, file: Path) -> None:
@@ -43,7 +47,7 @@ def keep(new: Figures, file: Path) -> None:
 def table(rows: Sequence[Figures], cell: Callable[[Figures], str]) -> str:
     """A table in Markdown: a line per scenario, a column per proxy."""
     cells = {(row.scenario, row.proxy): cell(row) for row in rows}
-    proxies = list(dict.fromkeys(row.proxy for row in rows))
+    proxies = sorted({row.proxy for row in rows}, key=list(PROXIES).index)
     scenarios = list(dict.fromkeys(row.scenario for row in rows))
     lines = [f"| | {' | '.join(proxies)} |", f"|---|{'---|' * len(proxies)}"]
     for scenario in scenarios:
@@ -63,10 +67,22 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "p99 of all requests, ms": lambda f: f"{f.p99:.0f}",
     "Median of all good answers, ms": lambda f: f"{f.p50:.1f}",
     "Good answers a second": lambda f: f"{f.goodput:.0f}" if f.goodput is not None else "-",
-    "Tries that reached a replica, per request": lambda f: f"{f.tries / f.sent:.2f}" if f.tries else "-",
+    "Tries that reached a replica, per request": lambda f: f"{f.tries:.2f}" if f.tries else "-",
 }
 
 
+def main() -> None:
+    """Print a table per figure, and one of the variants."""
+    rows = load(Path(sys.argv[1]))
+    usual = [row for row in rows if row.proxy in USUAL]
+    for title, cell in TABLES.items():
+        print(f"### {title}\n\n{table(usual, cell)}\n")
+    print("### Variants\n\n| | | failed | p99 of light requests, ms | p99, ms |\n|---|---|---|---|---|")
+    for row in rows:
+        if row.proxy not in USUAL:
+            latencies = f"{row.kinds['light'][1]:.0f} | {row.p99:.0f}"
+            print(f"| {row.scenario} | {row.proxy} | {_failures(row)} | {latencies} |")
+
+
 if __name__ == "__main__":
-    measured = load(Path(sys.argv[1]))
-    print("\n\n".join(f"### {title}\n\n{table(measured, cell)}" for title, cell in TABLES.items()))
+    main()

@@ -190,10 +190,8 @@ impl Load {
     /// The latency in seconds that a request sent now may expect, as the endpoint itself or else the
     /// past tells; `None` before the first answer.
     pub(crate) fn expected(&self, now: Moment) -> Option<f64> {
-        self.reported
-            .latency(now)
-            .or_else(|| self.levels.near(self.in_flight(), now, self.decay()))
-            .or_else(|| self.peak(now))
+        let seen = self.levels.near(self.in_flight(), now, self.decay());
+        self.reported.latency(seen, now).or(seen).or_else(|| self.peak(now))
     }
 
     /// The latency in seconds of a request that has the endpoint to itself, as far as is known of late.
@@ -275,6 +273,20 @@ mod tests {
         assert_eq!((load.others(second), load.expected(second)), (Some(7), Some(0.25)));
         let later = now.after(Duration::from_millis(1_001));
         assert_eq!((load.others(later), load.expected(later)), (Some(0), None));
+    }
+
+    #[test]
+    fn a_reported_latency_moves_with_what_is_seen_at_the_own_load() {
+        let (load, now) = (load(), Moment(5_000_000_000));
+        load.begin();
+        load.finish(Outcome::Answered, Duration::from_millis(100), now);
+        load.report(Report { latency: Some(0.2), ..Report::default() }, now);
+        let expected = load.expected(now).unwrap_or_default();
+        assert!((expected - 0.2).abs() < 1e-3, "{expected}");
+        (0..5).for_each(|_| load.begin());
+        load.finish(Outcome::Answered, Duration::from_millis(400), now);
+        let loaded = load.expected(now).unwrap_or_default();
+        assert!(loaded > 0.4, "twice as slow as it looks from here, at any load: {loaded}");
     }
 
     #[test]

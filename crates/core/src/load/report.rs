@@ -26,35 +26,41 @@ pub struct Report {
 /// The last report of an endpoint, as policies use it.
 ///
 /// A report is stale when it comes, and several requests are decided by one. So what is kept of its
-/// requests in flight is those of others, to which the own ones of each moment are added.
+/// requests in flight is those of others, to which the own ones of each moment are added; and the latency
+/// that it tells moves with what this process sees at its own level of load: taken as it is, it would
+/// send everything to one endpoint until the next report.
 #[derive(Debug)]
 pub(super) struct Reported {
     at: AtomicU64,
     others: AtomicU32,
     /// Seconds, as the bits of an `f32`; NaN if it was not told.
     latency: AtomicU32,
+    /// What this process saw when it was told, likewise; NaN before the first answer.
+    seen: AtomicU32,
 }
 
 impl Default for Reported {
     fn default() -> Self {
-        let latency = AtomicU32::new(f32::NAN.to_bits());
-        Self { at: AtomicU64::new(0), others: AtomicU32::new(0), latency }
+        let unknown = || AtomicU32::new(f32::NAN.to_bits());
+        let others = AtomicU32::new(0);
+        Self { at: AtomicU64::new(0), others, latency: unknown(), seen: unknown() }
     }
 }
 
 impl Reported {
     /// A report came at `now`, while `own` requests of this process were in flight there and answers
     /// took `latency` seconds.
-    pub(super) fn record(&self, report: Report, own: u32, latency: Option<f64>, now: Moment) {
-        let latency = report.latency.or(latency);
+    pub(super) fn record(&self, report: Report, own: u32, seen: Option<f64>, now: Moment) {
+        let latency = report.latency.or(seen);
         // Little's law: requests in flight = rate · latency.
         let by_rate = || Some((report.rate? * latency?).round() as u32);
         let in_flight = report.in_flight.or_else(by_rate).unwrap_or(own);
         let full = report.utilization.is_some_and(|utilization| utilization >= 1.0);
         let others = if full { FULL } else { in_flight.saturating_sub(own).min(FULL - 1) };
         self.others.store(others, Relaxed);
-        let seconds = report.latency.map_or(f32::NAN, |latency| latency as f32);
-        self.latency.store(seconds.to_bits(), Relaxed);
+        let bits = |seconds: Option<f64>| seconds.map_or(f32::NAN, |s| s as f32).to_bits();
+        self.latency.store(bits(report.latency), Relaxed);
+        self.seen.store(bits(seen), Relaxed);
         self.at.store(now.0, Relaxed);
     }
 
@@ -67,10 +73,15 @@ impl Reported {
         }
     }
 
-    /// The latency that was told, in seconds.
-    pub(super) fn latency(&self, now: Moment) -> Option<f64> {
-        let latency = f32::from_bits(self.latency.load(Relaxed));
-        (!latency.is_nan() && self.is_fresh(now)).then_some(f64::from(latency))
+    /// The latency that was told, in seconds, times what this process `sees` now over what it saw then.
+    pub(super) fn latency(&self, sees: Option<f64>, now: Moment) -> Option<f64> {
+        let told = f64::from(f32::from_bits(self.latency.load(Relaxed)));
+        if told.is_nan() || !self.is_fresh(now) {
+            return None;
+        }
+        let seen = f64::from(f32::from_bits(self.seen.load(Relaxed)));
+        let moved = sees.map_or(1.0, |sees| sees / seen);
+        Some(if moved.is_finite() && moved > 0.0 { told * moved } else { told })
     }
 
     fn is_fresh(&self, now: Moment) -> bool {

@@ -10,6 +10,7 @@ __all__ = [
     "explain_route",
     "plan_schema",
     "route_table",
+    "simulate",
     "version",
 ]
 

@@ -147,11 +147,8 @@ impl Record {
         self.notes.is_some()
     }
 
-    /// A limit let it go on, or did not.
+    /// A limit said something worth noting.
     pub fn said(&mut self, said: Said) {
-        if said.allowed && self.notes.is_none() {
-            return;
-        }
         self.notes().said(said);
     }
 

@@ -125,7 +125,7 @@ def _why_missing(gateway: TheGateway, request_id: str) -> str:
     if not options.keep:
         return "no request is remembered: explain.keep is 0"
     return (
-        f"no request {request_id} is remembered: it is still under way, or there was none, or it went well and "
-        f"was not sampled (explain.sample is {options.sample:g}), or it is too old (each worker keeps the "
-        f"latest {options.keep} of a kind)"
+        f"no request {request_id} is remembered: it is still under way, or there was none, or it is too old "
+        f"(each worker keeps the latest {options.keep} of a kind), or it went well and was not sampled "
+        f"(explain.sample is {options.sample:g})"
     )

@@ -10,6 +10,7 @@ __all__ = [
     "explain_route",
     "plan_schema",
     "route_table",
+    "simulate",
     "version",
 ]
 
@@ -57,6 +58,14 @@ class Engine:
     def endpoint_health(self, upstream: str, address: str) -> str | None:
         """How an endpoint came to be as it is, as JSON: `{"state", "healthy", "cause", "changes": [{"time",
         "from", "to", "cause"}]}`, the latest change first; None if there is no such endpoint."""
+
+    def explain(self, request_id: str) -> str | None:
+        """What became of a recent request, as JSON: its route and why, the tries with the candidates, the
+        phases and what limits said; None if it is not remembered."""
+
+    def outstanding(self, count: int) -> str:
+        """The last `count` remembered requests that stood out, the latest first, as JSON: `[{"request_id",
+        "time", "reason", "method", "path", "status", "error", "duration_ms"}]`."""
 
     def reopen_logs(self) -> None:
         """Open the access log's file anew, after it was renamed."""

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HOST, REFERER, USER_AGENT};
-use http::{HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
@@ -17,24 +18,34 @@ use crate::http::ids::TRACEPARENT;
 use crate::listen::client::Client;
 use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::access_log::{AccessLog, Entry};
+use crate::telemetry::explain::{Choice, Ending, Notes, Phases, Reason, Said, Story, bounded};
+use crate::upstream::Member;
 use crate::upstream::admission::Permit;
-use crate::upstream::{Member, Upstream};
 
 /// One request's account. It is settled when dropped; a request that nobody finished was given up
 /// by its client.
 pub struct Record {
     client: Rc<Client>,
     began: Instant,
+    request_id: HeaderValue,
+    method: Method,
+    target: Option<PathAndQuery>,
     route: Option<Arc<Route>>,
     status: u16,
     received: Option<Rc<Cell<u64>>>,
     sent: u64,
     tries: u32,
+    /// Where and when it was tried last.
+    last_try: Option<(Arc<Member>, Instant)>,
+    /// How long the last try took to the head of its response.
+    head: Option<Duration>,
     failure: Option<Failure>,
     complete: bool,
     /// Held until the response's end.
     permit: Option<Permit>,
     line: Option<Box<Line>>,
+    /// Only where it is sampled or something went wrong.
+    notes: Option<Box<Notes>>,
 }
 
 /// What only the access log wants to know.
@@ -43,17 +54,11 @@ struct Line {
     time: u64,
     /// By the word of trusted proxies.
     address: Option<IpAddr>,
-    method: Method,
-    uri: Uri,
     version: Version,
     host: Option<HeaderValue>,
-    request_id: HeaderValue,
     trace: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     referer: Option<HeaderValue>,
-    upstream: Option<Arc<Upstream>>,
-    member: Option<Arc<Member>>,
-    head: Option<Duration>,
 }
 
 impl Record {
@@ -72,37 +77,52 @@ impl Record {
                 address: request.map_or(client.peer.address, |r| {
                     client.peer.client(r.headers(), &client.settings.plan.trusted_proxies)
                 }),
-                method: request.map_or(Method::GET, |r| r.method().clone()),
-                uri: request.map_or_else(Uri::default, |r| r.uri().clone()),
                 version: request.map_or(Version::HTTP_11, Request::version),
                 host: field(HOST),
-                request_id: request_id.clone(),
                 trace: field(TRACEPARENT),
                 user_agent: field(USER_AGENT),
                 referer: field(REFERER),
-                upstream: None,
-                member: None,
-                head: None,
             })
+        });
+        let explain = &snapshot.plan.explain;
+        let sampled =
+            explain.keep > 0 && client.worker.random.borrow_mut().fraction() < explain.sample;
+        let notes = sampled.then(|| {
+            let host = request.and_then(|r| host(r.headers()));
+            Box::new(Notes { sampled, host, ..Notes::default() })
         });
         Self {
             client: client.clone(),
             began: Instant::now(),
+            request_id: request_id.clone(),
+            method: request.map_or(Method::GET, |r| r.method().clone()),
+            target: request.and_then(|r| r.uri().path_and_query().cloned()),
             route: None,
             status: 0,
             received: None,
             sent: 0,
             tries: 0,
+            last_try: None,
+            head: None,
             failure: None,
             complete: false,
             permit: None,
             line,
+            notes,
         }
     }
 
     /// The route that takes it.
     pub fn routed(&mut self, route: &Arc<Route>) {
         self.route = Some(route.clone());
+        if let Some(notes) = &mut self.notes {
+            notes.routed = Some(self.began.elapsed());
+        }
+    }
+
+    /// No route takes it.
+    pub fn unrouted(&mut self, headers: &HeaderMap) {
+        self.notes().host = host(headers);
     }
 
     /// Where the bytes of its body are counted.
@@ -122,13 +142,45 @@ impl Record {
         }
     }
 
+    /// Whether it is worth noting how things stand.
+    pub fn is_noted(&self) -> bool {
+        self.notes.is_some()
+    }
+
+    /// A limit said something worth noting.
+    pub fn said(&mut self, said: Said) {
+        self.notes().said(said);
+    }
+
+    /// An endpoint was chosen for its next try, or none could be.
+    pub fn chosen(&mut self, choice: Choice) {
+        self.notes().choice = Some(choice);
+    }
+
     /// It is tried on an endpoint.
-    pub fn tried(&mut self, upstream: &Arc<Upstream>, member: &Arc<Member>) {
-        self.tries += 1;
-        if let Some(line) = &mut self.line {
-            line.upstream = Some(upstream.clone());
-            line.member = Some(member.clone());
+    pub fn tried(&mut self, member: &Arc<Member>, now: Instant) {
+        if self.tries > 0 {
+            self.notes();
         }
+        self.tries += 1;
+        if let Some(notes) = &mut self.notes {
+            let at = now.saturating_duration_since(self.began);
+            notes.tried(member.id, &member.endpoint.address, at);
+        }
+        self.last_try = Some((member.clone(), now));
+    }
+
+    /// The try on an endpoint has a connection.
+    pub fn connected(&mut self, member: &Member) {
+        if let Some(notes) = &mut self.notes {
+            notes.connected(member.id, self.began.elapsed());
+        }
+    }
+
+    /// The try on an endpoint came to nothing, or to an answer that is not passed on.
+    pub fn vain(&mut self, member: &Member, ending: Ending) {
+        let at = self.began.elapsed();
+        self.notes().ended(member.id, ending, at);
     }
 
     /// How often it was tried.
@@ -137,10 +189,20 @@ impl Record {
     }
 
     /// An endpoint's response began, so long after it was tried.
-    pub fn headed(&mut self, member: &Arc<Member>, took: Duration) {
-        if let Some(line) = &mut self.line {
-            line.member = Some(member.clone());
-            line.head = Some(took);
+    pub fn headed(
+        &mut self,
+        member: &Arc<Member>,
+        status: StatusCode,
+        began: Instant,
+        took: Duration,
+    ) {
+        if let Some(notes) = &mut self.notes {
+            notes.ended(member.id, Ending::Answered(status), self.began.elapsed());
+        }
+        self.head = Some(took);
+        // Of two tries at once, the first may have answered.
+        if let Some(last) = self.last_try.as_mut().filter(|(last, _)| last.id != member.id) {
+            *last = (member.clone(), began);
         }
     }
 
@@ -194,10 +256,84 @@ impl Drop for Record {
         if let Some(line) = &self.line {
             self.log(line, took, received);
         }
+        let explain = self.client.worker.snapshot().plan.explain;
+        if explain.keep > 0
+            && let Some(reason) = self.reason(explain.slow.duration())
+        {
+            let story = self.story(reason, took);
+            self.client.worker.shared.stories.keep(self.client.worker.index, story, explain.keep);
+        }
     }
 }
 
 impl Record {
+    /// Its notes, begun now if there are none yet.
+    fn notes(&mut self) -> &mut Notes {
+        let (last, began) = (&self.last_try, self.began);
+        self.notes.get_or_insert_with(|| {
+            let mut notes = Box::<Notes>::default();
+            if let Some((member, at)) = last {
+                let at = at.saturating_duration_since(began);
+                notes.tried(member.id, &member.endpoint.address, at);
+            }
+            notes
+        })
+    }
+
+    /// Why it is to be remembered, if it is.
+    fn reason(&self, slow: Duration) -> Option<Reason> {
+        if self.failure.is_some() {
+            Some(Reason::Failed)
+        } else if self.status >= 500 {
+            Some(Reason::ServerError)
+        } else if self.tries > 1 {
+            Some(Reason::Retried)
+        } else if self.headed_at().is_some_and(|at| at > slow) {
+            Some(Reason::Slow)
+        } else {
+            self.notes.as_ref().filter(|notes| notes.sampled).map(|_| Reason::Sampled)
+        }
+    }
+
+    /// When the head of the response came, from its beginning on.
+    fn headed_at(&self) -> Option<Duration> {
+        let (_, tried) = self.last_try.as_ref()?;
+        Some(tried.saturating_duration_since(self.began) + self.head?)
+    }
+
+    fn story(&mut self, reason: Reason, took: Duration) -> Story {
+        let since = |at: Instant| at.saturating_duration_since(self.began);
+        let phases = Phases {
+            routed: self.notes.as_ref().and_then(|notes| notes.routed),
+            admitted: self.permit.as_ref().map(|permit| since(permit.began())),
+            tried: self.last_try.as_ref().map(|(_, at)| since(*at)),
+            head: self.headed_at(),
+            end: took,
+        };
+        self.notes();
+        let notes = self.notes.take().map(|notes| *notes).unwrap_or_default();
+        let meaning = self.failure.map(Failure::meaning);
+        Story {
+            request_id: String::from_utf8_lossy(self.request_id.as_bytes()).into(),
+            time: clock::unix_nanos() as f64 / 1e9 - took.as_secs_f64(),
+            reason,
+            listener: self.client.listener.name.as_str().into(),
+            method: bounded(self.method.as_str()),
+            host: notes.host,
+            path: bounded(self.target.as_ref().map_or("", PathAndQuery::path)),
+            status: self.status,
+            error: meaning.map(|meaning| meaning.label),
+            detail: meaning.map(|meaning| meaning.detail),
+            route: self.route.as_ref().map(|route| route.name.as_str().into()),
+            route_taken: self.route.as_ref().map(Arc::downgrade).unwrap_or_default(),
+            upstream: self.last_try.as_ref().map(|(member, _)| member.upstream.clone()),
+            phases,
+            limits: notes.said,
+            tries: notes.tries,
+            unpicked: notes.choice.filter(|choice| !choice.candidates.iter().any(|c| c.picked)),
+        }
+    }
+
     fn log(&self, line: &Line, took: Duration, received: u64) {
         let trace = line.trace.as_ref().and_then(|trace| trace.to_str().ok()?.get(3..35));
         let tls = self.client.tls.as_ref();
@@ -205,21 +341,21 @@ impl Record {
             time: line.time,
             listener: &self.client.listener.name,
             client: line.address,
-            request_id: line.request_id.as_bytes(),
-            method: line.method.as_str().as_bytes(),
+            request_id: self.request_id.as_bytes(),
+            method: self.method.as_str().as_bytes(),
             host: line.host.as_ref().map_or(b"", HeaderValue::as_bytes),
-            path: line.uri.path().as_bytes(),
-            query: line.uri.query().map(str::as_bytes),
+            path: self.target.as_ref().map_or("", PathAndQuery::path).as_bytes(),
+            query: self.target.as_ref().and_then(PathAndQuery::query).map(str::as_bytes),
             protocol: protocol(line.version),
             status: self.status,
             request_bytes: received,
             response_bytes: self.sent,
             duration: took,
             route: self.route.as_ref().map(|route| route.name.as_str()),
-            upstream: line.upstream.as_ref().map(|upstream| upstream.plan.name.as_str()),
-            endpoint: line.member.as_ref().map(|member| member.endpoint.address.as_str()),
+            upstream: self.last_try.as_ref().map(|(member, _)| &*member.upstream),
+            endpoint: self.last_try.as_ref().map(|(member, _)| member.endpoint.address.as_str()),
             tries: self.tries,
-            upstream_head: line.head,
+            upstream_head: self.head,
             error: self.failure.map(|failure| failure.meaning().label),
             user_agent: line.user_agent.as_ref().map(HeaderValue::as_bytes),
             referer: line.referer.as_ref().map(HeaderValue::as_bytes),
@@ -230,6 +366,11 @@ impl Record {
         };
         line.log.write(self.client.worker.index, &entry);
     }
+}
+
+/// The host that is asked for.
+fn host(headers: &HeaderMap) -> Option<Box<str>> {
+    Some(bounded(headers.get(HOST)?.to_str().ok()?))
 }
 
 fn protocol(version: Version) -> &'static str {

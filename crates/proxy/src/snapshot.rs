@@ -181,6 +181,7 @@ impl Snapshot {
             workers: u32::try_from(workers).unwrap_or(u32::MAX),
             drain_timeout: plan::Millis(0),
             access_log: None,
+            explain: plan::Explain { sample: 0.0, keep: 0, slow: plan::Millis(0) },
             listeners: Vec::new(),
             routes: Vec::new(),
             upstreams: Vec::new(),
@@ -217,6 +218,9 @@ impl Snapshot {
         let via = Via::new(&plan.name);
         if via.is_none() || plan.name.is_empty() || plan.name.contains([' ', ';', ',', '"']) {
             issues.push(Issue::new("name", "expected a name without spaces or punctuation"));
+        }
+        if !(0.0..=1.0).contains(&plan.explain.sample) {
+            issues.push(Issue::new("explain.sample", "expected a share from 0 to 1"));
         }
         let access_log = open_log(&plan, before, &mut issues);
         match (table, via) {

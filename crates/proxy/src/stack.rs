@@ -88,7 +88,10 @@ async fn decide(
 
     // Route
     normalize(&mut head)?;
-    let found = find(client, snapshot, &head).ok_or(Failure::NoRoute)?;
+    let Some(found) = find(client, snapshot, &head) else {
+        record.unrouted(&head.headers);
+        return Err(Failure::NoRoute);
+    };
     let route = &snapshot.routes[found.route];
     record.routed(route);
 
@@ -174,7 +177,11 @@ impl Forwarding<'_> {
         // Admit
         let upstream = &self.snapshot.upstreams[self.to.upstream];
         let class = self.route.priority.of(&head.headers, client.peer.trusted);
-        record.admitted(upstream.admit(&client.worker, class).await?);
+        let admitted = upstream.admit(&client.worker, class).await;
+        if admitted.is_err() || record.is_noted() {
+            record.said(upstream.admission.said(admitted.is_ok()));
+        }
+        record.admitted(admitted?);
 
         // Send
         let dispatch = Dispatch {

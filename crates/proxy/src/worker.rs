@@ -21,6 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::listen::client::DrainSignal;
 use crate::listen::{ListenSocket, Listener, accept};
 use crate::snapshot::Snapshot;
+use crate::telemetry::explain::Archive;
 use crate::telemetry::metrics::{Metrics, RouteMetrics};
 use crate::upstream::Member;
 use crate::upstream::pool::Pool;
@@ -34,6 +35,15 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// The counts of requests that no route took.
     pub unrouted: Arc<RouteMetrics>,
+    /// What became of recent requests.
+    pub stories: Archive,
+}
+
+impl Shared {
+    /// For so many workers, who count with `metrics`.
+    pub fn new(metrics: Arc<Metrics>, workers: usize) -> Self {
+        Self { unrouted: metrics.unrouted(), metrics, stories: Archive::new(workers) }
+    }
 }
 
 /// What a worker is told.

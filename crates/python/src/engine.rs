@@ -92,6 +92,15 @@ impl Engine {
             .transpose()
     }
 
+    fn explain(&self, py: Python<'_>, request_id: &str) -> PyResult<Option<String>> {
+        let explained = py.detach(|| self.0.explain(request_id));
+        explained.map(|explained| json(&explained)).transpose()
+    }
+
+    fn outstanding(&self, py: Python<'_>, count: usize) -> PyResult<String> {
+        json(&py.detach(|| self.0.outstanding(count)))
+    }
+
     fn reopen_logs(&self) {
         self.0.reopen_logs();
     }

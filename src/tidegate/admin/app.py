@@ -16,6 +16,7 @@ from tidegate.admin.reference import reference_page
 from tidegate.admin.routers import (
     config,
     endpoints,
+    explain,
     generations,
     health,
     log,
@@ -26,7 +27,7 @@ from tidegate.admin.routers import (
 )
 from tidegate.control.gateway import Gateway
 
-RESOURCES = (health, status, config, generations, routes, upstreams, endpoints, log, metrics)
+RESOURCES = (health, status, config, generations, routes, upstreams, endpoints, explain, log, metrics)
 OFFLINE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 DESCRIPTION = (
     "The running gateway as HTTP resources. Every change of the configuration becomes a numbered generation. "

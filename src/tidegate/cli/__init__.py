@@ -6,6 +6,7 @@ from tidegate.cli import (
     check,
     demo,
     exits,
+    explain,
     health,
     maintenance,
     reload,
@@ -26,7 +27,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, demo, status, health, maintenance, routes, route, reload, schema, version):
+for command in (
+    run,
+    check,
+    demo,
+    status,
+    health,
+    maintenance,
+    routes,
+    route,
+    explain,
+    reload,
+    schema,
+    version,
+):
     app.command(command.NAME)(command.command)
 app.add_typer(sim.app, name=sim.NAME)
 

@@ -32,6 +32,7 @@ def test_the_plan_has_every_field_and_nothing_of_the_control_plane(load: Callabl
         "workers",
         "drain_timeout",
         "access_log",
+        "explain",
         "listeners",
         "routes",
         "upstreams",

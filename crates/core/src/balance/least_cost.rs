@@ -30,6 +30,10 @@ impl<C: Cost> LeastCost<C> {
         Self { cost, choices: choices.map_or(usize::MAX, |choices| choices.max(1) as usize) }
     }
 
+    fn cost_of(&self, from: &Candidates<'_>, member: usize, now: Moment) -> f64 {
+        self.cost.of(&from.endpoints[member].load, strength(from, member, now), now)
+    }
+
     /// The allowed member of the lowest cost; of equal ones, each with the same probability.
     fn least(
         &self,
@@ -39,8 +43,7 @@ impl<C: Cost> LeastCost<C> {
     ) -> usize {
         let (mut best, mut cost, mut ties) = (0, f64::INFINITY, 0);
         for member in members.map(|member| member as usize).filter(|&member| from.allow(member)) {
-            let load = &from.endpoints[member].load;
-            let its_cost = self.cost.of(load, strength(from, member, pick.now), pick.now);
+            let its_cost = self.cost_of(from, member, pick.now);
             if its_cost < cost {
                 ties = 0;
             }
@@ -66,6 +69,10 @@ impl<C: Cost> Policy for LeastCost<C> {
             let drawn = sample(members.len(), choices, pick.random);
             self.least(from, drawn.into_iter().map(|position| members[position]), pick)
         }
+    }
+
+    fn cost(&self, from: &Candidates<'_>, endpoint: usize, now: Moment) -> Option<f64> {
+        Some(self.cost_of(from, endpoint, now))
     }
 }
 

@@ -9,6 +9,7 @@ mod bounded;
 mod c3;
 mod check;
 mod endpoint;
+mod explain;
 mod first_available;
 mod least_cost;
 mod least_request;
@@ -34,6 +35,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub use check::check;
 pub use endpoint::{Endpoint, Endpoints};
+pub use explain::{Candidate, MOST_LISTED};
 pub use splitmix::SplitMix64;
 pub use sticky::Sticky;
 
@@ -77,6 +79,11 @@ pub fn hash_key(value: &[u8]) -> u64 {
 trait Policy: Send + Sync + std::fmt::Debug {
     /// The chosen endpoint: one of the candidates that is not to be avoided; there is at least one.
     fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize;
+
+    /// What `endpoint` costs at `now`, where the policy takes the one of the lowest cost.
+    fn cost(&self, _from: &Candidates<'_>, _endpoint: usize, _now: Moment) -> Option<f64> {
+        None
+    }
 }
 
 /// The registry: the policy of `upstream` for those of its endpoints that `members` names.

@@ -6,6 +6,7 @@
 //! configuration names; so nothing here has a default and an unknown field is
 //! an error.
 
+mod explain;
 mod health;
 mod issue;
 mod limits;
@@ -16,6 +17,7 @@ mod route;
 mod unit;
 mod upstream;
 
+pub use explain::Explain;
 pub use health::{
     Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth, LatencyOutlier, Outlier,
     StatusRange, SuccessRateOutlier,
@@ -55,6 +57,8 @@ pub struct Plan {
     pub drain_timeout: Millis,
     /// Where and how requests are logged; absent: not at all.
     pub access_log: Option<AccessLog>,
+    /// Which requests are remembered, to be explained.
+    pub explain: Explain,
     /// Sockets that accept client connections.
     pub listeners: Vec<Listener>,
     /// What is done with which request.

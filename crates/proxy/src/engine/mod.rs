@@ -2,6 +2,7 @@
 
 mod change;
 mod crew;
+mod explain;
 mod panics;
 mod status;
 #[cfg(test)]
@@ -16,12 +17,14 @@ use parking_lot::Mutex;
 use tidegate_core::plan::{Issue, Plan};
 
 pub use change::{Diff, Prepared};
+pub use explain::Explained;
 pub use status::{
     EndpointHealth, EndpointStatus, EngineStatus, HealthChange, ListenerStatus, UpstreamStatus,
 };
 
 use crate::listen::{ListenSocket, Listener};
 use crate::snapshot::Snapshot;
+use crate::telemetry::explain::Summary;
 use crate::telemetry::log::{self, Format, LogHandle};
 use crate::telemetry::metrics::{EndpointState, Metrics};
 use crate::worker::{Command, Shared};
@@ -79,7 +82,7 @@ impl Engine {
         log.set(directives).map_err(StartError::Log)?;
         let metrics = Metrics::new(workers);
         panics::watch();
-        let shared = Arc::new(Shared { unrouted: metrics.unrouted(), metrics });
+        let shared = Arc::new(Shared::new(metrics, workers));
         let snapshot = Snapshot::empty(workers);
         let serving = Arc::new(Mutex::new(Serving {
             generation: 0,
@@ -134,6 +137,7 @@ impl Engine {
             }
         }
         self.adopt(&prepared.snapshot);
+        self.shared.stories.trim(prepared.snapshot.plan.explain.keep);
         for bound in
             serving.listeners.iter().filter(|b| opened.iter().any(|o| o.id == b.listener.id))
         {
@@ -180,6 +184,18 @@ impl Engine {
     pub fn endpoint_health(&self, upstream: &str, address: &str) -> Option<EndpointHealth> {
         let snapshot = self.serving.lock().snapshot.clone();
         status::health(&snapshot, upstream, address)
+    }
+
+    /// What became of a recent request; `None` if it is not remembered.
+    pub fn explain(&self, request_id: &str) -> Option<Explained> {
+        let story = self.shared.stories.find(request_id)?;
+        let snapshot = self.serving.lock().snapshot.clone();
+        Some(explain::of(story, &snapshot))
+    }
+
+    /// The last `count` requests that stood out, the latest first.
+    pub fn outstanding(&self, count: usize) -> Vec<Summary> {
+        self.shared.stories.last(count).iter().map(|story| story.summary()).collect()
     }
 
     /// Open the access log's file anew, after it was renamed.

@@ -54,7 +54,7 @@ impl Stage {
         let ListenSocket::Tcp(socket) = &listeners[0].sockets[0] else { panic!("not TCP") };
         Self {
             address: socket.local_addr().unwrap(),
-            shared: Arc::new(Shared { unrouted: metrics.unrouted(), metrics }),
+            shared: Arc::new(Shared::new(metrics, 1)),
             serving: Arc::new(Mutex::new(Serving {
                 generation: 1,
                 snapshot: prepared.snapshot,
@@ -111,7 +111,8 @@ fn plan() -> Plan {
         },
     });
     let plan = json!({
-        "name": "tidegate", "workers": 1, "drain_timeout": 0, "access_log": null, "listeners": [listener],
+        "name": "tidegate", "workers": 1, "drain_timeout": 0, "access_log": null,
+        "explain": {"sample": 0.0, "keep": 10, "slow": 1_000}, "listeners": [listener],
         "routes": [], "upstreams": [],
     });
     serde_json::from_value(plan).unwrap()

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Upstream;
 use crate::clock;
+use crate::telemetry::explain::Said;
 use crate::telemetry::metrics::UpstreamState;
 use crate::worker::Worker;
 
@@ -51,6 +52,13 @@ impl Admission {
         UpstreamState { in_flight: gate.inside(), limit: gate.limit(), queued: gate.waiting() }
     }
 
+    /// What it says of a request that it let in or did not, for people.
+    pub fn said(&self, allowed: bool) -> Said {
+        let UpstreamState { in_flight, limit, queued } = self.state();
+        let (in_flight, queued) = (Some(in_flight), Some(queued));
+        Said { limit: "requests", allowed, in_flight, most: limit, queued }
+    }
+
     /// Tell those whose wait is over.
     fn tell(self: &Arc<Self>, woken: Woken<Ticket>) {
         for (ticket, verdict) in woken {
@@ -85,6 +93,11 @@ pub struct Permit {
 impl Permit {
     fn begin(admission: Arc<Admission>) -> Self {
         Self { admission, began: Instant::now(), told: false }
+    }
+
+    /// When it was given.
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     /// The head of a response came.

@@ -26,7 +26,9 @@ pub struct Answer {
     pub response: Response<Body>,
     /// Who gave it.
     pub member: usize,
-    /// Time since the try began.
+    /// When the try began.
+    pub began: Instant,
+    /// Time since then.
     pub took: Duration,
 }
 
@@ -58,6 +60,7 @@ pub async fn attempt(
             flight.failed(failure);
             Broken::with(failure)
         })?;
+        sending.connected(member);
         let body = content.body().ok_or(Broken::with(Failure::Internal))?;
         let answered = match link {
             Link::H1(connection) => {
@@ -71,7 +74,7 @@ pub async fn attempt(
                 report::take(upstream, endpoint, response.headers_mut());
                 upstream.metrics.response_head(worker.index, took);
                 endpoint.metrics.answered(worker.index, response.status().as_u16());
-                return Ok(Answer { response, member, took });
+                return Ok(Answer { response, member, began: now, took });
             }
             Err(broken) if broken.stale && reuse && idempotent && content.is_left() => {
                 reuse = false

@@ -33,7 +33,7 @@ pub async fn race(
     let outcome = match early {
         Some(outcome) => outcome,
         None => match second(sending, hedge) {
-            Some(other) => beside(sending, first, other, head).await,
+            Some(other) => beside(sending, first, [member, other], head).await,
             None => first.await,
         },
     };
@@ -57,7 +57,7 @@ fn second(sending: &Sending<'_>, hedge: &Hedge) -> Option<usize> {
 async fn beside(
     sending: &Sending<'_>,
     mut first: Pin<&mut impl Future<Output = Outcome>>,
-    other: usize,
+    [member, other]: [usize; 2],
     head: &request::Parts,
 ) -> Outcome {
     let (worker, dispatch) = (sending.worker, sending.dispatch);
@@ -65,7 +65,7 @@ async fn beside(
     // The first try has the head's own; this one is told that there is less time left.
     let mut head = head.clone();
     dispatch.time_left.announce(&mut head.headers, now);
-    sending.begin(other);
+    sending.begin(other, now);
     let metrics = &dispatch.upstream.metrics;
     metrics.hedged(worker.index);
     let mut second = pin!(attempt(sending, other, &head, now));
@@ -89,6 +89,7 @@ async fn beside(
             if good(&outcome) {
                 return Poll::Ready(outcome);
             }
+            sending.vain([member, other][index], &outcome);
             // Of two that are no good, an answer is better than none.
             bad = bad.take().filter(Outcome::is_ok).or(Some(outcome));
         }

@@ -29,6 +29,7 @@ use crate::http::interim::InterimSink;
 use crate::http::replay::Content;
 use crate::http::time_left::TimeLeft;
 use crate::record::Record;
+use crate::telemetry::explain::{Choice, Ending, Said};
 use crate::worker::Worker;
 
 /// Most of a response that is read only to use its connection again.
@@ -75,12 +76,16 @@ pub async fn send(
         let now = Instant::now();
         let member = sending.pick(now)?;
         dispatch.time_left.announce(&mut head.headers, now);
-        sending.begin(member);
+        sending.begin(member, now);
         let outcome = match hedge.take() {
             Some(hedge) => Box::pin(hedge::race(&sending, hedge, member, head, now)).await,
             None => attempt(&sending, member, head, now).await,
         };
-        if let Some(pause) = sending.pause_before_next(&outcome, head) {
+        let next = sending.pause_before_next(&outcome, head);
+        if let (Err(_), _) | (_, Some(_)) = (&outcome, next) {
+            sending.vain(member, &outcome);
+        }
+        if let Some(pause) = next {
             // Apart, so that requests without retries do not carry it around.
             Box::pin(rest(outcome, pause)).await;
             continue;
@@ -113,26 +118,70 @@ pub struct Sending<'a> {
 impl Sending<'_> {
     /// An endpoint that is not tried yet, while there is one.
     pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
-        let picked = self.dispatch.upstream.balancer.pick(&mut Pick {
+        let balancer = &self.dispatch.upstream.balancer;
+        let tried = self.tried.borrow();
+        let mut pick = Pick {
             now: clock::moment(now),
             random: &mut self.worker.random.borrow_mut(),
             hash: self.hash,
             subset: self.dispatch.subset,
             sticky: self.session.endpoint,
-            tried: &self.tried.borrow(),
-        });
+            tried: &tried,
+        };
+        let picked = balancer.pick(&mut pick);
+        if let Some(record) = &mut *self.record.borrow_mut()
+            && (picked.is_err() || record.is_noted())
+        {
+            record.chosen(self.choice(&pick, picked.ok()));
+        }
         picked.map_err(|unpicked| match unpicked {
             Unpicked::NoEndpoint => Failure::NoEndpoint,
             Unpicked::AllBusy => Failure::RequestLimit,
         })
     }
 
+    /// How the endpoints stood for a pick, for people.
+    fn choice(&self, pick: &Pick<'_>, picked: Option<usize>) -> Choice {
+        let Upstream { balancer, plan, members, .. } = &**self.dispatch.upstream;
+        let candidates = balancer.explain(pick, picked);
+        Choice {
+            policy: plan.balance.policy,
+            sticky: picked.is_some() && picked == pick.sticky,
+            left_out: members.len() - candidates.len(),
+            candidates,
+        }
+    }
+
     /// A try on `member` begins.
-    pub fn begin(&self, member: usize) {
+    pub fn begin(&self, member: usize, now: Instant) {
         self.tried.borrow_mut().push(member);
-        let upstream = self.dispatch.upstream;
         if let Some(record) = &mut *self.record.borrow_mut() {
-            record.tried(upstream, &upstream.members[member]);
+            record.tried(&self.dispatch.upstream.members[member], now);
+        }
+    }
+
+    /// The try on `member` has a connection.
+    pub fn connected(&self, member: usize) {
+        if let Some(record) = &mut *self.record.borrow_mut() {
+            record.connected(&self.dispatch.upstream.members[member]);
+        }
+    }
+
+    /// The try on `member` came to nothing, or to an answer that is not passed on.
+    pub fn vain(&self, member: usize, outcome: &Outcome) {
+        let (member, ending) = match outcome {
+            Ok(answer) => (answer.member, Ending::Answered(answer.response.status())),
+            Err(broken) => (member, Ending::Failed(broken.failure)),
+        };
+        if let Some(record) = &mut *self.record.borrow_mut() {
+            record.vain(&self.dispatch.upstream.members[member], ending);
+        }
+    }
+
+    /// A limit on further tries said something.
+    fn said(&self, limit: &'static str, allowed: bool) {
+        if let Some(record) = &mut *self.record.borrow_mut() {
+            record.said(Said::plain(limit, allowed));
         }
     }
 
@@ -156,7 +205,8 @@ impl Sending<'_> {
         self.content.settle();
         self.session.answered(answer.member, answer.response.headers_mut());
         if let Some(record) = &mut *self.record.borrow_mut() {
-            record.headed(&self.dispatch.upstream.members[answer.member], answer.took);
+            let member = &self.dispatch.upstream.members[answer.member];
+            record.headed(member, answer.response.status(), answer.began, answer.took);
         }
     }
 
@@ -170,12 +220,15 @@ impl Sending<'_> {
             Err(broken) => retry.after_failure(broken.failure, broken.refused, &head.method),
         }?;
         if !self.may_go_on() {
+            let used_up = self.tries() >= retry.attempts;
+            self.said(if used_up { "attempts" } else { "body_buffer" }, false);
             return None;
         }
         let asked = match outcome {
             Ok(Answer { response, .. }) => {
                 let (status, headers) = (response.status(), response.headers());
-                retry.wait_asked(status, headers, SystemTime::now()).ok()?
+                let asked = retry.wait_asked(status, headers, SystemTime::now());
+                asked.inspect_err(|_| self.said("retry_after", false)).ok()?
             }
             Err(_) => None,
         };
@@ -189,15 +242,21 @@ impl Sending<'_> {
         };
         let now = Instant::now();
         if !time_left.allows(now + pause) {
+            self.said("deadline", false);
             return None;
         }
         // The place of the retry that came to nothing is free for this one.
         self.permit.take();
-        let permit = upstream.admit_retry()?;
+        let Some(permit) = upstream.admit_retry() else {
+            self.said("retries", false);
+            return None;
+        };
         if !upstream.budget.spend(upstream.allowance, clock::moment(now)) {
             upstream.metrics.retry_denied(self.worker.index);
+            self.said("retry_budget", false);
             return None;
         }
+        self.said("retry_budget", true);
         self.permit.replace(Some(permit));
         upstream.metrics.retried(self.worker.index, reason);
         Some(pause)

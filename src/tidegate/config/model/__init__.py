@@ -6,6 +6,7 @@ compares the two.
 
 from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.config import CONTROL_PLANE_ONLY, Config
+from tidegate.config.model.explain import Explain
 from tidegate.config.model.health import (
     Health,
     HealthBody,
@@ -65,6 +66,7 @@ __all__ = [
     "ClientAuth",
     "Config",
     "Endpoint",
+    "Explain",
     "FieldMatch",
     "HashKey",
     "HeaderEdits",

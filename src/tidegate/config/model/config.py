@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tidegate.config.model.admin import Admin
+from tidegate.config.model.explain import Explain
 from tidegate.config.model.file import OutputPath
 from tidegate.config.model.listener import Listener
 from tidegate.config.model.log import AccessLog, Log
@@ -31,6 +32,8 @@ class Config(Options):
     """How long connections may take to finish when listeners close or the process stops."""
     access_log: AccessLog | None = None
     """Where and how requests are logged; null: not at all."""
+    explain: Explain = Explain()
+    """Which requests are remembered, to be explained."""
     listeners: tuple[Listener, ...] = Field(
         default=(), examples=[[{"name": "web", "address": "0.0.0.0:8080"}]]
     )

@@ -1,0 +1,131 @@
+"""/v1/explain: what became of recent requests, and why."""
+
+import asyncio
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from tidegate.admin.context import TheGateway
+from tidegate.control.gateway import MissingError
+
+router = APIRouter(prefix="/v1/explain", tags=["explain"])
+
+Reason = Annotated[
+    Literal["failed", "server_error", "retried", "slow", "sampled"],
+    Field(description="Why it is remembered."),
+]
+Count = Annotated[int, Query(ge=1, le=1000, description="How many.")]
+RequestId = Annotated[str, Path(description="The request's X-Request-Id.")]
+
+
+class Outstanding(BaseModel):
+    """A recent request that stood out."""
+
+    request_id: str
+    time: datetime = Field(description="When it began.")
+    reason: Reason
+    method: str
+    path: str
+    status: int
+    error: str | None = Field(description="Why it failed, as in logs and metrics.")
+    duration_ms: float
+
+
+class Phase(BaseModel):
+    """Something that was reached."""
+
+    phase: Literal["routed", "admitted", "tried", "head", "end"]
+    at_ms: float = Field(description="When, from the request's beginning on.")
+
+
+class Said(BaseModel):
+    """A limit's word on the request."""
+
+    limit: str = Field(description="requests, or what another try depends on.")
+    allowed: bool
+    in_flight: int | None = Field(None, description="Requests that were in, itself included.")
+    most: int | None = Field(None, description="How many might be; null: as many as come.")
+    queued: int | None = Field(None, description="Requests that waited.")
+
+
+class Candidate(BaseModel):
+    """An endpoint as it stood when one was picked."""
+
+    endpoint: str
+    picked: bool
+    state: str
+    weight: float = Field(description="Smaller than configured while it starts slowly; 0: no requests.")
+    in_flight: int
+    latency_ms: float | None = Field(description="Mean of late; null before the first answer.")
+    failing: float = Field(description="Share of its requests that failed of late.")
+    cost: float | None = Field(description="What the policy compares; null where it chooses otherwise.")
+    passed_over: str | None = Field(description="Why it could not be picked; null where it could.")
+
+
+class Choice(BaseModel):
+    """How an endpoint was chosen."""
+
+    policy: str
+    sticky: bool = Field(description="Whether the client's cookie named the endpoint.")
+    candidates: list[Candidate]
+    left_out: int = Field(description="How many more there were.")
+
+
+class Try(BaseModel):
+    """One try on one endpoint."""
+
+    endpoint: str
+    at_ms: float = Field(description="When it began.")
+    connected_ms: float | None = Field(description="When it had a connection; null: that was not seen.")
+    ended_ms: float | None = Field(description="When its outcome was known.")
+    outcome: str = Field(description="`status 503`, a failure as in logs and metrics, or given_up.")
+    choice: Choice | None = Field(description="Null where it was not noted: nothing had gone wrong yet.")
+
+
+class Story(Outstanding):
+    """What became of a request. All times count from its beginning."""
+
+    listener: str
+    host: str | None = Field(description="Null where it was not noted.")
+    detail: str | None = Field(description="Why it failed, for people.")
+    route: str | None
+    rule: dict[str, Any] | None = Field(
+        description="What the route takes; null if the configuration has changed since."
+    )
+    considered: list[dict[str, Any]] = Field(description="The routes that were nearest, and why not.")
+    upstream: str | None
+    phases: list[Phase]
+    limits: list[Said]
+    tries: list[Try]
+    unpicked: Choice | None = Field(description="The endpoints, when none could be picked.")
+
+
+@router.get("", summary="The latest requests that stood out")
+async def listed(gateway: TheGateway, last: Count = 20) -> list[Outstanding]:
+    """Those that failed, were retried or were slow; the latest first. Sampled ones are not listed."""
+    found = await asyncio.to_thread(gateway.engine.outstanding, last)
+    return [Outstanding.model_validate(each) for each in json.loads(found)]
+
+
+@router.get("/{request_id}", summary="What became of a request, and why")
+async def explain(gateway: TheGateway, request_id: RequestId) -> Story:
+    """Its route, the endpoints as they stood when one was picked, the tries, and what limits said."""
+    found = await asyncio.to_thread(gateway.engine.explain, request_id)
+    if found is None:
+        raise MissingError(_why_missing(gateway, request_id))
+    story = json.loads(found)
+    return Story.model_validate(story | {"duration_ms": story["phases"][-1]["at_ms"]})
+
+
+def _why_missing(gateway: TheGateway, request_id: str) -> str:
+    options = gateway.running.config.explain
+    if not options.keep:
+        return "no request is remembered: explain.keep is 0"
+    return (
+        f"no request {request_id} is remembered: it is still under way, or there was none, or it is too old "
+        f"(each worker keeps the latest {options.keep} of a kind), or it went well and was not sampled "
+        f"(explain.sample is {options.sample:g})"
+    )

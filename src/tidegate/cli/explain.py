@@ -1,0 +1,179 @@
+"""`tidegate explain`."""
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from tidegate.cli import output
+from tidegate.cli.client import Client
+from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, Key, Token
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NAME = "explain"
+
+
+def command(
+    request_id: Annotated[
+        str | None,
+        typer.Argument(help="The request's X-Request-Id; without it, the latest that stood out are listed."),
+    ] = None,
+    last: Annotated[int, typer.Option(help="How many are listed.", min=1, max=1000)] = 20,
+    admin: AdminUrl = DEFAULT_ADMIN,
+    token: Token = None,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of a recent request: its route, its tries and their candidates, what limits said."""
+    client = Client(admin, token, ca, cert, key)
+    path = f"/v1/explain?last={last}" if request_id is None else f"/v1/explain/{quote(request_id, safe='')}"
+    answer = client.get(path)
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    elif request_id is None:
+        _print_list(answer)
+    else:
+        _print_story(answer)
+
+
+def _print_list(stories: list[dict[str, Any]]) -> None:
+    table = _table("time", "request", "", "status", "took", "why", "error")
+    for story in stories:
+        table.add_row(
+            *_texts(
+                _time(story),
+                story["request_id"],
+                f"{story['method']} {story['path']}",
+                story["status"],
+                _ms(story["duration_ms"]),
+                story["reason"],
+                story["error"] or "",
+            )
+        )
+    console = output.console()
+    console.print(table if stories else "No request stood out of late.")
+
+
+def _print_story(story: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    console = output.console()
+    outcome = f"{story['status']}" + (f" {story['error']}: {story['detail']}" if story["error"] else "")
+    colour = "red" if story["error"] or story["status"] >= 500 else "green"
+    console.print(
+        Text.assemble(
+            f"{story['method']} {story['host'] or ''}{story['path']}  ",
+            (outcome, colour),
+            f"\n{_time(story)}, by listener {story['listener']}; remembered because: {story['reason']}",
+        )
+    )
+    _print_route(story)
+    table = _table("phase", "at")
+    for phase in story["phases"]:
+        table.add_row(*_texts(phase["phase"], _ms(phase["at_ms"])))
+    console.print()
+    console.print(table)
+    for said in story["limits"]:
+        console.print(Text("  " + _said(said)))
+    for number, each in enumerate(story["tries"], 1):
+        _print_try(number, each)
+    if story["unpicked"]:
+        console.print("\nNo endpoint could be picked.", style="yellow")
+        _print_choice(story["unpicked"])
+
+
+def _print_route(story: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    console = output.console()
+    console.print()
+    if story["route"] is None:
+        console.print("No route took it.", style="yellow")
+    else:
+        to = f" to upstream {story['upstream']}" if story["upstream"] else ""
+        console.print(Text.assemble("Route ", (story["route"], "bold"), f" took it{to}."))
+    rule = story["rule"]
+    if rule:
+        conditions = "".join(f", {condition}" for condition in rule["conditions"])
+        console.print(Text(f"  it takes host {' or '.join(rule['hosts'])}, path {rule['path']}{conditions}"))
+    elif story["route"]:
+        console.print("  the configuration has changed since, so what it took is not known any more")
+    for considered in story["considered"]:
+        if not considered["matched"]:
+            console.print(Text(f"  ✗ {considered['route']}: {considered['reason']}"))
+
+
+def _print_try(number: int, each: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    connected = "" if each["connected_ms"] is None else f", connected at {_ms(each['connected_ms'])}"
+    ended = "" if each["ended_ms"] is None else f", over at {_ms(each['ended_ms'])}"
+    output.console().print(
+        Text.assemble(
+            f"\nTry {number} on ",
+            (each["endpoint"], "bold"),
+            f" at {_ms(each['at_ms'])}{connected}{ended}: {each['outcome']}",
+        )
+    )
+    if each["choice"]:
+        _print_choice(each["choice"])
+
+
+def _print_choice(choice: dict[str, Any]) -> None:
+    by = "the client's sticky cookie" if choice["sticky"] else choice["policy"]
+    console = output.console()
+    console.print(f"  picked by {by}:", markup=False)
+    table = _table(
+        "", "endpoint", "state", "weight", "in flight", "latency", "failing", "cost", "passed over"
+    )
+    for candidate in choice["candidates"]:
+        table.add_row(
+            *_texts(
+                "▶" if candidate["picked"] else "",
+                candidate["endpoint"],
+                candidate["state"],
+                f"{candidate['weight']:g}",
+                candidate["in_flight"],
+                "" if candidate["latency_ms"] is None else _ms(candidate["latency_ms"]),
+                f"{candidate['failing']:.0%}",
+                "" if candidate["cost"] is None else f"{candidate['cost']:.4g}",
+                candidate["passed_over"] or "",
+            )
+        )
+    console.print(table)
+    if choice["left_out"]:
+        console.print(f"  and {output.counted(choice['left_out'], 'endpoint')} more")
+
+
+def _said(said: dict[str, Any]) -> str:
+    text = f"limit {said['limit']}: {'let it go on' if said['allowed'] else 'refused'}"
+    if said["in_flight"] is not None:
+        most = "any number" if said["most"] is None else said["most"]
+        text += f"; {said['in_flight']} of {most} in flight, {said['queued']} waiting"
+    return text
+
+
+def _table(*columns: str) -> "Table":
+    from rich.table import Table
+
+    return Table(*columns, box=None, pad_edge=False)
+
+
+def _texts(*cells: Any) -> list[Any]:
+    from rich.text import Text
+
+    return [Text(str(cell)) for cell in cells]
+
+
+def _time(story: dict[str, Any]) -> str:
+    return datetime.fromisoformat(story["time"]).astimezone().isoformat(" ", "milliseconds")
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:.3f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.3f} s"

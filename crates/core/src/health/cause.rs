@@ -15,6 +15,13 @@ pub enum Cause {
         /// Length of the rest.
         rest: Duration,
     },
+    /// Connections broke, or did not come about, for this many requests in a row; it rests.
+    Broken {
+        /// Failures in a row.
+        in_a_row: u32,
+        /// Length of the rest.
+        rest: Duration,
+    },
     /// Connecting to it worked.
     Connected,
     /// There was a complaint; it is ejected.
@@ -80,6 +87,9 @@ impl fmt::Display for Cause {
             Self::Added => write!(f, "added"),
             Self::ConnectFailed { in_a_row, rest } => {
                 write!(f, "connecting failed {}; rests for {rest:?}", times(*in_a_row))
+            }
+            Self::Broken { in_a_row, rest } => {
+                write!(f, "connections broke {}; rests for {rest:?}", times(*in_a_row))
             }
             Self::Connected => write!(f, "connecting worked"),
             Self::Ejected { complaint, pause } => write!(f, "{complaint}; ejected for {pause:?}"),

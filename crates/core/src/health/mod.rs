@@ -25,6 +25,7 @@ pub(crate) mod testing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -47,8 +48,11 @@ const TRIAL: u8 = 0x80;
 pub enum Fault {
     /// A status of 500 or above other than those below: more often the application than the endpoint.
     Server,
-    /// 502, 503, 504, a broken answer, or none in time.
+    /// 502, 503, 504, an answer that breaks the rules, or none in time.
     Gateway,
+    /// The connection broke before the answer was complete: also a gateway error, but more likely a restart
+    /// than a fault.
+    Broken,
 }
 
 impl Fault {
@@ -149,8 +153,7 @@ impl Health {
     pub fn connect_failed(&self, now: Moment) -> Option<Transition> {
         let mut record = self.record.lock();
         record.connect_failures = record.connect_failures.saturating_add(1);
-        record.gateway_errors = record.gateway_errors.saturating_add(1);
-        record.server_errors = record.server_errors.saturating_add(1);
+        record.count(Fault::Broken);
         self.troubled.store(true, Relaxed);
         let in_a_row = record.connect_failures;
         match self.state() {
@@ -161,9 +164,18 @@ impl Health {
             State::Resting | State::Ejected if record.trial => {}
             _ => return None,
         }
+        self.rest(&mut record, |rest| Cause::ConnectFailed { in_a_row, rest }, now)
+    }
+
+    fn rest(
+        &self,
+        record: &mut Record,
+        cause: impl FnOnce(Duration) -> Cause,
+        now: Moment,
+    ) -> Option<Transition> {
         let (first, longest) = (record.plan.outlier.rest, record.plan.outlier.max_rest);
         let rest = record.lengthen(first, longest, self.state(), now);
-        self.apply(&mut record, Cause::ConnectFailed { in_a_row, rest }, now)
+        self.apply(record, cause(rest), now)
     }
 
     /// The endpoint could be connected to. One relaxed load while all is well.
@@ -201,11 +213,7 @@ impl Health {
         if fault == Fault::Server && record.plan.outlier.server_errors.is_none() {
             return self.forgive(&mut record, now);
         }
-        record.server_errors = record.server_errors.saturating_add(1);
-        record.gateway_errors = match fault {
-            Fault::Gateway => record.gateway_errors.saturating_add(1),
-            Fault::Server => 0,
-        };
+        record.count(fault);
         self.troubled.store(true, Relaxed);
         self.complain_of_errors(&mut record, now)
     }
@@ -217,6 +225,10 @@ impl Health {
             count > 0 && limit.is_some_and(|limit| trial || count >= limit)
         };
         let outlier = &record.plan.outlier;
+        if self.state() == State::Healthy && reached(record.broken, outlier.gateway_errors) {
+            let in_a_row = record.broken;
+            return self.rest(record, |rest| Cause::Broken { in_a_row, rest }, now);
+        }
         let complaint = if reached(record.gateway_errors, outlier.gateway_errors) {
             Complaint::GatewayErrors(record.gateway_errors)
         } else if reached(record.server_errors, outlier.server_errors) {

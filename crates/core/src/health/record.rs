@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Cause, Duty, State};
+use super::{Cause, Duty, Fault, State};
 use crate::plan;
 use crate::time::Moment;
 
@@ -34,6 +34,8 @@ pub(super) struct Record {
     pub(super) connect_failures: u32,
     pub(super) gateway_errors: u32,
     pub(super) server_errors: u32,
+    /// In a row: connections that broke or did not come about, and nothing else that failed.
+    pub(super) broken: u32,
     /// Checks passed and failed in a row since the last transition.
     pub(super) passed: u32,
     pub(super) failed: u32,
@@ -57,6 +59,7 @@ impl Record {
             connect_failures: 0,
             gateway_errors: 0,
             server_errors: 0,
+            broken: 0,
             passed: 0,
             failed: 0,
             unchecked: false,
@@ -75,8 +78,17 @@ impl Record {
         self.unchecked = initial(&self.plan) == State::Unhealthy;
     }
 
+    /// One more fault in a row.
+    pub(super) fn count(&mut self, fault: Fault) {
+        let one_more = |count: u32, counts: bool| if counts { count.saturating_add(1) } else { 0 };
+        self.server_errors = one_more(self.server_errors, true);
+        self.gateway_errors = one_more(self.gateway_errors, fault != Fault::Server);
+        self.broken = one_more(self.broken, fault == Fault::Broken);
+    }
+
     pub(super) fn forget_failures(&mut self) {
         (self.connect_failures, self.gateway_errors, self.server_errors) = (0, 0, 0);
+        self.broken = 0;
     }
 
     pub(super) fn has_failures(&self) -> bool {

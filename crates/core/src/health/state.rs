@@ -9,7 +9,8 @@ use crate::plan;
 pub enum State {
     /// It does.
     Healthy,
-    /// It could not be connected to and gets none until its rest is over; then one request tries.
+    /// It could not be connected to, or connections broke, and it gets none until its rest is over; then
+    /// one request tries.
     Resting,
     /// It answered badly, or worse than its peers, and gets none until its ejection is over; then one
     /// request tries.
@@ -56,6 +57,7 @@ impl State {
     pub(super) const fn next(self, cause: &Cause, initial: State) -> Option<State> {
         match (self, cause) {
             (Self::Healthy | Self::Resting | Self::Ejected, Cause::ConnectFailed { .. }) => Some(Self::Resting),
+            (Self::Healthy,                                 Cause::Broken { .. })        => Some(Self::Resting),
             (Self::Healthy | Self::Ejected,                 Cause::Ejected { .. })       => Some(Self::Ejected),
             (Self::Healthy | Self::Resting | Self::Ejected, Cause::ChecksFailed { .. })  => Some(Self::Unhealthy),
             (Self::Resting,                                 Cause::Connected)            => Some(Self::Healthy),

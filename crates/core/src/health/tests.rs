@@ -155,6 +155,29 @@ fn it_is_ejected_after_the_set_number_of_gateway_errors_in_a_row() {
 }
 
 #[test]
+fn it_rests_after_connections_that_break_and_passed_checks_end_that() {
+    let health = healthy();
+    for _ in 0..2 {
+        assert_eq!(health.failed(Fault::Broken, second(1)), None);
+        assert_eq!(health.connect_failed(second(1)), None);
+    }
+    let transition = health.failed(Fault::Broken, second(1)).unwrap();
+    let told = "connections broke 5 times in a row; rests for 1s";
+    assert_eq!((transition.to, transition.cause.to_string().as_str()), (State::Resting, told));
+    let passed: Vec<_> = (0..2).filter_map(|_| health.check_passed(second(1))).collect();
+    assert_eq!(passed.last().map(|last| last.to), Some(State::Healthy));
+}
+
+#[test]
+fn a_broken_connection_among_bad_answers_counts_as_one() {
+    let health = healthy();
+    for fault in [Fault::Gateway, Fault::Broken, Fault::Broken, Fault::Broken] {
+        assert_eq!(health.failed(fault, second(1)), None);
+    }
+    assert_eq!(health.failed(Fault::Broken, second(1)).unwrap().to, State::Ejected);
+}
+
+#[test]
 fn failed_connects_between_bad_answers_count_as_bad_answers() {
     let health = healthy();
     for _ in 0..2 {
@@ -432,6 +455,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Connects),
         2 => Just(Answers),
         6 => Just(Fails(Fault::Gateway)),
+        2 => Just(Fails(Fault::Broken)),
         2 => Just(Fails(Fault::Server)),
         2 => Just(CheckPasses),
         2 => Just(CheckFails),

@@ -62,8 +62,10 @@ impl Flight {
     /// There will be no complete response. The endpoint's health learns of it.
     pub fn failed(&mut self, failure: Failure) {
         if failure.is_upstreams() {
-            self.judge(Some(Fault::Gateway), Instant::now());
             self.outcome = Outcome::Failed;
+            if let Some(fault) = fault_of(failure) {
+                self.judge(Some(fault), Instant::now());
+            }
         }
     }
 
@@ -91,5 +93,19 @@ impl Drop for Flight {
         };
         let latency = now.saturating_duration_since(self.began);
         self.member.endpoint.load.finish(self.outcome, latency, clock::moment(now));
+    }
+}
+
+/// How a failure of the endpoint speaks against it. That it could not be connected to is told where that is
+/// found out.
+fn fault_of(failure: Failure) -> Option<Fault> {
+    match failure {
+        Failure::DnsError
+        | Failure::ConnectRefused
+        | Failure::ConnectFailed
+        | Failure::ConnectTimeout
+        | Failure::UpstreamTls => None,
+        Failure::UpstreamReset => Some(Fault::Broken),
+        _ => Some(Fault::Gateway),
     }
 }

@@ -27,6 +27,8 @@ FORGIVING = {"percent": 100, "minimum": 1000}
 PATIENT = {"outlier": {"connect_failures": 1000, "gateway_errors": None, "success_rate": None}}
 """Health that learns nothing from failures, which would keep requests from where a test wants them."""
 
+LENIENT = {"retry_budget": FORGIVING, "health": PATIENT}
+
 
 @pytest.fixture(scope="module")
 def good() -> Iterator[Origin]:
@@ -40,10 +42,10 @@ def gateway(running: Running, module_origin: Origin, good: Origin) -> Iterator[G
     """Half of the first tries go to an origin that the tests script, half to a good one."""
     pair = [module_origin.address, good.address]
     config = proxy(*pair)
-    config["upstreams"][0].update(balance="round_robin", retry_budget=FORGIVING, health=PATIENT)
+    config["upstreams"][0].update(balance="round_robin", **LENIENT)
     config["upstreams"] += [
-        upstream("alone", module_origin.address, retry_budget=FORGIVING, health=PATIENT),
-        upstream("half-gone", f"127.0.0.1:{free_port()}", good.address, retry_budget=FORGIVING, health=PATIENT),
+        upstream("alone", module_origin.address, **LENIENT),
+        upstream("half-gone", f"127.0.0.1:{free_port()}", good.address, **LENIENT),
     ]
     strip = {"prefix": "/"}
     config["routes"] += [
@@ -141,7 +143,7 @@ def test_no_endpoint_is_tried_twice_while_another_is_left(
     for server in everyone:
         server.on("/fault", answers.fixed(503))
     config = proxy(*(server.address for server in everyone))
-    config["upstreams"][0].update(retry_budget=FORGIVING, health=PATIENT)
+    config["upstreams"][0].update(LENIENT)
     config["routes"][0]["retry"] = {"attempts": 4}
     gateway = start_gateway(config)
     with gateway.connect() as client:
@@ -267,7 +269,7 @@ def test_a_refused_stream_is_sent_again_whatever_the_method(
     with H2Origin("other") as other:
         h2_origin.on("/refused", refuse)
         config = proxy(h2_origin.address, other.address)
-        config["upstreams"][0].update(protocol="http2", balance="round_robin", retry_budget=FORGIVING, health=PATIENT)
+        config["upstreams"][0].update(protocol="http2", balance="round_robin", **LENIENT)
         gateway = start_gateway(config)
         with gateway.connect() as client:
             for _ in range(6):
@@ -285,7 +287,7 @@ def test_named_grpc_statuses_are_repeated(start_gateway: StartGateway, h2_origin
         h2_origin.on("/call", unavailable)
         other.on("/call", other.handlers["/grpc"])
         config = proxy(h2_origin.address, other.address)
-        config["upstreams"][0].update(protocol="http2", balance="round_robin", retry_budget=FORGIVING, health=PATIENT)
+        config["upstreams"][0].update(protocol="http2", balance="round_robin", **LENIENT)
         config["routes"][0]["retry"] = {"grpc": ["unavailable"]}
         gateway = start_gateway(config)
         with H2Client(gateway.port()) as client:
@@ -447,9 +449,7 @@ def test_no_get_fails_when_an_endpoint_answers_errors(
     start_gateway: StartGateway, servers: list[Server], origin: Origin
 ) -> None:
     origin.on_every_path(answers.fixed(503))
-    config = proxy(*(server.address for server in servers), origin.address)
-    config["upstreams"][0].update(retry_budget=FORGIVING, health=PATIENT)
-    gateway = start_gateway(config)
+    gateway = start_gateway(proxy(*(server.address for server in servers), origin.address))
     with Load(gateway.port(), connections=8) as load:
         load.wait_for(100)
     assert load.failures == []

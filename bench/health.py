@@ -65,12 +65,13 @@ def main() -> None:
     origin = subprocess.Popen(itself)  # noqa: S603 - it is this very program
     rows: list[list[object]] = []
     try:
-        for name, health in (
-            ("none", {}),
-            ("http, connections kept", {"http": {"path": "/healthz"}}),
-            ("http, new connections", {"http": {"path": "/healthz"}, "reuse": False}),
-            ("tcp", {"tcp": {}}),
-        ):
+        checks: dict[str, dict[str, object]] = {
+            "none": {},
+            "http, connections kept": {"http": {"path": "/healthz"}},
+            "http, new connections": {"http": {"path": "/healthz"}, "reuse": False},
+            "tcp": {"tcp": {}},
+        }
+        for name, health in checks.items():
             rows.append([name, *_measure(options, port, health)])
     finally:
         origin.terminate()

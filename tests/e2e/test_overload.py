@@ -110,7 +110,7 @@ def test_those_who_wait_are_served_in_their_order(start: Callable[..., Gateway],
     with asking(gateway) as ask:
         for number in range(5):
             ask(f"/{number}")
-            eventually(lambda n=number: gauge(gateway, "queued") == n, "it waits")
+            queued(gateway, number)
         held.release(5)
     assert [request.path for request in origin.requests] == [f"/{number}" for number in range(5)]
 

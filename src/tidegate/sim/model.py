@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from tidegate.config.model.health import Health
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import Name
 from tidegate.config.model.unit import Count, Positive
-from tidegate.config.model.upstream import Balance, Health
+from tidegate.config.model.upstream import Balance
 from tidegate.sim.unit import SECOND, Share, Time
 
 _SHAPES: dict[str, tuple[str, ...]] = {

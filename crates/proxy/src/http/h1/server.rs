@@ -79,7 +79,7 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
             Next::Request => {}
             Next::Close => return linger(transport).await,
             Next::Switch(upgraded, record) => {
-                return switch(transport, *upgraded, record).await;
+                return switch(transport, *upgraded, *record).await;
             }
             Next::Abort => return,
         }
@@ -93,7 +93,7 @@ enum Next {
     /// It is closed once the client has had the chance to read the answer.
     Close,
     /// It carries another protocol from now on.
-    Switch(Box<Upgraded>, Record),
+    Switch(Box<Upgraded>, Box<Record>),
     /// It is broken, or over: dropped.
     Abort,
 }
@@ -337,7 +337,7 @@ async fn respond(client: &Rc<Client>, transport: &Shared, asked: Asked, answer: 
         let mut headers = head.headers;
         headers.remove(UPGRADE);
         encode::interim(head.status, &headers, protocol.as_ref(), t.output.buffer());
-        return Next::Switch(upgraded, record);
+        return Next::Switch(upgraded, Box::new(record));
     }
     let (mut encoder, keep_alive) = {
         let t = &mut *transport.borrow_mut();

@@ -40,7 +40,7 @@ impl Balancer {
         let outlets = outlook.of(pick.subset);
         let others = (0..self.endpoints.len()).filter(|&index| picked != Some(index));
         let listed = picked.into_iter().chain(others).take(MOST_LISTED);
-        listed.map(|index| self.candidate(index, outlets, pick, picked == Some(index))).collect()
+        listed.map(|index| self.candidate(index, outlets, pick, picked)).collect()
     }
 
     fn candidate(
@@ -48,7 +48,7 @@ impl Balancer {
         index: usize,
         outlets: &Outlets,
         pick: &Pick<'_>,
-        picked: bool,
+        picked: Option<usize>,
     ) -> Candidate {
         let endpoint = &self.endpoints[index];
         let load = &endpoint.load;
@@ -59,37 +59,43 @@ impl Balancer {
         });
         Candidate {
             endpoint: endpoint.address.clone(),
-            picked,
+            picked: picked == Some(index),
             state: endpoint.health.state().label(),
             weight: self.effective_weight(index, pick.now),
             in_flight: load.in_flight(),
             latency_ms: load.latency().map(|latency| latency.as_secs_f64() * 1000.0),
             failing: load.failing(pick.now),
             cost: cost.filter(|cost| cost.is_finite()),
-            passed_over: self.passed_over(index, outlets, pick).filter(|_| !picked),
+            passed_over: self
+                .passed_over(index, outlets, pick, picked)
+                .filter(|_| picked != Some(index)),
         }
     }
 
+    /// Why `index` could not be picked where `picked` was.
     fn passed_over(
         &self,
         index: usize,
         outlets: &Outlets,
         pick: &Pick<'_>,
+        picked: Option<usize>,
     ) -> Option<&'static str> {
         let endpoint = &self.endpoints[index];
         let state = endpoint.health.state();
+        let outlet = outlets.holding(index);
+        let in_turn = picked.and_then(|picked| outlets.holding(picked)).or(outlet);
         if !state.is_in_service() {
             Some(state.label())
         } else if endpoint.weight() == 0 {
             Some("its weight is 0")
-        } else if outlets.holding(index).is_none() && !endpoint.health.available(pick.now) {
+        } else if outlet.is_none() && !endpoint.health.available(pick.now) {
             Some(state.label())
-        } else if outlets.holding(index).is_none() {
-            Some("its labels, priority or zone are not in turn")
         } else if pick.tried.contains(&index) {
             Some("it was tried before")
         } else if endpoint.load.in_flight() >= self.limit {
             Some("it has all the requests it may have")
+        } else if !outlet.zip(in_turn).is_some_and(|(a, b)| std::ptr::eq(a, b)) {
+            Some("its labels, priority or zone are not in turn")
         } else {
             None
         }

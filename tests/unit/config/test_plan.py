@@ -29,6 +29,7 @@ def test_the_plan_has_every_field_and_nothing_of_the_control_plane(load: Callabl
     assert json.loads(plan.json) == plan.data
     assert set(plan.data) == {
         "name",
+        "zone",
         "workers",
         "drain_timeout",
         "access_log",

@@ -41,7 +41,15 @@ def test_the_plan_has_every_field_and_nothing_of_the_control_plane(load: Callabl
     assert plan.data["routes"][0]["timeout"] is None
     assert plan.data["routes"][0]["limits"] == {"body": 1 << 30}
     assert plan.data["upstreams"][0]["endpoints"] == [
-        {"address": "h:1", "weight": 1, "drain": False, "maintenance": None}
+        {
+            "address": "h:1",
+            "weight": 1,
+            "drain": False,
+            "priority": 0,
+            "zone": None,
+            "labels": {},
+            "maintenance": None,
+        }
     ]
 
 

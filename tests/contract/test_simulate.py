@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
+from tidegate import _engine as native
 from tidegate import cli
 from tidegate.sim.load import StudyFile
 from tidegate.sim.scenario import Scenarios
-
-native = pytest.importorskip("tidegate._engine")
-pytestmark = pytest.mark.skipif(not hasattr(native, "simulate"), reason="the engine is not built")
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "sim"
 BRIEF = [("duration", "300"), ("warmup", "100")]

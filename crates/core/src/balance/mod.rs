@@ -10,7 +10,9 @@ mod c3;
 mod check;
 mod endpoint;
 mod explain;
+mod fastest_free;
 mod first_available;
+mod forecast;
 mod least_cost;
 mod least_request;
 mod maglev;
@@ -40,6 +42,7 @@ pub use splitmix::SplitMix64;
 pub use sticky::Sticky;
 
 use self::bounded::Bounded;
+use self::forecast::Forecast;
 use self::least_cost::LeastCost;
 use self::narrow::{Narrowing, Outlook};
 use self::view::Candidates;
@@ -93,6 +96,7 @@ fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
     match balance.policy {
         BalancePolicy::RoundRobin => Arc::new(round_robin::RoundRobin::default()),
         BalancePolicy::Random => Arc::new(random::Random),
+        BalancePolicy::FastestFree => Arc::new(fastest_free::FastestFree::new(balance.choices)),
         BalancePolicy::LeastRequest => {
             Arc::new(LeastCost::new(least_request::LeastRequest, balance.choices))
         }
@@ -142,6 +146,8 @@ pub struct Balancer {
     limit: u32,
     narrowing: Narrowing,
     outlook: ArcSwap<Outlook>,
+    /// Where the policy looks ahead.
+    forecast: Option<Forecast>,
     sticky: Option<Sticky>,
 }
 
@@ -164,7 +170,9 @@ impl Balancer {
         let sticky = upstream.balance.sticky.as_ref();
         let sticky = sticky.map(|plan| Sticky::new(plan, upstream, around.secret));
         let limit = upstream.limits.endpoint_requests.unwrap_or(u32::MAX);
-        Self { endpoints, limit, narrowing, outlook, sticky }
+        let foresees = upstream.balance.policy == BalancePolicy::FastestFree;
+        let forecast = foresees.then(|| Forecast::new(upstream.limits.adaptive.enabled));
+        Self { endpoints, limit, narrowing, outlook, forecast, sticky }
     }
 
     /// The endpoints; [`pick`](Self::pick) answers with an index into them.
@@ -186,6 +194,9 @@ impl Balancer {
     /// If there is none.
     pub fn pick(&self, pick: &mut Pick<'_>) -> Result<usize, Unpicked> {
         let outlook = self.outlook(pick.now);
+        if let Some(forecast) = &self.forecast {
+            forecast.renew(&self.endpoints, outlook.of(None), pick.now);
+        }
         let outlets = outlook.of(pick.subset);
         if let Some(named) = pick.sticky
             && let Some(outlet) = outlets.holding(named)
@@ -229,12 +240,21 @@ impl Balancer {
         }
     }
 
-    /// Requests that the endpoints together may have at `now`; where there are none, nobody need wait to be
-    /// told.
+    /// Whether there is a limit to what the endpoints together may have.
+    pub fn has_room_limit(&self) -> bool {
+        self.limit < u32::MAX || self.forecast.is_some()
+    }
+
+    /// Requests that the endpoints together may have at `now`: by configuration, and by what is known of how
+    /// many they work on at a time. Where there are none, nobody need wait to be told.
     pub fn room(&self, now: Moment) -> u32 {
+        let foreseen = self.forecast.as_ref().map_or(u32::MAX, Forecast::room);
+        if self.limit == u32::MAX {
+            return foreseen;
+        }
         match self.outlook(now).of(None).members() {
             0 => u32::MAX,
-            members => self.limit.saturating_mul(members as u32),
+            members => self.limit.saturating_mul(members as u32).min(foreseen),
         }
     }
 

@@ -137,7 +137,7 @@ impl Upstream {
     /// A permit at once or never: for what is not worth waiting.
     pub fn try_admit(&self) -> Option<Permit> {
         let admission = &self.admission;
-        if self.plan.limits.endpoint_requests.is_some() {
+        if self.balancer.has_room_limit() {
             admission.gate.fit(self.balancer.room(clock::now()));
         }
         admission.gate.enter().then(|| Permit::begin(admission.clone()))

@@ -1,6 +1,6 @@
 //! First available.
 
-use super::view::Candidates;
+use super::candidates::Candidates;
 use super::{Pick, Policy};
 
 /// The first endpoint in the configuration's order that is not at its limit takes all requests, so that

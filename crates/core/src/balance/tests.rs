@@ -10,7 +10,7 @@ use super::*;
 use crate::health::{Duty, State};
 use crate::load::Outcome;
 use crate::plan::{
-    Balance, Endpoint as PlanEndpoint, HashKey, Millis, Pool, Prequal, Probe, RetryBudget,
+    Balance, Endpoint as PlanEndpoint, HashKey, Labels, Millis, Pool, Prequal, Probe, RetryBudget,
     SubsetFallback, Upstream, UpstreamProtocol, UpstreamTimeouts,
 };
 

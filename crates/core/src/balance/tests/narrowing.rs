@@ -222,6 +222,20 @@ fn a_sticky_client_stays_while_its_endpoint_may_be_picked() {
     }
 }
 
+#[test]
+fn a_sticky_client_stays_in_panic_while_another_endpoint_is_to_be_tried() {
+    let mut plan = upstream(BalancePolicy::LeastRequest, None, &[1, 1, 1]);
+    plan.health.panic_threshold = 50.0;
+    for seed in 0..20 {
+        let balancer = balancer(&plan);
+        rest(&balancer, 0);
+        (1..3).for_each(|index| fail_checks(&balancer, index));
+        let mut caller = Caller::new(seed);
+        caller.now = NOW.after(std::time::Duration::from_secs(1));
+        assert_eq!(caller.pick_sticky(&balancer, 2, &[]), Some(2));
+    }
+}
+
 fn sticky(secret: Option<&str>) -> plan::Sticky {
     plan::Sticky {
         cookie: "app".into(),

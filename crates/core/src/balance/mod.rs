@@ -79,9 +79,7 @@ fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
             Arc::new(Bounded::new(maglev::Maglev::new(endpoints, members), bound))
         }
         BalancePolicy::Rendezvous => Arc::new(rendezvous::Rendezvous::new(endpoints, bound)),
-        BalancePolicy::FirstAvailable => {
-            Arc::new(first_available::FirstAvailable::new(upstream.pool.max_connections))
-        }
+        BalancePolicy::FirstAvailable => Arc::new(first_available::FirstAvailable),
     }
 }
 

@@ -50,7 +50,7 @@ def test_the_next_tier_takes_over_when_the_first_is_killed(start_gateway: StartG
 
 
 def test_the_first_available_takes_all_up_to_its_limit(running: Running, origins: dict[str, Origin]) -> None:
-    options = {"balance": "first_available", "pool": {"max_connections": 8}}
+    options = {"balance": "first_available", "limits": {"endpoint_requests": 8}}
     config = proxy()
     config["upstreams"] = [upstream("app", *endpoints(origins), **options)]
     gate = answers.Gate()

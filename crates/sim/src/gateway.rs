@@ -80,14 +80,7 @@ impl Gateway {
     }
 
     /// A try at `server` ended `latency` after it was sent.
-    pub(crate) fn finish(
-        &self,
-        server: usize,
-        sent: Sent,
-        ending: Ending,
-        latency: u64,
-        now: u64,
-    ) {
+    pub(crate) fn finish(&self, server: usize, sent: Sent, ending: Ending, latency: u64, now: u64) {
         let endpoint = &self.balancer.endpoints()[server];
         let (now, latency) = (Moment(now), Duration::from_nanos(latency));
         let outcome = match ending {

@@ -5,6 +5,7 @@ mod scenario;
 
 use scenario::{MILLISECOND, SECOND, read, scenario, with};
 use serde_json::{Value, json};
+use tidegate_core::plan::UpstreamLimits;
 use tidegate_sim::{Report, run};
 
 fn report(scenario: Value) -> Report {
@@ -63,6 +64,28 @@ fn another_policy_sees_the_same_requests() {
     assert_eq!(one.simulated, other.simulated);
     let busy = |report: &Report| report.servers.iter().map(|s| s.busy).sum::<f64>();
     assert!((busy(&one) - busy(&other)).abs() < 1e-4);
+}
+
+#[test]
+fn the_fastest_free_worker_is_learnt_and_requests_wait_for_it() {
+    let classes = [(4, 50), (12, 30), (60, 15), (400, 5)].map(|(millis, weight)| {
+        let service = json!({"lognormal": {"mean": millis * MILLISECOND, "cv": 0.7}});
+        json!({"weight": weight, "service": service})
+    });
+    let servers: Vec<_> =
+        (0..8).map(|n| json!({"workers": 4, "speed": if n < 2 { 0.1 } else { 1.0 }})).collect();
+    let light = |policy: &str| {
+        let mut limits = serde_json::to_value(UpstreamLimits::unlimited()).unwrap();
+        limits["adaptive"]["enabled"] = json!(true);
+        let mut scenario = with(
+            scenario(json!({"policy": policy}), &servers),
+            json!({"work": classes, "arrivals": {"poisson": {"rate": 550.0}}}),
+        );
+        scenario["upstream"]["limits"] = limits;
+        report(scenario).classes[0].p99
+    };
+    let (free, least) = (light("fastest_free"), light("least_request"));
+    assert!(free < least * 2.0 / 3.0, "{free} and {least} ms");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Fastest free.
 
+use super::candidates::Candidates;
 use super::least_cost::{Cost, LeastCost};
 use super::least_request::LeastRequest;
-use super::view::Candidates;
 use super::{Pick, Policy};
 use crate::load::Load;
 use crate::time::Moment;
@@ -56,7 +56,11 @@ impl Cost for Occupation {
             return LeastRequest.of(load, strength, now);
         };
         let occupied = f64::from(load.in_flight()) / f64::from(limit);
-        let cost = if occupied < 1.0 { f64::from(pace) * (1.0 + LAST * occupied) } else { BUSY * occupied };
+        let cost = if occupied < 1.0 {
+            f64::from(pace) * (1.0 + LAST * occupied)
+        } else {
+            BUSY * occupied
+        };
         cost / strength
     }
 }

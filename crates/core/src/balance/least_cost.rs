@@ -5,8 +5,8 @@
 
 use smallvec::SmallVec;
 
+use super::candidates::Candidates;
 use super::strength::strength;
-use super::view::Candidates;
 use super::{Pick, Policy, SplitMix64};
 use crate::load::Load;
 use crate::time::Moment;

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod fastest_free;
 mod hashes;
 mod narrowing;
 mod slow_start;
@@ -10,16 +11,18 @@ use super::*;
 use crate::health::{Duty, State};
 use crate::load::Outcome;
 use crate::plan::{
-    Balance, Endpoint as PlanEndpoint, HashKey, Millis, Pool, Prequal, Probe, RetryBudget,
+    Balance, Endpoint as PlanEndpoint, HashKey, Labels, Millis, Pool, Prequal, Probe, RetryBudget,
     SubsetFallback, Upstream, UpstreamProtocol, UpstreamTimeouts,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
 
 /// Every policy, and the two ways of those that compare.
-const POLICIES: [(BalancePolicy, Option<u32>); 11] = [
+const POLICIES: [(BalancePolicy, Option<u32>); 13] = [
     (BalancePolicy::RoundRobin, None),
     (BalancePolicy::Random, None),
+    (BalancePolicy::FastestFree, None),
+    (BalancePolicy::FastestFree, Some(2)),
     (BalancePolicy::LeastRequest, None),
     (BalancePolicy::LeastRequest, Some(2)),
     (BalancePolicy::RingHash, None),
@@ -341,10 +344,10 @@ fn nothing_stays_in_flight_when_many_workers_pick_and_finish() {
                     let mut caller = Caller::new(seed);
                     for _ in 0..500 {
                         let picked = &balancer.endpoints()[caller.pick(balancer).unwrap()];
-                        picked.load.begin();
+                        let sent = picked.load.begin();
                         picked.health.connect_failed(NOW);
                         picked.health.succeeded(NOW);
-                        picked.load.finish(Outcome::Answered, Default::default(), NOW);
+                        picked.load.finish(sent, Outcome::Answered, Default::default(), NOW);
                     }
                 });
             }
@@ -432,7 +435,7 @@ proptest! {
         for (policy, choices) in POLICIES {
             let balancer = balancer(&upstream(policy, choices, &weights));
             for (index, &(_, in_flight, fate)) in endpoints.iter().enumerate() {
-                (0..in_flight).for_each(|_| balancer.endpoints()[index].load.begin());
+                (0..in_flight).for_each(|_| _ = balancer.endpoints()[index].load.begin());
                 match fate {
                     Fate::Well => {}
                     Fate::Rests => rest(&balancer, index),
@@ -484,6 +487,7 @@ fn an_endpoint_never_gets_more_requests_than_it_may_have() {
     for (policy, choices) in POLICIES {
         let balancer = limited(policy, choices, &[5, 1, 1], 4);
         let mut random = SplitMix64::new(3);
+        let mut sent = Vec::new();
         for _ in 0..12 {
             let picked = balancer.pick(&mut Pick {
                 now: NOW,
@@ -493,7 +497,7 @@ fn an_endpoint_never_gets_more_requests_than_it_may_have() {
                 sticky: None,
                 tried: &[],
             });
-            balancer.endpoints()[picked.unwrap()].load.begin();
+            sent.push(balancer.endpoints()[picked.unwrap()].load.begin());
         }
         let loads: Vec<_> = balancer.endpoints().iter().map(|e| e.load.in_flight()).collect();
         assert_eq!(loads, [4, 4, 4], "{policy:?}");
@@ -506,7 +510,7 @@ fn an_endpoint_never_gets_more_requests_than_it_may_have() {
             tried: &[],
         });
         assert_eq!(picked, Err(Unpicked::AllBusy), "{policy:?}");
-        balancer.endpoints()[1].load.finish(Outcome::Answered, std::time::Duration::ZERO, NOW);
+        balancer.endpoints()[1].load.finish(sent[1], Outcome::Answered, Default::default(), NOW);
         let picked = balancer.pick(&mut Pick {
             now: NOW,
             random: &mut random,

@@ -316,7 +316,12 @@ mod tests {
         for (second, outcome) in [(1, Outcome::Answered), (60, Outcome::Failed)] {
             let sent = load.begin();
             let latency = Duration::from_millis(if second == 1 { 80 } else { 1 });
-            load.finish(sent, outcome, latency, Moment::default().after(Duration::from_secs(second)));
+            load.finish(
+                sent,
+                outcome,
+                latency,
+                Moment::default().after(Duration::from_secs(second)),
+            );
         }
         assert_eq!(load.latency(), Some(Duration::from_millis(80)));
         assert_eq!((load.requests(), load.failures()), (2, 1));

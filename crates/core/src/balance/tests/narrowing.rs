@@ -1,6 +1,7 @@
 //! What a policy gets to choose from.
 
 use super::*;
+use crate::load::Sent;
 use crate::plan::{Labels, SameSite, ZoneAware};
 
 fn labels(version: &str) -> Labels {
@@ -120,16 +121,24 @@ fn a_key_stays_with_its_tier_while_requests_are_shared() {
 #[test]
 fn first_available_fills_one_endpoint_after_the_other() {
     let mut plan = upstream(BalancePolicy::FirstAvailable, None, &[1, 9, 1]);
-    plan.pool.max_connections = Some(2);
+    plan.limits.endpoint_requests = Some(2);
     let balancer = balancer(&plan);
     let mut caller = Caller::new(1);
     let mut next = || {
-        let picked = caller.pick(&balancer).unwrap();
-        balancer.endpoints()[picked].load.begin();
-        picked
+        let picked = caller.pick(&balancer)?;
+        let sent = balancer.endpoints()[picked].load.begin();
+        Some((picked, sent))
     };
-    assert_eq!([next(), next(), next(), next(), next(), next()], [0, 0, 1, 1, 2, 2]);
-    assert_eq!(next(), 0, "all are full: the first, whose connections are waited for");
+    let sent: Vec<_> = std::iter::from_fn(&mut next).collect();
+    let picked: Vec<_> = sent.iter().map(|&(picked, _)| picked).collect();
+    assert_eq!(picked, [0, 0, 1, 1, 2, 2]);
+    let finish = |(index, sent): (usize, Sent)| {
+        let load = &balancer.endpoints()[index].load;
+        load.finish(sent, Outcome::Answered, Default::default(), NOW);
+    };
+    [sent[2], sent[4]].into_iter().for_each(finish);
+    assert_eq!(next().map(|(picked, _)| picked), Some(1));
+    [sent[3], sent[5]].into_iter().for_each(finish);
     rest(&balancer, 0);
     assert_eq!(Caller::new(1).pick_keyed(&balancer, None, &[1]), Some(2));
 }
@@ -219,6 +228,20 @@ fn a_sticky_client_stays_while_its_endpoint_may_be_picked() {
         assert_ne!(caller.pick_sticky(&balancer, 1, &[]), Some(1), "it drains: {policy:?}");
         [0, 3].into_iter().for_each(|index| rest(&balancer, index));
         assert_eq!(caller.pick_sticky(&balancer, 2, &[]), Some(2), "panic: {policy:?}");
+    }
+}
+
+#[test]
+fn a_sticky_client_stays_in_panic_while_another_endpoint_is_to_be_tried() {
+    let mut plan = upstream(BalancePolicy::LeastRequest, None, &[1, 1, 1]);
+    plan.health.panic_threshold = 50.0;
+    for seed in 0..20 {
+        let balancer = balancer(&plan);
+        rest(&balancer, 0);
+        (1..3).for_each(|index| fail_checks(&balancer, index));
+        let mut caller = Caller::new(seed);
+        caller.now = NOW.after(std::time::Duration::from_secs(1));
+        assert_eq!(caller.pick_sticky(&balancer, 2, &[]), Some(2));
     }
 }
 

@@ -52,6 +52,11 @@ impl Admission {
         UpstreamState { in_flight: gate.inside(), limit: gate.limit(), queued: gate.waiting() }
     }
 
+    /// Whether more is asked of the upstream than it can do.
+    pub fn is_overloaded(&self) -> bool {
+        self.gate.is_shedding()
+    }
+
     /// What it says of a request that it let in or did not, for people.
     pub fn said(&self, allowed: bool) -> Said {
         let UpstreamState { in_flight, limit, queued } = self.state();

@@ -5,6 +5,7 @@ mod explain;
 mod hashes;
 mod least_request;
 mod limits;
+mod load;
 mod mistakes;
 mod narrowing;
 mod round_robin;

@@ -1,12 +1,9 @@
 //! How the policies that look at load behave with servers that take time.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::tests::{balancer, upstream};
 use super::*;
-use crate::load::Outcome;
 
 const MILLISECOND: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MILLISECOND;

@@ -5,9 +5,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::handles::{
-    EndpointMetrics, ListenerMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics,
-};
+use super::{EndpointMetrics, ListenerMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
 
 /// All metrics of one engine.
 #[derive(Debug)]

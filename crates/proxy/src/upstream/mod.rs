@@ -3,6 +3,7 @@
 mod address;
 pub mod admission;
 mod attempt;
+mod client;
 pub mod connect;
 pub mod flight;
 mod hash;

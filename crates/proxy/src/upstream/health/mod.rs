@@ -3,7 +3,6 @@
 //! All of it runs on one thread of the process. A checked endpoint costs it a small task that sleeps;
 //! what a check needs, it has only while it runs, apart from the connection that it keeps.
 
-mod ask;
 mod check;
 mod grpc;
 mod http;
@@ -23,7 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use check::Check;
 
-use self::ask::Line;
+use super::client::Client;
 use super::pool::Pool;
 use super::{Member, Upstream};
 use crate::clock;
@@ -175,8 +174,17 @@ async fn check(upstream: Rc<Current>, member: Arc<Member>) {
 async fn once(upstream: &Upstream, member: &Arc<Member>, pool: &Rc<Pool>) -> Result<(), String> {
     let Some(check) = &upstream.check else { return Ok(()) };
     let limit = upstream.plan.health.timeout.duration();
-    let line = Line { upstream, member, pool };
-    let checked = timeout(limit, check.run(&line)).await;
+    let elsewhere = upstream.plan.health.port.and_then(|port| member.address.with_port(port));
+    let client = Client {
+        upstream,
+        member,
+        address: elsewhere.as_ref().unwrap_or(&member.address),
+        pool,
+        reuse: upstream.plan.health.reuse,
+        // More than the check may take: what ends it is its own time, with words that say so.
+        limit: limit * 2,
+    };
+    let checked = timeout(limit, check.run(&client)).await;
     checked.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
 }
 

@@ -15,6 +15,7 @@ pub mod probe;
 mod report;
 pub mod send;
 mod session;
+pub mod tasks;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -14,12 +14,12 @@ use http::header::{HOST, USER_AGENT};
 use http::{Request, StatusCode};
 use tidegate_core::failure::Failure;
 use tidegate_core::load::Report;
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Upstream;
 use super::client::Client;
 use super::pool::Pool;
+use super::tasks::{Task, Tasks};
 use crate::clock;
 
 /// An answer that takes longer is of no use: it tells of the past.
@@ -33,13 +33,12 @@ pub struct Probes(HashMap<String, Probing>);
 
 struct Probing {
     upstream: Arc<Upstream>,
-    /// Aborted when dropped.
-    _lanes: JoinSet<()>,
+    _lanes: Vec<Task>,
 }
 
 impl Probes {
     /// Probe the endpoints of `upstreams` from now on; upstreams that stay the same are not disturbed.
-    pub fn adopt(&mut self, upstreams: &[Arc<Upstream>]) {
+    pub fn adopt(&mut self, upstreams: &[Arc<Upstream>], tasks: &mut Tasks) {
         let mut before = std::mem::take(&mut self.0);
         for upstream in upstreams {
             let Some(probe) = &upstream.plan.balance.probe else { continue };
@@ -47,11 +46,9 @@ impl Probes {
             let probing = match before.remove(name) {
                 Some(same) if Arc::ptr_eq(&same.upstream, upstream) => same,
                 _ => {
-                    let mut lanes = JoinSet::new();
-                    for lane in 0..upstream.members.len().min(probe.limit as usize) {
-                        lanes.spawn_local(run(upstream.clone(), lane));
-                    }
-                    Probing { upstream: upstream.clone(), _lanes: lanes }
+                    let lanes = 0..upstream.members.len().min(probe.limit as usize);
+                    let lane = |lane| tasks.spawn(run(upstream.clone(), lane));
+                    Probing { upstream: upstream.clone(), _lanes: lanes.map(lane).collect() }
                 }
             };
             self.0.insert(name.clone(), probing);

@@ -7,7 +7,7 @@ use super::registry::Metrics;
 use crate::telemetry::exposition::{Exposition, Kind};
 use crate::telemetry::sharded::Counter;
 
-/// Counts of one worker, and its runtime's own figures.
+/// Counts of one worker, or of the thread that checks health, and its runtime's own figures.
 #[derive(Debug, Default)]
 pub struct WorkerMetrics {
     panics: Counter,
@@ -35,7 +35,8 @@ impl WorkerMetrics {
 
 impl Metrics {
     pub(super) fn render_workers(&self, page: &mut Exposition) {
-        let labels: Vec<_> = (0..self.workers.len()).map(|index| index.to_string()).collect();
+        let labels: Vec<_> =
+            (0..self.workers.len()).map(|index| self.worker_label(index)).collect();
         let workers = || labels.iter().map(String::as_str).zip(&self.workers);
         let runtimes: Vec<_> = workers()
             .filter_map(|(label, worker)| Some((label, worker.runtime.lock().clone()?)))

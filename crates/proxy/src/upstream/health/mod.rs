@@ -17,13 +17,13 @@ use std::time::Duration;
 use tidegate_core::balance::SplitMix64;
 use tidegate_core::health::{State, Transition};
 use tidegate_core::plan;
-use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Instant, sleep_until, timeout};
 
 pub use check::Check;
 
 use super::client::Client;
 use super::pool::Pool;
+use super::tasks::{Task, Tasks};
 use super::{Member, Upstream};
 use crate::clock;
 
@@ -61,20 +61,17 @@ struct Watched {
 /// An upstream as it is configured by now. Tasks that run on look here each time.
 struct Current(RefCell<Arc<Upstream>>);
 
-/// Ends when it is dropped.
-struct Task(AbortHandle);
-
 impl Watch {
     /// Watch `upstreams` from now on; checks that stay the same are not disturbed.
-    pub fn adopt(&mut self, upstreams: &[Arc<Upstream>]) {
+    pub fn adopt(&mut self, upstreams: &[Arc<Upstream>], tasks: &mut Tasks) {
         let mut before = std::mem::take(&mut self.0);
         for upstream in upstreams {
             let watched = match before.remove(&upstream.plan.name) {
                 Some(mut watched) => {
-                    watched.adopt(upstream);
+                    watched.adopt(upstream, tasks);
                     watched
                 }
-                None => Watched::new(upstream),
+                None => Watched::new(upstream, tasks),
             };
             self.0.insert(upstream.plan.name.clone(), watched);
         }
@@ -82,25 +79,25 @@ impl Watch {
 }
 
 impl Watched {
-    fn new(upstream: &Arc<Upstream>) -> Self {
+    fn new(upstream: &Arc<Upstream>, tasks: &mut Tasks) -> Self {
         let current = Rc::new(Current(RefCell::new(upstream.clone())));
-        let comparison = Task::spawn(outliers::compare(current.clone()));
+        let comparison = tasks.spawn(outliers::compare(current.clone()));
         let mut watched =
             Self { upstream: current, checks: HashMap::new(), _comparison: comparison };
-        watched.check();
+        watched.check(tasks);
         watched
     }
 
-    fn adopt(&mut self, upstream: &Arc<Upstream>) {
+    fn adopt(&mut self, upstream: &Arc<Upstream>, tasks: &mut Tasks) {
         let before = self.upstream.0.replace(upstream.clone());
         if before.plan.health != upstream.plan.health {
             self.checks.clear();
         }
-        self.check();
+        self.check(tasks);
     }
 
     /// Have a task for each member that is to be checked, and no other.
-    fn check(&mut self) {
+    fn check(&mut self, tasks: &mut Tasks) {
         let mut before = std::mem::take(&mut self.checks);
         let upstream = self.upstream.get();
         if upstream.check.is_none() {
@@ -109,7 +106,7 @@ impl Watched {
         for member in &upstream.members {
             let task = before
                 .remove(&member.id)
-                .unwrap_or_else(|| Task::spawn(check(self.upstream.clone(), member.clone())));
+                .unwrap_or_else(|| tasks.spawn(check(self.upstream.clone(), member.clone())));
             self.checks.insert(member.id, task);
         }
     }
@@ -118,18 +115,6 @@ impl Watched {
 impl Current {
     fn get(&self) -> Arc<Upstream> {
         self.0.borrow().clone()
-    }
-}
-
-impl Task {
-    fn spawn(task: impl Future<Output = ()> + 'static) -> Self {
-        Self(spawn_local(task).abort_handle())
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

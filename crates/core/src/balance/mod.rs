@@ -87,6 +87,4 @@ fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
 }
 
 #[cfg(test)]
-mod load_tests;
-#[cfg(test)]
 mod tests;

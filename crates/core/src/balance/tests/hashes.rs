@@ -1,5 +1,7 @@
 //! Policies that give a key its endpoint.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const HASHES: [BalancePolicy; 3] =

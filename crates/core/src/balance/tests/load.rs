@@ -1,12 +1,10 @@
 //! How the policies that look at load behave with servers that take time.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::tests::{balancer, upstream};
 use super::*;
-use crate::load::{Outcome, Sent};
+use crate::load::Sent;
 
 const MILLISECOND: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MILLISECOND;

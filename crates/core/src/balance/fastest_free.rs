@@ -52,10 +52,10 @@ struct Occupation;
 impl Cost for Occupation {
     fn of(&self, load: &Load, strength: f64, now: Moment) -> f64 {
         let foreseen = load.foreseen();
-        let (Some(limit), Some(pace)) = (foreseen.limit, foreseen.pace) else {
+        let (Some(workers), Some(pace)) = (foreseen.workers, foreseen.pace) else {
             return LeastRequest.of(load, strength, now);
         };
-        let occupied = f64::from(load.in_flight()) / f64::from(limit);
+        let occupied = f64::from(load.in_flight()) / f64::from(workers);
         let cost = if occupied < 1.0 {
             f64::from(pace) * (1.0 + LAST * occupied)
         } else {

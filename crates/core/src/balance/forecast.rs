@@ -56,11 +56,11 @@ impl Forecast {
         for (index, endpoint) in endpoints.iter().enumerate() {
             let load = &endpoint.load;
             let own = Parallelism::of(load.overtaking());
-            let limit = own.limit.or(common.limit.map(|common| common.max(own.at_least)));
-            load.foresee(Foreseen { limit, pace: usual.pace_of(load.pace(now)) });
+            let workers = own.limit.or(common.limit.map(|common| common.max(own.at_least)));
+            load.foresee(Foreseen { workers, pace: usual.pace_of(load.pace(now)) });
             // Requests that are still with those that get no new ones do not take the place of others.
             let place = match outlets.holding(index) {
-                Some(_) => limit.unwrap_or(u32::MAX),
+                Some(_) => workers.unwrap_or(u32::MAX),
                 None => load.in_flight(),
             };
             room = room.saturating_add(place);

@@ -53,11 +53,11 @@ pub struct Sent {
 
 /// What is to be expected of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Foreseen {
+pub struct Foreseen {
     /// Requests that it works on at a time; `None`: not known, or any number.
-    pub(crate) limit: Option<u32>,
+    pub workers: Option<u32>,
     /// How much longer requests take there than at the others; `None`: not to be looked at.
-    pub(crate) pace: Option<f32>,
+    pub pace: Option<f32>,
 }
 
 /// Requests in flight over all endpoints of one upstream.
@@ -82,8 +82,8 @@ impl Total {
 pub struct Load {
     in_flight: AtomicU32,
     connections: AtomicU32,
-    /// What is [`Foreseen`]: the limit or `u32::MAX`, and the pace as the bits of an `f32` or NaN.
-    limit: AtomicU32,
+    /// What is [`Foreseen`]: the workers or `u32::MAX`, and the pace as the bits of an `f32` or NaN.
+    workers: AtomicU32,
     pace_foreseen: AtomicU32,
     failing: Failing,
     reported: Reported,
@@ -105,7 +105,7 @@ impl Load {
         Self {
             in_flight: AtomicU32::new(0),
             connections: AtomicU32::new(0),
-            limit: AtomicU32::new(u32::MAX),
+            workers: AtomicU32::new(u32::MAX),
             pace_foreseen: AtomicU32::new(f32::NAN.to_bits()),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -252,23 +252,23 @@ impl Load {
 
     /// Expect this from now on.
     pub(crate) fn foresee(&self, foreseen: Foreseen) {
-        self.limit.store(foreseen.limit.unwrap_or(u32::MAX), Relaxed);
+        self.workers.store(foreseen.workers.unwrap_or(u32::MAX), Relaxed);
         self.pace_foreseen.store(foreseen.pace.unwrap_or(f32::NAN).to_bits(), Relaxed);
     }
 
     /// What is to be expected of it.
-    pub(crate) fn foreseen(&self) -> Foreseen {
-        let limit = self.limit.load(Relaxed);
+    pub fn foreseen(&self) -> Foreseen {
+        let workers = self.workers.load(Relaxed);
         let pace = f32::from_bits(self.pace_foreseen.load(Relaxed));
         Foreseen {
-            limit: (limit < u32::MAX).then_some(limit),
+            workers: (workers < u32::MAX).then_some(workers),
             pace: (!pace.is_nan()).then_some(pace),
         }
     }
 
     /// Whether one more request would have to wait there, as far as is known.
     pub(crate) fn is_busy(&self) -> bool {
-        self.in_flight() >= self.limit.load(Relaxed)
+        self.in_flight() >= self.workers.load(Relaxed)
     }
 
     fn decay(&self) -> Duration {

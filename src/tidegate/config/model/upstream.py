@@ -93,8 +93,8 @@ class Balance(Options):
     same key: `ring_hash` (a ring of hashes), `maglev` (a look-up table) or `rendezvous` (the highest score;
     for small sets); or `first_available` (the first in order that is not at `limits.endpoint_requests`)."""
     choices: Positive | None = Field(default=None, examples=[2])
-    """`fastest_free`, `least_request`, `peak_ewma`, `c3`: how many endpoints are drawn and compared; null: all up to 16,
-    beyond that 5."""
+    """`fastest_free`, `least_request`, `peak_ewma`, `c3`: how many endpoints are drawn and compared;
+    null: all up to 16, beyond that 5."""
     decay: Timeout = 10_000
     """Time after which what was seen of an endpoint's latency and failures weighs 1/e."""
     clients: Positive = 1

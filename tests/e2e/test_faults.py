@@ -127,6 +127,37 @@ def test_an_answer_that_can_be_read_in_two_ways_is_not_passed_on(
         assert Echo.of(client.request("/after")).target == "/after"
 
 
+def test_a_connection_with_faulty_framing_is_not_used_again(gateway: Gateway, origin: Origin) -> None:
+    """RFC 9112 §6.1: HTTP/1.0 knows no transfer coding, so whoever sends one may mean another end."""
+    head = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    origin.on("/old", answers.raw(head + b"4\r\ngood\r\n0\r\n\r\n"))
+    with gateway.connect() as client:
+        assert client.request("/old").body == b"good"
+        origin.wait_for_end(origin.requests[-1].connection)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2"])
+def test_interim_answers_without_end_are_given_up(gateway: Gateway, origin: Origin, version: str) -> None:
+    """They would pile up for a client that does not read, as fast as the origin can send them."""
+
+    async def hint(exchange: Exchange) -> None:
+        while True:
+            await exchange.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 1000)
+
+    origin.on("/hints", hint)
+    before = gateway.rss()
+    if version == "2":
+        with H2Client(gateway.port()) as client:
+            assert client.request("/hints").status == 502
+    else:
+        with gateway.connect() as raw:
+            raw.send(f"GET /hints HTTP/{version}\r\nHost: a\r\n\r\n")
+            origin.wait(lambda: origin.requests, "the request arrives")
+            origin.wait_for_end(origin.requests[-1].connection)
+            assert raw.read_response().status == 502
+    assert gateway.rss() - before < 20_000_000
+
+
 def test_an_answer_that_stops_is_given_up(gateway: Gateway, origin: Origin) -> None:
     async def stop(exchange: Exchange) -> None:
         await exchange.send_head(200, length=10)

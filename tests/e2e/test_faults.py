@@ -1,7 +1,9 @@
 """Faults: endpoints that die, hang, lie or break off, and clients that vanish."""
 
 import asyncio
+import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -297,6 +299,25 @@ def test_a_half_closed_client_is_still_answered(gateway: Gateway, origin: Origin
 
 
 # The process endures
+
+
+def test_an_endpoint_is_not_blamed_for_descriptors_that_ran_out(running: Running, origin: Origin) -> None:
+    config = proxy(origin.address)
+    config["routes"].append(route("here", "/here", respond={"status": 204}))
+    with running(config) as gateway, gateway.connect() as client:
+        answer = client.request("/here")  # from now on the gateway needs no other descriptor for this client
+        assert (answer.status, answer.header("content-length")) == (204, None)
+        used = {int(file.name) for file in Path(f"/proc/{gateway.pid}/fd").iterdir()}
+        limits = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)
+        lowest_free = next(number for number in range(len(used) + 1) if number not in used)
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+        for _ in range(5):
+            answer = client.request("/x")
+            assert (answer.status, answer.header("retry-after")) == (503, "1")
+            assert "connection_limit" in (answer.header("proxy-status") or "")
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, limits)
+        assert client.request("/x").status == 200
+        assert "endpoint health changed" not in gateway.log
 
 
 def test_a_thousand_bad_clients_leave_no_trace(running: Running, origin: Origin) -> None:

@@ -71,6 +71,33 @@ def test_every_problem_of_a_bad_file_is_shown_with_its_line_and_a_caret(
     assert "\x1b" not in said
 
 
+def test_of_a_long_line_the_part_around_the_problem_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    file.write_text("{" + " " * 1_000_000 + "workrs: 1, \x1b[31mname: a" + " " * 1_000_000 + "}")
+    assert tidegate(monkeypatch, "check", str(file)) == 1
+    said = capsys.readouterr().err
+    assert len(said) < 2000
+    assert "\x1b" not in said
+
+
+def test_many_problems_are_shown_in_reasonable_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    reads: list[Path] = []
+    read = Path.read_text
+
+    def counted(path: Path, *args: Any, **options: Any) -> str:
+        reads.append(path)
+        return read(path, *args, **options)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    file.write_text("".join(f"x{number}: 1\n" for number in range(500)))
+    assert tidegate(monkeypatch, "check", str(file)) == 1
+    assert "500 errors" in capsys.readouterr().err
+    assert reads.count(file) <= 2
+
+
 @pytest.mark.parametrize("command", [("check",), ("run", "--config")])
 def test_a_file_that_is_not_there_is_refused(
     monkeypatch: pytest.MonkeyPatch,

@@ -9,8 +9,10 @@ use tidegate_core::health::Fault;
 use tidegate_core::load::Outcome;
 use tokio::time::Instant;
 
+use super::report::Reports;
 use super::{Member, health};
 use crate::clock;
+use crate::http::body::Frame;
 
 /// Counts as one request in flight until it is dropped.
 #[derive(Debug)]
@@ -20,22 +22,23 @@ pub struct Flight {
     latency: Option<Duration>,
     outcome: Outcome,
     counted: bool,
+    reports: Reports,
 }
 
 impl Flight {
-    /// A request is sent to `member` at `began`.
-    pub fn begin(member: Arc<Member>, began: Instant) -> Self {
+    /// A request is sent to `member` at `began`; this is done with what the response `reports` of load.
+    pub fn begin(member: Arc<Member>, began: Instant, reports: Reports) -> Self {
         member.endpoint.load.begin();
-        Self::new(member, began, true)
+        Self::new(member, began, true, reports)
     }
 
     /// A request of the gateway's own, which says nothing about load.
     pub fn uncounted(member: Arc<Member>) -> Self {
-        Self::new(member, Instant::now(), false)
+        Self::new(member, Instant::now(), false, Reports::Pass)
     }
 
-    fn new(member: Arc<Member>, began: Instant, counted: bool) -> Self {
-        Self { member, began, latency: None, outcome: Outcome::Abandoned, counted }
+    fn new(member: Arc<Member>, began: Instant, counted: bool, reports: Reports) -> Self {
+        Self { member, began, latency: None, outcome: Outcome::Abandoned, counted, reports }
     }
 
     /// When it was sent.
@@ -49,6 +52,13 @@ impl Flight {
         self.latency = Some(at.saturating_duration_since(self.began));
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             self.outcome = Outcome::Failed;
+        }
+    }
+
+    /// A piece of the response came.
+    pub fn received(&self, frame: &mut Frame) {
+        if let Frame::Trailers(fields) = frame {
+            self.reports.take(&self.member.endpoint, fields);
         }
     }
 

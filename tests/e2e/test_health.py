@@ -128,12 +128,7 @@ def test_a_flapping_endpoint_is_neither_well_nor_ill_by_single_checks(
     start_gateway: StartGateway, origins: list[Origin]
 ) -> None:
     one, _ = origins
-    turn = iter(range(1_000_000))
-
-    async def flap(exchange: Any) -> None:
-        await exchange.respond(503 if next(turn) % 2 else 200)
-
-    one.on("/healthz", flap)
+    one.on("/healthz", answers.every_other(503))
     gateway = start_gateway(checked(one.address, http={"path": "/healthz"}, fall=2))
     one.wait(lambda: len(one.requests) >= 10, "checks come")
     assert health(gateway, one.address)["changes"][0]["cause"] == "added"
@@ -235,12 +230,7 @@ def test_an_endpoint_that_fails_more_than_its_peers_is_ejected(
     start_gateway: StartGateway, origins: list[Origin]
 ) -> None:
     one, two = origins
-    turn = iter(range(1_000_000))
-
-    async def often_fail(exchange: Any) -> None:
-        await exchange.respond(500 if next(turn) % 2 else 200)
-
-    one.on_every_path(often_fail)
+    one.on_every_path(answers.every_other(500))
     config = proxy(one.address, two.address, f"localhost:{two.port}")
     rule = {"requests": 5, "endpoints": 3}
     outlier = {"interval": "500ms", "ejection": "60s", "success_rate": rule}

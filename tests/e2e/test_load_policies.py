@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -17,12 +16,11 @@ from tidegate.probe import Meter
 from .conftest import Running, StartGateway
 from .harness import answers, h2origin
 from .harness.configs import proxy
-from .harness.gateway import Gateway
 from .harness.h2origin import H2Origin
 from .harness.origin import Exchange, Handler, Origin
+from .harness.spread import NAMES, spread, three_origins
 from .harness.waiting import eventually
 
-NAMES = ("a", "b", "c")
 COMPARED: dict[str, Any] = {
     "least_request": "least_request",
     "two choices": {"policy": "least_request", "choices": 2},
@@ -35,10 +33,8 @@ REPORT = "endpoint-load-metrics"
 
 @pytest.fixture
 def origins() -> Iterator[dict[str, Origin]]:
-    servers = {name: Origin(name) for name in NAMES}
-    yield servers
-    for server in servers.values():
-        server.stop()
+    with three_origins() as servers:
+        yield servers
 
 
 def slow(seconds: float) -> Handler:
@@ -58,15 +54,6 @@ def balanced(running: Running, origins: dict[str, Origin], balance: Any) -> Any:
     # What is looked at here is load, not health, and each request is one try.
     config["routes"][0]["retry"] = {"attempts": 1}
     return running(config)
-
-
-def spread(gateway: Gateway, count: int) -> Counter[str]:
-    """How often each endpoint answers requests that come one after the other."""
-    counts: Counter[str] = Counter()
-    with gateway.connect() as client:
-        for _ in range(count):
-            counts[str(client.request("/").header("x-origin"))] += 1
-    return counts
 
 
 @pytest.mark.parametrize("policy", ["peak_ewma", "prequal", "c3"])

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,14 +14,14 @@ import uvicorn
 import tidegate.probe
 from tidegate.probe import Meter
 
-from .conftest import Running
-from .harness import answers
+from .conftest import Running, StartGateway
+from .harness import answers, h2origin
 from .harness.configs import proxy
-from .harness.gateway import Gateway
+from .harness.h2origin import H2Origin
 from .harness.origin import Exchange, Handler, Origin
+from .harness.spread import NAMES, spread, three_origins
 from .harness.waiting import eventually
 
-NAMES = ("a", "b", "c")
 COMPARED: dict[str, Any] = {
     "fastest_free": "fastest_free",
     "least_request": "least_request",
@@ -36,10 +35,8 @@ REPORT = "endpoint-load-metrics"
 
 @pytest.fixture
 def origins() -> Iterator[dict[str, Origin]]:
-    servers = {name: Origin(name) for name in NAMES}
-    yield servers
-    for server in servers.values():
-        server.stop()
+    with three_origins() as servers:
+        yield servers
 
 
 def slow(seconds: float) -> Handler:
@@ -59,15 +56,6 @@ def balanced(running: Running, origins: dict[str, Origin], balance: Any) -> Any:
     # What is looked at here is load, not health, and each request is one try.
     config["routes"][0]["retry"] = {"attempts": 1}
     return running(config)
-
-
-def spread(gateway: Gateway, count: int) -> Counter[str]:
-    """How often each endpoint answers requests that come one after the other."""
-    counts: Counter[str] = Counter()
-    with gateway.connect() as client:
-        for _ in range(count):
-            counts[str(client.request("/").header("x-origin"))] += 1
-    return counts
 
 
 @pytest.mark.parametrize("policy", ["peak_ewma", "prequal", "c3"])
@@ -181,6 +169,43 @@ def test_an_endpoints_own_report_decides_and_is_not_told_to_clients_unasked(
             shown = client.request("/").header(REPORT)
     assert counts["b"] < 10
     assert shown == (IDLE if forward else None)
+
+
+@pytest.mark.parametrize("forward", [False, True])
+def test_a_report_in_the_trailers_decides_too(
+    running: Running, origins: dict[str, Origin], forward: bool
+) -> None:
+    for name, server in origins.items():
+        trailers = [(REPORT, BUSY if name == "b" else IDLE), ("x-sum", "1")]
+        server.on_every_path(answers.fixed(body=b"done", chunked=True, trailers=trailers))
+    with balanced(running, origins, {"policy": "prequal", "forward_reports": forward}) as gateway:
+        spread(gateway, 20)
+        counts = spread(gateway, 100)
+        with gateway.connect() as client:
+            shown = client.request("/", headers=[("TE", "trailers")]).trailers
+    assert counts["b"] < 10
+    assert dict(shown) == ({REPORT: IDLE} if forward else {}) | {"x-sum": "1"}
+
+
+def test_a_grpc_services_report_decides(start_gateway: StartGateway) -> None:
+    def reporting(report: str) -> h2origin.Handler:
+        async def answer(stream: h2origin.Stream) -> None:
+            await stream.complete.wait()
+            stream.send_headers(200, [("content-type", "application/grpc")])
+            await stream.send_data(b"done")
+            stream.send_trailers([("grpc-status", "0"), (REPORT, report)])
+
+        return answer
+
+    with contextlib.ExitStack() as stack:
+        servers = {name: stack.enter_context(H2Origin(name)) for name in NAMES}
+        for name, server in servers.items():
+            server.on("/", reporting(BUSY if name == "b" else IDLE))
+        config = proxy(*(server.address for server in servers.values()))
+        config["upstreams"][0] |= {"balance": "prequal", "protocol": "http2"}
+        gateway = start_gateway(config)
+        spread(gateway, 20)
+        assert spread(gateway, 100)["b"] < 10
 
 
 def test_a_policy_without_use_for_reports_leaves_them_alone(

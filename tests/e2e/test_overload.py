@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from .conftest import StartGateway
+from .harness import answers
 from .harness.configs import proxy
 from .harness.gateway import Gateway
 from .harness.message import Response
@@ -323,6 +324,30 @@ def test_a_limit_is_changed_while_requests_wait(start: Callable[..., Gateway], o
         origin.wait(lambda: held.inside == 4, "all are there")
         held.release(4)
         assert [answer.result().status for answer in answers] == [200] * 4
+
+
+def test_no_more_retries_are_under_way_than_allowed(start_gateway: StartGateway, origin: Origin) -> None:
+    """Each request is tried first where it fails."""
+    with Origin("failing") as failing:
+        failing.on_every_path(answers.fixed(503))
+        gate = answers.Gate()
+        origin.on("/held", gate)
+        config = proxy(failing.address, origin.address)
+        config["upstreams"][0] |= {
+            "balance": "first_available",
+            "limits": {"retries": 1},
+            "retry_budget": {"percent": 100, "minimum": 1000},
+            "health": {"outlier": {"gateway_errors": None, "success_rate": None}},
+        }
+        gateway = start_gateway(config)
+        with gateway.connect() as first, gateway.connect() as second:
+            first.send_request("/held")
+            origin.wait(lambda: origin.requests, "its retry is under way")
+            refused = second.request("/other")
+            assert (refused.status, refused.header("x-origin")) == (503, "failing")
+            gate.open()
+            assert first.read_response().status == 200
+            assert second.request("/other").status == 200
 
 
 def test_the_connections_of_an_upstream_are_limited(start: Callable[..., Gateway], origin: Origin) -> None:

@@ -17,8 +17,7 @@ use super::*;
 use crate::health::{Duty, State};
 use crate::load::Outcome;
 use crate::plan::{
-    Balance, Endpoint as PlanEndpoint, HashKey, Labels, Millis, Pool, Prequal, Probe, RetryBudget,
-    SubsetFallback, Upstream, UpstreamProtocol, UpstreamTimeouts,
+    Endpoint as PlanEndpoint, HashKey, Labels, Millis, Prequal, Probe, SubsetFallback, Upstream,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
@@ -52,50 +51,14 @@ pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u
     };
     let hash =
         HashKey { header: Some("x-user".into()), cookie: None, path: None, client_address: None };
-    Upstream {
-        name: "app".into(),
-        balance: Balance {
-            policy,
-            choices,
-            spill_over: 70.0,
-            zone_aware: None,
-            subset_fallback: SubsetFallback::Any,
-            sticky: None,
-            slow_start: None,
-            decay: Millis(10_000),
-            clients: 1,
-            prequal: Prequal {
-                pool: 16,
-                probes: 3,
-                age: Millis(1_000),
-                remove: 1,
-                reuse: 1.0,
-                quantile: 0.6,
-            },
-            probe: None,
-            forward_reports: false,
-            hash: Some(hash),
-            load_bound: 1.25,
-        },
-        endpoints: weights.iter().enumerate().map(endpoint).collect(),
-        protocol: UpstreamProtocol::Http1,
-        tls: None,
-        pool: Pool {
-            idle_timeout: Millis(1),
-            max_age: Millis(1),
-            max_idle: 1,
-            max_connections: None,
-        },
-        timeouts: UpstreamTimeouts { connect: Millis(1), response: Millis(1), idle: Millis(1) },
-        health: {
-            let mut health = crate::health::testing::health();
-            (health.rise, health.fall, health.outlier.connect_failures) = (1, 1, 1);
-            health.panic_threshold = 0.0;
-            health
-        },
-        retry_budget: RetryBudget { percent: 20.0, minimum: 3.0 },
-        limits: crate::plan::UpstreamLimits::unlimited(),
-    }
+    let mut plan = plan::testing::upstream();
+    (plan.balance.policy, plan.balance.choices) = (policy, choices);
+    plan.balance.hash = Some(hash);
+    plan.endpoints = weights.iter().enumerate().map(endpoint).collect();
+    plan.health = crate::health::testing::health();
+    (plan.health.rise, plan.health.fall) = (1, 1);
+    (plan.health.outlier.connect_failures, plan.health.panic_threshold) = (1, 0.0);
+    plan
 }
 
 pub(super) fn balancer(upstream: &Upstream) -> Balancer {

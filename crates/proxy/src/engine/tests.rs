@@ -122,26 +122,12 @@ fn plan() -> Plan {
 /// An upstream of this endpoint, which is checked by connecting to it.
 fn checked(endpoint: &TcpListener) -> plan::Upstream {
     let address = endpoint.local_addr().unwrap().to_string();
-    let upstream = json!({
-        "name": "app", "protocol": "http1", "retry_budget": {"percent": 20.0, "minimum": 3.0},
-        "endpoints": [{"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}}],
-        "balance": {
-            "policy": "round_robin", "decay": 10_000, "clients": 1, "load_bound": 1.25, "spill_over": 70.0,
-            "subset_fallback": "any", "forward_reports": false,
-            "prequal": {"pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6},
-        },
-        "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
-        "timeouts": {"connect": 10_000, "response": 10_000, "idle": 10_000},
-        "health": {
-            "tcp": {}, "interval": 10, "interval_down": 10, "timeout": 10_000, "rise": 1, "fall": 1,
-            "initial": "healthy", "reuse": true, "panic_threshold": 10.0,
-            "outlier": {
-                "connect_failures": 1, "rest": 1_000, "max_rest": 1_000, "ejection": 1_000,
-                "max_ejection": 1_000, "max_ejected": 50.0, "interval": 1_000,
-            },
-        },
-        "limits": plan::UpstreamLimits::unlimited(),
-    });
+    let plain = include_str!("../../../core/tests/upstream.json");
+    let mut upstream: serde_json::Value = serde_json::from_str(plain).unwrap();
+    upstream["endpoints"] =
+        json!([{"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}}]);
+    upstream["health"]["tcp"] = json!({});
+    upstream["health"]["timeout"] = json!(10_000);
     serde_json::from_value(upstream).unwrap()
 }
 

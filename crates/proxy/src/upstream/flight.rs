@@ -9,8 +9,10 @@ use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Sent};
 use tokio::time::Instant;
 
+use super::report::Reports;
 use super::{Member, health};
 use crate::clock;
+use crate::http::body::Frame;
 
 /// Counts as one request in flight until it is dropped.
 #[derive(Debug)]
@@ -21,22 +23,23 @@ pub struct Flight {
     outcome: Outcome,
     /// Absent: it says nothing about load.
     sent: Option<Sent>,
+    reports: Reports,
 }
 
 impl Flight {
-    /// A request is sent to `member` at `began`.
-    pub fn begin(member: Arc<Member>, began: Instant) -> Self {
+    /// A request is sent to `member` at `began`; this is done with what the response `reports` of load.
+    pub fn begin(member: Arc<Member>, began: Instant, reports: Reports) -> Self {
         let sent = member.endpoint.load.begin();
-        Self::new(member, began, Some(sent))
+        Self::new(member, began, Some(sent), reports)
     }
 
     /// A request of the gateway's own, which says nothing about load.
     pub fn uncounted(member: Arc<Member>) -> Self {
-        Self::new(member, Instant::now(), None)
+        Self::new(member, Instant::now(), None, Reports::Pass)
     }
 
-    fn new(member: Arc<Member>, began: Instant, sent: Option<Sent>) -> Self {
-        Self { member, began, latency: None, outcome: Outcome::Abandoned, sent }
+    fn new(member: Arc<Member>, began: Instant, sent: Option<Sent>, reports: Reports) -> Self {
+        Self { member, began, latency: None, outcome: Outcome::Abandoned, sent, reports }
     }
 
     /// When it was sent.
@@ -50,6 +53,13 @@ impl Flight {
         self.latency = Some(at.saturating_duration_since(self.began));
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             self.outcome = Outcome::Failed;
+        }
+    }
+
+    /// A piece of the response came.
+    pub fn received(&self, frame: &mut Frame) {
+        if let Frame::Trailers(fields) = frame {
+            self.reports.take(&self.member.endpoint, fields);
         }
     }
 

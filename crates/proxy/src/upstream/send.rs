@@ -131,7 +131,7 @@ impl Sending<'_> {
         };
         let picked = balancer.pick(&mut pick);
         if let Some(record) = &mut *self.record.borrow_mut()
-            && (picked.is_err() || record.is_noted())
+            && (picked.is_err() || !tried.is_empty() || record.is_noted())
         {
             record.chosen(self.choice(&pick, picked.ok()));
         }

@@ -5,7 +5,6 @@ mod scenario;
 
 use scenario::{MILLISECOND, SECOND, read, scenario, with};
 use serde_json::{Value, json};
-use tidegate_core::plan::UpstreamLimits;
 use tidegate_sim::{Report, run};
 
 fn report(scenario: Value) -> Report {
@@ -75,13 +74,11 @@ fn the_fastest_free_worker_is_learnt_and_requests_wait_for_it() {
     let servers: Vec<_> =
         (0..8).map(|n| json!({"workers": 4, "speed": if n < 2 { 0.1 } else { 1.0 }})).collect();
     let light = |policy: &str| {
-        let mut limits = serde_json::to_value(UpstreamLimits::unlimited()).unwrap();
-        limits["adaptive"]["enabled"] = json!(true);
         let mut scenario = with(
             scenario(json!({"policy": policy}), &servers),
             json!({"work": classes, "arrivals": {"poisson": {"rate": 550.0}}}),
         );
-        scenario["upstream"]["limits"] = limits;
+        scenario["upstream"]["limits"]["adaptive"]["enabled"] = json!(true);
         report(scenario).classes[0].p999
     };
     let (free, least) = (light("fastest_free"), light("least_request"));

@@ -15,9 +15,11 @@ use tidegate_core::time::Moment;
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-const POLICIES: [(&str, &str, Option<u32>); 11] = [
+const POLICIES: [(&str, &str, Option<u32>); 13] = [
     ("round robin", "round_robin", None),
     ("random", "random", None),
+    ("fastest free of 5", "fastest_free", Some(5)),
+    ("fastest free of all", "fastest_free", None),
     ("least request of 2", "least_request", Some(2)),
     ("least request of all", "least_request", None),
     ("ring hash", "ring_hash", None),

@@ -1,7 +1,9 @@
 """Faults: endpoints that die, hang, lie or break off, and clients that vanish."""
 
 import asyncio
+import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +127,37 @@ def test_an_answer_that_can_be_read_in_two_ways_is_not_passed_on(
             assert response.status == 502
     with gateway.connect() as client:
         assert Echo.of(client.request("/after")).target == "/after"
+
+
+def test_a_connection_with_faulty_framing_is_not_used_again(gateway: Gateway, origin: Origin) -> None:
+    """RFC 9112 §6.1: HTTP/1.0 knows no transfer coding, so whoever sends one may mean another end."""
+    head = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    origin.on("/old", answers.raw(head + b"4\r\ngood\r\n0\r\n\r\n"))
+    with gateway.connect() as client:
+        assert client.request("/old").body == b"good"
+        origin.wait_for_end(origin.requests[-1].connection)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2"])
+def test_interim_answers_without_end_are_given_up(gateway: Gateway, origin: Origin, version: str) -> None:
+    """They would pile up for a client that does not read, as fast as the origin can send them."""
+
+    async def hint(exchange: Exchange) -> None:
+        while True:
+            await exchange.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 1000)
+
+    origin.on("/hints", hint)
+    before = gateway.rss()
+    if version == "2":
+        with H2Client(gateway.port()) as client:
+            assert client.request("/hints").status == 502
+    else:
+        with gateway.connect() as raw:
+            raw.send(f"GET /hints HTTP/{version}\r\nHost: a\r\n\r\n")
+            origin.wait(lambda: origin.requests, "the request arrives")
+            origin.wait_for_end(origin.requests[-1].connection)
+            assert raw.read_response().status == 502
+    assert gateway.rss() - before < 20_000_000
 
 
 def test_an_answer_that_stops_is_given_up(gateway: Gateway, origin: Origin) -> None:
@@ -266,6 +299,25 @@ def test_a_half_closed_client_is_still_answered(gateway: Gateway, origin: Origin
 
 
 # The process endures
+
+
+def test_an_endpoint_is_not_blamed_for_descriptors_that_ran_out(running: Running, origin: Origin) -> None:
+    config = proxy(origin.address)
+    config["routes"].append(route("here", "/here", respond={"status": 204}))
+    with running(config) as gateway, gateway.connect() as client:
+        answer = client.request("/here")  # from now on the gateway needs no other descriptor for this client
+        assert (answer.status, answer.header("content-length")) == (204, None)
+        used = {int(file.name) for file in Path(f"/proc/{gateway.pid}/fd").iterdir()}
+        limits = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)
+        lowest_free = next(number for number in range(len(used) + 1) if number not in used)
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+        for _ in range(5):
+            answer = client.request("/x")
+            assert (answer.status, answer.header("retry-after")) == (503, "1")
+            assert "connection_limit" in (answer.header("proxy-status") or "")
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, limits)
+        assert client.request("/x").status == 200
+        assert "endpoint health changed" not in gateway.log
 
 
 def test_a_thousand_bad_clients_leave_no_trace(running: Running, origin: Origin) -> None:

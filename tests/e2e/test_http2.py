@@ -184,6 +184,46 @@ def test_trailers_of_an_http_1_origin_pass(client: H2Client, origin: Origin) -> 
     assert (response.body, response.trailers) == (b"abc", [("x-sum", "6")])
 
 
+def test_trailers_carry_nothing_that_frames_or_judges_the_message(
+    gateway: Gateway, client: H2Client, h2_origin: H2Origin
+) -> None:
+    """RFC 9110 §6.5.1: who merges trailers into the header would take them for it."""
+    wrong = [("content-length", "0"), ("host", "b"), ("authorization", "x"), ("set-cookie", "a=b")]
+
+    async def trail(stream: Stream) -> None:
+        stream.send_headers(200)
+        await stream.send_data(b"page")
+        stream.send_trailers([*wrong, ("x-sum", "6")])
+
+    h2_origin.on("/trail", trail)
+    assert client.request("/h2/trail").trailers == [("x-sum", "6")]
+    with gateway.connect() as old:
+        assert old.request("/h2/trail").trailers == [("x-sum", "6")]
+    for path in ("/h2/x", "/x"):
+        stream = client.send_request(path, method="POST", end=False, headers=[("te", "trailers")])
+        client.send_body(stream, b"abc", end=False)
+        client.send_trailers(stream, [*wrong, ("x-sum", "6")])
+        seen = Echo.of(client.wait(stream))
+        assert [(name.lower(), value) for name, value in seen.trailers] == [("x-sum", "6")]
+
+
+def test_an_http_2_origin_cannot_switch_protocols(
+    gateway: Gateway, client: H2Client, h2_origin: H2Origin
+) -> None:
+    """RFC 9113 §8.6. An HTTP/1 client would take what follows for another protocol."""
+
+    async def switch(stream: Stream) -> None:
+        stream.send_headers(101)
+        stream.send_headers(200, end=True)
+
+    h2_origin.on("/switch", switch)
+    with gateway.connect() as old:
+        response = old.request("/h2/switch")
+        assert (response.status, response.informational) == (502, [])
+    response = client.request("/h2/switch")
+    assert (response.status, response.informational) == (502, [])
+
+
 def test_early_hints_are_passed_on(client: H2Client, origin: Origin, h2_origin: H2Origin) -> None:
     async def hint(exchange: Exchange) -> None:
         await exchange.send_head(103, [("Link", "</a.css>")], length=None)

@@ -60,6 +60,8 @@ MALFORMED: dict[str, RawFields] = {
     "NUL in the path": get(b"/a\x00b"),
     "an empty path": get(b""),
     "a path without slash": get(b"x"),
+    "a query without path": get(b"?x=1"),
+    "an asterisk for GET": get(b"*"),
     "CR LF in the method": get(method=b"GET / HTTP/1.1\r\nX: y\r\n\r\nGET"),
     "a space in the method": get(method=b"GET /smuggled HTTP/1.1"),
     "an empty method": get(method=b""),

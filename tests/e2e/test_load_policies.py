@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -22,6 +23,7 @@ from .harness.spread import NAMES, spread, three_origins
 from .harness.waiting import eventually
 
 COMPARED: dict[str, Any] = {
+    "fastest_free": "fastest_free",
     "least_request": "least_request",
     "two choices": {"policy": "least_request", "choices": 2},
     "peak_ewma": "peak_ewma",
@@ -77,6 +79,62 @@ def test_a_fast_failure_wins_no_traffic(
         spread(gateway, 30)
         counts = spread(gateway, 120)
     assert counts["b"] < 20, "a third or all, had nobody looked at the failures"
+
+
+class Workers:
+    """A handler of two workers and a queue. Each tenth request takes long; `most` were there at a time."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._free = asyncio.Semaphore(2)
+        self._served = self._inside = self.most = 0
+        origin.on_every_path(self)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        self._inside += 1
+        self.most = max(self.most, self._inside)
+        async with self._free:
+            self._served += 1
+            await asyncio.sleep(0.002 if self._served % 10 else 0.05)
+        self._inside -= 1
+        await exchange.respond(200)
+
+
+def test_the_workers_of_endpoints_are_learnt_and_what_they_cannot_take_waits(
+    running: Running, origins: dict[str, Origin]
+) -> None:
+    workers = [Workers(server) for server in origins.values()]
+    enough = threading.Event()
+
+    def client(gateway: Gateway) -> int:
+        answered = 0
+        with gateway.connect() as connection:
+            while not enough.is_set():
+                assert connection.request("/").status == 200
+                answered += 1
+        return answered
+
+    def known(gateway: Gateway) -> list[int | None]:
+        endpoints = gateway.admin.get("/v1/upstreams/app/endpoints").json()
+        return [endpoint["workers"] for endpoint in endpoints]
+
+    with balanced(running, origins, "fastest_free") as gateway, ThreadPoolExecutor(12) as pool:
+        clients = [pool.submit(client, gateway) for _ in range(12)]
+        eventually(lambda: known(gateway) == [2, 2, 2], "two workers each are known", 30)
+        for each in workers:
+            each.most = 0
+        queued = gateway.metrics().total("tidegate_upstream_queue_seconds_count", upstream="app")
+        eventually(
+            lambda: (
+                gateway.metrics().total("tidegate_upstream_queue_seconds_count", upstream="app")
+                > queued + 100
+            ),
+            "a hundred more had to wait",
+            30,
+        )
+        enough.set()
+        assert all(each.result() for each in clients)
+    # One more than all have workers may be on its way.
+    assert sum(each.most for each in workers) <= 3 * 2 + 3
 
 
 def test_an_endpoint_that_cannot_be_connected_to_fails_too(

@@ -274,6 +274,31 @@ def test_lasting_overload_is_shed_and_the_upstream_stays_busy(
     assert most == 4
 
 
+def test_what_took_too_long_is_not_repeated_while_others_are_sent_away(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    held = Held(origin)
+    config = proxy(origin.address)
+    config["routes"][0]["retry"] = {"attempts": 3, "per_try_timeout": "1s"}
+    config["upstreams"][0]["limits"] = {"requests": 1, "queue": {"target": "1ms", "interval": "1ms"}}
+    gateway = start_gateway(config)
+    with asking(gateway) as ask:
+        slow = ask("/slow")
+        origin.wait(lambda: held.inside == 1, "the first is there")
+        waiting = []
+        for number in range(2):
+            waiting.append(ask())
+            queued(gateway, number + 1)
+        waiting.append(ask())
+        for each in waiting[:2]:
+            told_to_come_back(each.result(), "overloaded")
+        assert slow.result().status == 504
+        # By then the last has waited too long as well.
+        told_to_come_back(waiting[2].result(), "overloaded")
+        held.release()
+    assert [request.path for request in origin.requests].count("/slow") == 1
+
+
 def test_the_status_shows_the_limit_and_who_waits(start: Callable[..., Gateway], origin: Origin) -> None:
     held = Held(origin)
     gateway = start(origin.address, requests=3)

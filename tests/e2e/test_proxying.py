@@ -211,6 +211,16 @@ def test_continue_is_asked_for_when_the_body_is_wanted(gateway: Gateway, origin:
         assert Echo.of(client.read_response()).length == 5
 
 
+def test_an_http_1_0_client_is_not_told_to_continue(gateway: Gateway, origin: Origin) -> None:
+    """RFC 9110 §10.1.1: it would take the interim response for the final one."""
+    with gateway.connect() as client:
+        client.send("POST /x HTTP/1.0\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        origin.wait(lambda: origin.requests, "the request arrives")
+        client.send("hello")
+        response = client.read_response()
+        assert (response.status, response.informational) == (200, [])
+
+
 def test_a_final_answer_comes_instead_of_continue(gateway: Gateway, origin: Origin) -> None:
     async def refuse(exchange: Exchange) -> None:
         await exchange.respond(401, body=b"no")
@@ -252,6 +262,16 @@ def test_early_hints_are_passed_on(gateway: Gateway, origin: Origin) -> None:
         assert response.body == b"page"
         client.send("GET /hint HTTP/1.0\r\nHost: a\r\n\r\n")
         assert client.read_response().informational == []
+
+
+def test_a_length_of_content_that_cannot_come_is_not_passed_on(gateway: Gateway, origin: Origin) -> None:
+    """RFC 9110 §8.6: neither an interim response nor 204 has one; some clients would wait for the content."""
+    hint = b"HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\nLink: </x>\r\n\r\n"
+    origin.on("/none", answers.raw(hint + b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n"))
+    with gateway.connect() as client:
+        response = client.request("/none")
+        assert (response.status, response.header("content-length")) == (204, None)
+        assert [(r.status, r.header("content-length")) for r in response.informational] == [(103, None)]
 
 
 def test_an_answer_before_the_requests_end_is_passed_on(gateway: Gateway, origin: Origin) -> None:

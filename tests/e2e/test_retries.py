@@ -278,6 +278,26 @@ def test_a_refused_stream_is_sent_again_whatever_the_method(
         assert retries(gateway, reason="refused_stream") > 0
 
 
+def test_a_post_that_an_endpoint_took_is_not_sent_again_when_it_breaks_the_protocol(
+    start_gateway: StartGateway,
+) -> None:
+    """The gateway's own GOAWAY ends the stream; that is no word of the endpoint that it did nothing."""
+
+    async def break_off(stream: Stream) -> None:
+        await stream.complete.wait()
+        stream.send_raw(b"\0\0\1\0\0\0\0\0\0x")  # DATA of no stream
+
+    with H2Origin("one") as one, H2Origin("two") as two:
+        for origin in (one, two):
+            origin.on("/pay", break_off)
+        config = proxy(one.address, two.address)
+        config["upstreams"][0].update(protocol="http2", **LENIENT)
+        gateway = start_gateway(config)
+        with gateway.connect() as client:
+            assert client.request("/pay", method="POST", body=b"pay 100").status == 502
+        assert len(one.streams) + len(two.streams) == 1
+
+
 def test_named_grpc_statuses_are_repeated(start_gateway: StartGateway, h2_origin: H2Origin) -> None:
     async def unavailable(stream: Stream) -> None:
         await stream.complete.wait()

@@ -1,17 +1,21 @@
 """Upgrades over HTTP/1.1: WebSocket, other tunnels, and the one that is not let through."""
 
+import contextlib
+import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
-from .conftest import Running
+from .conftest import Running, StartGateway
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.message import Echo
 from .harness.origin import Exchange, Origin
+from .harness.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +98,32 @@ def test_an_upgrade_to_h2c_is_not_passed_on(gateway: Gateway, origin: Origin) ->
         seen = Echo.of(client.request("/x", headers=headers))
     assert seen.header("upgrade") is None
     assert seen.header("http2-settings") is None
+
+
+def test_an_upgrade_that_its_client_does_not_hear_of_is_given_up(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    """The answer before it fills the way to the client, to the last byte for some of these sizes."""
+
+    async def download(exchange: Exchange) -> None:
+        await exchange.respond(200, body=bytes(int(exchange.request.target.partition("?")[2])))
+
+    origin.on("/download", download)
+    origin.on("/shout", _shout)
+    config = proxy(origin.address)
+    local = {"name": "local", "address": f"unix:{tmp_path}/local.sock", "timeouts": {"write": "1s"}}
+    config["listeners"].append(local)
+    config["upstreams"][0]["timeouts"] = {"idle": "1s"}
+    gateway = start_gateway(config)
+    with contextlib.ExitStack() as stack:
+        for size in range(100_000, 260_000, 3000):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(f"{tmp_path}/local.sock")
+            client.sendall(f"GET /download?{size} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            client.sendall(b"GET /shout HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n")
+        eventually(lambda: len(origin.requests) > 54, "upgrades are asked for")
+
+        def in_flight() -> float:
+            return gateway.metrics().total("tidegate_upstream_requests_in_flight", upstream="app")
+
+        eventually(lambda: in_flight() == 0, "all of them are given up")

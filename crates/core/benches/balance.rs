@@ -62,10 +62,10 @@ fn busy_balancer(upstream: &Upstream) -> Balancer {
     let balancer = Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)));
     let mut random = SplitMix64::new(1);
     for endpoint in balancer.endpoints().iter() {
-        (0..8).for_each(|_| endpoint.load.begin());
-        for _ in 0..8 {
+        let sent = [(); 8].map(|()| endpoint.load.begin());
+        for sent in sent {
             let latency = Duration::from_micros(1_000 + random.below(1_000));
-            endpoint.load.finish(Outcome::Answered, latency, Moment(1));
+            endpoint.load.finish(sent, Outcome::Answered, latency, Moment(1));
         }
     }
     for _ in 0..4 * upstream.endpoints.len() {
@@ -126,9 +126,9 @@ fn load(criterion: &mut Criterion) {
     criterion.bench_function("load/begin and finish", |bencher| {
         bencher.iter(|| {
             now += 10_000;
-            endpoints[0].load.begin();
+            let sent = endpoints[0].load.begin();
             let latency = Duration::from_micros(300);
-            endpoints[0].load.finish(Outcome::Answered, latency, Moment(now));
+            endpoints[0].load.finish(sent, Outcome::Answered, latency, Moment(now));
         });
     });
 }

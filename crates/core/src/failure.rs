@@ -187,7 +187,7 @@ impl Failure {
             Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Never, "Too many requests wait for the upstream."),
             Self::QueueTimeout           => row(503, "connection_limit_reached", "queue_timeout", Never, "The request waited too long for the upstream."),
             Self::RequestLimit           => row(503, "connection_limit_reached", "request_limit", Never, "All endpoints have as many requests as they may have."),
-            Self::ConnectionLimit        => row(503, "connection_limit_reached", "connection_limit", Always, "All connections that the endpoint or its upstream may have are in use."),
+            Self::ConnectionLimit        => row(503, "connection_limit_reached", "connection_limit", Always, "All connections that the endpoint, its upstream or this process may have are in use."),
             Self::DnsError               => row(502, "dns_error", "dns_error", Always, "The endpoint's name could not be resolved."),
             Self::ConnectRefused         => row(502, "connection_refused", "connect_refused", Always, "The endpoint refused the connection."),
             Self::ConnectFailed          => row(502, "destination_ip_unroutable", "connect_failed", Always, "The endpoint could not be reached."),

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use http::header::{CONTENT_LENGTH, HOST, LOCATION};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, request};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use tidegate_core::failure::Failure;
 use tidegate_core::rewrite::Requested;
 use tidegate_core::route::{Found, RouteQuery, normalize_path};
@@ -286,8 +286,10 @@ fn respond(fixed: &Fixed) -> Response<Body> {
     let mut response = Response::new(Body::full(fixed.body.clone()));
     *response.status_mut() = fixed.status;
     *response.headers_mut() = fixed.headers.clone();
-    let length = HeaderValue::from(fixed.body.len());
-    response.headers_mut().insert(CONTENT_LENGTH, length);
+    if fixed.status != StatusCode::NO_CONTENT {
+        let length = HeaderValue::from(fixed.body.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
     response
 }
 

@@ -82,11 +82,9 @@ class Guard:
 
 
 def _names_loopback(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname if host else None
-    if name is None:
-        return False
     try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        name = urlsplit(f"//{host}").hostname
+        return name == "localhost" or (name is not None and ipaddress.ip_address(name).is_loopback)
     except ValueError:
         return False
 
@@ -94,7 +92,7 @@ def _names_loopback(host: str) -> bool:
 def _check_origin(headers: Headers) -> None:
     """A browser names the page's origin when it writes; programs do not."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if origin is not None and origin.partition("://")[2] != headers.get("host"):
         raise RefusedError(403, "Changes from pages of another origin are refused.")
 
 

@@ -1,6 +1,7 @@
 """A problem of the configuration, with the line it stands on and a caret under the place."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,19 @@ if TYPE_CHECKING:
 
     from tidegate.config.problem import Problem
 
+FAR = 120
+"""Characters of a line that are shown on either side of the place; files made by programs have long lines."""
+
 
 def show(problems: Sequence["Problem"]) -> None:
     """Print every problem on standard error."""
+    read = cache(_lines)
     for problem in problems:
-        output.console(stderr=True).print(_explained(problem))
+        lines = read(problem.file) if problem.file else []
+        output.console(stderr=True).print(_explained(problem, lines))
 
 
-def _explained(problem: "Problem") -> "Text":
+def _explained(problem: "Problem", lines: Sequence[str]) -> "Text":
     from rich.text import Text
 
     text = Text()
@@ -30,26 +36,36 @@ def _explained(problem: "Problem") -> "Text":
     if problem.path:
         text.append(f"{problem.path}: ", "cyan")
     text.append(f"{problem.message}\n")
-    line = _line(problem)
-    if line is not None:
+    if problem.line is not None and problem.line <= len(lines):
         number = str(problem.line)
-        caret = " " * _width(line[: (problem.column or 1) - 1])
-        text.append(f"  {number} | ", "dim").append(f"{line.expandtabs(4)}\n")
+        before, behind = _around(lines[problem.line - 1], (problem.column or 1) - 1)
+        caret = " " * len(before)
+        text.append(f"  {number} | ", "dim").append(f"{before}{behind}\n")
         text.append(f"  {' ' * len(number)} | ", "dim").append(f"{caret}^\n", "bold red")
     if problem.hint:
         text.append("  hint: ", "green").append(f"{problem.hint}\n")
     return text
 
 
-def _line(problem: "Problem") -> str | None:
-    """The line that the problem stands on, where its file can still be read."""
-    if problem.file is None or problem.line is None:
-        return None
+def _lines(file: Path) -> list[str]:
+    """The lines of a file; none if it can no longer be read."""
     try:
-        return Path(problem.file).read_text(encoding="utf-8").splitlines()[problem.line - 1]
-    except (OSError, UnicodeDecodeError, IndexError):
-        return None
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
-def _width(before: str) -> int:
-    return len(before.expandtabs(4))
+def _around(line: str, place: int) -> tuple[str, str]:
+    """What a line says before and behind a place, without what lies far off or would steer a terminal."""
+    before, behind = line[:place].expandtabs(4), line[place:].expandtabs(4)
+    if len(before) > FAR:
+        before = f"…{before[-FAR:]}"
+    if len(behind) > FAR:
+        behind = f"{behind[:FAR]}…"
+    return _printable(before), _printable(behind)
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )

@@ -122,7 +122,7 @@ def _print_choice(choice: dict[str, Any]) -> None:
     console = output.console()
     console.print(f"  picked by {by}:", markup=False)
     table = _table(
-        "", "endpoint", "state", "weight", "in flight", "latency", "failing", "cost", "passed over"
+        "", "endpoint", "state", "weight", "in flight", "pace", "latency", "failing", "cost", "passed over"
     )
     for candidate in choice["candidates"]:
         table.add_row(
@@ -131,7 +131,8 @@ def _print_choice(choice: dict[str, Any]) -> None:
                 candidate["endpoint"],
                 candidate["state"],
                 f"{candidate['weight']:g}",
-                candidate["in_flight"],
+                _in_flight(candidate),
+                "" if candidate["pace"] is None else f"{candidate['pace']:.2g} x",
                 "" if candidate["latency_ms"] is None else _ms(candidate["latency_ms"]),
                 f"{candidate['failing']:.0%}",
                 "" if candidate["cost"] is None else f"{candidate['cost']:.4g}",
@@ -141,6 +142,11 @@ def _print_choice(choice: dict[str, Any]) -> None:
     console.print(table)
     if choice["left_out"]:
         console.print(f"  and {output.counted(choice['left_out'], 'endpoint')} more")
+
+
+def _in_flight(candidate: dict[str, Any]) -> str:
+    workers = candidate["workers"]
+    return f"{candidate['in_flight']}" if workers is None else f"{candidate['in_flight']} of {workers}"
 
 
 def _said(said: dict[str, Any]) -> str:

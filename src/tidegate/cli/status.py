@@ -55,6 +55,7 @@ def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
         "state": "draining" if endpoint["drain"] else endpoint["state"],
         "for": _duration(endpoint["for_seconds"]),
         "in flight": endpoint["in_flight"],
+        "workers": endpoint["workers"],
         "requests": endpoint["requests"],
         "failures": endpoint["failures"],
         "latency ms": endpoint["latency_ms"],

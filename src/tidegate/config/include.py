@@ -1,5 +1,6 @@
 """Reads a file and the files that it includes into one tree."""
 
+import errno
 import glob
 import os
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,9 @@ from tidegate.config.tree import (
     find,
 )
 from tidegate.config.variables import expand_variables
+
+MAX_BYTES = 64 << 20
+"""A larger file is refused: no configuration needs it, and devices never end."""
 
 
 class Reader:
@@ -120,12 +124,24 @@ def read_text(path: Path) -> str:
 
     Raises OSError if it cannot be read and ConfigError if it is not UTF-8.
     """
-    content = path.read_bytes()
+    content = read_bounded(path)
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError([Problem("not a text file in UTF-8", "", path, line)]) from None
+
+
+def read_bounded(path: Path) -> bytes:
+    """The content of a file of reasonable size.
+
+    Raises OSError if it cannot be read, or is larger.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES} bytes")
+    return content
 
 
 def reason(error: OSError) -> str:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509 import ocsp
 
-from tidegate.config.include import reason
+from tidegate.config.include import read_bounded, reason
 from tidegate.config.model.file import Use
 from tidegate.config.model.walk import file_options
 from tidegate.config.problem import Problem
@@ -45,7 +45,7 @@ def read_material(source: Source, now: datetime | None = None) -> Material:
 def _read(material: Material, source: Source, path: OptionPath, file: Path) -> Problem | None:
     if file not in material.contents:
         try:
-            material.contents[file] = file.read_bytes()
+            material.contents[file] = read_bounded(file)
         except OSError as error:
             return source.problem(path, f"cannot read {file}: {reason(error)}")
         except ValueError:

@@ -60,7 +60,9 @@ def set_level(level: Level) -> None:
 def _shape(format: Format) -> list[structlog.typing.Processor]:
     if format == "text":
         coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        return [structlog.dev.ConsoleRenderer(colors=coloured, pad_event_to=0)]
+        # The richer tracebacks show the values of variables, and so tokens and keys.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=coloured, pad_event_to=0, exception_formatter=plain)]
     return [
         structlog.processors.EventRenamer("message"),
         structlog.processors.format_exc_info,

@@ -65,6 +65,10 @@ class Stream:
         self.protocol.connection.reset_stream(self.number, code)
         self.protocol.flush()
 
+    def send_raw(self, data: bytes) -> None:
+        """These very bytes, whatever the protocol says."""
+        self.protocol.write(data)
+
 
 Handler = Callable[[Stream], Awaitable[None]]
 
@@ -164,7 +168,11 @@ class _Protocol(asyncio.Protocol):
 
     def flush(self) -> None:
         """Send what the protocol machine has ready."""
-        self._transport.write(self.connection.data_to_send())
+        self.write(self.connection.data_to_send())
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self._transport.write(data)
 
     async def window(self, stream: int) -> int:
         """The room for data on a stream, waiting until there is some."""

@@ -71,6 +71,33 @@ def test_every_problem_of_a_bad_file_is_shown_with_its_line_and_a_caret(
     assert "\x1b" not in said
 
 
+def test_of_a_long_line_the_part_around_the_problem_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    file.write_text("{" + " " * 1_000_000 + "workrs: 1, \x1b[31mname: a" + " " * 1_000_000 + "}")
+    assert tidegate(monkeypatch, "check", str(file)) == 1
+    said = capsys.readouterr().err
+    assert len(said) < 2000
+    assert "\x1b" not in said
+
+
+def test_many_problems_are_shown_in_reasonable_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    reads: list[Path] = []
+    read = Path.read_text
+
+    def counted(path: Path, *args: Any, **options: Any) -> str:
+        reads.append(path)
+        return read(path, *args, **options)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    file.write_text("".join(f"x{number}: 1\n" for number in range(500)))
+    assert tidegate(monkeypatch, "check", str(file)) == 1
+    assert "500 errors" in capsys.readouterr().err
+    assert reads.count(file) <= 2
+
+
 @pytest.mark.parametrize("command", [("check",), ("run", "--config")])
 def test_a_file_that_is_not_there_is_refused(
     monkeypatch: pytest.MonkeyPatch,
@@ -167,6 +194,7 @@ def test_status_is_a_table_of_endpoints(
         "cause": "3 health checks failed",
         "for_seconds": 61.5,
         "in_flight": 0,
+        "workers": 4,
         "requests": 10,
         "failures": 4,
         "latency_ms": 1.25,
@@ -177,7 +205,9 @@ def test_status_is_a_table_of_endpoints(
     said = capsys.readouterr().out
     for part in ("up 1d 1h", "generation 7", "0.0.0.0:80", "workers"):
         assert part in said
-    assert "app       10.0.0.1:80  3       unhealthy  1m 1s  0          10        4         1.2" in said
+    assert (
+        "app       10.0.0.1:80  3       unhealthy  1m 1s  0          4        10        4         1.2" in said
+    )
     assert "app 10.0.0.1:80 is unhealthy: 3 health checks failed" in said
     assert tidegate(monkeypatch, "status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["upstreams"][0]["name"] == "app"

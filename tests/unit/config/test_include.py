@@ -69,6 +69,16 @@ def test_a_missing_file_is_told_where_it_is_named(write: Write) -> None:
     assert "no such file" in error.value.problems[0].message
 
 
+def test_a_file_without_end_is_refused(write: Write) -> None:
+    pair = "{cert: /dev/zero, key: /dev/zero}"
+    key = f"listeners: [{{name: a, address: '127.0.0.1:1', tls: {{certificates: [{pair}]}}}}]"
+    with pytest.raises(ConfigError) as error:
+        load_file(write("a.yaml", f"include: /dev/zero\n{key}\n"))
+    assert [problem.message.rpartition(": ")[2] for problem in error.value.problems] == [
+        "it has more than 67108864 bytes"
+    ] * 3
+
+
 def test_a_pattern_may_match_nothing(write: Write) -> None:
     assert load_file(write("a.yaml", "include: conf.d/*.yaml\n"))
 

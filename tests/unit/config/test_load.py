@@ -37,6 +37,7 @@ MISTAKES: list[Mistake] = [
     ("routes: [{name: a, respond: {}, retry: {on: [resets]}}]", 46, "routes.0.retry.on.0", "expected one of connect_failure, ", "did you mean reset?"),
     ("routes: [{name: a, respond: {}, retry: {backoff: {base: 1s}}}]", 50, "routes.0.retry.backoff", "expected max to be no shorter than base", None),
     ("routes: [{name: a, respond: {}, hedge: {budget: 1}}]", 40, "routes.0.hedge", "expected exactly one of after, percentile; found none", None),
+    ("routes: [{name: a, respond: {status: 204, body: x}}]", 29, "routes.0.respond", "expected no body", None),
     ("routes: [{name: a, respond: {}, listeners: [web]}]", 45, "routes.0.listeners.0", "unknown listener 'web'", None),
     ("routes: [{name: a, respond: {}, mirror: {upstream: x}}]", 52, "routes.0.mirror.upstream", "unknown upstream 'x'", None),
     ("listeners: [{name: a, address: '1.2.3.4:80'}, {name: b, address: '0.0.0.0:80'}]", 66, "listeners.1.address", "is taken by listeners.0.address", "the first is at"),

@@ -179,6 +179,11 @@ def test_deep_nesting_is_refused(open_: str, file: Path, depth: int) -> None:
     assert mistake(text, file)
 
 
+def test_a_name_of_very_many_parts_is_refused() -> None:
+    """The places of its parts would take memory that grows with the square of their number."""
+    assert "nested too deeply" in mistake(f"[{'.'.join(['a'] * 3000)}]\n", TOML).message
+
+
 def test_aliases_that_multiply_are_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]

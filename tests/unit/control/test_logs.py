@@ -51,3 +51,20 @@ def test_libraries_speak_in_the_same_shape(capsys: pytest.CaptureFixture[str]) -
     logs.configure("json", "info")
     logging.getLogger("some.library").error("it broke")
     assert json.loads(capsys.readouterr().err)["message"] == "it broke"
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_a_traceback_shows_no_values(format: logs.Format, capsys: pytest.CaptureFixture[str]) -> None:
+    """They may be tokens and keys."""
+    logs.configure(format, "info")
+
+    def fail(token: str) -> None:
+        raise ValueError(str(len(token)))
+
+    try:
+        fail("open" + "sesame")
+    except ValueError:
+        structlog.get_logger("tidegate.test").exception("it broke")
+    said = capsys.readouterr().err
+    assert "ValueError: 10" in said
+    assert "opensesame" not in said

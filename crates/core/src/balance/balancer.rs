@@ -6,9 +6,10 @@ use arc_swap::{ArcSwap, Guard};
 use smallvec::SmallVec;
 
 use super::candidates::Candidates;
+use super::forecast::Forecast;
 use super::narrow::{Narrowing, Outlet, Outlets, Outlook};
 use super::{Endpoints, Pick, Sticky, Unpicked};
-use crate::plan::{self, Labels};
+use crate::plan::{self, BalancePolicy, Labels};
 use crate::time::Moment;
 
 /// Picks endpoints of one upstream. Shared by all workers.
@@ -19,6 +20,8 @@ pub struct Balancer {
     limit: u32,
     narrowing: Narrowing,
     outlook: ArcSwap<Outlook>,
+    /// Where the policy looks ahead.
+    forecast: Option<Forecast>,
     sticky: Option<Sticky>,
 }
 
@@ -52,7 +55,9 @@ impl Balancer {
         let sticky = upstream.balance.sticky.as_ref();
         let sticky = sticky.map(|plan| Sticky::new(plan, upstream, around.secret));
         let limit = upstream.limits.endpoint_requests.unwrap_or(u32::MAX);
-        Self { endpoints, limit, narrowing, outlook, sticky }
+        let foresees = upstream.balance.policy == BalancePolicy::FastestFree;
+        let forecast = foresees.then(|| Forecast::new(upstream.limits.adaptive.enabled));
+        Self { endpoints, limit, narrowing, outlook, forecast, sticky }
     }
 
     /// The endpoints; [`pick`](Self::pick) answers with an index into them.
@@ -74,6 +79,9 @@ impl Balancer {
     /// If there is none.
     pub fn pick(&self, pick: &mut Pick<'_>) -> Result<usize, Unpicked> {
         let outlook = self.outlook(pick.now);
+        if let Some(forecast) = &self.forecast {
+            forecast.renew(&self.endpoints, outlook.of(None), pick.now);
+        }
         let outlets = outlook.of(pick.subset);
         if let Some(named) = self.named(outlets, pick) {
             return Ok(named);
@@ -136,12 +144,21 @@ impl Balancer {
         self.endpoints[endpoint].load.in_flight() >= self.limit
     }
 
-    /// Requests that the endpoints together may have at `now`; where there are none, nobody need wait to be
-    /// told.
+    /// Whether there is a limit to what the endpoints together may have.
+    pub fn has_room_limit(&self) -> bool {
+        self.limit < u32::MAX || self.forecast.is_some()
+    }
+
+    /// Requests that the endpoints together may have at `now`: by configuration, and by what is known of how
+    /// many they work on at a time. Where there are none, nobody need wait to be told.
     pub fn room(&self, now: Moment) -> u32 {
+        let foreseen = self.forecast.as_ref().map_or(u32::MAX, Forecast::room);
+        if self.limit == u32::MAX {
+            return foreseen;
+        }
         match self.outlook(now).of(None).members() {
             0 => u32::MAX,
-            members => self.limit.saturating_mul(members as u32),
+            members => self.limit.saturating_mul(members as u32).min(foreseen),
         }
     }
 

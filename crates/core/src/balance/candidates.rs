@@ -30,10 +30,14 @@ impl Candidates<'_> {
 
     /// An allowed member, if there is one: the next from a random place on.
     pub(super) fn any(&self, random: &mut SplitMix64) -> Option<usize> {
+        self.rotated(random).find(|&member| self.allow(member))
+    }
+
+    /// All members, from a random place on.
+    pub(super) fn rotated(&self, random: &mut SplitMix64) -> impl Iterator<Item = usize> {
         let members = self.view.members();
         let (before, after) = members.split_at(random.below(members.len() as u64) as usize);
-        let mut rotated = after.iter().chain(before).map(|&member| member as usize);
-        rotated.find(|&member| self.allow(member))
+        after.iter().chain(before).map(|&member| member as usize)
     }
 
     /// Requests in flight that the members share.

@@ -21,6 +21,10 @@ pub struct Candidate {
     pub weight: f64,
     /// Requests in flight.
     pub in_flight: u32,
+    /// Requests that it works on at a time; absent where it is not known or any number.
+    pub workers: Option<u32>,
+    /// How much longer than at the others requests take there; absent where that is not looked at.
+    pub pace: Option<f32>,
     /// Mean latency of late, in milliseconds; absent before the first answer.
     pub latency_ms: Option<f64>,
     /// The share of its requests that failed of late.
@@ -54,7 +58,7 @@ struct Made<'a> {
 impl Made<'_> {
     fn candidate(&self, index: usize) -> Candidate {
         let (endpoint, now) = (&self.balancer.endpoints()[index], self.pick.now);
-        let load = &endpoint.load;
+        let (load, foreseen) = (&endpoint.load, endpoint.load.foreseen());
         let picked = self.picked == Some(index);
         Candidate {
             endpoint: endpoint.address.clone(),
@@ -62,6 +66,8 @@ impl Made<'_> {
             state: endpoint.health.state().label(),
             weight: self.balancer.effective_weight(index, now),
             in_flight: load.in_flight(),
+            workers: foreseen.workers,
+            pace: foreseen.pace,
             latency_ms: load.latency().map(|latency| latency.as_secs_f64() * 1000.0),
             failing: load.failing(now),
             cost: self.cost(index),

@@ -30,6 +30,16 @@ impl<C: Cost> LeastCost<C> {
         Self { cost, choices: choices.map_or(usize::MAX, |choices| choices.max(1) as usize) }
     }
 
+    /// Whether none of `from` is left to chance.
+    pub(super) fn compares_all(&self, from: &Candidates<'_>) -> bool {
+        self.choices_of(from) >= from.view.members().len()
+    }
+
+    /// How many are compared: those to be avoided may be among the drawn.
+    fn choices_of(&self, from: &Candidates<'_>) -> usize {
+        self.choices.saturating_add(from.avoid.len())
+    }
+
     fn cost_of(&self, from: &Candidates<'_>, member: usize, now: Moment) -> f64 {
         self.cost.of(&from.endpoints[member].load, strength(from, member, now), now)
     }
@@ -61,12 +71,10 @@ impl<C: Cost> LeastCost<C> {
 impl<C: Cost> Policy for LeastCost<C> {
     fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize {
         let members = from.view.members();
-        // Those to be avoided may be among the drawn.
-        let choices = self.choices.saturating_add(from.avoid.len());
-        if choices >= members.len() {
+        if self.compares_all(from) {
             self.least(from, members.iter().copied(), pick)
         } else {
-            let drawn = sample(members.len(), choices, pick.random);
+            let drawn = sample(members.len(), self.choices_of(from), pick.random);
             self.least(from, drawn.into_iter().map(|position| members[position]), pick)
         }
     }

@@ -12,7 +12,9 @@ mod candidates;
 mod check;
 mod endpoint;
 mod explain;
+mod fastest_free;
 mod first_available;
+mod forecast;
 mod least_cost;
 mod least_request;
 mod maglev;
@@ -64,6 +66,7 @@ fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
     match balance.policy {
         BalancePolicy::RoundRobin => Arc::new(round_robin::RoundRobin::default()),
         BalancePolicy::Random => Arc::new(random::Random),
+        BalancePolicy::FastestFree => Arc::new(fastest_free::FastestFree::new(balance.choices)),
         BalancePolicy::LeastRequest => {
             Arc::new(LeastCost::new(least_request::LeastRequest, balance.choices))
         }

@@ -2,6 +2,7 @@
 
 mod availability;
 mod explain;
+mod fastest_free;
 mod hashes;
 mod least_request;
 mod limits;
@@ -22,9 +23,11 @@ use crate::plan::{
 const NOW: Moment = Moment(1_000_000_000);
 
 /// Every policy, and the two ways of those that compare.
-const POLICIES: [(BalancePolicy, Option<u32>); 11] = [
+const POLICIES: [(BalancePolicy, Option<u32>); 13] = [
     (BalancePolicy::RoundRobin, None),
     (BalancePolicy::Random, None),
+    (BalancePolicy::FastestFree, None),
+    (BalancePolicy::FastestFree, Some(2)),
     (BalancePolicy::LeastRequest, None),
     (BalancePolicy::LeastRequest, Some(2)),
     (BalancePolicy::RingHash, None),
@@ -149,10 +152,10 @@ fn nothing_stays_in_flight_when_many_workers_pick_and_finish() {
                     let mut caller = Caller::new(seed);
                     for _ in 0..500 {
                         let picked = &balancer.endpoints()[caller.pick(balancer).unwrap()];
-                        picked.load.begin();
+                        let sent = picked.load.begin();
                         picked.health.connect_failed(NOW);
                         picked.health.succeeded(NOW);
-                        picked.load.finish(Outcome::Answered, Default::default(), NOW);
+                        picked.load.finish(sent, Outcome::Answered, Default::default(), NOW);
                     }
                 });
             }

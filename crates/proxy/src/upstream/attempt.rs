@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::UPGRADE;
+use http::header::{CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
@@ -152,7 +152,11 @@ async fn over_h2(
     Ok(response)
 }
 
-fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+fn response(status: StatusCode, mut headers: HeaderMap, body: Body) -> Response<Body> {
+    if status == StatusCode::NO_CONTENT {
+        // RFC 9110 §8.6: it would speak of content that cannot come.
+        headers.remove(CONTENT_LENGTH);
+    }
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;

@@ -46,14 +46,18 @@ pub async fn open(
     let slot = ConnectionSlot::take(upstream, member)?;
     member.metrics.connecting(worker);
     let opened = Box::pin(connect(upstream, member, &member.address)).await;
-    if opened.is_err() {
-        member.metrics.connect_failed(worker);
-        member.endpoint.load.unreachable(clock::now());
-    }
     let health = &member.endpoint.health;
     let transition = match &opened {
         Ok(_) => health.connected(clock::now()),
-        Err(_) => health.connect_failed(clock::now()),
+        Err(failure) => {
+            member.metrics.connect_failed(worker);
+            if failure.is_upstreams() {
+                member.endpoint.load.unreachable(clock::now());
+                health.connect_failed(clock::now())
+            } else {
+                None
+            }
+        }
     };
     health::tell(member, transition);
     let (io, version) = opened?;
@@ -126,6 +130,15 @@ fn connect_failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::ConnectRefused,
         io::ErrorKind::TimedOut => Failure::ConnectTimeout,
+        _ if is_ours(error) => Failure::ConnectionLimit,
         _ => Failure::ConnectFailed,
     }
+}
+
+/// Whether it was this process that ran out, of descriptors or of ports: nothing that the endpoint did.
+fn is_ours(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }

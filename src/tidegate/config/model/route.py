@@ -112,6 +112,12 @@ class Respond(Options):
     body: str = Field(default="", examples=["gone for lunch"])
     """Body."""
 
+    @model_validator(mode="after")
+    def _status_has_content(self) -> Self:
+        if self.body and self.status in {204, 205, 304}:
+            raise ValueError(f"expected no body: a response with status {self.status} has no content")
+        return self
+
 
 class RegexRewrite(Options):
     """Replace every match of a pattern in the path."""

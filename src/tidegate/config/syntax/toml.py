@@ -111,6 +111,8 @@ class _Scan:
             kind, text, place = self._tokens[self._at]
             self._at += 1
             path = (*path, _key_name(kind, text))
+            if len(path) > MAX_DEPTH:
+                raise syntax_error(place, "nested too deeply")
             self._note(path, place, value)
             if self._tokens[self._at][1] != ".":
                 return path

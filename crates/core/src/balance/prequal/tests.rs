@@ -29,8 +29,8 @@ fn shares(balancer: &Balancer, picks: usize) -> Vec<usize> {
 fn an_endpoints_own_report_goes_before_what_was_seen_of_it() {
     let balancer = of(4);
     for endpoint in balancer.endpoints().iter() {
-        endpoint.load.begin();
-        endpoint.load.finish(Outcome::Answered, Duration::from_millis(50), NOW);
+        let sent = endpoint.load.begin();
+        endpoint.load.finish(sent, Outcome::Answered, Duration::from_millis(50), NOW);
     }
     let slow = Report { in_flight: Some(0), latency: Some(3.0), ..Report::default() };
     balancer.endpoints()[1].load.report(slow, NOW);

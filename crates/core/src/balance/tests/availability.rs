@@ -104,7 +104,7 @@ proptest! {
         for (policy, choices) in POLICIES {
             let balancer = balancer(&upstream(policy, choices, &weights));
             for (index, &(_, in_flight, fate)) in endpoints.iter().enumerate() {
-                (0..in_flight).for_each(|_| balancer.endpoints()[index].load.begin());
+                (0..in_flight).for_each(|_| _ = balancer.endpoints()[index].load.begin());
                 match fate {
                     Fate::Well => {}
                     Fate::Rests => rest(&balancer, index),

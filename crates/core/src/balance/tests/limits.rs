@@ -15,13 +15,15 @@ fn an_endpoint_never_gets_more_requests_than_it_may_have() {
         let balancer = limited(policy, choices, &[5, 1, 1], 4);
         let mut random = SplitMix64::new(3);
         let mut pick = || balancer.pick(&mut Pick { hash: Some(9), ..Pick::new(NOW, &mut random) });
-        for _ in 0..12 {
-            balancer.endpoints()[pick().unwrap()].load.begin();
-        }
+        let sent = [(); 12].map(|()| {
+            let picked = pick().unwrap();
+            (picked, balancer.endpoints()[picked].load.begin())
+        });
         let loads: Vec<_> = balancer.endpoints().iter().map(|e| e.load.in_flight()).collect();
         assert_eq!(loads, [4, 4, 4], "{policy:?}");
         assert_eq!(pick(), Err(Unpicked::AllBusy), "{policy:?}");
-        balancer.endpoints()[1].load.finish(Outcome::Answered, std::time::Duration::ZERO, NOW);
+        let (_, sent) = sent.into_iter().find(|&(picked, _)| picked == 1).unwrap();
+        balancer.endpoints()[1].load.finish(sent, Outcome::Answered, Default::default(), NOW);
         assert_eq!(pick(), Ok(1), "{policy:?}");
     }
 }

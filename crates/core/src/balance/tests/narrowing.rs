@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::load::Sent;
 use crate::plan::ZoneAware;
 
 fn labels(version: &str) -> Labels {
@@ -122,17 +123,19 @@ fn first_available_fills_one_endpoint_after_the_other() {
     let mut caller = Caller::new(1);
     let mut next = || {
         let picked = caller.pick(&balancer)?;
-        balancer.endpoints()[picked].load.begin();
-        Some(picked)
+        let sent = balancer.endpoints()[picked].load.begin();
+        Some((picked, sent))
     };
-    let picked: Vec<_> = std::iter::from_fn(&mut next).collect();
+    let sent: Vec<_> = std::iter::from_fn(&mut next).collect();
+    let picked: Vec<_> = sent.iter().map(|&(picked, _)| picked).collect();
     assert_eq!(picked, [0, 0, 1, 1, 2, 2]);
-    let finish = |index: usize| {
-        balancer.endpoints()[index].load.finish(Outcome::Answered, Default::default(), NOW);
+    let finish = |(index, sent): (usize, Sent)| {
+        let load = &balancer.endpoints()[index].load;
+        load.finish(sent, Outcome::Answered, Default::default(), NOW);
     };
-    (1..3).for_each(finish);
-    assert_eq!(next(), Some(1));
-    (1..3).for_each(finish);
+    [sent[2], sent[4]].into_iter().for_each(finish);
+    assert_eq!(next().map(|(picked, _)| picked), Some(1));
+    [sent[3], sent[5]].into_iter().for_each(finish);
     rest(&balancer, 0);
     assert_eq!(Caller::new(1).pick_keyed(&balancer, None, &[1]), Some(2));
 }

@@ -20,6 +20,7 @@ use super::output::Output;
 use super::response::{self, ResponseHead};
 use crate::deadline::Deadline;
 use crate::http::body::{Body, Frame, NextFrame};
+use crate::http::interim::Interims;
 use crate::http::wait::{Patience, Wait, Waiter};
 use crate::io::Io;
 use crate::upstream::flight::Flight;
@@ -108,6 +109,7 @@ pub struct Exchange {
     method: Method,
     request: Sending,
     scanned: usize,
+    interims: Interims,
     decoder: Decoder,
     reusable: bool,
     /// When the endpoint last sent something.
@@ -157,6 +159,7 @@ impl Exchange {
             method: head.method.clone(),
             request,
             scanned: 0,
+            interims: Interims::default(),
             decoder: Decoder::Done,
             reusable: false,
             heard,
@@ -208,12 +211,7 @@ impl Exchange {
                     return Poll::Ready(Ok(head));
                 }
                 Some(head) if head.status.is_informational() => {
-                    // 100 is between us and the endpoint: ours to the client was sent when its body was read.
-                    if let (Some(sink), true) =
-                        (waiter.interim, head.status != StatusCode::CONTINUE)
-                    {
-                        sink.send(head.status, head.headers);
-                    }
+                    self.interims.pass(waiter.interim, head.status, head.headers)?;
                     continue;
                 }
                 Some(mut head) => {

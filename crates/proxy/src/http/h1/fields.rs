@@ -152,6 +152,11 @@ const NOT_IN_TRAILERS: [HeaderName; 12] = [
     http::header::LOCATION,
 ];
 
+/// Whether a trailer section may have this field (RFC 9110 §6.5.1).
+pub fn trailer_may_have(name: &HeaderName) -> bool {
+    matches!(special(name.as_str().as_bytes()), Special::None) && !NOT_IN_TRAILERS.contains(name)
+}
+
 /// A trailer section (RFC 9112 §7.1.2), without the fields that no trailer may carry (RFC 9110 §6.5.1).
 pub fn trailers(section: Bytes) -> Result<HeaderMap, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
@@ -163,9 +168,7 @@ pub fn trailers(section: Bytes) -> Result<HeaderMap, Malformed> {
     let mut map = HeaderMap::with_capacity(parsed.len());
     for field in parsed {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Syntax)?;
-        if matches!(special(field.name.as_bytes()), Special::None)
-            && !NOT_IN_TRAILERS.contains(&name)
-        {
+        if trailer_may_have(&name) {
             map.append(name, value(&section, field.value)?);
         }
     }

@@ -15,6 +15,7 @@ mod response;
 pub mod server;
 mod target;
 
+pub use fields::trailer_may_have;
 pub use request::{ADDED_FIELDS, HeadLimits};
 pub use target::is_host;
 

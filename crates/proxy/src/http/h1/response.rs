@@ -63,9 +63,10 @@ fn parse(head: Bytes, method: &Method) -> Result<ResponseHead, Malformed> {
     let status = StatusCode::from_u16(code).map_err(|_| Malformed::Syntax)?;
     let (headers, control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
     let decoder = decoder(status, &control, method);
+    // RFC 9112 §6.1: a 1.0 message with a transfer coding has faulty framing.
     let reusable = !control.close
         && !matches!(decoder, Decoder::UntilClose)
-        && (minor_version == 1 || control.keep_alive);
+        && (minor_version == 1 || (control.keep_alive && !control.chunked));
     Ok(ResponseHead { status, headers, control, decoder, reusable })
 }
 

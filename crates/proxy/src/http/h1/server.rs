@@ -12,7 +12,7 @@ use http::header::UPGRADE;
 use http::{HeaderMap, Method, Request, StatusCode, Version};
 use tidegate_core::failure::Failure;
 use tokio::io::AsyncWrite;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Malformed;
 use super::client::Upgraded;
@@ -301,7 +301,9 @@ fn begin(client: &Rc<Client>, transport: &Shared, head: RequestHead) -> Request<
     t.decoder = head.decoder;
     let mut request = Request::new(Body::Empty);
     if !t.decoder.is_done() {
-        t.owes_continue = head.control.expect_continue && t.input.is_empty();
+        // RFC 9110 §10.1.1: HTTP/1.0 knows no interim responses.
+        t.owes_continue =
+            head.control.expect_continue && head.minor_version == 1 && t.input.is_empty();
         t.deadline.set(Instant::now(), client.settings.plan.timeouts.request_body.duration());
         *request.body_mut() =
             Body::H1Request(RequestBody { transport: transport.clone(), client: client.clone() });
@@ -441,13 +443,14 @@ async fn write_body(
 /// Carry the other protocol that the connection was switched to (RFC 9110 §7.8).
 async fn switch(transport: Shared, upgraded: Upgraded, mut record: Record) {
     let Some(mut t) = Rc::into_inner(transport).map(RefCell::into_inner) else { return };
-    match poll_fn(|cx| t.output.poll_write(&mut t.io, cx)).await {
-        Ok(()) => {
+    // Earlier answers may fill the way to a client that does not read.
+    match timeout(upgraded.idle, poll_fn(|cx| t.output.poll_write(&mut t.io, cx))).await {
+        Ok(Ok(())) => {
             let carried = tunnel::run(t.io, t.input, upgraded).await;
             record.sent(usize::try_from(carried).unwrap_or(usize::MAX));
             record.complete();
         }
-        Err(_) => record.broken(Failure::ClientGone),
+        _ => record.broken(Failure::ClientGone),
     }
 }
 
@@ -456,12 +459,17 @@ async fn switch(transport: Shared, upgraded: Upgraded, mut record: Record) {
 async fn linger(transport: Shared) {
     let Some(mut t) = Rc::into_inner(transport).map(RefCell::into_inner) else { return };
     t.deadline.set(Instant::now(), LINGER_TIME);
-    if poll_fn(|cx| Pin::new(&mut t.io).poll_shutdown(cx)).await.is_err() {
-        return;
-    }
-    let mut left = LINGER_BYTES;
+    let (mut said, mut left) = (false, LINGER_BYTES);
     poll_fn(|cx| {
         loop {
+            if !said {
+                match Pin::new(&mut t.io).poll_shutdown(cx) {
+                    Poll::Ready(Ok(())) => said = true,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    // TLS says it in a record, for which there may be no room.
+                    Poll::Pending => return t.deadline.poll_expired(cx),
+                }
+            }
             t.input.clear();
             match t.io.poll_read_through(cx, &mut t.input) {
                 Poll::Ready(Ok(count @ 1..)) if count < left => left -= count,

@@ -37,7 +37,14 @@ pub fn parse(method: &Method, target: Bytes) -> Result<Target, Malformed> {
         }
         _ => return Err(Malformed::Syntax),
     };
-    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let path = match (uri.path_and_query(), uri.query()) {
+        (Some(path), _) if path.as_str().starts_with('/') => path.clone(),
+        // An empty path is written as "/" in origin form (§3.2.1).
+        (_, Some(query)) => {
+            PathAndQuery::try_from(format!("/?{query}")).map_err(|_| Malformed::Syntax)?
+        }
+        _ => PathAndQuery::from_static("/"),
+    };
     Ok(Target { uri: Uri::from(path), authority: Some(authority) })
 }
 
@@ -75,6 +82,7 @@ mod tests {
         assert_eq!(target.uri.to_string(), "/x?y");
         assert_eq!(target.authority.unwrap(), "a.example:81");
         assert_eq!(path(Method::GET, "http://a.example"), Ok("/".into()));
+        assert_eq!(path(Method::GET, "http://a.example?x"), Ok("/?x".into()));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::{CONNECTION_WINDOW, Incoming, SEND_BUFFER, STREAM_WINDOW};
 use crate::deadline::Deadline;
 use crate::http::body::{Body, NextFrame};
 use crate::http::h1::client::Broken;
+use crate::http::interim::Interims;
 use crate::http::wait::{Patience, Wait, Waiter};
 use crate::upstream::connect::Opened;
 use crate::upstream::flight::Flight;
@@ -117,6 +118,7 @@ pub struct Exchange {
     response: Option<ResponseFuture>,
     incoming: Option<Incoming>,
     pump: Option<Pump>,
+    interims: Interims,
     deadline: Deadline,
     patience: Patience,
     wait: Wait,
@@ -149,7 +151,17 @@ impl Exchange {
             }
         };
         let stream = Stream::new(session);
-        Self { response, incoming: None, pump, deadline, patience, wait, flight, _stream: stream }
+        Self {
+            response,
+            incoming: None,
+            pump,
+            interims: Interims::default(),
+            deadline,
+            patience,
+            wait,
+            flight,
+            _stream: stream,
+        }
     }
 
     /// The response's head, for `waiter`.
@@ -170,8 +182,8 @@ impl Exchange {
         }
         while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
             let (head, ()) = head.into_parts();
-            if let (Some(sink), true) = (waiter.interim, head.status != StatusCode::CONTINUE) {
-                sink.send(head.status, head.headers);
+            if let Err(failure) = self.interims.pass(waiter.interim, head.status, head.headers) {
+                return Poll::Ready(Err(self.broken(failure, false)));
             }
         }
         let answered = match std::pin::Pin::new(response).poll(cx) {
@@ -191,7 +203,10 @@ impl Exchange {
                 Ok((head.status, head.headers))
             }
             Err(error) => {
-                let refused = error.reason() == Some(Reason::REFUSED_STREAM) || error.is_go_away();
+                // A GOAWAY of the endpoint ends only the streams that it did not look at. One of our own,
+                // because it broke the protocol, says nothing about what became of the request.
+                let refused = error.is_remote()
+                    && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
                 let failure = match error.is_library() && !error.is_io() {
                     true => Failure::UpstreamProtocol,
                     false => Failure::UpstreamReset,

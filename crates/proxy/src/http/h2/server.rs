@@ -201,6 +201,11 @@ fn translate(
         return Err(Failure::MalformedRequest);
     }
     if let Some(target) = target {
+        // RFC 9113 §8.3.1. `http` calls the path of a query alone "/", but writes it as it came.
+        let of_server = target == "*" && head.method == Method::OPTIONS;
+        if !of_server && !target.as_str().starts_with('/') {
+            return Err(Failure::MalformedRequest);
+        }
         head.uri = target.into();
     }
     join_cookies(&mut head.headers);

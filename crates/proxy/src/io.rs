@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_util::either::Either;
 
 /// Most that one read through the scratch brings.
 const SCRATCH: usize = 16 * 1024;
@@ -17,14 +18,8 @@ thread_local! {
     static THROUGH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
-/// A connected socket.
-#[derive(Debug)]
-pub enum Socket {
-    /// TCP over IPv4 or IPv6.
-    Tcp(TcpStream),
-    /// A Unix domain socket.
-    Unix(UnixStream),
-}
+/// A connected socket: of TCP (left), or a Unix domain socket (right).
+pub type Socket = Either<TcpStream, UnixStream>;
 
 /// A byte stream to a client or an endpoint.
 #[derive(Debug)]
@@ -33,61 +28,6 @@ pub enum Io {
     Plain(Socket),
     /// Through TLS.
     Tls(Box<tokio_rustls::TlsStream<Socket>>),
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
 }
 
 impl AsyncRead for Io {
@@ -159,7 +99,7 @@ impl Io {
     /// When dropped, reset the connection instead of closing it, so that the peer notices that
     /// something is missing.
     pub fn reset_on_close(&self) {
-        if let Socket::Tcp(stream) = self.socket() {
+        if let Socket::Left(stream) = self.socket() {
             // A connection that is gone already needs no reset.
             let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
         }
@@ -170,8 +110,8 @@ impl Io {
     pub fn has_news(&self) -> bool {
         let mut byte = [std::mem::MaybeUninit::uninit()];
         let seen = match self.socket() {
-            Socket::Tcp(stream) => socket2::SockRef::from(stream).peek(&mut byte),
-            Socket::Unix(stream) => socket2::SockRef::from(stream).peek(&mut byte),
+            Socket::Left(stream) => socket2::SockRef::from(stream).peek(&mut byte),
+            Socket::Right(stream) => socket2::SockRef::from(stream).peek(&mut byte),
         };
         !matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }

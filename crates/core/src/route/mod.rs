@@ -25,11 +25,9 @@ mod index;
 #[cfg(test)]
 mod naive;
 mod normalize;
-mod path_tree;
 pub(crate) mod pattern;
 mod rule;
 pub(crate) mod template;
-mod template_tree;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

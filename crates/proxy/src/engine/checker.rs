@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Serving;
-use super::crew::runtime;
+use super::thread::runtime;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::health::Watch;
 use crate::upstream::probe::Probes;

@@ -1,19 +1,16 @@
 //! The threads: workers, and one that checks endpoints' health.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Bound, Serving, checker, panics};
+use super::thread::{Hand, keep_running, runtime};
+use super::{Bound, Serving, checker};
 use crate::snapshot::Snapshot;
-use crate::telemetry::metrics::Metrics;
 use crate::worker::{self, Command, Shared, Worker};
 
 /// How long a commit waits for a worker to take it up. A worker is never busy for that long; the
@@ -28,12 +25,6 @@ pub struct Crew {
     pub(super) members: Vec<Hand>,
     /// Takes the same snapshots as the workers.
     pub(super) checker: Hand,
-}
-
-/// A thread, and what it is told by.
-pub(super) struct Hand {
-    pub(super) commands: UnboundedSender<Command>,
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Crew {
@@ -129,43 +120,6 @@ impl Crew {
     }
 }
 
-impl Hand {
-    pub(super) fn start(
-        name: &str,
-        body: impl FnOnce(&mut UnboundedReceiver<Command>) + Send + 'static,
-    ) -> io::Result<Self> {
-        let (commands, mut receiver) = unbounded_channel();
-        let thread =
-            std::thread::Builder::new().name(name.into()).spawn(move || body(&mut receiver))?;
-        Ok(Self { commands, thread: Mutex::new(Some(thread)) })
-    }
-}
-
-/// Run thread `index`, and again each time it panics; `run` is told whether it is the first time.
-pub(super) fn keep_running(
-    index: usize,
-    metrics: &Arc<Metrics>,
-    mut run: impl FnMut(bool) -> io::Result<()>,
-) {
-    panics::count_for(metrics.clone(), index);
-    let (worker, mut first) = (metrics.worker_label(index), true);
-    loop {
-        match catch_unwind(AssertUnwindSafe(|| run(first))) {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                tracing::error!(worker, %error, "a worker cannot run");
-                return;
-            }
-            Err(panic) => {
-                let message = worker::panic_message(&*panic);
-                tracing::error!(worker, message, "a worker panicked and is started anew");
-                metrics.worker(index).restarted();
-                first = false;
-            }
-        }
-    }
-}
-
 /// Run a worker until it is drained. One that is started anew serves the listeners that are there by then.
 pub(super) fn run_worker(
     index: usize,
@@ -190,8 +144,4 @@ pub(super) fn run_worker(
     // Connections that are still there have had their time.
     runtime.shutdown_background();
     Ok(())
-}
-
-pub(super) fn runtime() -> io::Result<LocalRuntime> {
-    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }

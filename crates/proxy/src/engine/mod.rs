@@ -10,6 +10,7 @@ mod status;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
+mod thread;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,8 @@ use serde_json::json;
 use tidegate_core::plan::{self, Plan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::crew::{Crew, Hand, keep_running, run_worker, runtime};
+use super::crew::{Crew, run_worker};
+use super::thread::{Hand, keep_running, runtime};
 use super::{Engine, Serving, change, checker, panics};
 use crate::listen::ListenSocket;
 use crate::snapshot::Snapshot;

@@ -36,11 +36,11 @@ impl Acceptor {
                 let (stream, peer) = listener.accept().await?;
                 // Answers must not wait for acknowledgements; a socket without the option still works.
                 let _ = stream.set_nodelay(true);
-                Ok((Socket::Tcp(stream), Some(peer.ip().to_canonical())))
+                Ok((Socket::Left(stream), Some(peer.ip().to_canonical())))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Socket::Unix(stream), None))
+                Ok((Socket::Right(stream), None))
             }
         }
     }

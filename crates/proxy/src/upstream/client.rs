@@ -173,3 +173,80 @@ impl Answer {
         Ok(content)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::future::pending;
+
+    use http::header::HOST;
+    use http::{Request, Response};
+    use tidegate_core::plan;
+    use tokio::net::TcpListener;
+    use tokio::runtime::{Builder, LocalOptions};
+    use tokio::sync::oneshot;
+    use tokio::task::{spawn_local, yield_now};
+
+    use super::*;
+    use crate::telemetry::metrics::Metrics;
+
+    /// Answers a request on each connection, and closes the first when told to.
+    async fn serve(listener: TcpListener, close: oneshot::Receiver<()>) {
+        let mut close = Some(close);
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let close = close.take();
+            spawn_local(async move {
+                let mut connection = ::h2::server::handshake(socket).await.unwrap();
+                let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+                respond.send_response(Response::new(()), true).unwrap();
+                let closes = async {
+                    match close {
+                        Some(close) => _ = close.await,
+                        None => pending().await,
+                    }
+                };
+                tokio::select! {
+                    _ = connection.accept() => {}
+                    () = closes => {}
+                }
+            });
+        }
+    }
+
+    fn upstream(address: String) -> Upstream {
+        let plain = include_str!("../../../core/tests/upstream.json");
+        let mut plan: plan::Upstream = serde_json::from_str(plain).unwrap();
+        plan.protocol = plan::UpstreamProtocol::Http2;
+        (plan.pool.idle_timeout, plan.pool.max_age) = (plan::Millis(60_000), plan::Millis(60_000));
+        let endpoint = serde_json::json!({"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}});
+        plan.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
+        Upstream::build(&plan, None, "u", None, &[], &Metrics::new(1)).unwrap()
+    }
+
+    #[test]
+    fn a_session_that_the_endpoint_closed_is_forgotten() {
+        let runtime =
+            Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        runtime.unwrap().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let upstream = upstream(listener.local_addr().unwrap().to_string());
+            let (close, closing) = oneshot::channel();
+            spawn_local(serve(listener, closing));
+            let member = &upstream.members[0];
+            let pool = &Rc::new(Pool::new(member.clone(), &upstream.plan.pool));
+            let (address, limit) = (&member.address, Duration::from_secs(10));
+            let client = Client { upstream: &upstream, member, address, pool, reuse: true, limit };
+            let request = Request::get("/").header(HOST, client.host().unwrap());
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            client.send(&head, &Bytes::new(), true).await.unwrap();
+            let closed = Rc::downgrade(&pool.session(Instant::now()).unwrap());
+            close.send(()).unwrap();
+            while pool.session(Instant::now()).is_some() {
+                yield_now().await;
+            }
+            client.send(&head, &Bytes::new(), true).await.unwrap();
+            assert!(closed.upgrade().is_none());
+        });
+    }
+}

@@ -112,7 +112,7 @@ async fn dial(address: &Address) -> Result<Socket, Failure> {
             }
         }
         Address::Unix(path) => match UnixStream::connect(path).await {
-            Ok(stream) => Ok(Socket::Unix(stream)),
+            Ok(stream) => Ok(Socket::Right(stream)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::ConnectRefused),
             Err(error) => Err(connect_failure(&error)),
         },
@@ -123,7 +123,7 @@ fn tcp(connected: io::Result<TcpStream>) -> Result<Socket, Failure> {
     let stream = connected.map_err(|error| connect_failure(&error))?;
     // Small writes must not wait for the peer's acknowledgements; a socket without the option still works.
     let _ = stream.set_nodelay(true);
-    Ok(Socket::Tcp(stream))
+    Ok(Socket::Left(stream))
 }
 
 fn connect_failure(error: &io::Error) -> Failure {

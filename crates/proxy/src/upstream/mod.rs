@@ -10,6 +10,7 @@ mod hash;
 pub mod health;
 mod hedge;
 mod link;
+mod member;
 pub mod pool;
 pub mod probe;
 mod report;
@@ -19,20 +20,19 @@ pub mod tasks;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use tidegate_core::balance::{self, Balancer, Endpoint, Endpoints, Surroundings};
+use tidegate_core::balance::{self, Balancer, Endpoints, Surroundings};
 use tidegate_core::health::check as check_health;
 use tidegate_core::plan::{self, Issue, Labels, UpstreamProtocol};
 use tidegate_core::retry::{Allowance, Budget};
 
 pub use address::Address;
+pub use member::Member;
 
 use self::admission::Admission;
-
 use crate::clock;
 use crate::secret;
-use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
+use crate::telemetry::metrics::{Metrics, UpstreamMetrics};
 use crate::tls::ClientTls;
 
 /// A group of endpoints that serve the same thing.
@@ -59,46 +59,14 @@ pub struct Upstream {
     tls: Option<Arc<ClientTls>>,
 }
 
-/// An endpoint and how it is reached; the identity of its connections.
-#[derive(Debug)]
-pub struct Member {
-    /// Unique for the life of the process.
-    pub id: u64,
-    /// Its load and health, which all workers share.
-    pub endpoint: Arc<Endpoint>,
-    /// Where it is.
-    pub address: Address,
-    /// Its counts.
-    pub metrics: Arc<EndpointMetrics>,
-    /// Its upstream's name.
-    pub upstream: Arc<str>,
-    /// Its upstream's counts.
-    pub group: Arc<UpstreamMetrics>,
-    retired: AtomicBool,
-}
-
-impl Member {
-    /// Unique for the life of the process.
-    fn next_id() -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        NEXT.fetch_add(1, Relaxed)
-    }
-
-    /// Mark it as no longer part of the configuration: its idle connections are closed.
-    pub fn retire(&self) {
-        self.retired.store(true, Relaxed);
-    }
-
-    /// Whether its connections are to be closed once they are idle: it is no longer part of the
-    /// configuration, or out of service.
-    pub fn is_leaving(&self) -> bool {
-        self.retired.load(Relaxed) || !self.endpoint.health.state().is_in_service()
-    }
-}
-
 impl Upstream {
-    /// Build what `plan` asks for, in a gateway of `zone` whose routes ask for `subsets`. Endpoints that `before` has by address keep their load, their
-    /// health and, where they are reached in the same way, their connections.
+    /// Build what `plan`, whose place is `path`, asks for, in a gateway of `zone` whose routes ask for `subsets`.
+    ///
+    /// Endpoints that `before` has by address keep their load, their health and, where they are reached in
+    /// the same way, their connections.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
     pub fn build(
         plan: &plan::Upstream,
         before: Option<&Upstream>,
@@ -108,84 +76,41 @@ impl Upstream {
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = balance::check(path, plan);
+        issues.extend(check_health(&format!("{path}.health"), &plan.health));
+        issues.extend(check_ports(path, plan));
         let secret = secret::of_process().map_or(&[][..], |secret| secret);
         if secret.is_empty() && plan.balance.sticky.is_some() {
             let wrong = "the system has no randomness to sign cookies with";
             issues.push(Issue::new(format!("{path}.balance.sticky"), wrong));
         }
-        issues.extend(check_health(&format!("{path}.health"), &plan.health));
         let same_way =
             before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
-        let tls = match (&plan.tls, same_way) {
-            (None, _) => None,
-            (Some(_), Some(before)) => before.tls.clone(),
-            (Some(tls), None) => {
-                match ClientTls::build(tls, plan.protocol, &format!("{path}.tls")) {
-                    Ok(tls) => Some(tls),
-                    Err(more) => {
-                        issues.extend(more);
-                        None
-                    }
-                }
-            }
-        };
-        let known: HashMap<&str, &Arc<Member>> = same_way
-            .iter()
-            .flat_map(|before| &before.members)
-            .map(|member| (member.endpoint.address.as_str(), member))
-            .collect();
+        let tls = build_tls(plan, same_way, path, &mut issues);
         let endpoints = Endpoints::new(plan, before.map(|b| b.balancer.endpoints()), clock::now());
-        let mut members = Vec::with_capacity(endpoints.len());
-        let name: Arc<str> = plan.name.as_str().into();
-        let group = metrics.upstream(&plan.name);
-        for (index, endpoint) in endpoints.iter().enumerate() {
-            match (known.get(endpoint.address.as_str()), Address::parse(&endpoint.address)) {
-                (Some(&member), _) => members.push(member.clone()),
-                (None, Ok(address)) => members.push(Arc::new(Member {
-                    id: Member::next_id(),
-                    endpoint: endpoint.clone(),
-                    address,
-                    metrics: metrics.endpoint(&plan.name, &endpoint.address),
-                    upstream: name.clone(),
-                    group: group.clone(),
-                    retired: AtomicBool::new(false),
-                })),
-                (None, Err(message)) => {
-                    issues.push(Issue::new(format!("{path}.endpoints.{index}.address"), message));
-                }
-            }
-        }
+        let members = build_members(plan, &endpoints, same_way, path, metrics, &mut issues);
         let allowance =
             Allowance::build(&plan.retry_budget, &format!("{path}.retry_budget"), &mut issues);
-        let budget = match before {
-            Some(before) => before.budget.clone(),
-            None => Arc::new(Budget::new(allowance, clock::now())),
-        };
-        let unix = members.iter().position(|member| matches!(member.address, Address::Unix(_)));
-        if let (Some(index), Some(_)) = (unix, plan.health.port) {
-            let wrong = format!("endpoint {index} is a Unix socket, which has no port");
-            issues.push(Issue::new(format!("{path}.health.port"), wrong));
+        if !issues.is_empty() {
+            return Err(issues);
         }
-        if issues.is_empty() {
-            let around = Surroundings { zone, subsets, secret };
-            Ok(Self {
-                balancer: Balancer::within(plan, endpoints, around),
-                plan: plan.clone(),
-                subsets: subsets.to_vec(),
-                members,
-                metrics: group,
-                check: health::Check::build(&plan.health),
-                admission: before.map_or_else(
-                    || Admission::new(&plan.limits),
-                    |before| before.admission.clone(),
-                ),
-                budget,
-                allowance,
-                tls,
-            })
-        } else {
-            Err(issues)
-        }
+        Ok(Self {
+            balancer: Balancer::within(plan, endpoints, Surroundings { zone, subsets, secret }),
+            plan: plan.clone(),
+            subsets: subsets.to_vec(),
+            members,
+            metrics: metrics.upstream(&plan.name),
+            check: health::Check::build(&plan.health),
+            admission: match before {
+                Some(before) => before.admission.clone(),
+                None => Admission::new(&plan.limits),
+            },
+            budget: match before {
+                Some(before) => before.budget.clone(),
+                None => Arc::new(Budget::new(allowance, clock::now())),
+            },
+            allowance,
+            tls,
+        })
     }
 
     /// Whether an endpoint may say that it did not carry a request out: with HTTP/1 it cannot.
@@ -211,4 +136,61 @@ impl Upstream {
             health::tell(&self.members[index], Some(transition));
         }
     }
+}
+
+/// The TLS settings, or those of an upstream that is reached in the same way, with its sessions.
+fn build_tls(
+    plan: &plan::Upstream,
+    same_way: Option<&Upstream>,
+    path: &str,
+    issues: &mut Vec<Issue>,
+) -> Option<Arc<ClientTls>> {
+    if let Some(before) = same_way {
+        return before.tls.clone();
+    }
+    let built = ClientTls::build(plan.tls.as_ref()?, plan.protocol, &format!("{path}.tls"));
+    built.map_err(|more| issues.extend(more)).ok()
+}
+
+/// A member for each of `endpoints`; those of an upstream that is reached in the same way are the same ones.
+fn build_members(
+    plan: &plan::Upstream,
+    endpoints: &Endpoints,
+    same_way: Option<&Upstream>,
+    path: &str,
+    metrics: &Metrics,
+    issues: &mut Vec<Issue>,
+) -> Vec<Arc<Member>> {
+    let known: HashMap<&str, &Arc<Member>> = same_way
+        .iter()
+        .flat_map(|before| &before.members)
+        .map(|member| (member.endpoint.address.as_str(), member))
+        .collect();
+    let name: Arc<str> = plan.name.as_str().into();
+    let group = metrics.upstream(&plan.name);
+    let mut members = Vec::with_capacity(endpoints.len());
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        match known.get(endpoint.address.as_str()) {
+            Some(&same) => members.push(same.clone()),
+            None => match Member::new(endpoint, &name, &group, metrics) {
+                Ok(member) => members.push(Arc::new(member)),
+                Err(wrong) => {
+                    let place = format!("{path}.endpoints.{index}.address");
+                    issues.push(Issue::new(place, wrong));
+                }
+            },
+        }
+    }
+    members
+}
+
+/// A port for checks is no use to an endpoint that has none.
+fn check_ports(path: &str, plan: &plan::Upstream) -> Option<Issue> {
+    plan.health.port?;
+    let is_unix = |endpoint: &plan::Endpoint| {
+        matches!(Address::parse(&endpoint.address), Ok(Address::Unix(_)))
+    };
+    let index = plan.endpoints.iter().position(is_unix)?;
+    let wrong = format!("endpoint {index} is a Unix socket, which has no port");
+    Some(Issue::new(format!("{path}.health.port"), wrong))
 }

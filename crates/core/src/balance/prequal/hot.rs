@@ -1,6 +1,6 @@
 //! How much load is much.
 
-use super::pool::Answer;
+use super::answer::Answer;
 
 /// Answers from which the quantile is found.
 const ANSWERS: usize = 32;

@@ -9,6 +9,7 @@
 //! saw of it. Where endpoints are probed over the network, that goes on beside the requests, and the
 //! answers are found here in the same way.
 
+mod answer;
 mod hot;
 mod pool;
 mod uses;
@@ -16,7 +17,8 @@ mod uses;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use self::pool::{Answer, Pool};
+use self::answer::Answer;
+use self::pool::Pool;
 use super::candidates::Candidates;
 use super::least_cost::LeastCost;
 use super::least_request::LeastRequest;

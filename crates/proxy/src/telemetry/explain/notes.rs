@@ -8,8 +8,6 @@ use tidegate_core::balance::Candidate;
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::BalancePolicy;
 
-use super::story::milliseconds;
-
 /// Most tries, and most words of limits, that are kept of one request.
 const MOST: usize = 32;
 
@@ -155,6 +153,14 @@ impl Notes {
     fn open(&mut self, member: u64) -> Option<&mut Try> {
         self.tries.iter_mut().rev().find(|each| each.member == member && each.ended.is_none())
     }
+}
+
+/// In milliseconds.
+pub(super) fn milliseconds<S: Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64() * 1000.0)
 }
 
 fn milliseconds_if<S: Serializer>(

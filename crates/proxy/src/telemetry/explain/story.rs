@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::notes::{Choice, Said, Try};
+use super::notes::{Choice, Said, Try, milliseconds};
 use crate::snapshot::Route;
 
 /// Most bytes of a path or a host that are kept.
@@ -146,12 +146,4 @@ fn phases<S: Serializer>(phases: &Phases, serializer: S) -> Result<S::Ok, S::Err
     ];
     let reached = reached.into_iter().filter_map(|(phase, at)| Some(Phase { phase, at: at? }));
     serializer.collect_seq(reached)
-}
-
-/// In milliseconds.
-pub(super) fn milliseconds<S: Serializer>(
-    duration: &Duration,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64() * 1000.0)
 }

@@ -3,9 +3,9 @@
 use regex::{Regex, RegexSet, RegexSetBuilder};
 use smallvec::SmallVec;
 
-use super::index::{Map, Rules, split_segment};
-use super::pattern::RegexPattern;
+use super::{Map, Rules, split_segment};
 use crate::plan::Issue;
+use crate::route::pattern::RegexPattern;
 
 /// The most memory that the regexes with one beginning may take together, in bytes.
 const REGEX_SET_LIMIT: usize = 256 << 20;

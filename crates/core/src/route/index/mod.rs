@@ -2,23 +2,26 @@
 //!
 //! Rules are numbered in order of precedence within a host, and every list here is in that order.
 
+mod path_tree;
+mod template_tree;
+
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
+use self::path_tree::PathTree;
+use self::template_tree::TemplateTree;
 use super::host::{HostPattern, MAX_NAME, suffixes};
-use super::path_tree::PathTree;
 use super::pattern::PathPattern;
 use super::rule::Rule;
-use super::template_tree::TemplateTree;
 use crate::plan::Issue;
 
 /// A map whose keys come from the configuration.
-pub(super) type Map<V> = HashMap<Box<str>, V, FixedState>;
+type Map<V> = HashMap<Box<str>, V, FixedState>;
 
 /// Numbers of rules, in order of precedence.
-pub(super) type Rules = SmallVec<[u32; 2]>;
+type Rules = SmallVec<[u32; 2]>;
 
 /// The rules by host.
 #[derive(Debug, Default)]
@@ -37,7 +40,7 @@ struct PathIndex {
 }
 
 /// The first segment of `path`, which has no slash before it, and what follows the slash behind it.
-pub(super) fn split_segment(path: &str) -> (&str, Option<&str>) {
+fn split_segment(path: &str) -> (&str, Option<&str>) {
     // Segments are short: a plain loop over bytes beats a vectorised search.
     match path.bytes().position(|byte| byte == b'/') {
         Some(slash) => (&path[..slash], Some(&path[slash + 1..])),

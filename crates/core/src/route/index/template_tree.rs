@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-use super::index::{Map, Rules, split_segment};
-use super::template::{Segment, Template};
+use super::{Map, Rules, split_segment};
+use crate::route::template::{Segment, Template};
 
 /// Templates by segment: a walk visits only the templates that fit the path so far.
 #[derive(Debug, Default)]

@@ -1,0 +1,62 @@
+//! A thread of the engine: how it is told what to do, and started anew where it panics.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::panics;
+use crate::telemetry::metrics::Metrics;
+use crate::worker::{self, Command};
+
+/// A thread, and what it is told by.
+pub(super) struct Hand {
+    pub(super) commands: UnboundedSender<Command>,
+    pub(super) thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Hand {
+    pub(super) fn start(
+        name: &str,
+        body: impl FnOnce(&mut UnboundedReceiver<Command>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (commands, mut receiver) = unbounded_channel();
+        let thread =
+            std::thread::Builder::new().name(name.into()).spawn(move || body(&mut receiver))?;
+        Ok(Self { commands, thread: Mutex::new(Some(thread)) })
+    }
+}
+
+/// Run thread `index`, and again each time it panics; `run` is told whether it is the first time.
+pub(super) fn keep_running(
+    index: usize,
+    metrics: &Arc<Metrics>,
+    mut run: impl FnMut(bool) -> io::Result<()>,
+) {
+    panics::count_for(metrics.clone(), index);
+    let (worker, mut first) = (metrics.worker_label(index), true);
+    loop {
+        match catch_unwind(AssertUnwindSafe(|| run(first))) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                tracing::error!(worker, %error, "a worker cannot run");
+                return;
+            }
+            Err(panic) => {
+                let message = worker::panic_message(&*panic);
+                tracing::error!(worker, message, "a worker panicked and is started anew");
+                metrics.worker(index).restarted();
+                first = false;
+            }
+        }
+    }
+}
+
+/// Its event loop.
+pub(super) fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}

@@ -1,0 +1,62 @@
+//! An endpoint as connections see it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use tidegate_core::balance::Endpoint;
+
+use super::Address;
+use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
+
+/// An endpoint and how it is reached; the identity of its connections.
+#[derive(Debug)]
+pub struct Member {
+    /// Unique for the life of the process.
+    pub id: u64,
+    /// Its load and health, which all workers share.
+    pub endpoint: Arc<Endpoint>,
+    /// Where it is.
+    pub address: Address,
+    /// Its counts.
+    pub metrics: Arc<EndpointMetrics>,
+    /// Its upstream's name.
+    pub upstream: Arc<str>,
+    /// Its upstream's counts.
+    pub group: Arc<UpstreamMetrics>,
+    retired: AtomicBool,
+}
+
+impl Member {
+    /// `endpoint` of the upstream of this name, whose counts are those of `group`.
+    ///
+    /// # Errors
+    /// What is wrong with its address.
+    pub fn new(
+        endpoint: &Arc<Endpoint>,
+        upstream: &Arc<str>,
+        group: &Arc<UpstreamMetrics>,
+        metrics: &Metrics,
+    ) -> Result<Self, String> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Ok(Self {
+            id: NEXT.fetch_add(1, Relaxed),
+            address: Address::parse(&endpoint.address)?,
+            metrics: metrics.endpoint(upstream, &endpoint.address),
+            endpoint: endpoint.clone(),
+            upstream: upstream.clone(),
+            group: group.clone(),
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    /// Mark it as no longer part of the configuration: its idle connections are closed.
+    pub fn retire(&self) {
+        self.retired.store(true, Relaxed);
+    }
+
+    /// Whether its connections are to be closed once they are idle: it is no longer part of the
+    /// configuration, or out of service.
+    pub fn is_leaving(&self) -> bool {
+        self.retired.load(Relaxed) || !self.endpoint.health.state().is_in_service()
+    }
+}

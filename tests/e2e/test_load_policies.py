@@ -17,6 +17,7 @@ from tidegate.probe import Meter
 from .conftest import Running, StartGateway
 from .harness import answers, h2origin
 from .harness.configs import proxy
+from .harness.gateway import Gateway
 from .harness.h2origin import H2Origin
 from .harness.origin import Exchange, Handler, Origin
 from .harness.spread import NAMES, spread, three_origins
@@ -50,9 +51,9 @@ def slow(seconds: float) -> Handler:
     return answer
 
 
-def balanced(running: Running, origins: dict[str, Origin], balance: Any) -> Any:
+def balanced(running: Running, origins: dict[str, Origin], balance: Any, limits: Any = None) -> Any:
     config = proxy(*(server.address for server in origins.values()))
-    config["upstreams"][0]["balance"] = balance
+    config["upstreams"][0] |= {"balance": balance, "limits": limits or {}}
     # What is looked at here is load, not health, and each request is one try.
     config["routes"][0]["retry"] = {"attempts": 1}
     return running(config)
@@ -82,24 +83,30 @@ def test_a_fast_failure_wins_no_traffic(
 
 
 class Workers:
-    """A handler of two workers and a queue. Each tenth request takes long; `most` were there at a time."""
+    """A handler of two workers and a queue. Each tenth request takes long; `most` were there at a time.
+
+    While it is `stuck` nothing is answered.
+    """
 
     def __init__(self, origin: Origin) -> None:
         self._free = asyncio.Semaphore(2)
-        self._served = self._inside = self.most = 0
+        self._served = self.inside = self.most = 0
+        self.stuck = False
         origin.on_every_path(self)
 
     async def __call__(self, exchange: Exchange) -> None:
-        self._inside += 1
-        self.most = max(self.most, self._inside)
+        self.inside += 1
+        self.most = max(self.most, self.inside)
         async with self._free:
             self._served += 1
             await asyncio.sleep(0.002 if self._served % 10 else 0.05)
-        self._inside -= 1
+            while self.stuck:  # noqa: ASYNC110 - by another thread
+                await asyncio.sleep(0.002)
+        self.inside -= 1
         await exchange.respond(200)
 
 
-def test_the_workers_of_endpoints_are_learnt_and_what_they_cannot_take_waits(
+def test_the_workers_of_endpoints_are_learnt_and_what_they_cannot_take_waits_but_not_for_ever(
     running: Running, origins: dict[str, Origin]
 ) -> None:
     workers = [Workers(server) for server in origins.values()]
@@ -117,7 +124,8 @@ def test_the_workers_of_endpoints_are_learnt_and_what_they_cannot_take_waits(
         endpoints = gateway.admin.get("/v1/upstreams/app/endpoints").json()
         return [endpoint["workers"] for endpoint in endpoints]
 
-    with balanced(running, origins, "fastest_free") as gateway, ThreadPoolExecutor(12) as pool:
+    limits = {"queue": {"timeout": "500ms"}}
+    with balanced(running, origins, "fastest_free", limits) as gateway, ThreadPoolExecutor(12) as pool:
         clients = [pool.submit(client, gateway) for _ in range(12)]
         eventually(lambda: known(gateway) == [2, 2, 2], "two workers each are known", 30)
         for each in workers:
@@ -131,10 +139,15 @@ def test_the_workers_of_endpoints_are_learnt_and_what_they_cannot_take_waits(
             "a hundred more had to wait",
             30,
         )
+        # One more than all have workers may be on its way.
+        assert sum(each.most for each in workers) <= 3 * 2 + 3
+        for each in workers:
+            each.stuck = True
+        eventually(lambda: sum(each.inside for each in workers) == 12, "all were sent on in the end", 30)
         enough.set()
+        for each in workers:
+            each.stuck = False
         assert all(each.result() for each in clients)
-    # One more than all have workers may be on its way.
-    assert sum(each.most for each in workers) <= 3 * 2 + 3
 
 
 def test_an_endpoint_that_cannot_be_connected_to_fails_too(

@@ -297,7 +297,8 @@ class Origin:
         return [bytes(reader.seen) for reader in self._readers]
 
     def forget(self) -> None:
-        """Start the records afresh."""
+        """Start the records afresh, and answer by `echo` what has no handler of its own."""
+        self._default = echo
         self.requests.clear()
         self.malformed.clear()
         for reader in self._readers:

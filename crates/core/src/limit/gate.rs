@@ -11,6 +11,7 @@ use super::adaptive::{Adaptive, Window};
 use super::breaker::Breaker;
 use super::lane::Patience;
 use super::queue::{Place, Queue};
+use super::stay::Stay;
 use super::tally::Tally;
 use crate::plan::{self, Priority};
 use crate::time::Moment;
@@ -49,6 +50,7 @@ struct Hot {
     shedding: AtomicBool,
     adapts: AtomicBool,
     tally: Tally,
+    stay: Stay,
     /// How long an answer usually takes, in nanoseconds.
     usual: AtomicU64,
 }
@@ -82,6 +84,7 @@ impl<T> Gate<T> {
                 shedding: AtomicBool::new(false),
                 adapts: AtomicBool::new(limits.adaptive.enabled),
                 tally: Tally::default(),
+                stay: Stay::default(),
                 usual: AtomicU64::new(u64::MAX),
             }),
             inner: Mutex::new(inner),
@@ -128,6 +131,12 @@ impl<T> Gate<T> {
         Ok((place, woken))
     }
 
+    /// Go in after all, where it is only the endpoints' room that there is too little of: what is foreseen of them
+    /// may delay a request, not refuse it. Whoever waits has [given up](Self::give_up) its place.
+    pub fn enter_late(&self) -> bool {
+        self.hot.inside.take(self.hot.limit.load(SeqCst))
+    }
+
     /// Wait no longer.
     pub fn give_up(&self, place: Place) {
         let inner = &mut *self.inner.lock();
@@ -171,6 +180,11 @@ impl<T> Gate<T> {
         }
     }
 
+    /// One who is about to leave was in for so long.
+    pub fn stayed(&self, stay: Duration) {
+        self.hot.stay.record(stay);
+    }
+
     /// One who was in is out.
     pub fn leave(&self, now: Moment) -> Woken<T> {
         self.hot.inside.release();
@@ -185,7 +199,8 @@ impl<T> Gate<T> {
     fn admit(&self, inner: &mut Inner<T>, now: Moment, woken: &mut Woken<T>) {
         // A trial lasts a moment; what waits meanwhile is not shed for it.
         if !inner.adaptive.tries_first() {
-            inner.queue.review(now, inner.patience, |ticket| woken.push((ticket, Verdict::Shed)));
+            let patience = inner.patience.at_least(self.hot.stay.usual());
+            inner.queue.review(now, patience, |ticket| woken.push((ticket, Verdict::Shed)));
         }
         let bound = self.bound();
         while !inner.queue.is_empty() && self.hot.inside.take(bound) {

@@ -23,6 +23,14 @@ pub struct Patience {
     pub interval: Duration,
 }
 
+impl Patience {
+    /// No shorter than requests usually stay with the upstream: who waits as long as that is answered in twice the
+    /// usual time, which is no reason to be sent away.
+    pub(super) fn at_least(self, stay: Duration) -> Self {
+        Self { target: self.target.max(stay), interval: self.interval.max(stay) }
+    }
+}
+
 impl From<&plan::Queueing> for Patience {
     fn from(plan: &plan::Queueing) -> Self {
         Self { target: plan.target.duration(), interval: plan.interval.duration() }

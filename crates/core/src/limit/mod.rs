@@ -11,6 +11,7 @@ mod breaker;
 mod gate;
 mod lane;
 mod queue;
+mod stay;
 mod tally;
 
 pub use adaptive::{Adaptive, Window};

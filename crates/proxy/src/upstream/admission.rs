@@ -126,6 +126,7 @@ impl Drop for Permit {
             let woken = self.admission.gate.unanswered(self.began.elapsed(), now);
             self.admission.tell(woken);
         }
+        self.admission.gate.stayed(self.began.elapsed());
         let woken = self.admission.gate.leave(now);
         self.admission.tell(woken);
     }
@@ -169,12 +170,22 @@ impl Upstream {
         let (ticket, verdict) = oneshot::channel();
         let joined = self.admission.gate.wait(class, clock::now(), ticket);
         let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
-        let _waiting = Waiting { admission: &self.admission, place };
+        let waiting = Waiting { admission: &self.admission, place };
         self.admission.tell(woken);
         match timeout(self.plan.limits.queue.timeout.duration(), verdict).await {
             Ok(verdict) => verdict.unwrap_or(Err(Failure::Internal)),
-            Err(_) => Err(Failure::QueueTimeout),
+            Err(_) => {
+                drop(waiting);
+                self.admit_late().ok_or(Failure::QueueTimeout)
+            }
         }
+    }
+
+    /// A permit for one that has waited as long as it may, if it waited only because of what is foreseen.
+    fn admit_late(&self) -> Option<Permit> {
+        let admission = &self.admission;
+        let may = self.plan.limits.endpoint_requests.is_none() && admission.gate.enter_late();
+        may.then(|| Permit::begin(admission.clone()))
     }
 }
 

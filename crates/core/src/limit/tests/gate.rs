@@ -107,6 +107,29 @@ fn a_long_wait_is_shed_only_when_it_lasts_and_then_the_newest_go_first() {
 }
 
 #[test]
+fn where_requests_take_long_a_long_wait_is_not_too_long() {
+    let gate = Gate::new(&fixed(1, 1000));
+    gate.stayed(Duration::from_secs(30));
+    assert!(gate.enter());
+    for second in 0..20 {
+        let (_, woken) = gate.wait(Priority::Normal, at(second * 1_000), second).unwrap();
+        assert!(woken.is_empty());
+    }
+    assert_eq!(names(gate.leave(at(20_000))), [(0, Verdict::In)]);
+}
+
+#[test]
+fn who_waited_for_room_at_the_endpoints_may_go_in_late_but_not_beyond_the_limit() {
+    let gate: Gate<u32> = Gate::new(&fixed(2, 10));
+    gate.fit(1);
+    assert!(gate.enter());
+    let (place, _) = gate.wait(Priority::Normal, at(0), 1).unwrap();
+    gate.give_up(place);
+    assert!(gate.enter_late());
+    assert!(!gate.enter_late());
+}
+
+#[test]
 fn the_room_of_the_endpoints_is_a_limit_too() {
     let gate: Gate<u32> = Gate::new(&fixed(10, 10));
     gate.fit(2);

@@ -5,14 +5,21 @@ use std::time::Duration;
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::Priority;
 
-use super::histogram::histogram;
+use super::histogram::{Histogram, histogram};
 use super::registry::Metrics;
-use super::upstream::UpstreamMetrics;
 use crate::telemetry::exposition::{Exposition, Kind};
+use crate::telemetry::sharded::Counter;
 
 /// Why a request was turned away that waited, or would have had to.
-pub(super) const SHED: [Failure; 3] =
-    [Failure::Overloaded, Failure::QueueFull, Failure::QueueTimeout];
+const SHED: [Failure; 3] = [Failure::Overloaded, Failure::QueueFull, Failure::QueueTimeout];
+
+/// One worker's counts of those who had to wait for one upstream.
+#[derive(Debug, Default)]
+pub(super) struct AdmissionCounts {
+    wait: Histogram,
+    /// By class and by reason.
+    shed: [[Counter; SHED.len()]; Priority::ALL.len()],
+}
 
 /// How an upstream is at this moment; read from its admission when somebody asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +32,12 @@ pub struct UpstreamState {
     pub queued: u32,
 }
 
-impl UpstreamMetrics {
-    /// Counts the wait for admission of a request that was not let in at once, and how it failed.
-    pub fn queued(&self, worker: usize, took: Duration, class: Priority, failed: Option<Failure>) {
-        let traffic = self.traffic.of(worker);
-        traffic.queue_wait.observe(took);
+impl AdmissionCounts {
+    /// Counts the wait of a request that was not let in at once, and how it failed.
+    pub(super) fn queued(&self, took: Duration, class: Priority, failed: Option<Failure>) {
+        self.wait.observe(took);
         if let Some(reason) = SHED.iter().position(|reason| Some(*reason) == failed) {
-            traffic.shed[class as usize][reason].add(1);
+            self.shed[class as usize][reason].add(1);
         }
     }
 }
@@ -49,7 +55,11 @@ impl Metrics {
             "Time that requests waited for admission, of those that were not let in at once.",
         );
         for (name, upstream) in &upstreams {
-            histogram(&mut family, ("upstream", name), &upstream.total(|part| &part.queue_wait));
+            histogram(
+                &mut family,
+                ("upstream", name),
+                &upstream.total(|part| &part.admission.wait),
+            );
         }
         let mut family = page.family(
             "tidegate_upstream_shed_total",
@@ -61,7 +71,8 @@ impl Metrics {
                 .iter()
                 .flat_map(|class| SHED.iter().enumerate().map(move |r| (class, r)))
             {
-                let shed = upstream.traffic.sum(|part| &part.shed[*class as usize][reason]);
+                let shed =
+                    upstream.traffic.sum(|part| &part.admission.shed[*class as usize][reason]);
                 let labels = [
                     ("upstream", name.as_str()),
                     ("class", class.label()),

@@ -6,13 +6,12 @@ use tidegate_core::health::State;
 
 use super::histogram::{Histogram, HistogramTotal, histogram};
 use super::registry::Metrics;
-use super::upstream::UpstreamMetrics;
 use crate::telemetry::exposition::{Exposition, Kind};
 use crate::telemetry::sharded::Counter;
 
 /// Health checks and changes of health. Checks are counted by the one thread that makes them.
 #[derive(Debug, Default)]
-pub(super) struct HealthCounts {
+pub struct HealthCounts {
     passed: Counter,
     failed: Counter,
     duration: Histogram,
@@ -20,20 +19,20 @@ pub(super) struct HealthCounts {
     changes: [Counter; State::ALL.len()],
 }
 
-impl UpstreamMetrics {
+impl HealthCounts {
     /// Counts a health check of one of its endpoints.
     pub fn checked(&self, passed: bool, took: Duration) {
         if passed {
-            self.health.passed.add(1)
+            self.passed.add(1)
         } else {
-            self.health.failed.add(1)
+            self.failed.add(1)
         }
-        self.health.duration.observe(took);
+        self.duration.observe(took);
     }
 
     /// Counts a change of an endpoint's health.
-    pub fn health_changed(&self, to: State) {
-        self.health.changes[to as usize].add(1);
+    pub fn changed(&self, to: State) {
+        self.changes[to as usize].add(1);
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use tidegate_core::failure::Failure;
 use tidegate_core::plan::Priority;
 use tidegate_core::retry::Reason;
 
-use super::admission::SHED;
+use super::admission::AdmissionCounts;
 use super::health::HealthCounts;
 use super::histogram::{Histogram, HistogramTotal, histogram};
 use super::registry::Metrics;
@@ -19,7 +20,8 @@ type UpstreamCounter = fn(&UpstreamTraffic) -> &Counter;
 #[derive(Debug)]
 pub struct UpstreamMetrics {
     pub(super) traffic: Sharded<UpstreamTraffic>,
-    pub(super) health: HealthCounts,
+    /// Of its endpoints' health.
+    pub health: HealthCounts,
 }
 
 #[derive(Debug, Default)]
@@ -29,9 +31,7 @@ pub(super) struct UpstreamTraffic {
     pub(super) retries_denied: Counter,
     pub(super) hedges: Counter,
     pub(super) hedges_won: Counter,
-    pub(super) queue_wait: Histogram,
-    /// By class and by reason.
-    pub(super) shed: [[Counter; SHED.len()]; Priority::ALL.len()],
+    pub(super) admission: AdmissionCounts,
 }
 
 impl UpstreamMetrics {
@@ -62,6 +62,11 @@ impl UpstreamMetrics {
     /// Counts a try beside another that was answered first.
     pub fn hedge_won(&self, worker: usize) {
         self.traffic.of(worker).hedges_won.add(1);
+    }
+
+    /// Counts the wait for admission of a request that was not let in at once, and how it failed.
+    pub fn queued(&self, worker: usize, took: Duration, class: Priority, failed: Option<Failure>) {
+        self.traffic.of(worker).admission.queued(took, class, failed);
     }
 
     /// Adds one of the histograms up.

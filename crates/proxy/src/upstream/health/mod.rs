@@ -7,6 +7,7 @@ mod check;
 mod grpc;
 mod http;
 mod outliers;
+mod words;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -33,7 +34,7 @@ const GRID: Duration = Duration::from_millis(20);
 /// Log and count a change of health, if there is one.
 pub fn tell(member: &Member, transition: Option<Transition>) {
     let Some(Transition { from, to, cause, .. }) = transition else { return };
-    member.group.health_changed(to);
+    member.group.health.changed(to);
     let (upstream, endpoint) = (&*member.upstream, &member.endpoint.address);
     let (from, to_label) = (from.label(), to.label());
     match to {
@@ -135,7 +136,7 @@ async fn check(upstream: Rc<Current>, member: Arc<Member>) {
         if health.state().is_in_service() {
             // Kept on the heap for as long as it runs: between checks a task is small.
             let passed = Box::pin(once(&upstream, &member, &pool)).await;
-            upstream.metrics.checked(passed.is_ok(), began.elapsed());
+            upstream.metrics.health.checked(passed.is_ok(), began.elapsed());
             let transition = match &passed {
                 Ok(()) => health.check_passed(clock::now()),
                 Err(cause) => health.check_failed(clock::now(), cause),

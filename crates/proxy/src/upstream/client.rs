@@ -58,11 +58,13 @@ pub struct Content {
 }
 
 impl Client<'_> {
-    /// `Host` as the endpoint itself would call it; nothing for an address that no field can hold.
-    pub fn host(&self) -> Option<HeaderValue> {
-        match &self.member.address {
-            Address::Unix(_) => Some(HeaderValue::from_static("localhost")),
-            _ => HeaderValue::from_str(&self.member.endpoint.address).ok(),
+    /// `Host` as it was `given`, or else as the endpoint itself would call it; nothing for an address that no
+    /// field can hold.
+    pub fn host(&self, given: Option<&HeaderValue>) -> Option<HeaderValue> {
+        match (given, &self.member.address) {
+            (Some(host), _) => Some(host.clone()),
+            (None, Address::Unix(_)) => Some(HeaderValue::from_static("localhost")),
+            (None, _) => HeaderValue::from_str(&self.member.endpoint.address).ok(),
         }
     }
 
@@ -237,7 +239,7 @@ mod tests {
             let pool = &Rc::new(Pool::new(member.clone(), &upstream.plan.pool));
             let (address, limit) = (&member.address, Duration::from_secs(10));
             let client = Client { upstream: &upstream, member, address, pool, reuse: true, limit };
-            let request = Request::get("/").header(HOST, client.host().unwrap());
+            let request = Request::get("/").header(HOST, client.host(None).unwrap());
             let (head, ()) = request.body(()).unwrap().into_parts();
             client.send(&head, &Bytes::new(), true).await.unwrap();
             let closed = Rc::downgrade(&pool.session(Instant::now()).unwrap());

@@ -90,7 +90,7 @@ async fn run(upstream: Arc<Upstream>, lane: usize) {
 async fn ask(client: &Client<'_>, path: &str) -> Result<Option<Report>, Failure> {
     let request = Request::builder()
         .uri(path)
-        .header(HOST, client.host().ok_or(Failure::Internal)?)
+        .header(HOST, client.host(None).ok_or(Failure::Internal)?)
         .header(USER_AGENT, "tidegate-probe")
         .body(());
     let (head, ()) = request.map_err(|_| Failure::Internal)?.into_parts();

@@ -1,11 +1,10 @@
 //! One check of any kind.
 
-use http::HeaderValue;
-use tidegate_core::failure::Failure;
 use tidegate_core::plan;
 
 use super::grpc::GrpcCheck;
 use super::http::HttpCheck;
+use super::words::told;
 use crate::upstream::client::Client;
 
 /// How the endpoints of an upstream are checked.
@@ -41,15 +40,4 @@ impl Check {
             Self::Grpc(grpc) => grpc.run(client).await,
         }
     }
-}
-
-/// A failure in the words of a cause: `connect refused`.
-pub fn told(failure: Failure) -> String {
-    failure.meaning().label.replace('_', " ")
-}
-
-/// `Host` that was `given`, or else as the endpoint itself would call it.
-pub fn host(client: &Client<'_>, given: &Option<HeaderValue>) -> Result<HeaderValue, String> {
-    let host = given.clone().or_else(|| client.host());
-    host.ok_or_else(|| "its address is no host".into())
 }

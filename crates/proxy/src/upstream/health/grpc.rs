@@ -9,7 +9,7 @@ use http::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, request};
 use tidegate_core::plan;
 
-use super::check::{host, told};
+use super::words::{NO_HOST, told};
 use crate::upstream::client::Client;
 
 const PATH: &str = "/grpc.health.v1.Health/Check";
@@ -49,7 +49,7 @@ impl GrpcCheck {
     /// How it failed, for people.
     pub async fn run(&self, client: &Client<'_>) -> Result<(), String> {
         let mut head = self.head.clone();
-        head.headers.insert(HOST, host(client, &self.host)?);
+        head.headers.insert(HOST, client.host(self.host.as_ref()).ok_or(NO_HOST)?);
         let mut answer = client.send(&head, &self.message, true).await.map_err(told)?;
         if answer.status != StatusCode::OK {
             return Err(format!("status {}", answer.status.as_u16()));

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method, Request, request};
 use regex::bytes::Regex;
 use tidegate_core::plan;
 
-use super::check::{host, told};
+use super::words::{NO_HOST, told};
 use crate::upstream::client::Client;
 
 /// So much of a body is looked at.
@@ -56,7 +56,7 @@ impl HttpCheck {
     /// How it failed, for people.
     pub async fn run(&self, client: &Client<'_>) -> Result<(), String> {
         let mut head = self.head.clone();
-        head.headers.insert(HOST, host(client, &self.host)?);
+        head.headers.insert(HOST, client.host(self.host.as_ref()).ok_or(NO_HOST)?);
         let mut answer = client.send(&head, &Bytes::new(), false).await.map_err(told)?;
         let status = answer.status.as_u16();
         let wanted = if self.body.is_some() { LOOKED_AT } else { 0 };

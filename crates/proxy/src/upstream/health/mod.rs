@@ -7,6 +7,7 @@ mod check;
 mod grpc;
 mod http;
 mod outliers;
+mod words;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -4,6 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -12,6 +13,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::panics;
 use crate::telemetry::metrics::Metrics;
 use crate::worker::{self, Command};
+
+/// Time between two starts of a thread at the least, so that one that panics at every start does not take a core.
+const BETWEEN_STARTS: Duration = Duration::from_millis(100);
 
 /// A thread, and what it is told by.
 pub(super) struct Hand {
@@ -40,6 +44,7 @@ pub(super) fn keep_running(
     panics::count_for(metrics.clone(), index);
     let (worker, mut first) = (metrics.worker_label(index), true);
     loop {
+        let began = Instant::now();
         match catch_unwind(AssertUnwindSafe(|| run(first))) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => {
@@ -51,6 +56,7 @@ pub(super) fn keep_running(
                 tracing::error!(worker, message, "a worker panicked and is started anew");
                 metrics.worker(index).restarted();
                 first = false;
+                std::thread::sleep(BETWEEN_STARTS.saturating_sub(began.elapsed()));
             }
         }
     }

@@ -144,10 +144,11 @@ PROXIES = {
         _nginx("nginx", "http_503"),
         _haproxy("haproxy", "503", "observe layer7 error-limit 10 on-error mark-down"),
         _envoy("envoy", ",5xx", OUTLIERS),
-        _tidegate("tidegate", "least_request"),  # the default
+        _tidegate("tidegate", "fastest_free"),  # the default
         _nginx("nginx-plain", ""),
         _haproxy("haproxy-plain", "", ""),
         _envoy("envoy-plain", "", ""),
+        _tidegate("tidegate-least-request", "least_request"),
         _tidegate("tidegate-peak-ewma", "peak_ewma"),
         _tidegate("tidegate-prequal", "prequal"),
     )

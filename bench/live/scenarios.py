@@ -23,6 +23,15 @@ class Stage:
         """Wait for a fraction of the duration to have passed."""
         time.sleep(max(0.0, self._begun + fraction * self._seconds - time.monotonic()))
 
+    def between(
+        self, start: float, end: float, harm: Callable[[], object], heal: Callable[[], object]
+    ) -> None:
+        """Do harm at a fraction of the duration, and heal it at another."""
+        self.at(start)
+        harm()
+        self.at(end)
+        heal()
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -53,47 +62,32 @@ def healthy(_: Stage) -> None:
 def kill(stage: Stage) -> None:
     """One of eight is killed (SIGKILL), and started again after 40 % of the time."""
     victim = stage.replicas[0]
-    stage.at(0.3)
-    victim.kill()
-    stage.at(0.7)
-    victim.start()
+    stage.between(0.3, 0.7, victim.kill, victim.start)
 
 
 def hang(stage: Stage) -> None:
     """One of eight stops (SIGSTOP) for 60 % of the time: connections are accepted, nothing answers."""
     victim = stage.replicas[0]
-    stage.at(0.2)
-    victim.hang()
-    stage.at(0.8)
-    victim.resume()
+    stage.between(0.2, 0.8, victim.hang, victim.resume)
 
 
 def reset(stage: Stage) -> None:
     """One of eight resets the connection of every request for 40 % of the time, health checks too."""
     victim = stage.replicas[0]
-    stage.at(0.3)
-    victim.reset()
-    stage.at(0.7)
-    victim.serve()
+    stage.between(0.3, 0.7, victim.reset, victim.serve)
 
 
 def errors(stage: Stage) -> None:
     """One of eight answers 503 at once for 25 % of the time; its health check still passes."""
     victim = stage.replicas[0]
-    stage.at(0.4)
-    victim.fail(503)
-    stage.at(0.65)
-    victim.serve()
+    stage.between(0.4, 0.65, lambda: victim.fail(503), victim.serve)
 
 
 def flapping(stage: Stage) -> None:
     """One of eight is killed and started again five times."""
     victim = stage.replicas[0]
     for turn in range(5):
-        stage.at(0.2 + 0.14 * turn)
-        victim.kill()
-        stage.at(0.27 + 0.14 * turn)
-        victim.start()
+        stage.between(0.2 + 0.14 * turn, 0.27 + 0.14 * turn, victim.kill, victim.start)
 
 
 def slow_phase(stage: Stage) -> None:
@@ -112,12 +106,11 @@ def uneven(stage: Stage) -> None:
 
 
 def _speeds(stage: Stage, count: int, factor: float, start: float, end: float) -> None:
-    stage.at(start)
-    for replica in stage.replicas[:count]:
-        replica.speed(factor)
-    stage.at(end)
-    for replica in stage.replicas[:count]:
-        replica.speed(1)
+    def work(speed: float) -> None:
+        for replica in stage.replicas[:count]:
+            replica.speed(speed)
+
+    stage.between(start, end, lambda: work(factor), lambda: work(1))
 
 
 def rolling(stage: Stage) -> None:

@@ -13,9 +13,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 
 from .conftest import Running, StartGateway
-from .harness import answers
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
+from .harness.held import held_request
 from .harness.message import Echo
 from .harness.origin import Origin
 
@@ -260,11 +260,7 @@ def _round_robin(gateway: Gateway) -> dict[str, Any]:
 
 
 def test_a_removed_endpoint_finishes_what_it_has(gateway: Gateway, origin: Origin) -> None:
-    gate = answers.Gate()
-    origin.on("/gate", gate)
-    with gateway.connect() as client:
-        client.send_request("/gate")
-        origin.wait(lambda: origin.requests, "the request is on its way")
+    with held_request(gateway, origin) as (client, gate):
         removed = gateway.admin.delete(f"/v1/upstreams/app/endpoints/{origin.address}")
         assert removed.is_success, removed.text
         with gateway.connect() as other:

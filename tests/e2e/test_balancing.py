@@ -10,20 +10,17 @@ from .conftest import Running
 from .harness import answers
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
-from .harness.message import Echo, Fields
+from .harness.message import Echo
 from .harness.origin import Origin
 from .harness.raw import RawClient
+from .harness.spread import NAMES, spread, three_origins
 from .harness.waiting import eventually
-
-NAMES = ("a", "b", "c")
 
 
 @pytest.fixture(scope="module")
 def origins() -> Iterator[dict[str, Origin]]:
-    servers = {name: Origin(name) for name in NAMES}
-    yield servers
-    for server in servers.values():
-        server.stop()
+    with three_origins() as servers:
+        yield servers
 
 
 LOOSE = {"load_bound": 100}
@@ -57,32 +54,26 @@ def gateway(running: Running, origins: dict[str, Origin]) -> Iterator[Gateway]:
         yield gateway
 
 
-def spread(gateway: Gateway, target: str, count: int, headers: Fields | None = None) -> Counter[str]:
-    """How often each endpoint answers."""
-    with gateway.connect() as client:
-        return Counter(Echo.of(client.request(target, headers=headers)).origin for _ in range(count))
-
-
 def test_round_robin_shares_equally(gateway: Gateway) -> None:
-    assert spread(gateway, "/round-robin", 300) == {"a": 100, "b": 100, "c": 100}
+    assert spread(gateway, 300, "/round-robin") == {"a": 100, "b": 100, "c": 100}
 
 
 def test_round_robin_is_shared_by_connections_and_workers(gateway: Gateway) -> None:
     counts: Counter[str] = Counter()
     for _ in range(60):
-        counts += spread(gateway, "/round-robin", 1)
+        counts += spread(gateway, 1, "/round-robin")
     assert counts == {"a": 20, "b": 20, "c": 20}
 
 
 def test_round_robin_follows_the_weights_smoothly(gateway: Gateway) -> None:
-    assert spread(gateway, "/weighted", 600) == {"a": 100, "b": 200, "c": 300}
+    assert spread(gateway, 600, "/weighted") == {"a": 100, "b": 200, "c": 300}
     with gateway.connect() as client:
         order = "".join(Echo.of(client.request("/weighted")).origin for _ in range(12))
     assert "ccc" not in order, "the heaviest does not get its share in one go"
 
 
 def test_random_reaches_everybody(gateway: Gateway) -> None:
-    counts = spread(gateway, "/random", 300)
+    counts = spread(gateway, 300, "/random")
     assert set(counts) == set(NAMES)
     assert min(counts.values()) > 50
 
@@ -111,7 +102,7 @@ def test_least_request_passes_over_the_busy_one(
     for name in NAMES:
         if name != busy:
             gates[name].open()
-    counts = spread(gateway, path, 60)
+    counts = spread(gateway, 60, path)
     assert counts[busy] < 20, "a third, had nobody looked at the load"
     _let_go(gates, clients)
 
@@ -151,7 +142,7 @@ def _let_go(gates: dict[str, answers.Gate], clients: list[RawClient]) -> None:
 def test_the_same_key_comes_to_the_same_endpoint(gateway: Gateway, path: str, fields: Any) -> None:
     seen = {}
     for index in range(60):
-        counts = spread(gateway, path, 3, fields(f"user-{index}"))
+        counts = spread(gateway, 3, path, fields(f"user-{index}"))
         assert len(counts) == 1, "one key, one endpoint"
         seen[index] = next(iter(counts))
     assert set(seen.values()) == set(NAMES), "many keys, all endpoints"
@@ -160,7 +151,7 @@ def test_the_same_key_comes_to_the_same_endpoint(gateway: Gateway, path: str, fi
 def test_the_path_can_be_the_key(gateway: Gateway) -> None:
     seen = set()
     for index in range(60):
-        counts = spread(gateway, f"/by-path/{index}?q=1", 2) + spread(gateway, f"/by-path/{index}?q=2", 1)
+        counts = spread(gateway, 2, f"/by-path/{index}?q=1") + spread(gateway, 1, f"/by-path/{index}?q=2")
         assert len(counts) == 1, "the query is no part of the key"
         seen |= set(counts)
     assert seen == set(NAMES)
@@ -181,7 +172,7 @@ def test_the_clients_address_can_be_the_key(gateway: Gateway) -> None:
 def test_a_draining_endpoint_gets_no_more(running: Running, origins: dict[str, Origin]) -> None:
     config = proxy(origins["a"].address, {"address": origins["b"].address, "drain": True})
     with running(config) as gateway:
-        assert spread(gateway, "/", 20) == {"a": 20}
+        assert spread(gateway, 20, "/") == {"a": 20}
 
 
 def test_a_weight_of_zero_gets_nothing(running: Running, origins: dict[str, Origin]) -> None:
@@ -189,4 +180,4 @@ def test_a_weight_of_zero_gets_nothing(running: Running, origins: dict[str, Orig
     for policy in ("round_robin", "random", "least_request"):
         config["upstreams"][0]["balance"] = policy
         with running(config) as gateway:
-            assert spread(gateway, "/", 20) == {"a": 20}
+            assert spread(gateway, 20, "/") == {"a": 20}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Running
+from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway, command
@@ -128,6 +128,42 @@ def test_a_shed_request_is_told_with_the_word_of_its_limit(gateway: Gateway, goo
     assert (story["error"], story["status"]) == ("queue_full", 503)
     [said] = story["limits"]
     assert (said["limit"], said["allowed"], said["in_flight"], said["most"]) == ("requests", False, 1, 1)
+
+
+def test_a_slow_request_is_told_with_where_the_time_went(start_gateway: StartGateway, origin: Origin) -> None:
+    gate = answers.Gate()
+    origin.on("/slow", gate)
+    gateway = start_gateway(proxy(origin.address, explain={**NOTHING, "slow": "20ms"}))
+    with gateway.connect() as client:
+        client.send_request("/slow")
+        assert client.silent(0.1)
+        gate.open()
+        story = told(gateway, client.read_response())
+    assert (story["reason"], story["status"], story["error"]) == ("slow", 200, None)
+    at = {phase["phase"]: phase["at_ms"] for phase in story["phases"]}
+    assert at["head"] - at["tried"] > 20
+    [only] = story["tries"]
+    assert (only["endpoint"], only["outcome"]) == (origin.address, "status 200")
+
+
+def test_a_hedged_request_is_told_with_both_tries(
+    start_gateway: StartGateway, origin: Origin, good: Origin
+) -> None:
+    origin.on("/slow", answers.hang())
+    config = configured(origin, good, NOTHING)
+    config["routes"][0]["hedge"] = {"after": "50ms", "budget": 100}
+    gateway = start_gateway(config)
+    while not origin.requests:
+        response = ask(gateway, "/slow")
+        assert response.header("x-origin") == "good"
+    story = told(gateway, response)
+    assert (story["reason"], story["status"]) == ("retried", 200)
+    first, second = story["tries"]
+    assert (first["endpoint"], first["outcome"]) == (origin.address, "given_up")
+    assert (second["endpoint"], second["outcome"]) == (good.address, "status 200")
+    assert second["at_ms"] - first["at_ms"] >= 50
+    passed_over = {each["endpoint"]: each["passed_over"] for each in second["choice"]["candidates"]}
+    assert passed_over == {good.address: None, origin.address: "it was tried before"}
 
 
 def test_a_sampled_request_is_told_in_full(watchful: Gateway, origin: Origin, good: Origin) -> None:

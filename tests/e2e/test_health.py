@@ -1,5 +1,6 @@
 """Health: checks of every kind, ejection by what requests tell, panic, drain and maintenance."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -12,8 +13,9 @@ from .harness.configs import proxy
 from .harness.gateway import Gateway
 from .harness.h2origin import H2Origin, Stream
 from .harness.message import Echo
-from .harness.origin import Origin
+from .harness.origin import Exchange, Origin
 from .harness.ports import free_port
+from .harness.spread import spread
 from .harness.waiting import eventually
 
 QUICK = {"interval": "100ms", "interval_down": "50ms", "timeout": "500ms"}
@@ -128,12 +130,7 @@ def test_a_flapping_endpoint_is_neither_well_nor_ill_by_single_checks(
     start_gateway: StartGateway, origins: list[Origin]
 ) -> None:
     one, _ = origins
-    turn = iter(range(1_000_000))
-
-    async def flap(exchange: Any) -> None:
-        await exchange.respond(503 if next(turn) % 2 else 200)
-
-    one.on("/healthz", flap)
+    one.on("/healthz", answers.every_other(503))
     gateway = start_gateway(checked(one.address, http={"path": "/healthz"}, fall=2))
     one.wait(lambda: len(one.requests) >= 10, "checks come")
     assert health(gateway, one.address)["changes"][0]["cause"] == "added"
@@ -235,12 +232,7 @@ def test_an_endpoint_that_fails_more_than_its_peers_is_ejected(
     start_gateway: StartGateway, origins: list[Origin]
 ) -> None:
     one, two = origins
-    turn = iter(range(1_000_000))
-
-    async def often_fail(exchange: Any) -> None:
-        await exchange.respond(500 if next(turn) % 2 else 200)
-
-    one.on_every_path(often_fail)
+    one.on_every_path(answers.every_other(500))
     config = proxy(one.address, two.address, f"localhost:{two.port}")
     rule = {"requests": 5, "endpoints": 3}
     outlier = {"interval": "500ms", "ejection": "60s", "success_rate": rule}
@@ -255,6 +247,34 @@ def test_an_endpoint_that_fails_more_than_its_peers_is_ejected(
 
         eventually(ejected, "it is ejected")
     assert "of its answers were good" in health(gateway, one.address)["cause"]
+
+
+def test_an_endpoint_that_is_far_slower_than_its_peers_is_ejected(
+    start_gateway: StartGateway, origins: list[Origin]
+) -> None:
+    one, two = origins
+
+    async def slow(exchange: Exchange) -> None:
+        await exchange.discard_body()
+        await asyncio.sleep(0.1)
+        await exchange.respond(200)
+
+    one.on_every_path(slow)
+    config = proxy(one.address, two.address, f"localhost:{two.port}")
+    rule = {"requests": 2, "endpoints": 3}
+    outlier = {"interval": "500ms", "ejection": "60s", "latency": rule}
+    config["upstreams"][0].update(balance="round_robin", health={"outlier": outlier})
+    gateway = start_gateway(config)
+    with gateway.connect() as client:
+
+        def ejected() -> bool:
+            for _ in range(6):
+                client.request("/x")
+            return state(gateway, one.address) == "ejected"
+
+        eventually(ejected, "it is ejected")
+    assert "its mean latency was" in health(gateway, one.address)["cause"]
+    assert served_by(gateway) == {"two"}
 
 
 # Panic
@@ -272,6 +292,35 @@ def test_below_the_threshold_requests_go_to_all(start_gateway: StartGateway, ori
         gateway.write({**gateway.config, "upstreams": config["upstreams"]})
     assert state(gateway, one.address) == "unhealthy"
     assert served_by(gateway) == {"one", "two"}
+
+
+# Slow start
+
+
+@pytest.mark.parametrize("how", ["added", "recovered"])
+def test_an_endpoint_that_is_new_or_has_recovered_starts_slowly(
+    start_gateway: StartGateway, origins: list[Origin], how: str
+) -> None:
+    """A tenth of its weight, for the first minute of ten; then, without slow start, all of it."""
+    old, new = origins
+    config = checked(old.address, *([new.address] if how == "recovered" else []), http={"path": "/healthz"})
+    slow_start = {"window": "10m", "curve": "linear", "minimum": 0.1}
+    config["upstreams"][0]["balance"] = {"policy": "round_robin", "slow_start": slow_start}
+    gateway = start_gateway(config)
+    path = "/v1/upstreams/app/endpoints"
+    if how == "added":
+        gateway.admin.post(path, json={"address": new.address}).raise_for_status()
+    else:
+        assert spread(gateway, 20) == {"one": 10, "two": 10}, "at the start none is spared"
+        for status, wanted in ((503, "unhealthy"), (200, "healthy")):
+            new.on("/healthz", answers.fixed(status))
+            becomes(gateway, new.address, wanted)
+    assert gateway.admin.get(path).json()[1]["effective_weight"] == pytest.approx(0.1)
+    assert 5 <= spread(gateway, 110)["two"] <= 15
+    upstreams = gateway.admin.get("/v1/config").json()["upstreams"]
+    upstreams[0]["balance"] = "round_robin"
+    gateway.admin.patch("/v1/config", json={"upstreams": upstreams}).raise_for_status()
+    assert spread(gateway, 20) == {"one": 10, "two": 10}
 
 
 # The operator's will

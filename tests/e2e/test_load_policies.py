@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import threading
-from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -14,15 +14,16 @@ import uvicorn
 import tidegate.probe
 from tidegate.probe import Meter
 
-from .conftest import Running
-from .harness import answers
+from .conftest import Running, StartGateway
+from .harness import answers, h2origin
 from .harness.configs import proxy
-from .harness.gateway import Gateway
+from .harness.h2origin import H2Origin
 from .harness.origin import Exchange, Handler, Origin
+from .harness.spread import NAMES, spread, three_origins
 from .harness.waiting import eventually
 
-NAMES = ("a", "b", "c")
 COMPARED: dict[str, Any] = {
+    "fastest_free": "fastest_free",
     "least_request": "least_request",
     "two choices": {"policy": "least_request", "choices": 2},
     "peak_ewma": "peak_ewma",
@@ -34,10 +35,8 @@ REPORT = "endpoint-load-metrics"
 
 @pytest.fixture
 def origins() -> Iterator[dict[str, Origin]]:
-    servers = {name: Origin(name) for name in NAMES}
-    yield servers
-    for server in servers.values():
-        server.stop()
+    with three_origins() as servers:
+        yield servers
 
 
 def slow(seconds: float) -> Handler:
@@ -57,15 +56,6 @@ def balanced(running: Running, origins: dict[str, Origin], balance: Any) -> Any:
     # What is looked at here is load, not health, and each request is one try.
     config["routes"][0]["retry"] = {"attempts": 1}
     return running(config)
-
-
-def spread(gateway: Gateway, count: int) -> Counter[str]:
-    """How often each endpoint answers requests that come one after the other."""
-    counts: Counter[str] = Counter()
-    with gateway.connect() as client:
-        for _ in range(count):
-            counts[str(client.request("/").header("x-origin"))] += 1
-    return counts
 
 
 @pytest.mark.parametrize("policy", ["peak_ewma", "prequal", "c3"])
@@ -89,6 +79,62 @@ def test_a_fast_failure_wins_no_traffic(
         spread(gateway, 30)
         counts = spread(gateway, 120)
     assert counts["b"] < 20, "a third or all, had nobody looked at the failures"
+
+
+class Workers:
+    """A handler of two workers and a queue. Each tenth request takes long; `most` were there at a time."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._free = asyncio.Semaphore(2)
+        self._served = self._inside = self.most = 0
+        origin.on_every_path(self)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        self._inside += 1
+        self.most = max(self.most, self._inside)
+        async with self._free:
+            self._served += 1
+            await asyncio.sleep(0.002 if self._served % 10 else 0.05)
+        self._inside -= 1
+        await exchange.respond(200)
+
+
+def test_the_workers_of_endpoints_are_learnt_and_what_they_cannot_take_waits(
+    running: Running, origins: dict[str, Origin]
+) -> None:
+    workers = [Workers(server) for server in origins.values()]
+    enough = threading.Event()
+
+    def client(gateway: Gateway) -> int:
+        answered = 0
+        with gateway.connect() as connection:
+            while not enough.is_set():
+                assert connection.request("/").status == 200
+                answered += 1
+        return answered
+
+    def known(gateway: Gateway) -> list[int | None]:
+        endpoints = gateway.admin.get("/v1/upstreams/app/endpoints").json()
+        return [endpoint["workers"] for endpoint in endpoints]
+
+    with balanced(running, origins, "fastest_free") as gateway, ThreadPoolExecutor(12) as pool:
+        clients = [pool.submit(client, gateway) for _ in range(12)]
+        eventually(lambda: known(gateway) == [2, 2, 2], "two workers each are known", 30)
+        for each in workers:
+            each.most = 0
+        queued = gateway.metrics().total("tidegate_upstream_queue_seconds_count", upstream="app")
+        eventually(
+            lambda: (
+                gateway.metrics().total("tidegate_upstream_queue_seconds_count", upstream="app")
+                > queued + 100
+            ),
+            "a hundred more had to wait",
+            30,
+        )
+        enough.set()
+        assert all(each.result() for each in clients)
+    # One more than all have workers may be on its way.
+    assert sum(each.most for each in workers) <= 3 * 2 + 3
 
 
 def test_an_endpoint_that_cannot_be_connected_to_fails_too(
@@ -123,6 +169,43 @@ def test_an_endpoints_own_report_decides_and_is_not_told_to_clients_unasked(
             shown = client.request("/").header(REPORT)
     assert counts["b"] < 10
     assert shown == (IDLE if forward else None)
+
+
+@pytest.mark.parametrize("forward", [False, True])
+def test_a_report_in_the_trailers_decides_too(
+    running: Running, origins: dict[str, Origin], forward: bool
+) -> None:
+    for name, server in origins.items():
+        trailers = [(REPORT, BUSY if name == "b" else IDLE), ("x-sum", "1")]
+        server.on_every_path(answers.fixed(body=b"done", chunked=True, trailers=trailers))
+    with balanced(running, origins, {"policy": "prequal", "forward_reports": forward}) as gateway:
+        spread(gateway, 20)
+        counts = spread(gateway, 100)
+        with gateway.connect() as client:
+            shown = client.request("/", headers=[("TE", "trailers")]).trailers
+    assert counts["b"] < 10
+    assert dict(shown) == ({REPORT: IDLE} if forward else {}) | {"x-sum": "1"}
+
+
+def test_a_grpc_services_report_decides(start_gateway: StartGateway) -> None:
+    def reporting(report: str) -> h2origin.Handler:
+        async def answer(stream: h2origin.Stream) -> None:
+            await stream.complete.wait()
+            stream.send_headers(200, [("content-type", "application/grpc")])
+            await stream.send_data(b"done")
+            stream.send_trailers([("grpc-status", "0"), (REPORT, report)])
+
+        return answer
+
+    with contextlib.ExitStack() as stack:
+        servers = {name: stack.enter_context(H2Origin(name)) for name in NAMES}
+        for name, server in servers.items():
+            server.on("/", reporting(BUSY if name == "b" else IDLE))
+        config = proxy(*(server.address for server in servers.values()))
+        config["upstreams"][0] |= {"balance": "prequal", "protocol": "http2"}
+        gateway = start_gateway(config)
+        spread(gateway, 20)
+        assert spread(gateway, 100)["b"] < 10
 
 
 def test_a_policy_without_use_for_reports_leaves_them_alone(

@@ -1,7 +1,6 @@
 """Which endpoints a policy gets to choose from: tiers, zones, subsets, sticky cookies."""
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,30 +12,18 @@ from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.message import Echo, Response
 from .harness.origin import Origin
+from .harness.spread import NAMES, spread, three_origins
 from .harness.waiting import eventually
-
-NAMES = ("a", "b", "c")
 
 
 @pytest.fixture(scope="module")
 def origins() -> Iterator[dict[str, Origin]]:
-    servers = {name: Origin(name) for name in NAMES}
-    yield servers
-    for server in servers.values():
-        server.stop()
+    with three_origins() as servers:
+        yield servers
 
 
 def endpoints(origins: dict[str, Origin], **options: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"address": origins[name].address, **options.get(name, {})} for name in NAMES]
-
-
-def spread(gateway: Gateway, count: int, target: str = "/") -> Counter[str]:
-    """How often each endpoint answers a client of its own."""
-    counts: Counter[str] = Counter()
-    for _ in range(count):
-        with gateway.connect() as client:
-            counts[Echo.of(client.request(target)).origin] += 1
-    return counts
 
 
 def test_the_next_tier_takes_over_when_the_first_is_killed(start_gateway: StartGateway) -> None:
@@ -44,18 +31,18 @@ def test_the_next_tier_takes_over_when_the_first_is_killed(start_gateway: StartG
         primary = Origin("primary")
         config = proxy(primary.address, {"address": backup.address, "priority": 1})
         gateway = start_gateway(config)
-        assert spread(gateway, 20) == {"primary": 20}
+        assert spread(gateway, 1, clients=20) == {"primary": 20}
         primary.stop()
-        assert spread(gateway, 20) == {"backup": 20}, "not one request fails"
+        assert spread(gateway, 1, clients=20) == {"backup": 20}, "not one request fails"
 
 
 def test_the_first_available_takes_all_up_to_its_limit(running: Running, origins: dict[str, Origin]) -> None:
-    options = {"balance": "first_available", "pool": {"max_connections": 8}}
+    options = {"balance": "first_available", "limits": {"endpoint_requests": 8}}
     config = proxy()
     config["upstreams"] = [upstream("app", *endpoints(origins), **options)]
     gate = answers.Gate()
     with running(config) as gateway, contextlib.ExitStack() as stack:
-        assert spread(gateway, 10) == {"a": 10}
+        assert spread(gateway, 1, clients=10) == {"a": 10}
         first = origins["a"]
         first.forget()
         first.on("/hold", gate)
@@ -63,7 +50,7 @@ def test_the_first_available_takes_all_up_to_its_limit(running: Running, origins
         for client in held:
             client.send_request("/hold")
         eventually(lambda: len(first.requests) == 8, "the first endpoint is full")
-        assert spread(gateway, 5) == {"b": 5}
+        assert spread(gateway, 1, clients=5) == {"b": 5}
         gate.open()
         assert [client.read_response().status for client in held] == [200] * 8
 
@@ -73,7 +60,7 @@ def test_the_gateways_own_zone_is_preferred(running: Running, origins: dict[str,
     config["zone"] = "west"
     config["upstreams"][0]["balance"] = {"policy": "round_robin", "zone_aware": {"minimum_endpoints": 2}}
     with running(config) as gateway:
-        assert spread(gateway, 20) == {"a": 10, "c": 10}
+        assert spread(gateway, 1, clients=20) == {"a": 10, "c": 10}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from .conftest import StartGateway
+from .harness import answers
 from .harness.configs import proxy
 from .harness.gateway import Gateway
 from .harness.message import Response
@@ -273,6 +274,31 @@ def test_lasting_overload_is_shed_and_the_upstream_stays_busy(
     assert most == 4
 
 
+def test_what_took_too_long_is_not_repeated_while_others_are_sent_away(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    held = Held(origin)
+    config = proxy(origin.address)
+    config["routes"][0]["retry"] = {"attempts": 3, "per_try_timeout": "1s"}
+    config["upstreams"][0]["limits"] = {"requests": 1, "queue": {"target": "1ms", "interval": "1ms"}}
+    gateway = start_gateway(config)
+    with asking(gateway) as ask:
+        slow = ask("/slow")
+        origin.wait(lambda: held.inside == 1, "the first is there")
+        waiting = []
+        for number in range(2):
+            waiting.append(ask())
+            queued(gateway, number + 1)
+        waiting.append(ask())
+        for each in waiting[:2]:
+            told_to_come_back(each.result(), "overloaded")
+        assert slow.result().status == 504
+        # By then the last has waited too long as well.
+        told_to_come_back(waiting[2].result(), "overloaded")
+        held.release()
+    assert [request.path for request in origin.requests].count("/slow") == 1
+
+
 def test_the_status_shows_the_limit_and_who_waits(start: Callable[..., Gateway], origin: Origin) -> None:
     held = Held(origin)
     gateway = start(origin.address, requests=3)
@@ -298,6 +324,30 @@ def test_a_limit_is_changed_while_requests_wait(start: Callable[..., Gateway], o
         origin.wait(lambda: held.inside == 4, "all are there")
         held.release(4)
         assert [answer.result().status for answer in answers] == [200] * 4
+
+
+def test_no_more_retries_are_under_way_than_allowed(start_gateway: StartGateway, origin: Origin) -> None:
+    """Each request is tried first where it fails."""
+    with Origin("failing") as failing:
+        failing.on_every_path(answers.fixed(503))
+        gate = answers.Gate()
+        origin.on("/held", gate)
+        config = proxy(failing.address, origin.address)
+        config["upstreams"][0] |= {
+            "balance": "first_available",
+            "limits": {"retries": 1},
+            "retry_budget": {"percent": 100, "minimum": 1000},
+            "health": {"outlier": {"gateway_errors": None, "success_rate": None}},
+        }
+        gateway = start_gateway(config)
+        with gateway.connect() as first, gateway.connect() as second:
+            first.send_request("/held")
+            origin.wait(lambda: origin.requests, "its retry is under way")
+            refused = second.request("/other")
+            assert (refused.status, refused.header("x-origin")) == (503, "failing")
+            gate.open()
+            assert first.read_response().status == 200
+            assert second.request("/other").status == 200
 
 
 def test_the_connections_of_an_upstream_are_limited(start: Callable[..., Gateway], origin: Origin) -> None:

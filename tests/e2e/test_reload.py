@@ -12,6 +12,7 @@ from .harness import answers
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Config, Gateway
 from .harness.h2client import H2Client
+from .harness.held import held_request
 from .harness.load import Load
 from .harness.message import Echo
 from .harness.origin import Origin
@@ -109,12 +110,8 @@ def test_a_change_of_endpoints_under_load_fails_no_request(
 
 
 def test_a_running_answer_survives_the_loss_of_its_route(start_gateway: StartGateway, origin: Origin) -> None:
-    gate = answers.Gate()
-    origin.on("/gate", gate)
     gateway = start_gateway(proxy(origin.address))
-    with gateway.connect() as client:
-        client.send_request("/gate")
-        origin.wait(lambda: origin.requests, "the request is on its way")
+    with held_request(gateway, origin) as (client, gate):
         config = copy.deepcopy(gateway.config)
         config["routes"] = [route("all", "/", respond={"status": 410})]
         config["upstreams"] = []

@@ -9,18 +9,15 @@ from .conftest import StartGateway
 from .harness import answers
 from .harness.configs import proxy
 from .harness.h2client import H2Client
+from .harness.held import held_request
 from .harness.origin import Exchange, Origin
 from .harness.raw import refuses
 from .harness.waiting import eventually
 
 
 def test_a_request_under_way_is_finished(start_gateway: StartGateway, origin: Origin) -> None:
-    gate = answers.Gate()
-    origin.on("/gate", gate)
     gateway = start_gateway(proxy(origin.address))
-    with gateway.connect() as client:
-        client.send_request("/gate")
-        origin.wait(lambda: origin.requests, "the request is on its way")
+    with held_request(gateway, origin) as (client, gate):
         gateway.signal(signal.SIGTERM)
         eventually(lambda: refuses(gateway.port()), "the listener is closed")
         assert not gateway.ended
@@ -114,12 +111,8 @@ def test_a_second_signal_ends_it_at_once(start_gateway: StartGateway, origin: Or
 
 def test_readiness_ends_before_the_process_does(start_gateway: StartGateway, origin: Origin) -> None:
     """A load balancer in front must learn of it while requests are still finished."""
-    gate = answers.Gate()
-    origin.on("/gate", gate)
     gateway = start_gateway(proxy(origin.address))
-    with gateway.connect() as client:
-        client.send_request("/gate")
-        origin.wait(lambda: origin.requests, "the request is on its way")
+    with held_request(gateway, origin) as (client, gate):
         gateway.signal(signal.SIGTERM)
         eventually(lambda: gateway.admin.get("/v1/health/ready").status_code == 503, "not ready any more")
         assert gateway.admin.get("/v1/health/live").status_code == 200

@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use serde_json::{Value, json};
 use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
 use tidegate_core::load::Outcome;
 use tidegate_core::plan::Upstream;
@@ -14,9 +15,11 @@ use tidegate_core::time::Moment;
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-const POLICIES: [(&str, &str, Option<u32>); 11] = [
+const POLICIES: [(&str, &str, Option<u32>); 13] = [
     ("round robin", "round_robin", None),
     ("random", "random", None),
+    ("fastest free of 5", "fastest_free", Some(5)),
+    ("fastest free of all", "fastest_free", None),
     ("least request of 2", "least_request", Some(2)),
     ("least request of all", "least_request", None),
     ("ring hash", "ring_hash", None),
@@ -33,37 +36,17 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
     let endpoints: Vec<_> = (0..size)
         .map(|index| {
             let address = format!("10.{}.{}.1:8080", index / 256, index % 256);
-            serde_json::json!({
-                "address": address, "weight": 1 + index % 3, "drain": false, "priority": 0, "labels": {},
-            })
+            json!({"address": address, "weight": 1 + index % 3, "drain": false, "priority": 0, "labels": {}})
         })
         .collect();
-    let plan = serde_json::json!({
-        "name": "app",
-        "balance": {
-            "policy": policy, "choices": choices, "decay": 10_000, "clients": 1, "load_bound": 1.25,
-            "spill_over": 70.0, "subset_fallback": "any",
-            "forward_reports": false,
-            "prequal": {
-                "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6,
-            },
-        },
-        "endpoints": endpoints,
-        "protocol": "http1",
-        "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
-        "timeouts": {"connect": 1, "response": 1, "idle": 1},
-        "health": {
-            "interval": 1, "interval_down": 1, "timeout": 1, "rise": 1, "fall": 1, "initial": "healthy",
-            "reuse": true, "panic_threshold": 10.0,
-            "outlier": {
-                "connect_failures": 1, "rest": 1_000, "max_rest": 60_000, "ejection": 1_000,
-                "max_ejection": 60_000, "max_ejected": 50.0, "interval": 1_000,
-            },
-        },
-        "retry_budget": {"percent": 20.0, "minimum": 3.0},
-        "limits": tidegate_core::plan::UpstreamLimits::unlimited(),
+    let plain = serde_json::from_str::<Value>(include_str!("../tests/upstream.json"));
+    let upstream = plain.and_then(|mut plan| {
+        plan["balance"]["policy"] = json!(policy);
+        plan["balance"]["choices"] = json!(choices);
+        plan["endpoints"] = json!(endpoints);
+        serde_json::from_value(plan)
     });
-    match serde_json::from_value(plan) {
+    match upstream {
         Ok(upstream) => upstream,
         Err(error) => unreachable!("the plan above is complete: {error}"),
     }
@@ -81,10 +64,10 @@ fn busy_balancer(upstream: &Upstream) -> Balancer {
     let balancer = Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0)));
     let mut random = SplitMix64::new(1);
     for endpoint in balancer.endpoints().iter() {
-        (0..8).for_each(|_| endpoint.load.begin());
-        for _ in 0..8 {
+        let sent = [(); 8].map(|()| endpoint.load.begin());
+        for sent in sent {
             let latency = Duration::from_micros(1_000 + random.below(1_000));
-            endpoint.load.finish(Outcome::Answered, latency, Moment(1));
+            endpoint.load.finish(sent, Outcome::Answered, latency, Moment(1));
         }
     }
     for _ in 0..4 * upstream.endpoints.len() {
@@ -145,9 +128,9 @@ fn load(criterion: &mut Criterion) {
     criterion.bench_function("load/begin and finish", |bencher| {
         bencher.iter(|| {
             now += 10_000;
-            endpoints[0].load.begin();
+            let sent = endpoints[0].load.begin();
             let latency = Duration::from_micros(300);
-            endpoints[0].load.finish(Outcome::Answered, latency, Moment(now));
+            endpoints[0].load.finish(sent, Outcome::Answered, latency, Moment(now));
         });
     });
 }

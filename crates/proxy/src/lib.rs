@@ -15,7 +15,6 @@ mod record;
 mod secret;
 mod snapshot;
 mod stack;
-mod subsets;
 pub mod telemetry;
 mod tls;
 mod tunnel;

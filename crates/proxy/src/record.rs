@@ -269,12 +269,16 @@ impl Drop for Record {
 impl Record {
     /// Its notes, begun now if there are none yet.
     fn notes(&mut self) -> &mut Notes {
-        let (last, began) = (&self.last_try, self.began);
+        let (last, began, head) = (&self.last_try, self.began, self.head);
+        let status = StatusCode::from_u16(self.status);
         self.notes.get_or_insert_with(|| {
             let mut notes = Box::<Notes>::default();
             if let Some((member, at)) = last {
                 let at = at.saturating_duration_since(began);
                 notes.tried(member.id, &member.endpoint.address, at);
+                if let (Some(took), Ok(status)) = (head, status) {
+                    notes.ended(member.id, Ending::Answered(status), at + took);
+                }
             }
             notes
         })

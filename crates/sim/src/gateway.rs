@@ -1,10 +1,11 @@
 //! A gateway: core's balancer with what this gateway alone knows.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
 use tidegate_core::health::Fault;
-use tidegate_core::load::{Outcome, Report};
+use tidegate_core::load::{Outcome, Report, Sent};
 use tidegate_core::plan;
 use tidegate_core::time::Moment;
 
@@ -28,21 +29,47 @@ pub(crate) enum Ending {
 pub(crate) struct Gateway {
     balancer: Balancer,
     random: SplitMix64,
+    /// Tries that are kept until there is room for them.
+    waiting: VecDeque<u32>,
 }
 
 impl Gateway {
     pub(crate) fn new(upstream: &plan::Upstream, random: SplitMix64) -> Self {
         let endpoints = Endpoints::new(upstream, None, Moment(0));
-        Self { balancer: Balancer::new(upstream, endpoints), random }
+        Self { balancer: Balancer::new(upstream, endpoints), random, waiting: VecDeque::new() }
+    }
+
+    /// Whether one more request can be sent without waiting at a server, as far as the balancer knows.
+    pub(crate) fn has_room(&self, now: u64) -> bool {
+        let in_flight = self.balancer.endpoints().total().in_flight();
+        in_flight < u64::from(self.balancer.room(Moment(now)))
+    }
+
+    /// Keep a try until there is room for it.
+    pub(crate) fn hold(&mut self, id: u32) {
+        self.waiting.push_back(id);
+    }
+
+    /// The try that has waited longest, if there is room for it.
+    pub(crate) fn release(&mut self, now: u64) -> Option<u32> {
+        if self.waiting.is_empty() || !self.has_room(now) {
+            return None;
+        }
+        self.waiting.pop_front()
     }
 
     /// Pick a server and count the request as in flight there; `None`: there is none.
-    pub(crate) fn send(&mut self, hash: Option<u64>, tried: &[usize], now: u64) -> Option<usize> {
+    pub(crate) fn send(
+        &mut self,
+        hash: Option<u64>,
+        tried: &[usize],
+        now: u64,
+    ) -> Option<(usize, Sent)> {
         let pick = Pick::new(Moment(now), &mut self.random);
         let mut pick = Pick { hash, tried, ..pick };
         let picked = self.balancer.pick(&mut pick).ok()?;
-        self.balancer.endpoints()[picked].load.begin();
-        Some(picked)
+        let sent = self.balancer.endpoints()[picked].load.begin();
+        Some((picked, sent))
     }
 
     /// `server` has told how loaded it is.
@@ -53,14 +80,14 @@ impl Gateway {
     }
 
     /// A try at `server` ended `latency` after it was sent.
-    pub(crate) fn finish(&self, server: usize, ending: Ending, latency: u64, now: u64) {
+    pub(crate) fn finish(&self, server: usize, sent: Sent, ending: Ending, latency: u64, now: u64) {
         let endpoint = &self.balancer.endpoints()[server];
         let (now, latency) = (Moment(now), Duration::from_nanos(latency));
         let outcome = match ending {
             Ending::Answered => Outcome::Answered,
             Ending::Error | Ending::Unreachable | Ending::TimedOut => Outcome::Failed,
         };
-        endpoint.load.finish(outcome, latency, now);
+        endpoint.load.finish(sent, outcome, latency, now);
         _ = match ending {
             Ending::Answered => endpoint.health.succeeded(now),
             // The simulator's errors are those of a server in trouble: 503.

@@ -11,6 +11,7 @@ use std::ops::Range;
 use slab::Slab;
 use smallvec::SmallVec;
 use tidegate_core::balance::SplitMix64;
+use tidegate_core::load::Sent;
 use tidegate_core::plan::Issue;
 
 use crate::agenda::Agenda;
@@ -33,6 +34,8 @@ struct Try {
     gateway: u32,
     server: u32,
     sent: u64,
+    /// As its gateway counts it; absent before it is sent.
+    flight: Option<Sent>,
     /// When it reached the server.
     reached: u64,
     /// What the server said with its answer.
@@ -193,6 +196,7 @@ impl Run {
             gateway,
             server: 0,
             sent: 0,
+            flight: None,
             reached: 0,
             told: None,
             given_up: false,
@@ -205,12 +209,16 @@ impl Run {
     fn send(&mut self, id: u32, now: u64) {
         let one = &mut self.tries[id as usize];
         let gateway = &mut self.gateways[one.gateway as usize];
-        let Some(server) = gateway.send(one.request.key, &one.tried, now) else {
+        if !gateway.has_room(now) {
+            return gateway.hold(id);
+        }
+        let Some((server, flight)) = gateway.send(one.request.key, &one.tried, now) else {
             let end = self.tries.remove(id as usize);
             return self.fail(&end.request);
         };
         self.sent = self.sent.wrapping_add(1);
         (one.number, one.server, one.sent) = (self.sent, server as u32, now);
+        one.flight = Some(flight);
         self.tally.tries += u64::from(self.counted.contains(&one.request.at));
         if let Some(timeout) = self.timeout {
             let number = one.number;
@@ -266,8 +274,8 @@ impl Run {
         if one.given_up {
             return;
         }
+        self.finish(&one, ending, now);
         let gateway = &self.gateways[one.gateway as usize];
-        gateway.finish(one.server as usize, ending, now - one.sent, now);
         if let Some(told) = one.told {
             gateway.hear(one.server as usize, told, now);
         }
@@ -275,19 +283,35 @@ impl Run {
             Ending::Answered => self.succeed(&one.request, now),
             Ending::Error | Ending::Unreachable | Ending::TimedOut => self.retry(&one, now),
         }
+        self.send_waiting(one.gateway, now);
+    }
+
+    /// Tell the gateway of a try how it ended.
+    fn finish(&self, one: &Try, ending: Ending, now: u64) {
+        if let Some(flight) = one.flight {
+            let gateway = &self.gateways[one.gateway as usize];
+            gateway.finish(one.server as usize, flight, ending, now - one.sent, now);
+        }
+    }
+
+    /// Send those that waited for room, as far as there is some now.
+    fn send_waiting(&mut self, gateway: u32, now: u64) {
+        while let Some(id) = self.gateways[gateway as usize].release(now) {
+            self.send(id, now);
+        }
     }
 
     fn time_out(&mut self, id: u32, number: u32, now: u64) {
         let waits = |one: &&mut Try| one.number == number && !one.given_up;
         let Some(one) = self.tries.get_mut(id as usize).filter(waits) else { return };
         one.given_up = true;
-        let gateway = &self.gateways[one.gateway as usize];
-        gateway.finish(one.server as usize, Ending::TimedOut, now - one.sent, now);
         let again = Try { tried: one.tried.clone(), ..*one };
         if one.lost {
             self.tries.remove(id as usize);
         }
+        self.finish(&again, Ending::TimedOut, now);
         self.retry(&again, now);
+        self.send_waiting(again.gateway, now);
     }
 
     /// Send the request of a failed try again, or give it up.

@@ -66,6 +66,26 @@ fn another_policy_sees_the_same_requests() {
 }
 
 #[test]
+fn the_fastest_free_worker_is_learnt_and_requests_wait_for_it() {
+    let classes = [(4, 50), (12, 30), (60, 15), (400, 5)].map(|(millis, weight)| {
+        let service = json!({"lognormal": {"mean": millis * MILLISECOND, "cv": 0.7}});
+        json!({"weight": weight, "service": service})
+    });
+    let servers: Vec<_> =
+        (0..8).map(|n| json!({"workers": 4, "speed": if n < 2 { 0.1 } else { 1.0 }})).collect();
+    let light = |policy: &str| {
+        let mut scenario = with(
+            scenario(json!({"policy": policy}), &servers),
+            json!({"work": classes, "arrivals": {"poisson": {"rate": 550.0}}}),
+        );
+        scenario["upstream"]["limits"]["adaptive"]["enabled"] = json!(true);
+        report(scenario).classes[0].p999
+    };
+    let (free, least) = (light("fastest_free"), light("least_request"));
+    assert!(free < least / 2.0, "{free} and {least} ms");
+}
+
+#[test]
 fn requests_are_served_in_turn() {
     let work = [30, 5, 1, 1].map(|work| work * MILLISECOND);
     let one = report(with(scenario(round_robin(), &[json!({})]), trace(&work)));

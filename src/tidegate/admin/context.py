@@ -1,5 +1,6 @@
 """What the resources have in common: the gateway, preconditions, and the shape of a change's answer."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from tidegate.admin.problem import ErrorView
+from tidegate.control.document import Document
 from tidegate.control.gateway import Change, Gateway
 from tidegate.control.generation import Generation, Origin, Summary
 
@@ -67,16 +69,51 @@ class ChangeView(BaseModel):
     restart_required: list[str]
     warnings: list[ErrorView]
 
+    @classmethod
+    def of(cls, change: Change) -> "ChangeView":
+        """The view of a change."""
+        return cls(
+            changed=change.changed,
+            generation=change.generation.number if change.generation else None,
+            etag=change.etag,
+            summary=change.summary,
+            changes=[EditView(path=edit.path, old=edit.old, new=edit.new) for edit in change.edits],
+            restart_required=change.restart_required,
+            warnings=[ErrorView.of(warning) for warning in change.warnings],
+        )
 
-def changed(change: Change, response: Response) -> ChangeView:
-    """The answer to a change."""
-    response.headers["ETag"] = change.etag
-    return ChangeView(
-        changed=change.changed,
-        generation=change.generation.number if change.generation else None,
-        etag=change.etag,
-        summary=change.summary,
-        changes=[EditView(path=edit.path, old=edit.old, new=edit.new) for edit in change.edits],
-        restart_required=change.restart_required,
-        warnings=[ErrorView.of(warning) for warning in change.warnings],
-    )
+
+class Changing:
+    """A request for a change: who asks, what is expected to be served, and whether it is only tried."""
+
+    def __init__(
+        self,
+        response: Response,
+        gateway: TheGateway,
+        origin: TheOrigin,
+        expected: Expected,
+        dry_run: DryRun = False,
+    ) -> None:
+        self.dry_run = dry_run
+        self._response, self._gateway = response, gateway
+        self._origin, self._expected = origin, expected
+
+    async def edit(self, edit: Callable[[Document], Document]) -> ChangeView:
+        """Serve what `edit` makes of the document that is served."""
+        change = await self._gateway.edit(edit, self._origin, expect=self._expected, dry_run=self.dry_run)
+        return self._changed(change)
+
+    async def rollback(self, number: int) -> ChangeView:
+        """Serve an earlier generation again."""
+        change = await self._gateway.rollback(number, expect=self._expected, dry_run=self.dry_run)
+        return self._changed(change)
+
+    def _changed(self, change: Change) -> ChangeView:
+        """The answer to a change."""
+        if self.dry_run:
+            self._response.status_code = 200
+        self._response.headers["ETag"] = change.etag
+        return ChangeView.of(change)
+
+
+TheChange = Annotated[Changing, Depends()]

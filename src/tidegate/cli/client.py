@@ -1,44 +1,33 @@
 """The admin API, as commands call it."""
 
+import inspect
 import json
 import re
 import ssl
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any
 
 from tidegate.cli import exits
+from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, Ca, Cert, Key, Token
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Client:
-    """Calls the admin API of a running gateway."""
+    """Calls the admin API of a running gateway; its own options are those of every command that does."""
 
     def __init__(
         self,
-        url: str,
-        token: str | None = None,
-        ca: Path | None = None,
-        cert: Path | None = None,
-        key: Path | None = None,
+        admin: AdminUrl = DEFAULT_ADMIN,
+        token: Token = None,
+        ca: Ca = None,
+        cert: Cert = None,
+        key: Key = None,
     ) -> None:
-        import httpx
-
-        from tidegate._engine import version
-
-        headers = {"User-Agent": f"tidegate-cli/{version()}"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        try:
-            tls = ssl.create_default_context(cafile=ca)
-            if cert:
-                tls.load_cert_chain(cert, key)
-        except OSError as error:
-            raise exits.CommandError(
-                exits.USAGE, f"the certificates for the admin API cannot be used: {error}"
-            ) from None
-        # trust_env: a proxy that is meant for the world has no business between us and the admin API
-        self._http = httpx.Client(headers=headers, verify=tls, timeout=60, trust_env=False, **_place(url))
-        self._unreachable = (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol)
-        self._url = url
+        self._url, self._token = admin, token
+        self._ca, self._cert, self._key = ca, cert, key
 
     def get(self, path: str) -> Any:
         """The resource, read from JSON. Raises CommandError."""
@@ -52,10 +41,32 @@ class Client:
         """The answer to a removal. Raises CommandError."""
         return self._call("DELETE", path)
 
+    @cached_property
+    def _http(self) -> "httpx.Client":
+        import httpx
+
+        from tidegate._engine import version
+
+        headers = {"User-Agent": f"tidegate-cli/{version()}"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            tls = ssl.create_default_context(cafile=self._ca)
+            if self._cert:
+                tls.load_cert_chain(self._cert, self._key)
+        except OSError as error:
+            raise exits.CommandError(
+                exits.USAGE, f"the certificates for the admin API cannot be used: {error}"
+            ) from None
+        # trust_env: a proxy that is meant for the world has no business between us and the admin API
+        return httpx.Client(headers=headers, verify=tls, timeout=60, trust_env=False, **_place(self._url))
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
+        import httpx
+
         try:
             response = self._http.request(method, path, json=body)
-        except self._unreachable as error:
+        except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise exits.CommandError(
                 exits.UNREACHABLE,
                 f"the admin API at {self._url} cannot be reached: {_reason(error)}\n"
@@ -71,6 +82,22 @@ class Client:
         if response.is_success:
             return answer
         raise _refusal(response.status_code, answer)
+
+
+def calls_admin(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, which takes a client first, with the client's options beside its own."""
+    _, *own = inspect.signature(command).parameters.values()
+    reach = inspect.signature(Client).parameters
+
+    @wraps(command)
+    def with_client(**options: Any) -> None:
+        client = Client(**{name: options.pop(name) for name in reach})
+        command(client, **options)
+
+    parameters = [*own, *reach.values()]
+    with_client.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_client.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_client
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,5 @@
 """`tidegate explain`."""
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -8,8 +7,8 @@ from urllib.parse import quote
 import typer
 
 from tidegate.cli import output
-from tidegate.cli.client import Client
-from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, Key, Token
+from tidegate.cli.client import Client, calls_admin
+from tidegate.cli.options import AsJson
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,29 +16,22 @@ if TYPE_CHECKING:
 NAME = "explain"
 
 
+@calls_admin
 def command(
+    client: Client,
     request_id: Annotated[
         str | None,
         typer.Argument(help="The request's X-Request-Id; without it, the latest that stood out are listed."),
     ] = None,
     last: Annotated[int, typer.Option(help="How many are listed.", min=1, max=1000)] = 20,
-    admin: AdminUrl = DEFAULT_ADMIN,
-    token: Token = None,
-    ca: Ca = None,
-    cert: Cert = None,
-    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what became of a recent request: its route, its tries and their candidates, what limits said."""
-    client = Client(admin, token, ca, cert, key)
-    path = f"/v1/explain?last={last}" if request_id is None else f"/v1/explain/{quote(request_id, safe='')}"
-    answer = client.get(path)
-    if as_json:
-        typer.echo(json.dumps(answer, indent=2))
-    elif request_id is None:
-        _print_list(answer)
+    if request_id is None:
+        output.answer(client.get(f"/v1/explain?last={last}"), as_json, _print_list)
     else:
-        _print_story(answer)
+        story = client.get(f"/v1/explain/{quote(request_id, safe='')}")
+        output.answer(story, as_json, _print_story)
 
 
 def _print_list(stories: list[dict[str, Any]]) -> None:
@@ -130,7 +122,7 @@ def _print_choice(choice: dict[str, Any]) -> None:
     console = output.console()
     console.print(f"  picked by {by}:", markup=False)
     table = _table(
-        "", "endpoint", "state", "weight", "in flight", "latency", "failing", "cost", "passed over"
+        "", "endpoint", "state", "weight", "in flight", "pace", "latency", "failing", "cost", "passed over"
     )
     for candidate in choice["candidates"]:
         table.add_row(
@@ -139,7 +131,8 @@ def _print_choice(choice: dict[str, Any]) -> None:
                 candidate["endpoint"],
                 candidate["state"],
                 f"{candidate['weight']:g}",
-                candidate["in_flight"],
+                _in_flight(candidate),
+                "" if candidate["pace"] is None else f"{candidate['pace']:.2g} x",
                 "" if candidate["latency_ms"] is None else _ms(candidate["latency_ms"]),
                 f"{candidate['failing']:.0%}",
                 "" if candidate["cost"] is None else f"{candidate['cost']:.4g}",
@@ -149,6 +142,11 @@ def _print_choice(choice: dict[str, Any]) -> None:
     console.print(table)
     if choice["left_out"]:
         console.print(f"  and {output.counted(choice['left_out'], 'endpoint')} more")
+
+
+def _in_flight(candidate: dict[str, Any]) -> str:
+    workers = candidate["workers"]
+    return f"{candidate['in_flight']}" if workers is None else f"{candidate['in_flight']} of {workers}"
 
 
 def _said(said: dict[str, Any]) -> str:

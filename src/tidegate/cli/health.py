@@ -1,6 +1,5 @@
 """`tidegate health`."""
 
-import json
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -8,29 +7,22 @@ from urllib.parse import quote
 import typer
 
 from tidegate.cli import output
-from tidegate.cli.client import Client
-from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, Key, Token
+from tidegate.cli.client import Client, calls_admin
+from tidegate.cli.options import AsJson
 
 NAME = "health"
 
 
+@calls_admin
 def command(
+    client: Client,
     upstream: Annotated[str, typer.Argument(help="The upstream's name.")],
     endpoint: Annotated[str, typer.Argument(help="The endpoint's address, as configured.")],
-    admin: AdminUrl = DEFAULT_ADMIN,
-    token: Token = None,
-    ca: Ca = None,
-    cert: Cert = None,
-    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Show why an endpoint is in the state that it is in, and its last changes."""
-    client = Client(admin, token, ca, cert, key)
     health = client.get(f"{path_of(upstream, endpoint)}/health")
-    if as_json:
-        typer.echo(json.dumps(health, indent=2))
-    else:
-        _print(health)
+    output.answer(health, as_json, _print)
 
 
 def path_of(upstream: str, endpoint: str) -> str:

@@ -5,26 +5,21 @@ from typing import Annotated
 import typer
 
 from tidegate.cli import output
-from tidegate.cli.client import Client
+from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.health import path_of
-from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, Ca, Cert, Key, Token
 
 NAME = "maintenance"
 
 
+@calls_admin
 def command(
+    client: Client,
     upstream: Annotated[str, typer.Argument(help="The upstream's name.")],
     endpoint: Annotated[str, typer.Argument(help="The endpoint's address, as configured.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, for those who look.")] = "by the operator",
     end: Annotated[bool, typer.Option("--end", help="Put it back into service.")] = False,
-    admin: AdminUrl = DEFAULT_ADMIN,
-    token: Token = None,
-    ca: Ca = None,
-    cert: Cert = None,
-    key: Key = None,
 ) -> None:
     """Take an endpoint out of service, or put it back. The requests it has are finished."""
-    client = Client(admin, token, ca, cert, key)
     path = f"{path_of(upstream, endpoint)}/maintenance"
     change = client.delete(path) if end else client.post(path, {"reason": reason})
     done = "back in service" if end else f"out of service: {reason}"

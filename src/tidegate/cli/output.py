@@ -1,7 +1,11 @@
 """What commands print: colours only on a terminal, and none if NO_COLOR is set (rich sees to both)."""
 
+import json
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +23,14 @@ def console(stderr: bool = False) -> "Console":
     if not console.is_terminal:
         console.width = PIPED_WIDTH
     return console
+
+
+def answer(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
+    """Print what was asked for: as JSON, or as `show` shows it to people."""
+    if as_json:
+        typer.echo(json.dumps(value, indent=2))
+    else:
+        show(value)
 
 
 def error(message: str) -> None:

@@ -1,17 +1,15 @@
 """`tidegate reload`."""
 
 from tidegate.cli import output
-from tidegate.cli.client import Client
-from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, Ca, Cert, Key, Token
+from tidegate.cli.client import Client, calls_admin
 
 NAME = "reload"
 
 
-def command(
-    admin: AdminUrl = DEFAULT_ADMIN, token: Token = None, ca: Ca = None, cert: Cert = None, key: Key = None
-) -> None:
+@calls_admin
+def command(client: Client) -> None:
     """Have the running gateway read its configuration file again."""
-    change = Client(admin, token, ca, cert, key).post("/v1/config/reload")
+    change = client.post("/v1/config/reload")
     console = output.console()
     if not change["changed"]:
         console.print(f"Nothing has changed; generation {change['generation']} is served.")

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from tidegate.cli import exits, output
-from tidegate.cli.client import Client
+from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.configuration import load_plan
-from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, FromFile, Key, Token
+from tidegate.cli.options import AsJson, FromFile
 
 NAME = "route"
 
@@ -21,31 +21,25 @@ From = Annotated[str, typer.Option("--from", help="The client's address.")]
 Listener = Annotated[str | None, typer.Option(help="The listener that the request comes in by.")]
 
 
+@calls_admin
 def command(
+    client: Client,
     method: Method,
     url: Url,
     header: Headers = None,
-    client: From = "127.0.0.1",
+    sender: From = "127.0.0.1",
     listener: Listener = None,
     config: FromFile = None,
-    admin: AdminUrl = DEFAULT_ADMIN,
-    token: Token = None,
-    ca: Ca = None,
-    cert: Cert = None,
-    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which route takes a request, and why the nearer ones do not. No request is sent."""
     headers = [_field(each) for each in header or []]
     if config:
-        answer = _explain_file(config, method, url, headers, client, listener)
+        answer = _explain_file(config, method, url, headers, sender, listener)
     else:
-        asked = {"method": method, "url": url, "headers": headers, "client": client, "listener": listener}
-        answer = Client(admin, token, ca, cert, key).post("/v1/routes/explain", asked)
-    if as_json:
-        typer.echo(json.dumps(answer, indent=2))
-    else:
-        _print(answer)
+        asked = {"method": method, "url": url, "headers": headers, "client": sender, "listener": listener}
+        answer = client.post("/v1/routes/explain", asked)
+    output.answer(answer, as_json, _print)
 
 
 def _field(text: str) -> tuple[str, str]:
@@ -55,12 +49,12 @@ def _field(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _explain_file(config: Any, method: str, url: str, headers: Any, client: str, listener: str | None) -> Any:
+def _explain_file(config: Any, method: str, url: str, headers: Any, sender: str, listener: str | None) -> Any:
     from tidegate._engine import explain_route
     from tidegate.control.question import question
 
     try:
-        asked = question(method, url, headers, client, listener)
+        asked = question(method, url, headers, sender, listener)
     except ValueError as error:
         raise exits.CommandError(exits.USAGE, str(error)) from None
     return json.loads(explain_route(load_plan(config)[1].json, asked))

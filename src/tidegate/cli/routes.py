@@ -3,23 +3,18 @@
 import json
 from typing import Any
 
-import typer
-
 from tidegate.cli import output
-from tidegate.cli.client import Client
+from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.configuration import load_plan
-from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, FromFile, Key, Token
+from tidegate.cli.options import AsJson, FromFile
 
 NAME = "routes"
 
 
+@calls_admin
 def command(
+    client: Client,
     config: FromFile = None,
-    admin: AdminUrl = DEFAULT_ADMIN,
-    token: Token = None,
-    ca: Ca = None,
-    cert: Cert = None,
-    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the routes in order of precedence: of a file, or of the running gateway."""
@@ -28,11 +23,8 @@ def command(
 
         table = json.loads(route_table(load_plan(config)[1].json))
     else:
-        table = Client(admin, token, ca, cert, key).get("/v1/routes")
-    if as_json:
-        typer.echo(json.dumps(table, indent=2))
-    else:
-        _print(table)
+        table = client.get("/v1/routes")
+    output.answer(table, as_json, _print)
 
 
 def _print(table: list[dict[str, Any]]) -> None:

@@ -1,13 +1,10 @@
 """`tidegate status`."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from tidegate.cli import output
-from tidegate.cli.client import Client
-from tidegate.cli.options import DEFAULT_ADMIN, AdminUrl, AsJson, Ca, Cert, Key, Token
+from tidegate.cli.client import Client, calls_admin
+from tidegate.cli.options import AsJson
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,25 +13,18 @@ if TYPE_CHECKING:
 NAME = "status"
 
 
+@calls_admin
 def command(
-    admin: AdminUrl = DEFAULT_ADMIN,
-    token: Token = None,
-    ca: Ca = None,
-    cert: Cert = None,
-    key: Key = None,
+    client: Client,
     as_json: AsJson = False,
 ) -> None:
     """Show how the running gateway is doing: its listeners, upstreams and endpoints."""
-    client = Client(admin, token, ca, cert, key)
-    status, upstreams = client.get("/v1/status"), client.get("/v1/upstreams")
-    if as_json:
-        typer.echo(json.dumps({**status, "upstreams": upstreams}, indent=2))
-    else:
-        _print(status, upstreams)
+    status = {**client.get("/v1/status"), "upstreams": client.get("/v1/upstreams")}
+    output.answer(status, as_json, _print)
 
 
-def _print(status: dict[str, Any], upstreams: list[dict[str, Any]]) -> None:
-    console = output.console()
+def _print(status: dict[str, Any]) -> None:
+    console, upstreams = output.console(), status["upstreams"]
     state = "[green]ready[/green]" if status["ready"] else "[red]not ready[/red]"
     console.print(
         f"tidegate {status['version']}: {state}, up {_duration(status['uptime_seconds'])}, "
@@ -65,6 +55,7 @@ def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
         "state": "draining" if endpoint["drain"] else endpoint["state"],
         "for": _duration(endpoint["for_seconds"]),
         "in flight": endpoint["in_flight"],
+        "workers": endpoint["workers"],
         "requests": endpoint["requests"],
         "failures": endpoint["failures"],
         "latency ms": endpoint["latency_ms"],

@@ -17,8 +17,9 @@ from tidegate.config.tree import OptionPath, Source
 
 COMPARED_WHOLE = 16
 """Up to so many endpoints, policies that compare look at all when the configuration does not say."""
-DRAWN = 2
-"""Beyond that it draws so many (the power of two choices: Mitzenmacher, 2001)."""
+DRAWN = 5
+"""Beyond that they draw so many. Two are enough to be exponentially better than one (Mitzenmacher, 2001); in
+the simulator's reference five have a p99 that is 15 % lower still."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def demo_document(upstreams: Sequence[DemoUpstream], port: int, admin_port: int)
         "upstreams": [
             {
                 "name": "demo",
-                "balance": "least_request",
+                "balance": "fastest_free",
                 "endpoints": [upstream.address for upstream in upstreams],
                 "health": {"http": {"path": "/healthz"}, "interval": "2s"},
             }

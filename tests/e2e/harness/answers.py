@@ -1,6 +1,7 @@
 """Ways of an origin to answer: good, slow, broken. Each returns a handler for `Origin.on`."""
 
 import asyncio
+import itertools
 
 from .message import Fields
 from .origin import Exchange, Handler
@@ -19,6 +20,17 @@ def fixed(
     async def answer(exchange: Exchange) -> None:
         await exchange.discard_body()
         await exchange.respond(status, headers, body, chunked=chunked, trailers=trailers)
+
+    return answer
+
+
+def every_other(status: int) -> Handler:
+    """Well and with this status by turns, well first."""
+    turns = itertools.cycle((200, status))
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.discard_body()
+        await exchange.respond(next(turns))
 
     return answer
 

@@ -6,13 +6,13 @@ import ssl
 import struct
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import NamedTuple
 
 import h2.config
 import h2.connection
 import h2.events
 
+from .connection import Connection
 from .h2frames import GOAWAY
 from .message import Fields, Response
 
@@ -26,7 +26,7 @@ class Goaway(NamedTuple):
     error: int
 
 
-class H2Client:
+class H2Client(Connection):
     """One connection with any number of streams; what arrives is sorted into one Response per stream."""
 
     def __init__(
@@ -50,7 +50,7 @@ class H2Client:
         self._scheme = "http" if tls is None else "https"
         plain = socket.create_connection((host, port), timeout=deadline)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock: socket.socket | ssl.SSLSocket = plain
+        self.sock = plain
         if tls is not None:
             self.sock = tls.wrap_socket(plain, server_hostname=server_name)
             assert self.sock.selected_alpn_protocol() == "h2"
@@ -62,18 +62,6 @@ class H2Client:
         )
         self.connection.initiate_connection()
         self.flush()
-
-    def __enter__(self) -> "H2Client":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the socket."""
-        self.sock.close()
 
     def flush(self) -> None:
         """Send what the protocol machine has ready."""

@@ -5,10 +5,11 @@ import ssl
 import struct
 import time
 from collections.abc import Iterator
-from types import TracebackType
 
 import hpack
 from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, SettingsFrame
+
+from .connection import Connection
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
@@ -34,27 +35,19 @@ def get(path: bytes = b"/", *, authority: bytes = b"localhost", method: bytes = 
     return [(b":method", method), (b":scheme", b"http"), (b":authority", authority), (b":path", path)]
 
 
-class FrameClient:
+class FrameClient(Connection):
     """One connection; nothing that is sent is checked, nothing is answered by itself."""
 
     def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, deadline: float = 10.0) -> None:
         self.deadline = deadline
         plain = socket.create_connection(("127.0.0.1", port), timeout=deadline)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock: socket.socket | ssl.SSLSocket = plain
+        self.sock = plain
         if tls is not None:
             self.sock = tls.wrap_socket(plain, server_hostname="localhost")
         self._buffer = bytearray()
         self._encoder = hpack.Encoder()
         self._decoder = hpack.Decoder()
-
-    def __enter__(self) -> "FrameClient":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.sock.close()
 
     def begin(self, **settings: int) -> "FrameClient":
         """Send the preface and the first SETTINGS (by name, as `INITIAL_WINDOW_SIZE=0`)."""

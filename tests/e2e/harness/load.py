@@ -1,7 +1,6 @@
 """Background load: keep-alive connections that ask again and again and count what went wrong."""
 
 import threading
-from types import TracebackType
 
 from .raw import ClosedError, RawClient
 
@@ -24,9 +23,7 @@ class Load:
         self.wait_for(10)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join(20)

@@ -5,8 +5,8 @@ import socket
 import ssl
 import struct
 import time
-from types import TracebackType
 
+from .connection import Connection
 from .message import Fields, Response, format_fields, parse_field
 
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) (\d{3}) ([\t\x20-\x7e\x80-\xff]*)")
@@ -24,7 +24,7 @@ def abort(sock: socket.socket) -> None:
     sock.close()
 
 
-class RawClient:
+class RawClient(Connection):
     """One connection. Reads fail with AssertionError when nothing comes before the deadline."""
 
     def __init__(
@@ -49,22 +49,10 @@ class RawClient:
             plain.bind((source, 0))
         plain.connect((host, port))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock: socket.socket | ssl.SSLSocket = plain
+        self.sock = plain
         if tls is not None:
             self.sock = tls.wrap_socket(plain, server_hostname=server_name, session=session)
         self._buffer = bytearray()
-
-    def __enter__(self) -> "RawClient":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the connection in an orderly way."""
-        self.sock.close()
 
     def abort(self) -> None:
         """End the connection with a reset."""

@@ -99,7 +99,7 @@ async def test_an_endpoint_is_added_once_and_changed_only_where_it_is(admin: Adm
 async def test_an_upstream_is_shown_with_its_state_and_its_options(admin: Admin) -> None:
     upstream = (await admin.http.get("/v1/upstreams/app")).json()
     assert upstream["endpoints"][0]["healthy"] is True
-    assert upstream["options"]["balance"]["policy"] == "least_request"
+    assert upstream["options"]["balance"]["policy"] == "fastest_free"
     assert [each["name"] for each in (await admin.http.get("/v1/upstreams")).json()] == ["app"]
 
 

@@ -194,6 +194,7 @@ def test_status_is_a_table_of_endpoints(
         "cause": "3 health checks failed",
         "for_seconds": 61.5,
         "in_flight": 0,
+        "workers": 4,
         "requests": 10,
         "failures": 4,
         "latency_ms": 1.25,
@@ -204,7 +205,9 @@ def test_status_is_a_table_of_endpoints(
     said = capsys.readouterr().out
     for part in ("up 1d 1h", "generation 7", "0.0.0.0:80", "workers"):
         assert part in said
-    assert "app       10.0.0.1:80  3       unhealthy  1m 1s  0          10        4         1.2" in said
+    assert (
+        "app       10.0.0.1:80  3       unhealthy  1m 1s  0          4        10        4         1.2" in said
+    )
     assert "app 10.0.0.1:80 is unhealthy: 3 health checks failed" in said
     assert tidegate(monkeypatch, "status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["upstreams"][0]["name"] == "app"

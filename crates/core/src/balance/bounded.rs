@@ -4,7 +4,7 @@
 //! ⌈bound · m · w / sum of weights⌉; a key whose endpoint is full goes on to the next with room
 //! (Mirrokni, Thorup and Zadimoghaddam, *Consistent Hashing with Bounded Loads*, 2016).
 
-use super::view::Candidates;
+use super::candidates::Candidates;
 use super::{Pick, Policy};
 
 /// In which order a key prefers the endpoints.

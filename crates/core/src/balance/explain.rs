@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::narrow::Outlets;
-use super::view::Candidates;
 use super::{Balancer, Pick};
 
 /// How many candidates are listed at most.
@@ -22,6 +21,10 @@ pub struct Candidate {
     pub weight: f64,
     /// Requests in flight.
     pub in_flight: u32,
+    /// Requests that it works on at a time; absent where it is not known or any number.
+    pub workers: Option<u32>,
+    /// How much longer than at the others requests take there; absent where that is not looked at.
+    pub pace: Option<f32>,
     /// Mean latency of late, in milliseconds; absent before the first answer.
     pub latency_ms: Option<f64>,
     /// The share of its requests that failed of late.
@@ -37,62 +40,63 @@ impl Balancer {
     /// to [`MOST_LISTED`] together.
     pub fn explain(&self, pick: &Pick<'_>, picked: Option<usize>) -> Vec<Candidate> {
         let outlook = self.outlook(pick.now);
-        let outlets = outlook.of(pick.subset);
-        let others = (0..self.endpoints.len()).filter(|&index| picked != Some(index));
+        let made = Made { balancer: self, outlets: outlook.of(pick.subset), pick, picked };
+        let others = (0..self.endpoints().len()).filter(|&index| picked != Some(index));
         let listed = picked.into_iter().chain(others).take(MOST_LISTED);
-        listed.map(|index| self.candidate(index, outlets, pick, picked)).collect()
+        listed.map(|index| made.candidate(index)).collect()
     }
+}
 
-    fn candidate(
-        &self,
-        index: usize,
-        outlets: &Outlets,
-        pick: &Pick<'_>,
-        picked: Option<usize>,
-    ) -> Candidate {
-        let endpoint = &self.endpoints[index];
-        let load = &endpoint.load;
-        let cost = outlets.holding(index).and_then(|outlet| {
-            let (view, limit) = (&outlet.view, self.limit);
-            let from = Candidates { endpoints: &self.endpoints, view, avoid: &[], limit };
-            outlet.policy.cost(&from, index, pick.now)
-        });
+/// A pick that was made, and what it was made from.
+struct Made<'a> {
+    balancer: &'a Balancer,
+    outlets: &'a Outlets,
+    pick: &'a Pick<'a>,
+    picked: Option<usize>,
+}
+
+impl Made<'_> {
+    fn candidate(&self, index: usize) -> Candidate {
+        let (endpoint, now) = (&self.balancer.endpoints()[index], self.pick.now);
+        let (load, foreseen) = (&endpoint.load, endpoint.load.foreseen());
+        let picked = self.picked == Some(index);
         Candidate {
             endpoint: endpoint.address.clone(),
-            picked: picked == Some(index),
+            picked,
             state: endpoint.health.state().label(),
-            weight: self.effective_weight(index, pick.now),
+            weight: self.balancer.effective_weight(index, now),
             in_flight: load.in_flight(),
+            workers: foreseen.workers,
+            pace: foreseen.pace,
             latency_ms: load.latency().map(|latency| latency.as_secs_f64() * 1000.0),
-            failing: load.failing(pick.now),
-            cost: cost.filter(|cost| cost.is_finite()),
-            passed_over: self
-                .passed_over(index, outlets, pick, picked)
-                .filter(|_| picked != Some(index)),
+            failing: load.failing(now),
+            cost: self.cost(index),
+            passed_over: if picked { None } else { self.passed_over(index) },
         }
     }
 
-    /// Why `index` could not be picked where `picked` was.
-    fn passed_over(
-        &self,
-        index: usize,
-        outlets: &Outlets,
-        pick: &Pick<'_>,
-        picked: Option<usize>,
-    ) -> Option<&'static str> {
-        let endpoint = &self.endpoints[index];
+    /// What `index` costs by the policy that it belongs to.
+    fn cost(&self, index: usize) -> Option<f64> {
+        let outlet = self.outlets.holding(index)?;
+        let from = self.balancer.candidates(outlet, &[]);
+        outlet.policy.cost(&from, index, self.pick.now).filter(|cost| cost.is_finite())
+    }
+
+    /// Why `index`, which was not picked, could not be.
+    fn passed_over(&self, index: usize) -> Option<&'static str> {
+        let endpoint = &self.balancer.endpoints()[index];
         let state = endpoint.health.state();
-        let outlet = outlets.holding(index);
-        let in_turn = picked.and_then(|picked| outlets.holding(picked)).or(outlet);
+        let outlet = self.outlets.holding(index);
+        let in_turn = self.picked.and_then(|picked| self.outlets.holding(picked)).or(outlet);
         if !state.is_in_service() {
             Some(state.label())
         } else if endpoint.weight() == 0 {
             Some("its weight is 0")
-        } else if outlet.is_none() && !endpoint.health.available(pick.now) {
+        } else if outlet.is_none() && !endpoint.health.available(self.pick.now) {
             Some(state.label())
-        } else if pick.tried.contains(&index) {
+        } else if self.pick.tried.contains(&index) {
             Some("it was tried before")
-        } else if endpoint.load.in_flight() >= self.limit {
+        } else if self.balancer.is_full(index) {
             Some("it has all the requests it may have")
         } else if !outlet.zip(in_turn).is_some_and(|(a, b)| std::ptr::eq(a, b)) {
             Some("its labels, priority or zone are not in turn")

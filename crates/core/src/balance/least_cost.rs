@@ -5,8 +5,8 @@
 
 use smallvec::SmallVec;
 
+use super::candidates::Candidates;
 use super::strength::strength;
-use super::view::Candidates;
 use super::{Pick, Policy, SplitMix64};
 use crate::load::Load;
 use crate::time::Moment;
@@ -28,6 +28,16 @@ impl<C: Cost> LeastCost<C> {
     /// Compare `choices` endpoints by `cost`; `None`: all.
     pub(super) fn new(cost: C, choices: Option<u32>) -> Self {
         Self { cost, choices: choices.map_or(usize::MAX, |choices| choices.max(1) as usize) }
+    }
+
+    /// Whether none of `from` is left to chance.
+    pub(super) fn compares_all(&self, from: &Candidates<'_>) -> bool {
+        self.choices_of(from) >= from.view.members().len()
+    }
+
+    /// How many are compared: those to be avoided may be among the drawn.
+    fn choices_of(&self, from: &Candidates<'_>) -> usize {
+        self.choices.saturating_add(from.avoid.len())
     }
 
     fn cost_of(&self, from: &Candidates<'_>, member: usize, now: Moment) -> f64 {
@@ -61,12 +71,10 @@ impl<C: Cost> LeastCost<C> {
 impl<C: Cost> Policy for LeastCost<C> {
     fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize {
         let members = from.view.members();
-        // Those to be avoided may be among the drawn.
-        let choices = self.choices.saturating_add(from.avoid.len());
-        if choices >= members.len() {
+        if self.compares_all(from) {
             self.least(from, members.iter().copied(), pick)
         } else {
-            let drawn = sample(members.len(), choices, pick.random);
+            let drawn = sample(members.len(), self.choices_of(from), pick.random);
             self.least(from, drawn.into_iter().map(|position| members[position]), pick)
         }
     }

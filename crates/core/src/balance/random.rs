@@ -1,6 +1,6 @@
 //! Weighted random.
 
-use super::view::Candidates;
+use super::candidates::Candidates;
 use super::{Pick, Policy};
 
 /// Each endpoint with a probability in proportion to its weight, in O(log n).

@@ -1,7 +1,7 @@
 //! Rendezvous hashing.
 
 use super::bounded::Room;
-use super::view::Candidates;
+use super::candidates::Candidates;
 use super::{Pick, Policy, SplitMix64, hash_key};
 use crate::plan::Endpoint;
 

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::view::{Candidates, View};
+use super::candidates::Candidates;
+use super::view::View;
 use super::{Pick, Policy};
 
 /// Smooth weighted round robin, over all workers together.

@@ -1,6 +1,6 @@
 //! What an endpoint is worth to policies that look at load.
 
-use super::view::Candidates;
+use super::candidates::Candidates;
 use crate::load::Load;
 use crate::time::Moment;
 

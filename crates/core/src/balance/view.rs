@@ -3,8 +3,6 @@
 //! Reading the state of ten thousand endpoints for each request would cost more than the request. So
 //! a view of them is made once and used by all workers until something changes.
 
-use std::sync::Arc;
-
 use super::narrow::Standing;
 use super::tally::Tally;
 use super::{Endpoints, SplitMix64, hash_key};
@@ -105,79 +103,22 @@ impl View {
     }
 
     /// A member at random, by weight.
-    fn draw(&self, random: &mut SplitMix64) -> usize {
+    pub(super) fn draw(&self, random: &mut SplitMix64) -> usize {
         let point = random.below(self.total_weight());
         self.members[self.sums.partition_point(|&sum| sum <= point)] as usize
+    }
+
+    /// Requests in flight that the members share; `endpoints` are all of the upstream.
+    pub(super) fn in_flight(&self, endpoints: &Endpoints) -> u64 {
+        match &self.tally {
+            None => endpoints.total().in_flight(),
+            Some(tally) => tally.of(&self.members, endpoints),
+        }
     }
 
     /// Whether `avoid` leaves no member.
     pub(super) fn avoids_all(&self, avoid: &[usize]) -> bool {
         avoid.len() >= self.members.len()
             && self.members.iter().all(|&member| avoid.contains(&(member as usize)))
-    }
-}
-
-/// What a policy chooses from.
-pub(super) struct Candidates<'a> {
-    /// All endpoints of the upstream.
-    pub(super) endpoints: &'a Endpoints,
-    /// Those of them that may be picked.
-    pub(super) view: &'a Arc<View>,
-    /// Endpoints that this request must not go to; at least one member is left.
-    pub(super) avoid: &'a [usize],
-    /// Requests that an endpoint may have.
-    pub(super) limit: u32,
-}
-
-impl Candidates<'_> {
-    /// Whether `endpoint` may be chosen.
-    pub(super) fn allow(&self, endpoint: usize) -> bool {
-        self.view.has(endpoint) && !self.avoid.contains(&endpoint) && !self.is_full(endpoint)
-    }
-
-    /// Whether `endpoint` has all the requests it may have.
-    pub(super) fn is_full(&self, endpoint: usize) -> bool {
-        self.endpoints[endpoint].load.in_flight() >= self.limit
-    }
-
-    /// An allowed member, if there is one: the next from a random place on.
-    pub(super) fn any(&self, random: &mut SplitMix64) -> Option<usize> {
-        let members = self.view.members();
-        let (before, after) = members.split_at(random.below(members.len() as u64) as usize);
-        let mut rotated = after.iter().chain(before).map(|&member| member as usize);
-        rotated.find(|&member| self.allow(member))
-    }
-
-    /// Requests in flight that the members share.
-    pub(super) fn in_flight(&self) -> u64 {
-        match &self.view.tally {
-            None => self.endpoints.total().in_flight(),
-            Some(tally) => tally.of(self.view.members(), self.endpoints),
-        }
-    }
-
-    /// An allowed member at random, by weight.
-    pub(super) fn draw(&self, random: &mut SplitMix64) -> usize {
-        self.first_allowed(random, |random| self.view.draw(random))
-    }
-
-    /// What `draw` yields, drawn again where it is to be avoided; if that goes on, the next
-    /// allowed member from a random place on.
-    pub(super) fn first_allowed(
-        &self,
-        random: &mut SplitMix64,
-        mut draw: impl FnMut(&mut SplitMix64) -> usize,
-    ) -> usize {
-        let mut drawn = draw(random);
-        for _ in 0..self.avoid.len() {
-            if !self.avoid.contains(&drawn) {
-                break;
-            }
-            drawn = draw(random);
-        }
-        match self.avoid.contains(&drawn) {
-            true => self.any(random).unwrap_or(drawn),
-            false => drawn,
-        }
     }
 }

@@ -46,6 +46,7 @@ struct Hot {
     limit: AtomicU32,
     room: AtomicU32,
     waiting: AtomicU32,
+    shedding: AtomicBool,
     adapts: AtomicBool,
     tally: Tally,
     /// How long an answer usually takes, in nanoseconds.
@@ -78,6 +79,7 @@ impl<T> Gate<T> {
                 limit: AtomicU32::new(inner.limit()),
                 room: AtomicU32::new(u32::MAX),
                 waiting: AtomicU32::new(0),
+                shedding: AtomicBool::new(false),
                 adapts: AtomicBool::new(limits.adaptive.enabled),
                 tally: Tally::default(),
                 usual: AtomicU64::new(u64::MAX),
@@ -192,6 +194,7 @@ impl<T> Gate<T> {
                 None => self.hot.inside.release(),
             }
         }
+        self.hot.shedding.store(inner.queue.is_shedding(), SeqCst);
         self.hot.waiting.store(inner.queue.len() as u32, SeqCst);
     }
 
@@ -212,6 +215,11 @@ impl<T> Gate<T> {
     /// How many wait.
     pub fn waiting(&self) -> u32 {
         self.hot.waiting.load(SeqCst)
+    }
+
+    /// Whether others wait, and have for so long that some are sent away.
+    pub fn is_shedding(&self) -> bool {
+        self.waiting() > 0 && self.hot.shedding.load(SeqCst)
     }
 
     /// How long the one who has waited longest has.

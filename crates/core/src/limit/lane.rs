@@ -120,6 +120,11 @@ impl<T> Lane<T> {
         };
     }
 
+    /// Whether the wait is so long, for so long, that it sheds.
+    pub(super) fn is_shedding(&self) -> bool {
+        matches!(self.mood, Mood::Shedding(_))
+    }
+
     /// How long the one who has waited longest has.
     pub(super) fn delay(&self, now: Moment) -> Duration {
         self.waiting.first_key_value().map_or(Duration::ZERO, |(_, one)| now.since(one.since))

@@ -71,6 +71,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Whether some class waits so long that it is shed.
+    pub fn is_shedding(&self) -> bool {
+        self.lanes.iter().any(Lane::is_shedding)
+    }
+
     /// How long the one who has waited longest has.
     pub fn delay(&self, now: Moment) -> Duration {
         self.lanes.iter().map(|lane| lane.delay(now)).max().unwrap_or_default()

@@ -8,6 +8,8 @@ mod ewma;
 mod failing;
 mod levels;
 mod orca;
+mod overtaking;
+mod pace;
 mod peak_ewma;
 mod report;
 
@@ -19,9 +21,12 @@ use crossbeam_utils::CachePadded;
 
 pub use ewma::Ewma;
 pub use levels::Levels;
+pub(crate) use overtaking::{Overtaking, Parallelism, Sum};
+pub(crate) use pace::Sample;
 pub use report::Report;
 
 use self::failing::Failing;
+use self::pace::Pace;
 use self::peak_ewma::PeakEwma;
 use self::report::Reported;
 use crate::time::Moment;
@@ -35,6 +40,24 @@ pub enum Outcome {
     Failed,
     /// The request was given up for a reason that says nothing about the endpoint: the client left.
     Abandoned,
+}
+
+/// A request in flight, as the endpoint stood when it was sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// Others in flight.
+    others: u32,
+    /// Requests that had ended.
+    ended: u32,
+}
+
+/// What is to be expected of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Foreseen {
+    /// Requests that it works on at a time; `None`: not known, or any number.
+    pub workers: Option<u32>,
+    /// How much longer requests take there than at the others; `None`: not to be looked at.
+    pub pace: Option<f32>,
 }
 
 /// Requests in flight over all endpoints of one upstream.
@@ -59,6 +82,9 @@ impl Total {
 pub struct Load {
     in_flight: AtomicU32,
     connections: AtomicU32,
+    /// What is [`Foreseen`]: the workers or `u32::MAX`, and the pace as the bits of an `f32` or NaN.
+    workers: AtomicU32,
+    pace_foreseen: AtomicU32,
     failing: Failing,
     reported: Reported,
     /// τ of all that is forgotten here, in nanoseconds.
@@ -68,7 +94,9 @@ pub struct Load {
     failures: AtomicU64,
     latency: Ewma,
     total: Arc<Total>,
+    pace: Pace,
     levels: CachePadded<Levels>,
+    overtaking: Overtaking,
 }
 
 impl Load {
@@ -77,6 +105,8 @@ impl Load {
         Self {
             in_flight: AtomicU32::new(0),
             connections: AtomicU32::new(0),
+            workers: AtomicU32::new(u32::MAX),
+            pace_foreseen: AtomicU32::new(f32::NAN.to_bits()),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             latency: Ewma::default(),
@@ -85,7 +115,9 @@ impl Load {
             decay: AtomicU64::new(decay.as_nanos() as u64),
             total,
             reported: Reported::default(),
+            pace: Pace::default(),
             levels: CachePadded::default(),
+            overtaking: Overtaking::default(),
         }
     }
 
@@ -95,24 +127,27 @@ impl Load {
     }
 
     /// A request is sent to the endpoint. Every `begin` is followed by exactly one [`finish`](Self::finish).
-    pub fn begin(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+    pub fn begin(&self) -> Sent {
+        let others = self.in_flight.fetch_add(1, Relaxed);
         self.total.in_flight.fetch_add(1, Relaxed);
+        Sent { others, ended: self.requests.load(Relaxed) as u32 }
     }
 
-    /// A request ended at `now`, `latency` after it was sent.
+    /// The request that was `sent` ended at `now`, after `latency`.
     ///
     /// Only answered requests lower the latency: an endpoint that fails fast must not look quick.
-    pub fn finish(&self, outcome: Outcome, latency: Duration, now: Moment) {
+    pub fn finish(&self, sent: Sent, outcome: Outcome, latency: Duration, now: Moment) {
         let before = self.in_flight.fetch_sub(1, Relaxed);
         debug_assert!(before > 0, "a request finished that never began");
         self.total.in_flight.fetch_sub(1, Relaxed);
-        self.requests.fetch_add(1, Relaxed);
+        let ended = self.requests.fetch_add(1, Relaxed) as u32;
         let decay = self.decay();
         match outcome {
             Outcome::Answered => {
                 self.latency.record(latency, now, decay);
                 self.peak.record(latency, now, decay);
+                self.pace.record(latency, now, decay);
+                self.overtaking.record(sent.others, ended == sent.ended);
                 self.levels.record(before.saturating_sub(1), latency, now);
                 self.failing.answered(now, decay);
             }
@@ -205,6 +240,37 @@ impl Load {
         self.reported.others(now)
     }
 
+    /// What was seen of its workers.
+    pub(crate) fn overtaking(&self) -> &Overtaking {
+        &self.overtaking
+    }
+
+    /// What was seen of how quick it is.
+    pub(crate) fn pace(&self, now: Moment) -> Sample {
+        self.pace.sample(now, self.decay())
+    }
+
+    /// Expect this from now on.
+    pub(crate) fn foresee(&self, foreseen: Foreseen) {
+        self.workers.store(foreseen.workers.unwrap_or(u32::MAX), Relaxed);
+        self.pace_foreseen.store(foreseen.pace.unwrap_or(f32::NAN).to_bits(), Relaxed);
+    }
+
+    /// What is to be expected of it.
+    pub fn foreseen(&self) -> Foreseen {
+        let workers = self.workers.load(Relaxed);
+        let pace = f32::from_bits(self.pace_foreseen.load(Relaxed));
+        Foreseen {
+            workers: (workers < u32::MAX).then_some(workers),
+            pace: (!pace.is_nan()).then_some(pace),
+        }
+    }
+
+    /// Whether one more request would have to wait there, as far as is known.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight() >= self.workers.load(Relaxed)
+    }
+
     fn decay(&self) -> Duration {
         Duration::from_nanos(self.decay.load(Relaxed))
     }
@@ -228,11 +294,11 @@ mod tests {
                 let load = &load;
                 scope.spawn(move || {
                     for request in 0..REQUESTS {
-                        load.begin();
+                        let sent = load.begin();
                         let outcome =
                             if request % 10 == 0 { Outcome::Failed } else { Outcome::Answered };
                         let now = Moment(request * 1_000 + thread);
-                        load.finish(outcome, Duration::from_millis(5), now);
+                        load.finish(sent, outcome, Duration::from_millis(5), now);
                     }
                 });
             }
@@ -248,9 +314,14 @@ mod tests {
     fn a_fast_failure_does_not_make_an_endpoint_look_quick() {
         let load = load();
         for (second, outcome) in [(1, Outcome::Answered), (60, Outcome::Failed)] {
-            load.begin();
+            let sent = load.begin();
             let latency = Duration::from_millis(if second == 1 { 80 } else { 1 });
-            load.finish(outcome, latency, Moment::default().after(Duration::from_secs(second)));
+            load.finish(
+                sent,
+                outcome,
+                latency,
+                Moment::default().after(Duration::from_secs(second)),
+            );
         }
         assert_eq!(load.latency(), Some(Duration::from_millis(80)));
         assert_eq!((load.requests(), load.failures()), (2, 1));
@@ -259,15 +330,15 @@ mod tests {
     #[test]
     fn an_abandoned_request_counts_neither_as_failure_nor_in_the_latency() {
         let load = load();
-        load.begin();
-        load.finish(Outcome::Abandoned, Duration::from_secs(9), Moment(1));
+        let sent = load.begin();
+        load.finish(sent, Outcome::Abandoned, Duration::from_secs(9), Moment(1));
         assert_eq!((load.requests(), load.failures(), load.latency()), (1, 0, None));
     }
 
     #[test]
     fn a_report_tells_the_requests_of_others_for_a_second() {
         let (load, now) = (load(), Moment(5_000_000_000));
-        (0..3).for_each(|_| load.begin());
+        (0..3).for_each(|_| _ = load.begin());
         load.report(Report { in_flight: Some(10), latency: Some(0.25), ..Report::default() }, now);
         let second = now.after(Duration::from_secs(1));
         assert_eq!((load.others(second), load.expected(second)), (Some(7), Some(0.25)));
@@ -278,13 +349,14 @@ mod tests {
     #[test]
     fn a_reported_latency_moves_with_what_is_seen_at_the_own_load() {
         let (load, now) = (load(), Moment(5_000_000_000));
-        load.begin();
-        load.finish(Outcome::Answered, Duration::from_millis(100), now);
+        let sent = load.begin();
+        load.finish(sent, Outcome::Answered, Duration::from_millis(100), now);
         load.report(Report { latency: Some(0.2), ..Report::default() }, now);
         let expected = load.expected(now).unwrap_or_default();
         assert!((expected - 0.2).abs() < 1e-3, "{expected}");
-        (0..5).for_each(|_| load.begin());
-        load.finish(Outcome::Answered, Duration::from_millis(400), now);
+        (0..4).for_each(|_| _ = load.begin());
+        let sent = load.begin();
+        load.finish(sent, Outcome::Answered, Duration::from_millis(400), now);
         let loaded = load.expected(now).unwrap_or_default();
         assert!(loaded > 0.4, "twice as slow as it looks from here, at any load: {loaded}");
     }

@@ -58,21 +58,6 @@ pub struct UpstreamLimits {
     pub adaptive: AdaptiveLimit,
 }
 
-impl UpstreamLimits {
-    /// No limit at all, for those who pick endpoints without a gate.
-    pub const fn unlimited() -> Self {
-        Self {
-            requests: None,
-            endpoint_requests: None,
-            pending: 0,
-            retries: None,
-            connections: None,
-            queue: Queueing { timeout: Millis(0), target: Millis(0), interval: Millis(0) },
-            adaptive: AdaptiveLimit { enabled: false, minimum: 1, maximum: None },
-        }
-    }
-}
-
 /// How long requests wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -14,6 +14,8 @@ mod listener;
 mod narrow;
 mod retry;
 mod route;
+#[cfg(test)]
+pub(crate) mod testing;
 mod unit;
 mod upstream;
 

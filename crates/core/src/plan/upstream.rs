@@ -77,6 +77,8 @@ pub enum BalancePolicy {
     RoundRobin,
     /// Weighted random.
     Random,
+    /// The quickest that has a worker free, as far as is known; else as least request.
+    FastestFree,
     /// Fewest requests in flight, by weight.
     LeastRequest,
     /// A ring of hashes with bounded load.

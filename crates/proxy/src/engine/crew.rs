@@ -2,7 +2,8 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,20 +11,23 @@ use parking_lot::Mutex;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{Bound, Serving, panics};
+use super::{Bound, Serving, checker, panics};
+use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::health::Watch;
-use crate::upstream::probe::Probes;
 use crate::worker::{self, Command, Shared, Worker};
+
+/// How long a commit waits for a worker to take it up. A worker is never busy for that long; the
+/// bound keeps a fault of one from holding up whoever changes the configuration.
+const ADOPTION: Duration = Duration::from_secs(5);
 
 /// Time beyond a drain's limit after which a worker that does not answer is given up.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// All threads of an engine.
 pub struct Crew {
-    members: Vec<Hand>,
+    pub(super) members: Vec<Hand>,
     /// Takes the same snapshots as the workers.
-    checker: Hand,
+    pub(super) checker: Hand,
 }
 
 /// A thread, and what it is told by.
@@ -39,23 +43,46 @@ impl Crew {
         shared: &Arc<Shared>,
         serving: &Arc<Mutex<Serving>>,
     ) -> io::Result<Self> {
-        let members = (0..workers)
-            .map(|index| {
-                let (shared, serving) = (shared.clone(), serving.clone());
-                Hand::start(&format!("worker-{index}"), move |commands| {
-                    keep_running(index, &shared.metrics, |first| {
-                        run_worker(index, &shared, &serving, first, commands)
-                    });
-                })
+        let member = |index| {
+            let (shared, serving) = (shared.clone(), serving.clone());
+            Hand::start(&format!("worker-{index}"), move |commands| {
+                keep_running(index, &shared.metrics, |first| {
+                    run_worker(index, &shared, &serving, first, commands)
+                });
             })
-            .collect::<io::Result<_>>()?;
-        let checker = Hand::start("health", check)?;
+        };
+        let members = (0..workers).map(member).collect::<io::Result<_>>()?;
+        let (shared, serving) = (shared.clone(), serving.clone());
+        let checker = Hand::start("health", move |commands| {
+            let metrics = &shared.metrics;
+            keep_running(workers, metrics, |_| {
+                checker::run(metrics.worker(workers), &serving, commands)
+            });
+        })?;
         Ok(Self { members, checker })
     }
 
     /// Number of workers.
     pub fn workers(&self) -> usize {
         self.members.len()
+    }
+
+    /// Decide by `snapshot` from now on. When this returns, every thread does.
+    pub fn adopt(&self, snapshot: &Arc<Snapshot>) {
+        let (done, adopted) = mpsc::channel();
+        let mut left = self.tell_all(|| Command::Adopt(snapshot.clone(), done.clone()));
+        // A thread that panics before it answers takes the snapshot up when it starts anew.
+        drop(done);
+        while left > 0 {
+            match adopted.recv_timeout(ADOPTION) {
+                Ok(()) => left -= 1,
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    tracing::error!("a worker has not taken up the new configuration yet");
+                    return;
+                }
+            }
+        }
     }
 
     /// Give a command to every thread; answers with how many took it.
@@ -114,24 +141,24 @@ impl Hand {
     }
 }
 
-/// Run a worker, and again each time it panics; `run` is told whether it is the first time.
+/// Run thread `index`, and again each time it panics; `run` is told whether it is the first time.
 pub(super) fn keep_running(
     index: usize,
     metrics: &Arc<Metrics>,
     mut run: impl FnMut(bool) -> io::Result<()>,
 ) {
     panics::count_for(metrics.clone(), index);
-    let mut first = true;
+    let (worker, mut first) = (metrics.worker_label(index), true);
     loop {
         match catch_unwind(AssertUnwindSafe(|| run(first))) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => {
-                tracing::error!(worker = index, %error, "a worker cannot run");
+                tracing::error!(worker, %error, "a worker cannot run");
                 return;
             }
             Err(panic) => {
                 let message = worker::panic_message(&*panic);
-                tracing::error!(worker = index, message, "a worker panicked and is started anew");
+                tracing::error!(worker, message, "a worker panicked and is started anew");
                 metrics.worker(index).restarted();
                 first = false;
             }
@@ -163,37 +190,6 @@ pub(super) fn run_worker(
     // Connections that are still there have had their time.
     runtime.shutdown_background();
     Ok(())
-}
-
-/// Watch and probe endpoints until told to drain.
-fn check(commands: &mut UnboundedReceiver<Command>) {
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "health checks cannot run");
-            return;
-        }
-    };
-    runtime.block_on(async {
-        let mut watch = Watch::default();
-        let mut probes = Probes::default();
-        while let Some(command) = commands.recv().await {
-            match command {
-                Command::Adopt(snapshot, done) => {
-                    watch.adopt(&snapshot.upstreams);
-                    probes.adopt(&snapshot.upstreams);
-                    // Whoever asked may have given up waiting.
-                    let _ = done.send(());
-                }
-                Command::Drain(_, done) => {
-                    let _ = done.send(true);
-                    return;
-                }
-                Command::Listen(..) | Command::Close(_) => {}
-            }
-        }
-    });
-    runtime.shutdown_background();
 }
 
 pub(super) fn runtime() -> io::Result<LocalRuntime> {

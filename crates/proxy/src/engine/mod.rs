@@ -1,16 +1,17 @@
 //! The engine: workers, and the change from one snapshot to the next.
 
 mod change;
+mod checker;
 mod crew;
 mod explain;
 mod panics;
+mod serving;
 mod status;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
 
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -22,38 +23,24 @@ pub use status::{
     EndpointHealth, EndpointStatus, EngineStatus, HealthChange, ListenerStatus, UpstreamStatus,
 };
 
-use crate::listen::{ListenSocket, Listener};
 use crate::snapshot::Snapshot;
 use crate::telemetry::explain::Summary;
 use crate::telemetry::log::{self, Format, LogHandle};
 use crate::telemetry::metrics::{EndpointState, Metrics};
-use crate::worker::{Command, Shared};
+use crate::worker::Shared;
 use crew::Crew;
-
-/// How long a commit waits for a worker to take it up. A worker is never busy for that long; the
-/// bound keeps a fault of one from holding up whoever changes the configuration.
-const ADOPTION: Duration = Duration::from_secs(5);
+use serving::{Bound, Serving};
 
 /// The data plane of a process.
 pub struct Engine {
     shared: Arc<Shared>,
+    /// Locked for as long as it is looked at: a worker that starts anew must not wait for a commit, which
+    /// may be waiting for it.
     serving: Arc<Mutex<Serving>>,
+    /// Held by who changes what is served, until that is done.
+    turn: Mutex<()>,
     crew: Crew,
     log: LogHandle,
-}
-
-/// What is served now.
-struct Serving {
-    /// Counts commits, so that a prepared change that was overtaken is noticed.
-    generation: u64,
-    snapshot: Arc<Snapshot>,
-    listeners: Vec<Bound>,
-}
-
-/// A listener with a handle of each worker's socket, from which a worker that starts anew is given its own.
-struct Bound {
-    listener: Arc<Listener>,
-    sockets: Vec<ListenSocket>,
 }
 
 /// Why there is no engine.
@@ -83,14 +70,9 @@ impl Engine {
         let metrics = Metrics::new(workers);
         panics::watch();
         let shared = Arc::new(Shared::new(metrics, workers));
-        let snapshot = Snapshot::empty(workers);
-        let serving = Arc::new(Mutex::new(Serving {
-            generation: 0,
-            snapshot: Arc::new(snapshot),
-            listeners: Vec::new(),
-        }));
+        let serving = Arc::new(Mutex::new(Serving::begin(Snapshot::empty(workers))));
         let crew = Crew::start(workers, &shared, &serving)?;
-        Ok(Self { shared, serving, crew, log })
+        Ok(Self { shared, serving, turn: Mutex::default(), crew, log })
     }
 
     /// Build everything that `plan` asks for, new listeners bound, and disturb nothing.
@@ -113,39 +95,14 @@ impl Engine {
     /// # Errors
     /// If another change was committed since it was prepared.
     pub fn commit(&self, prepared: Prepared) -> Result<(), Overtaken> {
-        let mut serving = self.serving.lock();
-        if serving.generation != prepared.base {
-            return Err(Overtaken);
-        }
-        serving.generation += 1;
-        let before = std::mem::replace(&mut serving.snapshot, prepared.snapshot.clone());
-        prepared.snapshot.upstreams.iter().for_each(|upstream| upstream.apply());
-        change::retire(&before, &prepared.snapshot);
-        let mut old = std::mem::take(&mut serving.listeners);
-        let mut opened = Vec::new();
-        for kept in prepared.listeners {
-            kept.listener.settings.store(kept.settings);
-            let position = old.iter().position(|bound| bound.listener.id == kept.listener.id);
-            match position {
-                Some(position) => serving.listeners.push(old.swap_remove(position)),
-                None => {
-                    opened.push(kept.listener.clone());
-                    serving
-                        .listeners
-                        .push(Bound { listener: kept.listener, sockets: kept.sockets });
-                }
-            }
-        }
-        self.adopt(&prepared.snapshot);
-        self.shared.stories.trim(prepared.snapshot.plan.explain.keep);
-        for bound in
-            serving.listeners.iter().filter(|b| opened.iter().any(|o| o.id == b.listener.id))
-        {
-            self.crew.listen(bound);
-        }
-        for closed in &old {
-            self.crew.close(closed.listener.id);
-        }
+        let _turn = self.turn.lock();
+        let snapshot = prepared.snapshot.clone();
+        let turnover = self.serving.lock().replace(prepared)?;
+        self.crew.adopt(&snapshot);
+        self.shared.stories.trim(snapshot.plan.explain.keep);
+        let is_new = |bound: &&Bound| turnover.opened.contains(&bound.listener.id);
+        self.serving.lock().listeners.iter().filter(is_new).for_each(|new| self.crew.listen(new));
+        turnover.closed.into_iter().for_each(|listener| self.crew.close(listener));
         Ok(())
     }
 
@@ -215,18 +172,8 @@ impl Engine {
 
     /// Accept nothing more, let connections end for at most `limit`, then stop. True if all ended in time.
     pub fn drain(&self, limit: Duration) -> bool {
+        let _turn = self.turn.lock();
         self.serving.lock().listeners.clear();
         self.crew.drain(limit)
-    }
-
-    fn adopt(&self, snapshot: &Arc<Snapshot>) {
-        let (done, adopted) = mpsc::channel();
-        let told = self.crew.tell_all(|| Command::Adopt(snapshot.clone(), done.clone()));
-        for _ in 0..told {
-            if adopted.recv_timeout(ADOPTION).is_err() {
-                tracing::error!("a worker has not taken up the new configuration yet");
-                break;
-            }
-        }
     }
 }

@@ -11,7 +11,7 @@ thread_local! {
     static WORKER: RefCell<Option<(Arc<Metrics>, usize)>> = const { RefCell::new(None) };
 }
 
-/// Count this thread's panics as those of worker `index`.
+/// Count this thread's panics as those of thread `index`.
 pub fn count_for(metrics: Arc<Metrics>, index: usize) {
     WORKER.set(Some((metrics, index)));
 }
@@ -26,18 +26,13 @@ pub fn watch() {
                 let worker = worker.try_borrow().ok()?;
                 let (metrics, index) = worker.as_ref()?;
                 metrics.worker(*index).panicked();
-                Some(*index)
+                Some(metrics.worker_label(*index))
             });
             match counted {
                 Ok(Some(worker)) => {
                     let message = panic_message(info.payload());
                     let place = info.location().map(ToString::to_string).unwrap_or_default();
-                    tracing::error!(
-                        worker,
-                        message,
-                        place,
-                        "a task panicked; its connection is closed"
-                    );
+                    tracing::error!(worker, message, place, "a task panicked; it alone ends");
                 }
                 _ => before(info),
             }

@@ -78,6 +78,8 @@ pub struct EndpointStatus {
     pub for_seconds: f64,
     /// Requests in flight.
     pub in_flight: u32,
+    /// Requests that it works on at a time; absent where it is not known or any number.
+    pub workers: Option<u32>,
     /// Open connections.
     pub connections: u32,
     /// Requests that finished.
@@ -189,6 +191,7 @@ fn endpoint_status(upstream: &Upstream, index: usize) -> EndpointStatus {
         cause: last.as_ref().map(|last| last.cause.to_string()).unwrap_or_default(),
         for_seconds: last.map_or(0.0, |last| now.since(last.at).as_secs_f64()),
         in_flight: load.in_flight(),
+        workers: load.foreseen().workers,
         connections: load.connections(),
         requests: load.requests(),
         failures: load.failures(),

@@ -1,18 +1,19 @@
 //! A panic ends as little as it can: its connection, or the worker until it is started anew.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::json;
-use tidegate_core::plan::Plan;
+use tidegate_core::plan::{self, Plan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::crew::{Hand, keep_running, run_worker, runtime};
-use super::{Bound, Serving, change, panics};
+use super::crew::{Crew, Hand, keep_running, run_worker, runtime};
+use super::{Engine, Serving, change, checker, panics};
 use crate::listen::ListenSocket;
 use crate::snapshot::Snapshot;
+use crate::telemetry::log::{self, Format};
 use crate::telemetry::metrics::Metrics;
 use crate::worker::{self, Command, Shared, Worker};
 
@@ -41,25 +42,20 @@ impl Write for &Log {
 impl Stage {
     /// One listener on a free port, and no route.
     fn new() -> Self {
+        Self::serving(plan())
+    }
+
+    fn serving(plan: Plan) -> Self {
         panics::watch();
         let metrics = Metrics::new(1);
-        let before = Arc::new(Snapshot::empty(1));
-        let prepared = change::prepare(plan(), 0, &before, Vec::new(), &metrics);
-        let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
-        let listeners: Vec<_> = prepared
-            .listeners
-            .into_iter()
-            .map(|each| Bound { listener: each.listener, sockets: each.sockets })
-            .collect();
-        let ListenSocket::Tcp(socket) = &listeners[0].sockets[0] else { panic!("not TCP") };
+        let mut serving = Serving::begin(Snapshot::empty(1));
+        let prepared = change::prepare(plan, 0, &serving.snapshot, Vec::new(), &metrics);
+        serving.replace(prepared.unwrap_or_else(|issues| panic!("{issues:?}"))).unwrap();
+        let ListenSocket::Tcp(socket) = &serving.listeners[0].sockets[0] else { panic!("not TCP") };
         Self {
             address: socket.local_addr().unwrap(),
             shared: Arc::new(Shared::new(metrics, 1)),
-            serving: Arc::new(Mutex::new(Serving {
-                generation: 1,
-                snapshot: prepared.snapshot,
-                listeners,
-            })),
+            serving: Arc::new(Mutex::new(serving)),
             log: Arc::default(),
         }
     }
@@ -72,11 +68,15 @@ impl Stage {
         + 'static,
     ) -> Hand {
         let (shared, serving) = (self.shared.clone(), self.serving.clone());
-        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(self.log.clone()).finish();
+        let log = self.subscriber();
         Hand::start("worker-0", move |commands| {
             tracing::subscriber::with_default(log, || body(commands, &shared, &serving));
         })
         .unwrap()
+    }
+
+    fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + 'static {
+        tracing_subscriber::fmt().with_ansi(false).with_writer(self.log.clone()).finish()
     }
 
     /// The status line of the answer to a request.
@@ -88,9 +88,10 @@ impl Stage {
         answer.lines().next().unwrap_or_default().to_owned()
     }
 
-    fn counts(&self, metric: &str) -> bool {
+    /// Whether one of these was counted for this thread.
+    fn counts(&self, metric: &str, thread: &str) -> bool {
         let page = self.shared.metrics.render(|_, _| None, |_| None, 0);
-        page.contains(&format!("tidegate_worker_{metric}_total{{worker=\"0\"}} 1\n"))
+        page.contains(&format!("tidegate_worker_{metric}_total{{worker=\"{thread}\"}} 1\n"))
     }
 
     fn logged(&self, text: &str) -> bool {
@@ -118,6 +119,18 @@ fn plan() -> Plan {
     serde_json::from_value(plan).unwrap()
 }
 
+/// An upstream of this endpoint, which is checked by connecting to it.
+fn checked(endpoint: &TcpListener) -> plan::Upstream {
+    let address = endpoint.local_addr().unwrap().to_string();
+    let plain = include_str!("../../../core/tests/upstream.json");
+    let mut upstream: serde_json::Value = serde_json::from_str(plain).unwrap();
+    upstream["endpoints"] =
+        json!([{"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}}]);
+    upstream["health"]["tcp"] = json!({});
+    upstream["health"]["timeout"] = json!(10_000);
+    serde_json::from_value(upstream).unwrap()
+}
+
 #[test]
 fn a_worker_that_panics_is_started_anew_and_serves_on() {
     let stage = Stage::new();
@@ -129,7 +142,7 @@ fn a_worker_that_panics_is_started_anew_and_serves_on() {
         });
     });
     assert_eq!(stage.ask(), "HTTP/1.1 404 Not Found");
-    assert!(stage.counts("restarts") && stage.counts("panics"));
+    assert!(stage.counts("restarts", "0") && stage.counts("panics", "0"));
     assert!(stage.logged("a worker panicked and is started anew"));
     assert!(stage.logged("the worker fell over"));
 }
@@ -154,7 +167,54 @@ fn a_connection_that_panics_ends_alone() {
         });
     });
     assert_eq!(stage.ask(), "HTTP/1.1 404 Not Found");
-    assert!(stage.counts("panics") && !stage.counts("restarts"));
-    assert!(stage.logged("a task panicked; its connection is closed"));
+    assert!(stage.counts("panics", "0") && !stage.counts("restarts", "0"));
+    assert!(stage.logged("a task panicked; it alone ends"));
     assert!(stage.logged("one bad request"));
+}
+
+#[test]
+fn a_worker_that_panics_does_not_hold_up_a_commit() {
+    for takes_the_command in [false, true] {
+        let stage = Stage::new();
+        let worker = stage.start(move |commands, shared, serving| {
+            keep_running(0, &shared.metrics, |first| {
+                if !first {
+                    return run_worker(0, shared, serving, first, commands);
+                }
+                while commands.is_empty() {
+                    std::thread::yield_now();
+                }
+                let _command = takes_the_command.then(|| commands.try_recv());
+                panic!("just now");
+            });
+        });
+        let checker = Hand::start("health", |_| {}).unwrap();
+        let engine = Engine {
+            shared: stage.shared.clone(),
+            serving: stage.serving.clone(),
+            turn: Mutex::default(),
+            crew: Crew { members: vec![worker], checker },
+            log: log::init(Format::Text, "warn").unwrap(),
+        };
+        let prepared = engine.prepare(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));
+        tracing::subscriber::with_default(stage.subscriber(), || engine.commit(prepared)).unwrap();
+        assert!(!stage.logged("has not taken up"), "the command was taken: {takes_the_command}");
+        assert_eq!(stage.ask(), "HTTP/1.1 404 Not Found");
+    }
+}
+
+#[test]
+fn the_thread_that_checks_is_started_anew_when_it_panics_and_checks_on() {
+    let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stage = Stage::serving(Plan { upstreams: vec![checked(&endpoint)], ..plan() });
+    let _checker = stage.start(|commands, shared, serving| {
+        let metrics = &shared.metrics;
+        keep_running(1, metrics, |first| match first {
+            true => panic!("the checker fell over"),
+            false => checker::run(metrics.worker(1), serving, commands),
+        });
+    });
+    endpoint.accept().unwrap();
+    assert!(stage.counts("restarts", "health") && stage.counts("panics", "health"));
+    assert!(stage.logged("the checker fell over"));
 }

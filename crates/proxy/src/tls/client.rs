@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::{
     ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme,
 };
@@ -102,7 +102,7 @@ fn alpn(protocol: UpstreamProtocol) -> Vec<Vec<u8>> {
 
 fn verifier(tls: &UpstreamTls) -> Result<Arc<dyn ServerCertVerifier>, String> {
     if !tls.verify {
-        return Ok(Arc::new(AnyCertificate));
+        return Ok(Arc::new(AnyCertificate(provider().signature_verification_algorithms)));
     }
     let roots = match &tls.ca {
         Some(text) => Arc::new(pem::authorities(text)?),
@@ -154,7 +154,7 @@ fn identity(tls: &UpstreamTls) -> Result<Option<Identity>, (&'static str, String
 /// Takes any certificate, for upstreams with `verify: false`. That the endpoint holds the
 /// certificate's key is still checked.
 #[derive(Debug)]
-struct AnyCertificate;
+struct AnyCertificate(WebPkiSupportedAlgorithms);
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -174,8 +174,7 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = provider().signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, &algorithms)
+        verify_tls12_signature(message, certificate, signature, &self.0)
     }
 
     fn verify_tls13_signature(
@@ -184,11 +183,10 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, &algorithms)
+        verify_tls13_signature(message, certificate, signature, &self.0)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
+        self.0.supported_schemes()
     }
 }

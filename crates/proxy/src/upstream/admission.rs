@@ -52,6 +52,11 @@ impl Admission {
         UpstreamState { in_flight: gate.inside(), limit: gate.limit(), queued: gate.waiting() }
     }
 
+    /// Whether more is asked of the upstream than it can do.
+    pub fn is_overloaded(&self) -> bool {
+        self.gate.is_shedding()
+    }
+
     /// What it says of a request that it let in or did not, for people.
     pub fn said(&self, allowed: bool) -> Said {
         let UpstreamState { in_flight, limit, queued } = self.state();
@@ -137,7 +142,7 @@ impl Upstream {
     /// A permit at once or never: for what is not worth waiting.
     pub fn try_admit(&self) -> Option<Permit> {
         let admission = &self.admission;
-        if self.plan.limits.endpoint_requests.is_some() {
+        if self.balancer.has_room_limit() {
             admission.gate.fit(self.balancer.room(clock::now()));
         }
         admission.gate.enter().then(|| Permit::begin(admission.clone()))

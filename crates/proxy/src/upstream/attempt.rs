@@ -10,11 +10,12 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
+use super::Member;
 use super::flight::Flight;
 use super::link::{self, Link};
 use super::pool::Pool;
+use super::report::Reports;
 use super::send::{Dispatch, Sending};
-use super::{Member, report};
 use crate::http::body::Body;
 use crate::http::h1::client::{Broken, Connection, Exchange};
 use crate::http::h2;
@@ -50,11 +51,12 @@ pub async fn attempt(
     let gives_up = || !was_down && sending.gives_up(endpoint, head);
     let waiter = Waiter { interim: &dispatch.interim, gives_up: &gives_up };
     let pool = worker.pool(endpoint, &upstream.plan.pool);
+    let reports = Reports::of(&upstream.plan.balance);
     let idempotent = head.method.is_idempotent();
     let mut reuse = true;
     loop {
         // From here on it counts, so that others see it while it waits for a connection.
-        let mut flight = Flight::begin(endpoint.clone(), now);
+        let mut flight = Flight::begin(endpoint.clone(), now, reports);
         let link = link::obtain(worker, upstream, &pool, reuse, !idempotent, now).await;
         let link = link.map_err(|failure| {
             flight.failed(failure);
@@ -71,7 +73,7 @@ pub async fn attempt(
         match answered {
             Ok(mut response) => {
                 let took = now.elapsed();
-                report::take(upstream, endpoint, response.headers_mut());
+                reports.take(&endpoint.endpoint, response.headers_mut());
                 upstream.metrics.response_head(worker.index, took);
                 endpoint.metrics.answered(worker.index, response.status().as_u16());
                 return Ok(Answer { response, member, began: now, took });

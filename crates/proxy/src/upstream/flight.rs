@@ -6,11 +6,13 @@ use std::time::Duration;
 use http::StatusCode;
 use tidegate_core::failure::Failure;
 use tidegate_core::health::Fault;
-use tidegate_core::load::Outcome;
+use tidegate_core::load::{Outcome, Sent};
 use tokio::time::Instant;
 
+use super::report::Reports;
 use super::{Member, health};
 use crate::clock;
+use crate::http::body::Frame;
 
 /// Counts as one request in flight until it is dropped.
 #[derive(Debug)]
@@ -19,23 +21,25 @@ pub struct Flight {
     began: Instant,
     latency: Option<Duration>,
     outcome: Outcome,
-    counted: bool,
+    /// Absent: it says nothing about load.
+    sent: Option<Sent>,
+    reports: Reports,
 }
 
 impl Flight {
-    /// A request is sent to `member` at `began`.
-    pub fn begin(member: Arc<Member>, began: Instant) -> Self {
-        member.endpoint.load.begin();
-        Self::new(member, began, true)
+    /// A request is sent to `member` at `began`; this is done with what the response `reports` of load.
+    pub fn begin(member: Arc<Member>, began: Instant, reports: Reports) -> Self {
+        let sent = member.endpoint.load.begin();
+        Self::new(member, began, Some(sent), reports)
     }
 
     /// A request of the gateway's own, which says nothing about load.
     pub fn uncounted(member: Arc<Member>) -> Self {
-        Self::new(member, Instant::now(), false)
+        Self::new(member, Instant::now(), None, Reports::Pass)
     }
 
-    fn new(member: Arc<Member>, began: Instant, counted: bool) -> Self {
-        Self { member, began, latency: None, outcome: Outcome::Abandoned, counted }
+    fn new(member: Arc<Member>, began: Instant, sent: Option<Sent>, reports: Reports) -> Self {
+        Self { member, began, latency: None, outcome: Outcome::Abandoned, sent, reports }
     }
 
     /// When it was sent.
@@ -49,6 +53,13 @@ impl Flight {
         self.latency = Some(at.saturating_duration_since(self.began));
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             self.outcome = Outcome::Failed;
+        }
+    }
+
+    /// A piece of the response came.
+    pub fn received(&self, frame: &mut Frame) {
+        if let Frame::Trailers(fields) = frame {
+            self.reports.take(&self.member.endpoint, fields);
         }
     }
 
@@ -70,7 +81,7 @@ impl Flight {
     }
 
     fn judge(&self, fault: Option<Fault>, at: Instant) {
-        if !self.counted {
+        if self.sent.is_none() {
             return;
         }
         let known = &self.member.endpoint.health;
@@ -84,15 +95,13 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if !self.counted {
-            return;
-        }
+        let Some(sent) = self.sent else { return };
         let now = match self.latency {
             Some(latency) => self.began + latency,
             None => Instant::now(),
         };
         let latency = now.saturating_duration_since(self.began);
-        self.member.endpoint.load.finish(self.outcome, latency, clock::moment(now));
+        self.member.endpoint.load.finish(sent, self.outcome, latency, clock::moment(now));
     }
 }
 

@@ -3,6 +3,7 @@
 mod address;
 pub mod admission;
 mod attempt;
+mod client;
 pub mod connect;
 pub mod flight;
 mod hash;
@@ -14,6 +15,7 @@ pub mod probe;
 mod report;
 pub mod send;
 mod session;
+pub mod tasks;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 use tidegate_core::balance::{Pick, Unpicked};
 use tidegate_core::failure::Failure;
 use tidegate_core::hedge::Hedge;
-use tidegate_core::retry::Policy;
+use tidegate_core::plan::RetryOn;
+use tidegate_core::retry::{Policy, Reason};
 use tokio::time::{Instant, sleep};
 
 use super::admission::RetryPermit;
@@ -130,7 +131,7 @@ impl Sending<'_> {
         };
         let picked = balancer.pick(&mut pick);
         if let Some(record) = &mut *self.record.borrow_mut()
-            && (picked.is_err() || record.is_noted())
+            && (picked.is_err() || !tried.is_empty() || record.is_noted())
         {
             record.chosen(self.choice(&pick, picked.ok()));
         }
@@ -222,6 +223,12 @@ impl Sending<'_> {
         if !self.may_go_on() {
             let used_up = self.tries() >= retry.attempts;
             self.said(if used_up { "attempts" } else { "body_buffer" }, false);
+            return None;
+        }
+        // Whoever took too long most likely still works on it: a second one would do the same work again in
+        // the place of a request that waits.
+        if reason == Reason::On(RetryOn::Timeout) && upstream.admission.is_overloaded() {
+            self.said("overload", false);
             return None;
         }
         let asked = match outcome {

@@ -17,6 +17,10 @@ pub fn scenario(balance: Value, servers: &[Value]) -> Value {
     let endpoints: Vec<_> = (0..servers.len())
         .map(|n| json!({"address": format!("server-{n}:80"), "weight": 1, "drain": false, "priority": 0, "labels": {}}))
         .collect();
+    let mut upstream: Value =
+        serde_json::from_str(include_str!("../../../core/tests/upstream.json")).unwrap();
+    upstream["balance"] = with(upstream["balance"].take(), balance);
+    upstream["endpoints"] = json!(endpoints);
     json!({
         "seed": 1,
         "warmup": SECOND,
@@ -28,33 +32,7 @@ pub fn scenario(balance: Value, servers: &[Value]) -> Value {
         "reports": false,
         "retry": {"attempts": 1, "backoff": 0},
         "servers": servers,
-        "upstream": {
-            "name": "servers",
-            "balance": with(usual_balance(), balance),
-            "endpoints": endpoints,
-            "protocol": "http1",
-            "pool": {"idle_timeout": 1, "max_age": 1, "max_idle": 1},
-            "timeouts": {"connect": 1, "response": 1, "idle": 1},
-            "health": {
-                "interval": 1, "interval_down": 1, "timeout": 1, "rise": 1, "fall": 1, "initial": "healthy",
-                "reuse": true, "panic_threshold": 10.0,
-                "outlier": {
-                    "connect_failures": 1, "rest": 1_000, "max_rest": 60_000, "ejection": 1_000,
-                    "max_ejection": 60_000, "max_ejected": 50.0, "interval": 1_000,
-                },
-            },
-            "retry_budget": {"percent": 20.0, "minimum": 3.0},
-            "limits": tidegate_core::plan::UpstreamLimits::unlimited(),
-        },
-    })
-}
-
-fn usual_balance() -> Value {
-    let prequal = json!({
-        "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.6,
-    });
-    json!({
-        "load_bound": 1.25, "spill_over": 70.0, "subset_fallback": "any", "decay": 10_000, "clients": 1, "forward_reports": false, "prequal": prequal,
+        "upstream": upstream,
     })
 }
 

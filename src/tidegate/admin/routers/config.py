@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from tidegate.admin.context import ChangeView, DryRun, Expected, TheGateway, TheOrigin, changed
+from tidegate.admin.context import ChangeView, TheChange, TheGateway, TheOrigin
 from tidegate.config.schema import json_schema
 from tidegate.control.document import Document, canonical, keep_secrets, merge_patch, redact
 
@@ -36,20 +36,10 @@ async def schema() -> dict[str, Any]:
 
 
 @router.put("", summary="Replace the configuration", openapi_extra=_body("application/json"))
-async def replace(
-    request: Request,
-    response: Response,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    expected: Expected,
-    dry_run: DryRun = False,
-) -> ChangeView:
+async def replace(request: Request, change: TheChange) -> ChangeView:
     """Serve this configuration instead. What it does not change is not disturbed."""
     document = await _document(request)
-    change = await gateway.edit(
-        lambda current: keep_secrets(document, current), origin, expect=expected, dry_run=dry_run
-    )
-    return changed(change, response)
+    return await change.edit(lambda current: keep_secrets(document, current))
 
 
 @router.patch(
@@ -57,29 +47,18 @@ async def replace(
     summary="Change the configuration",
     openapi_extra=_body("application/merge-patch+json", "application/json"),
 )
-async def patch(
-    request: Request,
-    response: Response,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    expected: Expected,
-    dry_run: DryRun = False,
-) -> ChangeView:
+async def patch(request: Request, change: TheChange) -> ChangeView:
     """Change it by a JSON merge patch (RFC 7386): null removes, lists are replaced as a whole."""
     document = await _document(request)
-    change = await gateway.edit(
-        lambda current: keep_secrets(merge_patch(current, document), current),
-        origin,
-        expect=expected,
-        dry_run=dry_run,
-    )
-    return changed(change, response)
+    return await change.edit(lambda current: keep_secrets(merge_patch(current, document), current))
 
 
 @router.post("/reload", summary="Read the configuration file again")
 async def reload(response: Response, gateway: TheGateway, origin: TheOrigin) -> ChangeView:
     """Serve what the file says now, as SIGHUP does."""
-    return changed(await gateway.reload(origin), response)
+    change = await gateway.reload(origin)
+    response.headers["ETag"] = change.etag
+    return ChangeView.of(change)
 
 
 async def _document(request: Request) -> Document:

@@ -5,10 +5,10 @@ import json
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from tidegate.admin.context import ChangeView, DryRun, Expected, TheGateway, TheOrigin, changed
+from tidegate.admin.context import ChangeView, TheChange, TheGateway
 from tidegate.admin.routers.upstreams import live_upstream
 from tidegate.control import endpoints
 from tidegate.control.gateway import MissingError
@@ -72,23 +72,10 @@ async def listed(gateway: TheGateway, name: Name) -> list[dict[str, Any]]:
 
 
 @router.post("", summary="Add an endpoint", status_code=201)
-async def add(
-    response: Response,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    name: Name,
-    endpoint: NewEndpoint,
-    expected: Expected,
-    dry_run: DryRun = False,
-) -> ChangeView:
+async def add(change: TheChange, name: Name, endpoint: NewEndpoint) -> ChangeView:
     """The upstream's other endpoints are not disturbed."""
     options = endpoint.model_dump(exclude_unset=True)
-    change = await gateway.edit(
-        lambda document: endpoints.add(document, name, options), origin, expect=expected, dry_run=dry_run
-    )
-    if dry_run:
-        response.status_code = 200
-    return changed(change, response)
+    return await change.edit(lambda document: endpoints.add(document, name, options))
 
 
 @router.get("/{address:path}/health", summary="Why an endpoint is in the state that it is in")
@@ -102,79 +89,28 @@ async def health(gateway: TheGateway, name: Name, address: Address) -> EndpointH
 
 @router.post("/{address:path}/maintenance", summary="Take an endpoint out of service")
 async def begin_maintenance(
-    response: Response,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    name: Name,
-    address: Address,
-    maintenance: Maintenance,
-    expected: Expected,
-    dry_run: DryRun = False,
+    change: TheChange, name: Name, address: Address, maintenance: Maintenance
 ) -> ChangeView:
     """It finishes the requests it has, and gets no new ones and no health checks."""
-    done = await gateway.edit(
-        lambda document: endpoints.change(document, name, address, {"maintenance": maintenance.reason}),
-        origin,
-        expect=expected,
-        dry_run=dry_run,
-    )
-    return changed(done, response)
+    options = {"maintenance": maintenance.reason}
+    return await change.edit(lambda document: endpoints.change(document, name, address, options))
 
 
 @router.delete("/{address:path}/maintenance", summary="Put an endpoint back into service")
-async def end_maintenance(
-    response: Response,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    name: Name,
-    address: Address,
-    expected: Expected,
-    dry_run: DryRun = False,
-) -> ChangeView:
+async def end_maintenance(change: TheChange, name: Name, address: Address) -> ChangeView:
     """It begins anew, like an endpoint that was just added."""
-    done = await gateway.edit(
-        lambda document: endpoints.change(document, name, address, {"maintenance": None}),
-        origin,
-        expect=expected,
-        dry_run=dry_run,
-    )
-    return changed(done, response)
+    options = {"maintenance": None}
+    return await change.edit(lambda document: endpoints.change(document, name, address, options))
 
 
 @router.patch("/{address:path}", summary="Change an endpoint's weight, drain it, or take it out")
-async def change(
-    response: Response,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    name: Name,
-    address: Address,
-    options: EndpointOptions,
-    expected: Expected,
-    dry_run: DryRun = False,
-) -> ChangeView:
+async def update(change: TheChange, name: Name, address: Address, options: EndpointOptions) -> ChangeView:
     """An endpoint that drains finishes the requests it has and gets no new ones."""
     given = options.model_dump(exclude_unset=True)
-    done = await gateway.edit(
-        lambda document: endpoints.change(document, name, address, given),
-        origin,
-        expect=expected,
-        dry_run=dry_run,
-    )
-    return changed(done, response)
+    return await change.edit(lambda document: endpoints.change(document, name, address, given))
 
 
 @router.delete("/{address:path}", summary="Remove an endpoint")
-async def remove(
-    response: Response,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    name: Name,
-    address: Address,
-    expected: Expected,
-    dry_run: DryRun = False,
-) -> ChangeView:
+async def remove(change: TheChange, name: Name, address: Address) -> ChangeView:
     """Requests that it has are finished."""
-    done = await gateway.edit(
-        lambda document: endpoints.remove(document, name, address), origin, expect=expected, dry_run=dry_run
-    )
-    return changed(done, response)
+    return await change.edit(lambda document: endpoints.remove(document, name, address))

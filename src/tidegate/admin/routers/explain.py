@@ -59,6 +59,8 @@ class Candidate(BaseModel):
     state: str
     weight: float = Field(description="Smaller than configured while it starts slowly; 0: no requests.")
     in_flight: int
+    workers: int | None = Field(description="Requests that it works on at a time; null where not known.")
+    pace: float | None = Field(description="How much longer than at the others requests take there.")
     latency_ms: float | None = Field(description="Mean of late; null before the first answer.")
     failing: float = Field(description="Share of its requests that failed of late.")
     cost: float | None = Field(description="What the policy compares; null where it chooses otherwise.")

@@ -3,17 +3,9 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 
-from tidegate.admin.context import (
-    ChangeView,
-    DryRun,
-    EditView,
-    Expected,
-    GenerationView,
-    TheGateway,
-    changed,
-)
+from tidegate.admin.context import ChangeView, EditView, GenerationView, TheChange, TheGateway
 from tidegate.control.diff import compare
 from tidegate.control.document import Document, redact
 
@@ -62,8 +54,6 @@ async def diff(
 
 
 @router.post("/{number}/rollback", summary="Serve an earlier generation again")
-async def rollback(
-    response: Response, gateway: TheGateway, number: Number, expected: Expected, dry_run: DryRun = False
-) -> ChangeView:
+async def rollback(change: TheChange, number: Number) -> ChangeView:
     """The earlier document becomes a new generation; files that it names are read as they are now."""
-    return changed(await gateway.rollback(number, expect=expected, dry_run=dry_run), response)
+    return await change.rollback(number)

@@ -16,6 +16,7 @@ from tidegate.config.model.unit import Count, Duration, Positive, Timeout
 BalancePolicy = Literal[
     "round_robin",
     "random",
+    "fastest_free",
     "least_request",
     "peak_ewma",
     "prequal",
@@ -84,15 +85,16 @@ class Probe(Options):
 class Balance(Options):
     """How an endpoint is picked. A policy's name alone stands for the policy with its defaults."""
 
-    policy: BalancePolicy = "least_request"
-    """`round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
+    policy: BalancePolicy = "fastest_free"
+    """`fastest_free` (the quickest that has a worker free, as far as is known; else as `least_request`),
+    `round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
     by weight), `peak_ewma` (lowest latency times requests in flight, by weight), `prequal` (lowest latency
     among endpoints that are not hot), `c3` (cubic in the queue: an experiment); the same endpoint for the
     same key: `ring_hash` (a ring of hashes), `maglev` (a look-up table) or `rendezvous` (the highest score;
-    for small sets); or `first_available` (the first in order that is not at its `pool.max_connections`)."""
+    for small sets); or `first_available` (the first in order that is not at `limits.endpoint_requests`)."""
     choices: Positive | None = Field(default=None, examples=[2])
-    """`least_request`, `peak_ewma`, `c3`: how many endpoints are drawn and compared; null: all up to 16,
-    beyond that 2."""
+    """`fastest_free`, `least_request`, `peak_ewma`, `c3`: how many endpoints are drawn and compared;
+    null: all up to 16, beyond that 5."""
     decay: Timeout = 10_000
     """Time after which what was seen of an endpoint's latency and failures weighs 1/e."""
     clients: Positive = 1

@@ -25,7 +25,7 @@ use crate::plan::{self, Labels, SubsetFallback};
 use crate::time::Moment;
 
 pub(super) use group::Group;
-pub(super) use outlet::Outlets;
+pub(super) use outlet::{Outlet, Outlets};
 pub(super) use slow_start::SlowStart;
 pub(super) use standing::Standing;
 

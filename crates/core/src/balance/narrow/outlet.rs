@@ -54,10 +54,12 @@ impl Outlets {
     }
 
     /// The outlet for a request, drawn by the shares; the best other one if `avoid` leaves nothing of
-    /// it. A request with a key is drawn by its key, so that the key keeps its endpoint.
+    /// it; `None` if it leaves nothing of any. A request with a key is drawn by its key, so that the key
+    /// keeps its endpoint.
     pub(in crate::balance) fn draw(&self, pick: &mut Pick<'_>, avoid: &[usize]) -> Option<&Outlet> {
+        let left = |outlet: &&Outlet| !outlet.view.avoids_all(avoid);
         if let [only] = &self.0[..] {
-            return Some(only);
+            return Some(only).filter(left);
         }
         let mixed = match pick.hash {
             // Mixed: the policies use the hash itself.
@@ -66,8 +68,7 @@ impl Outlets {
         };
         let point = mixed >> 32;
         let drawn = self.0.iter().find(|outlet| point < outlet.bound);
-        let left = |outlet: &&Outlet| !outlet.view.avoids_all(avoid);
-        drawn.filter(left).or_else(|| self.0.iter().find(left)).or(drawn)
+        drawn.filter(left).or_else(|| self.0.iter().find(left))
     }
 }
 

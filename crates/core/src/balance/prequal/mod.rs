@@ -17,10 +17,10 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use self::pool::{Answer, Pool};
+use super::candidates::Candidates;
 use super::least_cost::LeastCost;
 use super::least_request::LeastRequest;
 use super::strength::{known_or_guessed, strength};
-use super::view::Candidates;
 use super::{Pick, Policy};
 use crate::plan;
 use crate::time::Moment;

@@ -19,14 +19,7 @@ fn shares(balancer: &Balancer, picks: usize) -> Vec<usize> {
     let mut counts = vec![0; balancer.endpoints().len()];
     let mut random = SplitMix64::new(7);
     for _ in 0..picks {
-        let mut pick = Pick {
-            now: NOW,
-            random: &mut random,
-            hash: None,
-            subset: None,
-            sticky: None,
-            tried: &[],
-        };
+        let mut pick = Pick::new(NOW, &mut random);
         counts[balancer.pick(&mut pick).unwrap()] += 1;
     }
     counts
@@ -36,8 +29,8 @@ fn shares(balancer: &Balancer, picks: usize) -> Vec<usize> {
 fn an_endpoints_own_report_goes_before_what_was_seen_of_it() {
     let balancer = of(4);
     for endpoint in balancer.endpoints().iter() {
-        endpoint.load.begin();
-        endpoint.load.finish(Outcome::Answered, Duration::from_millis(50), NOW);
+        let sent = endpoint.load.begin();
+        endpoint.load.finish(sent, Outcome::Answered, Duration::from_millis(50), NOW);
     }
     let slow = Report { in_flight: Some(0), latency: Some(3.0), ..Report::default() };
     balancer.endpoints()[1].load.report(slow, NOW);
@@ -58,14 +51,7 @@ fn who_finds_the_pool_taken_picks_by_requests_in_flight() {
     let from = Candidates { endpoints: balancer.endpoints(), view, avoid: &[], limit: u32::MAX };
     let mut random = SplitMix64::new(3);
     for _ in 0..100 {
-        let mut pick = Pick {
-            now: NOW,
-            random: &mut random,
-            hash: None,
-            subset: None,
-            sticky: None,
-            tried: &[],
-        };
+        let mut pick = Pick::new(NOW, &mut random);
         assert_ne!(prequal.choose(&from, &mut pick), 0);
     }
 }

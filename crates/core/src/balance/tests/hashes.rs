@@ -1,5 +1,7 @@
 //! Policies that give a key its endpoint.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const HASHES: [BalancePolicy; 3] =
@@ -139,7 +141,7 @@ proptest! {
             plan.endpoints[last].priority = u32::from(narrowed);
             let used = if narrowed { &weights[..last] } else { &weights[..] };
             let balancer = balancer(&plan);
-            (0..50).filter(|_| narrowed).for_each(|_| balancer.endpoints()[last].load.begin());
+            (0..50).filter(|_| narrowed).for_each(|_| _ = balancer.endpoints()[last].load.begin());
             let sum = f64::from(used.iter().sum::<u32>());
             let mut caller = Caller::new(seed);
             for request in 1..=100 {

@@ -1,14 +1,17 @@
 //! What a policy gets to choose from.
 
+use proptest::prelude::*;
+
 use super::*;
-use crate::plan::{Labels, SameSite, ZoneAware};
+use crate::load::Sent;
+use crate::plan::ZoneAware;
 
 fn labels(version: &str) -> Labels {
     Labels::from([("version".into(), version.into())])
 }
 
 /// Endpoints of these priorities, all of the weight 1.
-fn tiers(policy: BalancePolicy, priorities: &[u32]) -> Upstream {
+pub(super) fn tiers(policy: BalancePolicy, priorities: &[u32]) -> Upstream {
     let mut plan = upstream(policy, None, &vec![1; priorities.len()]);
     for (endpoint, &priority) in plan.endpoints.iter_mut().zip(priorities) {
         endpoint.priority = priority;
@@ -50,11 +53,6 @@ impl Caller {
             counts[from.pick(&mut pick).unwrap()] += 1;
         }
         counts
-    }
-
-    fn pick_sticky(&mut self, from: &Balancer, named: usize, tried: &[usize]) -> Option<usize> {
-        let sticky = Some(named);
-        from.pick(&mut Pick { sticky, tried, ..Pick::new(self.now, &mut self.random) }).ok()
     }
 }
 
@@ -120,16 +118,24 @@ fn a_key_stays_with_its_tier_while_requests_are_shared() {
 #[test]
 fn first_available_fills_one_endpoint_after_the_other() {
     let mut plan = upstream(BalancePolicy::FirstAvailable, None, &[1, 9, 1]);
-    plan.pool.max_connections = Some(2);
+    plan.limits.endpoint_requests = Some(2);
     let balancer = balancer(&plan);
     let mut caller = Caller::new(1);
     let mut next = || {
-        let picked = caller.pick(&balancer).unwrap();
-        balancer.endpoints()[picked].load.begin();
-        picked
+        let picked = caller.pick(&balancer)?;
+        let sent = balancer.endpoints()[picked].load.begin();
+        Some((picked, sent))
     };
-    assert_eq!([next(), next(), next(), next(), next(), next()], [0, 0, 1, 1, 2, 2]);
-    assert_eq!(next(), 0, "all are full: the first, whose connections are waited for");
+    let sent: Vec<_> = std::iter::from_fn(&mut next).collect();
+    let picked: Vec<_> = sent.iter().map(|&(picked, _)| picked).collect();
+    assert_eq!(picked, [0, 0, 1, 1, 2, 2]);
+    let finish = |(index, sent): (usize, Sent)| {
+        let load = &balancer.endpoints()[index].load;
+        load.finish(sent, Outcome::Answered, Default::default(), NOW);
+    };
+    [sent[2], sent[4]].into_iter().for_each(finish);
+    assert_eq!(next().map(|(picked, _)| picked), Some(1));
+    [sent[3], sent[5]].into_iter().for_each(finish);
     rest(&balancer, 0);
     assert_eq!(Caller::new(1).pick_keyed(&balancer, None, &[1]), Some(2));
 }
@@ -204,111 +210,9 @@ fn a_subset_without_available_endpoints_falls_back_or_not() {
     }
 }
 
-#[test]
-fn a_sticky_client_stays_while_its_endpoint_may_be_picked() {
-    for (policy, _) in POLICIES {
-        let balancer = balancer(&tiers(policy, &[0, 0, 0, 1]));
-        let mut caller = Caller::new(1);
-        for named in 0..4 {
-            assert_eq!(caller.pick_sticky(&balancer, named, &[]), Some(named), "{policy:?}");
-        }
-        assert_ne!(caller.pick_sticky(&balancer, 2, &[2]), Some(2), "it was tried: {policy:?}");
-        rest(&balancer, 2);
-        assert_ne!(caller.pick_sticky(&balancer, 2, &[]), Some(2), "it rests: {policy:?}");
-        drain(&balancer, 1);
-        assert_ne!(caller.pick_sticky(&balancer, 1, &[]), Some(1), "it drains: {policy:?}");
-        [0, 3].into_iter().for_each(|index| rest(&balancer, index));
-        assert_eq!(caller.pick_sticky(&balancer, 2, &[]), Some(2), "panic: {policy:?}");
-    }
-}
-
-fn sticky(secret: Option<&str>) -> plan::Sticky {
-    plan::Sticky {
-        cookie: "app".into(),
-        ttl: Some(Millis(90_500)),
-        path: "/".into(),
-        secure: true,
-        http_only: true,
-        same_site: SameSite::Lax,
-        secret: secret.map(Into::into),
-    }
-}
-
-fn value(set_cookie: &str) -> &[u8] {
-    set_cookie.strip_prefix("app=").unwrap().split(';').next().unwrap().as_bytes()
-}
-
-#[test]
-fn a_cookie_names_its_endpoint_through_changes_of_the_others() {
-    let plan = upstream(BalancePolicy::Random, None, &[1; 5]);
-    let before = Sticky::new(&sticky(None), &plan, b"secret");
-    let mut changed = plan.clone();
-    changed.endpoints.remove(1);
-    changed.endpoints.reverse();
-    let after = Sticky::new(&sticky(None), &changed, b"secret");
-    for (index, endpoint) in plan.endpoints.iter().enumerate() {
-        let cookie = before.set_cookie(index);
-        assert!(
-            cookie.ends_with("; Path=/; Max-Age=91; Secure; HttpOnly; SameSite=Lax"),
-            "{cookie}"
-        );
-        assert_eq!(before.endpoint(value(&cookie)), Some(index));
-        let place = changed.endpoints.iter().position(|e| e.address == endpoint.address);
-        assert_eq!(after.endpoint(value(&cookie)), place);
-    }
-}
-
-#[test]
-fn gateways_with_one_secret_know_each_others_cookies_and_no_others() {
-    let plan = upstream(BalancePolicy::Random, None, &[1; 3]);
-    let shared = |own: &'static [u8]| Sticky::new(&sticky(Some("of both")), &plan, own);
-    let cookie = shared(b"one").set_cookie(2);
-    assert_eq!(shared(b"another").endpoint(value(&cookie)), Some(2));
-    assert_eq!(Sticky::new(&sticky(None), &plan, b"one").endpoint(value(&cookie)), None);
-    let mut other = plan.clone();
-    other.name = "other".into();
-    assert_eq!(Sticky::new(&sticky(Some("of both")), &other, b"").endpoint(value(&cookie)), None);
-}
-
-#[test]
-fn mistakes_are_reported_with_their_place() {
-    let mut plan = upstream(BalancePolicy::Random, None, &[1]);
-    plan.balance.hash = None;
-    plan.balance.sticky = Some(sticky(None));
-    let slow_start = plan::SlowStart {
-        window: Millis(0),
-        curve: plan::SlowStartCurve::Linear,
-        minimum: f64::NAN,
-    };
-    assert_eq!(check("u", &plan), []);
-    plan.balance.spill_over = 0.0;
-    plan.balance.slow_start = Some(slow_start);
-    plan.balance.sticky =
-        Some(plan::Sticky { cookie: "a b".into(), path: "/;".into(), ..sticky(None) });
-    let paths: Vec<_> = check("u", &plan).into_iter().map(|issue| issue.path).collect();
-    let expected =
-        ["spill_over", "slow_start.window", "slow_start.minimum", "sticky.cookie", "sticky.path"];
-    assert_eq!(paths, expected.map(|option| format!("u.balance.{option}")));
-}
-
 proptest! {
     // Fewer cases than usual: each makes Maglev tables.
     #![proptest_config(ProptestConfig::with_cases(32))]
-
-    #[test]
-    fn a_forged_cookie_names_nothing(
-        at in 0usize..32, with in "[A-Za-z0-9_-]", text in proptest::collection::vec(any::<u8>(), 0..64),
-    ) {
-        let plan = upstream(BalancePolicy::Random, None, &[1; 3]);
-        let sticky = Sticky::new(&sticky(None), &plan, b"secret");
-        let cookie = sticky.set_cookie(1);
-        let mut forged = value(&cookie).to_vec();
-        prop_assert_eq!(forged.len(), 32);
-        forged[at] = with.as_bytes()[0];
-        prop_assert_eq!(sticky.endpoint(&forged).is_some(), forged == value(&cookie));
-        prop_assert_eq!(sticky.endpoint(&text), None);
-        prop_assert_eq!(sticky.endpoint(&value(&cookie)[..at]), None);
-    }
 
     #[test]
     fn narrowing_yields_available_members_and_finds_one_where_there_is_one(
@@ -353,33 +257,4 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn what_is_told_of_a_pick_names_who_could_not_be_picked_and_why() {
-    let mut plan = tiers(BalancePolicy::LeastRequest, &[0, 0, 0, 1]);
-    plan.balance.spill_over = 10.0;
-    let balancer = within(&plan, Surroundings::default());
-    balancer.endpoints()[1].set_weight(0);
-    balancer.endpoints()[2].load.begin();
-    let mut random = SplitMix64::new(1);
-    let mut pick = Pick { tried: &[2], ..Pick::new(NOW, &mut random) };
-    let picked = balancer.pick(&mut pick).unwrap();
-    let told = balancer.explain(&pick, Some(picked));
-    let reasons: Vec<_> = told.iter().map(|each| each.passed_over).collect();
-    let other_tier = Some("its labels, priority or zone are not in turn");
-    assert_eq!((picked, told[0].picked), (0, true));
-    let expected = [None, Some("its weight is 0"), Some("it was tried before"), other_tier];
-    assert_eq!(reasons, expected);
-    assert_eq!((told[0].cost, told[2].cost), (Some(1.0), Some(2.0)));
-}
-
-#[test]
-fn what_is_told_of_a_pick_is_bounded_and_has_the_picked_one() {
-    let plan = upstream(BalancePolicy::RoundRobin, None, &[1; 100]);
-    let balancer = balancer(&plan);
-    let mut random = SplitMix64::new(1);
-    let told = balancer.explain(&Pick::new(NOW, &mut random), Some(70));
-    assert_eq!((told.len(), told[0].endpoint.as_str()), (MOST_LISTED, "10.0.0.70:80"));
-    assert_eq!(told.iter().filter(|each| each.picked).count(), 1);
 }

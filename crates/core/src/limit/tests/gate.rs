@@ -80,6 +80,7 @@ fn a_long_wait_is_shed_only_when_it_lasts_and_then_the_newest_go_first() {
     let gate = Gate::new(&fixed(1, 1000));
     assert!(gate.enter());
     let mut shed_at = None;
+    assert!(!gate.is_shedding());
     // Three come for each that leaves.
     for ms in 0..1000_u32 {
         let (_, mut woken) = gate.wait(Priority::Normal, at(ms), ms).unwrap();
@@ -97,6 +98,12 @@ fn a_long_wait_is_shed_only_when_it_lasts_and_then_the_newest_go_first() {
     // The target of 100 ms is exceeded after 150 ms, and must be for 500 ms.
     assert!((600..700).contains(&shed_at.unwrap()), "{shed_at:?}");
     assert!(gate.delay(at(999)) <= MILLISECOND * 103);
+    assert!(gate.is_shedding());
+    // They go in, one after the other, until nobody waits.
+    while gate.waiting() > 0 {
+        drop(gate.leave(at(999)));
+    }
+    assert!(!gate.is_shedding());
 }
 
 #[test]

@@ -10,6 +10,6 @@ fn limits() -> UpstreamLimits {
         pending: 10_000,
         queue: Queueing { timeout: Millis(5_000), target: Millis(100), interval: Millis(500) },
         adaptive: AdaptiveLimit { enabled: true, minimum: 4, maximum: None },
-        ..UpstreamLimits::unlimited()
+        ..crate::plan::testing::upstream().limits
     }
 }

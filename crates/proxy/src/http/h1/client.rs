@@ -250,7 +250,8 @@ impl Exchange {
                 connection.deadline.set(Instant::now(), limit);
             }
             match self.decoder.decode(&mut connection.input) {
-                Ok(Decoded::Frame(frame)) => {
+                Ok(Decoded::Frame(mut frame)) => {
+                    self.flight.received(&mut frame);
                     self.finish_if_done();
                     return Poll::Ready(Some(Ok(frame)));
                 }

@@ -237,13 +237,17 @@ impl Exchange {
             self.incoming = None;
             return Poll::Ready(Some(Err(failure)));
         }
-        let frame = ready!(incoming.poll_frame(cx, Failure::UpstreamReset));
-        match &frame {
+        let mut frame = ready!(incoming.poll_frame(cx, Failure::UpstreamReset));
+        match &mut frame {
             Some(Err(failure)) => {
                 self.flight.failed(*failure);
                 self.incoming = None;
             }
-            _ => self.finish_if_done(),
+            Some(Ok(frame)) => {
+                self.flight.received(frame);
+                self.finish_if_done();
+            }
+            None => self.finish_if_done(),
         }
         Poll::Ready(frame)
     }

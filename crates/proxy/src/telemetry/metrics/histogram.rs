@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::telemetry::exposition::Family;
 use crate::telemetry::sharded::Counter;
 
 /// Upper bounds of the buckets in nanoseconds, each with the text of its `le` label in seconds.
-pub(super) const BOUNDS: [(u64, &str); 16] = [
+const BOUNDS: [(u64, &str); 16] = [
     (500_000, "0.0005"),
     (1_000_000, "0.001"),
     (2_500_000, "0.0025"),
@@ -46,9 +47,9 @@ impl Histogram {
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct HistogramTotal {
     /// Each bucket without those below it; the last has no bound.
-    pub(super) buckets: [u64; BOUNDS.len() + 1],
+    buckets: [u64; BOUNDS.len() + 1],
     /// Sum of all observations.
-    pub(super) seconds: f64,
+    seconds: f64,
 }
 
 impl HistogramTotal {
@@ -59,4 +60,10 @@ impl HistogramTotal {
         }
         self.seconds += Duration::from_nanos(part.nanoseconds.get()).as_secs_f64();
     }
+}
+
+/// One histogram as samples.
+pub(super) fn histogram(family: &mut Family<'_>, label: (&str, &str), total: &HistogramTotal) {
+    let bounds = BOUNDS.iter().map(|&(_, text)| text);
+    family.histogram(&[label], bounds, &total.buckets, total.seconds);
 }

@@ -5,15 +5,14 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::handles::{
-    EndpointMetrics, ListenerMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics,
-};
+use super::{EndpointMetrics, ListenerMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
 
 /// All metrics of one engine.
 #[derive(Debug)]
 pub struct Metrics {
     shards: usize,
     pub(super) unrouted: Arc<RouteMetrics>,
+    /// The last is the thread that checks health.
     pub(super) workers: Box<[WorkerMetrics]>,
     pub(super) listeners: ByName<String, ListenerMetrics>,
     pub(super) routes: ByName<String, RouteMetrics>,
@@ -31,7 +30,7 @@ impl Metrics {
         Arc::new(Self {
             shards,
             unrouted: Arc::new(RouteMetrics::new(shards)),
-            workers: (0..workers).map(|_| WorkerMetrics::default()).collect(),
+            workers: (0..shards).map(|_| WorkerMetrics::default()).collect(),
             listeners: ByName::default(),
             routes: ByName::default(),
             upstreams: ByName::default(),
@@ -65,9 +64,15 @@ impl Metrics {
         self.endpoints.get(name, || EndpointMetrics::new(self.shards))
     }
 
-    /// The counts of a worker, which must be below the number of workers.
+    /// The counts of a worker, by its number, or of the thread that checks health, whose number is one more
+    /// than the last worker's.
     pub fn worker(&self, index: usize) -> &WorkerMetrics {
         &self.workers[index]
+    }
+
+    /// What such a thread is called: its number, or `health`.
+    pub fn worker_label(&self, index: usize) -> String {
+        if index + 1 < self.shards { index.to_string() } else { "health".into() }
     }
 }
 

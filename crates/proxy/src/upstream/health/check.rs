@@ -1,10 +1,12 @@
 //! One check of any kind.
 
+use http::HeaderValue;
+use tidegate_core::failure::Failure;
 use tidegate_core::plan;
 
-use super::ask::{Line, told};
 use super::grpc::GrpcCheck;
 use super::http::HttpCheck;
+use crate::upstream::client::Client;
 
 /// How the endpoints of an upstream are checked.
 #[derive(Debug)]
@@ -32,11 +34,22 @@ impl Check {
     ///
     /// # Errors
     /// How it failed, for people: `status 503`.
-    pub async fn run(&self, line: &Line<'_>) -> Result<(), String> {
+    pub async fn run(&self, client: &Client<'_>) -> Result<(), String> {
         match self {
-            Self::Http(http) => http.run(line).await,
-            Self::Tcp => line.open().await.map(drop).map_err(told),
-            Self::Grpc(grpc) => grpc.run(line).await,
+            Self::Http(http) => http.run(client).await,
+            Self::Tcp => client.open().await.map(drop).map_err(told),
+            Self::Grpc(grpc) => grpc.run(client).await,
         }
     }
+}
+
+/// A failure in the words of a cause: `connect refused`.
+pub fn told(failure: Failure) -> String {
+    failure.meaning().label.replace('_', " ")
+}
+
+/// `Host` that was `given`, or else as the endpoint itself would call it.
+pub fn host(client: &Client<'_>, given: &Option<HeaderValue>) -> Result<HeaderValue, String> {
+    let host = given.clone().or_else(|| client.host());
+    host.ok_or_else(|| "its address is no host".into())
 }

@@ -9,7 +9,8 @@ use http::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, request};
 use tidegate_core::plan;
 
-use super::ask::{Line, told};
+use super::check::{host, told};
+use crate::upstream::client::Client;
 
 const PATH: &str = "/grpc.health.v1.Health/Check";
 /// A flag and a length of four bytes.
@@ -46,10 +47,10 @@ impl GrpcCheck {
     ///
     /// # Errors
     /// How it failed, for people.
-    pub async fn run(&self, line: &Line<'_>) -> Result<(), String> {
+    pub async fn run(&self, client: &Client<'_>) -> Result<(), String> {
         let mut head = self.head.clone();
-        head.headers.insert(HOST, line.host(self.host.as_ref())?);
-        let mut answer = line.send(&head, &self.message, true).await.map_err(told)?;
+        head.headers.insert(HOST, host(client, &self.host)?);
+        let mut answer = client.send(&head, &self.message, true).await.map_err(told)?;
         if answer.status != StatusCode::OK {
             return Err(format!("status {}", answer.status.as_u16()));
         }

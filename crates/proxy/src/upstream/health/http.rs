@@ -8,7 +8,8 @@ use http::{HeaderName, HeaderValue, Method, Request, request};
 use regex::bytes::Regex;
 use tidegate_core::plan;
 
-use super::ask::{Line, told};
+use super::check::{host, told};
+use crate::upstream::client::Client;
 
 /// So much of a body is looked at.
 const LOOKED_AT: usize = 1024;
@@ -53,10 +54,10 @@ impl HttpCheck {
     ///
     /// # Errors
     /// How it failed, for people.
-    pub async fn run(&self, line: &Line<'_>) -> Result<(), String> {
+    pub async fn run(&self, client: &Client<'_>) -> Result<(), String> {
         let mut head = self.head.clone();
-        head.headers.insert(HOST, line.host(self.host.as_ref())?);
-        let mut answer = line.send(&head, &Bytes::new(), false).await.map_err(told)?;
+        head.headers.insert(HOST, host(client, &self.host)?);
+        let mut answer = client.send(&head, &Bytes::new(), false).await.map_err(told)?;
         let status = answer.status.as_u16();
         let wanted = if self.body.is_some() { LOOKED_AT } else { 0 };
         let content = answer.read(wanted, READ).await.map_err(told)?;

@@ -3,7 +3,6 @@
 //! All of it runs on one thread of the process. A checked endpoint costs it a small task that sleeps;
 //! what a check needs, it has only while it runs, apart from the connection that it keeps.
 
-mod ask;
 mod check;
 mod grpc;
 mod http;
@@ -18,13 +17,13 @@ use std::time::Duration;
 use tidegate_core::balance::SplitMix64;
 use tidegate_core::health::{State, Transition};
 use tidegate_core::plan;
-use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Instant, sleep_until, timeout};
 
 pub use check::Check;
 
-use self::ask::Line;
+use super::client::Client;
 use super::pool::Pool;
+use super::tasks::{Task, Tasks};
 use super::{Member, Upstream};
 use crate::clock;
 
@@ -62,20 +61,17 @@ struct Watched {
 /// An upstream as it is configured by now. Tasks that run on look here each time.
 struct Current(RefCell<Arc<Upstream>>);
 
-/// Ends when it is dropped.
-struct Task(AbortHandle);
-
 impl Watch {
     /// Watch `upstreams` from now on; checks that stay the same are not disturbed.
-    pub fn adopt(&mut self, upstreams: &[Arc<Upstream>]) {
+    pub fn adopt(&mut self, upstreams: &[Arc<Upstream>], tasks: &mut Tasks) {
         let mut before = std::mem::take(&mut self.0);
         for upstream in upstreams {
             let watched = match before.remove(&upstream.plan.name) {
                 Some(mut watched) => {
-                    watched.adopt(upstream);
+                    watched.adopt(upstream, tasks);
                     watched
                 }
-                None => Watched::new(upstream),
+                None => Watched::new(upstream, tasks),
             };
             self.0.insert(upstream.plan.name.clone(), watched);
         }
@@ -83,25 +79,25 @@ impl Watch {
 }
 
 impl Watched {
-    fn new(upstream: &Arc<Upstream>) -> Self {
+    fn new(upstream: &Arc<Upstream>, tasks: &mut Tasks) -> Self {
         let current = Rc::new(Current(RefCell::new(upstream.clone())));
-        let comparison = Task::spawn(outliers::compare(current.clone()));
+        let comparison = tasks.spawn(outliers::compare(current.clone()));
         let mut watched =
             Self { upstream: current, checks: HashMap::new(), _comparison: comparison };
-        watched.check();
+        watched.check(tasks);
         watched
     }
 
-    fn adopt(&mut self, upstream: &Arc<Upstream>) {
+    fn adopt(&mut self, upstream: &Arc<Upstream>, tasks: &mut Tasks) {
         let before = self.upstream.0.replace(upstream.clone());
         if before.plan.health != upstream.plan.health {
             self.checks.clear();
         }
-        self.check();
+        self.check(tasks);
     }
 
     /// Have a task for each member that is to be checked, and no other.
-    fn check(&mut self) {
+    fn check(&mut self, tasks: &mut Tasks) {
         let mut before = std::mem::take(&mut self.checks);
         let upstream = self.upstream.get();
         if upstream.check.is_none() {
@@ -110,7 +106,7 @@ impl Watched {
         for member in &upstream.members {
             let task = before
                 .remove(&member.id)
-                .unwrap_or_else(|| Task::spawn(check(self.upstream.clone(), member.clone())));
+                .unwrap_or_else(|| tasks.spawn(check(self.upstream.clone(), member.clone())));
             self.checks.insert(member.id, task);
         }
     }
@@ -119,18 +115,6 @@ impl Watched {
 impl Current {
     fn get(&self) -> Arc<Upstream> {
         self.0.borrow().clone()
-    }
-}
-
-impl Task {
-    fn spawn(task: impl Future<Output = ()> + 'static) -> Self {
-        Self(spawn_local(task).abort_handle())
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -175,8 +159,17 @@ async fn check(upstream: Rc<Current>, member: Arc<Member>) {
 async fn once(upstream: &Upstream, member: &Arc<Member>, pool: &Rc<Pool>) -> Result<(), String> {
     let Some(check) = &upstream.check else { return Ok(()) };
     let limit = upstream.plan.health.timeout.duration();
-    let line = Line { upstream, member, pool };
-    let checked = timeout(limit, check.run(&line)).await;
+    let elsewhere = upstream.plan.health.port.and_then(|port| member.address.with_port(port));
+    let client = Client {
+        upstream,
+        member,
+        address: elsewhere.as_ref().unwrap_or(&member.address),
+        pool,
+        reuse: upstream.plan.health.reuse,
+        // More than the check may take: what ends it is its own time, with words that say so.
+        limit: limit * 2,
+    };
+    let checked = timeout(limit, check.run(&client)).await;
     checked.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
 }
 

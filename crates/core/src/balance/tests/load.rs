@@ -1,18 +1,18 @@
 //! How the policies that look at load behave with servers that take time.
-#![allow(clippy::unwrap_used)]
 
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::tests::{balancer, upstream};
 use super::*;
-use crate::load::Outcome;
+use crate::load::Sent;
 
 const MILLISECOND: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MILLISECOND;
 
 /// The policies that look at load, each in the ways that it can compare.
-const POLICIES: [(BalancePolicy, Option<u32>); 6] = [
+const POLICIES: [(BalancePolicy, Option<u32>); 8] = [
+    (BalancePolicy::FastestFree, None),
+    (BalancePolicy::FastestFree, Some(2)),
     (BalancePolicy::LeastRequest, None),
     (BalancePolicy::LeastRequest, Some(2)),
     (BalancePolicy::PeakEwma, None),
@@ -32,20 +32,29 @@ const GOOD: Server = Server { millis: 40, outcome: Outcome::Answered };
 const SLOW: Server = Server { millis: 400, outcome: Outcome::Answered };
 const SINKHOLE: Server = Server { millis: 1, outcome: Outcome::Failed };
 
+/// What a server will answer.
+struct Answer {
+    server: usize,
+    took: u64,
+    outcome: Outcome,
+    sent: Sent,
+}
+
 /// Servers that answer any number of requests at once, and clients that come at random.
 struct Scene {
     balancer: Balancer,
     random: SplitMix64,
     now: u64,
-    /// When which server answers, the next first, and how long it took.
-    answers: BinaryHeap<std::cmp::Reverse<(u64, usize, u64, bool)>>,
+    /// By time and the number of the request.
+    answers: BTreeMap<(u64, u64), Answer>,
+    number: u64,
 }
 
 impl Scene {
     fn new((policy, choices): (BalancePolicy, Option<u32>), weights: &[u32]) -> Self {
         let balancer = balancer(&upstream(policy, choices, weights));
         let random = SplitMix64::new(42);
-        Self { balancer, random, now: 60 * SECOND, answers: BinaryHeap::new() }
+        Self { balancer, random, now: 60 * SECOND, answers: BTreeMap::new(), number: 0 }
     }
 
     /// Requests at `rate` a second for so many seconds; what share of them each server got.
@@ -65,24 +74,24 @@ impl Scene {
             };
             let picked = self.balancer.pick(&mut pick).unwrap();
             counts[picked] += 1;
-            self.balancer.endpoints()[picked].load.begin();
+            let sent = self.balancer.endpoints()[picked].load.begin();
             let Server { millis, outcome } = servers[picked];
             let took = millis * MILLISECOND + self.random.below(millis * MILLISECOND);
-            let good = outcome == Outcome::Answered;
-            self.answers.push(std::cmp::Reverse((self.now + took, picked, took, good)));
+            self.number += 1;
+            let answer = Answer { server: picked, took, outcome, sent };
+            self.answers.insert((self.now + took, self.number), answer);
         }
         let sum: usize = counts.iter().sum();
         counts.into_iter().map(|count| count as f64 / sum as f64).collect()
     }
 
     fn answer(&mut self) {
-        while let Some(&std::cmp::Reverse((at, server, took, good))) = self.answers.peek()
-            && at <= self.now
+        while let Some(entry) = self.answers.first_entry()
+            && entry.key().0 <= self.now
         {
-            self.answers.pop();
-            let outcome = if good { Outcome::Answered } else { Outcome::Failed };
+            let ((at, _), Answer { server, took, outcome, sent }) = entry.remove_entry();
             let load = &self.balancer.endpoints()[server].load;
-            load.finish(outcome, Duration::from_nanos(took), Moment(at));
+            load.finish(sent, outcome, Duration::from_nanos(took), Moment(at));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Asking an endpoint how it is, by an HTTP request of the gateway's own.
+//! A client for the gateway's own requests to an endpoint: health checks and probes.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -6,62 +6,72 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderValue, StatusCode, request};
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, request};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::HttpVersion;
 use tokio::time::Instant;
 
-use super::super::connect::{self, Opened};
-use super::super::flight::Flight;
-use super::super::pool::Pool;
-use super::super::{Address, Member, Upstream};
+use super::connect::{self, Opened};
+use super::flight::Flight;
+use super::pool::Pool;
+use super::{Address, Member, Upstream};
 use crate::http::body::{Body, Frame};
 use crate::http::h1::client::{Broken, Connection, Exchange};
 use crate::http::h2;
 use crate::http::wait::{Patience, Waiter};
 
-/// An answer to a check.
+/// Asks one endpoint, without its load and its passive health learning of it.
+pub struct Client<'a> {
+    /// Its upstream.
+    pub upstream: &'a Upstream,
+    /// The endpoint.
+    pub member: &'a Arc<Member>,
+    /// Where it is asked.
+    pub address: &'a Address,
+    /// Keeps the connection until the next request, if that is wanted.
+    pub pool: &'a Rc<Pool>,
+    /// Whether it is.
+    pub reuse: bool,
+    /// Time for each step: opening HTTP/2, the head of the answer, each piece of its body.
+    pub limit: Duration,
+}
+
+/// An answer.
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
     /// Its header.
     pub headers: HeaderMap,
-    /// Its body, which is read by whoever wants it, or to keep the connection.
-    pub body: Body,
+    body: Body,
 }
 
-/// The way to an endpoint that is checked.
-pub struct Line<'a> {
-    /// Its upstream.
-    pub upstream: &'a Upstream,
-    /// The endpoint.
-    pub member: &'a Arc<Member>,
-    /// Keeps the connection until the next check, where that is wanted.
-    pub pool: &'a Rc<Pool>,
+/// What was read of a body.
+#[derive(Default)]
+pub struct Content {
+    /// Its first bytes.
+    pub start: Vec<u8>,
+    /// Whether they are all.
+    pub whole: bool,
+    /// The fields after it.
+    pub trailers: HeaderMap,
 }
 
-impl Line<'_> {
-    /// `Host` as the endpoint itself would call it, unless another is `given`.
-    pub fn host(&self, given: Option<&HeaderValue>) -> Result<HeaderValue, String> {
-        match (given, &self.member.address) {
-            (Some(host), _) => Ok(host.clone()),
-            (None, Address::Unix(_)) => Ok(HeaderValue::from_static("localhost")),
-            (None, _) => {
-                HeaderValue::from_str(&self.member.endpoint.address).map_err(|e| e.to_string())
-            }
+impl Client<'_> {
+    /// `Host` as the endpoint itself would call it; nothing for an address that no field can hold.
+    pub fn host(&self) -> Option<HeaderValue> {
+        match &self.member.address {
+            Address::Unix(_) => Some(HeaderValue::from_static("localhost")),
+            _ => HeaderValue::from_str(&self.member.endpoint.address).ok(),
         }
     }
 
-    /// A new connection, which neither load nor passive health learns of.
+    /// A new connection.
     pub async fn open(&self) -> Result<Opened, Failure> {
-        let port = self.upstream.plan.health.port;
-        let elsewhere = port.and_then(|port| self.member.address.with_port(port));
-        let address = elsewhere.as_ref().unwrap_or(&self.member.address);
-        connect::open_uncounted(self.upstream, self.member, address).await
+        connect::open_uncounted(self.upstream, self.member, self.address).await
     }
 
-    /// Send a request and wait for the head of its answer: on the connection of the check before where
+    /// Send a request and wait for the head of its answer: on the connection of the request before where
     /// there is one, and on a new one where that has ended meanwhile.
     pub async fn send(
         &self,
@@ -82,6 +92,7 @@ impl Line<'_> {
             Some(Err(broken)) if !broken.stale => return Err(broken.failure),
             Some(Err(_)) | None => {}
         }
+        self.pool.sweep(now);
         let mut opened = self.open().await?;
         if only_http2 && self.upstream.tls.is_none() {
             opened.version = HttpVersion::Http2;
@@ -93,8 +104,8 @@ impl Line<'_> {
                 self.over_h1(Box::new(connection), head, content).await
             }
             HttpVersion::Http2 => {
-                let session = h2::client::Session::begin(opened, self.limit()).await?;
-                if self.upstream.plan.health.reuse {
+                let session = h2::client::Session::begin(opened, self.limit).await?;
+                if self.reuse {
                     self.pool.put_session(session.clone());
                 }
                 self.over_h2(session, head, content).await
@@ -133,14 +144,8 @@ impl Line<'_> {
         Ok(Answer { status, headers, body: Body::H2Response(exchange) })
     }
 
-    fn limit(&self) -> Duration {
-        self.upstream.plan.health.timeout.duration()
-    }
-
-    /// More than a check may take: what ends it is its own time, with words that say so.
     fn patience(&self) -> Patience {
-        let more = self.limit() * 2;
-        Patience { response: more, idle: more }
+        Patience { response: self.limit, idle: self.limit }
     }
 }
 
@@ -152,7 +157,10 @@ impl Answer {
         let mut total = 0;
         while total <= limit {
             match poll_fn(|cx| self.body.poll_frame(cx)).await {
-                None => break,
+                None => {
+                    content.whole = total == content.start.len();
+                    break;
+                }
                 Some(Ok(Frame::Data(data))) => {
                     total += data.len();
                     let room = wanted - content.start.len();
@@ -164,18 +172,4 @@ impl Answer {
         }
         Ok(content)
     }
-}
-
-/// What was read of a body.
-#[derive(Default)]
-pub struct Content {
-    /// Its first bytes.
-    pub start: Vec<u8>,
-    /// The fields after it.
-    pub trailers: HeaderMap,
-}
-
-/// A failure in the words of a cause: `connect refused`.
-pub fn told(failure: Failure) -> String {
-    failure.meaning().label.replace('_', " ")
 }

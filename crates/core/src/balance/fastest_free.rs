@@ -1,0 +1,66 @@
+//! Fastest free.
+
+use super::candidates::Candidates;
+use super::least_cost::{Cost, LeastCost};
+use super::least_request::LeastRequest;
+use super::{Pick, Policy};
+use crate::load::Load;
+use crate::time::Moment;
+
+/// What a worker costs that is not free: more than any that is.
+const BUSY: f64 = 1e9;
+/// What the last free worker costs more than the first, since by then it may be taken.
+const LAST: f64 = 0.5;
+/// Endpoints that are looked at for a free worker when those that were drawn have none.
+const MOST_LOOKED_AT: usize = 64;
+
+/// The endpoint that is quickest of those that have a worker free, as far as the
+/// [forecast](super::forecast) knows; by fewest requests in flight where it does not.
+///
+/// A request that has to wait waits best where it can still go anywhere (late binding: Ousterhout et al.,
+/// *Sparrow*, SOSP 2013): in the gateway's queue, for whoever is free first.
+#[derive(Debug)]
+pub(super) struct FastestFree(LeastCost<Occupation>);
+
+impl FastestFree {
+    /// Compare `choices` endpoints; `None`: all.
+    pub(super) fn new(choices: Option<u32>) -> Self {
+        Self(LeastCost::new(Occupation, choices))
+    }
+}
+
+impl Policy for FastestFree {
+    fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize {
+        let chosen = self.0.choose(from, pick);
+        let busy = |member: usize| from.endpoints[member].load.is_busy();
+        if !busy(chosen) || self.0.compares_all(from) {
+            return chosen;
+        }
+        let mut looked_at = from.rotated(pick.random).take(MOST_LOOKED_AT);
+        looked_at.find(|&member| from.allow(member) && !busy(member)).unwrap_or(chosen)
+    }
+
+    fn cost(&self, from: &Candidates<'_>, endpoint: usize, now: Moment) -> Option<f64> {
+        self.0.cost(from, endpoint, now)
+    }
+}
+
+/// How much longer than usual a request takes there, a little more the fewer workers are free; ÷ strength.
+#[derive(Debug)]
+struct Occupation;
+
+impl Cost for Occupation {
+    fn of(&self, load: &Load, strength: f64, now: Moment) -> f64 {
+        let foreseen = load.foreseen();
+        let (Some(workers), Some(pace)) = (foreseen.workers, foreseen.pace) else {
+            return LeastRequest.of(load, strength, now);
+        };
+        let occupied = f64::from(load.in_flight()) / f64::from(workers);
+        let cost = if occupied < 1.0 {
+            f64::from(pace) * (1.0 + LAST * occupied)
+        } else {
+            BUSY * occupied
+        };
+        cost / strength
+    }
+}

@@ -1,0 +1,110 @@
+//! What is learnt of workers, and where requests go by it.
+
+use std::time::Duration;
+
+use super::*;
+
+/// Shows `balancer` an endpoint that has `workers` and takes `millis` for a request: at each number of others in flight
+/// up to `workers`, half of the requests are answered before those others, as long as a worker was free.
+fn work(balancer: &Balancer, endpoint: usize, workers: u32, millis: u64) {
+    let load = &balancer.endpoints()[endpoint].load;
+    let answer = |sent| load.finish(sent, Outcome::Answered, Duration::from_millis(millis), NOW);
+    for others in 1..=workers {
+        for turn in 0..60 {
+            let mut before: Vec<_> = (0..others).map(|_| load.begin()).collect();
+            let last = load.begin();
+            if turn % 2 == 1 || others == workers {
+                before.pop().map(answer);
+            }
+            answer(last);
+            before.into_iter().for_each(answer);
+        }
+    }
+}
+
+/// Endpoints with so many workers each that take so many milliseconds, as known after some time.
+fn learnt(mut plan: Upstream, workers: &[(u32, u64)]) -> Balancer {
+    plan.limits.adaptive.enabled = true;
+    let balancer = balancer(&plan);
+    for (endpoint, &(workers, millis)) in workers.iter().enumerate() {
+        work(&balancer, endpoint, workers, millis);
+    }
+    // The first pick after a while looks ahead.
+    _ = Caller::new(0).pick(&balancer);
+    balancer
+}
+
+fn fastest_free(choices: Option<u32>, weights: &[u32]) -> Upstream {
+    upstream(BalancePolicy::FastestFree, choices, weights)
+}
+
+/// The endpoints that so many requests go to, none of which is answered.
+fn sent_to(balancer: &Balancer, requests: u32) -> Vec<u32> {
+    let mut caller = Caller::new(1);
+    for _ in 0..requests {
+        _ = balancer.endpoints()[caller.pick(balancer).unwrap()].load.begin();
+    }
+    balancer.endpoints().iter().map(|endpoint| endpoint.load.in_flight()).collect()
+}
+
+#[test]
+fn each_endpoint_gets_as_many_as_it_works_on_before_any_gets_more() {
+    let balancer = learnt(fastest_free(None, &[1, 1]), &[(2, 10), (6, 10)]);
+    assert_eq!(sent_to(&balancer, 8), [2, 6]);
+    assert_eq!(balancer.room(NOW), 2 + 6 + 1, "one more may try whether there are more workers");
+    assert_eq!(sent_to(&balancer, 8), [4, 12], "beyond that in proportion");
+}
+
+#[test]
+fn a_free_worker_of_a_slow_endpoint_is_better_than_a_busy_one_of_a_quick_one() {
+    let balancer = learnt(fastest_free(None, &[1, 1, 1]), &[(3, 10), (3, 100), (3, 10)]);
+    assert_eq!(sent_to(&balancer, 6), [3, 0, 3]);
+    assert_eq!(sent_to(&balancer, 3), [3, 3, 3]);
+}
+
+#[test]
+fn an_endpoint_that_has_met_no_limit_yet_has_that_of_the_others() {
+    let balancer = learnt(fastest_free(None, &[1, 1, 1]), &[(4, 10), (4, 10)]);
+    assert_eq!(sent_to(&balancer, 12), [4, 4, 4]);
+    assert_eq!(balancer.room(NOW), 13);
+}
+
+#[test]
+fn before_anything_is_known_it_goes_by_requests_in_flight_and_limits_nothing() {
+    let balancer = learnt(fastest_free(None, &[1, 1, 1]), &[]);
+    assert_eq!(sent_to(&balancer, 30), [10, 10, 10]);
+    assert_eq!(balancer.room(NOW), u32::MAX);
+}
+
+#[test]
+fn weights_that_differ_are_kept_to_whoever_is_quick() {
+    let balancer = learnt(fastest_free(None, &[3, 1]), &[(8, 100), (8, 10)]);
+    assert_eq!(sent_to(&balancer, 8), [6, 2]);
+}
+
+#[test]
+fn a_free_worker_is_found_where_those_that_were_drawn_have_none() {
+    let balancer = learnt(fastest_free(Some(2), &[1; 24]), &[(2, 10); 24]);
+    assert_eq!(sent_to(&balancer, 48), [2; 24]);
+}
+
+#[test]
+fn requests_that_hang_at_an_endpoint_which_is_down_take_no_place_of_others() {
+    let balancer = learnt(fastest_free(None, &[1, 1]), &[(4, 10), (4, 10)]);
+    sent_to(&balancer, 8);
+    rest(&balancer, 0);
+    let later = NOW.after(Duration::from_millis(100));
+    _ = balancer.pick(&mut Pick::new(later, &mut SplitMix64::new(1)));
+    assert_eq!(balancer.room(later), 4 + 4 + 1);
+}
+
+#[test]
+fn no_request_is_held_back_where_measured_limits_are_off() {
+    let mut plan = fastest_free(None, &[1, 1]);
+    plan.limits.adaptive.enabled = false;
+    let balancer = balancer(&plan);
+    (0..2).for_each(|endpoint| work(&balancer, endpoint, 4, 10));
+    _ = Caller::new(0).pick(&balancer);
+    assert_eq!(balancer.room(NOW), u32::MAX);
+    assert_eq!(sent_to(&balancer, 8), [4, 4]);
+}

@@ -1,0 +1,64 @@
+//! What is served now.
+
+use std::sync::Arc;
+
+use super::Overtaken;
+use super::change::{self, Prepared};
+use crate::listen::{ListenSocket, Listener};
+use crate::snapshot::Snapshot;
+
+/// What is served now.
+pub(super) struct Serving {
+    /// Counts commits, so that a prepared change that was overtaken is noticed.
+    pub(super) generation: u64,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) listeners: Vec<Bound>,
+}
+
+/// A listener with a handle of each worker's socket, from which a worker that starts anew is given its own.
+pub(super) struct Bound {
+    pub(super) listener: Arc<Listener>,
+    pub(super) sockets: Vec<ListenSocket>,
+}
+
+/// What a commit leaves to be done with listeners, by id.
+pub(super) struct Turnover {
+    /// They are new.
+    pub(super) opened: Vec<u64>,
+    /// They are gone.
+    pub(super) closed: Vec<u64>,
+}
+
+impl Serving {
+    /// Nothing but this.
+    pub(super) fn begin(snapshot: Snapshot) -> Self {
+        Self { generation: 0, snapshot: Arc::new(snapshot), listeners: Vec::new() }
+    }
+
+    /// Serve what was prepared, and mark what is served no more.
+    pub(super) fn replace(&mut self, prepared: Prepared) -> Result<Turnover, Overtaken> {
+        if self.generation != prepared.base {
+            return Err(Overtaken);
+        }
+        self.generation += 1;
+        let before = std::mem::replace(&mut self.snapshot, prepared.snapshot);
+        self.snapshot.upstreams.iter().for_each(|upstream| upstream.apply());
+        change::retire(&before, &self.snapshot);
+        let mut old = std::mem::take(&mut self.listeners);
+        let mut opened = Vec::new();
+        for wanted in prepared.listeners {
+            wanted.listener.settings.store(wanted.settings);
+            let id = wanted.listener.id;
+            match old.iter().position(|bound| bound.listener.id == id) {
+                Some(position) => self.listeners.push(old.swap_remove(position)),
+                None => {
+                    opened.push(id);
+                    let bound = Bound { listener: wanted.listener, sockets: wanted.sockets };
+                    self.listeners.push(bound);
+                }
+            }
+        }
+        let closed = old.iter().map(|bound| bound.listener.id).collect();
+        Ok(Turnover { opened, closed })
+    }
+}

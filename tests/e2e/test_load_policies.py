@@ -17,6 +17,7 @@ from tidegate.probe import Meter
 from .conftest import Running, StartGateway
 from .harness import answers, h2origin
 from .harness.configs import proxy
+from .harness.gateway import Gateway
 from .harness.h2origin import H2Origin
 from .harness.origin import Exchange, Handler, Origin
 from .harness.spread import NAMES, spread, three_origins

@@ -344,3 +344,9 @@ def test_no_request_of_the_described_kind_is_a_server_error(
         probe()
     with gateway.connect() as client:
         assert client.request("/").status in (200, 404, 502, 503)
+
+
+@pytest.mark.parametrize("asked", [{"method": "G T"}, {"url": "/%zz"}, {"headers": [["x", "a\nb"]]}])
+def test_a_question_about_no_request_is_refused(shared: Gateway, asked: dict[str, Any]) -> None:
+    answer = shared.admin.post("/v1/routes/explain", json={"url": "/", **asked})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")

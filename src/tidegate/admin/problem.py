@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.control.gateway import ConflictError, MissingError, StaleError
+from tidegate.control.store import StoreError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -70,7 +71,7 @@ def add_handlers(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_malformed)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unforeseen)
-    for kind, status in ((StaleError, 412), (MissingError, 404), (ConflictError, 409)):
+    for kind, status in ((StaleError, 412), (MissingError, 404), (ConflictError, 409), (StoreError, 500)):
         app.exception_handler(kind)(_answering(status))
 
 

@@ -1,5 +1,8 @@
 """The command line, one file per command; what a command needs is imported when it is called."""
 
+import io
+import sys
+
 import typer
 
 from tidegate.cli import (
@@ -47,5 +50,8 @@ app.add_typer(sim.app, name=sim.NAME)
 
 def main() -> None:
     """The entry point: mistakes and failures end with a sentence and an exit code, not with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names may hold what a terminal's encoding lacks
     with exits.explained():
         app()

@@ -52,5 +52,9 @@ def explained() -> Iterator[None]:
     except BrokenPipeError:  # the reader of our output has left
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # the disk that our output goes to is full, the working directory is gone
+        output.error((error.strerror or str(error)).lower())
+        sys.stdout = None  # what it holds cannot be written at the end either
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -53,11 +53,11 @@ def _explain_file(config: Any, method: str, url: str, headers: Any, sender: str,
     from tidegate._engine import explain_route
     from tidegate.control.question import question
 
+    plan = load_plan(config)[1].json
     try:
-        asked = question(method, url, headers, sender, listener)
+        return json.loads(explain_route(plan, question(method, url, headers, sender, listener)))
     except ValueError as error:
         raise exits.CommandError(exits.USAGE, str(error)) from None
-    return json.loads(explain_route(load_plan(config)[1].json, asked))
 
 
 def _print(answer: dict[str, Any]) -> None:

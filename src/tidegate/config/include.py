@@ -64,6 +64,9 @@ class Reader:
             self._fail(root.place, "expected options (name: value) at the top of the file")
             return empty
         root.entries.pop("$schema", None)
+        if not root.entries and not including:
+            # To serve nothing is hardly meant, and many tools empty a file before they write it.
+            self._fail(Place(path, 1), "the file says nothing")
         self.problems += expand_variables(root, self._environ)
         resolve_paths(root, path.parent)
         return self._with_included(root, path, including)

@@ -7,7 +7,6 @@ record. A change that fails on the way changes nothing.
 import asyncio
 import gc
 import json
-import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from tidegate.control.document import Document, document_of, etag_of
 from tidegate.control.generation import Generation, Origin, Refusal, Summary
 from tidegate.control.restart import read_once, restart_required
 from tidegate.control.source import Source
-from tidegate.control.store import Store
+from tidegate.control.store import Store, StoreError
 
 REFUSALS_KEPT = 50
 
@@ -288,7 +287,7 @@ class Gateway:
             if self._running is None and last is not None and last.etag == ready.etag:
                 return last
             return self.store.add(origin, ready.etag, ready.summary, ready.document)
-        except sqlite3.Error as error:
+        except StoreError as error:
             log.error("generation not recorded", error=str(error))
             number = self._running.generation.number + 1 if self._running else 1
             return Generation(number, datetime.now(UTC), origin, ready.etag, ready.summary)

@@ -5,6 +5,8 @@ import os
 import sqlite3
 import threading
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,32 +33,27 @@ NEWEST = 2**63 - 1
 
 
 class StoreError(Exception):
-    """The store cannot be opened or read; the message says which file and why."""
+    """The store cannot be opened, read or written; the message says which file and why."""
 
 
 class Store:
-    """Generations and their documents. Its methods may be called from any thread."""
+    """Generations and their documents. Its methods may be called from any thread, and raise StoreError."""
 
     def __init__(self, state_dir: Path | None = None) -> None:
-        """Open the store, and make it where it does not exist yet.
-
-        Raises StoreError.
-        """
+        """Open the store, and make it where it does not exist yet."""
         self._lock = threading.Lock()
         self._keep = KEPT_ON_DISK if state_dir else KEPT_IN_MEMORY
-        place = ":memory:"
-        try:
+        self._place = str(state_dir / FILE_NAME) if state_dir else ":memory:"
+        with self._faults_told("opened"):
             if state_dir:
-                place = str(_private_file(state_dir))
-            self._database = _open(place)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the store of generations {place} cannot be opened: {error}") from error
+                _make_private(state_dir / FILE_NAME)
+            self._database = _open(self._place)
 
     def add(self, origin: Origin, etag: str, summary: Summary, document: Document) -> Generation:
         """Record a generation and forget those beyond the number that is kept."""
         now = datetime.now(UTC)
         packed = zlib.compress(canonical(document).encode())
-        with self._lock, self._database:
+        with self._faults_told("written"), self._lock, self._database:
             cursor = self._database.execute(
                 "INSERT INTO generations (time, origin, etag, summary, document) VALUES (?, ?, ?, ?, ?)",
                 (now.timestamp(), origin, etag, json.dumps(summary), packed),
@@ -79,13 +76,11 @@ class Store:
 
     def document(self, number: int) -> Document | None:
         """The document of the generation of that number."""
-        with self._lock:
+        with self._faults_told("read"), self._lock:
             row = self._database.execute(
                 "SELECT document FROM generations WHERE number = ?", (number,)
             ).fetchone()
-        if row is None:
-            return None
-        document: Document = json.loads(zlib.decompress(row[0]))
+            document: Document | None = json.loads(zlib.decompress(row[0])) if row else None
         return document
 
     def close(self) -> None:
@@ -94,16 +89,24 @@ class Store:
             self._database.close()
 
     def _select(self, highest: int, count: int) -> list[Generation]:
-        with self._lock:
+        with self._faults_told("read"), self._lock:
             rows = self._database.execute(
                 "SELECT number, time, origin, etag, summary FROM generations "
                 "WHERE number <= ? ORDER BY number DESC LIMIT ?",
                 (highest, count),
             ).fetchall()
-        return [
-            Generation(number, datetime.fromtimestamp(time, UTC), origin, etag, json.loads(summary))
-            for number, time, origin, etag, summary in rows
-        ]
+            return [
+                Generation(number, datetime.fromtimestamp(time, UTC), origin, etag, json.loads(summary))
+                for number, time, origin, etag, summary in rows
+            ]
+
+    @contextmanager
+    def _faults_told(self, done: str) -> Iterator[None]:
+        """Tell what goes wrong as StoreError: a file may hold anything after a disk has failed."""
+        try:
+            yield
+        except (OSError, sqlite3.Error, zlib.error, TypeError, ValueError) as error:
+            raise StoreError(f"the store of generations {self._place} cannot be {done}: {error}") from error
 
 
 def _open(place: str) -> sqlite3.Connection:
@@ -121,10 +124,8 @@ def _open(place: str) -> sqlite3.Connection:
     return database
 
 
-def _private_file(state_dir: Path) -> Path:
+def _make_private(file: Path) -> None:
     """Make the database's file readable by its owner alone before SQLite writes to it."""
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = state_dir / FILE_NAME
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     file.chmod(0o600)
-    return file

@@ -1,5 +1,7 @@
 """Commands: what they print, and their exit codes."""
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,34 @@ def test_many_problems_are_shown_in_reasonable_work(
     assert tidegate(monkeypatch, "check", str(file)) == 1
     assert "500 errors" in capsys.readouterr().err
     assert reads.count(file) <= 2
+
+
+@pytest.mark.parametrize("command", ["check", "schema", "routes --config"])
+def test_output_that_cannot_be_written_is_code_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path, command: str
+) -> None:
+    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:  # closing it fails, too
+        monkeypatch.setattr("sys.stdout", full)
+        arguments = command.split() + [str(file)] * (command != "schema")
+        assert tidegate(monkeypatch, *arguments) == 4
+    assert "no space left" in capsys.readouterr().err
+
+
+def test_a_terminal_without_unicode_is_served(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    assert tidegate(monkeypatch, "route", "GET", "/", "--config", str(file)) == 0
+    assert b"Route all takes this request" in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "request_", [("G T", "/"), ("GET", "/%zz"), ("GET", "/\udcff"), ("GET", "/", "-H", "x: a\nb")]
+)
+def test_a_request_that_is_none_is_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path, request_: tuple[str, ...]
+) -> None:
+    assert tidegate(monkeypatch, "route", *request_, "--config", str(file)) == 2
+    assert "error: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [("check",), ("run", "--config")])

@@ -79,6 +79,15 @@ def test_a_file_without_end_is_refused(write: Write) -> None:
     ] * 3
 
 
+@pytest.mark.parametrize("text", ["", "# later\n", "{}"])
+def test_a_file_that_says_nothing_is_refused(write: Write, text: str) -> None:
+    """It may be about to be written, and would take every listener away."""
+    with pytest.raises(ConfigError, match="says nothing"):
+        load_file(write("a.yaml", text))
+    write("parts/b.yaml", text)
+    assert load_file(write("a.yaml", "name: a\ninclude: parts/*.yaml\n")).config.name == "a"
+
+
 def test_a_pattern_may_match_nothing(write: Write) -> None:
     assert load_file(write("a.yaml", "include: conf.d/*.yaml\n"))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tidegate.config.problem import ConfigError
 from tidegate.control.document import Document
 from tidegate.control.gateway import ConflictError, MissingError, Running, StaleError
 from tidegate.control.source import Source
-from tidegate.control.store import Store
+from tidegate.control.store import Store, StoreError
 
 
 def with_workers(count: int) -> Any:
@@ -222,7 +221,7 @@ async def test_a_store_that_fails_does_not_take_the_change_back() -> None:
     gateway, engine = await started_gateway()
 
     def full(*_: Any) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
+        raise StoreError("database or disk is full")
 
     gateway.store.add = full  # type: ignore[assignment, method-assign]
     change = await gateway.edit(with_timeout("7s"), "admin")

@@ -65,3 +65,30 @@ def test_the_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="newer"):
         Store(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["document", "summary", "time"])
+def test_a_row_that_was_damaged_is_told_with_the_file(tmp_path: Path, column: str) -> None:
+    store = Store(tmp_path)
+    store.add("start", '"a"', SUMMARY, {})
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.execute(f"UPDATE generations SET {column} = 'damaged'")
+    with pytest.raises(StoreError, match=FILE_NAME):
+        (store.last(), store.document(1))
+
+
+def test_a_damaged_page_is_told_with_the_file(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.add("start", '"a"', SUMMARY, {})
+    store.close()
+    file = tmp_path / FILE_NAME
+    content = file.read_bytes()
+    file.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    with pytest.raises(StoreError, match=FILE_NAME):
+        Store(tmp_path).last()
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_the_file(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(StoreError, match=f"state/{FILE_NAME}"):
+        Store(tmp_path / "state")

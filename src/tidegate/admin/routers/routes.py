@@ -54,7 +54,7 @@ async def explain(gateway: TheGateway, asked: Question) -> Explanation:
     """No request is sent."""
     try:
         request = question(asked.method, asked.url, asked.headers, asked.client, asked.listener)
+        answer = await asyncio.to_thread(explain_route, gateway.running.plan.json, request)
     except ValueError as error:
         raise HTTPException(422, str(error)) from None
-    answer = await asyncio.to_thread(explain_route, gateway.running.plan.json, request)
     return Explanation.model_validate_json(answer)

@@ -33,6 +33,8 @@ pub struct Session {
     opened: Instant,
     streams: Cell<usize>,
     last_used: Cell<Instant>,
+    /// When the head of a response last came.
+    heard: Cell<Instant>,
     closed: Cell<bool>,
 }
 
@@ -56,6 +58,7 @@ impl Session {
             opened: now,
             streams: Cell::new(0),
             last_used: Cell::new(now),
+            heard: Cell::new(now),
             closed: Cell::new(false),
         });
         let watched = Rc::downgrade(&session);
@@ -90,7 +93,15 @@ impl Session {
         idle.then(|| now.saturating_duration_since(self.last_used.get()))
     }
 
-    /// Whether it has ended.
+    /// A request sent at `began` waited in vain. If no other was answered since, the connection itself may be
+    /// dead, which TCP can take a quarter of an hour to notice: nothing more is sent on it.
+    fn waited_in_vain(&self, began: Instant) {
+        if self.heard.get() <= began {
+            self.closed.set(true);
+        }
+    }
+
+    /// Whether it has ended, or is not to be used again.
     pub fn is_closed(&self) -> bool {
         self.closed.get()
     }
@@ -123,7 +134,7 @@ pub struct Exchange {
     patience: Patience,
     wait: Wait,
     flight: Flight,
-    _stream: Stream,
+    stream: Stream,
 }
 
 impl Exchange {
@@ -160,7 +171,7 @@ impl Exchange {
             patience,
             wait,
             flight,
-            _stream: stream,
+            stream,
         }
     }
 
@@ -190,6 +201,7 @@ impl Exchange {
             Poll::Ready(answered) => answered,
             Poll::Pending => {
                 let over = ready!(self.wait.poll(&mut self.deadline, waiter, cx));
+                self.stream.0.waited_in_vain(self.flight.began());
                 return Poll::Ready(Err(self.broken(over, false)));
             }
         };
@@ -198,7 +210,9 @@ impl Exchange {
                 let (head, stream) = response.into_parts();
                 let late = Failure::ResponseTimeout;
                 self.incoming = Some(Incoming::new(stream, self.patience.idle, late));
-                self.flight.answered(head.status, Instant::now());
+                let now = Instant::now();
+                self.stream.0.heard.set(now);
+                self.flight.answered(head.status, now);
                 self.finish_if_done();
                 Ok((head.status, head.headers))
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::request;
 use tidegate_core::retry::Policy;
+use tokio::time::Instant;
 
 use crate::http::body::Body;
 use crate::http::time_left::TimeLeft;
@@ -25,13 +26,14 @@ pub fn send(
     upstream: &Arc<Upstream>,
     head: &request::Parts,
     body: Body,
+    now: Instant,
 ) -> Body {
     let under_way = worker.mirrored.get();
     if under_way >= MAX_COPIES {
         return body;
     }
     // A copy is not worth waiting.
-    let Some(permit) = upstream.try_admit() else { return body };
+    let Some(permit) = upstream.try_admit(now) else { return body };
     worker.mirrored.set(under_way + 1);
     let counted = Counted(worker.clone());
     let (body, copy) = body.tee(MAX_BEHIND);
@@ -44,12 +46,13 @@ pub fn send(
             hedge: None,
             time_left: TimeLeft::default(),
             upgrade: None,
-            interim: None,
+            interim: &None,
             client: None,
         };
         let mut permit = permit;
-        if let Ok(response) = send::send(&counted.0, &dispatch, &mut head, copy, None).await {
-            permit.answered(response.status());
+        let sent = send::send(&counted.0, &dispatch, &mut head, copy, None, now).await;
+        if let Ok(response) = sent {
+            permit.answered(response.status(), Instant::now());
             let mut body = response.into_body();
             while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}
         }

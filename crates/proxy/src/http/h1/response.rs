@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// Most fields that an endpoint may send.
 const MAX_FIELDS: usize = 200;
 /// Room in the field map for what the gateway adds.
-const ADDED_FIELDS: usize = 4;
+const ADDED_FIELDS: usize = 2;
 
 /// A response's head.
 #[derive(Debug)]

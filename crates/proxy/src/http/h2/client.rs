@@ -120,6 +120,7 @@ pub struct Exchange {
     deadline: Deadline,
     patience: Patience,
     wait: Wait,
+    heard: Instant,
     flight: Flight,
     _stream: Stream,
 }
@@ -137,7 +138,8 @@ impl Exchange {
         let ends = body.is_end();
         let sent = session.sender.clone().send_request(translate(head, tls), ends);
         let mut deadline = Deadline::default();
-        let wait = Wait::begin(&mut deadline, flight.began(), patience.response);
+        let heard = flight.began();
+        let wait = Wait::begin(&mut deadline, heard, patience.response);
         let (response, pump) = match sent {
             Ok((response, _)) if ends => (Some(response), None),
             Ok((response, stream)) => {
@@ -149,7 +151,17 @@ impl Exchange {
             }
         };
         let stream = Stream::new(session);
-        Self { response, incoming: None, pump, deadline, patience, wait, flight, _stream: stream }
+        Self {
+            response,
+            incoming: None,
+            pump,
+            deadline,
+            patience,
+            wait,
+            heard,
+            flight,
+            _stream: stream,
+        }
     }
 
     /// The response's head, for `waiter`.
@@ -186,7 +198,8 @@ impl Exchange {
                 let (head, stream) = response.into_parts();
                 let late = Failure::ResponseTimeout;
                 self.incoming = Some(Incoming::new(stream, self.patience.idle, late));
-                self.flight.answered(head.status, Instant::now());
+                self.heard = Instant::now();
+                self.flight.answered(head.status, self.heard);
                 self.finish_if_done();
                 Ok((head.status, head.headers))
             }
@@ -199,6 +212,11 @@ impl Exchange {
                 Err(self.broken(failure, refused))
             }
         })
+    }
+
+    /// When the head of the response came.
+    pub fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// The next piece of the response's body.

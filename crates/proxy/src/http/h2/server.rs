@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use tidegate_core::failure::Failure;
 use tokio::time::{Instant, timeout};
 
@@ -22,7 +22,8 @@ use crate::http::h1::{ADDED_FIELDS, is_host};
 use crate::http::interim::{Interim, InterimSink};
 use crate::io::{Io, Prefixed};
 use crate::listen::client::Client;
-use crate::stack::{self, Answer};
+use crate::record::Record;
+use crate::stack;
 
 /// Serve a connection until it ends. `input` was read already.
 pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
@@ -114,26 +115,40 @@ impl Interim for Respond {
 async fn exchange(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
     let method = request.method().clone();
     let respond = Rc::new(RefCell::new(respond));
-    let answered = match translate(&client, request, &respond) {
-        Err(failure) => Some(stack::refuse(&client, failure)),
-        Ok(request) => {
-            let interim: InterimSink = Some(respond.clone());
-            let mut answering = pin!(stack::handle(&client, request, None, interim));
-            poll_fn(|cx| match answering.as_mut().poll(cx) {
-                Poll::Ready(answer) => Poll::Ready(Some(answer)),
-                // The client took its request back.
-                Poll::Pending => respond.borrow_mut().poll_reset(cx).map(|_| None),
-            })
-            .await
+    let (mut head, body) = match translate(&client, request, &respond) {
+        Ok(translated) => translated,
+        Err(failure) => {
+            let (response, mut record) = stack::refuse(&client, failure);
+            return Box::pin(send(&client, &method, &respond, response, &mut record)).await;
         }
     };
-    if let Some(answer) = answered {
-        send(&client, &method, &respond, answer).await;
+    let mut record = stack::begin(&client, &mut head);
+    let answered = {
+        let interim: InterimSink = Some(respond.clone());
+        let mut answering =
+            pin!(stack::handle(&client, &mut head, body, None, &interim, &mut record));
+        poll_fn(|cx| match answering.as_mut().poll(cx) {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
+            // The client took its request back.
+            Poll::Pending => respond.borrow_mut().poll_reset(cx).map(|_| None),
+        })
+        .await
+    };
+    // The answer may take long, and needs nothing of it.
+    drop(head);
+    if let Some(response) = answered {
+        send(&client, &method, &respond, response, &mut record).await;
     }
 }
 
-async fn send(client: &Client, method: &Method, respond: &Respond, answer: Answer) {
-    let Answer { response, mut record } = answer;
+/// Send an answer.
+async fn send(
+    client: &Client,
+    method: &Method,
+    respond: &Respond,
+    response: Response<Body>,
+    record: &mut Record,
+) {
     let (mut head, body) = response.into_parts();
     if !head.headers.contains_key(DATE) {
         head.headers.insert(DATE, client.worker.date());
@@ -147,23 +162,24 @@ async fn send(client: &Client, method: &Method, respond: &Respond, answer: Answe
     head.version = http::Version::HTTP_2;
     let sent = respond.borrow_mut().send_response(Response::from_parts(head, ()), bodiless);
     let stream = match sent {
-        Ok(_) if bodiless => return record.complete(),
+        Ok(_) if bodiless => return record.complete(Instant::now()),
         Ok(stream) => stream,
-        Err(_) => return record.broken(Failure::ClientGone),
+        Err(_) => return record.broken(Failure::ClientGone, Instant::now()),
     };
     let mut pump = Pump::new(stream, body, client.settings.plan.timeouts.write.duration());
     let pumped = poll_fn(|cx| pump.poll(cx)).await;
     record.sent(usize::try_from(pump.sent).unwrap_or(usize::MAX));
+    let now = Instant::now();
     match pumped {
-        Ok(()) => record.complete(),
-        Err(Stopped::Peer) => record.broken(Failure::ClientGone),
+        Ok(()) => record.complete(now),
+        Err(Stopped::Peer) => record.broken(Failure::ClientGone, now),
         Err(Stopped::Stalled) => {
             pump.reset(Reason::CANCEL);
-            record.broken(Failure::ClientGone);
+            record.broken(Failure::ClientGone, now);
         }
         Err(Stopped::Source(failure)) => {
             pump.reset(Reason::INTERNAL_ERROR);
-            record.broken(failure);
+            record.broken(failure, now);
         }
     }
 }
@@ -174,7 +190,7 @@ fn translate(
     client: &Client,
     request: Request<RecvStream>,
     respond: &Respond,
-) -> Result<Request<Body>, Failure> {
+) -> Result<(request::Parts, Body), Failure> {
     let (mut head, stream) = request.into_parts();
     let limits = client.settings.head_limits;
     if head.headers.len() > limits.fields {
@@ -217,7 +233,7 @@ fn translate(
         true => Body::Empty,
         false => Body::H2Request(Box::new(Incoming::new(stream, patience, Failure::BodyTimeout))),
     };
-    Ok(Request::from_parts(head, body))
+    Ok((head, body))
 }
 
 /// HTTP/2 may send a cookie's pairs in fields of their own; elsewhere they belong into one (RFC 9113 §8.2.3).

@@ -10,7 +10,7 @@ use tidegate_core::retry::Reason;
 use tokio::runtime::RuntimeMetrics;
 
 use super::histogram::{Histogram, HistogramTotal};
-use crate::telemetry::sharded::{Counter, Sharded};
+use crate::telemetry::sharded::{Counter, Sharded, SharedCounter};
 
 /// The first digit of a status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub struct UpstreamMetrics {
     /// Counted by the one thread that checks.
     pub(super) checks: CheckCounts,
     /// Changes of an endpoint's health, by the state it is in since.
-    pub(super) health_changes: [Counter; State::ALL.len()],
+    pub(super) health_changes: [SharedCounter; State::ALL.len()],
 }
 
 #[derive(Debug, Default)]

@@ -35,11 +35,11 @@ pub fn begin(client: &Rc<Client>, head: &mut request::Parts) -> Record {
 
 /// Answer a request that has [begun](begin).
 ///
-/// It is borrowed all the way down: passed on by value, its head would be copied at each step.
+/// Head and body are borrowed all the way down: passed on by value, they would be copied at each step.
 pub async fn handle(
     client: &Rc<Client>,
     head: &mut request::Parts,
-    body: Body,
+    body: &mut Body,
     upgrade: Option<&HeaderValue>,
     interim: &InterimSink,
     record: &mut Record,
@@ -76,7 +76,7 @@ async fn decide(
     client: &Rc<Client>,
     snapshot: &Snapshot,
     head: &mut request::Parts,
-    body: Body,
+    body: &mut Body,
     upgrade: Option<&HeaderValue>,
     interim: &InterimSink,
     record: &mut Record,
@@ -95,7 +95,7 @@ async fn decide(
     record.routed(route);
 
     // Limit
-    let body = meter(head, body, route, record)?;
+    meter(head, body, route, record)?;
 
     // Act
     let mut response = match &route.action {
@@ -146,7 +146,7 @@ impl Forwarding<'_> {
     async fn forward(
         &self,
         head: &mut request::Parts,
-        mut body: Body,
+        body: &mut Body,
         upgrade: Option<&HeaderValue>,
         interim: &InterimSink,
         record: &mut Record,
@@ -171,7 +171,7 @@ impl Forwarding<'_> {
             && client.worker.random.borrow_mut().below(1_000_000) < share
         {
             let upstream = &self.snapshot.upstreams[upstream];
-            body = mirror::send(&client.worker, upstream, head, body, record.asks());
+            mirror::send(&client.worker, upstream, head, body, record.asks());
         }
 
         // Admit
@@ -260,12 +260,12 @@ fn requested<'a>(client: &'a Client, head: &'a request::Parts) -> Requested<'a> 
 /// Count the body and hold it to the route's limit; one that announces too much is refused at once.
 fn meter(
     head: &request::Parts,
-    body: Body,
+    body: &mut Body,
     route: &Route,
     record: &mut Record,
-) -> Result<Body, Failure> {
+) -> Result<(), Failure> {
     if body.is_end() {
-        return Ok(body);
+        return Ok(());
     }
     let announced =
         head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -276,7 +276,8 @@ fn meter(
     }
     let taken = Rc::new(Cell::new(0));
     record.receives(taken.clone());
-    Ok(body.metered(route.body_limit, taken))
+    *body = std::mem::take(body).metered(route.body_limit, taken);
+    Ok(())
 }
 
 fn respond(fixed: &Fixed) -> Response<Body> {

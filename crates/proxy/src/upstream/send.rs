@@ -62,7 +62,7 @@ pub async fn send(
     worker: &Rc<Worker>,
     dispatch: &Dispatch<'_>,
     head: &mut request::Parts,
-    body: Body,
+    body: &mut Body,
     record: Option<&mut Record>,
     mut now: Instant,
 ) -> Result<Response<Body>, Failure> {
@@ -70,7 +70,7 @@ pub async fn send(
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
     let session = Session::of(dispatch.upstream, &head.headers);
-    let content = Content::new(body, dispatch.kept(head));
+    let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, permit, record) = (RefCell::default(), RefCell::default(), RefCell::new(record));
     let sending = Sending { worker, dispatch, content, hash, session, tried, permit, record };
     // Only the first try is hedged.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::header::UPGRADE;
-use http::{HeaderMap, Method, Version, response};
+use http::{HeaderMap, Method, Response, Version};
 use tidegate_core::failure::Failure;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
@@ -95,14 +95,15 @@ impl Asked {
 async fn exchange(client: &Rc<Client>, transport: &Shared, head: &mut RequestHead) -> Next {
     let asked = Asked::of(head);
     let mut record = stack::begin(client, &mut head.parts);
-    let body = receive(client, transport, head, &record);
+    let mut body = receive(client, transport, head, &record);
     let interim: InterimSink = match asked.version {
         Version::HTTP_10 => None,
         _ => Some(transport.clone() as Rc<dyn Interim>),
     };
     let answered = {
         let (head, upgrade) = (&mut head.parts, head.control.upgrade.as_ref());
-        let mut answering = pin!(stack::handle(client, head, body, upgrade, &interim, &mut record));
+        let mut answering =
+            pin!(stack::handle(client, head, &mut body, upgrade, &interim, &mut record));
         poll_fn(|cx| match answering.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => transport.borrow_mut().poll_gone(cx).map(|()| None),
@@ -111,14 +112,13 @@ async fn exchange(client: &Rc<Client>, transport: &Shared, head: &mut RequestHea
     };
     // The answer may take long, and needs nothing of it.
     head.parts.headers = HeaderMap::new();
-    let Some(response) = answered else { return Next::Abort };
-    let (answer, body) = response.into_parts();
-    match body {
-        Body::Upgraded(upgraded) => {
-            announce_switch(transport, answer);
-            Next::Switch(upgraded, Box::new(record))
-        }
-        body => respond(client, transport, &asked, answer, body, &mut record).await,
+    let begun = match answered {
+        Some(response) => begin_answer(client, transport, &asked, response),
+        None => return Next::Abort,
+    };
+    match begun {
+        Ok(mut answer) => send_answer(client, transport, &asked, &mut answer, &mut record).await,
+        Err(upgraded) => Next::Switch(upgraded, Box::new(record)),
     }
 }
 
@@ -145,24 +145,63 @@ async fn refuse(client: &Rc<Client>, transport: &Shared, failure: Failure) -> Ne
     if failure == Failure::ClientGone {
         return Next::Abort;
     }
-    let (answer, body) = response.into_parts();
-    match respond(client, transport, &Asked::UNREAD, answer, body, &mut record).await {
+    let Ok(mut answer) = begin_answer(client, transport, &Asked::UNREAD, response) else {
+        return Next::Abort;
+    };
+    match send_answer(client, transport, &Asked::UNREAD, &mut answer, &mut record).await {
         Next::Request => Next::Close,
         next => next,
     }
 }
 
-/// Send an answer.
-async fn respond(
-    client: &Rc<Client>,
+/// An answer whose head waits to be written.
+struct Answer {
+    body: Body,
+    encoder: Encoder,
+    /// Whether the connection stays open after it.
+    keep_alive: bool,
+}
+
+/// Put the head of an answer into the output; what goes on behind status 101 is another protocol.
+fn begin_answer(
+    client: &Client,
     transport: &Shared,
     asked: &Asked,
-    answer: response::Parts,
-    body: Body,
+    response: Response<Body>,
+) -> Result<Answer, Box<Upgraded>> {
+    let t = &mut *transport.borrow_mut();
+    let (mut head, body) = response.into_parts();
+    if let Body::Upgraded(upgraded) = body {
+        let protocol = head.headers.remove(UPGRADE);
+        encode::interim(head.status, &head.headers, protocol.as_ref(), t.output.buffer());
+        return Err(upgraded);
+    }
+    t.answered = true;
+    if !t.owes_continue {
+        t.skip_arrived_body();
+    }
+    let exchange = encode::Exchange {
+        method: &asked.method,
+        version: asked.version,
+        // A request that is still coming in may end before its streamed response does.
+        keep_alive: asked.keep_alive
+            && (t.decoder.is_done() || !body.is_end())
+            && !client.is_draining(),
+        worker: &client.worker,
+    };
+    let (encoder, keep_alive) = encode::response(&head, &body, &exchange, t.output.buffer());
+    Ok(Answer { body, encoder, keep_alive })
+}
+
+/// Send an answer that has begun, to its end.
+async fn send_answer(
+    client: &Client,
+    transport: &Shared,
+    asked: &Asked,
+    answer: &mut Answer,
     record: &mut Record,
 ) -> Next {
-    let (mut encoder, keep_alive) = write_head(client, transport, asked, &answer, &body);
-    let written = write_body(client, transport, &mut encoder, body, record).await;
+    let written = write_body(client, transport, answer, record).await;
     let now = Instant::now();
     match written {
         Ok(()) => {
@@ -170,7 +209,7 @@ async fn respond(
             let t = &mut *transport.borrow_mut();
             t.quiet_since = now;
             let over = asked.read && t.decoder.is_done();
-            match (over, keep_alive) {
+            match (over, answer.keep_alive) {
                 (true, true) => Next::Request,
                 // Nothing is left unread that would turn the close into a reset.
                 (true, false) if t.input.is_empty() && matches!(t.io, Io::Plain(_)) => Next::Abort,
@@ -186,40 +225,14 @@ async fn respond(
     }
 }
 
-/// Put the head of an answer into the output. Returns what writes its body, and whether the connection stays
-/// open after it.
-fn write_head(
-    client: &Client,
-    transport: &Shared,
-    asked: &Asked,
-    answer: &response::Parts,
-    body: &Body,
-) -> (Encoder, bool) {
-    let t = &mut *transport.borrow_mut();
-    t.answered = true;
-    if !t.owes_continue {
-        t.skip_arrived_body();
-    }
-    let exchange = encode::Exchange {
-        method: &asked.method,
-        version: asked.version,
-        // A request that is still coming in may end before its streamed response does.
-        keep_alive: asked.keep_alive
-            && (t.decoder.is_done() || !body.is_end())
-            && !client.is_draining(),
-        worker: &client.worker,
-    };
-    encode::response(answer, body, &exchange, t.output.buffer())
-}
-
-/// Write what waits and the whole of `body` behind it.
+/// Write what waits and the whole of the body behind it.
 async fn write_body(
     client: &Client,
     transport: &Shared,
-    encoder: &mut Encoder,
-    mut body: Body,
+    answer: &mut Answer,
     record: &mut Record,
 ) -> Result<(), Failure> {
+    let Answer { body, encoder, .. } = answer;
     let mut done = false;
     let mut stalled = false;
     poll_fn(|cx| {
@@ -271,14 +284,6 @@ async fn write_body(
         }
     })
     .await
-}
-
-/// Say that the connection carries another protocol from now on.
-fn announce_switch(transport: &Shared, answer: response::Parts) {
-    let mut headers = answer.headers;
-    let protocol = headers.remove(UPGRADE);
-    let t = &mut *transport.borrow_mut();
-    encode::interim(answer.status, &headers, protocol.as_ref(), t.output.buffer());
 }
 
 /// Carry the other protocol that the connection was switched to (RFC 9110 §7.8).

@@ -23,7 +23,7 @@ use crate::listen::client::Client;
 
 /// Size of a read while a body comes in.
 const BODY_READ: usize = 64 * 1024;
-/// Most that is read ahead of the request that is being answered.
+/// Once so much was read ahead of the request that is being answered, no more is.
 const READ_AHEAD: usize = 64 * 1024;
 
 /// A connection's stream and what is read and written on it.
@@ -166,8 +166,7 @@ impl Transport {
             return Poll::Ready(());
         }
         while self.decoder.is_done() && self.input.len() < READ_AHEAD {
-            self.input.reserve(1024);
-            match ready!(self.io.poll_read_buf(cx, &mut self.input)) {
+            match ready!(self.io.poll_read_through(cx, &mut self.input)) {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Poll::Ready(()),
             }

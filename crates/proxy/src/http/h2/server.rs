@@ -12,6 +12,7 @@ use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use tidegate_core::failure::Failure;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
 use super::pump::{Pump, Stopped};
@@ -43,8 +44,15 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
     while let Some((request, respond)) =
         accept(&client, &mut connection, &mut deadline, &mut draining).await
     {
-        // Boxed, because tokio moves a task's future about, and this one is large.
-        tokio::task::spawn_local(Box::pin(exchange(client.clone(), request, respond)));
+        let (client, method) = (client.clone(), request.method().clone());
+        let respond = Rc::new(RefCell::new(respond));
+        // Boxed, because tokio moves a task's future about, and these are large.
+        match translate(&client, request, &respond) {
+            Ok((mut head, mut body)) => spawn_local(Box::pin(async move {
+                exchange(&client, &mut head, &mut body, &respond).await;
+            })),
+            Err(failure) => spawn_local(Box::pin(refuse(client, method, respond, failure))),
+        };
     }
 }
 
@@ -112,21 +120,16 @@ impl Interim for Respond {
 }
 
 /// Answer one request.
-async fn exchange(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-    let method = request.method().clone();
-    let respond = Rc::new(RefCell::new(respond));
-    let (mut head, body) = match translate(&client, request, &respond) {
-        Ok(translated) => translated,
-        Err(failure) => {
-            let (response, mut record) = stack::refuse(&client, failure);
-            return Box::pin(send(&client, &method, &respond, response, &mut record)).await;
-        }
-    };
-    let mut record = stack::begin(&client, &mut head);
+async fn exchange(
+    client: &Rc<Client>,
+    head: &mut request::Parts,
+    body: &mut Body,
+    respond: &Rc<Respond>,
+) {
+    let mut record = stack::begin(client, head);
     let answered = {
         let interim: InterimSink = Some(respond.clone());
-        let mut answering =
-            pin!(stack::handle(&client, &mut head, body, None, &interim, &mut record));
+        let mut answering = pin!(stack::handle(client, head, body, None, &interim, &mut record));
         poll_fn(|cx| match answering.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             // The client took its request back.
@@ -135,10 +138,16 @@ async fn exchange(client: Rc<Client>, request: Request<RecvStream>, respond: Sen
         .await
     };
     // The answer may take long, and needs nothing of it.
-    drop(head);
+    head.headers = HeaderMap::new();
     if let Some(response) = answered {
-        send(&client, &method, &respond, response, &mut record).await;
+        send(client, &head.method, respond, response, &mut record).await;
     }
+}
+
+/// Answer what is no good request.
+async fn refuse(client: Rc<Client>, method: Method, respond: Rc<Respond>, failure: Failure) {
+    let (response, mut record) = stack::refuse(&client, failure);
+    send(&client, &method, &respond, response, &mut record).await;
 }
 
 /// Send an answer.
@@ -149,24 +158,11 @@ async fn send(
     response: Response<Body>,
     record: &mut Record,
 ) {
-    let (mut head, body) = response.into_parts();
-    if !head.headers.contains_key(DATE) {
-        head.headers.insert(DATE, client.worker.date());
-    }
-    let bodiless = method == Method::HEAD
-        || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || body.is_end();
-    if bodiless && method != Method::HEAD && head.status == StatusCode::OK {
-        head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
-    }
-    head.version = http::Version::HTTP_2;
-    let sent = respond.borrow_mut().send_response(Response::from_parts(head, ()), bodiless);
-    let stream = match sent {
-        Ok(_) if bodiless => return record.complete(Instant::now()),
-        Ok(stream) => stream,
-        Err(_) => return record.broken(Failure::ClientGone, Instant::now()),
+    let mut pump = match send_head(client, method, respond, response) {
+        Ok(Some(pump)) => pump,
+        Ok(None) => return record.complete(Instant::now()),
+        Err(failure) => return record.broken(failure, Instant::now()),
     };
-    let mut pump = Pump::new(stream, body, client.settings.plan.timeouts.write.duration());
     let pumped = poll_fn(|cx| pump.poll(cx)).await;
     record.sent(usize::try_from(pump.sent).unwrap_or(usize::MAX));
     let now = Instant::now();
@@ -182,6 +178,31 @@ async fn send(
             record.broken(failure, now);
         }
     }
+}
+
+/// Send the head of an answer. Returns what sends its body, if it has one.
+fn send_head(
+    client: &Client,
+    method: &Method,
+    respond: &Respond,
+    response: Response<Body>,
+) -> Result<Option<Pump>, Failure> {
+    let (mut head, body) = response.into_parts();
+    if !head.headers.contains_key(DATE) {
+        head.headers.insert(DATE, client.worker.date());
+    }
+    let bodiless = method == Method::HEAD
+        || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || body.is_end();
+    if bodiless && method != Method::HEAD && head.status == StatusCode::OK {
+        head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+    }
+    head.version = http::Version::HTTP_2;
+    let response = Response::from_parts(head, ());
+    let stream =
+        respond.borrow_mut().send_response(response, bodiless).map_err(|_| Failure::ClientGone)?;
+    let patience = client.settings.plan.timeouts.write.duration();
+    Ok((!bodiless).then(|| Pump::new(stream, body, patience)))
 }
 
 /// The request as the stack reads it: `:authority` becomes `Host` (RFC 9113 §8.3.1), the limits that

@@ -72,12 +72,22 @@ fn value(text: Bytes) -> HeaderValue {
 }
 
 fn hex(number: u64, digits: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+        pair.copy_from_slice(&DIGITS_OF_BYTE[usize::from(byte)]);
     }
 }
+
+/// Each byte in hexadecimal: every request writes 24 of them.
+static DIGITS_OF_BYTE: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
 
 fn is_name(id: &[u8]) -> bool {
     (1..=LONGEST).contains(&id.len())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::request;
 use tidegate_core::retry::Policy;
+use tokio::time::Instant;
 
 use crate::http::body::Body;
 use crate::http::time_left::TimeLeft;
@@ -19,22 +20,24 @@ const MAX_BEHIND: usize = 16;
 /// Copies that one worker has under way; beyond, requests are not copied.
 const MAX_COPIES: usize = 1024;
 
-/// Send a copy of a request whose body is `body`; answers with the body for the request itself.
+/// Send a copy of a request whose body is `body`, which becomes one that is copied on its way.
 pub fn send(
     worker: &Rc<Worker>,
     upstream: &Arc<Upstream>,
     head: &request::Parts,
-    body: Body,
-) -> Body {
+    body: &mut Body,
+    now: Instant,
+) {
     let under_way = worker.mirrored.get();
     if under_way >= MAX_COPIES {
-        return body;
+        return;
     }
     // A copy is not worth waiting.
-    let Some(permit) = upstream.try_admit() else { return body };
+    let Some(permit) = upstream.try_admit(now) else { return };
     worker.mirrored.set(under_way + 1);
     let counted = Counted(worker.clone());
-    let (body, copy) = body.tee(MAX_BEHIND);
+    let (original, mut copy) = std::mem::take(body).tee(MAX_BEHIND);
+    *body = original;
     let (upstream, mut head) = (upstream.clone(), head.clone());
     worker.clone().spawn(async move {
         let dispatch = Dispatch {
@@ -44,17 +47,17 @@ pub fn send(
             hedge: None,
             time_left: TimeLeft::default(),
             upgrade: None,
-            interim: None,
+            interim: &None,
             client: None,
         };
         let mut permit = permit;
-        if let Ok(response) = send::send(&counted.0, &dispatch, &mut head, copy, None).await {
-            permit.answered(response.status());
+        let sent = send::send(&counted.0, &dispatch, &mut head, &mut copy, None, now).await;
+        if let Ok(response) = sent {
+            permit.answered(response.status(), Instant::now());
             let mut body = response.into_body();
             while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}
         }
     });
-    body
 }
 
 struct Counted(Rc<Worker>);

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use http::header::{HOST, REFERER, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, request};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::http::body::Body;
 use crate::http::ids::TRACEPARENT;
 use crate::listen::client::Client;
 use crate::snapshot::{Route, Snapshot};
@@ -41,6 +40,8 @@ pub struct Record {
     head: Option<Duration>,
     failure: Option<Failure>,
     complete: bool,
+    /// When it ended, once it has.
+    ended: Option<Instant>,
     /// Held until the response's end.
     permit: Option<Permit>,
     line: Option<Box<Line>>,
@@ -66,18 +67,18 @@ impl Record {
     pub fn begin(
         client: &Rc<Client>,
         snapshot: &Snapshot,
-        request: Option<&Request<Body>>,
-        request_id: &HeaderValue,
+        request: Option<&request::Parts>,
+        request_id: HeaderValue,
     ) -> Self {
         let line = snapshot.access_log.as_ref().map(|log| {
-            let field = |name| request.and_then(|r| r.headers().get(name).cloned());
+            let field = |name| request.and_then(|r| r.headers.get(name).cloned());
             Box::new(Line {
                 log: log.clone(),
                 time: clock::unix_nanos(),
                 address: request.map_or(client.peer.address, |r| {
-                    client.peer.client(r.headers(), &client.settings.plan.trusted_proxies)
+                    client.peer.client(&r.headers, &client.settings.plan.trusted_proxies)
                 }),
-                version: request.map_or(Version::HTTP_11, Request::version),
+                version: request.map_or(Version::HTTP_11, |r| r.version),
                 host: field(HOST),
                 trace: field(TRACEPARENT),
                 user_agent: field(USER_AGENT),
@@ -88,15 +89,15 @@ impl Record {
         let sampled =
             explain.keep > 0 && client.worker.random.borrow_mut().fraction() < explain.sample;
         let notes = sampled.then(|| {
-            let host = request.and_then(|r| host(r.headers()));
+            let host = request.and_then(|r| host(&r.headers));
             Box::new(Notes { sampled, host, ..Notes::default() })
         });
         Self {
             client: client.clone(),
             began: Instant::now(),
-            request_id: request_id.clone(),
-            method: request.map_or(Method::GET, |r| r.method().clone()),
-            target: request.and_then(|r| r.uri().path_and_query().cloned()),
+            request_id,
+            method: request.map_or(Method::GET, |r| r.method.clone()),
+            target: request.and_then(|r| r.uri.path_and_query().cloned()),
             route: None,
             status: 0,
             received: None,
@@ -106,10 +107,27 @@ impl Record {
             head: None,
             failure: None,
             complete: false,
+            ended: None,
             permit: None,
             line,
             notes,
         }
+    }
+
+    /// When it began.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// When its upstream is asked: read from the clock where its phases are told, else when it began, which
+    /// is some microseconds ago.
+    pub fn asks(&self) -> Instant {
+        if self.is_noted() { Instant::now() } else { self.began }
+    }
+
+    /// Its name.
+    pub fn request_id(&self) -> &HeaderValue {
+        &self.request_id
     }
 
     /// The route that takes it.
@@ -130,16 +148,9 @@ impl Record {
         self.received = Some(counter);
     }
 
-    /// Its upstream takes it.
-    pub fn admitted(&mut self, permit: Permit) {
-        self.permit = Some(permit);
-    }
-
-    /// Its upstream answered.
-    pub fn served(&mut self, status: StatusCode) {
-        if let Some(permit) = &mut self.permit {
-            permit.answered(status);
-        }
+    /// Its upstream takes it; answers with when that was.
+    pub fn admitted(&mut self, permit: Permit) -> Instant {
+        self.permit.insert(permit).began()
     }
 
     /// Whether it is worth noting how things stand.
@@ -188,7 +199,7 @@ impl Record {
         self.tries
     }
 
-    /// An endpoint's response began, so long after it was tried.
+    /// An endpoint's response began, so long after it was tried, and is passed on.
     pub fn headed(
         &mut self,
         member: &Arc<Member>,
@@ -196,8 +207,13 @@ impl Record {
         began: Instant,
         took: Duration,
     ) {
+        let at = began + took;
+        if let Some(permit) = &mut self.permit {
+            permit.answered(status, at);
+        }
         if let Some(notes) = &mut self.notes {
-            notes.ended(member.id, Ending::Answered(status), self.began.elapsed());
+            let at = at.saturating_duration_since(self.began);
+            notes.ended(member.id, Ending::Answered(status), at);
         }
         self.head = Some(took);
         // Of two tries at once, the first may have answered.
@@ -222,14 +238,15 @@ impl Record {
     }
 
     /// Its response was sent to the end.
-    pub fn complete(mut self) {
+    pub fn complete(&mut self, now: Instant) {
         self.complete = true;
+        self.ended = Some(now);
     }
 
     /// Its response broke off.
-    pub fn broken(mut self, failure: Failure) {
+    pub fn broken(&mut self, failure: Failure, now: Instant) {
         self.failure = Some(failure);
-        self.complete = true;
+        self.complete(now);
     }
 }
 
@@ -242,7 +259,11 @@ impl Drop for Record {
             self.status = self.failure.map_or(0, |failure| failure.meaning().status);
         }
         let worker = &self.client.worker;
-        let took = self.began.elapsed();
+        let now = self.ended.unwrap_or_else(Instant::now);
+        let took = now.saturating_duration_since(self.began);
+        if let Some(permit) = &mut self.permit {
+            permit.ends(now);
+        }
         let received = self.received.as_ref().map_or(0, |counter| counter.get());
         let metrics = match &self.route {
             Some(route) => &route.metrics,

@@ -1,6 +1,6 @@
 //! The life of a request, from its head to the head of its response.
 //!
-//! Read it from top to bottom: [`handle`] names the request and settles its account, [`decide`] finds
+//! Read it from top to bottom: [`begin`] names the request and opens its account, [`decide`] finds
 //! what is to be done, and [`forward`] does it where that means asking an upstream. Steps that come
 //! later have their place in this order: authenticate, limit, threat score (before the action), cache
 //! lookup (before the upstream), cache store and compress (after it).
@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use http::header::{CONTENT_LENGTH, HOST, LOCATION};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, request};
+use http::{HeaderValue, Method, Response, StatusCode, request};
 use tidegate_core::failure::Failure;
 use tidegate_core::rewrite::Requested;
 use tidegate_core::route::{Found, RouteQuery, normalize_path};
@@ -27,68 +27,67 @@ use crate::record::Record;
 use crate::snapshot::{Action, Destination, Fixed, Route, Snapshot};
 use crate::upstream::send::{self, Dispatch};
 
-/// A response, and the account that is settled when it was sent.
-pub struct Answer {
-    /// The response.
-    pub response: Response<Body>,
-    /// The account.
-    pub record: Record,
+/// Name a request and open its account, which is settled when the response was sent.
+pub fn begin(client: &Rc<Client>, head: &mut request::Parts) -> Record {
+    let id = ids::ensure(&mut head.headers, &mut client.worker.random.borrow_mut());
+    Record::begin(client, &client.worker.snapshot(), Some(head), id)
 }
 
-/// Answer a request.
+/// Answer a request that has [begun](begin).
+///
+/// Head and body are borrowed all the way down: passed on by value, they would be copied at each step.
 pub async fn handle(
     client: &Rc<Client>,
-    mut request: Request<Body>,
-    upgrade: Option<HeaderValue>,
-    interim: InterimSink,
-) -> Answer {
+    head: &mut request::Parts,
+    body: &mut Body,
+    upgrade: Option<&HeaderValue>,
+    interim: &InterimSink,
+    record: &mut Record,
+) -> Response<Body> {
     let snapshot = client.worker.snapshot();
-    let id = ids::ensure(request.headers_mut(), &mut client.worker.random.borrow_mut());
-    let mut record = Record::begin(client, &snapshot, Some(&request), &id);
-    let json = takes_json(request.headers());
-
-    let decided = decide(client, &snapshot, request, upgrade, interim, &mut record).await;
+    let decided = decide(client, &snapshot, head, body, upgrade, interim, record).await;
     let mut response = decided.unwrap_or_else(|failure| {
         record.failed(failure);
-        let (gateway, tries) = (&snapshot.plan.name, record.tries());
-        Problem { failure, gateway, request_id: &id, tries, json }.response()
+        let (gateway, request_id) = (&snapshot.plan.name, record.request_id());
+        let (tries, json) = (record.tries(), takes_json(&head.headers));
+        Problem { failure, gateway, request_id, tries, json }.response()
     });
-    response.headers_mut().insert(ids::REQUEST_ID, id);
+    response.headers_mut().insert(ids::REQUEST_ID, record.request_id().clone());
     record.answered(response.status());
-    Answer { response, record }
+    response
 }
 
 /// Answer what could not even be read as a request.
-pub fn refuse(client: &Rc<Client>, failure: Failure) -> Answer {
+pub fn refuse(client: &Rc<Client>, failure: Failure) -> (Response<Body>, Record) {
     let snapshot = client.worker.snapshot();
     let id = ids::fresh(&mut client.worker.random.borrow_mut());
-    let mut record = Record::begin(client, &snapshot, None, &id);
-    record.failed(failure);
     let gateway = &snapshot.plan.name;
     let mut response =
         Problem { failure, gateway, request_id: &id, tries: 0, json: false }.response();
-    response.headers_mut().insert(ids::REQUEST_ID, id);
+    response.headers_mut().insert(ids::REQUEST_ID, id.clone());
+    let mut record = Record::begin(client, &snapshot, None, id);
+    record.failed(failure);
     record.answered(response.status());
-    Answer { response, record }
+    (response, record)
 }
 
 /// Find the route and do what it says.
 async fn decide(
     client: &Rc<Client>,
     snapshot: &Snapshot,
-    request: Request<Body>,
-    upgrade: Option<HeaderValue>,
-    interim: InterimSink,
+    head: &mut request::Parts,
+    body: &mut Body,
+    upgrade: Option<&HeaderValue>,
+    interim: &InterimSink,
     record: &mut Record,
 ) -> Result<Response<Body>, Failure> {
-    let (mut head, body) = request.into_parts();
     if head.method == Method::CONNECT {
         return Err(Failure::MethodNotSupported);
     }
 
     // Route
-    normalize(&mut head)?;
-    let Some(found) = find(client, snapshot, &head) else {
+    normalize(head)?;
+    let Some(found) = find(client, snapshot, head) else {
         record.unrouted(&head.headers);
         return Err(Failure::NoRoute);
     };
@@ -96,13 +95,13 @@ async fn decide(
     record.routed(route);
 
     // Limit
-    let body = meter(&head, body, route, record)?;
+    meter(head, body, route, record)?;
 
     // Act
     let mut response = match &route.action {
         Action::Respond(fixed) => respond(fixed),
         Action::Redirect(redirect) => {
-            let location = redirect.location(&requested(client, &head), &found);
+            let location = redirect.location(&requested(client, head), &found);
             let mut response = Response::new(Body::Empty);
             *response.status_mut() = redirect.status();
             let location = HeaderValue::try_from(location).map_err(|_| Failure::Internal)?;
@@ -111,15 +110,16 @@ async fn decide(
         }
         Action::Upstream(_) | Action::Split(_) => {
             let to = destination(client, &route.action).ok_or(Failure::Internal)?;
-            let time_left = TimeLeft::of(&head, route.timeout, route.deadline_header.as_ref());
+            let time_left = TimeLeft::of(head, route.timeout, route.deadline_header.as_ref());
             let deadline = time_left.deadline();
             let forwarding = Forwarding { client, snapshot, route, found, to, time_left };
             let sent = Box::pin(forwarding.forward(head, body, upgrade, interim, record));
             match deadline {
                 None => sent.await?,
                 Some(deadline) => {
-                    let response =
-                        timeout_at(deadline, sent).await.map_err(|_| Failure::RequestTimeout)??;
+                    // Boxed, so that requests that may take as long as they like have no room for it.
+                    let timely = Box::pin(timeout_at(deadline, sent));
+                    let response = timely.await.map_err(|_| Failure::RequestTimeout)??;
                     response.map(|body| body.timed(deadline, Failure::RequestTimeout))
                 }
             }
@@ -145,10 +145,10 @@ impl Forwarding<'_> {
     /// Rewrite the request, send it, wait for the head of the response.
     async fn forward(
         &self,
-        mut head: request::Parts,
-        mut body: Body,
-        upgrade: Option<HeaderValue>,
-        interim: InterimSink,
+        head: &mut request::Parts,
+        body: &mut Body,
+        upgrade: Option<&HeaderValue>,
+        interim: &InterimSink,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
         let client = self.client;
@@ -163,7 +163,7 @@ impl Forwarding<'_> {
             let host = HeaderValue::from_str(name).map_err(|_| Failure::Internal)?;
             head.headers.insert(HOST, host);
         }
-        self.rewrite(&mut head)?;
+        self.rewrite(head)?;
         self.route.request_headers.apply(&mut head.headers);
 
         // Mirror
@@ -171,17 +171,17 @@ impl Forwarding<'_> {
             && client.worker.random.borrow_mut().below(1_000_000) < share
         {
             let upstream = &self.snapshot.upstreams[upstream];
-            body = mirror::send(&client.worker, upstream, &head, body);
+            mirror::send(&client.worker, upstream, head, body, record.asks());
         }
 
         // Admit
         let upstream = &self.snapshot.upstreams[self.to.upstream];
         let class = self.route.priority.of(&head.headers, client.peer.trusted);
-        let admitted = upstream.admit(&client.worker, class).await;
+        let admitted = upstream.admit(&client.worker, class, record.asks()).await;
         if admitted.is_err() || record.is_noted() {
             record.said(upstream.admission.said(admitted.is_ok()));
         }
-        record.admitted(admitted?);
+        let now = record.admitted(admitted?);
 
         // Send
         let dispatch = Dispatch {
@@ -194,10 +194,7 @@ impl Forwarding<'_> {
             interim,
             client: address,
         };
-        let response =
-            send::send(&client.worker, &dispatch, &mut head, body, Some(&mut *record)).await?;
-        record.served(response.status());
-        Ok(response)
+        send::send(&client.worker, &dispatch, head, body, Some(record), now).await
     }
 
     fn rewrite(&self, head: &mut request::Parts) -> Result<(), Failure> {
@@ -263,12 +260,12 @@ fn requested<'a>(client: &'a Client, head: &'a request::Parts) -> Requested<'a> 
 /// Count the body and hold it to the route's limit; one that announces too much is refused at once.
 fn meter(
     head: &request::Parts,
-    body: Body,
+    body: &mut Body,
     route: &Route,
     record: &mut Record,
-) -> Result<Body, Failure> {
+) -> Result<(), Failure> {
     if body.is_end() {
-        return Ok(body);
+        return Ok(());
     }
     let announced =
         head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -279,7 +276,8 @@ fn meter(
     }
     let taken = Rc::new(Cell::new(0));
     record.receives(taken.clone());
-    Ok(body.metered(route.body_limit, taken))
+    *body = std::mem::take(body).metered(route.body_limit, taken);
+    Ok(())
 }
 
 fn respond(fixed: &Fixed) -> Response<Body> {

@@ -36,7 +36,7 @@ pub enum Body {
     /// Content that is all there.
     Full(Bytes),
     /// From a client over HTTP/1.
-    H1Request(h1::server::RequestBody),
+    H1Request(h1::RequestBody),
     /// From an endpoint over HTTP/1.
     H1Response(Box<h1::client::Exchange>),
     /// From a client over HTTP/2.

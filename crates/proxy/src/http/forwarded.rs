@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use http::header::{Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 use ipnet::IpNet;
 
 /// The addresses a request came through, nearest last.
@@ -144,17 +144,18 @@ pub fn append_via(headers: &mut HeaderMap, own: &HeaderValue) {
 }
 
 fn append(headers: &mut HeaderMap, name: HeaderName, own: &HeaderValue) {
-    if !headers.contains_key(&name) {
-        headers.insert(name, own.clone());
-        return;
+    match headers.entry(name) {
+        Entry::Vacant(entry) => _ = entry.insert(own.clone()),
+        Entry::Occupied(mut entry) => {
+            let mut joined = Vec::new();
+            for line in entry.iter() {
+                joined.extend_from_slice(line.as_bytes());
+                joined.extend_from_slice(b", ");
+            }
+            joined.extend_from_slice(own.as_bytes());
+            entry.insert(value(joined));
+        }
     }
-    let mut joined = Vec::new();
-    for line in headers.get_all(&name) {
-        joined.extend_from_slice(line.as_bytes());
-        joined.extend_from_slice(b", ");
-    }
-    joined.extend_from_slice(own.as_bytes());
-    headers.insert(name, value(joined));
 }
 
 /// A value of characters that were in a field before, or that this module wrote.

@@ -1,6 +1,7 @@
 //! Names of a request: `X-Request-Id`, and the trace it belongs to (W3C Trace Context).
 
 use bytes::Bytes;
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_core::balance::SplitMix64;
 
@@ -8,6 +9,8 @@ use tidegate_core::balance::SplitMix64;
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// W3C Trace Context §3.2.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// W3C Trace Context §3.3.
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Longest name that is taken over from a client.
 const LONGEST: usize = 128;
@@ -17,56 +20,74 @@ const LONGEST: usize = 128;
 /// A well-formed name or trace that the request has is passed on as it is. Otherwise both are begun
 /// with the same 128 random bits, so that logs and traces find each other.
 pub fn ensure(headers: &mut HeaderMap, random: &mut SplitMix64) -> HeaderValue {
-    let fresh = [random.next(), random.next()];
-    if !headers.get(TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes())) {
-        headers.insert(TRACEPARENT, begin_trace(fresh, random.next()));
-        headers.remove("tracestate");
+    let (trace, name) = begin(random);
+    if put_unless(headers, TRACEPARENT, trace, is_traceparent) {
+        headers.remove(TRACESTATE);
     }
-    match headers.get(&REQUEST_ID) {
-        Some(id) if is_name(id.as_bytes()) => id.clone(),
-        _ => {
-            let id = name(fresh);
-            headers.insert(REQUEST_ID, id.clone());
-            id
-        }
+    match put_unless(headers, REQUEST_ID, name.clone(), is_name) {
+        true => name,
+        false => headers.get(REQUEST_ID).cloned().unwrap_or(name),
     }
 }
 
 /// A new name, for a request that has none of its own.
 pub fn fresh(random: &mut SplitMix64) -> HeaderValue {
-    name([random.next(), random.next()])
+    begin(random).1
 }
 
-fn name(bits: [u64; 2]) -> HeaderValue {
-    let mut text = [0; 32];
-    hex(bits[0], &mut text[..16]);
-    hex(bits[1], &mut text[16..]);
-    value(&text)
+/// Give a field the value `fresh`, unless it has one that is well formed; whether it was given.
+fn put_unless(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    fresh: HeaderValue,
+    is_well_formed: impl Fn(&[u8]) -> bool,
+) -> bool {
+    match headers.entry(name) {
+        Entry::Occupied(field) if is_well_formed(field.get().as_bytes()) => return false,
+        Entry::Occupied(mut field) => _ = field.insert(fresh),
+        Entry::Vacant(field) => _ = field.insert(fresh),
+    }
+    true
 }
 
-fn begin_trace(trace: [u64; 2], span: u64) -> HeaderValue {
+/// A new trace, and the name that is its id: a part of the same text, and of the same memory.
+fn begin(random: &mut SplitMix64) -> (HeaderValue, HeaderValue) {
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
-    hex(trace[0], &mut text[3..19]);
-    hex(trace[1], &mut text[19..35]);
+    hex(random.next(), &mut text[3..19]);
+    hex(random.next(), &mut text[19..35]);
     // An id of zeros is invalid.
-    hex(span.max(1), &mut text[36..52]);
-    value(&text)
+    hex(random.next().max(1), &mut text[36..52]);
+    let text = Bytes::copy_from_slice(&text);
+    let name = text.slice(3..35);
+    (value(text), value(name))
 }
 
 /// A value that no other message has: HPACK is told not to keep it in its table (RFC 7541 §6.2.3), where it
 /// would only push out those that come again.
-fn value(text: &[u8]) -> HeaderValue {
-    let mut value = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text))
-        .unwrap_or_else(|_| HeaderValue::from_static("0"));
+fn value(text: Bytes) -> HeaderValue {
+    let mut value =
+        HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("0"));
     value.set_sensitive(true);
     value
 }
 
 fn hex(number: u64, digits: &mut [u8]) {
-    for (index, digit) in digits.iter_mut().rev().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (index * 4)) as usize & 15];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.copy_from_slice(&DIGITS_OF_BYTE[usize::from(byte)]);
     }
 }
+
+/// Each byte in hexadecimal: every request writes 24 of them.
+static DIGITS_OF_BYTE: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
 
 fn is_name(id: &[u8]) -> bool {
     (1..=LONGEST).contains(&id.len())

@@ -47,10 +47,10 @@ impl<'a> TimeLeft<'a> {
         self.deadline.is_none_or(|deadline| at < deadline)
     }
 
-    /// Tell the endpoint of a try that begins at `now`.
-    pub fn announce(&self, headers: &mut HeaderMap, now: Instant) {
+    /// Tell the endpoint of a try that begins now.
+    pub fn announce(&self, headers: &mut HeaderMap) {
         let Some(deadline) = self.deadline else { return };
-        let left = deadline.saturating_duration_since(now);
+        let left = deadline.saturating_duration_since(Instant::now());
         if self.grpc {
             headers.insert(GRPC_TIMEOUT, deadline::write_grpc_timeout(left));
         }
@@ -103,7 +103,7 @@ mod tests {
         let mut request = head(Method::POST, &[(GRPC_TIMEOUT, "2S"), (FIELD.clone(), "9000")]);
         let time_left = TimeLeft::of(&request, None, Some(&FIELD));
         tokio::time::advance(Duration::from_millis(500)).await;
-        time_left.announce(&mut request.headers, Instant::now());
+        time_left.announce(&mut request.headers);
         assert_eq!(request.headers[GRPC_TIMEOUT], "1500000u");
         assert_eq!(request.headers[&FIELD], "1500");
     }
@@ -111,7 +111,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_has_all_the_time_is_told_nothing() {
         let mut request = head(Method::GET, &[]);
-        TimeLeft::of(&request, None, Some(&FIELD)).announce(&mut request.headers, Instant::now());
+        TimeLeft::of(&request, None, Some(&FIELD)).announce(&mut request.headers);
         assert!(request.headers.is_empty());
     }
 }

@@ -36,11 +36,29 @@ impl<T: Default> Sharded<T> {
     }
 }
 
-/// A number that only grows.
+/// A number that only grows, counted by one thread and read by any.
+///
+/// With one writer an addition need not be atomic, which would cost more than all the rest of counting.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 
 impl Counter {
+    /// Adds `n`; called by its one thread.
+    pub(super) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// The number now.
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number that only grows, counted by any thread.
+#[derive(Debug, Default)]
+pub(super) struct SharedCounter(AtomicU64);
+
+impl SharedCounter {
     /// Adds `n`.
     pub(super) fn add(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);

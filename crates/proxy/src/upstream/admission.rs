@@ -68,7 +68,7 @@ impl Admission {
     fn tell(self: &Arc<Self>, woken: Woken<Ticket>) {
         for (ticket, verdict) in woken {
             let verdict = match verdict {
-                Verdict::In => Ok(Permit::begin(self.clone())),
+                Verdict::In => Ok(Permit::begin(self.clone(), Instant::now())),
                 Verdict::Shed | Verdict::Displaced => Err(Failure::Overloaded),
             };
             // A permit that nobody takes is dropped, and so given back.
@@ -93,11 +93,13 @@ pub struct Permit {
     admission: Arc<Admission>,
     began: Instant,
     told: bool,
+    /// When it ends, where that is known.
+    ends: Option<Instant>,
 }
 
 impl Permit {
-    fn begin(admission: Arc<Admission>) -> Self {
-        Self { admission, began: Instant::now(), told: false }
+    fn begin(admission: Arc<Admission>, now: Instant) -> Self {
+        Self { admission, began: now, told: false, ends: None }
     }
 
     /// When it was given.
@@ -105,10 +107,9 @@ impl Permit {
         self.began
     }
 
-    /// The head of a response came.
-    pub fn answered(&mut self, status: StatusCode) {
+    /// The head of a response came at `now`.
+    pub fn answered(&mut self, status: StatusCode, now: Instant) {
         self.told = true;
-        let now = Instant::now();
         let (latency, now) = (now.saturating_duration_since(self.began), clock::moment(now));
         let gate = &self.admission.gate;
         let woken = match status.is_server_error() {
@@ -117,16 +118,22 @@ impl Permit {
         };
         self.admission.tell(woken);
     }
+
+    /// It is given back now, by who has just looked at the clock.
+    pub fn ends(&mut self, now: Instant) {
+        self.ends = Some(now);
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let now = clock::now();
+        let now = self.ends.unwrap_or_else(Instant::now);
+        let (held, now) = (now.saturating_duration_since(self.began), clock::moment(now));
         if !self.told {
-            let woken = self.admission.gate.unanswered(self.began.elapsed(), now);
+            let woken = self.admission.gate.unanswered(held, now);
             self.admission.tell(woken);
         }
-        self.admission.gate.stayed(self.began.elapsed());
+        self.admission.gate.stayed(held);
         let woken = self.admission.gate.leave(now);
         self.admission.tell(woken);
     }
@@ -141,26 +148,30 @@ impl Upstream {
     }
 
     /// A permit at once or never: for what is not worth waiting.
-    pub fn try_admit(&self) -> Option<Permit> {
+    pub fn try_admit(&self, now: Instant) -> Option<Permit> {
         let admission = &self.admission;
         if self.balancer.has_room_limit() {
-            admission.gate.fit(self.balancer.room(clock::now()));
+            admission.gate.fit(self.balancer.room(clock::moment(now)));
         }
-        admission.gate.enter().then(|| Permit::begin(admission.clone()))
+        admission.gate.enter().then(|| Permit::begin(admission.clone(), now))
     }
 
     /// A permit, after a wait if there is none at once.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn admit(&self, worker: &Worker, class: Priority) -> Result<Permit, Failure> {
-        match self.try_admit() {
+    pub async fn admit(
+        &self,
+        worker: &Worker,
+        class: Priority,
+        now: Instant,
+    ) -> Result<Permit, Failure> {
+        match self.try_admit(now) {
             Some(permit) => Ok(permit),
             None => {
-                let began = Instant::now();
                 let waited = Box::pin(self.wait(class)).await;
                 let failure = waited.as_ref().err().copied();
-                self.metrics.queued(worker.index, began.elapsed(), class, failure);
+                self.metrics.queued(worker.index, now.elapsed(), class, failure);
                 waited
             }
         }
@@ -185,7 +196,7 @@ impl Upstream {
     fn admit_late(&self) -> Option<Permit> {
         let admission = &self.admission;
         let may = self.plan.limits.endpoint_requests.is_none() && admission.gate.enter_late();
-        may.then(|| Permit::begin(admission.clone()))
+        may.then(|| Permit::begin(admission.clone(), Instant::now()))
     }
 }
 

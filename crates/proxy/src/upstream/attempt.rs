@@ -49,7 +49,7 @@ pub async fn attempt(
     // One that was down already was picked because too few are not.
     let was_down = endpoint.endpoint.health.is_down();
     let gives_up = || !was_down && sending.gives_up(endpoint, head);
-    let waiter = Waiter { interim: &dispatch.interim, gives_up: &gives_up };
+    let waiter = Waiter { interim: dispatch.interim, gives_up: &gives_up };
     let pool = worker.pool(endpoint, &upstream.plan.pool);
     let reports = Reports::of(&upstream.plan.balance);
     let idempotent = head.method.is_idempotent();
@@ -71,8 +71,8 @@ pub async fn attempt(
             Link::H2(session) => over_h2(session, flight, dispatch, head, body, &waiter).await,
         };
         match answered {
-            Ok(mut response) => {
-                let took = now.elapsed();
+            Ok((mut response, heard)) => {
+                let took = heard.saturating_duration_since(now);
                 reports.take(&endpoint.endpoint, response.headers_mut());
                 upstream.metrics.response_head(worker.index, took);
                 endpoint.metrics.answered(worker.index, response.status().as_u16());
@@ -106,16 +106,20 @@ async fn over_h1(
     head: &request::Parts,
     body: Body,
     waiter: &Waiter<'_>,
-) -> Result<Response<Body>, Broken> {
+) -> Result<(Response<Body>, Instant), Broken> {
     let patience = dispatch.patience();
-    let upgrade = dispatch.upgrade.as_ref();
+    let upgrade = dispatch.upgrade;
     let exchange = Exchange::start(connection, pool, flight, head, body, upgrade, patience);
     let mut exchange = Box::new(exchange);
     let head = poll_fn(|cx| exchange.poll_head(cx, waiter)).await?;
-    if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return switched(*exchange, head.headers, head.control.upgrade, upgrade.is_some());
-    }
-    Ok(response(head.status, head.headers, Body::H1Response(exchange)))
+    let heard = exchange.heard();
+    let response = match head.status {
+        StatusCode::SWITCHING_PROTOCOLS => {
+            switched(*exchange, head.headers, head.control.upgrade, upgrade.is_some())?
+        }
+        status => response(status, head.headers, Body::H1Response(exchange)),
+    };
+    Ok((response, heard))
 }
 
 /// A response with status 101: legitimate only where it was asked for.
@@ -142,14 +146,15 @@ async fn over_h2(
     head: &request::Parts,
     body: Body,
     waiter: &Waiter<'_>,
-) -> Result<Response<Body>, Broken> {
+) -> Result<(Response<Body>, Instant), Broken> {
     let (tls, patience) = (dispatch.upstream.tls.is_some(), dispatch.patience());
     let exchange = h2::client::Exchange::start(session, flight, head, body, tls, patience);
     let mut exchange = Box::new(exchange);
     let (status, headers) = poll_fn(|cx| exchange.poll_head(cx, waiter)).await?;
+    let heard = exchange.heard();
     let mut response = response(status, headers, Body::H2Response(exchange));
     *response.version_mut() = Version::HTTP_2;
-    Ok(response)
+    Ok((response, heard))
 }
 
 fn response(status: StatusCode, mut headers: HeaderMap, body: Body) -> Response<Body> {

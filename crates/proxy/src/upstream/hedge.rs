@@ -64,7 +64,7 @@ async fn beside(
     let now = Instant::now();
     // The first try has the head's own; this one is told that there is less time left.
     let mut head = head.clone();
-    dispatch.time_left.announce(&mut head.headers, now);
+    dispatch.time_left.announce(&mut head.headers);
     sending.begin(other, now);
     let metrics = &dispatch.upstream.metrics;
     metrics.hedged(worker.index);

@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -49,51 +51,44 @@ pub struct Dispatch<'a> {
     /// Until when all tries must be over, and how endpoints are told.
     pub time_left: TimeLeft<'a>,
     /// The protocol the client wants to switch to.
-    pub upgrade: Option<HeaderValue>,
+    pub upgrade: Option<&'a HeaderValue>,
     /// Where interim responses go.
-    pub interim: InterimSink,
+    pub interim: &'a InterimSink,
     /// The client's address, where it is hashed.
     pub client: Option<IpAddr>,
 }
 
-/// Send a request and wait for the head of its response.
+/// Send a request, `now`, and wait for the head of its response.
 pub async fn send(
     worker: &Rc<Worker>,
     dispatch: &Dispatch<'_>,
     head: &mut request::Parts,
-    body: Body,
+    body: &mut Body,
     record: Option<&mut Record>,
+    mut now: Instant,
 ) -> Result<Response<Body>, Failure> {
     dispatch.upstream.budget.earn();
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
     let session = Session::of(dispatch.upstream, &head.headers);
-    let content = Content::new(body, dispatch.kept(head));
+    let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, permit, record) = (RefCell::default(), RefCell::default(), RefCell::new(record));
     let sending = Sending { worker, dispatch, content, hash, session, tried, permit, record };
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
     loop {
-        let now = Instant::now();
         let member = sending.pick(now)?;
-        dispatch.time_left.announce(&mut head.headers, now);
+        dispatch.time_left.announce(&mut head.headers);
         sending.begin(member, now);
         let outcome = match hedge.take() {
             Some(hedge) => Box::pin(hedge::race(&sending, hedge, member, head, now)).await,
             None => attempt(&sending, member, head, now).await,
         };
-        let next = sending.pause_before_next(&outcome, head);
-        if let (Err(_), _) | (_, Some(_)) = (&outcome, next) {
-            sending.vain(member, &outcome);
+        match sending.conclude(member, outcome, head) {
+            ControlFlow::Break(answered) => return answered,
+            ControlFlow::Continue(pause) => pause.await,
         }
-        if let Some(pause) = next {
-            // Apart, so that requests without retries do not carry it around.
-            Box::pin(rest(outcome, pause)).await;
-            continue;
-        }
-        let mut answer = outcome.map_err(|broken| broken.failure)?;
-        sending.settle(&mut answer);
-        return Ok(answer.response);
+        now = Instant::now();
     }
 }
 
@@ -199,6 +194,30 @@ impl Sending<'_> {
     /// Whether the try that is under way may be followed by another.
     pub fn may_go_on(&self) -> bool {
         self.tries() < self.dispatch.retry.attempts && self.content.is_left()
+    }
+
+    /// What follows from what the try on `member` came to: the answer, or a pause before the next try.
+    ///
+    /// The pause is boxed, so that requests without retries do not carry it around.
+    fn conclude(
+        &self,
+        member: usize,
+        outcome: Outcome,
+        head: &request::Parts,
+    ) -> ControlFlow<Result<Response<Body>, Failure>, Pin<Box<impl Future<Output = ()> + use<>>>>
+    {
+        let next = self.pause_before_next(&outcome, head);
+        if let (Err(_), _) | (_, Some(_)) = (&outcome, next) {
+            self.vain(member, &outcome);
+        }
+        match (next, outcome) {
+            (Some(pause), outcome) => ControlFlow::Continue(Box::pin(rest(outcome, pause))),
+            (None, Ok(mut answer)) => {
+                self.settle(&mut answer);
+                ControlFlow::Break(Ok(answer.response))
+            }
+            (None, Err(broken)) => ControlFlow::Break(Err(broken.failure)),
+        }
     }
 
     /// There will be no other try: this is the answer.

@@ -112,7 +112,6 @@ pub struct Exchange {
     interims: Interims,
     decoder: Decoder,
     reusable: bool,
-    /// When the endpoint last sent something.
     heard: Instant,
     patience: Patience,
     wait: Wait,
@@ -208,6 +207,7 @@ impl Exchange {
             let head = response::read(&mut connection.input, &mut self.scanned, &self.method);
             match head.map_err(upstream_failure)? {
                 Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    self.heard = Instant::now();
                     return Poll::Ready(Ok(head));
                 }
                 Some(head) if head.status.is_informational() => {
@@ -237,6 +237,11 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// When the endpoint last sent something.
+    pub fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// The next piece of the response's body.

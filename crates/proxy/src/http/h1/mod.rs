@@ -14,10 +14,12 @@ mod request;
 mod response;
 pub mod server;
 mod target;
+mod transport;
 
 pub use fields::trailer_may_have;
 pub use request::{ADDED_FIELDS, HeadLimits};
 pub use target::is_host;
+pub use transport::RequestBody;
 
 /// What the bytes break; the reader knows whose fault that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HOST, HeaderMap, TE};
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, Request, Version, request};
 
 use super::Malformed;
 use super::fields::{self, Control};
@@ -30,14 +30,8 @@ pub struct HeadLimits {
 /// A request's head.
 #[derive(Debug)]
 pub struct RequestHead {
-    /// Method.
-    pub method: Method,
-    /// Path and query.
-    pub uri: Uri,
-    /// 0 or 1.
-    pub minor_version: u8,
-    /// End-to-end fields.
-    pub headers: HeaderMap,
+    /// Method, path and query, version, end-to-end fields.
+    pub parts: request::Parts,
     /// How the message and its connection are to be handled.
     pub control: Control,
     /// What reads the body.
@@ -109,7 +103,12 @@ fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
         (false, Some(length)) => Decoder::length(length),
         (false, None) => Decoder::Done,
     };
-    Ok(RequestHead { method, uri: target.uri, minor_version, headers, control, decoder })
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = method;
+    parts.uri = target.uri;
+    parts.version = if minor_version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    parts.headers = headers;
+    Ok(RequestHead { parts, control, decoder })
 }
 
 /// RFC 9112 §3.2: HTTP/1.1 needs exactly one `Host`, and any must be well formed.
@@ -163,8 +162,11 @@ mod tests {
             }
         }
         let head = found.unwrap();
-        assert_eq!((head.method, head.uri.to_string()), (Method::POST, "/x?y=1".into()));
-        assert_eq!(head.headers["x-a"], "b");
+        assert_eq!(
+            (head.parts.method, head.parts.uri.to_string()),
+            (Method::POST, "/x?y=1".into())
+        );
+        assert_eq!(head.parts.headers["x-a"], "b");
         assert_eq!(head.decoder.remaining(), Some(3));
         assert_eq!(&buf[..], b"abc");
     }
@@ -219,7 +221,7 @@ mod tests {
     fn hop_by_hop_fields_end_here() {
         let wire = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\nUpgrade: h2c\r\nX-End: 1\r\n\r\n";
         let head = head(wire).unwrap().unwrap();
-        let names: Vec<_> = head.headers.keys().map(|name| name.as_str()).collect();
+        let names: Vec<_> = head.parts.headers.keys().map(|name| name.as_str()).collect();
         assert_eq!(names, ["host", "x-end"]);
         assert!(head.control.close && head.control.upgrade.is_none());
     }
@@ -228,7 +230,8 @@ mod tests {
     fn connection_cannot_take_away_what_frames_or_routes_the_message() {
         let wire = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length\r\nContent-Length: 1\r\n\r\n";
         let head = head(wire).unwrap().unwrap();
-        assert!(head.headers.contains_key(HOST) && head.headers.contains_key("content-length"));
+        let headers = head.parts.headers;
+        assert!(headers.contains_key(HOST) && headers.contains_key("content-length"));
     }
 
     #[test]

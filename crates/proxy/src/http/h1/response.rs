@@ -14,8 +14,8 @@ use super::framing::Decoder;
 const MAX_BYTES: usize = 64 * 1024;
 /// Most fields that an endpoint may send.
 const MAX_FIELDS: usize = 200;
-/// Room in the field map for what the gateway adds.
-const ADDED_FIELDS: usize = 4;
+/// Room in the field map for what the gateway always adds.
+const ADDED_FIELDS: usize = 1;
 
 /// A response's head.
 #[derive(Debug)]

@@ -4,82 +4,53 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use http::header::UPGRADE;
-use http::{HeaderMap, Method, Request, StatusCode, Version};
+use http::{HeaderMap, Method, Response, Version};
 use tidegate_core::failure::Failure;
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, timeout};
 
-use super::Malformed;
 use super::client::Upgraded;
-use super::encode::{self, Exchange};
-use super::framing::{Decoded, Decoder, Encoder};
-use super::output::Output;
-use super::request::{self, RequestHead};
-use crate::deadline::Deadline;
-use crate::http::body::{Body, Frame, NextFrame};
+use super::encode;
+use super::framing::{Decoder, Encoder};
+use super::request::RequestHead;
+use super::transport::{RequestBody, Shared, Transport};
+use crate::http::body::{Body, Frame};
 use crate::http::interim::{Interim, InterimSink};
 use crate::io::Io;
 use crate::listen::client::Client;
 use crate::record::Record;
-use crate::stack::{self, Answer};
+use crate::stack;
 use crate::tunnel;
 
-/// Size of a read while a body comes in.
-const BODY_READ: usize = 64 * 1024;
-/// Most that is read ahead of the request that is being answered.
-const READ_AHEAD: usize = 64 * 1024;
 /// Most that is read and dropped so that a closing client gets to see its answer.
 const LINGER_BYTES: usize = 1024 * 1024;
 /// How long that may take.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// A connection's stream and what is read and written on it.
-struct Transport {
-    io: Io,
-    input: BytesMut,
-    output: Output,
-    scanned: usize,
-    decoder: Decoder,
-    deadline: Deadline,
-    /// The client waits for `100 Continue` before it sends its body.
-    owes_continue: bool,
-    /// The final response has begun, so no interim one may be sent.
-    answered: bool,
-}
-
-type Shared = Rc<RefCell<Transport>>;
-
 /// Serve a connection until it ends. `input` was read already.
 pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
-    let transport = Rc::new(RefCell::new(Transport {
-        io,
-        input,
-        output: Output::default(),
-        scanned: 0,
-        decoder: Decoder::Done,
-        deadline: Deadline::default(),
-        owes_continue: false,
-        answered: false,
-    }));
+    let transport = Rc::new(RefCell::new(Transport::new(io, input)));
     let mut first = true;
     loop {
-        let read = read_head(&client, &transport, first).await;
+        transport.borrow_mut().await_head(&client.settings.plan.timeouts, first);
         first = false;
-        let goes_on = match read {
+        // The head stays where it is: it is large, and whoever answers the request borrows it.
+        let mut read = poll_fn(|cx| transport.borrow_mut().poll_head(&client, cx)).await;
+        let goes_on = match &mut read {
             Ok(Some(head)) => Box::pin(exchange(&client, &transport, head)).await,
             Ok(None) => return,
-            Err(failure) => Box::pin(refuse(&client, &transport, failure)).await,
+            Err(failure) => Box::pin(refuse(&client, &transport, *failure)).await,
         };
         match goes_on {
             Next::Request => {}
-            Next::Close => return linger(transport).await,
+            Next::Close => return Box::pin(linger(transport)).await,
             Next::Switch(upgraded, record) => {
-                return switch(transport, *upgraded, *record).await;
+                return Box::pin(switch(transport, *upgraded, *record)).await;
             }
             Next::Abort => return,
         }
@@ -98,272 +69,150 @@ enum Next {
     Abort,
 }
 
-/// Wait for a request's head; nothing if the client closed, was idle too long, or the gateway drains.
-async fn read_head(
-    client: &Client,
-    transport: &Shared,
-    first: bool,
-) -> Result<Option<RequestHead>, Failure> {
-    {
-        let t = &mut *transport.borrow_mut();
-        t.answered = false;
-        t.output.shrink();
-        if t.input.is_empty() {
-            t.input = BytesMut::new();
-        }
-        let timeouts = &client.settings.plan.timeouts;
-        let waits = t.input.is_empty() && !first;
-        let timeout = if waits { timeouts.idle } else { timeouts.header_read };
-        t.deadline.set(Instant::now(), timeout.duration());
-    }
-    poll_fn(|cx| transport.borrow_mut().poll_head(client, cx)).await
-}
-
-impl Transport {
-    fn poll_head(
-        &mut self,
-        client: &Client,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<RequestHead>, Failure>> {
-        loop {
-            let was_idle = self.input.is_empty();
-            if !was_idle {
-                let limits = client.settings.head_limits;
-                match request::read(&mut self.input, &mut self.scanned, limits) {
-                    Ok(None) => {}
-                    Ok(head) => return Poll::Ready(Ok(head)),
-                    Err(malformed) => return Poll::Ready(Err(client_failure(malformed))),
-                }
-            }
-            match self.io.poll_read_through(cx, &mut self.input) {
-                Poll::Ready(Ok(0) | Err(_)) => {
-                    let clean = self.input.is_empty();
-                    return Poll::Ready(if clean { Ok(None) } else { Err(Failure::ClientGone) });
-                }
-                Poll::Ready(Ok(_)) => {
-                    if was_idle {
-                        // It is set once the head turns out to be incomplete, which it hardly ever is.
-                        self.deadline.clear();
-                    }
-                }
-                Poll::Pending if was_idle => {
-                    if client.poll_draining(cx) {
-                        return Poll::Ready(Ok(None));
-                    }
-                    ready!(self.deadline.poll_expired(cx));
-                    return Poll::Ready(Ok(None));
-                }
-                Poll::Pending => {
-                    if !self.deadline.is_set() {
-                        let timeout = client.settings.plan.timeouts.header_read.duration();
-                        self.deadline.set(Instant::now(), timeout);
-                    }
-                    ready!(self.deadline.poll_expired(cx));
-                    return Poll::Ready(Err(Failure::HeaderTimeout));
-                }
-            }
-        }
-    }
-
-    /// Read on behalf of whoever takes the request's body.
-    fn poll_body(&mut self, client: &Client, cx: &mut Context<'_>) -> NextFrame {
-        if self.owes_continue && !self.answered {
-            self.owes_continue = false;
-            self.output.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-        }
-        if !self.answered && self.poll_write(cx)?.is_pending() {
-            // Interim responses wait for room; the body does not wait for them.
-        }
-        loop {
-            match self.decoder.decode(&mut self.input) {
-                Ok(Decoded::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
-                Ok(Decoded::End) => return Poll::Ready(None),
-                Ok(Decoded::More) => {}
-                Err(_) => return self.fail_body(Failure::MalformedRequest),
-            }
-            let wanted = self.decoder.remaining().unwrap_or(u64::MAX).min(BODY_READ as u64);
-            self.input.reserve(usize::try_from(wanted).unwrap_or(BODY_READ).max(1024));
-            match self.io.poll_read_buf(cx, &mut self.input) {
-                Poll::Ready(Ok(1..)) => {
-                    let timeout = client.settings.plan.timeouts.request_body.duration();
-                    self.deadline.set(Instant::now(), timeout);
-                }
-                Poll::Ready(_) => return self.fail_body(Failure::ClientGone),
-                Poll::Pending => {
-                    ready!(self.deadline.poll_expired(cx));
-                    return self.fail_body(Failure::BodyTimeout);
-                }
-            }
-        }
-    }
-
-    fn fail_body(&mut self, failure: Failure) -> NextFrame {
-        Poll::Ready(Some(Err(failure)))
-    }
-
-    /// While an answer is awaited: write interim responses, and notice a client that leaves.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Poll::Ready(Some(Err(_))) = self.poll_write(cx) {
-            return Poll::Ready(());
-        }
-        while self.decoder.is_done() && self.input.len() < READ_AHEAD {
-            self.input.reserve(1024);
-            match ready!(self.io.poll_read_buf(cx, &mut self.input)) {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => return Poll::Ready(()),
-            }
-        }
-        Poll::Pending
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Failure>>> {
-        if self.output.is_empty() {
-            return Poll::Ready(None);
-        }
-        self.output.poll_write(&mut self.io, cx).map(|written| match written {
-            Ok(()) => None,
-            Err(_) => Some(Err(Failure::ClientGone)),
-        })
-    }
-
-    /// Take in what has arrived of a body that nobody reads, so that the connection can go on.
-    fn skip_arrived_body(&mut self) {
-        while let Ok(Decoded::Frame(_)) = self.decoder.decode(&mut self.input) {}
-    }
-}
-
-/// The body of a client's request.
-pub struct RequestBody {
-    transport: Shared,
-    client: Rc<Client>,
-}
-
-impl RequestBody {
-    /// The next piece.
-    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
-        self.transport.borrow_mut().poll_body(&self.client, cx)
-    }
-
-    /// Whether all of it was read.
-    pub fn is_end(&self) -> bool {
-        self.transport.borrow().decoder.is_done()
-    }
-}
-
-impl Interim for RefCell<Transport> {
-    fn send(&self, status: StatusCode, headers: HeaderMap) {
-        let mut transport = self.borrow_mut();
-        if !transport.answered {
-            encode::interim(status, &headers, None, transport.output.buffer());
-        }
-    }
-}
-
 /// What of a request decides how its answer is sent.
 struct Asked {
     method: Method,
-    minor_version: u8,
+    version: Version,
     keep_alive: bool,
     /// Whether it was read at all.
     read: bool,
 }
 
+impl Asked {
+    fn of(head: &RequestHead) -> Self {
+        let RequestHead { parts, control, .. } = head;
+        let lasts = parts.version == Version::HTTP_11 || control.keep_alive;
+        let keep_alive = lasts && !control.close;
+        Self { method: parts.method.clone(), version: parts.version, keep_alive, read: true }
+    }
+
+    /// What could not be read as a request.
+    const UNREAD: Self =
+        Self { method: Method::GET, version: Version::HTTP_11, keep_alive: false, read: false };
+}
+
 /// Answer one request.
-async fn exchange(client: &Rc<Client>, transport: &Shared, head: RequestHead) -> Next {
-    let asked = Asked {
-        method: head.method.clone(),
-        minor_version: head.minor_version,
-        keep_alive: !head.control.close && (head.minor_version == 1 || head.control.keep_alive),
-        read: true,
-    };
-    let interim: InterimSink = match head.minor_version {
-        0 => None,
+async fn exchange(client: &Rc<Client>, transport: &Shared, head: &mut RequestHead) -> Next {
+    let asked = Asked::of(head);
+    let mut record = stack::begin(client, &mut head.parts);
+    let mut body = receive(client, transport, head, &record);
+    let interim: InterimSink = match asked.version {
+        Version::HTTP_10 => None,
         _ => Some(transport.clone() as Rc<dyn Interim>),
     };
-    let upgrade = head.control.upgrade.clone();
-    let request = begin(client, transport, head);
     let answered = {
-        let mut answering = pin!(stack::handle(client, request, upgrade.clone(), interim));
+        let (head, upgrade) = (&mut head.parts, head.control.upgrade.as_ref());
+        let mut answering =
+            pin!(stack::handle(client, head, &mut body, upgrade, &interim, &mut record));
         poll_fn(|cx| match answering.as_mut().poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => transport.borrow_mut().poll_gone(cx).map(|()| None),
         })
         .await
     };
-    match answered {
-        Some(answer) => respond(client, transport, asked, answer).await,
-        None => Next::Abort,
+    // The answer may take long, and needs nothing of it.
+    head.parts.headers = HeaderMap::new();
+    let begun = match answered {
+        Some(response) => begin_answer(client, transport, &asked, response),
+        None => return Next::Abort,
+    };
+    match begun {
+        Ok(mut answer) => send_answer(client, transport, &asked, &mut answer, &mut record).await,
+        Err(upgraded) => Next::Switch(upgraded, Box::new(record)),
     }
 }
 
-fn begin(client: &Rc<Client>, transport: &Shared, head: RequestHead) -> Request<Body> {
+/// The body of a request whose head was read.
+fn receive(
+    client: &Rc<Client>,
+    transport: &Shared,
+    head: &mut RequestHead,
+    record: &Record,
+) -> Body {
     let t = &mut *transport.borrow_mut();
-    t.decoder = head.decoder;
-    let mut request = Request::new(Body::Empty);
-    if !t.decoder.is_done() {
-        // RFC 9110 §10.1.1: HTTP/1.0 knows no interim responses.
-        t.owes_continue =
-            head.control.expect_continue && head.minor_version == 1 && t.input.is_empty();
-        t.deadline.set(Instant::now(), client.settings.plan.timeouts.request_body.duration());
-        *request.body_mut() =
-            Body::H1Request(RequestBody { transport: transport.clone(), client: client.clone() });
+    t.decoder = std::mem::replace(&mut head.decoder, Decoder::Done);
+    if t.decoder.is_done() {
+        return Body::Empty;
     }
-    *request.method_mut() = head.method;
-    *request.uri_mut() = head.uri;
-    *request.version_mut() =
-        if head.minor_version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    *request.headers_mut() = head.headers;
-    request
+    // RFC 9110 §10.1.1: HTTP/1.0 knows no interim responses.
+    t.owes_continue = head.control.expect_continue
+        && head.parts.version != Version::HTTP_10
+        && t.input.is_empty();
+    t.deadline.set(record.began(), client.settings.plan.timeouts.request_body.duration());
+    Body::H1Request(RequestBody::new(transport.clone(), client.clone()))
 }
 
 /// Answer what could not be read as a request.
 async fn refuse(client: &Rc<Client>, transport: &Shared, failure: Failure) -> Next {
-    let answer = stack::refuse(client, failure);
+    let (response, mut record) = stack::refuse(client, failure);
     if failure == Failure::ClientGone {
         return Next::Abort;
     }
-    let asked = Asked { method: Method::GET, minor_version: 1, keep_alive: false, read: false };
-    match respond(client, transport, asked, answer).await {
+    let Ok(mut answer) = begin_answer(client, transport, &Asked::UNREAD, response) else {
+        return Next::Abort;
+    };
+    match send_answer(client, transport, &Asked::UNREAD, &mut answer, &mut record).await {
         Next::Request => Next::Close,
         next => next,
     }
 }
 
-/// Send an answer.
-async fn respond(client: &Rc<Client>, transport: &Shared, asked: Asked, answer: Answer) -> Next {
-    let Answer { response, mut record } = answer;
-    let (head, body) = response.into_parts();
+/// An answer whose head waits to be written.
+struct Answer {
+    body: Body,
+    encoder: Encoder,
+    /// Whether the connection stays open after it.
+    keep_alive: bool,
+}
+
+/// Put the head of an answer into the output; what goes on behind status 101 is another protocol.
+fn begin_answer(
+    client: &Client,
+    transport: &Shared,
+    asked: &Asked,
+    response: Response<Body>,
+) -> Result<Answer, Box<Upgraded>> {
+    let t = &mut *transport.borrow_mut();
+    let (mut head, body) = response.into_parts();
     if let Body::Upgraded(upgraded) = body {
-        let t = &mut *transport.borrow_mut();
-        let protocol = head.headers.get(UPGRADE).cloned();
-        let mut headers = head.headers;
-        headers.remove(UPGRADE);
-        encode::interim(head.status, &headers, protocol.as_ref(), t.output.buffer());
-        return Next::Switch(upgraded, Box::new(record));
+        let protocol = head.headers.remove(UPGRADE);
+        encode::interim(head.status, &head.headers, protocol.as_ref(), t.output.buffer());
+        return Err(upgraded);
     }
-    let (mut encoder, keep_alive) = {
-        let t = &mut *transport.borrow_mut();
-        t.answered = true;
-        if !t.owes_continue {
-            t.skip_arrived_body();
-        }
-        let exchange = Exchange {
-            method: &asked.method,
-            minor_version: asked.minor_version,
-            // A request that is still coming in may end before its streamed response does.
-            keep_alive: asked.keep_alive
-                && (t.decoder.is_done() || !body.is_end())
-                && !client.is_draining(),
-            worker: &client.worker,
-        };
-        encode::response(&head, &body, &exchange, t.output.buffer())
+    t.answered = true;
+    if !t.owes_continue {
+        t.skip_arrived_body();
+    }
+    let exchange = encode::Exchange {
+        method: &asked.method,
+        version: asked.version,
+        // A request that is still coming in may end before its streamed response does.
+        keep_alive: asked.keep_alive
+            && (t.decoder.is_done() || !body.is_end())
+            && !client.is_draining(),
+        worker: &client.worker,
     };
-    match write_body(client, transport, &mut encoder, body, &mut record).await {
+    let (encoder, keep_alive) = encode::response(&head, &body, &exchange, t.output.buffer());
+    Ok(Answer { body, encoder, keep_alive })
+}
+
+/// Send an answer that has begun, to its end.
+async fn send_answer(
+    client: &Client,
+    transport: &Shared,
+    asked: &Asked,
+    answer: &mut Answer,
+    record: &mut Record,
+) -> Next {
+    let written = write_body(client, transport, answer, record).await;
+    let now = Instant::now();
+    match written {
         Ok(()) => {
-            record.complete();
-            let t = transport.borrow();
+            record.complete(now);
+            let t = &mut *transport.borrow_mut();
+            t.quiet_since = now;
             let over = asked.read && t.decoder.is_done();
-            match (over, keep_alive) {
+            match (over, answer.keep_alive) {
                 (true, true) => Next::Request,
                 // Nothing is left unread that would turn the close into a reset.
                 (true, false) if t.input.is_empty() && matches!(t.io, Io::Plain(_)) => Next::Abort,
@@ -371,7 +220,7 @@ async fn respond(client: &Rc<Client>, transport: &Shared, asked: Asked, answer: 
             }
         }
         Err(failure) => {
-            record.broken(failure);
+            record.broken(failure, now);
             // A close would look like the end of a response that has no length.
             transport.borrow().io.reset_on_close();
             Next::Abort
@@ -379,14 +228,14 @@ async fn respond(client: &Rc<Client>, transport: &Shared, asked: Asked, answer: 
     }
 }
 
-/// Write what waits and the whole of `body` behind it.
+/// Write what waits and the whole of the body behind it.
 async fn write_body(
     client: &Client,
     transport: &Shared,
-    encoder: &mut Encoder,
-    mut body: Body,
+    answer: &mut Answer,
     record: &mut Record,
 ) -> Result<(), Failure> {
+    let Answer { body, encoder, .. } = answer;
     let mut done = false;
     let mut stalled = false;
     poll_fn(|cx| {
@@ -448,9 +297,9 @@ async fn switch(transport: Shared, upgraded: Upgraded, mut record: Record) {
         Ok(Ok(())) => {
             let carried = tunnel::run(t.io, t.input, upgraded).await;
             record.sent(usize::try_from(carried).unwrap_or(usize::MAX));
-            record.complete();
+            record.complete(Instant::now());
         }
-        _ => record.broken(Failure::ClientGone),
+        Ok(Err(_)) | Err(_) => record.broken(Failure::ClientGone, Instant::now()),
     }
 }
 
@@ -479,15 +328,4 @@ async fn linger(transport: Shared) {
         }
     })
     .await;
-}
-
-fn client_failure(malformed: Malformed) -> Failure {
-    match malformed {
-        Malformed::Syntax => Failure::MalformedRequest,
-        Malformed::UriTooLong => Failure::UriTooLong,
-        Malformed::HeaderTooLarge => Failure::HeaderTooLarge,
-        Malformed::Version => Failure::VersionNotSupported,
-        Malformed::TransferCoding => Failure::TransferCoding,
-        Malformed::Expectation => Failure::ExpectationFailed,
-    }
 }

@@ -133,6 +133,7 @@ pub struct Exchange {
     deadline: Deadline,
     patience: Patience,
     wait: Wait,
+    heard: Instant,
     flight: Flight,
     stream: Stream,
 }
@@ -150,7 +151,8 @@ impl Exchange {
         let ends = body.is_end();
         let sent = session.sender.clone().send_request(translate(head, tls), ends);
         let mut deadline = Deadline::default();
-        let wait = Wait::begin(&mut deadline, flight.began(), patience.response);
+        let heard = flight.began();
+        let wait = Wait::begin(&mut deadline, heard, patience.response);
         let (response, pump) = match sent {
             Ok((response, _)) if ends => (Some(response), None),
             Ok((response, stream)) => {
@@ -170,6 +172,7 @@ impl Exchange {
             deadline,
             patience,
             wait,
+            heard,
             flight,
             stream,
         }
@@ -210,9 +213,9 @@ impl Exchange {
                 let (head, stream) = response.into_parts();
                 let late = Failure::ResponseTimeout;
                 self.incoming = Some(Incoming::new(stream, self.patience.idle, late));
-                let now = Instant::now();
-                self.stream.0.heard.set(now);
-                self.flight.answered(head.status, now);
+                self.heard = Instant::now();
+                self.stream.0.heard.set(self.heard);
+                self.flight.answered(head.status, self.heard);
                 self.finish_if_done();
                 Ok((head.status, head.headers))
             }
@@ -228,6 +231,11 @@ impl Exchange {
                 Err(self.broken(failure, refused))
             }
         })
+    }
+
+    /// When the head of the response came.
+    pub fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// The next piece of the response's body.

@@ -10,8 +10,9 @@ use bytes::{Bytes, BytesMut};
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use tidegate_core::failure::Failure;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
 use super::pump::{Pump, Stopped};
@@ -22,7 +23,8 @@ use crate::http::h1::{ADDED_FIELDS, is_host};
 use crate::http::interim::{Interim, InterimSink};
 use crate::io::{Io, Prefixed};
 use crate::listen::client::Client;
-use crate::stack::{self, Answer};
+use crate::record::Record;
+use crate::stack;
 
 /// Serve a connection until it ends. `input` was read already.
 pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
@@ -42,8 +44,15 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
     while let Some((request, respond)) =
         accept(&client, &mut connection, &mut deadline, &mut draining).await
     {
-        // Boxed, because tokio moves a task's future about, and this one is large.
-        tokio::task::spawn_local(Box::pin(exchange(client.clone(), request, respond)));
+        let (client, method) = (client.clone(), request.method().clone());
+        let respond = Rc::new(RefCell::new(respond));
+        // Boxed, because tokio moves a task's future about, and these are large.
+        match translate(&client, request, &respond) {
+            Ok((mut head, mut body)) => spawn_local(Box::pin(async move {
+                exchange(&client, &mut head, &mut body, &respond).await;
+            })),
+            Err(failure) => spawn_local(Box::pin(refuse(client, method, respond, failure))),
+        };
     }
 }
 
@@ -111,29 +120,73 @@ impl Interim for Respond {
 }
 
 /// Answer one request.
-async fn exchange(client: Rc<Client>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-    let method = request.method().clone();
-    let respond = Rc::new(RefCell::new(respond));
-    let answered = match translate(&client, request, &respond) {
-        Err(failure) => Some(stack::refuse(&client, failure)),
-        Ok(request) => {
-            let interim: InterimSink = Some(respond.clone());
-            let mut answering = pin!(stack::handle(&client, request, None, interim));
-            poll_fn(|cx| match answering.as_mut().poll(cx) {
-                Poll::Ready(answer) => Poll::Ready(Some(answer)),
-                // The client took its request back.
-                Poll::Pending => respond.borrow_mut().poll_reset(cx).map(|_| None),
-            })
-            .await
-        }
+async fn exchange(
+    client: &Rc<Client>,
+    head: &mut request::Parts,
+    body: &mut Body,
+    respond: &Rc<Respond>,
+) {
+    let mut record = stack::begin(client, head);
+    let answered = {
+        let interim: InterimSink = Some(respond.clone());
+        let mut answering = pin!(stack::handle(client, head, body, None, &interim, &mut record));
+        poll_fn(|cx| match answering.as_mut().poll(cx) {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
+            // The client took its request back.
+            Poll::Pending => respond.borrow_mut().poll_reset(cx).map(|_| None),
+        })
+        .await
     };
-    if let Some(answer) = answered {
-        send(&client, &method, &respond, answer).await;
+    // The answer may take long, and needs nothing of it.
+    head.headers = HeaderMap::new();
+    if let Some(response) = answered {
+        send(client, &head.method, respond, response, &mut record).await;
     }
 }
 
-async fn send(client: &Client, method: &Method, respond: &Respond, answer: Answer) {
-    let Answer { response, mut record } = answer;
+/// Answer what is no good request.
+async fn refuse(client: Rc<Client>, method: Method, respond: Rc<Respond>, failure: Failure) {
+    let (response, mut record) = stack::refuse(&client, failure);
+    send(&client, &method, &respond, response, &mut record).await;
+}
+
+/// Send an answer.
+async fn send(
+    client: &Client,
+    method: &Method,
+    respond: &Respond,
+    response: Response<Body>,
+    record: &mut Record,
+) {
+    let mut pump = match send_head(client, method, respond, response) {
+        Ok(Some(pump)) => pump,
+        Ok(None) => return record.complete(Instant::now()),
+        Err(failure) => return record.broken(failure, Instant::now()),
+    };
+    let pumped = poll_fn(|cx| pump.poll(cx)).await;
+    record.sent(usize::try_from(pump.sent).unwrap_or(usize::MAX));
+    let now = Instant::now();
+    match pumped {
+        Ok(()) => record.complete(now),
+        Err(Stopped::Peer) => record.broken(Failure::ClientGone, now),
+        Err(Stopped::Stalled) => {
+            pump.reset(Reason::CANCEL);
+            record.broken(Failure::ClientGone, now);
+        }
+        Err(Stopped::Source(failure)) => {
+            pump.reset(Reason::INTERNAL_ERROR);
+            record.broken(failure, now);
+        }
+    }
+}
+
+/// Send the head of an answer. Returns what sends its body, if it has one.
+fn send_head(
+    client: &Client,
+    method: &Method,
+    respond: &Respond,
+    response: Response<Body>,
+) -> Result<Option<Pump>, Failure> {
     let (mut head, body) = response.into_parts();
     if !head.headers.contains_key(DATE) {
         head.headers.insert(DATE, client.worker.date());
@@ -145,27 +198,11 @@ async fn send(client: &Client, method: &Method, respond: &Respond, answer: Answe
         head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
     }
     head.version = http::Version::HTTP_2;
-    let sent = respond.borrow_mut().send_response(Response::from_parts(head, ()), bodiless);
-    let stream = match sent {
-        Ok(_) if bodiless => return record.complete(),
-        Ok(stream) => stream,
-        Err(_) => return record.broken(Failure::ClientGone),
-    };
-    let mut pump = Pump::new(stream, body, client.settings.plan.timeouts.write.duration());
-    let pumped = poll_fn(|cx| pump.poll(cx)).await;
-    record.sent(usize::try_from(pump.sent).unwrap_or(usize::MAX));
-    match pumped {
-        Ok(()) => record.complete(),
-        Err(Stopped::Peer) => record.broken(Failure::ClientGone),
-        Err(Stopped::Stalled) => {
-            pump.reset(Reason::CANCEL);
-            record.broken(Failure::ClientGone);
-        }
-        Err(Stopped::Source(failure)) => {
-            pump.reset(Reason::INTERNAL_ERROR);
-            record.broken(failure);
-        }
-    }
+    let response = Response::from_parts(head, ());
+    let stream =
+        respond.borrow_mut().send_response(response, bodiless).map_err(|_| Failure::ClientGone)?;
+    let patience = client.settings.plan.timeouts.write.duration();
+    Ok((!bodiless).then(|| Pump::new(stream, body, patience)))
 }
 
 /// The request as the stack reads it: `:authority` becomes `Host` (RFC 9113 §8.3.1), the limits that
@@ -174,7 +211,7 @@ fn translate(
     client: &Client,
     request: Request<RecvStream>,
     respond: &Respond,
-) -> Result<Request<Body>, Failure> {
+) -> Result<(request::Parts, Body), Failure> {
     let (mut head, stream) = request.into_parts();
     let limits = client.settings.head_limits;
     if head.headers.len() > limits.fields {
@@ -222,7 +259,7 @@ fn translate(
         true => Body::Empty,
         false => Body::H2Request(Box::new(Incoming::new(stream, patience, Failure::BodyTimeout))),
     };
-    Ok(Request::from_parts(head, body))
+    Ok((head, body))
 }
 
 /// HTTP/2 may send a cookie's pairs in fields of their own; elsewhere they belong into one (RFC 9113 §8.2.3).

@@ -7,7 +7,7 @@ use tidegate_core::health::State;
 use super::histogram::{Histogram, HistogramTotal, histogram};
 use super::registry::Metrics;
 use crate::telemetry::exposition::{Exposition, Kind};
-use crate::telemetry::sharded::Counter;
+use crate::telemetry::sharded::{Counter, SharedCounter};
 
 /// Health checks and changes of health. Checks are counted by the one thread that makes them.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct HealthCounts {
     failed: Counter,
     duration: Histogram,
     /// By the state that an endpoint is in since.
-    changes: [Counter; State::ALL.len()],
+    changes: [SharedCounter; State::ALL.len()],
 }
 
 impl HealthCounts {

@@ -342,8 +342,10 @@ def test_no_request_of_the_described_kind_is_a_server_error(
             case.call_and_validate(base_url=str(gateway.admin.base_url), checks=[not_a_server_error])
 
         probe()
+    # Some of them were good changes: they may have taken the listener away.
+    gateway.admin.put("/v1/config", json=gateway.config).raise_for_status()
     with gateway.connect() as client:
-        assert client.request("/").status in (200, 404, 502, 503)
+        assert client.request("/").status == 200
 
 
 @pytest.mark.parametrize("asked", [{"method": "G T"}, {"url": "/%zz"}, {"headers": [["x", "a\nb"]]}])

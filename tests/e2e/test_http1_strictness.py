@@ -160,12 +160,13 @@ def test_another_major_version_is_refused(gateway: Gateway, origin: Origin, vers
     refuse(gateway, origin, f"GET / {version}\r\nHost: a\r\n\r\n", (400, 505))
 
 
-def test_connect_is_not_carried_out(gateway: Gateway, origin: Origin) -> None:
+def test_connect_is_not_carried_out_and_what_follows_is_no_request(gateway: Gateway, origin: Origin) -> None:
     with gateway.connect() as client:
         client.send("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n" + SMUGGLED)
         response = client.read_response()
+        client.read_to_end()
     assert response.status in (400, 405, 501)
-    assert not any("smuggled" in request.target and response.status == 200 for request in origin.requests)
+    assert not origin.requests
 
 
 BROKEN_CHUNKS = {

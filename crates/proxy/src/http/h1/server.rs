@@ -82,7 +82,8 @@ impl Asked {
     fn of(head: &RequestHead) -> Self {
         let RequestHead { parts, control, .. } = head;
         let lasts = parts.version == Version::HTTP_11 || control.keep_alive;
-        let keep_alive = lasts && !control.close;
+        // What follows a CONNECT, which is always refused, may be meant for the tunnel: no request.
+        let keep_alive = lasts && !control.close && parts.method != Method::CONNECT;
         Self { method: parts.method.clone(), version: parts.version, keep_alive, read: true }
     }
 

@@ -18,7 +18,7 @@ class Queueing(Options):
     """The longest wait."""
     target: Timeout = 100
     """A wait that is too long where it lasts: then who waits longer is shed (CoDel's target)."""
-    interval: Timeout = 500
+    interval: Timeout = 2_000
     """For how long the wait must exceed the target before anybody is shed (CoDel's interval)."""
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@
 
 mod ewma;
 mod failing;
+mod foreseen;
 mod levels;
 mod orca;
 mod overtaking;
@@ -20,12 +21,14 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 pub use ewma::Ewma;
+pub use foreseen::Foreseen;
 pub use levels::Levels;
 pub(crate) use overtaking::{Overtaking, Parallelism, Sum};
 pub(crate) use pace::Sample;
 pub use report::Report;
 
 use self::failing::Failing;
+use self::foreseen::LastForeseen;
 use self::pace::Pace;
 use self::peak_ewma::PeakEwma;
 use self::report::Reported;
@@ -51,15 +54,6 @@ pub struct Sent {
     ended: u32,
 }
 
-/// What is to be expected of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Foreseen {
-    /// Requests that it works on at a time; `None`: not known, or any number.
-    pub workers: Option<u32>,
-    /// How much longer requests take there than at the others; `None`: not to be looked at.
-    pub pace: Option<f32>,
-}
-
 /// Requests in flight over all endpoints of one upstream.
 #[derive(Debug, Default)]
 pub struct Total {
@@ -82,9 +76,7 @@ impl Total {
 pub struct Load {
     in_flight: AtomicU32,
     connections: AtomicU32,
-    /// What is [`Foreseen`]: the workers or `u32::MAX`, and the pace as the bits of an `f32` or NaN.
-    workers: AtomicU32,
-    pace_foreseen: AtomicU32,
+    foreseen: LastForeseen,
     failing: Failing,
     reported: Reported,
     /// τ of all that is forgotten here, in nanoseconds.
@@ -105,8 +97,7 @@ impl Load {
         Self {
             in_flight: AtomicU32::new(0),
             connections: AtomicU32::new(0),
-            workers: AtomicU32::new(u32::MAX),
-            pace_foreseen: AtomicU32::new(f32::NAN.to_bits()),
+            foreseen: LastForeseen::default(),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             latency: Ewma::default(),
@@ -252,23 +243,17 @@ impl Load {
 
     /// Expect this from now on.
     pub(crate) fn foresee(&self, foreseen: Foreseen) {
-        self.workers.store(foreseen.workers.unwrap_or(u32::MAX), Relaxed);
-        self.pace_foreseen.store(foreseen.pace.unwrap_or(f32::NAN).to_bits(), Relaxed);
+        self.foreseen.store(foreseen);
     }
 
     /// What is to be expected of it.
     pub fn foreseen(&self) -> Foreseen {
-        let workers = self.workers.load(Relaxed);
-        let pace = f32::from_bits(self.pace_foreseen.load(Relaxed));
-        Foreseen {
-            workers: (workers < u32::MAX).then_some(workers),
-            pace: (!pace.is_nan()).then_some(pace),
-        }
+        self.foreseen.load()
     }
 
     /// Whether one more request would have to wait there, as far as is known.
     pub(crate) fn is_busy(&self) -> bool {
-        self.in_flight() >= self.workers.load(Relaxed)
+        self.foreseen.is_busy(self.in_flight())
     }
 
     fn decay(&self) -> Duration {

@@ -312,13 +312,16 @@ def test_the_status_shows_the_limit_and_who_waits(start: Callable[..., Gateway],
         assert [answer.result().status for answer in answers] == [200] * 5
 
 
-def test_a_limit_is_changed_while_requests_wait(start: Callable[..., Gateway], origin: Origin) -> None:
+@pytest.mark.parametrize("limit", ["requests", "endpoint_requests"])
+def test_a_limit_is_lifted_while_requests_wait(
+    start: Callable[..., Gateway], origin: Origin, limit: str
+) -> None:
     held = Held(origin)
-    gateway = start(origin.address, requests=1)
+    gateway = start(origin.address, **{limit: 1})
     with asking(gateway) as ask:
         answers = [ask() for _ in range(4)]
         queued(gateway, 3)
-        gateway.config["upstreams"][0]["limits"]["requests"] = 4
+        del gateway.config["upstreams"][0]["limits"][limit]
         with gateway.next_generation():
             gateway.write()
         origin.wait(lambda: held.inside == 4, "all are there")

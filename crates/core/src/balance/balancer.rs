@@ -16,8 +16,6 @@ use crate::time::Moment;
 #[derive(Debug)]
 pub struct Balancer {
     endpoints: Endpoints,
-    /// Requests that one endpoint may have.
-    limit: u32,
     narrowing: Narrowing,
     outlook: ArcSwap<Outlook>,
     /// Where the policy looks ahead.
@@ -54,10 +52,9 @@ impl Balancer {
         let outlook = ArcSwap::from_pointee(narrowing.outlook(&endpoints, Moment::default()));
         let sticky = upstream.balance.sticky.as_ref();
         let sticky = sticky.map(|plan| Sticky::new(plan, upstream, around.secret));
-        let limit = upstream.limits.endpoint_requests.unwrap_or(u32::MAX);
         let foresees = upstream.balance.policy == BalancePolicy::FastestFree;
         let forecast = foresees.then(|| Forecast::new(upstream.limits.adaptive.enabled));
-        Self { endpoints, limit, narrowing, outlook, forecast, sticky }
+        Self { endpoints, narrowing, outlook, forecast, sticky }
     }
 
     /// The endpoints; [`pick`](Self::pick) answers with an index into them.
@@ -135,30 +132,26 @@ impl Balancer {
         outlet: &'a Outlet,
         avoid: &'a [usize],
     ) -> Candidates<'a> {
-        let (endpoints, view, limit) = (&self.endpoints, &outlet.view, self.limit);
-        Candidates { endpoints, view, avoid, limit }
+        let (endpoints, view) = (&self.endpoints, &outlet.view);
+        Candidates { endpoints, view, avoid, limit: endpoints.limit() }
     }
 
     /// Whether `endpoint` has all the requests it may have.
     pub(super) fn is_full(&self, endpoint: usize) -> bool {
-        self.endpoints[endpoint].load.in_flight() >= self.limit
-    }
-
-    /// Whether there is a limit to what the endpoints together may have.
-    pub fn has_room_limit(&self) -> bool {
-        self.limit < u32::MAX || self.forecast.is_some()
+        self.endpoints[endpoint].load.in_flight() >= self.endpoints.limit()
     }
 
     /// Requests that the endpoints together may have at `now`: by configuration, and by what is known of how
     /// many they work on at a time. Where there are none, nobody need wait to be told.
     pub fn room(&self, now: Moment) -> u32 {
         let foreseen = self.forecast.as_ref().map_or(u32::MAX, Forecast::room);
-        if self.limit == u32::MAX {
+        let limit = self.endpoints.limit();
+        if limit == u32::MAX {
             return foreseen;
         }
         match self.outlook(now).of(None).members() {
             0 => u32::MAX,
-            members => self.limit.saturating_mul(members as u32).min(foreseen),
+            members => limit.saturating_mul(members as u32).min(foreseen),
         }
     }
 

@@ -57,15 +57,19 @@ pub struct Endpoints {
     members: Arc<[Arc<Endpoint>]>,
     total: Arc<Total>,
     peers: Arc<Peers>,
+    /// Requests that one of them may have.
+    limit: Arc<AtomicU32>,
 }
 
 impl Endpoints {
     /// The endpoints of `upstream`, added at `now`; those that `before` has (by address) are the
     /// same ones, untouched: what the plan changes of them waits for [`apply`](Self::apply).
     pub fn new(upstream: &plan::Upstream, before: Option<&Endpoints>, now: Moment) -> Self {
-        let (total, peers) = match before {
-            Some(before) => (Arc::clone(&before.total), Arc::clone(&before.peers)),
-            None => Default::default(),
+        let (total, peers, limit) = match before {
+            Some(Self { total, peers, limit, .. }) => {
+                (Arc::clone(total), Arc::clone(peers), Arc::clone(limit))
+            }
+            None => (Arc::default(), Arc::default(), Arc::new(AtomicU32::new(limit_of(upstream)))),
         };
         let known: HashMap<&str, &Arc<Endpoint>> = before
             .iter()
@@ -91,12 +95,13 @@ impl Endpoints {
                 None => Arc::new(added(endpoint)),
             })
             .collect();
-        Self { members, total, peers }
+        Self { members, total, peers, limit }
     }
 
-    /// Put the weights, duties, health and load settings of `upstream`, which these endpoints were made
+    /// Put the limit, weights, duties, health and load settings of `upstream`, which these endpoints were made
     /// from, into force. Answers with the changes of health, by index.
     pub fn apply(&self, upstream: &plan::Upstream, now: Moment) -> Vec<(usize, Transition)> {
+        self.limit.store(limit_of(upstream), Relaxed);
         self.peers.limit_ejections(self.len(), upstream.health.outlier.max_ejected);
         let mut transitions = Vec::new();
         for (index, (endpoint, plan)) in self.iter().zip(&upstream.endpoints).enumerate() {
@@ -108,6 +113,11 @@ impl Endpoints {
         transitions
     }
 
+    /// Requests that one of them may have; `u32::MAX`: any number.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit.load(Relaxed)
+    }
+
     /// Requests in flight over all of them.
     pub fn total(&self) -> &Total {
         &self.total
@@ -117,6 +127,10 @@ impl Endpoints {
     pub(super) fn changes(&self) -> u64 {
         self.peers.changes()
     }
+}
+
+fn limit_of(upstream: &plan::Upstream) -> u32 {
+    upstream.limits.endpoint_requests.unwrap_or(u32::MAX)
 }
 
 impl Deref for Endpoints {

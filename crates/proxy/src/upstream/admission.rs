@@ -40,8 +40,9 @@ impl Admission {
         })
     }
 
-    /// Keep to `limits` from now on.
-    pub fn configure(self: &Arc<Self>, limits: &plan::UpstreamLimits) {
+    /// Keep to `limits`, and to the `room` that the endpoints have, from now on.
+    pub fn configure(self: &Arc<Self>, limits: &plan::UpstreamLimits, room: u32) {
+        self.gate.fit(room);
         let woken = self.gate.configure(limits, clock::now());
         self.tell(woken);
     }
@@ -150,9 +151,7 @@ impl Upstream {
     /// A permit at once or never: for what is not worth waiting.
     pub fn try_admit(&self, now: Instant) -> Option<Permit> {
         let admission = &self.admission;
-        if self.balancer.has_room_limit() {
-            admission.gate.fit(self.balancer.room(clock::moment(now)));
-        }
+        admission.gate.fit(self.balancer.room(clock::moment(now)));
         admission.gate.enter().then(|| Permit::begin(admission.clone(), now))
     }
 

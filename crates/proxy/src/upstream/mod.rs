@@ -131,10 +131,11 @@ impl Upstream {
     /// Put weights, duties, limits and health settings into force; called when the configuration is
     /// committed.
     pub fn apply(&self) {
-        self.admission.configure(&self.plan.limits);
-        for (index, transition) in self.balancer.endpoints().apply(&self.plan, clock::now()) {
+        let now = clock::now();
+        for (index, transition) in self.balancer.endpoints().apply(&self.plan, now) {
             health::tell(&self.members[index], Some(transition));
         }
+        self.admission.configure(&self.plan.limits, self.balancer.room(now));
     }
 }
 

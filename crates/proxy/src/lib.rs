@@ -3,22 +3,16 @@
 //! Start with [`stack`], which a request runs through from top to bottom, and [`worker`], the thread it
 //! runs on. [`engine`] is what the outside holds.
 
-mod check;
-mod clock;
-mod deadline;
+mod account;
+mod client;
 pub mod engine;
 mod http;
-mod io;
 mod listen;
-mod mirror;
-mod record;
-mod secret;
+mod net;
+mod serve;
 mod snapshot;
 mod stack;
-pub mod telemetry;
+mod steps;
 mod tls;
-mod tunnel;
 mod upstream;
 mod worker;
-
-pub use check::check;

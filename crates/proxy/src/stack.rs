@@ -16,15 +16,15 @@ use tidegate_core::rewrite::Requested;
 use tidegate_core::route::{Found, RouteQuery, normalize_path};
 use tokio::time::timeout_at;
 
+use crate::account::record::Record;
+use crate::client::Client;
 use crate::http::answer::{Problem, takes_json};
 use crate::http::body::Body;
 use crate::http::interim::InterimSink;
 use crate::http::time_left::TimeLeft;
 use crate::http::{forwarded, ids};
-use crate::listen::client::Client;
-use crate::mirror;
-use crate::record::Record;
 use crate::snapshot::{Action, Destination, Fixed, Route, Snapshot};
+use crate::steps::mirror;
 use crate::upstream::send::{self, Dispatch};
 
 /// Name a request and open its account, which is settled when the response was sent.

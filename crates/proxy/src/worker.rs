@@ -18,11 +18,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::listen::client::DrainSignal;
-use crate::listen::{ListenSocket, Listener, accept};
+use crate::account::explain::Archive;
+use crate::account::metrics::{Metrics, RouteMetrics};
+use crate::client::DrainSignal;
+use crate::listen::accept;
+use crate::net::ListenSocket;
+use crate::snapshot::Listener;
 use crate::snapshot::Snapshot;
-use crate::telemetry::explain::Archive;
-use crate::telemetry::metrics::{Metrics, RouteMetrics};
 use crate::upstream::Member;
 use crate::upstream::pool::Pool;
 

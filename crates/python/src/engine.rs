@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use tidegate_proxy::engine;
-use tidegate_proxy::telemetry::log::Format;
+use tidegate_proxy::engine::log::Format;
 
 use crate::error::plan_error;
 use crate::plan::{json, read};

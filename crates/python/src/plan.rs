@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use tidegate_core::plan::{Issue, Plan};
 use tidegate_core::route::{RouteQuery, RouteTable, normalize_path};
-use tidegate_proxy::check;
+use tidegate_proxy::engine::check;
 
 use crate::error::{pairs, plan_error};
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use tidegate_core::plan::{Issue, Plan};
 
-use crate::listen::{ListenSocket, Listener, Settings, socket};
+use crate::account::metrics::Metrics;
+use crate::net::Address;
+use crate::net::{ListenSocket, listen_socket as socket};
 use crate::snapshot::Snapshot;
-use crate::telemetry::metrics::Metrics;
-use crate::upstream::Address;
+use crate::snapshot::{Listener, Settings};
 
 /// A snapshot that is built, its new listeners bound, and that waits to be committed.
 pub struct Prepared {

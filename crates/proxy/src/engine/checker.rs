@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Serving;
 use super::thread::runtime;
-use crate::telemetry::metrics::WorkerMetrics;
+use crate::account::metrics::WorkerMetrics;
 use crate::upstream::health::Watch;
 use crate::upstream::probe::Probes;
 use crate::upstream::tasks::Tasks;

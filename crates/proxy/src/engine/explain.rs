@@ -6,8 +6,8 @@ use http::{HeaderMap, Method};
 use serde::Serialize;
 use tidegate_core::route::{Considered, RouteQuery, Row, normalize_path};
 
+use crate::account::explain::Story;
 use crate::snapshot::Snapshot;
-use crate::telemetry::explain::Story;
 
 /// What became of a request, and why its route took it.
 #[derive(Debug, Serialize)]

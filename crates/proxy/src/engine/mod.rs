@@ -1,9 +1,11 @@
 //! The engine: workers, and the change from one snapshot to the next.
 
 mod change;
+mod check;
 mod checker;
 mod crew;
 mod explain;
+pub mod log;
 mod panics;
 mod serving;
 mod status;
@@ -19,17 +21,18 @@ use parking_lot::Mutex;
 use tidegate_core::plan::{Issue, Plan};
 
 pub use change::{Diff, Prepared};
+pub use check::check;
 pub use explain::Explained;
 pub use status::{
     EndpointHealth, EndpointStatus, EngineStatus, HealthChange, ListenerStatus, UpstreamStatus,
 };
 
+use crate::account::explain::Summary;
+use crate::account::metrics::{EndpointState, Metrics};
 use crate::snapshot::Snapshot;
-use crate::telemetry::explain::Summary;
-use crate::telemetry::log::{self, Format, LogHandle};
-use crate::telemetry::metrics::{EndpointState, Metrics};
 use crate::worker::Shared;
 use crew::Crew;
+use log::{Format, LogHandle};
 use serving::{Bound, Serving};
 
 /// The data plane of a process.
@@ -112,7 +115,7 @@ impl Engine {
         let snapshot = self.serving.lock().snapshot.clone();
         let upstreams: std::collections::HashMap<_, _> =
             snapshot.upstreams.iter().map(|u| (u.plan.name.as_str(), u)).collect();
-        let now = crate::clock::now();
+        let now = crate::net::clock::now();
         let members: std::collections::HashMap<(&str, &str), EndpointState> = upstreams
             .iter()
             .flat_map(|(name, upstream)| upstream.members.iter().map(move |member| (*name, member)))

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::panic;
 use std::sync::{Arc, Once};
 
-use crate::telemetry::metrics::Metrics;
+use crate::account::metrics::Metrics;
 use crate::worker::panic_message;
 
 thread_local! {

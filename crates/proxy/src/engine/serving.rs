@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Overtaken;
 use super::change::{self, Prepared};
-use crate::listen::{ListenSocket, Listener};
+use crate::net::ListenSocket;
+use crate::snapshot::Listener;
 use crate::snapshot::Snapshot;
 
 /// What is served now.

@@ -7,8 +7,8 @@ use serde::Serialize;
 use tidegate_core::health::State;
 use tidegate_core::plan::BalancePolicy;
 
-use crate::clock;
-use crate::listen::Listener;
+use crate::net::clock;
+use crate::snapshot::Listener;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
 

@@ -12,10 +12,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::crew::{Crew, run_worker};
 use super::thread::{Hand, keep_running, runtime};
 use super::{Engine, Serving, change, checker, panics};
-use crate::listen::ListenSocket;
+use crate::account::metrics::Metrics;
+use crate::engine::log::{self, Format};
+use crate::net::ListenSocket;
 use crate::snapshot::Snapshot;
-use crate::telemetry::log::{self, Format};
-use crate::telemetry::metrics::Metrics;
 use crate::worker::{self, Command, Shared, Worker};
 
 /// What a worker thread of one worker has to do with, without the thread.

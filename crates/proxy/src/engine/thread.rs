@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::panics;
-use crate::telemetry::metrics::Metrics;
+use crate::account::metrics::Metrics;
 use crate::worker::{self, Command};
 
 /// Time between two starts of a thread at the least, so that one that panics at every start does not take a core.

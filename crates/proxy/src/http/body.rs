@@ -12,8 +12,9 @@ use tidegate_core::failure::Failure;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::h2;
 use super::replay::Replay;
-use super::{h1, h2};
+use crate::upstream::client::{h1 as h1_client, h2 as h2_client};
 
 /// A piece of a body.
 #[derive(Debug, Clone)]
@@ -36,15 +37,15 @@ pub enum Body {
     /// Content that is all there.
     Full(Bytes),
     /// From a client over HTTP/1.
-    H1Request(h1::RequestBody),
+    H1Request(crate::serve::h1::transport::RequestBody),
     /// From an endpoint over HTTP/1.
-    H1Response(Box<h1::client::Exchange>),
+    H1Response(Box<h1_client::Exchange>),
     /// From a client over HTTP/2.
     H2Request(Box<h2::Incoming>),
     /// From an endpoint over HTTP/2.
-    H2Response(Box<h2::client::Exchange>),
+    H2Response(Box<h2_client::Exchange>),
     /// The connection itself, which now speaks another protocol (101).
-    Upgraded(Box<h1::client::Upgraded>),
+    Upgraded(Box<h1_client::Upgraded>),
     /// Content that is counted and limited.
     Metered(Box<Metered>),
     /// Content that must be complete in time.

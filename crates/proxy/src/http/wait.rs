@@ -7,7 +7,7 @@ use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::interim::InterimSink;
-use crate::deadline::Deadline;
+use crate::net::deadline::Deadline;
 
 /// How often who waits looks whether there is still something to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -1,5 +1,6 @@
 //! A snapshot: everything a request is decided by, built once and never changed.
 
+mod listener;
 mod route;
 mod routes;
 mod subsets;
@@ -12,12 +13,13 @@ use std::sync::Arc;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::route::RouteTable;
 
+pub use listener::{Listener, Settings};
 pub use route::{Action, Destination, Fixed, Route};
 
 use self::subsets::Subsets;
 use self::via::Via;
-use crate::telemetry::access_log::AccessLog;
-use crate::telemetry::metrics::Metrics;
+use crate::account::access_log::AccessLog;
+use crate::account::metrics::Metrics;
 use crate::upstream::Upstream;
 
 /// Everything a request is decided by.

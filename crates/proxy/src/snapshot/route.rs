@@ -10,7 +10,7 @@ use tidegate_core::plan::Priority;
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
-use crate::telemetry::metrics::RouteMetrics;
+use crate::account::metrics::RouteMetrics;
 
 /// What is done with the requests of a route.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 use super::Snapshot;
 use super::route::{Action, Destination, Fixed, Route, RoutePriority, Split};
 use super::subsets::Subsets;
-use crate::clock;
-use crate::telemetry::metrics::Metrics;
+use crate::account::metrics::Metrics;
+use crate::net::clock;
 
 /// What `plan` wants done with the requests of each route; hedges of `before` that stay the same keep what they
 /// learned. What is wrong is added to `issues`.

@@ -7,7 +7,7 @@ use tidegate_core::plan::{Issue, Plan};
 
 use super::Snapshot;
 use super::subsets::Subsets;
-use crate::telemetry::metrics::Metrics;
+use crate::account::metrics::Metrics;
 use crate::upstream::Upstream;
 
 /// The upstreams of `plan`, of whose endpoints routes ask for `subsets`; those of `before` that stay the same

@@ -5,6 +5,7 @@
 
 mod client;
 mod pem;
+pub mod secret;
 mod server;
 mod sni;
 pub mod stream;

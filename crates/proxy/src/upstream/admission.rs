@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
-use crate::clock;
-use crate::telemetry::explain::Said;
-use crate::telemetry::metrics::UpstreamState;
+use crate::account::explain::Said;
+use crate::account::metrics::UpstreamState;
+use crate::net::clock;
 use crate::worker::Worker;
 
 type Ticket = oneshot::Sender<Result<Permit, Failure>>;

@@ -11,15 +11,15 @@ use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::Member;
+use super::client::h2;
 use super::flight::Flight;
 use super::link::{self, Link};
 use super::pool::Pool;
 use super::report::Reports;
 use super::send::{Dispatch, Sending};
 use crate::http::body::Body;
-use crate::http::h1::client::{Broken, Connection, Exchange};
-use crate::http::h2;
 use crate::http::wait::{Patience, Waiter};
+use crate::upstream::client::h1::{Broken, Connection, Exchange};
 
 /// The head of a response came.
 pub struct Answer {
@@ -140,7 +140,7 @@ fn switched(
 }
 
 async fn over_h2(
-    session: Rc<h2::client::Session>,
+    session: Rc<h2::Session>,
     flight: Flight,
     dispatch: &Dispatch<'_>,
     head: &request::Parts,
@@ -148,7 +148,7 @@ async fn over_h2(
     waiter: &Waiter<'_>,
 ) -> Result<(Response<Body>, Instant), Broken> {
     let (tls, patience) = (dispatch.upstream.tls.is_some(), dispatch.patience());
-    let exchange = h2::client::Exchange::start(session, flight, head, body, tls, patience);
+    let exchange = h2::Exchange::start(session, flight, head, body, tls, patience);
     let mut exchange = Box::new(exchange);
     let (status, headers) = poll_fn(|cx| exchange.poll_head(cx, waiter)).await?;
     let heard = exchange.heard();

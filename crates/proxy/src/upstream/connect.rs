@@ -9,9 +9,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
 use super::pool::ConnectionSlot;
-use super::{Address, Member, Upstream, health};
-use crate::clock;
-use crate::io::{Io, Socket};
+use super::{Member, Upstream, health};
+use crate::net::Address;
+use crate::net::clock;
+use crate::net::io::{Io, Socket};
 use crate::tls::{HandshakeError, stream};
 
 /// A connection that was just opened.

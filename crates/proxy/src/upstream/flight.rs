@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::report::Reports;
 use super::{Member, health};
-use crate::clock;
 use crate::http::body::Frame;
+use crate::net::clock;
 
 /// Counts as one request in flight until it is dropped.
 #[derive(Debug)]

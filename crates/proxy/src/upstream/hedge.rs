@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::attempt::{Outcome, attempt};
 use super::send::{Dispatch, Sending};
-use crate::clock;
+use crate::net::clock;
 
 /// How the requests of `dispatch` are hedged, if this one may be sent to two endpoints at all.
 pub fn of<'a>(dispatch: &Dispatch<'a>, head: &request::Parts) -> Option<&'a Hedge> {

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::pool::Pool;
 use super::{Upstream, connect};
-use crate::http::h1::client::Connection;
-use crate::http::h2::client::Session;
+use crate::upstream::client::h1::Connection;
+use crate::upstream::client::h2::Session;
 use crate::worker::Worker;
 
 /// What a request is sent on.

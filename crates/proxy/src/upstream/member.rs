@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tidegate_core::balance::Endpoint;
 
-use super::Address;
-use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
+use crate::account::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
+use crate::net::Address;
 
 /// An endpoint and how it is reached; the identity of its connections.
 #[derive(Debug)]

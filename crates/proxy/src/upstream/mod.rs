@@ -1,10 +1,10 @@
 //! Upstreams as the workers use them.
 
-mod address;
 pub mod admission;
 mod attempt;
-mod client;
+pub mod client;
 pub mod connect;
+pub mod fetch;
 pub mod flight;
 mod hash;
 pub mod health;
@@ -26,14 +26,13 @@ use tidegate_core::health::check as check_health;
 use tidegate_core::plan::{self, Issue, Labels, UpstreamProtocol};
 use tidegate_core::retry::{Allowance, Budget};
 
-pub use address::Address;
 pub use member::Member;
 
 use self::admission::Admission;
-use crate::clock;
-use crate::secret;
-use crate::telemetry::metrics::{Metrics, UpstreamMetrics};
+use crate::account::metrics::{Metrics, UpstreamMetrics};
+use crate::net::{Address, clock};
 use crate::tls::ClientTls;
+use crate::tls::secret;
 
 /// A group of endpoints that serve the same thing.
 #[derive(Debug)]

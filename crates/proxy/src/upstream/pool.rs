@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::admission::Admission;
 use super::{Member, Upstream};
-use crate::http::h1::client::Connection;
-use crate::http::h2::client::Session;
+use crate::upstream::client::h1::Connection;
+use crate::upstream::client::h2::Session;
 
 /// One worker's connections to one endpoint. The one used last is used next, so that as few as
 /// possible stay warm and the others grow old and are closed.

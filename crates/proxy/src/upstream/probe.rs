@@ -17,10 +17,10 @@ use tidegate_core::load::Report;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Upstream;
-use super::client::Client;
+use super::fetch::Client;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
-use crate::clock;
+use crate::net::clock;
 
 /// An answer that takes longer is of no use: it tells of the past.
 const LIMIT: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use tidegate_core::balance::Endpoint;
 use tidegate_core::load::Report;
 use tidegate_core::plan::Balance;
 
-use crate::clock;
+use crate::net::clock;
 
 /// The field of ORCA's reports.
 const REPORT: HeaderName = HeaderName::from_static("endpoint-load-metrics");

@@ -26,13 +26,13 @@ use super::admission::RetryPermit;
 use super::attempt::{Answer, Outcome, attempt};
 use super::session::Session;
 use super::{Upstream, hash, hedge};
-use crate::clock;
+use crate::account::explain::{Choice, Ending, Said};
+use crate::account::record::Record;
 use crate::http::body::{Body, Frame};
 use crate::http::interim::InterimSink;
 use crate::http::replay::Content;
 use crate::http::time_left::TimeLeft;
-use crate::record::Record;
-use crate::telemetry::explain::{Choice, Ending, Said};
+use crate::net::clock;
 use crate::worker::Worker;
 
 /// Most of a response that is read only to use its connection again.

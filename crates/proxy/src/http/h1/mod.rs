@@ -5,21 +5,17 @@
 //! fields; framing, connection options and everything that two parsers could
 //! read differently are decided here.
 
-pub mod client;
-mod encode;
+pub mod encode;
 mod fields;
-mod framing;
-mod output;
-mod request;
-mod response;
-pub mod server;
+pub mod framing;
+pub mod output;
+pub mod request;
+pub mod response;
 mod target;
-mod transport;
 
 pub use fields::trailer_may_have;
 pub use request::{ADDED_FIELDS, HeadLimits};
 pub use target::is_host;
-pub use transport::RequestBody;
 
 /// What the bytes break; the reader knows whose fault that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

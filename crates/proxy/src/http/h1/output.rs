@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
-use crate::io::Io;
+use crate::net::io::Io;
 
 /// Body data up to this size is copied behind the head; above, it is written from where it lies.
 const COPY_BELOW: usize = 2048;

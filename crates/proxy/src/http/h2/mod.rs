@@ -1,8 +1,6 @@
 //! HTTP/2 (RFC 9113), both sides, on the `h2` crate's frames, streams and flow control.
 
-pub mod client;
-mod pump;
-pub mod server;
+pub mod pump;
 
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,14 +11,14 @@ use tokio::time::Instant;
 
 use super::body::{Frame, NextFrame};
 use super::h1::trailer_may_have;
-use crate::deadline::Deadline;
+use crate::net::deadline::Deadline;
 
 /// Flow-control window of a stream: what a peer may send before it is read.
-const STREAM_WINDOW: u32 = 256 * 1024;
+pub const STREAM_WINDOW: u32 = 256 * 1024;
 /// Flow-control window of a connection.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+pub const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Most of a stream's data that waits to be written.
-const SEND_BUFFER: usize = 128 * 1024;
+pub const SEND_BUFFER: usize = 128 * 1024;
 
 /// A body that comes in on a stream.
 pub struct Incoming {

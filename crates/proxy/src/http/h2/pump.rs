@@ -8,8 +8,8 @@ use h2::{Reason, SendStream};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
-use crate::deadline::Deadline;
 use crate::http::body::{Body, Frame};
+use crate::net::deadline::Deadline;
 
 /// A body on its way into a stream.
 pub struct Pump {

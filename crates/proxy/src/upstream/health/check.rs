@@ -5,7 +5,7 @@ use tidegate_core::plan;
 use super::grpc::GrpcCheck;
 use super::http::HttpCheck;
 use super::words::told;
-use crate::upstream::client::Client;
+use crate::upstream::fetch::Client;
 
 /// How the endpoints of an upstream are checked.
 #[derive(Debug)]

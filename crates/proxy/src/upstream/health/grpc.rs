@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, request};
 use tidegate_core::plan;
 
 use super::words::{NO_HOST, told};
-use crate::upstream::client::Client;
+use crate::upstream::fetch::Client;
 
 const PATH: &str = "/grpc.health.v1.Health/Check";
 /// A flag and a length of four bytes.

@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use tidegate_core::plan;
 
 use super::words::{NO_HOST, told};
-use crate::upstream::client::Client;
+use crate::upstream::fetch::Client;
 
 /// So much of a body is looked at.
 const LOOKED_AT: usize = 1024;

@@ -22,11 +22,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use check::Check;
 
-use super::client::Client;
+use super::fetch::Client;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use super::{Member, Upstream};
-use crate::clock;
+use crate::net::clock;
 
 /// Checks begin at multiples of this time, so that the thread wakes once for many of them.
 const GRID: Duration = Duration::from_millis(20);

@@ -7,7 +7,7 @@ use tidegate_core::health::{Comparison, Tally};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Current, on_grid, tell};
-use crate::clock;
+use crate::net::clock;
 use crate::upstream::Upstream;
 
 /// Eject, interval by interval, the endpoints that do worse than their peers.

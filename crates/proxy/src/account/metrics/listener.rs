@@ -1,0 +1,121 @@
+//! What is counted of listeners.
+
+use super::registry::Metrics;
+use crate::account::exposition::{Exposition, Kind};
+use crate::account::sharded::{Counter, Sharded};
+
+/// Picks one of a listener's counters.
+type ListenerCounter = fn(&ListenerTraffic) -> &Counter;
+
+/// Counts of one listener.
+#[derive(Debug)]
+pub struct ListenerMetrics {
+    traffic: Sharded<ListenerTraffic>,
+}
+
+#[derive(Debug, Default)]
+struct ListenerTraffic {
+    accepted: Counter,
+    closed: Counter,
+    refused: Counter,
+    handshakes: Counter,
+    resumed: Counter,
+    handshake_failures: Counter,
+    request_bytes: Counter,
+    response_bytes: Counter,
+}
+
+impl ListenerMetrics {
+    pub(super) fn new(workers: usize) -> Self {
+        Self { traffic: Sharded::new(workers) }
+    }
+
+    /// Counts a connection that is served from now on.
+    pub fn accepted(&self, worker: usize) {
+        self.traffic.of(worker).accepted.add(1);
+    }
+
+    /// Counts the end of an accepted connection.
+    pub fn closed(&self, worker: usize) {
+        self.traffic.of(worker).closed.add(1);
+    }
+
+    /// Counts a connection that was turned away because a limit was reached.
+    pub fn refused(&self, worker: usize) {
+        self.traffic.of(worker).refused.add(1);
+    }
+
+    /// Counts a TLS handshake that succeeded.
+    pub fn handshake(&self, worker: usize, resumed: bool) {
+        let traffic = self.traffic.of(worker);
+        if resumed { traffic.resumed.add(1) } else { traffic.handshakes.add(1) }
+    }
+
+    /// Counts a TLS handshake that did not succeed.
+    pub fn handshake_failed(&self, worker: usize) {
+        self.traffic.of(worker).handshake_failures.add(1);
+    }
+
+    /// Counts the bytes of a finished request's body and of its response's.
+    pub fn transferred(&self, worker: usize, request_bytes: u64, response_bytes: u64) {
+        let traffic = self.traffic.of(worker);
+        traffic.request_bytes.add(request_bytes);
+        traffic.response_bytes.add(response_bytes);
+    }
+}
+
+impl Metrics {
+    pub(super) fn render_listeners(&self, page: &mut Exposition) {
+        let listeners = self.listeners.held();
+        let mut counter = |name, help, counter: ListenerCounter| {
+            let mut family = page.family(name, Kind::Counter, help);
+            for (name, listener) in &listeners {
+                family.sample(&[("listener", name)], listener.traffic.sum(counter));
+            }
+        };
+        counter("tidegate_listener_connections_total", "Connections accepted.", |part| {
+            &part.accepted
+        });
+        counter(
+            "tidegate_listener_connections_refused_total",
+            "Connections turned away because a limit was reached.",
+            |part| &part.refused,
+        );
+        counter(
+            "tidegate_listener_request_body_bytes_total",
+            "Bytes of request bodies received.",
+            |part| &part.request_bytes,
+        );
+        counter(
+            "tidegate_listener_response_body_bytes_total",
+            "Bytes of response bodies sent.",
+            |part| &part.response_bytes,
+        );
+        let mut family = page.family(
+            "tidegate_listener_open_connections",
+            Kind::Gauge,
+            "Connections that are open now.",
+        );
+        for (name, listener) in &listeners {
+            let closed = listener.traffic.sum(|part| &part.closed);
+            let open = listener.traffic.sum(|part| &part.accepted).saturating_sub(closed);
+            family.sample(&[("listener", name)], open);
+        }
+        let mut family = page.family(
+            "tidegate_listener_tls_handshakes_total",
+            Kind::Counter,
+            "TLS handshakes by result: full, resumed or failed.",
+        );
+        let results: [(&str, ListenerCounter); 3] = [
+            ("full", |part| &part.handshakes),
+            ("resumed", |part| &part.resumed),
+            ("failed", |part| &part.handshake_failures),
+        ];
+        for (name, listener) in &listeners {
+            for (result, counter) in results {
+                let labels = [("listener", name.as_str()), ("result", result)];
+                family.sample(&labels, listener.traffic.sum(counter));
+            }
+        }
+    }
+}

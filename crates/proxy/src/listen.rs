@@ -1,0 +1,92 @@
+//! Accepting connections.
+
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::time::sleep;
+
+use crate::client::Admitted;
+use crate::net::ListenSocket;
+use crate::net::io::Socket;
+use crate::serve::connection;
+use crate::snapshot::Listener;
+use crate::worker::Worker;
+
+/// Pause after the process or the system has run out of something that a connection needs.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn new(socket: ListenSocket) -> io::Result<Self> {
+        Ok(match socket {
+            ListenSocket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
+            ListenSocket::Unix(socket) => Self::Unix(UnixListener::from_std(socket)?),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // Answers must not wait for acknowledgements; a socket without the option still works.
+                let _ = stream.set_nodelay(true);
+                Ok((Socket::Left(stream), Some(peer.ip().to_canonical())))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::Right(stream), None))
+            }
+        }
+    }
+}
+
+/// Accept connections until the task is aborted.
+pub async fn accept(worker: Rc<Worker>, listener: Arc<Listener>, socket: ListenSocket) {
+    let acceptor = match Acceptor::new(socket) {
+        Ok(acceptor) => acceptor,
+        Err(error) => {
+            tracing::error!(listener = listener.name, %error, "cannot listen");
+            return;
+        }
+    };
+    let mut exhausted = false;
+    loop {
+        match acceptor.accept().await {
+            Ok((socket, address)) => {
+                exhausted = false;
+                let admitted = Admitted::new(worker.clone(), listener.clone(), address);
+                if let Some(admitted) = admitted {
+                    let settings = listener.settings.load_full();
+                    worker.spawn(connection::serve(admitted, settings, socket));
+                }
+            }
+            Err(error) if is_the_connections(&error) => {}
+            Err(error) => {
+                if !exhausted {
+                    tracing::error!(listener = listener.name, %error, "cannot accept connections");
+                }
+                exhausted = true;
+                sleep(EXHAUSTED_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether an error concerns one connection only, which was gone before it was accepted.
+fn is_the_connections(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,92 @@
+//! The beginning of a connection: TLS, and which version of HTTP it speaks.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use bytes::BytesMut;
+use tidegate_core::plan::HttpVersion;
+use tokio::time::Instant;
+
+use super::{h1, h2};
+use crate::client::{Admitted, Client};
+use crate::net::deadline::Deadline;
+use crate::net::io::{Io, Socket};
+use crate::snapshot::Settings;
+use crate::tls::stream;
+
+/// What a client sends first that speaks HTTP/2 (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Serve an accepted connection until it ends.
+pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) {
+    let limit = settings.plan.timeouts.handshake.duration();
+    let (io, session) = match &settings.tls {
+        None => (Io::Plain(socket), None),
+        Some(tls) => match stream::accept(tls, socket, limit).await {
+            Ok((io, session)) => {
+                admitted.handshake(Some(&session));
+                (Io::Tls(io), Some(session))
+            }
+            Err(error) => {
+                admitted.handshake(None);
+                tracing::debug!(%error, "a client's handshake failed");
+                return;
+            }
+        },
+    };
+    let agreed = session.as_ref().and_then(|session| session.alpn);
+    let client = Client::new(admitted, settings, session);
+    let protocols = &client.settings.plan.protocols;
+    match (agreed, protocols.as_slice()) {
+        (Some(HttpVersion::Http2), _) => {
+            Box::pin(h2::serve(client, io, BytesMut::new())).await;
+        }
+        (Some(HttpVersion::Http1), _) | (None, [HttpVersion::Http1]) => {
+            h1::serve(client, io, BytesMut::new()).await;
+        }
+        _ => detect(client, io).await,
+    }
+}
+
+/// Tell the version by the first bytes.
+async fn detect(client: std::rc::Rc<Client>, mut io: Io) {
+    let mut input = BytesMut::new();
+    let mut deadline = Deadline::default();
+    deadline.set(Instant::now(), client.settings.plan.timeouts.header_read.duration());
+    let speaks = poll_fn(|cx| match first_bytes(&mut io, &mut input, cx) {
+        Poll::Pending if client.poll_draining(cx) => Poll::Ready(None),
+        Poll::Pending => deadline.poll_expired(cx).map(|()| None),
+        speaks => speaks,
+    })
+    .await;
+    let allowed = &client.settings.plan.protocols;
+    match speaks {
+        Some(HttpVersion::Http2) => Box::pin(h2::serve(client, io, input)).await,
+        Some(HttpVersion::Http1) if allowed.contains(&HttpVersion::Http1) => {
+            h1::serve(client, io, input).await;
+        }
+        // Whoever speaks nothing that is spoken here learns it from the HTTP/2 side's settings frame.
+        Some(HttpVersion::Http1) => Box::pin(h2::serve(client, io, input)).await,
+        None => {}
+    }
+}
+
+fn first_bytes(
+    io: &mut Io,
+    input: &mut BytesMut,
+    cx: &mut std::task::Context<'_>,
+) -> Poll<Option<HttpVersion>> {
+    loop {
+        let compared = input.len().min(PREFACE.len());
+        if input[..compared] != PREFACE[..compared] {
+            return Poll::Ready(Some(HttpVersion::Http1));
+        }
+        if compared == PREFACE.len() {
+            return Poll::Ready(Some(HttpVersion::Http2));
+        }
+        if let 0 = ready!(io.poll_read_through(cx, input)).unwrap_or(0) {
+            return Poll::Ready(None);
+        }
+    }
+}

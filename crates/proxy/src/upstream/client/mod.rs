@@ -1,0 +1,4 @@
+//! Sending one request to an endpoint and receiving its response, per protocol.
+
+pub mod h1;
+pub mod h2;

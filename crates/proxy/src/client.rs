@@ -1,31 +1,27 @@
 //! A client's connection, as its requests know it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Waker};
+use std::task::Context;
 
 use crate::http::forwarded::{ForwardedElement, Peer};
+use crate::local::{DrainSignal, Local};
 use crate::snapshot::{Listener, Settings};
 use crate::tls::Session;
-use crate::worker::Worker;
 
 /// A connection that was let in; it gives its place back when dropped.
 pub struct Admitted {
-    worker: Rc<Worker>,
+    local: Rc<Local>,
     listener: Arc<Listener>,
     address: Option<IpAddr>,
 }
 
 impl Admitted {
     /// Let a connection from `address` in, unless the listener or the client has too many.
-    pub fn new(
-        worker: Rc<Worker>,
-        listener: Arc<Listener>,
-        address: Option<IpAddr>,
-    ) -> Option<Self> {
+    pub fn new(local: Rc<Local>, listener: Arc<Listener>, address: Option<IpAddr>) -> Option<Self> {
         let limits = &listener.settings.load().plan.limits;
         let (all, of_one) = (limits.connections, limits.connections_per_client);
         let let_in = if listener.open.fetch_add(1, Relaxed) >= all {
@@ -35,11 +31,11 @@ impl Admitted {
         };
         if !let_in {
             listener.open.fetch_sub(1, Relaxed);
-            listener.metrics.refused(worker.index);
+            listener.metrics.refused(local.index());
             return None;
         }
-        listener.metrics.accepted(worker.index);
-        Some(Self { worker, listener, address })
+        listener.metrics.accepted(local.index());
+        Some(Self { local, listener, address })
     }
 }
 
@@ -48,8 +44,8 @@ impl Admitted {
     pub fn handshake(&self, session: Option<&Session>) {
         let metrics = &self.listener.metrics;
         match session {
-            Some(session) => metrics.handshake(self.worker.index, session.resumed),
-            None => metrics.handshake_failed(self.worker.index),
+            Some(session) => metrics.handshake(self.local.index(), session.resumed),
+            None => metrics.handshake_failed(self.local.index()),
         }
     }
 }
@@ -57,7 +53,7 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.listener.open.fetch_sub(1, Relaxed);
-        self.listener.metrics.closed(self.worker.index);
+        self.listener.metrics.closed(self.local.index());
         if let Some(address) = self.address {
             self.listener.clients.leave(address);
         }
@@ -67,7 +63,7 @@ impl Drop for Admitted {
 /// A connection on which requests are read.
 pub struct Client {
     /// The worker that serves it.
-    pub worker: Rc<Worker>,
+    pub local: Rc<Local>,
     /// Where it came in.
     pub listener: Arc<Listener>,
     /// What it is served by.
@@ -83,41 +79,17 @@ pub struct Client {
     _admitted: Admitted,
 }
 
-/// Tells a connection that waits that it should end.
-#[derive(Default)]
-pub struct DrainSignal {
-    listener: u64,
-    draining: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl DrainSignal {
-    /// The listener that the connection came in through.
-    pub fn listener(&self) -> u64 {
-        self.listener
-    }
-
-    /// The connection is to end after the request it is busy with.
-    pub fn drain(&self) {
-        self.draining.set(true);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
 impl Client {
     /// Begin to serve an admitted connection.
     pub fn new(admitted: Admitted, settings: Arc<Settings>, tls: Option<Session>) -> Rc<Self> {
-        let worker = admitted.worker.clone();
-        let signal =
-            Rc::new(DrainSignal { listener: admitted.listener.id, ..DrainSignal::default() });
-        let key = worker.connections.borrow_mut().insert(signal.clone());
+        let local = admitted.local.clone();
+        let signal = DrainSignal::new(admitted.listener.id);
+        let key = local.connections.borrow_mut().insert(signal.clone());
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let peer = Peer::new(admitted.address, scheme, &settings.plan.trusted_proxies);
         Rc::new(Self {
             listener: admitted.listener.clone(),
-            worker,
+            local,
             settings,
             peer,
             tls,
@@ -130,25 +102,17 @@ impl Client {
 
     /// Whether the connection is to end after the request it is busy with.
     pub fn is_draining(&self) -> bool {
-        self.signal.draining.get()
+        self.signal.is_draining()
     }
 
     /// Like [`is_draining`](Self::is_draining), and the task is woken when that changes.
     pub fn poll_draining(&self, cx: &Context<'_>) -> bool {
-        if self.is_draining() {
-            return true;
-        }
-        let mut waker = self.signal.waker.borrow_mut();
-        match &mut *waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
-        false
+        self.signal.poll_draining(cx)
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.worker.connections.borrow_mut().remove(self.key);
+        self.local.connections.borrow_mut().remove(self.key);
     }
 }

@@ -8,6 +8,7 @@ mod client;
 pub mod engine;
 mod http;
 mod listen;
+mod local;
 mod net;
 mod serve;
 mod snapshot;

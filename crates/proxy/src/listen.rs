@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
+use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::client::Admitted;
+use crate::local::Local;
 use crate::net::ListenSocket;
 use crate::net::io::Socket;
 use crate::serve::connection;
 use crate::snapshot::Listener;
-use crate::worker::Worker;
 
 /// Pause after the process or the system has run out of something that a connection needs.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -49,7 +50,7 @@ impl Acceptor {
 }
 
 /// Accept connections until the task is aborted.
-pub async fn accept(worker: Rc<Worker>, listener: Arc<Listener>, socket: ListenSocket) {
+pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: ListenSocket) {
     let acceptor = match Acceptor::new(socket) {
         Ok(acceptor) => acceptor,
         Err(error) => {
@@ -62,10 +63,10 @@ pub async fn accept(worker: Rc<Worker>, listener: Arc<Listener>, socket: ListenS
         match acceptor.accept().await {
             Ok((socket, address)) => {
                 exhausted = false;
-                let admitted = Admitted::new(worker.clone(), listener.clone(), address);
+                let admitted = Admitted::new(local.clone(), listener.clone(), address);
                 if let Some(admitted) = admitted {
                     let settings = listener.settings.load_full();
-                    worker.spawn(connection::serve(admitted, settings, socket));
+                    spawn_local(connection::serve(admitted, settings, socket));
                 }
             }
             Err(error) if is_the_connections(&error) => {}

@@ -29,8 +29,8 @@ use crate::upstream::send::{self, Dispatch};
 
 /// Name a request and open its account, which is settled when the response was sent.
 pub fn begin(client: &Rc<Client>, head: &mut request::Parts) -> Record {
-    let id = ids::ensure(&mut head.headers, &mut client.worker.random.borrow_mut());
-    Record::begin(client, &client.worker.snapshot(), Some(head), id)
+    let id = ids::ensure(&mut head.headers, &mut client.local.outbound.random.borrow_mut());
+    Record::begin(client, &client.local.snapshot(), Some(head), id)
 }
 
 /// Answer a request that has [begun](begin).
@@ -44,7 +44,7 @@ pub async fn handle(
     interim: &InterimSink,
     record: &mut Record,
 ) -> Response<Body> {
-    let snapshot = client.worker.snapshot();
+    let snapshot = client.local.snapshot();
     let decided = decide(client, &snapshot, head, body, upgrade, interim, record).await;
     let mut response = decided.unwrap_or_else(|failure| {
         record.failed(failure);
@@ -59,8 +59,8 @@ pub async fn handle(
 
 /// Answer what could not even be read as a request.
 pub fn refuse(client: &Rc<Client>, failure: Failure) -> (Response<Body>, Record) {
-    let snapshot = client.worker.snapshot();
-    let id = ids::fresh(&mut client.worker.random.borrow_mut());
+    let snapshot = client.local.snapshot();
+    let id = ids::fresh(&mut client.local.outbound.random.borrow_mut());
     let gateway = &snapshot.plan.name;
     let mut response =
         Problem { failure, gateway, request_id: &id, tries: 0, json: false }.response();
@@ -168,16 +168,16 @@ impl Forwarding<'_> {
 
         // Mirror
         if let Some((upstream, share)) = self.route.mirror
-            && client.worker.random.borrow_mut().below(1_000_000) < share
+            && client.local.outbound.random.borrow_mut().below(1_000_000) < share
         {
             let upstream = &self.snapshot.upstreams[upstream];
-            mirror::send(&client.worker, upstream, head, body, record.asks());
+            mirror::send(&client.local, upstream, head, body, record.asks());
         }
 
         // Admit
         let upstream = &self.snapshot.upstreams[self.to.upstream];
         let class = self.route.priority.of(&head.headers, client.peer.trusted);
-        let admitted = upstream.admit(&client.worker, class, record.asks()).await;
+        let admitted = upstream.admit(client.local.index(), class, record.asks()).await;
         if admitted.is_err() || record.is_noted() {
             record.said(upstream.admission.said(admitted.is_ok()));
         }
@@ -194,7 +194,7 @@ impl Forwarding<'_> {
             interim,
             client: address,
         };
-        send::send(&client.worker, &dispatch, head, body, Some(record), now).await
+        send::send(&client.local.outbound, &dispatch, head, body, Some(record), now).await
     }
 
     fn rewrite(&self, head: &mut request::Parts) -> Result<(), Failure> {
@@ -294,7 +294,9 @@ fn respond(fixed: &Fixed) -> Response<Body> {
 fn destination(client: &Client, action: &Action) -> Option<Destination> {
     match action {
         Action::Upstream(to) => Some(*to),
-        Action::Split(split) => split.owner(client.worker.random.borrow_mut().below(split.total())),
+        Action::Split(split) => {
+            split.owner(client.local.outbound.random.borrow_mut().below(split.total()))
+        }
         Action::Redirect(_) | Action::Respond(_) => None,
     }
 }

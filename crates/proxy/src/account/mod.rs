@@ -7,3 +7,25 @@ mod exposition;
 pub mod metrics;
 pub mod record;
 mod sharded;
+
+use std::sync::Arc;
+
+use self::explain::Archive;
+use self::metrics::{Metrics, RouteMetrics};
+
+/// What the workers of an engine count and remember in.
+pub struct Accounts {
+    /// All counts.
+    pub metrics: Arc<Metrics>,
+    /// The counts of requests that no route took.
+    pub unrouted: Arc<RouteMetrics>,
+    /// What became of recent requests.
+    pub stories: Archive,
+}
+
+impl Accounts {
+    /// For so many workers, which count with `metrics`.
+    pub fn new(metrics: Arc<Metrics>, workers: usize) -> Self {
+        Self { unrouted: metrics.unrouted(), metrics, stories: Archive::new(workers) }
+    }
+}

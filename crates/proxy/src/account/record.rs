@@ -86,8 +86,8 @@ impl Record {
             })
         });
         let explain = &snapshot.plan.explain;
-        let sampled =
-            explain.keep > 0 && client.worker.random.borrow_mut().fraction() < explain.sample;
+        let sampled = explain.keep > 0
+            && client.local.outbound.random.borrow_mut().fraction() < explain.sample;
         let notes = sampled.then(|| {
             let host = request.and_then(|r| host(&r.headers));
             Box::new(Notes { sampled, host, ..Notes::default() })
@@ -258,7 +258,7 @@ impl Drop for Record {
         if self.status == 0 {
             self.status = self.failure.map_or(0, |failure| failure.meaning().status);
         }
-        let worker = &self.client.worker;
+        let (local, worker) = (&self.client.local, self.client.local.index());
         let now = self.ended.unwrap_or_else(Instant::now);
         let took = now.saturating_duration_since(self.began);
         if let Some(permit) = &mut self.permit {
@@ -267,22 +267,22 @@ impl Drop for Record {
         let received = self.received.as_ref().map_or(0, |counter| counter.get());
         let metrics = match &self.route {
             Some(route) => &route.metrics,
-            None => &worker.shared.unrouted,
+            None => &local.accounts.unrouted,
         };
-        metrics.finished(worker.index, self.status, took, received, self.sent);
-        self.client.listener.metrics.transferred(worker.index, received, self.sent);
+        metrics.finished(worker, self.status, took, received, self.sent);
+        self.client.listener.metrics.transferred(worker, received, self.sent);
         if let Some(failure) = self.failure {
-            metrics.failed(worker.index, failure);
+            metrics.failed(worker, failure);
         }
         if let Some(line) = &self.line {
             self.log(line, took, received);
         }
-        let explain = self.client.worker.snapshot().plan.explain;
+        let explain = self.client.local.snapshot().plan.explain;
         if explain.keep > 0
             && let Some(reason) = self.reason(explain.slow.duration())
         {
             let story = self.story(reason, took);
-            self.client.worker.shared.stories.keep(self.client.worker.index, story, explain.keep);
+            self.client.local.accounts.stories.keep(self.client.local.index(), story, explain.keep);
         }
     }
 }
@@ -389,7 +389,7 @@ impl Record {
             tls_client: tls.and_then(|tls| tls.peer.as_deref()),
             trace_id: trace,
         };
-        line.log.write(self.client.worker.index, &entry);
+        line.log.write(self.client.local.index(), &entry);
     }
 }
 

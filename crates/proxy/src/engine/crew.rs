@@ -10,8 +10,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::thread::{Hand, keep_running, runtime};
 use super::{Bound, Serving, checker};
+use crate::account::Accounts;
+use crate::local::Local;
 use crate::snapshot::Snapshot;
-use crate::worker::{self, Command, Shared, Worker};
+use crate::worker::{self, Command};
 
 /// How long a commit waits for a worker to take it up. A worker is never busy for that long; the
 /// bound keeps a fault of one from holding up whoever changes the configuration.
@@ -31,21 +33,21 @@ impl Crew {
     /// Start the threads.
     pub fn start(
         workers: usize,
-        shared: &Arc<Shared>,
+        accounts: &Arc<Accounts>,
         serving: &Arc<Mutex<Serving>>,
     ) -> io::Result<Self> {
         let member = |index| {
-            let (shared, serving) = (shared.clone(), serving.clone());
+            let (accounts, serving) = (accounts.clone(), serving.clone());
             Hand::start(&format!("worker-{index}"), move |commands| {
-                keep_running(index, &shared.metrics, |first| {
-                    run_worker(index, &shared, &serving, first, commands)
+                keep_running(index, &accounts.metrics, |first| {
+                    run_worker(index, &accounts, &serving, first, commands)
                 });
             })
         };
         let members = (0..workers).map(member).collect::<io::Result<_>>()?;
-        let (shared, serving) = (shared.clone(), serving.clone());
+        let (accounts, serving) = (accounts.clone(), serving.clone());
         let checker = Hand::start("health", move |commands| {
-            let metrics = &shared.metrics;
+            let metrics = &accounts.metrics;
             keep_running(workers, metrics, |_| {
                 checker::run(metrics.worker(workers), &serving, commands)
             });
@@ -123,13 +125,13 @@ impl Crew {
 /// Run a worker until it is drained. One that is started anew serves the listeners that are there by then.
 pub(super) fn run_worker(
     index: usize,
-    shared: &Arc<Shared>,
+    accounts: &Arc<Accounts>,
     serving: &Mutex<Serving>,
     first: bool,
     commands: &mut UnboundedReceiver<Command>,
 ) -> io::Result<()> {
     let runtime = runtime()?;
-    shared.metrics.worker(index).watch(runtime.metrics());
+    accounts.metrics.worker(index).watch(runtime.metrics());
     let (snapshot, listeners) = {
         let serving = serving.lock();
         let sockets = serving.listeners.iter().filter(|_| !first).filter_map(|bound| {
@@ -138,8 +140,8 @@ pub(super) fn run_worker(
         (serving.snapshot.clone(), sockets.collect::<Vec<_>>())
     };
     runtime.block_on(async {
-        let worker = Worker::new(index, shared.clone(), snapshot);
-        worker::run(worker, listeners, commands).await;
+        let local = Local::new(index, accounts.clone(), snapshot);
+        worker::run(local, listeners, commands).await;
     });
     // Connections that are still there have had their time.
     runtime.shutdown_background();

@@ -27,17 +27,17 @@ pub use status::{
     EndpointHealth, EndpointStatus, EngineStatus, HealthChange, ListenerStatus, UpstreamStatus,
 };
 
+use crate::account::Accounts;
 use crate::account::explain::Summary;
 use crate::account::metrics::{EndpointState, Metrics};
 use crate::snapshot::Snapshot;
-use crate::worker::Shared;
 use crew::Crew;
 use log::{Format, LogHandle};
 use serving::{Bound, Serving};
 
 /// The data plane of a process.
 pub struct Engine {
-    shared: Arc<Shared>,
+    accounts: Arc<Accounts>,
     /// Locked for as long as it is looked at: a worker that starts anew must not wait for a commit, which
     /// may be waiting for it.
     serving: Arc<Mutex<Serving>>,
@@ -73,10 +73,10 @@ impl Engine {
         log.set(directives).map_err(StartError::Log)?;
         let metrics = Metrics::new(workers);
         panics::watch();
-        let shared = Arc::new(Shared::new(metrics, workers));
+        let accounts = Arc::new(Accounts::new(metrics, workers));
         let serving = Arc::new(Mutex::new(Serving::begin(Snapshot::empty(workers))));
-        let crew = Crew::start(workers, &shared, &serving)?;
-        Ok(Self { shared, serving, turn: Mutex::default(), crew, log })
+        let crew = Crew::start(workers, &accounts, &serving)?;
+        Ok(Self { accounts, serving, turn: Mutex::default(), crew, log })
     }
 
     /// Build everything that `plan` asks for, new listeners bound, and disturb nothing.
@@ -90,7 +90,7 @@ impl Engine {
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
             (serving.generation, serving.snapshot.clone(), listeners)
         };
-        change::prepare(plan, generation, &snapshot, listeners, &self.shared.metrics)
+        change::prepare(plan, generation, &snapshot, listeners, &self.accounts.metrics)
     }
 
     /// Serve `prepared` from now on; what it did not change is not disturbed. When this returns, every
@@ -103,7 +103,7 @@ impl Engine {
         let snapshot = prepared.snapshot.clone();
         let turnover = self.serving.lock().replace(prepared)?;
         self.crew.adopt(&snapshot);
-        self.shared.stories.trim(snapshot.plan.explain.keep);
+        self.accounts.stories.trim(snapshot.plan.explain.keep);
         let is_new = |bound: &&Bound| turnover.opened.contains(&bound.listener.id);
         self.serving.lock().listeners.iter().filter(is_new).for_each(|new| self.crew.listen(new));
         turnover.closed.into_iter().for_each(|listener| self.crew.close(listener));
@@ -129,7 +129,7 @@ impl Engine {
         let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
         let state = |upstream: &str, address: &str| members.get(&(upstream, address)).copied();
         let upstream = |name: &str| upstreams.get(name).map(|upstream| upstream.admission.state());
-        self.shared.metrics.render(state, upstream, dropped)
+        self.accounts.metrics.render(state, upstream, dropped)
     }
 
     /// Listeners, upstreams and endpoints as they are now.
@@ -149,14 +149,14 @@ impl Engine {
 
     /// What became of a recent request; `None` if it is not remembered.
     pub fn explain(&self, request_id: &str) -> Option<Explained> {
-        let story = self.shared.stories.find(request_id)?;
+        let story = self.accounts.stories.find(request_id)?;
         let snapshot = self.serving.lock().snapshot.clone();
         Some(explain::of(story, &snapshot))
     }
 
     /// The last `count` requests that stood out, the latest first.
     pub fn outstanding(&self, count: usize) -> Vec<Summary> {
-        self.shared.stories.last(count).iter().map(|story| story.summary()).collect()
+        self.accounts.stories.last(count).iter().map(|story| story.summary()).collect()
     }
 
     /// Open the access log's file anew, after it was renamed.

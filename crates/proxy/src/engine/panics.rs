@@ -1,11 +1,11 @@
 //! Panics of the engine's threads are logged and counted, not printed.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::panic;
 use std::sync::{Arc, Once};
 
 use crate::account::metrics::Metrics;
-use crate::worker::panic_message;
 
 thread_local! {
     static WORKER: RefCell<Option<(Arc<Metrics>, usize)>> = const { RefCell::new(None) };
@@ -38,4 +38,10 @@ pub fn watch() {
             }
         }));
     });
+}
+
+/// What a panic said.
+pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }

@@ -12,15 +12,17 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::crew::{Crew, run_worker};
 use super::thread::{Hand, keep_running, runtime};
 use super::{Engine, Serving, change, checker, panics};
+use crate::account::Accounts;
 use crate::account::metrics::Metrics;
 use crate::engine::log::{self, Format};
+use crate::local::Local;
 use crate::net::ListenSocket;
 use crate::snapshot::Snapshot;
-use crate::worker::{self, Command, Shared, Worker};
+use crate::worker::{self, Command};
 
 /// What a worker thread of one worker has to do with, without the thread.
 struct Stage {
-    shared: Arc<Shared>,
+    accounts: Arc<Accounts>,
     serving: Arc<Mutex<Serving>>,
     address: SocketAddr,
     log: Arc<Log>,
@@ -55,7 +57,7 @@ impl Stage {
         let ListenSocket::Tcp(socket) = &serving.listeners[0].sockets[0] else { panic!("not TCP") };
         Self {
             address: socket.local_addr().unwrap(),
-            shared: Arc::new(Shared::new(metrics, 1)),
+            accounts: Arc::new(Accounts::new(metrics, 1)),
             serving: Arc::new(Mutex::new(serving)),
             log: Arc::default(),
         }
@@ -64,14 +66,14 @@ impl Stage {
     /// A worker's thread that runs `body`; what it logs is kept.
     fn start(
         &self,
-        body: impl FnOnce(&mut UnboundedReceiver<Command>, &Arc<Shared>, &Mutex<Serving>)
+        body: impl FnOnce(&mut UnboundedReceiver<Command>, &Arc<Accounts>, &Mutex<Serving>)
         + Send
         + 'static,
     ) -> Hand {
-        let (shared, serving) = (self.shared.clone(), self.serving.clone());
+        let (accounts, serving) = (self.accounts.clone(), self.serving.clone());
         let log = self.subscriber();
         Hand::start("worker-0", move |commands| {
-            tracing::subscriber::with_default(log, || body(commands, &shared, &serving));
+            tracing::subscriber::with_default(log, || body(commands, &accounts, &serving));
         })
         .unwrap()
     }
@@ -91,7 +93,7 @@ impl Stage {
 
     /// Whether one of these was counted for this thread.
     fn counts(&self, metric: &str, thread: &str) -> bool {
-        let page = self.shared.metrics.render(|_, _| None, |_| None, 0);
+        let page = self.accounts.metrics.render(|_, _| None, |_| None, 0);
         page.contains(&format!("tidegate_worker_{metric}_total{{worker=\"{thread}\"}} 1\n"))
     }
 
@@ -135,11 +137,11 @@ fn checked(endpoint: &TcpListener) -> plan::Upstream {
 #[test]
 fn a_worker_that_panics_is_started_anew_and_serves_on() {
     let stage = Stage::new();
-    let _worker = stage.start(|commands, shared, serving| {
-        let shared = Arc::clone(shared);
-        keep_running(0, &shared.metrics, |first| match first {
+    let _worker = stage.start(|commands, accounts, serving| {
+        let accounts = Arc::clone(accounts);
+        keep_running(0, &accounts.metrics, |first| match first {
             true => panic!("the worker fell over"),
-            false => run_worker(0, &shared, serving, first, commands),
+            false => run_worker(0, &accounts, serving, first, commands),
         });
     });
     assert_eq!(stage.ask(), "HTTP/1.1 404 Not Found");
@@ -151,8 +153,8 @@ fn a_worker_that_panics_is_started_anew_and_serves_on() {
 #[test]
 fn a_connection_that_panics_ends_alone() {
     let stage = Stage::new();
-    let _worker = stage.start(|commands, shared, serving| {
-        keep_running(0, &shared.metrics, |_| {
+    let _worker = stage.start(|commands, accounts, serving| {
+        keep_running(0, &accounts.metrics, |_| {
             let (snapshot, bound) = {
                 let serving = serving.lock();
                 let bound = &serving.listeners[0];
@@ -160,8 +162,8 @@ fn a_connection_that_panics_ends_alone() {
                 (serving.snapshot.clone(), vec![(bound.listener.clone(), socket)])
             };
             runtime()?.block_on(async {
-                let worker = Worker::new(0, shared.clone(), snapshot);
-                worker.spawn(async { panic!("one bad request") });
+                let worker = Local::new(0, accounts.clone(), snapshot);
+                tokio::task::spawn_local(async { panic!("one bad request") });
                 worker::run(worker, bound, commands).await;
             });
             Ok(())
@@ -177,10 +179,10 @@ fn a_connection_that_panics_ends_alone() {
 fn a_worker_that_panics_does_not_hold_up_a_commit() {
     for takes_the_command in [false, true] {
         let stage = Stage::new();
-        let worker = stage.start(move |commands, shared, serving| {
-            keep_running(0, &shared.metrics, |first| {
+        let worker = stage.start(move |commands, accounts, serving| {
+            keep_running(0, &accounts.metrics, |first| {
                 if !first {
-                    return run_worker(0, shared, serving, first, commands);
+                    return run_worker(0, accounts, serving, first, commands);
                 }
                 while commands.is_empty() {
                     std::thread::yield_now();
@@ -191,7 +193,7 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
         });
         let checker = Hand::start("health", |_| {}).unwrap();
         let engine = Engine {
-            shared: stage.shared.clone(),
+            accounts: stage.accounts.clone(),
             serving: stage.serving.clone(),
             turn: Mutex::default(),
             crew: Crew { members: vec![worker], checker },
@@ -208,8 +210,8 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
 fn the_thread_that_checks_is_started_anew_when_it_panics_and_checks_on() {
     let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
     let stage = Stage::serving(Plan { upstreams: vec![checked(&endpoint)], ..plan() });
-    let _checker = stage.start(|commands, shared, serving| {
-        let metrics = &shared.metrics;
+    let _checker = stage.start(|commands, accounts, serving| {
+        let metrics = &accounts.metrics;
         keep_running(1, metrics, |first| match first {
             true => panic!("the checker fell over"),
             false => checker::run(metrics.worker(1), serving, commands),

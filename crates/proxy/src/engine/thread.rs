@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::panics;
 use crate::account::metrics::Metrics;
-use crate::worker::{self, Command};
+use crate::worker::Command;
 
 /// Time between two starts of a thread at the least, so that one that panics at every start does not take a core.
 const BETWEEN_STARTS: Duration = Duration::from_millis(100);
@@ -52,7 +52,7 @@ pub(super) fn keep_running(
                 return;
             }
             Err(panic) => {
-                let message = worker::panic_message(&*panic);
+                let message = panics::panic_message(&*panic);
                 tracing::error!(worker, message, "a worker panicked and is started anew");
                 metrics.worker(index).restarted();
                 first = false;

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use http::request;
 use tidegate_core::retry::Policy;
+use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use crate::http::body::Body;
 use crate::http::time_left::TimeLeft;
+use crate::local::Local;
 use crate::upstream::Upstream;
 use crate::upstream::send::{self, Dispatch};
-use crate::worker::Worker;
 
 /// Pieces of a body that the copy may be behind.
 const MAX_BEHIND: usize = 16;
@@ -22,24 +23,24 @@ const MAX_COPIES: usize = 1024;
 
 /// Send a copy of a request whose body is `body`, which becomes one that is copied on its way.
 pub fn send(
-    worker: &Rc<Worker>,
+    local: &Rc<Local>,
     upstream: &Arc<Upstream>,
     head: &request::Parts,
     body: &mut Body,
     now: Instant,
 ) {
-    let under_way = worker.mirrored.get();
+    let under_way = local.mirrored.get();
     if under_way >= MAX_COPIES {
         return;
     }
     // A copy is not worth waiting.
     let Some(permit) = upstream.try_admit(now) else { return };
-    worker.mirrored.set(under_way + 1);
-    let counted = Counted(worker.clone());
+    local.mirrored.set(under_way + 1);
+    let counted = Counted(local.clone());
     let (original, mut copy) = std::mem::take(body).tee(MAX_BEHIND);
     *body = original;
     let (upstream, mut head) = (upstream.clone(), head.clone());
-    worker.clone().spawn(async move {
+    spawn_local(async move {
         let dispatch = Dispatch {
             upstream: &upstream,
             subset: None,
@@ -51,7 +52,8 @@ pub fn send(
             client: None,
         };
         let mut permit = permit;
-        let sent = send::send(&counted.0, &dispatch, &mut head, &mut copy, None, now).await;
+        let sent =
+            send::send(&counted.0.outbound, &dispatch, &mut head, &mut copy, None, now).await;
         if let Ok(response) = sent {
             permit.answered(response.status(), Instant::now());
             let mut body = response.into_body();
@@ -60,7 +62,7 @@ pub fn send(
     });
 }
 
-struct Counted(Rc<Worker>);
+struct Counted(Rc<Local>);
 
 impl Drop for Counted {
     fn drop(&mut self) {

@@ -17,7 +17,6 @@ use super::Upstream;
 use crate::account::explain::Said;
 use crate::account::metrics::UpstreamState;
 use crate::net::clock;
-use crate::worker::Worker;
 
 type Ticket = oneshot::Sender<Result<Permit, Failure>>;
 
@@ -161,7 +160,7 @@ impl Upstream {
     /// Why there is none.
     pub async fn admit(
         &self,
-        worker: &Worker,
+        worker: usize,
         class: Priority,
         now: Instant,
     ) -> Result<Permit, Failure> {
@@ -170,7 +169,7 @@ impl Upstream {
             None => {
                 let waited = Box::pin(self.wait(class)).await;
                 let failure = waited.as_ref().err().copied();
-                self.metrics.queued(worker.index, now.elapsed(), class, failure);
+                self.metrics.queued(worker, now.elapsed(), class, failure);
                 waited
             }
         }

@@ -43,21 +43,21 @@ pub async fn attempt(
     head: &request::Parts,
     now: Instant,
 ) -> Outcome {
-    let Sending { worker, dispatch, content, .. } = sending;
+    let Sending { outbound, dispatch, content, .. } = sending;
     let upstream = dispatch.upstream;
     let endpoint = &upstream.members[member];
     // One that was down already was picked because too few are not.
     let was_down = endpoint.endpoint.health.is_down();
     let gives_up = || !was_down && sending.gives_up(endpoint, head);
     let waiter = Waiter { interim: dispatch.interim, gives_up: &gives_up };
-    let pool = worker.pool(endpoint, &upstream.plan.pool);
+    let pool = outbound.pool(endpoint, &upstream.plan.pool);
     let reports = Reports::of(&upstream.plan.balance);
     let idempotent = head.method.is_idempotent();
     let mut reuse = true;
     loop {
         // From here on it counts, so that others see it while it waits for a connection.
         let mut flight = Flight::begin(endpoint.clone(), now, reports);
-        let link = link::obtain(worker, upstream, &pool, reuse, !idempotent, now).await;
+        let link = link::obtain(outbound.worker, upstream, &pool, reuse, !idempotent, now).await;
         let link = link.map_err(|failure| {
             flight.failed(failure);
             Broken::with(failure)
@@ -74,8 +74,8 @@ pub async fn attempt(
             Ok((mut response, heard)) => {
                 let took = heard.saturating_duration_since(now);
                 reports.take(&endpoint.endpoint, response.headers_mut());
-                upstream.metrics.response_head(worker.index, took);
-                endpoint.metrics.answered(worker.index, response.status().as_u16());
+                upstream.metrics.response_head(outbound.worker, took);
+                endpoint.metrics.answered(outbound.worker, response.status().as_u16());
                 return Ok(Answer { response, member, began: now, took });
             }
             Err(broken) if broken.stale && reuse && idempotent && content.is_left() => {

@@ -60,14 +60,14 @@ async fn beside(
     [member, other]: [usize; 2],
     head: &request::Parts,
 ) -> Outcome {
-    let (worker, dispatch) = (sending.worker, sending.dispatch);
+    let (worker, dispatch) = (sending.outbound.worker, sending.dispatch);
     let now = Instant::now();
     // The first try has the head's own; this one is told that there is less time left.
     let mut head = head.clone();
     dispatch.time_left.announce(&mut head.headers);
     sending.begin(other, now);
     let metrics = &dispatch.upstream.metrics;
-    metrics.hedged(worker.index);
+    metrics.hedged(worker);
     let mut second = pin!(attempt(sending, other, &head, now));
     let good = |outcome: &Outcome| match outcome {
         Ok(answer) => dispatch
@@ -100,7 +100,7 @@ async fn beside(
     })
     .await;
     if outcome.as_ref().is_ok_and(|answer| answer.member == other) {
-        metrics.hedge_won(worker.index);
+        metrics.hedge_won(worker);
     }
     outcome
 }

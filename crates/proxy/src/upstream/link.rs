@@ -12,7 +12,6 @@ use super::pool::Pool;
 use super::{Upstream, connect};
 use crate::upstream::client::h1::Connection;
 use crate::upstream::client::h2::Session;
-use crate::worker::Worker;
 
 /// What a request is sent on.
 pub enum Link {
@@ -24,7 +23,7 @@ pub enum Link {
 
 /// A connection: one from the pool if `reuse`, else a new one. A `careful` caller cannot try again.
 pub async fn obtain(
-    worker: &Worker,
+    worker: usize,
     upstream: &Upstream,
     pool: &Rc<Pool>,
     reuse: bool,
@@ -56,7 +55,7 @@ fn pooled(
 }
 
 async fn open(
-    worker: &Worker,
+    worker: usize,
     upstream: &Upstream,
     pool: &Rc<Pool>,
     reuse: bool,
@@ -70,7 +69,7 @@ async fn open(
     {
         return Ok(Link::H2(session));
     }
-    let opened = connect::open(upstream, &pool.member, worker.index).await?;
+    let opened = connect::open(upstream, &pool.member, worker).await?;
     match opened.version {
         HttpVersion::Http1 => {
             let connection = Connection::new(opened.io, Instant::now(), opened.slot);

@@ -11,6 +11,7 @@ pub mod health;
 mod hedge;
 mod link;
 mod member;
+pub mod outbound;
 pub mod pool;
 pub mod probe;
 mod report;

@@ -8,7 +8,6 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
@@ -24,6 +23,7 @@ use tokio::time::{Instant, sleep};
 
 use super::admission::RetryPermit;
 use super::attempt::{Answer, Outcome, attempt};
+use super::outbound::Outbound;
 use super::session::Session;
 use super::{Upstream, hash, hedge};
 use crate::account::explain::{Choice, Ending, Said};
@@ -33,7 +33,6 @@ use crate::http::interim::InterimSink;
 use crate::http::replay::Content;
 use crate::http::time_left::TimeLeft;
 use crate::net::clock;
-use crate::worker::Worker;
 
 /// Most of a response that is read only to use its connection again.
 const MOST_DISCARDED: usize = 64 * 1024;
@@ -60,7 +59,7 @@ pub struct Dispatch<'a> {
 
 /// Send a request, `now`, and wait for the head of its response.
 pub async fn send(
-    worker: &Rc<Worker>,
+    outbound: &Outbound,
     dispatch: &Dispatch<'_>,
     head: &mut request::Parts,
     body: &mut Body,
@@ -73,7 +72,7 @@ pub async fn send(
     let session = Session::of(dispatch.upstream, &head.headers);
     let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, permit, record) = (RefCell::default(), RefCell::default(), RefCell::new(record));
-    let sending = Sending { worker, dispatch, content, hash, session, tried, permit, record };
+    let sending = Sending { outbound, dispatch, content, hash, session, tried, permit, record };
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
     loop {
@@ -94,8 +93,8 @@ pub async fn send(
 
 /// A request under way.
 pub struct Sending<'a> {
-    /// Who sends it.
-    pub worker: &'a Rc<Worker>,
+    /// What it is sent with.
+    pub outbound: &'a Outbound,
     /// How it is sent.
     pub dispatch: &'a Dispatch<'a>,
     /// Its body.
@@ -118,7 +117,7 @@ impl Sending<'_> {
         let tried = self.tried.borrow();
         let mut pick = Pick {
             now: clock::moment(now),
-            random: &mut self.worker.random.borrow_mut(),
+            random: &mut self.outbound.random.borrow_mut(),
             hash: self.hash,
             subset: self.dispatch.subset,
             sticky: self.session.endpoint,
@@ -264,7 +263,7 @@ impl Sending<'_> {
         let pause = match asked {
             Some(asked) => asked,
             None if at_once => Duration::ZERO,
-            None => retry.backoff.pause(retries, &mut self.worker.random.borrow_mut()),
+            None => retry.backoff.pause(retries, &mut self.outbound.random.borrow_mut()),
         };
         let now = Instant::now();
         if !time_left.allows(now + pause) {
@@ -278,13 +277,13 @@ impl Sending<'_> {
             return None;
         };
         if !upstream.budget.spend(upstream.allowance, clock::moment(now)) {
-            upstream.metrics.retry_denied(self.worker.index);
+            upstream.metrics.retry_denied(self.outbound.worker);
             self.said("retry_budget", false);
             return None;
         }
         self.said("retry_budget", true);
         self.permit.replace(Some(permit));
-        upstream.metrics.retried(self.worker.index, reason);
+        upstream.metrics.retried(self.outbound.worker, reason);
         Some(pause)
     }
 }

@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, requ
 use super::fields;
 use super::framing::Encoder;
 use crate::http::body::Body;
-use crate::worker::Worker;
 
 /// Append a request's head; the encoder writes its body.
 pub fn request(
@@ -51,8 +50,8 @@ pub struct Exchange<'a> {
     pub version: Version,
     /// Whether the connection is to stay open.
     pub keep_alive: bool,
-    /// Knows the time, for a response that has none.
-    pub worker: &'a Worker,
+    /// Tells the date, for a response that has none.
+    pub date: &'a dyn Fn() -> HeaderValue,
 }
 
 /// Append a response's head. Returns what writes its body, and whether the connection stays open.
@@ -70,7 +69,7 @@ pub fn response(
         _ => {}
     });
     if !is_dated {
-        fields::push(buffer, &DATE, &exchange.worker.date());
+        fields::push(buffer, &DATE, &(exchange.date)());
     }
     let mut keep_alive = exchange.keep_alive;
     let encoder = response_encoder(head.status, length, body, exchange, buffer);

@@ -193,7 +193,7 @@ fn begin_answer(
         keep_alive: asked.keep_alive
             && (t.decoder.is_done() || !body.is_end())
             && !client.is_draining(),
-        worker: &client.worker,
+        date: &|| client.local.date(),
     };
     let (encoder, keep_alive) = encode::response(&head, &body, &exchange, t.output.buffer());
     Ok(Answer { body, encoder, keep_alive })

@@ -189,7 +189,7 @@ fn send_head(
 ) -> Result<Option<Pump>, Failure> {
     let (mut head, body) = response.into_parts();
     if !head.headers.contains_key(DATE) {
-        head.headers.insert(DATE, client.worker.date());
+        head.headers.insert(DATE, client.local.date());
     }
     let bodiless = method == Method::HEAD
         || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)

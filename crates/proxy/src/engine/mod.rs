@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod inspect;
 pub mod log;
+mod metrics;
 mod panics;
 mod reading;
 mod routing;
@@ -32,8 +33,8 @@ pub use inspect::{NoAnswer, inspect};
 use crate::account::Accounts;
 use crate::account::events::Event;
 use crate::account::explain::Summary;
-use crate::account::metrics::EndpointState;
 use crate::snapshot::Snapshot;
+use crate::upstream::live::LiveEndpoints;
 use explain::Explained;
 use log::{Format, LogHandle};
 use reading::{Items, Unread};
@@ -52,6 +53,8 @@ pub struct Engine {
     threads: Threads,
     /// What plans are made of.
     items: Mutex<Items>,
+    /// What sources and operators say of endpoints. Locked after `turn`.
+    live: Mutex<LiveEndpoints>,
     log: LogHandle,
 }
 
@@ -107,8 +110,8 @@ impl Engine {
         let accounts = Arc::new(Accounts::new(workers));
         let serving = Arc::new(Mutex::new(Serving::begin(Snapshot::empty(workers))));
         let threads = Threads::start(workers, &accounts, &serving)?;
-        let (turn, items) = (Mutex::default(), Mutex::default());
-        Ok(Self { accounts, serving, turn, threads, items, log })
+        let (turn, items, live) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { accounts, serving, turn, threads, items, live, log })
     }
 
     /// Build everything that the plan in `text` asks for, new listeners bound, and disturb nothing.
@@ -127,7 +130,8 @@ impl Engine {
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
             (serving.generation, serving.snapshot.clone(), listeners)
         };
-        change::prepare(plan, generation, &snapshot, listeners, &self.accounts)
+        let accounts = &self.accounts;
+        change::prepare(plan, generation, &snapshot, listeners, &self.live, accounts)
     }
 
     /// Serve `prepared` from now on; what it did not change is not disturbed. When this returns, every
@@ -138,8 +142,9 @@ impl Engine {
     pub fn commit(&self, prepared: Prepared) -> Result<(), Overtaken> {
         let _turn = self.turn.lock();
         let snapshot = prepared.snapshot.clone();
-        let turnover = self.serving.lock().replace(prepared)?;
+        let turnover = self.serving.lock().replace(prepared, &self.live.lock(), &self.accounts)?;
         self.threads.adopt(&snapshot);
+        drop(turnover.before);
         self.accounts.stories.trim(snapshot.plan.explain.keep);
         let is_new = |bound: &&Bound| turnover.opened.contains(&bound.listener.id);
         self.serving
@@ -157,35 +162,13 @@ impl Engine {
         self.serving.lock().snapshot.clone()
     }
 
-    /// All metrics in the Prometheus text format.
-    pub fn metrics(&self) -> String {
-        let snapshot = self.snapshot();
-        let upstreams: std::collections::HashMap<_, _> =
-            snapshot.upstreams.iter().map(|u| (u.plan.name.as_str(), u)).collect();
-        let now = crate::net::clock::now();
-        let members: std::collections::HashMap<(&str, &str), EndpointState> = upstreams
-            .iter()
-            .flat_map(|(name, upstream)| upstream.members.iter().map(move |member| (*name, member)))
-            .map(|(name, member)| {
-                let endpoint = &member.endpoint;
-                let available = endpoint.health.available(now) && endpoint.is_open();
-                let in_flight = u64::from(endpoint.load.in_flight());
-                ((name, endpoint.address.as_str()), EndpointState { in_flight, available })
-            })
-            .collect();
-        let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
-        let state = |upstream: &str, address: &str| members.get(&(upstream, address)).copied();
-        let upstream = |name: &str| upstreams.get(name).map(|upstream| upstream.admission.state());
-        self.accounts.metrics.render(state, upstream, dropped)
-    }
-
     /// Listeners, upstreams and endpoints as they are now.
     fn status(&self) -> EngineStatus {
         let serving = self.serving.lock();
         let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
         let snapshot = serving.snapshot.clone();
         drop(serving);
-        status::of(&snapshot, listeners, self.threads.workers())
+        status::of(&snapshot, listeners, &self.live.lock(), self.threads.workers())
     }
 
     /// How an endpoint of an upstream came to be as it is; `None` if there is no such endpoint.

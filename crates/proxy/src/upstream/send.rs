@@ -25,7 +25,7 @@ use super::admission::RetryPermit;
 use super::attempt::{Answer, Outcome, attempt};
 use super::outbound::Outbound;
 use super::session::Session;
-use super::{Upstream, hash, hedge};
+use super::{Membership, Upstream, hash, hedge};
 use crate::account::explain::{Choice, Ending, Said};
 use crate::account::record::Record;
 use crate::http::body::{Body, Frame};
@@ -69,10 +69,13 @@ pub async fn send(
     dispatch.upstream.budget.earn();
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
-    let session = Session::of(dispatch.upstream, &head.headers);
+    let membership = outbound.membership(dispatch.upstream);
+    let membership = &**membership;
+    let session = Session::of(membership, &head.headers);
     let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, permit, record) = (RefCell::default(), RefCell::default(), RefCell::new(record));
-    let sending = Sending { outbound, dispatch, content, hash, session, tried, permit, record };
+    let sending =
+        Sending { outbound, dispatch, membership, content, hash, session, tried, permit, record };
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
     loop {
@@ -97,6 +100,8 @@ pub struct Sending<'a> {
     pub outbound: &'a Outbound,
     /// How it is sent.
     pub dispatch: &'a Dispatch<'a>,
+    /// The endpoints that there are for it.
+    pub membership: &'a Membership,
     /// Its body.
     pub content: Content,
     /// What decides where it goes, by hashing.
@@ -113,7 +118,7 @@ pub struct Sending<'a> {
 impl Sending<'_> {
     /// An endpoint that is not tried yet, while there is one.
     pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
-        let balancer = &self.dispatch.upstream.balancer;
+        let balancer = &self.membership.balancer;
         let tried = self.tried.borrow();
         let mut pick = Pick {
             now: clock::moment(now),
@@ -137,7 +142,7 @@ impl Sending<'_> {
 
     /// How the endpoints stood for a pick, for people.
     fn choice(&self, pick: &Pick<'_>, picked: Option<usize>) -> Choice {
-        let Upstream { balancer, plan, members, .. } = &**self.dispatch.upstream;
+        let Membership { balancer, plan, members, .. } = self.membership;
         let candidates = balancer.explain(pick, picked);
         Choice {
             policy: plan.balance.policy,
@@ -151,14 +156,14 @@ impl Sending<'_> {
     pub fn begin(&self, member: usize, now: Instant) {
         self.tried.borrow_mut().push(member);
         if let Some(record) = &mut *self.record.borrow_mut() {
-            record.tried(&self.dispatch.upstream.members[member], now);
+            record.tried(&self.membership.members[member], now);
         }
     }
 
     /// The try on `member` has a connection.
     pub fn connected(&self, member: usize) {
         if let Some(record) = &mut *self.record.borrow_mut() {
-            record.connected(&self.dispatch.upstream.members[member]);
+            record.connected(&self.membership.members[member]);
         }
     }
 
@@ -169,7 +174,7 @@ impl Sending<'_> {
             Err(broken) => (member, Ending::Failed(broken.failure)),
         };
         if let Some(record) = &mut *self.record.borrow_mut() {
-            record.vain(&self.dispatch.upstream.members[member], ending);
+            record.vain(&self.membership.members[member], ending);
         }
     }
 
@@ -224,7 +229,7 @@ impl Sending<'_> {
         self.content.settle();
         self.session.answered(answer.member, answer.response.headers_mut());
         if let Some(record) = &mut *self.record.borrow_mut() {
-            let member = &self.dispatch.upstream.members[answer.member];
+            let member = &self.membership.members[answer.member];
             record.headed(member, answer.response.status(), answer.began, answer.took);
         }
     }
@@ -259,7 +264,7 @@ impl Sending<'_> {
         };
         let retries = self.tries();
         // Where nothing was sent, nothing is loaded by going on at once to who did not fail.
-        let at_once = reason.is_harmless() && retries == 1 && upstream.members.len() > 1;
+        let at_once = reason.is_harmless() && retries == 1 && self.membership.members.len() > 1;
         let pause = match asked {
             Some(asked) => asked,
             None if at_once => Duration::ZERO,

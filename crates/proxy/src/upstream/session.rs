@@ -4,7 +4,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use tidegate_core::balance::Sticky;
 
-use super::Upstream;
+use super::Membership;
 use super::hash::cookie;
 
 /// What a request's sticky cookie says, where the upstream has such cookies.
@@ -16,8 +16,8 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// The session of a request with these fields.
-    pub fn of(upstream: &'a Upstream, headers: &HeaderMap) -> Self {
-        let sticky = upstream.balancer.sticky();
+    pub fn of(membership: &'a Membership, headers: &HeaderMap) -> Self {
+        let sticky = membership.balancer.sticky();
         let endpoint = sticky.and_then(|sticky| sticky.endpoint(cookie(headers, sticky.cookie())?));
         Self { sticky, endpoint }
     }

@@ -18,9 +18,9 @@ use tokio::time::timeout_at;
 
 use crate::account::record::Record;
 use crate::client::Client;
-use crate::http::answer::{Problem, takes_json};
 use crate::http::body::Body;
 use crate::http::interim::InterimSink;
+use crate::http::problem::{Problem, takes_json};
 use crate::http::time_left::TimeLeft;
 use crate::http::{forwarded, ids};
 use crate::snapshot::{Action, Destination, Fixed, Route, Snapshot};

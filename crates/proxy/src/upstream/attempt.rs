@@ -18,8 +18,9 @@ use super::pool::Pool;
 use super::report::Reports;
 use super::send::{Dispatch, Sending};
 use crate::http::body::Body;
+use crate::http::broken::Broken;
 use crate::http::wait::{Patience, Waiter};
-use crate::upstream::client::h1::{Broken, Connection, Exchange};
+use crate::upstream::client::h1::{Connection, Exchange};
 
 /// The head of a response came.
 pub struct Answer {

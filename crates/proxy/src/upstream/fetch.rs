@@ -18,9 +18,10 @@ use super::flight::Flight;
 use super::pool::Pool;
 use super::{Member, Upstream};
 use crate::http::body::{Body, Frame};
+use crate::http::broken::Broken;
 use crate::http::wait::{Patience, Waiter};
 use crate::net::Address;
-use crate::upstream::client::h1::{Broken, Connection, Exchange};
+use crate::upstream::client::h1::{Connection, Exchange};
 
 /// Asks one endpoint, without its load and its passive health learning of it.
 pub struct Client<'a> {

@@ -5,12 +5,11 @@ pub mod pump;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::HeaderMap;
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::body::{Frame, NextFrame};
-use super::h1::trailer_may_have;
+use super::trailers;
 use crate::net::deadline::Deadline;
 
 /// Flow-control window of a stream: what a peer may send before it is read.
@@ -86,17 +85,10 @@ impl Incoming {
         let trailers = ready!(self.stream.poll_trailers(cx));
         self.done = true;
         Poll::Ready(match trailers {
-            Ok(trailers) => trailers.map(|trailers| Ok(Frame::Trailers(permitted(trailers)))),
+            Ok(trailers) => {
+                trailers.map(|trailers| Ok(Frame::Trailers(trailers::permitted(trailers))))
+            }
             Err(_) => Some(Err(Failure::Internal)),
         })
     }
-}
-
-/// A trailer section without the fields that no trailer may have (RFC 9110 §6.5.1).
-fn permitted(mut trailers: HeaderMap) -> HeaderMap {
-    let names = trailers.keys().filter(|name| !trailer_may_have(name));
-    for name in names.cloned().collect::<Vec<_>>() {
-        trailers.remove(name);
-    }
-    trailers
 }

@@ -186,7 +186,7 @@ fn begin_answer(
     if !t.owes_continue {
         t.skip_arrived_body();
     }
-    let exchange = encode::Exchange {
+    let context = encode::ResponseContext {
         method: &asked.method,
         version: asked.version,
         // A request that is still coming in may end before its streamed response does.
@@ -195,7 +195,7 @@ fn begin_answer(
             && !client.is_draining(),
         date: &|| client.local.date(),
     };
-    let (encoder, keep_alive) = encode::response(&head, &body, &exchange, t.output.buffer());
+    let (encoder, keep_alive) = encode::response(&head, &body, &context, t.output.buffer());
     Ok(Answer { body, encoder, keep_alive })
 }
 

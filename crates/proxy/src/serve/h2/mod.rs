@@ -17,10 +17,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::account::record::Record;
 use crate::client::Client;
+use crate::http::ADDED_FIELDS;
 use crate::http::body::Body;
-use crate::http::h1::{ADDED_FIELDS, is_host};
 use crate::http::h2::pump::{Pump, Stopped};
 use crate::http::h2::{CONNECTION_WINDOW, Incoming, SEND_BUFFER, STREAM_WINDOW};
+use crate::http::host::is_host;
 use crate::http::interim::{Interim, InterimSink};
 use crate::net::deadline::Deadline;
 use crate::net::io::{Io, Prefixed};

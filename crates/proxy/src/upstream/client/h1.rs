@@ -14,6 +14,7 @@ use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use crate::http::body::{Body, Frame, NextFrame};
+use crate::http::broken::Broken;
 use crate::http::h1::Malformed;
 use crate::http::h1::encode;
 use crate::http::h1::framing::{Decoded, Decoder, Encoder};
@@ -79,25 +80,6 @@ impl Connection {
             self.read_size *= 2;
         }
         Poll::Ready(Ok(count))
-    }
-}
-
-/// Why an exchange came to no response.
-#[derive(Debug, Clone, Copy)]
-pub struct Broken {
-    /// What happened.
-    pub failure: Failure,
-    /// Whether a connection from the pool was closed before any byte of an answer: the endpoint
-    /// most likely gave up the idle connection just as it was used.
-    pub stale: bool,
-    /// Whether the endpoint said that it did not carry the request out.
-    pub refused: bool,
-}
-
-impl Broken {
-    /// A failure after which nothing can be said for the request.
-    pub fn with(failure: Failure) -> Self {
-        Self { failure, stale: false, refused: false }
     }
 }
 

@@ -15,12 +15,12 @@ use tidegate_core::failure::Failure;
 use tokio::time::{Instant, timeout};
 
 use crate::http::body::{Body, NextFrame};
+use crate::http::broken::Broken;
 use crate::http::h2::pump::{Pump, Stopped};
 use crate::http::h2::{CONNECTION_WINDOW, Incoming, SEND_BUFFER, STREAM_WINDOW};
 use crate::http::interim::Interims;
 use crate::http::wait::{Patience, Wait, Waiter};
 use crate::net::deadline::Deadline;
-use crate::upstream::client::h1::Broken;
 use crate::upstream::connect::Opened;
 use crate::upstream::flight::Flight;
 

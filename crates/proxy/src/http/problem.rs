@@ -1,4 +1,4 @@
-//! What the gateway itself answers.
+//! The answer to a request that failed (RFC 9457, RFC 9209).
 
 use std::fmt::Write;
 
@@ -79,7 +79,7 @@ pub fn takes_json(headers: &HeaderMap) -> bool {
 }
 
 /// A response whose content is all there.
-pub fn full(status: StatusCode, content_type: &'static str, content: String) -> Response<Body> {
+fn full(status: StatusCode, content_type: &'static str, content: String) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = status;
     let headers = response.headers_mut();

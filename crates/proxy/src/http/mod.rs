@@ -9,10 +9,8 @@ pub mod host;
 pub mod ids;
 pub mod interim;
 pub mod problem;
-pub mod replay;
 pub mod time_left;
 mod trailers;
-pub mod wait;
 
 /// Room in a request's field map for what the gateway adds: five fields that say for whom it asks
 /// ([`forwarded`]), and its names ([`ids`]).

@@ -11,9 +11,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::admission::Admission;
+use super::client::{h1, h2};
 use super::{Member, Upstream};
-use crate::upstream::client::h1::Connection;
-use crate::upstream::client::h2::Session;
 
 /// One worker's connections to one endpoint. The one used last is used next, so that as few as
 /// possible stay warm and the others grow old and are closed.
@@ -23,12 +22,12 @@ pub struct Pool {
     /// Held while an HTTP/2 connection is opened, so that a burst of requests opens one.
     pub opening: Mutex<()>,
     idle: RefCell<Vec<Idle>>,
-    sessions: RefCell<Vec<Rc<Session>>>,
+    shared: RefCell<Vec<Rc<h2::Connection>>>,
     settings: Cell<Settings>,
 }
 
 struct Idle {
-    connection: Box<Connection>,
+    connection: Box<h1::Connection>,
     since: Instant,
 }
 
@@ -58,7 +57,7 @@ impl Pool {
             member,
             opening: Mutex::new(()),
             idle: RefCell::default(),
-            sessions: RefCell::default(),
+            shared: RefCell::default(),
             settings: Cell::new(plan.into()),
         }
     }
@@ -75,7 +74,7 @@ impl Pool {
         now: Instant,
         careful: bool,
         cx: &mut Context<'_>,
-    ) -> Option<Box<Connection>> {
+    ) -> Option<Box<h1::Connection>> {
         loop {
             let Idle { mut connection, since } = self.idle.borrow_mut().pop()?;
             let settings = self.settings.get();
@@ -88,7 +87,7 @@ impl Pool {
     }
 
     /// Keep a connection whose response was read to its end, the last of it at `since`.
-    pub fn put(&self, connection: Box<Connection>, since: Instant) {
+    pub fn put(&self, connection: Box<h1::Connection>, since: Instant) {
         let mut idle = self.idle.borrow_mut();
         let settings = self.settings.get();
         // An endpoint that has all the connections it may have must not be starved of them by a worker
@@ -102,15 +101,15 @@ impl Pool {
     }
 
     /// An HTTP/2 connection with room for another stream.
-    pub fn session(&self, now: Instant) -> Option<Rc<Session>> {
+    pub fn shared(&self, now: Instant) -> Option<Rc<h2::Connection>> {
         let max_age = self.settings.get().max_age;
-        let sessions = self.sessions.borrow();
-        sessions.iter().find(|session| session.takes_streams(now, max_age)).cloned()
+        let shared = self.shared.borrow();
+        shared.iter().find(|connection| connection.takes_streams(now, max_age)).cloned()
     }
 
     /// Keep an HTTP/2 connection.
-    pub fn put_session(&self, session: Rc<Session>) {
-        self.sessions.borrow_mut().push(session);
+    pub fn share(&self, connection: Rc<h2::Connection>) {
+        self.shared.borrow_mut().push(connection);
     }
 
     /// Close what has been unused for too long; false once there is nothing left to keep this pool for.
@@ -121,14 +120,15 @@ impl Pool {
         idle.retain(|idle| {
             !leaving && now.saturating_duration_since(idle.since) < settings.idle_timeout
         });
-        let mut sessions = self.sessions.borrow_mut();
-        sessions.retain(|session| {
-            let unused =
-                session.idle_for(now).is_some_and(|idle| leaving || idle >= settings.idle_timeout);
-            let old = session.idle_for(now).is_some() && session.age(now) >= settings.max_age;
-            !session.is_closed() && !unused && !old
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|connection| {
+            let unused = connection
+                .idle_for(now)
+                .is_some_and(|idle| leaving || idle >= settings.idle_timeout);
+            let old = connection.idle_for(now).is_some() && connection.age(now) >= settings.max_age;
+            !connection.is_closed() && !unused && !old
         });
-        !(leaving && sessions.is_empty())
+        !(leaving && shared.is_empty())
     }
 }
 

@@ -22,15 +22,14 @@ use tidegate_core::retry::{Policy, Reason};
 use tokio::time::{Instant, sleep};
 
 use super::admission::RetryPermit;
-use super::attempt::{Answer, Outcome, attempt};
+use super::attempt::{Answered, Outcome, attempt};
 use super::outbound::Outbound;
 use super::session::Session;
 use super::{Upstream, hash, hedge};
 use crate::account::explain::{Choice, Ending, Said};
 use crate::account::record::Record;
-use crate::http::body::{Body, Frame};
+use crate::http::body::{Body, Content, Frame};
 use crate::http::interim::InterimSink;
-use crate::http::replay::Content;
 use crate::http::time_left::TimeLeft;
 use crate::net::clock;
 
@@ -220,7 +219,7 @@ impl Sending<'_> {
     }
 
     /// There will be no other try: this is the answer.
-    fn settle(&self, answer: &mut Answer) {
+    fn settle(&self, answer: &mut Answered) {
         self.content.settle();
         self.session.answered(answer.member, answer.response.headers_mut());
         if let Some(record) = &mut *self.record.borrow_mut() {
@@ -233,7 +232,7 @@ impl Sending<'_> {
     fn pause_before_next(&self, outcome: &Outcome, head: &request::Parts) -> Option<Duration> {
         let Dispatch { upstream, retry, time_left, .. } = self.dispatch;
         let reason = match outcome {
-            Ok(Answer { response, .. }) => {
+            Ok(Answered { response, .. }) => {
                 retry.after_response(response.status(), response.headers(), &head.method)
             }
             Err(broken) => retry.after_failure(broken.failure, broken.refused, &head.method),
@@ -250,7 +249,7 @@ impl Sending<'_> {
             return None;
         }
         let asked = match outcome {
-            Ok(Answer { response, .. }) => {
+            Ok(Answered { response, .. }) => {
                 let (status, headers) = (response.status(), response.headers());
                 let asked = retry.wait_asked(status, headers, SystemTime::now());
                 asked.inspect_err(|_| self.said("retry_after", false)).ok()?

@@ -19,15 +19,14 @@ use tokio::time::{Instant, timeout};
 use self::transport::{RequestBody, Shared, Transport};
 use crate::account::record::Record;
 use crate::client::Client;
-use crate::http::body::{Body, Frame};
+use crate::http::body::{Body, Duplex, Frame};
 use crate::http::h1::encode;
 use crate::http::h1::framing::{Decoder, Encoder};
 use crate::http::h1::request::RequestHead;
 use crate::http::interim::{Interim, InterimSink};
-use crate::net::io::Io;
+use crate::net::io::{Io, Prefixed};
 use crate::serve::tunnel;
 use crate::stack;
-use crate::upstream::client::h1::Upgraded;
 
 /// Most that is read and dropped so that a closing client gets to see its answer.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -52,7 +51,7 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
             Next::Request => {}
             Next::Close => return Box::pin(linger(transport)).await,
             Next::Switch(upgraded, record) => {
-                return Box::pin(switch(transport, *upgraded, *record)).await;
+                return Box::pin(switch(transport, upgraded, *record)).await;
             }
             Next::Abort => return,
         }
@@ -66,7 +65,7 @@ enum Next {
     /// It is closed once the client has had the chance to read the answer.
     Close,
     /// It carries another protocol from now on.
-    Switch(Box<Upgraded>, Box<Record>),
+    Switch(Box<dyn Duplex>, Box<Record>),
     /// It is broken, or over: dropped.
     Abort,
 }
@@ -142,7 +141,7 @@ fn receive(
         && head.parts.version != Version::HTTP_10
         && t.input.is_empty();
     t.deadline.set(record.began(), client.settings.plan.timeouts.request_body.duration());
-    Body::H1Request(RequestBody::new(transport.clone(), client.clone()))
+    Body::stream(RequestBody::new(transport.clone(), client.clone()))
 }
 
 /// Answer what could not be read as a request.
@@ -174,7 +173,7 @@ fn begin_answer(
     transport: &Shared,
     asked: &Asked,
     response: Response<Body>,
-) -> Result<Answer, Box<Upgraded>> {
+) -> Result<Answer, Box<dyn Duplex>> {
     let t = &mut *transport.borrow_mut();
     let (mut head, body) = response.into_parts();
     if let Body::Upgraded(upgraded) = body {
@@ -293,12 +292,12 @@ async fn write_body(
 }
 
 /// Carry the other protocol that the connection was switched to (RFC 9110 §7.8).
-async fn switch(transport: Shared, upgraded: Upgraded, mut record: Record) {
+async fn switch(transport: Shared, upgraded: Box<dyn Duplex>, mut record: Record) {
     let Some(mut t) = Rc::into_inner(transport).map(RefCell::into_inner) else { return };
     // Earlier answers may fill the way to a client that does not read.
-    match timeout(upgraded.idle, poll_fn(|cx| t.output.poll_write(&mut t.io, cx))).await {
+    match timeout(upgraded.idle(), poll_fn(|cx| t.output.poll_write(&mut t.io, cx))).await {
         Ok(Ok(())) => {
-            let carried = tunnel::run(t.io, t.input, upgraded).await;
+            let carried = tunnel::run(Prefixed::new(t.input, t.io), upgraded).await;
             record.sent(usize::try_from(carried).unwrap_or(usize::MAX));
             record.complete(Instant::now());
         }

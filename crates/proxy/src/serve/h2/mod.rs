@@ -255,10 +255,13 @@ fn translate(
         Some(_) if !stream.is_end_stream() => respond.send(StatusCode::CONTINUE, HeaderMap::new()),
         _ => {}
     }
-    let patience = client.settings.plan.timeouts.request_body.duration();
     let body = match stream.is_end_stream() {
         true => Body::Empty,
-        false => Body::H2Request(Box::new(Incoming::new(stream, patience, Failure::BodyTimeout))),
+        false => {
+            let idle = client.settings.plan.timeouts.request_body.duration();
+            let (late, gone) = (Failure::BodyTimeout, Failure::ClientGone);
+            Body::stream(Incoming::new(stream, idle, late, gone))
+        }
     };
     Ok((head, body))
 }

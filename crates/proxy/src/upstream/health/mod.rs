@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use check::Check;
 
-use super::fetch::Client;
+use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use super::{Member, Upstream};
@@ -161,7 +161,7 @@ async fn once(upstream: &Upstream, member: &Arc<Member>, pool: &Rc<Pool>) -> Res
     let Some(check) = &upstream.check else { return Ok(()) };
     let limit = upstream.plan.health.timeout.duration();
     let elsewhere = upstream.plan.health.port.and_then(|port| member.address.with_port(port));
-    let client = Client {
+    let fetch = Fetch {
         upstream,
         member,
         address: elsewhere.as_ref().unwrap_or(&member.address),
@@ -170,7 +170,7 @@ async fn once(upstream: &Upstream, member: &Arc<Member>, pool: &Rc<Pool>) -> Res
         // More than the check may take: what ends it is its own time, with words that say so.
         limit: limit * 2,
     };
-    let checked = timeout(limit, check.run(&client)).await;
+    let checked = timeout(limit, check.run(&fetch)).await;
     checked.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
 }
 

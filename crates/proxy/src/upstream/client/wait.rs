@@ -6,22 +6,22 @@ use std::time::Duration;
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
-use super::interim::InterimSink;
+use crate::http::interim::InterimSink;
 use crate::net::deadline::Deadline;
 
-/// How often who waits looks whether there is still something to wait for.
+/// How often a request that waits looks whether it still should.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long an endpoint may take.
+/// How long an endpoint may take for a try.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct TryTimeouts {
     /// From the request's end to the response's head.
     pub response: Duration,
     /// Longest silence while a body is transferred.
     pub idle: Duration,
 }
 
-/// Whoever waits for a response's head.
+/// What a request that waits for the head of its response has to say.
 pub struct Waiter<'a> {
     /// Where interim responses go.
     pub interim: &'a InterimSink,
@@ -30,7 +30,7 @@ pub struct Waiter<'a> {
 }
 
 impl Waiter<'_> {
-    /// One that takes no interim responses and waits as long as it may.
+    /// For a request that takes no interim responses and waits as long as it may.
     pub const PATIENT: Waiter<'static> = Waiter { interim: &None, gives_up: &|| false };
 }
 
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_looks_before_the_first_moment_has_passed() {
+    async fn a_short_wait_is_over_before_the_first_look() {
         let looks = Cell::new(0);
         let gives_up = || {
             looks.set(looks.get() + 1);

@@ -12,6 +12,6 @@ pub mod problem;
 pub mod time_left;
 mod trailers;
 
-/// Room in a request's field map for what the gateway adds: five fields that say for whom it asks
-/// ([`forwarded`]), and its names ([`ids`]).
+/// Room in a request's field map for what the gateway adds: the five fields of
+/// [`forwarded`] and the two of [`ids`], and one that a route may add without growing it.
 pub const ADDED_FIELDS: usize = 8;

@@ -8,7 +8,7 @@ use tidegate_core::plan::{HttpVersion, UpstreamProtocol};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
-use super::pool::ConnectionSlot;
+use super::connection_slot::ConnectionSlot;
 use super::{Member, Upstream, health};
 use crate::net::Address;
 use crate::net::clock;

@@ -97,10 +97,8 @@ impl Fetch<'_> {
             return Err(Failure::UpstreamProtocol);
         }
         let link = Link::begin(opened, self.limit).await?;
-        if let Link::H2(connection) = &link
-            && self.reuse
-        {
-            self.pool.share(connection.clone());
+        if self.reuse {
+            link.share(self.pool);
         }
         self.over(link, head, content).await.map_err(|broken| broken.failure)
     }

@@ -35,6 +35,13 @@ impl Link {
         })
     }
 
+    /// Let other requests be sent on it too, where it carries many.
+    pub fn share(&self, pool: &Pool) {
+        if let Self::H2(connection) = self {
+            pool.share(connection.clone());
+        }
+    }
+
     /// Begin to send a request. What can be used again goes back to `pool`.
     pub fn start(
         self,
@@ -101,8 +108,6 @@ async fn open(
     }
     let opened = connect::open(upstream, &pool.member, worker).await?;
     let link = Link::begin(opened, upstream.plan.timeouts.connect.duration()).await?;
-    if let Link::H2(connection) = &link {
-        pool.share(connection.clone());
-    }
+    link.share(pool);
     Ok(link)
 }

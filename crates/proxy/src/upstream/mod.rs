@@ -1,22 +1,23 @@
 //! Upstreams as the workers use them.
 
 pub mod admission;
+mod affinity;
 mod attempt;
-pub mod client;
-pub mod connect;
-pub mod fetch;
-pub mod flight;
+mod client;
+mod connect;
+mod connection_slot;
+mod fetch;
+mod flight;
 mod hash;
 pub mod health;
 mod hedge;
 mod link;
 mod member;
 pub mod outbound;
-pub mod pool;
+mod pool;
 pub mod probe;
 mod report;
 pub mod send;
-mod session;
 pub mod tasks;
 
 use std::collections::HashMap;

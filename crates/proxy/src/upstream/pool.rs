@@ -5,14 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
-use tidegate_core::failure::Failure;
 use tidegate_core::plan;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::admission::Admission;
+use super::Member;
 use super::client::{h1, h2};
-use super::{Member, Upstream};
 
 /// One worker's connections to one endpoint. The one used last is used next, so that as few as
 /// possible stay warm and the others grow old and are closed.
@@ -129,50 +127,5 @@ impl Pool {
             !connection.is_closed() && !unused && !old
         });
         !(leaving && shared.is_empty())
-    }
-}
-
-/// One of the connections that an endpoint and its upstream may have; given back when dropped.
-#[derive(Debug)]
-pub struct ConnectionSlot {
-    member: Arc<Member>,
-    admission: Arc<Admission>,
-}
-
-impl ConnectionSlot {
-    /// Take one, if neither the endpoint nor the upstream has all it may have.
-    pub fn take(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
-        let plan = &upstream.plan;
-        Self::within(upstream, member, plan.pool.max_connections, plan.limits.connections)
-            .ok_or(Failure::ConnectionLimit)
-    }
-
-    /// Take one whatever the limits are.
-    pub fn force(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
-        Self::within(upstream, member, None, None).ok_or(Failure::ConnectionLimit)
-    }
-
-    fn within(
-        upstream: &Upstream,
-        member: &Arc<Member>,
-        of_member: Option<u32>,
-        of_upstream: Option<u32>,
-    ) -> Option<Self> {
-        let (admission, load) = (&upstream.admission, &member.endpoint.load);
-        if !load.open_connection(of_member) {
-            return None;
-        }
-        if !admission.connections.take(of_upstream.unwrap_or(u32::MAX)) {
-            load.close_connection();
-            return None;
-        }
-        Some(Self { member: member.clone(), admission: admission.clone() })
-    }
-}
-
-impl Drop for ConnectionSlot {
-    fn drop(&mut self) {
-        self.member.endpoint.load.close_connection();
-        self.admission.connections.release();
     }
 }

@@ -22,9 +22,9 @@ use tidegate_core::retry::{Policy, Reason};
 use tokio::time::{Instant, sleep};
 
 use super::admission::RetryPermit;
+use super::affinity::Affinity;
 use super::attempt::{Answered, Outcome, attempt};
 use super::outbound::Outbound;
-use super::session::Session;
 use super::{Upstream, hash, hedge};
 use crate::account::explain::{Choice, Ending, Said};
 use crate::account::record::Record;
@@ -68,10 +68,10 @@ pub async fn send(
     dispatch.upstream.budget.earn();
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
-    let session = Session::of(dispatch.upstream, &head.headers);
+    let affinity = Affinity::of(dispatch.upstream, &head.headers);
     let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, permit, record) = (RefCell::default(), RefCell::default(), RefCell::new(record));
-    let sending = Sending { outbound, dispatch, content, hash, session, tried, permit, record };
+    let sending = Sending { outbound, dispatch, content, hash, affinity, tried, permit, record };
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
     loop {
@@ -100,8 +100,8 @@ pub struct Sending<'a> {
     pub content: Content,
     /// What decides where it goes, by hashing.
     hash: Option<u64>,
-    /// Its client's session with an endpoint.
-    session: Session<'a>,
+    /// The endpoint that its client's requests stay with.
+    affinity: Affinity<'a>,
     /// The endpoints it was sent to.
     tried: RefCell<SmallVec<[usize; 4]>>,
     /// Held while a retry is under way.
@@ -119,7 +119,7 @@ impl Sending<'_> {
             random: &mut self.outbound.random.borrow_mut(),
             hash: self.hash,
             subset: self.dispatch.subset,
-            sticky: self.session.endpoint,
+            sticky: self.affinity.endpoint,
             tried: &tried,
         };
         let picked = balancer.pick(&mut pick);
@@ -221,7 +221,7 @@ impl Sending<'_> {
     /// There will be no other try: this is the answer.
     fn settle(&self, answer: &mut Answered) {
         self.content.settle();
-        self.session.answered(answer.member, answer.response.headers_mut());
+        self.affinity.answered(answer.member, answer.response.headers_mut());
         if let Some(record) = &mut *self.record.borrow_mut() {
             let member = &self.dispatch.upstream.members[answer.member];
             record.headed(member, answer.response.status(), answer.began, answer.took);

@@ -10,7 +10,7 @@ use tokio_util::io::poll_read_buf;
 use crate::http::h1::output::Output;
 use crate::net::deadline::Deadline;
 use crate::net::io::Io;
-use crate::upstream::pool::ConnectionSlot;
+use crate::upstream::connection_slot::ConnectionSlot;
 
 /// First size of a read of a body; doubled while reads fill it.
 const FIRST_READ: usize = 16 * 1024;

@@ -1,4 +1,4 @@
-//! A client's session with an endpoint.
+//! Session affinity: the endpoint that a client's requests stay with, kept in a cookie.
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
@@ -7,15 +7,15 @@ use tidegate_core::balance::Sticky;
 use super::Upstream;
 use super::hash::cookie;
 
-/// What a request's sticky cookie says, where the upstream has such cookies.
-pub struct Session<'a> {
+/// What a request's cookie says, where the upstream has such cookies.
+pub struct Affinity<'a> {
     sticky: Option<&'a Sticky>,
     /// The endpoint that the cookie names.
     pub endpoint: Option<usize>,
 }
 
-impl<'a> Session<'a> {
-    /// The session of a request with these fields.
+impl<'a> Affinity<'a> {
+    /// What a request with these fields says.
     pub fn of(upstream: &'a Upstream, headers: &HeaderMap) -> Self {
         let sticky = upstream.balancer.sticky();
         let endpoint = sticky.and_then(|sticky| sticky.endpoint(cookie(headers, sticky.cookie())?));

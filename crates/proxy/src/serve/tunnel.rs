@@ -100,3 +100,48 @@ impl Direction {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::net::io::Prefixed;
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    impl Duplex for DuplexStream {
+        fn idle(&self) -> Duration {
+            IDLE
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_go_both_ways_until_both_sides_have_ended() {
+        let ((mut client, near), (far, mut endpoint)) = (duplex(64), duplex(64));
+        let early = Prefixed::new(BytesMut::from("early "), near);
+        let sides = async {
+            client.write_all(b"question").await.unwrap();
+            client.shutdown().await.unwrap();
+            let mut asked = String::new();
+            endpoint.read_to_string(&mut asked).await.unwrap();
+            endpoint.write_all(b"answer").await.unwrap();
+            endpoint.shutdown().await.unwrap();
+            let mut answered = String::new();
+            client.read_to_string(&mut answered).await.unwrap();
+            (asked, answered)
+        };
+        let (carried, sides) = tokio::join!(run(early, Box::new(far)), sides);
+        assert_eq!(sides, ("early question".into(), "answer".into()));
+        assert_eq!(carried, 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_on_both_sides_ends_it() {
+        let ((_client, near), (far, _endpoint)) = (duplex(64), duplex(64));
+        let began = Instant::now();
+        assert_eq!(run(near, Box::new(far)).await, 0);
+        assert!(began.elapsed() >= IDLE);
+    }
+}

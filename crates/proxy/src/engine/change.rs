@@ -1,12 +1,12 @@
-//! From one snapshot to the next: what is built, what is kept, what differs.
+//! From one snapshot to the next: what is built and what is kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::Serialize;
 use tidegate_core::plan::{Issue, Plan};
 
-use crate::account::metrics::Metrics;
+use super::diff::Diff;
+use crate::account::Accounts;
 use crate::net::Address;
 use crate::net::{ListenSocket, listen_socket as socket};
 use crate::snapshot::Snapshot;
@@ -28,34 +28,12 @@ pub(super) struct PreparedListener {
     pub(super) sockets: Vec<ListenSocket>,
 }
 
-/// What a commit would change, by name.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Diff {
-    /// Listeners.
-    pub listeners: Names,
-    /// Routes.
-    pub routes: Names,
-    /// Upstreams.
-    pub upstreams: Names,
-}
-
-/// Names of one kind of thing, by what happens to it.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Names {
-    /// It is new.
-    pub added: Vec<String>,
-    /// It is gone.
-    pub removed: Vec<String>,
-    /// It is another than before.
-    pub changed: Vec<String>,
-}
-
 pub(super) fn prepare(
     plan: Plan,
     base: u64,
     before: &Arc<Snapshot>,
     existing: Vec<Arc<Listener>>,
-    metrics: &Metrics,
+    accounts: &Accounts,
 ) -> Result<Prepared, Vec<Issue>> {
     let mut issues = Vec::new();
     let mut listeners = Vec::with_capacity(plan.listeners.len());
@@ -78,13 +56,13 @@ pub(super) fn prepare(
             }
         };
         let kept = of_name.filter(|listener| listener.address == address).cloned();
-        let listener =
-            kept.unwrap_or_else(|| Listener::new(wanted, address, settings.clone(), metrics));
+        let listener = kept
+            .unwrap_or_else(|| Listener::new(wanted, address, settings.clone(), &accounts.metrics));
         listeners.push(PreparedListener { listener, settings, sockets: Vec::new() });
     }
     let workers = plan.workers as usize;
     let diff = Diff::between(&before.plan, &plan);
-    let snapshot = Snapshot::build(plan, Some(before), metrics).map_err(|more| {
+    let snapshot = Snapshot::build(plan, Some(before), accounts).map_err(|more| {
         issues.extend(more);
     });
     if let (Ok(snapshot), true) = (snapshot, issues.is_empty()) {
@@ -127,32 +105,4 @@ pub(super) fn retire(before: &Snapshot, after: &Snapshot) {
         .flat_map(|upstream| &upstream.members)
         .filter(|member| !kept.contains(&member.id))
         .for_each(|member| member.retire());
-}
-
-impl Diff {
-    fn between(before: &Plan, after: &Plan) -> Self {
-        Self {
-            listeners: Names::between(&before.listeners, &after.listeners, |each| &each.name),
-            routes: Names::between(&before.routes, &after.routes, |each| &each.name),
-            upstreams: Names::between(&before.upstreams, &after.upstreams, |each| &each.name),
-        }
-    }
-}
-
-impl Names {
-    fn between<T: PartialEq>(before: &[T], after: &[T], name: impl Fn(&T) -> &String) -> Self {
-        let known: HashMap<&String, &T> = before.iter().map(|each| (name(each), each)).collect();
-        let wanted: HashSet<&String> = after.iter().map(&name).collect();
-        let mut names = Self::default();
-        for each in after {
-            match known.get(name(each)) {
-                None => names.added.push(name(each).clone()),
-                Some(same) if *same == each => {}
-                Some(_) => names.changed.push(name(each).clone()),
-            }
-        }
-        let gone = before.iter().map(name).filter(|name| !wanted.contains(name));
-        names.removed = gone.cloned().collect();
-        names
-    }
 }

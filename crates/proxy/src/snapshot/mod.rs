@@ -18,8 +18,8 @@ pub use route::{Action, Destination, Fixed, Route};
 
 use self::subsets::Subsets;
 use self::via::Via;
+use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
-use crate::account::metrics::Metrics;
 use crate::upstream::Upstream;
 
 /// Everything a request is decided by.
@@ -73,15 +73,13 @@ impl Snapshot {
     pub fn build(
         plan: Plan,
         before: Option<&Snapshot>,
-        metrics: &Metrics,
+        accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let subsets = Subsets::of(&plan.routes);
-        let upstreams = upstreams::build(&plan, &subsets, before, metrics, &mut issues);
-        let table = RouteTable::build(&plan.routes, &plan.listeners)
-            .map_err(|more| issues.extend(more))
-            .ok();
-        let routes = routes::build(&plan, before, &subsets, metrics, &mut issues);
+        let upstreams = upstreams::build(&plan, &subsets, before, accounts, &mut issues);
+        let table = route_table(&plan).map_err(|more| issues.extend(more)).ok();
+        let routes = routes::build(&plan, before, &subsets, &accounts.metrics, &mut issues);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
         let via = Via::new(&plan.name);
@@ -99,6 +97,15 @@ impl Snapshot {
             _ => Err(issues),
         }
     }
+}
+
+/// The table of a plan's routes.
+///
+/// # Errors
+/// Everything that is wrong with how they match.
+pub fn route_table(plan: &Plan) -> Result<RouteTable, Vec<Issue>> {
+    let listeners: Vec<_> = plan.listeners.iter().map(|listener| listener.name.as_str()).collect();
+    RouteTable::build(&plan.routes, &listeners)
 }
 
 fn open_log(

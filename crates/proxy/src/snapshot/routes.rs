@@ -29,7 +29,7 @@ pub fn build(
     let known: HashMap<&str, (&plan::Route, &Arc<Route>)> = before
         .iter()
         .flat_map(|before| before.plan.routes.iter().zip(&before.routes))
-        .map(|(plan, route)| (plan.name.as_str(), (plan, route)))
+        .map(|(plan, route)| (plan.name.as_str(), (&**plan, route)))
         .collect();
     let mut routes = Vec::with_capacity(plan.routes.len());
     for (index, wanted) in plan.routes.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Which labels the routes ask for, by upstream.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tidegate_core::plan::{Labels, Route};
 
@@ -10,7 +11,7 @@ pub struct Subsets<'a>(HashMap<&'a str, Vec<Labels>>);
 
 impl<'a> Subsets<'a> {
     /// Those of all `routes`.
-    pub fn of(routes: &'a [Route]) -> Self {
+    pub fn of(routes: &'a [Arc<Route>]) -> Self {
         let mut subsets = Self::default();
         for route in routes {
             if let Some(upstream) = &route.upstream {

@@ -7,7 +7,7 @@ use tidegate_core::plan::{Issue, Plan};
 
 use super::Snapshot;
 use super::subsets::Subsets;
-use crate::account::metrics::Metrics;
+use crate::account::Accounts;
 use crate::upstream::Upstream;
 
 /// The upstreams of `plan`, of whose endpoints routes ask for `subsets`; those of `before` that stay the same
@@ -16,7 +16,7 @@ pub fn build(
     plan: &Plan,
     subsets: &Subsets<'_>,
     before: Option<&Snapshot>,
-    metrics: &Metrics,
+    accounts: &Accounts,
     issues: &mut Vec<Issue>,
 ) -> Vec<Arc<Upstream>> {
     let known: HashMap<&str, &Arc<Upstream>> = before
@@ -30,7 +30,7 @@ pub fn build(
         let before = known.get(wanted.name.as_str()).copied();
         let asked = subsets.of_upstream(&wanted.name);
         let stays = |before: &&Arc<Upstream>| {
-            same_zone && before.plan == *wanted && before.subsets == asked
+            same_zone && before.plan == **wanted && before.subsets == asked
         };
         if let Some(same) = before.filter(stays) {
             upstreams.push(same.clone());
@@ -38,7 +38,7 @@ pub fn build(
         }
         let path = format!("upstreams.{index}");
         let zone = plan.zone.as_deref();
-        match Upstream::build(wanted, before.map(Arc::as_ref), &path, zone, asked, metrics) {
+        match Upstream::build(wanted, before.map(Arc::as_ref), &path, zone, asked, accounts) {
             Ok(upstream) => upstreams.push(Arc::new(upstream)),
             Err(more) => issues.extend(more),
         }

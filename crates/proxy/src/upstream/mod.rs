@@ -31,7 +31,8 @@ use tidegate_core::retry::{Allowance, Budget};
 pub use member::Member;
 
 use self::admission::Admission;
-use crate::account::metrics::{Metrics, UpstreamMetrics};
+use crate::account::Accounts;
+use crate::account::metrics::UpstreamMetrics;
 use crate::net::{Address, clock};
 use crate::tls::ClientTls;
 use crate::tls::secret;
@@ -74,7 +75,7 @@ impl Upstream {
         path: &str,
         zone: Option<&str>,
         subsets: &[Labels],
-        metrics: &Metrics,
+        accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = balance::check(path, plan);
         issues.extend(check_health(&format!("{path}.health"), &plan.health));
@@ -88,7 +89,7 @@ impl Upstream {
             before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
         let tls = build_tls(plan, same_way, path, &mut issues);
         let endpoints = Endpoints::new(plan, before.map(|b| b.balancer.endpoints()), clock::now());
-        let members = build_members(plan, &endpoints, same_way, path, metrics, &mut issues);
+        let members = build_members(plan, &endpoints, same_way, path, accounts, &mut issues);
         let allowance =
             Allowance::build(&plan.retry_budget, &format!("{path}.retry_budget"), &mut issues);
         if !issues.is_empty() {
@@ -99,7 +100,7 @@ impl Upstream {
             plan: plan.clone(),
             subsets: subsets.to_vec(),
             members,
-            metrics: metrics.upstream(&plan.name),
+            metrics: accounts.metrics.upstream(&plan.name),
             check: health::Check::build(&plan.health),
             admission: match before {
                 Some(before) => before.admission.clone(),
@@ -161,7 +162,7 @@ fn build_members(
     endpoints: &Endpoints,
     same_way: Option<&Upstream>,
     path: &str,
-    metrics: &Metrics,
+    accounts: &Accounts,
     issues: &mut Vec<Issue>,
 ) -> Vec<Arc<Member>> {
     let known: HashMap<&str, &Arc<Member>> = same_way
@@ -170,12 +171,11 @@ fn build_members(
         .map(|member| (member.endpoint.address.as_str(), member))
         .collect();
     let name: Arc<str> = plan.name.as_str().into();
-    let group = metrics.upstream(&plan.name);
     let mut members = Vec::with_capacity(endpoints.len());
     for (index, endpoint) in endpoints.iter().enumerate() {
         match known.get(endpoint.address.as_str()) {
             Some(&same) => members.push(same.clone()),
-            None => match Member::new(endpoint, &name, &group, metrics) {
+            None => match Member::new(endpoint, &name, accounts) {
                 Ok(member) => members.push(Arc::new(member)),
                 Err(wrong) => {
                     let place = format!("{path}.endpoints.{index}.address");

@@ -26,17 +26,25 @@ use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use super::{Member, Upstream};
+use crate::account::events::Happening;
 use crate::net::clock;
 
 /// Checks begin at multiples of this time, so that the thread wakes once for many of them.
 const GRID: Duration = Duration::from_millis(20);
 
-/// Log and count a change of health, if there is one.
+/// Log, count and tell a change of health, if there is one.
 pub fn tell(member: &Member, transition: Option<Transition>) {
     let Some(Transition { from, to, cause, .. }) = transition else { return };
     member.group.health.changed(to);
     let (upstream, endpoint) = (&*member.upstream, &member.endpoint.address);
     let (from, to_label) = (from.label(), to.label());
+    member.events.tell(Happening::HealthChanged {
+        upstream: upstream.to_owned(),
+        endpoint: endpoint.clone(),
+        from,
+        to: to_label,
+        cause: cause.to_string(),
+    });
     match to {
         State::Healthy | State::Draining | State::Maintenance => {
             tracing::info!(upstream, endpoint, from, to = to_label, %cause, "endpoint health changed");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::thread::{Hand, keep_running, runtime};
+use super::thread::{ThreadHandle, keep_running, runtime};
 use super::{Bound, Serving, checker};
 use crate::account::Accounts;
 use crate::local::Local;
@@ -16,48 +16,48 @@ use crate::snapshot::Snapshot;
 use crate::worker::{self, Command};
 
 /// How long a commit waits for a worker to take it up. A worker is never busy for that long; the
-/// bound keeps a fault of one from holding up whoever changes the configuration.
+/// bound keeps a fault of one from holding up changes of the configuration.
 const ADOPTION: Duration = Duration::from_secs(5);
 
 /// Time beyond a drain's limit after which a worker that does not answer is given up.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// All threads of an engine.
-pub struct Crew {
-    pub(super) members: Vec<Hand>,
+pub struct Threads {
+    pub(super) workers: Vec<ThreadHandle>,
     /// Takes the same snapshots as the workers.
-    pub(super) checker: Hand,
+    pub(super) checker: ThreadHandle,
 }
 
-impl Crew {
+impl Threads {
     /// Start the threads.
     pub fn start(
         workers: usize,
         accounts: &Arc<Accounts>,
         serving: &Arc<Mutex<Serving>>,
     ) -> io::Result<Self> {
-        let member = |index| {
+        let worker = |index| {
             let (accounts, serving) = (accounts.clone(), serving.clone());
-            Hand::start(&format!("worker-{index}"), move |commands| {
-                keep_running(index, &accounts.metrics, |first| {
+            ThreadHandle::start(&format!("worker-{index}"), move |commands| {
+                keep_running(index, &accounts, |first| {
                     run_worker(index, &accounts, &serving, first, commands)
                 });
             })
         };
-        let members = (0..workers).map(member).collect::<io::Result<_>>()?;
+        let workers: Vec<_> = (0..workers).map(worker).collect::<io::Result<_>>()?;
+        let index = workers.len();
         let (accounts, serving) = (accounts.clone(), serving.clone());
-        let checker = Hand::start("health", move |commands| {
-            let metrics = &accounts.metrics;
-            keep_running(workers, metrics, |_| {
-                checker::run(metrics.worker(workers), &serving, commands)
+        let checker = ThreadHandle::start("health", move |commands| {
+            keep_running(index, &accounts, |_| {
+                checker::run(accounts.metrics.worker(index), &serving, commands)
             });
         })?;
-        Ok(Self { members, checker })
+        Ok(Self { workers, checker })
     }
 
     /// Number of workers.
     pub fn workers(&self) -> usize {
-        self.members.len()
+        self.workers.len()
     }
 
     /// Decide by `snapshot` from now on. When this returns, every thread does.
@@ -80,17 +80,17 @@ impl Crew {
 
     /// Give a command to every thread; answers with how many took it.
     pub fn tell_all(&self, command: impl Fn() -> Command) -> usize {
-        let all = self.members.iter().chain([&self.checker]);
-        all.filter(|hand| hand.commands.send(command()).is_ok()).count()
+        let all = self.workers.iter().chain([&self.checker]);
+        all.filter(|thread| thread.commands.send(command()).is_ok()).count()
     }
 
     /// Accept connections on every worker.
     pub fn listen(&self, bound: &Bound) {
-        for (hand, socket) in self.members.iter().zip(&bound.sockets) {
+        for (worker, socket) in self.workers.iter().zip(&bound.sockets) {
             match socket.duplicate() {
                 // A worker that is gone has been reported by its own thread.
                 Ok(socket) => {
-                    _ = hand.commands.send(Command::Listen(bound.listener.clone(), socket))
+                    _ = worker.commands.send(Command::Listen(bound.listener.clone(), socket))
                 }
                 Err(error) => {
                     tracing::error!(listener = bound.listener.name, %error, "a worker cannot listen");
@@ -112,8 +112,8 @@ impl Crew {
         for _ in 0..told {
             finished &= drained.recv_timeout(limit + GRACE).unwrap_or(false);
         }
-        for hand in self.members.iter().chain([&self.checker]) {
-            if let Some(thread) = hand.thread.lock().take() {
+        for handle in self.workers.iter().chain([&self.checker]) {
+            if let Some(thread) = handle.thread.lock().take() {
                 // A panic was logged when it happened.
                 let _ = thread.join();
             }

@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, HOST, LOCATION};
 use http::uri::PathAndQuery;
@@ -23,8 +24,9 @@ use crate::http::interim::InterimSink;
 use crate::http::problem::{Problem, takes_json};
 use crate::http::time_left::TimeLeft;
 use crate::http::{forwarded, ids};
-use crate::snapshot::{Action, Destination, Fixed, Route, Snapshot};
+use crate::snapshot::{Action, Destination, Destinations, Fixed, Route, Snapshot};
 use crate::steps::mirror;
+use crate::upstream::Upstream;
 use crate::upstream::send::{self, Dispatch};
 
 /// Name a request and open its account, which is settled when the response was sent.
@@ -108,11 +110,13 @@ async fn decide(
             response.headers_mut().insert(LOCATION, location);
             response
         }
-        Action::Upstream(_) | Action::Split(_) => {
-            let to = destination(client, &route.action).ok_or(Failure::Internal)?;
+        Action::Upstream | Action::Split(_) => {
+            let destinations = &snapshot.destinations[found.route];
+            let to = destination(client, &route.action, destinations).ok_or(Failure::Internal)?;
             let time_left = TimeLeft::of(head, route.timeout, route.deadline_header.as_ref());
             let deadline = time_left.deadline();
-            let forwarding = Forwarding { client, snapshot, route, found, to, time_left };
+            let mirror = &destinations.mirror;
+            let forwarding = Forwarding { client, snapshot, route, found, to, mirror, time_left };
             let sent = Box::pin(forwarding.forward(head, body, upgrade, interim, record));
             match deadline {
                 None => sent.await?,
@@ -137,7 +141,8 @@ struct Forwarding<'a> {
     snapshot: &'a Snapshot,
     route: &'a Route,
     found: Found,
-    to: Destination,
+    to: &'a Destination,
+    mirror: &'a Option<Arc<Upstream>>,
     time_left: TimeLeft<'a>,
 }
 
@@ -159,7 +164,7 @@ impl Forwarding<'_> {
         forwarded::append_via(&mut head.headers, self.snapshot.via.of(head.version));
         if !head.headers.contains_key(HOST) {
             // Only HTTP/1.0 may leave it out; HTTP/1.1 upstreams need one.
-            let name = &self.snapshot.upstreams[self.to.upstream].plan.name;
+            let name = &self.to.upstream.plan.name;
             let host = HeaderValue::from_str(name).map_err(|_| Failure::Internal)?;
             head.headers.insert(HOST, host);
         }
@@ -167,15 +172,14 @@ impl Forwarding<'_> {
         self.route.request_headers.apply(&mut head.headers);
 
         // Mirror
-        if let Some((upstream, share)) = self.route.mirror
+        if let (Some(share), Some(upstream)) = (self.route.mirror, &self.mirror)
             && client.local.outbound.random.borrow_mut().below(1_000_000) < share
         {
-            let upstream = &self.snapshot.upstreams[upstream];
             mirror::send(&client.local, upstream, head, body, record.asks());
         }
 
         // Admit
-        let upstream = &self.snapshot.upstreams[self.to.upstream];
+        let upstream = &self.to.upstream;
         let class = self.route.priority.of(&head.headers, client.peer.trusted);
         let admitted = upstream.admit(client.local.index(), class, record.asks()).await;
         if admitted.is_err() || record.is_noted() {
@@ -291,12 +295,16 @@ fn respond(fixed: &Fixed) -> Response<Body> {
     response
 }
 
-fn destination(client: &Client, action: &Action) -> Option<Destination> {
-    match action {
-        Action::Upstream(to) => Some(*to),
+fn destination<'a>(
+    client: &Client,
+    action: &Action,
+    destinations: &'a Destinations,
+) -> Option<&'a Destination> {
+    let share = match action {
         Action::Split(split) => {
-            split.owner(client.local.outbound.random.borrow_mut().below(split.total()))
+            split.share(client.local.outbound.random.borrow_mut().below(split.total()))
         }
-        Action::Redirect(_) | Action::Respond(_) => None,
-    }
+        _ => 0,
+    };
+    destinations.shares.get(share)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use tidegate_core::hedge::Hedge;
-use tidegate_core::plan::Priority;
+use tidegate_core::plan::{self, Priority};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
@@ -15,8 +15,8 @@ use crate::account::metrics::RouteMetrics;
 /// What is done with the requests of a route.
 #[derive(Debug)]
 pub struct Route {
-    /// Its name.
-    pub name: String,
+    /// What was asked for.
+    pub plan: Arc<plan::Route>,
     /// What answers.
     pub action: Action,
     /// Changes of the target.
@@ -25,8 +25,8 @@ pub struct Route {
     pub request_headers: HeaderEdits,
     /// Changes of the response's fields.
     pub response_headers: HeaderEdits,
-    /// Where copies go: an index into the snapshot's upstreams, and the share in millionths.
-    pub mirror: Option<(usize, u64)>,
+    /// How many of a million requests are copied.
+    pub mirror: Option<u64>,
     /// Longest time for the whole request.
     pub timeout: Option<Duration>,
     /// The field that says how long a request may still take.
@@ -47,22 +47,13 @@ pub struct Route {
 #[derive(Debug)]
 pub enum Action {
     /// One upstream.
-    Upstream(Destination),
+    Upstream,
     /// One of several upstreams.
     Split(Split),
     /// A redirect.
     Redirect(Redirect),
     /// A fixed response.
     Respond(Fixed),
-}
-
-/// Where requests go.
-#[derive(Debug, Clone, Copy)]
-pub struct Destination {
-    /// The upstream, by index.
-    pub upstream: usize,
-    /// The labels that its endpoint must carry, by their place in [`Upstream::subsets`].
-    pub subset: Option<usize>,
 }
 
 /// How important a route's requests are.
@@ -88,25 +79,24 @@ impl RoutePriority {
 /// Shares between upstreams.
 #[derive(Debug)]
 pub struct Split {
-    /// Upper bound of each share, and whose it is.
-    shares: Vec<(u64, Destination)>,
+    /// Upper bound of each share, ascending.
+    bounds: Vec<u64>,
 }
 
 impl Split {
-    /// These upper bounds of shares, ascending, and whose they are.
-    pub(super) fn new(shares: Vec<(u64, Destination)>) -> Self {
-        Self { shares }
+    /// Shares of these upper bounds, which ascend.
+    pub(super) fn new(bounds: Vec<u64>) -> Self {
+        Self { bounds }
     }
 
     /// The sum of all weights.
     pub fn total(&self) -> u64 {
-        self.shares.last().map_or(0, |(bound, _)| *bound)
+        self.bounds.last().copied().unwrap_or(0)
     }
 
-    /// Whose `point` is, which is below [`total`](Self::total).
-    pub fn owner(&self, point: u64) -> Option<Destination> {
-        let share = self.shares.partition_point(|(bound, _)| *bound <= point);
-        self.shares.get(share).map(|(_, owner)| *owner)
+    /// The share that `point`, which is below [`total`](Self::total), falls into.
+    pub fn share(&self, point: u64) -> usize {
+        self.bounds.partition_point(|bound| *bound <= point)
     }
 }
 

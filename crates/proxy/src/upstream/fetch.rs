@@ -165,6 +165,7 @@ mod tests {
 
     use super::*;
     use crate::account::Accounts;
+    use crate::upstream::Wanted;
 
     /// Answers a request on each connection, and closes the first when told to.
     async fn serve(listener: TcpListener, close: oneshot::Receiver<()>) {
@@ -197,7 +198,8 @@ mod tests {
         (plan.pool.idle_timeout, plan.pool.max_age) = (plan::Millis(60_000), plan::Millis(60_000));
         let endpoint = serde_json::json!({"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}});
         plan.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
-        Upstream::build(&plan, None, "u", None, &[], &Accounts::new(1)).unwrap()
+        let wanted = Wanted { plan: &Arc::new(plan), zone: None, subsets: &[] };
+        Upstream::build(wanted, None, "u", &Accounts::new(1)).unwrap()
     }
 
     #[test]

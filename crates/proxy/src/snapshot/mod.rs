@@ -14,7 +14,7 @@ use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::route::RouteTable;
 
 pub use listener::{Listener, Settings};
-pub use route::{Action, Destination, Fixed, Route};
+pub use route::{Action, Destinations, Fixed, Forward, Mirror, Route, RoutePriority};
 
 use self::subsets::Subsets;
 use self::via::Via;

@@ -1,10 +1,12 @@
 //! What is done with a request.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
+use tidegate_core::balance::SplitMix64;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::Priority;
 use tidegate_core::retry::Policy;
@@ -15,18 +17,48 @@ use crate::account::metrics::RouteMetrics;
 /// What is done with the requests of a route.
 #[derive(Debug)]
 pub struct Route {
-    /// Its name.
-    pub name: String,
+    /// Unique for the life of the process.
+    pub id: u64,
+    /// Bytes of a request's body.
+    pub body_limit: Option<u64>,
     /// What answers.
     pub action: Action,
+    /// Changes of the response's fields.
+    pub response_headers: HeaderEdits,
+    /// Its counts, which have its name.
+    pub metrics: Arc<RouteMetrics>,
+}
+
+impl Route {
+    /// A number that no other route has.
+    pub(super) fn next_id() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Relaxed)
+    }
+}
+
+/// What answers a request.
+#[derive(Debug)]
+pub enum Action {
+    /// An endpoint of an upstream.
+    Forward(Box<Forward>),
+    /// A redirect.
+    Redirect(Redirect),
+    /// A fixed response.
+    Respond(Fixed),
+}
+
+/// How requests are forwarded.
+#[derive(Debug)]
+pub struct Forward {
+    /// Where they go.
+    pub destinations: Destinations,
     /// Changes of the target.
     pub rewrite: Option<Target>,
     /// Changes of the request's fields.
     pub request_headers: HeaderEdits,
-    /// Changes of the response's fields.
-    pub response_headers: HeaderEdits,
-    /// Where copies go: an index into the snapshot's upstreams, and the share in millionths.
-    pub mirror: Option<(usize, u64)>,
+    /// Where copies go.
+    pub mirror: Option<Mirror>,
     /// Longest time for the whole request.
     pub timeout: Option<Duration>,
     /// The field that says how long a request may still take.
@@ -35,28 +67,39 @@ pub struct Route {
     pub retry: Policy,
     /// When a second try is made beside one that takes long; what it learned survives a reload.
     pub hedge: Option<Arc<Hedge>>,
-    /// Bytes of a request's body.
-    pub body_limit: Option<u64>,
-    /// How important its requests are.
+    /// How important the requests are.
     pub priority: RoutePriority,
-    /// Its counts.
-    pub metrics: Arc<RouteMetrics>,
 }
 
-/// What answers a request.
+/// Where copies of requests go.
 #[derive(Debug)]
-pub enum Action {
-    /// One upstream.
-    Upstream(Destination),
-    /// One of several upstreams.
-    Split(Split),
-    /// A redirect.
-    Redirect(Redirect),
-    /// A fixed response.
-    Respond(Fixed),
+pub struct Mirror {
+    /// The upstream, by index.
+    pub upstream: usize,
+    /// The share of requests that are copied, in millionths.
+    pub millionths: u64,
 }
 
-/// Where requests go.
+/// Where the requests of a route go.
+#[derive(Debug)]
+pub enum Destinations {
+    /// To one upstream.
+    One(Destination),
+    /// To several, by shares.
+    Split(Split),
+}
+
+impl Destinations {
+    /// Where the next request goes.
+    pub fn choose(&self, random: &mut SplitMix64) -> Option<Destination> {
+        match self {
+            Self::One(to) => Some(*to),
+            Self::Split(split) => split.owner(random.below(split.total())),
+        }
+    }
+}
+
+/// Where a request goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Destination {
     /// The upstream, by index.
@@ -72,7 +115,7 @@ pub struct RoutePriority {
     pub(super) level: Priority,
     /// The field that asks for one.
     pub(super) header: Option<HeaderName>,
-    /// Whether clients may ask that are not trusted.
+    /// Whether clients may ask for one that are not trusted.
     pub(super) from_anyone: bool,
 }
 
@@ -99,12 +142,12 @@ impl Split {
     }
 
     /// The sum of all weights.
-    pub fn total(&self) -> u64 {
+    fn total(&self) -> u64 {
         self.shares.last().map_or(0, |(bound, _)| *bound)
     }
 
     /// Whose `point` is, which is below [`total`](Self::total).
-    pub fn owner(&self, point: u64) -> Option<Destination> {
+    fn owner(&self, point: u64) -> Option<Destination> {
         let share = self.shares.partition_point(|(bound, _)| *bound <= point);
         self.shares.get(share).map(|(_, owner)| *owner)
     }

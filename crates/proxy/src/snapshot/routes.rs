@@ -10,7 +10,9 @@ use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
 use super::Snapshot;
-use super::route::{Action, Destination, Fixed, Route, RoutePriority, Split};
+use super::route::{
+    Action, Destination, Destinations, Fixed, Forward, Mirror, Route, RoutePriority, Split,
+};
 use super::subsets::Subsets;
 use crate::account::metrics::Metrics;
 use crate::net::clock;
@@ -53,55 +55,72 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The route; what is wrong with it is told and left out, and without an action there is none.
     fn route(&mut self, wanted: &plan::Route, metrics: &Metrics) -> Option<Route> {
-        let at = self.at.clone();
-        let path = wanted.matches.path.as_ref();
-        let rewrite = wanted.rewrite.as_ref().and_then(|rewrite| {
-            Target::build(rewrite, path, &format!("{at}.rewrite"), self.issues)
-        });
-        let request = format!("{at}.request_headers");
-        let request_headers = HeaderEdits::build(&wanted.request_headers, &request, self.issues);
-        let response = format!("{at}.response_headers");
+        let response = format!("{}.response_headers", self.at);
         let response_headers = HeaderEdits::build(&wanted.response_headers, &response, self.issues);
-        let mirror = wanted.mirror.as_ref().and_then(|mirror| self.mirror(mirror));
-        let retry = Policy::build(&wanted.retry, &format!("{at}.retry"), self.issues);
-        let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
-        let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
-        let priority = self.priority(&wanted.priority);
-        let action = self.action(wanted)?;
         Some(Route {
-            name: wanted.name.clone(),
-            action,
-            rewrite,
-            request_headers,
-            response_headers,
-            mirror,
-            timeout: wanted.timeout.map(plan::Millis::duration),
-            deadline_header,
-            retry,
-            hedge,
+            id: Route::next_id(),
             body_limit: wanted.limits.body.map(|size| size.0),
-            priority,
+            action: self.action(wanted)?,
+            response_headers,
             metrics: metrics.route(&wanted.name),
         })
     }
 
     fn action(&mut self, wanted: &plan::Route) -> Option<Action> {
+        let (mut answer, mut destinations) = (None, None);
         match (&wanted.upstream, &wanted.split, &wanted.redirect, &wanted.respond) {
             (Some(name), None, None, None) => {
-                self.destination(name, &wanted.subset, "upstream").map(Action::Upstream)
+                let to = self.destination(name, &wanted.subset, "upstream");
+                destinations = to.map(Destinations::One);
             }
-            (None, Some(shares), None, None) => self.split(shares).map(Action::Split),
+            (None, Some(shares), None, None) => {
+                destinations = self.split(shares).map(Destinations::Split);
+            }
             (None, None, Some(redirect), None) => {
                 let (path, at) = (wanted.matches.path.as_ref(), format!("{}.redirect", self.at));
-                Redirect::build(redirect, path, &at, self.issues).map(Action::Redirect)
+                let redirect = Redirect::build(redirect, path, &at, self.issues);
+                answer = redirect.map(Action::Redirect);
             }
-            (None, None, None, Some(respond)) => self.fixed(respond).map(Action::Respond),
+            (None, None, None, Some(respond)) => answer = self.fixed(respond).map(Action::Respond),
             _ => {
                 let wrong = "expected exactly one of `upstream`, `split`, `redirect` and `respond`";
                 self.issues.push(Issue::new(self.at.clone(), wrong));
-                None
             }
         }
+        // Read whatever the route does, so that mistakes in it are told.
+        let forward = self.forward(wanted, destinations);
+        answer.or_else(|| Some(Action::Forward(Box::new(forward?))))
+    }
+
+    fn forward(
+        &mut self,
+        wanted: &plan::Route,
+        destinations: Option<Destinations>,
+    ) -> Option<Forward> {
+        let at = |option| format!("{}.{option}", self.at);
+        let (path, rewrite_at) = (wanted.matches.path.as_ref(), at("rewrite"));
+        let (headers_at, retry_at) = (at("request_headers"), at("retry"));
+        let rewrite = wanted
+            .rewrite
+            .as_ref()
+            .and_then(|rewrite| Target::build(rewrite, path, &rewrite_at, self.issues));
+        let request_headers = HeaderEdits::build(&wanted.request_headers, &headers_at, self.issues);
+        let mirror = wanted.mirror.as_ref().and_then(|mirror| self.mirror(mirror));
+        let retry = Policy::build(&wanted.retry, &retry_at, self.issues);
+        let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
+        let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
+        let priority = self.priority(&wanted.priority);
+        Some(Forward {
+            destinations: destinations?,
+            rewrite,
+            request_headers,
+            mirror,
+            timeout: wanted.timeout.map(plan::Millis::duration),
+            deadline_header,
+            retry,
+            hedge,
+            priority,
+        })
     }
 
     fn destination(
@@ -141,8 +160,9 @@ impl Reader<'_> {
     fn hedge(&mut self, wanted: &plan::Hedge) -> Option<Arc<Hedge>> {
         if let Some((plan, route)) = self.before
             && plan.hedge.as_ref() == Some(wanted)
+            && let Action::Forward(forward) = &route.action
         {
-            return route.hedge.clone();
+            return forward.hedge.clone();
         }
         let at = format!("{}.hedge", self.at);
         Hedge::build(wanted, &at, clock::now(), self.issues).map(Arc::new)
@@ -157,13 +177,13 @@ impl Reader<'_> {
         found.ok()
     }
 
-    fn mirror(&mut self, wanted: &plan::Mirror) -> Option<(usize, u64)> {
+    fn mirror(&mut self, wanted: &plan::Mirror) -> Option<Mirror> {
         if !(0.0..=100.0).contains(&wanted.percent) {
             self.complain("mirror.percent", "expected 0 to 100");
             return None;
         }
         let upstream = self.upstream(&wanted.upstream, "mirror.upstream")?;
-        Some((upstream, (wanted.percent * 10_000.0) as u64))
+        Some(Mirror { upstream, millionths: (wanted.percent * 10_000.0) as u64 })
     }
 
     fn priority(&mut self, wanted: &plan::RoutePriority) -> RoutePriority {

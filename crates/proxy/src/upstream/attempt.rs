@@ -16,7 +16,7 @@ use super::flight::Flight;
 use super::link::{self, Link};
 use super::pool::Pool;
 use super::report::Reports;
-use super::send::{Dispatch, Sending};
+use super::send::{Dispatch, Tries};
 use crate::http::body::Body;
 use crate::http::wait::{Patience, Waiter};
 use crate::upstream::client::h1::{Broken, Connection, Exchange};
@@ -38,17 +38,17 @@ pub type Outcome = Result<Answer, Broken>;
 
 /// Try `member`. A pooled connection that turns out to be stale is replaced by a fresh one.
 pub async fn attempt(
-    sending: &Sending<'_>,
+    tries: &Tries<'_>,
     member: usize,
     head: &request::Parts,
     now: Instant,
 ) -> Outcome {
-    let Sending { outbound, dispatch, content, .. } = sending;
+    let Tries { outbound, dispatch, content, .. } = tries;
     let upstream = dispatch.upstream;
     let endpoint = &upstream.members[member];
     // One that was down already was picked because too few are not.
     let was_down = endpoint.endpoint.health.is_down();
-    let gives_up = || !was_down && sending.gives_up(endpoint, head);
+    let gives_up = || !was_down && tries.gives_up(endpoint, head);
     let waiter = Waiter { interim: dispatch.interim, gives_up: &gives_up };
     let pool = outbound.pool(endpoint, &upstream.plan.pool);
     let reports = Reports::of(&upstream.plan.balance);
@@ -62,7 +62,7 @@ pub async fn attempt(
             flight.failed(failure);
             Broken::with(failure)
         })?;
-        sending.connected(member);
+        tries.connected(member);
         let body = content.body().ok_or(Broken::with(Failure::Internal))?;
         let answered = match link {
             Link::H1(connection) => {
@@ -86,7 +86,7 @@ pub async fn attempt(
     }
 }
 
-impl Sending<'_> {
+impl Tries<'_> {
     /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may
     /// be repeated there.
     fn gives_up(&self, endpoint: &Arc<Member>, head: &request::Parts) -> bool {

@@ -1,5 +1,7 @@
 //! What is counted of endpoints.
 
+use std::sync::Arc;
+
 use super::class::{ByClass, CodeClass, by_class};
 use super::registry::Metrics;
 use crate::account::exposition::{Exposition, Kind};
@@ -8,6 +10,8 @@ use crate::account::sharded::{Counter, Sharded};
 /// Counts of one endpoint of one upstream.
 #[derive(Debug)]
 pub struct EndpointMetrics {
+    upstream: Arc<str>,
+    address: Box<str>,
     traffic: Sharded<EndpointTraffic>,
 }
 
@@ -19,8 +23,18 @@ struct EndpointTraffic {
 }
 
 impl EndpointMetrics {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers) }
+    pub(super) fn new(upstream: &Arc<str>, address: &str, workers: usize) -> Self {
+        Self { upstream: upstream.clone(), address: address.into(), traffic: Sharded::new(workers) }
+    }
+
+    /// The upstream's name.
+    pub fn upstream(&self) -> &Arc<str> {
+        &self.upstream
+    }
+
+    /// The endpoint's address.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Counts a response by its status.

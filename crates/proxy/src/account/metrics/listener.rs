@@ -10,6 +10,7 @@ type ListenerCounter = fn(&ListenerTraffic) -> &Counter;
 /// Counts of one listener.
 #[derive(Debug)]
 pub struct ListenerMetrics {
+    name: Box<str>,
     traffic: Sharded<ListenerTraffic>,
 }
 
@@ -26,8 +27,13 @@ struct ListenerTraffic {
 }
 
 impl ListenerMetrics {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers) }
+    pub(super) fn new(name: &str, workers: usize) -> Self {
+        Self { name: name.into(), traffic: Sharded::new(workers) }
+    }
+
+    /// The listener's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Counts a connection that is served from now on.

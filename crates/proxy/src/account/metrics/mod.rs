@@ -17,6 +17,7 @@ mod histogram;
 mod listener;
 mod registry;
 mod render;
+mod request;
 mod route;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -28,6 +29,7 @@ pub use admission::UpstreamState;
 pub use endpoint::{EndpointMetrics, EndpointState};
 pub use listener::ListenerMetrics;
 pub use registry::Metrics;
+pub use request::RequestCounts;
 pub use route::RouteMetrics;
 pub use upstream::UpstreamMetrics;
 pub use worker::WorkerMetrics;

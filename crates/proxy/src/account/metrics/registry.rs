@@ -29,7 +29,7 @@ impl Metrics {
         let shards = workers + 1;
         Arc::new(Self {
             shards,
-            unrouted: Arc::new(RouteMetrics::new(shards)),
+            unrouted: Arc::new(RouteMetrics::new("", shards)),
             workers: (0..shards).map(|_| WorkerMetrics::default()).collect(),
             listeners: ByName::default(),
             routes: ByName::default(),
@@ -40,12 +40,12 @@ impl Metrics {
 
     /// The counts of a listener.
     pub fn listener(&self, name: &str) -> Arc<ListenerMetrics> {
-        self.listeners.get(name.to_owned(), || ListenerMetrics::new(self.shards))
+        self.listeners.get(name.to_owned(), || ListenerMetrics::new(name, self.shards))
     }
 
     /// The counts of a route.
     pub fn route(&self, name: &str) -> Arc<RouteMetrics> {
-        self.routes.get(name.to_owned(), || RouteMetrics::new(self.shards))
+        self.routes.get(name.to_owned(), || RouteMetrics::new(name, self.shards))
     }
 
     /// The counts of requests that no route took.
@@ -59,9 +59,9 @@ impl Metrics {
     }
 
     /// The counts of an upstream's endpoint.
-    pub fn endpoint(&self, upstream: &str, address: &str) -> Arc<EndpointMetrics> {
-        let name = (upstream.to_owned(), address.to_owned());
-        self.endpoints.get(name, || EndpointMetrics::new(self.shards))
+    pub fn endpoint(&self, upstream: &Arc<str>, address: &str) -> Arc<EndpointMetrics> {
+        let name = (String::from(&**upstream), address.to_owned());
+        self.endpoints.get(name, || EndpointMetrics::new(upstream, address, self.shards))
     }
 
     /// The counts of a worker, by its number, or of the thread that checks health, whose number is one more

@@ -13,6 +13,7 @@ use crate::account::sharded::{Counter, Sharded};
 /// Counts of one route; those of requests that no route took have the empty name.
 #[derive(Debug)]
 pub struct RouteMetrics {
+    name: Box<str>,
     traffic: Sharded<RouteTraffic>,
     /// Apart, because most routes never fail.
     failures: Sharded<[Counter; Failure::ALL.len()]>,
@@ -27,8 +28,13 @@ struct RouteTraffic {
 }
 
 impl RouteMetrics {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers), failures: Sharded::new(workers) }
+    pub(super) fn new(name: &str, workers: usize) -> Self {
+        Self { name: name.into(), traffic: Sharded::new(workers), failures: Sharded::new(workers) }
+    }
+
+    /// The route's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Counts a finished request: its status, the time from its head to the end of its response,

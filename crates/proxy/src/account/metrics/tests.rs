@@ -135,7 +135,7 @@ fn full() -> (Arc<Metrics>, impl Sized) {
     upstream.response_head(0, Duration::from_millis(4));
     upstream.retried(2, Reason::Status);
     upstream.queued(0, Duration::from_millis(5), Priority::Low, Some(Failure::QueueFull));
-    let endpoint = metrics.endpoint(name, "[::1]:80");
+    let endpoint = metrics.endpoint(&name.into(), "[::1]:80");
     endpoint.answered(0, 101);
     endpoint.connecting(0);
     endpoint.connect_failed(0);

@@ -4,7 +4,7 @@ pub mod access_log;
 mod civil;
 pub mod event;
 pub mod explain;
-mod exposition;
+pub mod exposition;
 pub mod metrics;
 pub mod record;
 mod sharded;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::crew::{Crew, run_worker};
 use super::thread::{Hand, keep_running, runtime};
-use super::{Engine, Serving, change, checker, panics};
+use super::{Engine, Serving, change, checker, metrics, panics};
 use crate::account::Accounts;
 use crate::account::metrics::Metrics;
 use crate::engine::log::{self, Format};
@@ -93,7 +93,7 @@ impl Stage {
 
     /// Whether one of these was counted for this thread.
     fn counts(&self, metric: &str, thread: &str) -> bool {
-        let page = self.accounts.metrics.render(|_, _| None, |_| None, 0);
+        let page = metrics::page(&self.accounts.metrics, &self.serving.lock().snapshot);
         page.contains(&format!("tidegate_worker_{metric}_total{{worker=\"{thread}\"}} 1\n"))
     }
 

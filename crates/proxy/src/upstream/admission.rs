@@ -16,7 +16,6 @@ use tokio::time::{Instant, timeout};
 
 use super::Upstream;
 use crate::account::explain::LimitDecision;
-use crate::account::metrics::UpstreamState;
 use crate::net::clock;
 
 type Ticket = oneshot::Sender<Result<Permit, Failure>>;
@@ -28,6 +27,17 @@ pub struct Admission {
     retries: Breaker,
     /// Open connections.
     pub connections: Breaker,
+}
+
+/// What an upstream has to do at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Requests admitted and not finished, over all workers.
+    pub in_flight: u32,
+    /// How many may be; `None`: as many as come.
+    pub limit: Option<u32>,
+    /// Requests that wait.
+    pub queued: u32,
 }
 
 impl Admission {
@@ -48,9 +58,9 @@ impl Admission {
     }
 
     /// How it is at this moment.
-    pub fn state(&self) -> UpstreamState {
+    pub fn occupancy(&self) -> Occupancy {
         let gate = &self.gate;
-        UpstreamState { in_flight: gate.inside(), limit: gate.limit(), queued: gate.waiting() }
+        Occupancy { in_flight: gate.inside(), limit: gate.limit(), queued: gate.waiting() }
     }
 
     /// Whether more is asked of the upstream than it can do.
@@ -60,7 +70,7 @@ impl Admission {
 
     /// What it decided on a request that it let in or did not, for people.
     pub fn decision(&self, allowed: bool) -> LimitDecision {
-        let UpstreamState { in_flight, limit, queued } = self.state();
+        let Occupancy { in_flight, limit, queued } = self.occupancy();
         let (in_flight, queued) = (Some(in_flight), Some(queued));
         LimitDecision { limit: "requests", allowed, in_flight, most: limit, queued }
     }

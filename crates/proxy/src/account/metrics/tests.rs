@@ -8,12 +8,13 @@ use tidegate_core::failure::Failure;
 use tidegate_core::plan::Priority;
 use tidegate_core::retry::Reason;
 
-use super::{EndpointState, Metrics, UpstreamState};
+use super::Metrics;
+use crate::account::exposition::Exposition;
 
 fn page(metrics: &Metrics) -> String {
-    let endpoint = EndpointState { in_flight: 3, available: true };
-    let upstream = UpstreamState { in_flight: 3, limit: Some(4), queued: 1 };
-    metrics.render(|_, _| Some(endpoint), |_| Some(upstream), 0)
+    let mut page = Exposition::default();
+    metrics.families(&mut page);
+    page.into_text()
 }
 
 /// The value of one series.

@@ -4,6 +4,7 @@
 //! runs on. [`engine`] is what the outside holds.
 
 mod account;
+mod call;
 mod client;
 pub mod engine;
 mod http;

@@ -16,7 +16,7 @@ use tidegate_core::route::RouteTable;
 
 pub use destinations::{Destination, Destinations};
 pub use listener::{Listener, Settings};
-pub use route::{Action, Fixed, Route};
+pub use route::{Action, Fixed, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
 use self::via::Via;

@@ -10,7 +10,7 @@ use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
 use super::Snapshot;
-use super::route::{Action, Fixed, Route, RoutePriority, Split};
+use super::route::{Action, Fixed, Forward, Route, RoutePriority, Split};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
 use crate::objects::keeper::{Keeper, Object, is_same};
@@ -57,53 +57,69 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The route; what is wrong with it is told and left out, and without an action there is none.
     fn route(&mut self, metrics: &Metrics) -> Option<Route> {
-        let (wanted, at) = (self.wanted, self.at.clone());
-        let path = wanted.matches.path.as_ref();
-        let rewrite = wanted.rewrite.as_ref().and_then(|rewrite| {
-            Target::build(rewrite, path, &format!("{at}.rewrite"), self.issues)
-        });
-        let request = format!("{at}.request_headers");
-        let request_headers = HeaderEdits::build(&wanted.request_headers, &request, self.issues);
-        let response = format!("{at}.response_headers");
+        let wanted = self.wanted;
+        let response = format!("{}.response_headers", self.at);
         let response_headers = HeaderEdits::build(&wanted.response_headers, &response, self.issues);
-        let mirror = wanted.mirror.as_ref().and_then(|mirror| self.mirror(mirror));
-        let retry = Policy::build(&wanted.retry, &format!("{at}.retry"), self.issues);
-        let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
-        let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
-        let priority = self.priority(&wanted.priority);
-        let action = self.action()?;
         Some(Route {
             plan: wanted.clone(),
-            action,
-            rewrite,
-            request_headers,
-            response_headers,
-            mirror,
-            timeout: wanted.timeout.map(plan::Millis::duration),
-            deadline_header,
-            retry,
-            hedge,
+            id: Route::next_id(),
             body_limit: wanted.limits.body.map(|size| size.0),
-            priority,
+            action: self.action()?,
+            response_headers,
             metrics: metrics.route(&wanted.name),
         })
     }
 
     fn action(&mut self) -> Option<Action> {
         let wanted = self.wanted;
+        let (mut answer, mut is_forward, mut split) = (None, false, None);
         match (&wanted.upstream, &wanted.split, &wanted.redirect, &wanted.respond) {
-            (Some(_), None, None, None) => Some(Action::Upstream),
-            (None, Some(shares), None, None) => self.split(shares).map(Action::Split),
+            (Some(_), None, None, None) => is_forward = true,
+            (None, Some(shares), None, None) => {
+                split = self.split(shares);
+                is_forward = split.is_some();
+            }
             (None, None, Some(redirect), None) => {
                 let (path, at) = (wanted.matches.path.as_ref(), format!("{}.redirect", self.at));
-                Redirect::build(redirect, path, &at, self.issues).map(Action::Redirect)
+                let redirect = Redirect::build(redirect, path, &at, self.issues);
+                answer = redirect.map(Action::Redirect);
             }
-            (None, None, None, Some(respond)) => self.fixed(respond).map(Action::Respond),
+            (None, None, None, Some(respond)) => answer = self.fixed(respond).map(Action::Respond),
             _ => {
                 let wrong = "expected exactly one of `upstream`, `split`, `redirect` and `respond`";
                 self.issues.push(Issue::new(self.at.clone(), wrong));
-                None
             }
+        }
+        // Read whatever the route does, so that mistakes in it are told.
+        let forward = self.forward(split);
+        answer.or_else(|| is_forward.then(|| Action::Forward(Box::new(forward))))
+    }
+
+    fn forward(&mut self, split: Option<Split>) -> Forward {
+        let wanted = self.wanted;
+        let at = |option| format!("{}.{option}", self.at);
+        let (path, rewrite_at) = (wanted.matches.path.as_ref(), at("rewrite"));
+        let (headers_at, retry_at) = (at("request_headers"), at("retry"));
+        let rewrite = wanted
+            .rewrite
+            .as_ref()
+            .and_then(|rewrite| Target::build(rewrite, path, &rewrite_at, self.issues));
+        let request_headers = HeaderEdits::build(&wanted.request_headers, &headers_at, self.issues);
+        let mirror = wanted.mirror.as_ref().and_then(|mirror| self.mirror(mirror));
+        let retry = Policy::build(&wanted.retry, &retry_at, self.issues);
+        let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
+        let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
+        let priority = self.priority(&wanted.priority);
+        Forward {
+            split,
+            rewrite,
+            request_headers,
+            mirrored_millionths: mirror,
+            timeout: wanted.timeout.map(plan::Millis::duration),
+            deadline_header,
+            retry,
+            hedge,
+            priority,
         }
     }
 
@@ -122,10 +138,11 @@ impl Reader<'_> {
     }
 
     fn hedge(&mut self, wanted: &plan::Hedge) -> Option<Arc<Hedge>> {
-        if let Some(before) =
-            self.before.filter(|before| before.plan.hedge.as_ref() == Some(wanted))
+        if let Some(before) = self.before
+            && before.plan.hedge.as_ref() == Some(wanted)
+            && let Action::Forward(forward) = &before.action
         {
-            return before.hedge.clone();
+            return forward.hedge.clone();
         }
         let at = format!("{}.hedge", self.at);
         Hedge::build(wanted, &at, clock::now(), self.issues).map(Arc::new)

@@ -9,6 +9,9 @@ pub mod exposition;
 pub mod metrics;
 pub mod record;
 mod sharded;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 pub mod witness;
 
 use std::sync::Arc;

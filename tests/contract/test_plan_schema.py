@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tidegate.config.model import CONTROL_PLANE_ONLY, Config
+from tidegate.config.model import Config
+from tidegate.config.model.mark import ControlPlane
+from tidegate.config.model.walk import marked
 
 Schema = dict[str, Any]
 JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"})
@@ -17,7 +19,7 @@ def written_schema() -> Schema:
     """The schema of what the models write."""
     schema = Config.model_json_schema(mode="serialization")
     schema["properties"] = {
-        name: field for name, field in schema["properties"].items() if name not in CONTROL_PLANE_ONLY
+        name: field for name, field in schema["properties"].items() if (name,) not in marked(ControlPlane)
     }
     return schema
 

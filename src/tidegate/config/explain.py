@@ -10,9 +10,9 @@ from pydantic_core import ErrorDetails
 from tidegate.config.model.config import Config
 from tidegate.config.model.options import Options
 from tidegate.config.model.unit import describe
-from tidegate.config.model.walk import groups
+from tidegate.config.model.walk import group_at, secrets
 from tidegate.config.problem import Problem
-from tidegate.config.tree import Source
+from tidegate.config.tree import Source, matches
 
 _EXPECTED: Mapping[str, str] = {
     "string_type": "text",
@@ -62,10 +62,13 @@ def _message(details: ErrorDetails, root: type[Options]) -> str:
     context = details.get("ctx", {})
     if details["type"] == "value_error":
         return str(context["error"])
-    expected = _EXPECTED.get(details["type"])
+    kind = details["type"]
+    if kind == "too_short" and isinstance(details["input"], str):
+        kind = "string_too_short"  # a secret's length
+    expected = _EXPECTED.get(kind)
     if expected is None:
         return details["msg"]
-    if details["type"] == "literal_error":
+    if kind == "literal_error":
         expected = "one of " + context["expected"].replace("'", "").replace(" or ", ", ")
     message = f"expected {expected.format(**context)}"
     return message if _is_secret(details["loc"], root) else f"{message}; found {describe(details['input'])}"
@@ -84,14 +87,13 @@ def _hint(details: ErrorDetails) -> str | None:
 
 
 def _is_secret(path: tuple[str | int, ...], root: type[Options]) -> bool:
-    """Whether the value of an option must not be shown."""
-    field = _siblings(path, root).get(str(path[-1])) if path else None
-    return field is not None and not field.repr
+    """Whether the value at `path` must not be shown."""
+    return any(matches(path, pattern) for pattern in secrets(root))
 
 
 def _siblings(path: tuple[str | int, ...], root: type[Options]) -> dict[str, FieldInfo]:
     """The options at the level of `path`."""
-    group = groups(root).get(tuple("*" if isinstance(step, int) else step for step in path[:-1]))
+    group = group_at(path[:-1], root)
     return group.model_fields if group else {}
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.config.model.options import Options
+from tidegate.config.model.secret import Secret
 from tidegate.config.model.text import AbsolutePath, FieldValue, Name, Token
 from tidegate.config.model.unit import Count, Duration, Timeout
 
@@ -41,7 +42,7 @@ class Sticky(Options):
     same_site: Literal["strict", "lax", "none"] = "lax"
     """Whether it is sent with requests that other sites cause: `strict` (never), `lax` (with navigation) or
     `none` (always; browsers want `secure` then)."""
-    secret: str | None = Field(default=None, min_length=16, repr=False, examples=["${STICKY_SECRET}"])
+    secret: Secret | None = Field(default=None, min_length=16, examples=["${STICKY_SECRET}"])
     """What it is signed with, at least 16 characters: gateways with the same secret know each other's
     cookies; null: a random secret of this process, after whose end clients are spread anew."""
 

@@ -5,6 +5,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from tidegate.config.model.secret import REVEALED
+
 
 class Options(BaseModel):
     """A group of options: unknown names are errors, values never change, docstrings are descriptions."""
@@ -19,6 +21,12 @@ class Options(BaseModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Options never change, so a default need not be copied each time it is used."""
         return self
+
+    def data(self, *, exclude: Iterable[str] = (), exclude_unset: bool = False) -> dict[str, Any]:
+        """The options in plain values, secrets included, as a file could hold them."""
+        return self.model_dump(
+            mode="json", exclude=set(exclude), exclude_unset=exclude_unset, context=REVEALED
+        )
 
     def given(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that have a value."""

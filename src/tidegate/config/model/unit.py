@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from tidegate.config.model.mark import Unit
+
 _DURATION_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _SIZE_UNITS = {
     "TiB": 1 << 40,
@@ -141,6 +143,7 @@ Duration = Annotated[
     int,
     Field(ge=0, le=MAX_DURATION),
     BeforeValidator(_duration),
+    Unit("duration"),
     _written(
         {
             "anyOf": [
@@ -160,6 +163,7 @@ Size = Annotated[
     int,
     Field(ge=0, le=MAX_SIZE),
     BeforeValidator(_size),
+    Unit("size"),
     _written(
         {
             "anyOf": [
@@ -172,7 +176,7 @@ Size = Annotated[
 ]
 """A size; the plan holds bytes, and so is a bare number read."""
 
-Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_count)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_count), Unit("whole number")]
 """A whole number that fits 32 bits."""
 
 Positive = Annotated[Count, Field(ge=1)]
@@ -182,6 +186,7 @@ Workers = Annotated[
     int,
     Field(ge=1, le=1024),
     BeforeValidator(_workers),
+    Unit("whole number or `auto`"),
     _written({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1024}]}),
 ]
 """A number of threads; `auto` is the number of CPUs that this process may use."""

@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from tidegate.config.model.file import PemPath
 from tidegate.config.model.health import Health
 from tidegate.config.model.limits import UpstreamLimits
+from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath
 from tidegate.config.model.narrow import Labels, SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
 from tidegate.config.model.retry import RetryBudget
-from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name
+from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name, endpoint_address
 from tidegate.config.model.unit import Count, Duration, Positive, Timeout
 
 BalancePolicy = Literal[
@@ -134,7 +134,7 @@ class Balance(Options):
 class Endpoint(Options):
     """A member of an upstream. An address alone stands for an endpoint with the defaults."""
 
-    address: EndpointAddress
+    address: Annotated[EndpointAddress, Identity("endpoint", endpoint_address)]
     """`ip:port`, `[ipv6]:port`, `host:port` or `unix:/path`; the identity within its upstream."""
     weight: Count = 1
     """Its share of the load beside the others'."""
@@ -157,13 +157,13 @@ class UpstreamTls(Options):
 
     verify: bool = True
     """Whether the endpoint's certificate is checked."""
-    ca: PemPath | None = Field(default=None, examples=["internal-ca.pem"])
+    ca: CaPath | None = Field(default=None, examples=["internal-ca.pem"])
     """Path of the certificate authorities to check against, in PEM; null: the system's."""
     server_name: str | None = Field(default=None, min_length=1, examples=["app.internal"])
     """Name for SNI and for the check; null: the endpoint's own host."""
-    cert: PemPath | None = Field(default=None, examples=["client.pem"])
+    cert: CertPath | None = Field(default=None, examples=["client.pem"])
     """Path of the client certificate chain, in PEM."""
-    key: PemPath | None = Field(default=None, examples=["client-key.pem"])
+    key: KeyPath | None = Field(default=None, examples=["client-key.pem"])
     """Path of its private key, in PEM."""
 
     @model_validator(mode="after")
@@ -208,7 +208,7 @@ def _address_alone(value: Any) -> Any:
 class Upstream(Options):
     """A group of endpoints that serve the same thing."""
 
-    name: Name = Field(examples=["app"])
+    name: Annotated[Name, Identity("upstream")] = Field(examples=["app"])
     """Unique name; the identity that survives a reload."""
     balance: Annotated[
         Balance, BeforeValidator(_policy_alone, json_schema_input_type=BalancePolicy | Balance)

@@ -86,8 +86,8 @@ impl Record {
             })
         });
         let explain = &snapshot.plan.explain;
-        let sampled =
-            explain.keep > 0 && client.worker.random.borrow_mut().fraction() < explain.sample;
+        let sampled = explain.keep > 0
+            && client.worker.random.borrow_mut().fraction() < explain.sample.fraction();
         let notes = sampled.then(|| {
             let host = request.and_then(|r| host(&r.headers));
             Box::new(Notes { sampled, host, ..Notes::default() })

@@ -7,8 +7,10 @@ from dataclasses import replace
 from tidegate.config.explain import did_you_mean
 from tidegate.config.include import spelled
 from tidegate.config.model import Admin
+from tidegate.config.model.bounded import Bounded
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.text import split_address
+from tidegate.config.model.unit import PERCENT
 from tidegate.config.model.walk import Pattern, marked
 from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source, find, find_texts, plain
@@ -25,11 +27,30 @@ def check(source: Source) -> Iterator[Problem]:
 
 
 def remarks(source: Source) -> Iterator[Problem]:
-    """What is no mistake, but hardly meant: a configuration that serves nothing."""
+    """What is no mistake, but hardly meant."""
+    yield from _serves_nothing(source)
+    yield from _shares_of_one(source)
+
+
+def _serves_nothing(source: Source) -> Iterator[Problem]:
     for section, effect in (("listeners", "no request can come in"), ("routes", "every request gets a 404")):
         if not any(find(source.root, (section, "*"))):
-            yield replace(source.problem((section,), f"there are none: {effect}"), severity="warning")
+            yield _remark(source, (section,), f"there are none: {effect}")
             return
+
+
+def _shares_of_one(source: Source) -> Iterator[Problem]:
+    """Numbers in files that look like shares from 0 to 1, where percent are counted."""
+    for pattern, number in marked(Bounded).items():
+        for path, node in find(source.root, pattern) if number.unit == PERCENT else ():
+            value = plain(node)
+            if isinstance(value, float) and 0 < value < 1 and node.place.file:
+                hint = f"write {value * 100:g} for that share of all; {value:g}% is understood as it stands"
+                yield _remark(source, path, f"percent are counted here, so this is {value:g} %", hint)
+
+
+def _remark(source: Source, path: OptionPath, message: str, hint: str | None = None) -> Problem:
+    return replace(source.problem(path, message, hint=hint), severity="warning")
 
 
 def _duplicates(source: Source) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -9,10 +10,11 @@ from pydantic_core import ErrorDetails
 
 from tidegate.config.model.config import Config
 from tidegate.config.model.options import Options
+from tidegate.config.model.retired import Retired
 from tidegate.config.model.unit import describe
-from tidegate.config.model.walk import group_at, secrets
+from tidegate.config.model.walk import group_at, parts, secrets
 from tidegate.config.problem import Problem
-from tidegate.config.tree import Source, matches
+from tidegate.config.tree import OptionPath, Source, matches
 
 _EXPECTED: Mapping[str, str] = {
     "string_type": "text",
@@ -50,12 +52,28 @@ def explain(error: ValidationError, source: Source, root: type[Options] = Config
 def _problem(details: ErrorDetails, source: Source, root: type[Options]) -> Problem:
     path = tuple(step for step in details["loc"] if step != "[key]")
     kind = details["type"]
+    if retired := _retired(details, path, root):
+        message, hint = f"{retired.name} {retired.reason}", retired.instead(details["input"])
+        return source.problem(path, message, hint=hint, key=kind == "extra_forbidden")
     if kind == "extra_forbidden":
         hint = did_you_mean(str(path[-1]), _siblings(path, root)) or _known(_siblings(path, root))
         return source.problem(path, "unknown option", hint=hint, key=True)
     if kind == "missing":
         return source.problem(path, "is required")
     return source.problem(path, _message(details, root), hint=_hint(details), key="[key]" in details["loc"])
+
+
+def _retired(details: ErrorDetails, path: OptionPath, root: type[Options]) -> Retired | None:
+    """What earlier versions knew and this one does not: an option, or a word of one."""
+    known: Iterable[Any] = ()
+    if details["type"] == "extra_forbidden":
+        name, known = path[-1], getattr(group_at(path[:-1], root), "retired", ())
+    elif details["type"] == "literal_error":
+        while isinstance(path[-1], int):
+            path = path[:-1]  # the list that the word stands in
+        field = _siblings(path, root).get(str(path[-1]))
+        name, known = details["input"], (part for _, part in parts(field, ())) if field else ()
+    return next((one for one in known if isinstance(one, Retired) and one.name == name), None)
 
 
 def _message(details: ErrorDetails, root: type[Options]) -> str:

@@ -12,7 +12,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from tidegate.config.model import Config, Options
-from tidegate.config.model.mark import File, Ref, Unit
+from tidegate.config.model.bounded import Bounded
+from tidegate.config.model.mark import File, Ref
 from tidegate.config.model.unit import format_duration, format_size
 from tidegate.config.model.walk import Option, walk
 
@@ -26,6 +27,7 @@ its default and an example. `[]` stands for an item of a list.
 
 - **Durations** are texts like `250ms`, `5s`, `2h` or `1h30m`; a bare number is milliseconds.
 - **Sizes** are texts like `64KiB` (65,536 bytes), `10MB` (10,000,000 bytes) or `512`; a bare number is bytes.
+- **Shares** are percent, from 0 to 100: `5`, `0.1` or, to be plain about it, `0.1%`.
 - **Files** are paths relative to the file that they are written in.
 - **Variables** of the environment stand in any value: `${VAR}` or `${VAR:-default}`; a literal `${` is `$${`.
 - **Unknown options** are errors.
@@ -41,6 +43,7 @@ _EXAMPLES = {
     "duration": "5s",
     "size": "64KiB",
     "whole number": 10,
+    "percent": 10,
     "number": 1.5,
     "true or false": True,
     "text": "text",
@@ -124,8 +127,8 @@ def _marked(marks: tuple[Any, ...]) -> str | None:
                 return "file"
             case Ref(kind):
                 return f"{kind} name"
-            case Unit(name):
-                return name
+            case Bounded(unit):
+                return unit
     return None
 
 
@@ -150,6 +153,8 @@ def _written(value: Any, kind: str) -> Any:
         return format_duration(value)
     if value is not None and kind.startswith("size"):
         return format_size(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -32,6 +32,7 @@ mod strength;
 mod tally;
 mod view;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 pub use balancer::{Balancer, Surroundings};
@@ -62,18 +63,18 @@ trait Policy: Send + Sync + std::fmt::Debug {
 /// The registry: the policy of `upstream` for those of its endpoints that `members` names.
 fn policy(upstream: &plan::Upstream, members: &[u32]) -> Arc<dyn Policy> {
     let (balance, endpoints) = (&upstream.balance, &upstream.endpoints);
-    let bound = balance.load_bound;
+    let (bound, choices) = (balance.load_bound.get(), balance.choices.map(NonZeroU32::get));
     match balance.policy {
         BalancePolicy::RoundRobin => Arc::new(round_robin::RoundRobin::default()),
         BalancePolicy::Random => Arc::new(random::Random),
-        BalancePolicy::FastestFree => Arc::new(fastest_free::FastestFree::new(balance.choices)),
+        BalancePolicy::FastestFree => Arc::new(fastest_free::FastestFree::new(choices)),
         BalancePolicy::LeastRequest => {
-            Arc::new(LeastCost::new(least_request::LeastRequest, balance.choices))
+            Arc::new(LeastCost::new(least_request::LeastRequest, choices))
         }
-        BalancePolicy::PeakEwma => Arc::new(LeastCost::new(peak_ewma::PeakEwma, balance.choices)),
+        BalancePolicy::PeakEwma => Arc::new(LeastCost::new(peak_ewma::PeakEwma, choices)),
         BalancePolicy::Prequal => Arc::new(prequal::Prequal::new(&balance.prequal)),
         BalancePolicy::C3 => {
-            Arc::new(LeastCost::new(c3::C3 { clients: balance.clients }, balance.choices))
+            Arc::new(LeastCost::new(c3::C3 { clients: balance.clients.get() }, choices))
         }
         BalancePolicy::RingHash => {
             Arc::new(Bounded::new(ring_hash::Ring::new(endpoints, members), bound))

@@ -11,7 +11,7 @@ impl Health {
         record.passed = record.passed.saturating_add(1);
         let in_a_row = record.passed;
         let first = std::mem::take(&mut record.unchecked);
-        if in_a_row < record.plan.rise && !first {
+        if in_a_row < record.plan.rise.get() && !first {
             return None;
         }
         self.apply(&mut record, Cause::ChecksPassed { in_a_row }, now)
@@ -23,7 +23,7 @@ impl Health {
         (record.passed, record.unchecked) = (0, false);
         record.failed = record.failed.saturating_add(1);
         let in_a_row = record.failed;
-        if in_a_row < record.plan.fall {
+        if in_a_row < record.plan.fall.get() {
             return None;
         }
         self.apply(&mut record, Cause::ChecksFailed { in_a_row, last: cause.into() }, now)

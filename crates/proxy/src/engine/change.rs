@@ -81,7 +81,7 @@ pub(super) fn prepare(
             kept.unwrap_or_else(|| Listener::new(wanted, address, settings.clone(), metrics));
         listeners.push(PreparedListener { listener, settings, sockets: Vec::new() });
     }
-    let workers = plan.workers as usize;
+    let workers = plan.workers.get() as usize;
     let diff = Diff::between(&before.plan, &plan);
     let snapshot = Snapshot::build(plan, Some(before), metrics).map_err(|more| {
         issues.extend(more);

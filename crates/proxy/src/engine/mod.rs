@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidegate_core::plan::{Issue, Plan};
+use tidegate_core::plan::{self, Issue, Plan};
 
 pub use change::{Diff, Prepared};
 pub use explain::Explained;
@@ -81,7 +81,7 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the plan.
     pub fn prepare(&self, mut plan: Plan) -> Result<Prepared, Vec<Issue>> {
-        plan.workers = u32::try_from(self.crew.workers()).unwrap_or(u32::MAX);
+        plan.workers = plan::Workers::started(self.crew.workers());
         let (generation, snapshot, listeners) = {
             let serving = self.serving.lock();
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();

@@ -27,7 +27,7 @@ impl Admitted {
         address: Option<IpAddr>,
     ) -> Option<Self> {
         let limits = &listener.settings.load().plan.limits;
-        let (all, of_one) = (limits.connections, limits.connections_per_client);
+        let (all, of_one) = (limits.connections.get(), limits.connections_per_client.get());
         let let_in = if listener.open.fetch_add(1, Relaxed) >= all {
             false
         } else {

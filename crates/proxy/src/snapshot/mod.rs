@@ -45,10 +45,14 @@ impl Snapshot {
         let plan = Plan {
             name: "tidegate".into(),
             zone: None,
-            workers: u32::try_from(workers).unwrap_or(u32::MAX),
-            drain_timeout: plan::Millis(0),
+            workers: plan::Workers::started(workers),
+            drain_timeout: plan::Millis::LOWEST,
             access_log: None,
-            explain: plan::Explain { sample: 0.0, keep: 0, slow: plan::Millis(0) },
+            explain: plan::Explain {
+                sample: plan::Percent::LOWEST,
+                keep: 0,
+                slow: plan::Millis::LOWEST,
+            },
             listeners: Vec::new(),
             routes: Vec::new(),
             upstreams: Vec::new(),
@@ -86,9 +90,6 @@ impl Snapshot {
         if via.is_none() || plan.name.is_empty() || plan.name.contains([' ', ';', ',', '"']) {
             issues.push(Issue::new("name", "expected a name without spaces or punctuation"));
         }
-        if !(0.0..=1.0).contains(&plan.explain.sample) {
-            issues.push(Issue::new("explain.sample", "expected a share from 0 to 1"));
-        }
         let access_log = open_log(&plan, before, &mut issues);
         match (table, via) {
             (Some(table), Some(via)) if issues.is_empty() => {
@@ -108,7 +109,7 @@ fn open_log(
     if let Some(before) = before.filter(|before| before.plan.access_log.as_ref() == Some(wanted)) {
         return before.access_log.clone();
     }
-    AccessLog::open(wanted, plan.workers as usize)
+    AccessLog::open(wanted, plan.workers.get() as usize)
         .map_err(|error| {
             let wrong = format!("`{}` cannot be opened for appending: {error}", wanted.path);
             issues.push(Issue::new("access_log.path", wrong));

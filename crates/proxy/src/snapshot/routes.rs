@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
@@ -75,11 +75,11 @@ impl Reader<'_> {
             request_headers,
             response_headers,
             mirror,
-            timeout: wanted.timeout.map(plan::Millis::duration),
+            timeout: wanted.timeout.map(plan::Timeout::duration),
             deadline_header,
             retry,
             hedge,
-            body_limit: wanted.limits.body.map(|size| size.0),
+            body_limit: wanted.limits.body.map(plan::Size::get),
             priority,
             metrics: metrics.route(&wanted.name),
         })
@@ -95,7 +95,7 @@ impl Reader<'_> {
                 let (path, at) = (wanted.matches.path.as_ref(), format!("{}.redirect", self.at));
                 Redirect::build(redirect, path, &at, self.issues).map(Action::Redirect)
             }
-            (None, None, None, Some(respond)) => self.fixed(respond).map(Action::Respond),
+            (None, None, None, Some(respond)) => Some(Action::Respond(self.fixed(respond))),
             _ => {
                 let wrong = "expected exactly one of `upstream`, `split`, `redirect` and `respond`";
                 self.issues.push(Issue::new(self.at.clone(), wrong));
@@ -158,12 +158,8 @@ impl Reader<'_> {
     }
 
     fn mirror(&mut self, wanted: &plan::Mirror) -> Option<(usize, u64)> {
-        if !(0.0..=100.0).contains(&wanted.percent) {
-            self.complain("mirror.percent", "expected 0 to 100");
-            return None;
-        }
         let upstream = self.upstream(&wanted.upstream, "mirror.upstream")?;
-        Some((upstream, (wanted.percent * 10_000.0) as u64))
+        Some((upstream, (wanted.percent.get() * 10_000.0) as u64))
     }
 
     fn priority(&mut self, wanted: &plan::RoutePriority) -> RoutePriority {
@@ -171,15 +167,9 @@ impl Reader<'_> {
         RoutePriority { level: wanted.level, header, from_anyone: wanted.from_anyone }
     }
 
-    fn fixed(&mut self, wanted: &plan::Respond) -> Option<Fixed> {
+    fn fixed(&mut self, wanted: &plan::Respond) -> Fixed {
         let headers = self.fields(&wanted.headers, "respond.headers");
-        let status = StatusCode::from_u16(wanted.status).ok().filter(|s| s.as_u16() >= 200);
-        if status.is_none() {
-            let wrong =
-                format!("{} is not the status of a response: expected 200 to 599", wanted.status);
-            self.complain("respond.status", wrong);
-        }
-        Some(Fixed { status: status?, headers, body: wanted.body.clone().into() })
+        Fixed { status: wanted.status.into(), headers, body: wanted.body.clone().into() }
     }
 
     fn fields(&mut self, wanted: &BTreeMap<String, String>, option: &str) -> HeaderMap {

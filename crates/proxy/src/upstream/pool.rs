@@ -1,6 +1,7 @@
 //! Connections to one endpoint that one worker keeps for reuse.
 
 use std::cell::{Cell, RefCell};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
@@ -46,7 +47,7 @@ impl From<&plan::Pool> for Settings {
             idle_timeout: plan.idle_timeout.duration(),
             max_age: plan.max_age.duration(),
             max_idle: plan.max_idle as usize,
-            max_connections: plan.max_connections,
+            max_connections: plan.max_connections.map(NonZeroU32::get),
         }
     }
 }
@@ -143,8 +144,9 @@ impl ConnectionSlot {
     /// Take one, if neither the endpoint nor the upstream has all it may have.
     pub fn take(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
         let plan = &upstream.plan;
-        Self::within(upstream, member, plan.pool.max_connections, plan.limits.connections)
-            .ok_or(Failure::ConnectionLimit)
+        let of_member = plan.pool.max_connections.map(NonZeroU32::get);
+        let of_upstream = plan.limits.connections.map(NonZeroU32::get);
+        Self::within(upstream, member, of_member, of_upstream).ok_or(Failure::ConnectionLimit)
     }
 
     /// Take one whatever the limits are.

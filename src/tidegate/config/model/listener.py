@@ -7,7 +7,7 @@ from pydantic import Field
 from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import ListenAddress, Name, Network, NumberAsText
-from tidegate.config.model.unit import Positive, Size, Timeout
+from tidegate.config.model.unit import Positive, Timeout, size
 
 HttpVersion = Literal["http1", "http2"]
 TlsVersion = Annotated[Literal["1.2", "1.3"], NumberAsText]
@@ -55,11 +55,11 @@ class ListenerLimits(Options):
     """Open connections on this listener, over all workers."""
     connections_per_client: Positive = 4096
     """Open connections of one client address on this listener."""
-    header_bytes: Size = Field(default=64 << 10, ge=1024)
+    header_bytes: Annotated[int, size(1024)] = 64 << 10
     """Bytes of a request's head: request line and all fields."""
     header_count: Positive = 100
     """Number of fields in a request."""
-    uri_length: Size = Field(default=8 << 10, ge=64)
+    uri_length: Annotated[int, size(64)] = 8 << 10
     """Bytes of a request target."""
     streams: Positive = 256
     """Concurrent streams of one HTTP/2 connection."""

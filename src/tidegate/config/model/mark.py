@@ -63,13 +63,6 @@ class ControlPlane:
     """The option is no part of the plan: the engine has no use for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What the option's number counts, in the words of the reference page."""
-
-    name: str
-
-
 CertPath = Annotated[str, File(Use.CERT), Field(min_length=1)]
 KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
 CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]

@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.config.model.options import Options
+from tidegate.config.model.retired import now_in_percent
 from tidegate.config.model.secret import Secret
 from tidegate.config.model.text import AbsolutePath, FieldValue, Name, Token
-from tidegate.config.model.unit import Count, Duration, Timeout
+from tidegate.config.model.unit import Count, Duration, PositivePercent, Timeout
 
 Labels = dict[Name, FieldValue]
 """Names and values that endpoints carry and routes ask for."""
@@ -56,10 +57,12 @@ class Sticky(Options):
 class SlowStart(Options):
     """A weight that grows, for an endpoint that is new in a running upstream or has recovered."""
 
+    retired = (now_in_percent("minimum", "min_weight_percent"),)
+
     window: Timeout = 30_000
     """How long it takes to the whole weight."""
     curve: Literal["linear", "aggressive"] = "linear"
     """How the weight grows: `linear`, with the time, or `aggressive`, with its square root: quickly at
     first."""
-    minimum: float = Field(default=0.1, gt=0, le=1)
-    """The part of its weight that an endpoint begins with."""
+    min_weight_percent: PositivePercent = 10.0
+    """Percent of its weight that an endpoint begins with."""

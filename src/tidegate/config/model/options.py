@@ -1,10 +1,11 @@
 """What all models of the configuration have in common."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from tidegate.config.model.retired import Retired
 from tidegate.config.model.secret import REVEALED
 
 
@@ -17,6 +18,9 @@ class Options(BaseModel):
         use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
+
+    retired: ClassVar[tuple[Retired, ...]] = ()
+    """Options that the group once had."""
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Options never change, so a default need not be copied each time it is used."""

@@ -10,7 +10,7 @@ from tidegate.config.model.narrow import Labels
 from tidegate.config.model.options import Options
 from tidegate.config.model.retry import Hedge, Retry
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
-from tidegate.config.model.unit import Count, Size, Timeout
+from tidegate.config.model.unit import Count, Percent, Size, Status, Timeout
 
 UpstreamName = Annotated[Name, Ref("upstream")]
 ListenerName = Annotated[Name, Ref("listener")]
@@ -109,7 +109,7 @@ class Redirect(Options):
 class Respond(Options):
     """Answer with a fixed response."""
 
-    status: int = Field(default=200, ge=200, le=599)
+    status: Status = 200
     """Status code."""
     headers: dict[FieldName, FieldValue] = Field(default={}, examples=[{"content-type": "text/plain"}])
     """Header fields."""
@@ -166,8 +166,8 @@ class Mirror(Options):
 
     upstream: UpstreamName = Field(examples=["shadow"])
     """Where the copies go."""
-    percent: float = Field(default=100.0, ge=0, le=100)
-    """Share of requests that are copied, 0 to 100."""
+    percent: Percent = 100.0
+    """Percent of the requests that are copied."""
 
 
 class RouteLimits(Options):

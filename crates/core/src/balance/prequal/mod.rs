@@ -45,7 +45,7 @@ impl Prequal {
     /// Probe and keep the answers as `plan` says.
     pub(super) fn new(plan: &plan::Prequal) -> Self {
         let fallback = LeastCost::new(LeastRequest, Some(2));
-        Self { pool: Mutex::new(Pool::new(plan)), probes: plan.probes, fallback }
+        Self { pool: Mutex::new(Pool::new(plan)), probes: plan.probes.get(), fallback }
     }
 }
 

@@ -22,7 +22,7 @@ help: ## list what can be done
 
 .PHONY: tools
 tools:
-	@printf '%s\n' 1.90 "$$(cargo --version 2>/dev/null | cut -d' ' -f2)" | sort -VC || { echo "tidegate needs cargo (Rust 1.90 or newer): https://rustup.rs"; exit 1; }
+	@printf '%s\n' 1.91 "$$(cargo --version 2>/dev/null | cut -d' ' -f2)" | sort -VC || { echo "tidegate needs cargo (Rust 1.91 or newer): https://rustup.rs"; exit 1; }
 	@command -v cc >/dev/null || { echo "tidegate needs a C compiler, for the cryptography: on Debian, apt install build-essential"; exit 1; }
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "tidegate needs Python 3.11 or newer: https://www.python.org/downloads"; exit 1; }
 

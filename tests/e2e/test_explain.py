@@ -17,7 +17,7 @@ from .harness.ports import free_port
 from .harness.waiting import eventually
 
 NOTHING: dict[str, Any] = {"sample": 0, "keep": 64}
-EVERYTHING: dict[str, Any] = {"sample": 1, "keep": 64}
+EVERYTHING: dict[str, Any] = {"sample": 100, "keep": 64}
 
 
 @pytest.fixture(scope="module")

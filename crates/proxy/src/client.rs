@@ -26,7 +26,7 @@ impl Admitted {
     /// Let a connection from `address` in, unless the listener or the client has too many.
     pub fn new(local: Rc<Local>, listener: Arc<Listener>, address: Option<IpAddr>) -> Option<Self> {
         let limits = &listener.settings.load().plan.limits;
-        let (all, of_one) = (limits.connections, limits.connections_per_client);
+        let (all, of_one) = (limits.connections.get(), limits.connections_per_client.get());
         let let_in = if listener.open.fetch_add(1, Relaxed) >= all {
             false
         } else {

@@ -6,14 +6,14 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tidegate_core::balance::SplitMix64;
 use tidegate_core::failure::Failure;
-use tidegate_core::plan::{self, BalancePolicy};
+use tidegate_core::plan::BalancePolicy;
 use tokio::time::{Instant, advance};
 
 use super::Accounts;
 use super::event::{Event, TryOutcome};
 use super::explain::{Choice, Explain, LimitDecision};
 use super::exposition::Exposition;
-use super::metrics::{EndpointMetrics, ListenerMetrics, Metrics, RouteMetrics};
+use super::metrics::{EndpointMetrics, ListenerMetrics, RouteMetrics};
 use super::witness::{Origin, Witnesses};
 
 /// What one worker counts in, and what its requests have to do with.
@@ -26,19 +26,21 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let metrics = Metrics::new(1);
+        let accounts = Accounts::new(1);
+        let metrics = accounts.metrics.clone();
         let endpoint = |address| metrics.endpoint(&"app".into(), address);
         Self {
             listener: metrics.listener("web"),
             route: metrics.route("api"),
             endpoints: [endpoint("a:1"), endpoint("b:2")],
-            accounts: Accounts::new(metrics, 1),
+            accounts,
         }
     }
 
-    /// A request begins that is sampled or not.
+    /// A request begins, of which `sample` percent are sampled.
     fn begin(&self, sample: f64) -> Witnesses<'_> {
-        let settings = plan::Explain { sample, keep: 10, slow: plan::Millis(1_000) };
+        let settings = json!({"sample": sample, "keep": 10, "slow": 1_000});
+        let settings = serde_json::from_value(settings).unwrap();
         let explain = Explain::begin(settings, &mut SplitMix64::new(1), Some(&HeaderMap::new()));
         let (accounts, listener) = (&self.accounts, &*self.listener);
         let origin = Origin { worker: 0, accounts, listener, tls: None };
@@ -129,7 +131,7 @@ async fn notes_that_begin_late_know_the_try_before() {
 #[tokio::test(start_paused = true)]
 async fn of_two_tries_at_once_the_one_that_is_answered_first_counts() {
     let stage = Stage::new();
-    let witnesses = stage.begin(1.0);
+    let witnesses = stage.begin(100.0);
     let began = Instant::now();
     for endpoint in &stage.endpoints {
         witnesses.tell_at(began, &Event::TryBegan(endpoint));
@@ -144,7 +146,7 @@ async fn of_two_tries_at_once_the_one_that_is_answered_first_counts() {
 #[tokio::test(start_paused = true)]
 async fn a_sampled_request_tells_all_its_phases() {
     let stage = Stage::new();
-    let witnesses = stage.begin(1.0);
+    let witnesses = stage.begin(100.0);
     advance(Duration::from_millis(5)).await;
     let decision = || LimitDecision::plain("requests", true);
     witnesses.tell(&Event::UpstreamAdmitted { decision: &decision });

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidegate_core::plan::{Issue, Plan};
+use tidegate_core::plan::{self, Issue, Plan};
 
 pub use change::Prepared;
 pub use diff::Diff;
@@ -121,7 +121,7 @@ impl Engine {
     }
 
     fn build(&self, mut plan: Plan) -> Result<Prepared, Vec<Issue>> {
-        plan.workers = u32::try_from(self.threads.workers()).unwrap_or(u32::MAX);
+        plan.workers = plan::Workers::started(self.threads.workers());
         let (generation, snapshot, listeners) = {
             let serving = self.serving.lock();
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
@@ -63,7 +63,7 @@ impl Reader<'_> {
         Some(Route {
             plan: wanted.clone(),
             id: Route::next_id(),
-            body_limit: wanted.limits.body.map(|size| size.0),
+            body_limit: wanted.limits.body.map(plan::Size::get),
             action: self.action()?,
             response_headers,
             metrics: metrics.route(&wanted.name),
@@ -84,7 +84,9 @@ impl Reader<'_> {
                 let redirect = Redirect::build(redirect, path, &at, self.issues);
                 answer = redirect.map(Action::Redirect);
             }
-            (None, None, None, Some(respond)) => answer = self.fixed(respond).map(Action::Respond),
+            (None, None, None, Some(respond)) => {
+                answer = Some(Action::Respond(self.fixed(respond)))
+            }
             _ => {
                 let wrong = "expected exactly one of `upstream`, `split`, `redirect` and `respond`";
                 self.issues.push(Issue::new(self.at.clone(), wrong));
@@ -105,7 +107,8 @@ impl Reader<'_> {
             .as_ref()
             .and_then(|rewrite| Target::build(rewrite, path, &rewrite_at, self.issues));
         let request_headers = HeaderEdits::build(&wanted.request_headers, &headers_at, self.issues);
-        let mirror = wanted.mirror.as_ref().and_then(|mirror| self.mirror(mirror));
+        let mirrored_millionths =
+            wanted.mirror.as_ref().map(|mirror| (mirror.percent.get() * 10_000.0) as u64);
         let retry = Policy::build(&wanted.retry, &retry_at, self.issues);
         let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
         let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
@@ -114,8 +117,8 @@ impl Reader<'_> {
             split,
             rewrite,
             request_headers,
-            mirrored_millionths: mirror,
-            timeout: wanted.timeout.map(plan::Millis::duration),
+            mirrored_millionths,
+            timeout: wanted.timeout.map(plan::Timeout::duration),
             deadline_header,
             retry,
             hedge,
@@ -157,28 +160,14 @@ impl Reader<'_> {
         found.ok()
     }
 
-    fn mirror(&mut self, wanted: &plan::Mirror) -> Option<u64> {
-        if !(0.0..=100.0).contains(&wanted.percent) {
-            self.complain("mirror.percent", "expected 0 to 100");
-            return None;
-        }
-        Some((wanted.percent * 10_000.0) as u64)
-    }
-
     fn priority(&mut self, wanted: &plan::RoutePriority) -> RoutePriority {
         let header = self.field_name(&wanted.header, "priority.header");
         RoutePriority { level: wanted.level, header, from_anyone: wanted.from_anyone }
     }
 
-    fn fixed(&mut self, wanted: &plan::Respond) -> Option<Fixed> {
+    fn fixed(&mut self, wanted: &plan::Respond) -> Fixed {
         let headers = self.fields(&wanted.headers, "respond.headers");
-        let status = StatusCode::from_u16(wanted.status).ok().filter(|s| s.as_u16() >= 200);
-        if status.is_none() {
-            let wrong =
-                format!("{} is not the status of a response: expected 200 to 599", wanted.status);
-            self.complain("respond.status", wrong);
-        }
-        Some(Fixed { status: status?, headers, body: wanted.body.clone().into() })
+        Fixed { status: wanted.status.into(), headers, body: wanted.body.clone().into() }
     }
 
     fn fields(&mut self, wanted: &BTreeMap<String, String>, option: &str) -> HeaderMap {

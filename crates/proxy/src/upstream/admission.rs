@@ -5,6 +5,7 @@
 //! itself: if the waiter has gone meanwhile, the permit is dropped and so given back.
 
 use std::cell::Cell;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -155,7 +156,7 @@ impl Upstream {
     /// A permit to try once more, held until that try has come to something; `None` if as many retries as may
     /// be are in flight.
     pub fn admit_retry(&self) -> Option<RetryPermit> {
-        let limit = self.plan.limits.retries.unwrap_or(u32::MAX);
+        let limit = self.plan.limits.retries.map_or(u32::MAX, NonZeroU32::get);
         self.admission.retries.take(limit).then(|| RetryPermit(self.admission.clone()))
     }
 

@@ -102,8 +102,7 @@ impl Upstream {
         let tls = build_tls(plan, same_way, path, &mut issues);
         let endpoints = Endpoints::new(plan, before.map(|b| b.balancer.endpoints()), clock::now());
         let members = build_members(plan, &endpoints, same_way, path, accounts, &mut issues);
-        let allowance =
-            Allowance::build(&plan.retry_budget, &format!("{path}.retry_budget"), &mut issues);
+        let allowance = Allowance::from(&plan.retry_budget);
         if !issues.is_empty() {
             return Err(issues);
         }

@@ -28,7 +28,7 @@ impl Explain {
         random: &mut SplitMix64,
         headers: Option<&HeaderMap>,
     ) -> Self {
-        let sampled = settings.keep > 0 && random.fraction() < settings.sample;
+        let sampled = settings.keep > 0 && random.fraction() < settings.sample.fraction();
         let notes = sampled.then(|| {
             let host = headers.and_then(|headers| headers.get(HOST)).and_then(text);
             Box::new(Notes { host, ..Notes::default() })

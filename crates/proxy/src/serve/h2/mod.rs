@@ -32,8 +32,8 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
     let limits = &client.settings.plan.limits;
     let mut builder = h2::server::Builder::new();
     builder
-        .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits.streams.get())
+        .max_header_list_size(u32::try_from(limits.header_bytes.get()).unwrap_or(u32::MAX))
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER);

@@ -6,6 +6,8 @@
 mod account;
 mod client;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod listen;
 mod local;

@@ -1,10 +1,56 @@
-"""What finds the paths between the rooms of a crate."""
+"""The rooms of crates/proxy have an order; each uses only those before it: docs/concepts/architecture.md."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from .rooms import Use, against, rooms, uses
+
+SOURCE = Path(__file__).parents[2] / "crates" / "proxy" / "src"
+ORDER = (
+    "net",
+    "tls",
+    "http",
+    "account",
+    "upstream",
+    "objects",
+    "snapshot",
+    "local",
+    "client",
+    "call",
+    "steps",
+    "stack",
+    "serve",
+    "listen",
+    "worker",
+    "engine",
+    "fuzzing",
+)
+
+
+def test_every_room_of_the_proxy_has_its_place() -> None:
+    assert rooms(SOURCE) == set(ORDER)
+
+
+def test_a_room_uses_only_those_before_it() -> None:
+    found = uses(SOURCE)
+    for room in ORDER:
+        print(f"{room}: uses {', '.join(_used_by(room, found)) or 'no other'}")
+    wrong = against(ORDER, found)
+    assert not wrong, "\n".join(["paths against the order:", *map(_told, wrong)])
+
+
+def _used_by(room: str, found: Iterable[Use]) -> list[str]:
+    return sorted({use.used for use in found if use.user == room}, key=ORDER.index)
+
+
+def _told(use: Use) -> str:
+    return f"{use.file.relative_to(SOURCE)}:{use.line}: {use.user} uses {use.used}"
+
+
+# What finds the paths
+
 
 Tree = dict[str, str]
 

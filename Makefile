@@ -78,6 +78,14 @@ test-python: build
 bench: build ## run the benchmarks of decisions; bench/ holds those of the whole
 	cargo bench -p tidegate-core
 
+# Seconds that each target of the fuzzer gets.
+SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: tools ## look for bytes that break the parsers: SECONDS=60 for each of them
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz --version 0.13.2 --locked"; exit 1; }
+	@fuzz/run $(SECONDS)
+
 .PHONY: docs
 docs: build ## write the generated pages anew
 	$(BIN)/python -m tidegate.config.schema > schema/tidegate.schema.json

@@ -7,6 +7,8 @@ mod account;
 mod call;
 mod client;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod listen;
 mod local;

@@ -7,7 +7,7 @@
 //! request down.
 
 mod entry;
-mod format;
+pub mod format;
 mod line;
 mod mailbox;
 mod writer;

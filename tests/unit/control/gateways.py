@@ -39,7 +39,7 @@ def make_gateway(
     *, source: Source | None = None, store: Store | None = None, engine: FakeEngine | None = None
 ) -> tuple[Gateway, FakeEngine]:
     """A gateway that serves nothing yet."""
-    fake = engine or FakeEngine()
+    fake = engine or FakeEngine(workers=1)
     return Gateway(cast(Engine, fake), store or Store(), source or Source(document=document())), fake
 
 

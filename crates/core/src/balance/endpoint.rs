@@ -1,12 +1,14 @@
 //! The endpoints of an upstream as a balancer sees them.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 
+use super::strategy;
 use crate::health::{Duty, Health, Peers, Transition};
 use crate::load::{Load, Total};
 use crate::plan;
@@ -86,6 +88,7 @@ impl Endpoints {
             load: CachePadded::new(Load::new(
                 Arc::clone(&total),
                 upstream.balance.decay.duration(),
+                strategy(upstream.balance.policy).signals,
             )),
             health: Health::new(&upstream.health, Duty::of(endpoint), now, Arc::clone(&peers)),
             weight: AtomicU32::new(endpoint.weight),
@@ -106,12 +109,13 @@ impl Endpoints {
     /// Put the limit, weights, duties, health and load settings of `upstream`, which these endpoints were made
     /// from, into force. Answers with the changes of health, by index.
     pub fn apply(&self, upstream: &plan::Upstream, now: Moment) -> Vec<(usize, Transition)> {
+        let signals = strategy(upstream.balance.policy).signals;
         self.limit.store(limit_of(upstream), Relaxed);
         self.peers.limit_ejections(self.len(), upstream.health.outlier.max_ejected);
         let mut transitions = Vec::new();
         for (index, (endpoint, plan)) in self.iter().zip(&upstream.endpoints).enumerate() {
             endpoint.set_weight(plan.weight);
-            endpoint.load.configure(upstream.balance.decay.duration());
+            endpoint.load.configure(upstream.balance.decay.duration(), signals, now);
             let transition = endpoint.health.configure(&upstream.health, Duty::of(plan), now);
             transitions.extend(transition.map(|transition| (index, transition)));
         }
@@ -135,7 +139,7 @@ impl Endpoints {
 }
 
 fn limit_of(upstream: &plan::Upstream) -> u32 {
-    upstream.limits.endpoint_requests.unwrap_or(u32::MAX)
+    upstream.limits.endpoint_requests.map_or(u32::MAX, NonZeroU32::get)
 }
 
 impl Deref for Endpoints {

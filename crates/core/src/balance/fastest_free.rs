@@ -1,5 +1,7 @@
 //! Fastest free.
 
+use std::num::NonZeroU32;
+
 use super::candidates::Candidates;
 use super::least_cost::{Cost, LeastCost};
 use super::least_request::LeastRequest;
@@ -18,13 +20,13 @@ const MOST_LOOKED_AT: usize = 64;
 /// [forecast](super::forecast) knows; by fewest requests in flight where it does not.
 ///
 /// A request that has to wait waits best where it can still go anywhere (late binding: Ousterhout et al.,
-/// *Sparrow*, SOSP 2013): in the gateway's queue, for whoever is free first.
+/// *Sparrow*, SOSP 2013): in the gateway's queue, for the endpoint that is free first.
 #[derive(Debug)]
 pub(super) struct FastestFree(LeastCost<Occupation>);
 
 impl FastestFree {
     /// Compare `choices` endpoints; `None`: all.
-    pub(super) fn new(choices: Option<u32>) -> Self {
+    pub(super) fn new(choices: Option<NonZeroU32>) -> Self {
         Self(LeastCost::new(Occupation, choices))
     }
 }

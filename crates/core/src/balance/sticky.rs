@@ -3,7 +3,7 @@
 //! The cookie is an HMAC-SHA256 (RFC 2104) of the upstream's name and the endpoint's address under the
 //! gateway's secret, cut to 192 bits. The first 64 bits find the endpoint, the others prove that the
 //! gateway made it; they are compared in constant time. So it is a name and its signature at once: it
-//! says nothing about the address to who does not have the secret, it cannot be made up, it does not
+//! says nothing about the address without the secret, it cannot be made up, it does not
 //! depend on the endpoint's place in the list, and every gateway with the same secret knows it. All
 //! cookies are computed when the configuration is loaded; a request costs one look-up.
 
@@ -36,7 +36,7 @@ pub struct Sticky {
 impl Sticky {
     /// The cookies for the endpoints of `upstream`; `secret` is used where the plan has none.
     pub fn new(plan: &plan::Sticky, upstream: &plan::Upstream, secret: &[u8]) -> Self {
-        let secret = plan.secret.as_ref().map_or(secret, |secret| secret.as_bytes());
+        let secret = plan.secret.as_ref().map_or(secret, |secret| secret.expose().as_bytes());
         let mac = keyed(secret);
         let tokens: Vec<Token> = upstream
             .endpoints
@@ -105,7 +105,7 @@ fn attributes(plan: &plan::Sticky) -> String {
     let mut text = format!("; Path={}", plan.path);
     if let Some(ttl) = plan.ttl {
         // Writing to a string cannot fail.
-        _ = write!(text, "; Max-Age={}", ttl.0.div_ceil(1_000));
+        _ = write!(text, "; Max-Age={}", ttl.get().div_ceil(1_000));
     }
     for (name, given) in [("; Secure", plan.secure), ("; HttpOnly", plan.http_only)] {
         if given {

@@ -42,7 +42,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, Vec<Issue>> {
     let mut issues = Vec::new();
     let mut listeners = prepare_listeners(&plan, &existing, accounts, &mut issues);
-    let workers = plan.workers as usize;
+    let workers = plan.workers.get() as usize;
     let diff = Diff::between(&before.plan, &plan);
     let snapshot = Snapshot::build(plan, Some(before), &live.lock(), accounts).map_err(|more| {
         issues.extend(more);

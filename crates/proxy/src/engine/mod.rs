@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidegate_core::plan::{Issue, Plan};
+use tidegate_core::plan::{self, Issue, Plan};
 
 pub use change::Prepared;
 pub use diff::Diff;
@@ -124,7 +124,7 @@ impl Engine {
     }
 
     fn build(&self, mut plan: Plan) -> Result<Prepared, Vec<Issue>> {
-        plan.workers = u32::try_from(self.threads.workers()).unwrap_or(u32::MAX);
+        plan.workers = plan::Workers::started(self.threads.workers());
         let (generation, snapshot, listeners) = {
             let serving = self.serving.lock();
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
@@ -160,6 +160,11 @@ impl Engine {
     /// What is served now.
     fn snapshot(&self) -> Arc<Snapshot> {
         self.serving.lock().snapshot.clone()
+    }
+
+    /// All metrics in the Prometheus text format.
+    pub fn metrics(&self) -> String {
+        metrics::page(&self.accounts.metrics, &self.snapshot())
     }
 
     /// Listeners, upstreams and endpoints as they are now.

@@ -208,7 +208,7 @@ fn listener_status(listener: &Listener) -> ListenerStatus {
 }
 
 fn upstream_status(upstream: &Upstream, live: &LiveUpstream) -> UpstreamStatus {
-    let (admission, membership) = (upstream.admission.state(), upstream.membership());
+    let (admission, membership) = (upstream.admission.occupancy(), upstream.membership());
     let present: HashSet<&str> =
         membership.members.iter().map(|member| member.endpoint.address.as_str()).collect();
     let endpoint = |(index, member): (usize, &Arc<Member>)| EndpointStatus {

@@ -16,7 +16,7 @@ use tidegate_core::route::RouteTable;
 
 pub use destinations::{Destination, Destinations};
 pub use listener::{Listener, Settings};
-pub use route::{Action, Fixed, Route};
+pub use route::{Action, Fixed, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
 use self::via::Via;
@@ -53,10 +53,14 @@ impl Snapshot {
         let plan = Plan {
             name: "tidegate".into(),
             zone: None,
-            workers: u32::try_from(workers).unwrap_or(u32::MAX),
-            drain_timeout: plan::Millis(0),
+            workers: plan::Workers::started(workers),
+            drain_timeout: plan::Millis::LOWEST,
             access_log: None,
-            explain: plan::Explain { sample: 0.0, keep: 0, slow: plan::Millis(0) },
+            explain: plan::Explain {
+                sample: plan::Percent::LOWEST,
+                keep: 0,
+                slow: plan::Millis::LOWEST,
+            },
             listeners: Vec::new(),
             routes: Vec::new(),
             upstreams: Vec::new(),
@@ -100,9 +104,6 @@ impl Snapshot {
         if via.is_none() || plan.name.is_empty() || plan.name.contains([' ', ';', ',', '"']) {
             issues.push(Issue::new("name", "expected a name without spaces or punctuation"));
         }
-        if !(0.0..=1.0).contains(&plan.explain.sample) {
-            issues.push(Issue::new("explain.sample", "expected a share from 0 to 1"));
-        }
         let access_log = open_log(&plan, before, &mut issues);
         match (table, via) {
             (Some(table), Some(via)) if issues.is_empty() => Ok(Self {
@@ -143,7 +144,7 @@ fn open_log(
 ) -> Option<Arc<AccessLog>> {
     let wanted = plan.access_log.as_ref()?;
     let keeper = Keeper::of(before.and_then(|before| before.access_log.as_ref()));
-    let workers = plan.workers as usize;
+    let workers = plan.workers.get() as usize;
     let kept = keeper.keep(&wanted.path, wanted, |wanted, _| AccessLog::open(wanted, workers));
     kept.map_err(|error| {
         let wrong = format!("`{}` cannot be opened for appending: {error}", wanted.path);

@@ -1,6 +1,7 @@
 //! What is done with a request.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,16 +18,48 @@ use crate::account::metrics::RouteMetrics;
 pub struct Route {
     /// What was asked for.
     pub plan: Arc<plan::Route>,
+    /// Unique for the life of the process.
+    pub id: u64,
+    /// Bytes of a request's body.
+    pub body_limit: Option<u64>,
     /// What answers.
     pub action: Action,
+    /// Changes of the response's fields.
+    pub response_headers: HeaderEdits,
+    /// Its counts, which have its name.
+    pub metrics: Arc<RouteMetrics>,
+}
+
+impl Route {
+    /// A number that no other route has.
+    pub(super) fn next_id() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Relaxed)
+    }
+}
+
+/// What answers a request.
+#[derive(Debug)]
+pub enum Action {
+    /// An endpoint of an upstream.
+    Forward(Box<Forward>),
+    /// A redirect.
+    Redirect(Redirect),
+    /// A fixed response.
+    Respond(Fixed),
+}
+
+/// How requests are forwarded.
+#[derive(Debug)]
+pub struct Forward {
+    /// The shares of its upstreams, where there are several.
+    pub split: Option<Split>,
     /// Changes of the target.
     pub rewrite: Option<Target>,
     /// Changes of the request's fields.
     pub request_headers: HeaderEdits,
-    /// Changes of the response's fields.
-    pub response_headers: HeaderEdits,
-    /// How many of a million requests are copied.
-    pub mirror: Option<u64>,
+    /// How many of a million requests are copied, if any.
+    pub mirrored_millionths: Option<u64>,
     /// Longest time for the whole request.
     pub timeout: Option<Duration>,
     /// The field that says how long a request may still take.
@@ -35,25 +68,8 @@ pub struct Route {
     pub retry: Policy,
     /// When a second try is made beside one that takes long; what it learned survives a reload.
     pub hedge: Option<Arc<Hedge>>,
-    /// Bytes of a request's body.
-    pub body_limit: Option<u64>,
-    /// How important its requests are.
+    /// How important the requests are.
     pub priority: RoutePriority,
-    /// Its counts.
-    pub metrics: Arc<RouteMetrics>,
-}
-
-/// What answers a request.
-#[derive(Debug)]
-pub enum Action {
-    /// One upstream.
-    Upstream,
-    /// One of several upstreams.
-    Split(Split),
-    /// A redirect.
-    Redirect(Redirect),
-    /// A fixed response.
-    Respond(Fixed),
 }
 
 /// How important a route's requests are.
@@ -63,7 +79,7 @@ pub struct RoutePriority {
     pub(super) level: Priority,
     /// The field that asks for one.
     pub(super) header: Option<HeaderName>,
-    /// Whether clients may ask that are not trusted.
+    /// Whether clients may ask for one that are not trusted.
     pub(super) from_anyone: bool,
 }
 

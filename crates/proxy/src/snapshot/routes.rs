@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
 use super::Snapshot;
-use super::route::{Action, Fixed, Route, RoutePriority, Split};
+use super::route::{Action, Fixed, Forward, Route, RoutePriority, Split};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
 use crate::objects::keeper::{Keeper, Object, is_same};
@@ -57,53 +57,72 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The route; what is wrong with it is told and left out, and without an action there is none.
     fn route(&mut self, metrics: &Metrics) -> Option<Route> {
-        let (wanted, at) = (self.wanted, self.at.clone());
-        let path = wanted.matches.path.as_ref();
-        let rewrite = wanted.rewrite.as_ref().and_then(|rewrite| {
-            Target::build(rewrite, path, &format!("{at}.rewrite"), self.issues)
-        });
-        let request = format!("{at}.request_headers");
-        let request_headers = HeaderEdits::build(&wanted.request_headers, &request, self.issues);
-        let response = format!("{at}.response_headers");
+        let wanted = self.wanted;
+        let response = format!("{}.response_headers", self.at);
         let response_headers = HeaderEdits::build(&wanted.response_headers, &response, self.issues);
-        let mirror = wanted.mirror.as_ref().and_then(|mirror| self.mirror(mirror));
-        let retry = Policy::build(&wanted.retry, &format!("{at}.retry"), self.issues);
-        let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
-        let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
-        let priority = self.priority(&wanted.priority);
-        let action = self.action()?;
         Some(Route {
             plan: wanted.clone(),
-            action,
-            rewrite,
-            request_headers,
+            id: Route::next_id(),
+            body_limit: wanted.limits.body.map(plan::Size::get),
+            action: self.action()?,
             response_headers,
-            mirror,
-            timeout: wanted.timeout.map(plan::Millis::duration),
-            deadline_header,
-            retry,
-            hedge,
-            body_limit: wanted.limits.body.map(|size| size.0),
-            priority,
             metrics: metrics.route(&wanted.name),
         })
     }
 
     fn action(&mut self) -> Option<Action> {
         let wanted = self.wanted;
+        let (mut answer, mut is_forward, mut split) = (None, false, None);
         match (&wanted.upstream, &wanted.split, &wanted.redirect, &wanted.respond) {
-            (Some(_), None, None, None) => Some(Action::Upstream),
-            (None, Some(shares), None, None) => self.split(shares).map(Action::Split),
+            (Some(_), None, None, None) => is_forward = true,
+            (None, Some(shares), None, None) => {
+                split = self.split(shares);
+                is_forward = split.is_some();
+            }
             (None, None, Some(redirect), None) => {
                 let (path, at) = (wanted.matches.path.as_ref(), format!("{}.redirect", self.at));
-                Redirect::build(redirect, path, &at, self.issues).map(Action::Redirect)
+                let redirect = Redirect::build(redirect, path, &at, self.issues);
+                answer = redirect.map(Action::Redirect);
             }
-            (None, None, None, Some(respond)) => self.fixed(respond).map(Action::Respond),
+            (None, None, None, Some(respond)) => {
+                answer = Some(Action::Respond(self.fixed(respond)))
+            }
             _ => {
                 let wrong = "expected exactly one of `upstream`, `split`, `redirect` and `respond`";
                 self.issues.push(Issue::new(self.at.clone(), wrong));
-                None
             }
+        }
+        // Read whatever the route does, so that mistakes in it are told.
+        let forward = self.forward(split);
+        answer.or_else(|| is_forward.then(|| Action::Forward(Box::new(forward))))
+    }
+
+    fn forward(&mut self, split: Option<Split>) -> Forward {
+        let wanted = self.wanted;
+        let at = |option| format!("{}.{option}", self.at);
+        let (path, rewrite_at) = (wanted.matches.path.as_ref(), at("rewrite"));
+        let (headers_at, retry_at) = (at("request_headers"), at("retry"));
+        let rewrite = wanted
+            .rewrite
+            .as_ref()
+            .and_then(|rewrite| Target::build(rewrite, path, &rewrite_at, self.issues));
+        let request_headers = HeaderEdits::build(&wanted.request_headers, &headers_at, self.issues);
+        let mirrored_millionths =
+            wanted.mirror.as_ref().map(|mirror| (mirror.percent.get() * 10_000.0) as u64);
+        let retry = Policy::build(&wanted.retry, &retry_at, self.issues);
+        let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
+        let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
+        let priority = self.priority(&wanted.priority);
+        Forward {
+            split,
+            rewrite,
+            request_headers,
+            mirrored_millionths,
+            timeout: wanted.timeout.map(plan::Timeout::duration),
+            deadline_header,
+            retry,
+            hedge,
+            priority,
         }
     }
 
@@ -122,10 +141,11 @@ impl Reader<'_> {
     }
 
     fn hedge(&mut self, wanted: &plan::Hedge) -> Option<Arc<Hedge>> {
-        if let Some(before) =
-            self.before.filter(|before| before.plan.hedge.as_ref() == Some(wanted))
+        if let Some(before) = self.before
+            && before.plan.hedge.as_ref() == Some(wanted)
+            && let Action::Forward(forward) = &before.action
         {
-            return before.hedge.clone();
+            return forward.hedge.clone();
         }
         let at = format!("{}.hedge", self.at);
         Hedge::build(wanted, &at, clock::now(), self.issues).map(Arc::new)
@@ -140,28 +160,14 @@ impl Reader<'_> {
         found.ok()
     }
 
-    fn mirror(&mut self, wanted: &plan::Mirror) -> Option<u64> {
-        if !(0.0..=100.0).contains(&wanted.percent) {
-            self.complain("mirror.percent", "expected 0 to 100");
-            return None;
-        }
-        Some((wanted.percent * 10_000.0) as u64)
-    }
-
     fn priority(&mut self, wanted: &plan::RoutePriority) -> RoutePriority {
         let header = self.field_name(&wanted.header, "priority.header");
         RoutePriority { level: wanted.level, header, from_anyone: wanted.from_anyone }
     }
 
-    fn fixed(&mut self, wanted: &plan::Respond) -> Option<Fixed> {
+    fn fixed(&mut self, wanted: &plan::Respond) -> Fixed {
         let headers = self.fields(&wanted.headers, "respond.headers");
-        let status = StatusCode::from_u16(wanted.status).ok().filter(|s| s.as_u16() >= 200);
-        if status.is_none() {
-            let wrong =
-                format!("{} is not the status of a response: expected 200 to 599", wanted.status);
-            self.complain("respond.status", wrong);
-        }
-        Some(Fixed { status: status?, headers, body: wanted.body.clone().into() })
+        Fixed { status: wanted.status.into(), headers, body: wanted.body.clone().into() }
     }
 
     fn fields(&mut self, wanted: &BTreeMap<String, String>, option: &str) -> HeaderMap {

@@ -1,11 +1,13 @@
 //! Upstreams as the workers use them.
 
 pub mod admission;
+mod affinity;
 mod attempt;
-pub mod client;
-pub mod connect;
-pub mod fetch;
-pub mod flight;
+mod client;
+mod connect;
+mod connection_slot;
+mod fetch;
+mod flight;
 mod hash;
 pub mod health;
 mod hedge;
@@ -14,11 +16,10 @@ pub mod live;
 mod member;
 mod membership;
 pub mod outbound;
-pub mod pool;
+mod pool;
 pub mod probe;
 mod report;
 pub mod send;
-mod session;
 pub mod tasks;
 pub mod word;
 
@@ -111,8 +112,7 @@ impl Upstream {
             .as_ref()
             .map(|membership| Predecessor { membership, same_way: same_way.is_some() });
         let membership = Membership::build(wanted, predecessor, path, accounts, &mut issues);
-        let allowance =
-            Allowance::build(&plan.retry_budget, &format!("{path}.retry_budget"), &mut issues);
+        let allowance = Allowance::from(&plan.retry_budget);
         if !issues.is_empty() {
             return Err(issues);
         }
@@ -167,8 +167,8 @@ impl Upstream {
     fn apply(&self, live: &LiveUpstream) {
         let membership = self.membership();
         membership.apply(&live.over(&membership.plan));
-        let room = membership.balancer.room(clock::now());
-        self.admission.configure(&self.plan.limits, room);
+        membership.balancer.renew(clock::now());
+        self.admission.configure(&self.plan.limits, membership.balancer.room());
     }
 
     /// Take the live values, which changed, into force: build the endpoints anew beside those of `before`, which

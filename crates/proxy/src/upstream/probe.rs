@@ -16,7 +16,7 @@ use tidegate_core::failure::Failure;
 use tidegate_core::load::Report;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::fetch::Client;
+use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use super::{Membership, Upstream};
@@ -48,7 +48,7 @@ impl Probes {
             let probing = match before.remove(name) {
                 Some(same) if same.is_of(upstream, membership) => same,
                 _ => {
-                    let lanes = 0..membership.members.len().min(probe.limit as usize);
+                    let lanes = 0..membership.members.len().min(probe.limit.get() as usize);
                     let lane = |lane| tasks.spawn(run(upstream.clone(), membership.clone(), lane));
                     let lanes = lanes.map(lane).collect();
                     let (upstream, membership) = (upstream.clone(), membership.clone());
@@ -69,7 +69,7 @@ impl Probing {
 /// Probe every `limit`th endpoint, one after the other, again and again.
 async fn run(upstream: Arc<Upstream>, membership: Arc<Membership>, lane: usize) {
     let Some(probe) = &upstream.plan.balance.probe else { return };
-    let members = membership.members.iter().skip(lane).step_by(probe.limit as usize);
+    let members = membership.members.iter().skip(lane).step_by(probe.limit.get() as usize);
     let pools: Vec<_> = members
         .map(|member| (member, Rc::new(Pool::new(member.clone(), &upstream.plan.pool))))
         .collect();
@@ -78,7 +78,7 @@ async fn run(upstream: Arc<Upstream>, membership: Arc<Membership>, lane: usize) 
     loop {
         rounds.tick().await;
         for (member, pool) in &pools {
-            let client = Client {
+            let fetch = Fetch {
                 upstream: &upstream,
                 member,
                 address: &member.address,
@@ -86,33 +86,33 @@ async fn run(upstream: Arc<Upstream>, membership: Arc<Membership>, lane: usize) 
                 reuse: true,
                 limit: LIMIT,
             };
-            let asked = timeout(LIMIT, ask(&client, &probe.path)).await;
+            let asked = timeout(LIMIT, ask(&fetch, &probe.path)).await;
             match asked.unwrap_or(Err(Failure::ResponseTimeout)) {
                 Ok(Some(report)) => member.endpoint.load.report(report, clock::now()),
-                Ok(None) => complain(&client, "no report in its answer"),
-                Err(failure) => complain(&client, failure.meaning().label),
+                Ok(None) => complain(&fetch, "no report in its answer"),
+                Err(failure) => complain(&fetch, failure.meaning().label),
             }
         }
     }
 }
 
 /// One probe.
-async fn ask(client: &Client<'_>, path: &str) -> Result<Option<Report>, Failure> {
+async fn ask(fetch: &Fetch<'_>, path: &str) -> Result<Option<Report>, Failure> {
     let request = Request::builder()
         .uri(path)
-        .header(HOST, client.host(None).ok_or(Failure::Internal)?)
+        .header(HOST, fetch.host(None).ok_or(Failure::Internal)?)
         .header(USER_AGENT, "tidegate-probe")
         .body(());
     let (head, ()) = request.map_err(|_| Failure::Internal)?.into_parts();
-    let mut answer = client.send(&head, &Bytes::new(), false).await?;
-    let good = answer.status == StatusCode::OK;
-    let content = answer.read(MOST, MOST).await?;
+    let mut fetched = fetch.send(&head, &Bytes::new(), false).await?;
+    let good = fetched.head.status == StatusCode::OK;
+    let content = fetched.read(MOST, MOST).await?;
     let told = (good && content.whole).then_some(content.start);
     Ok(told.and_then(|content| Report::from_probe(&content)))
 }
 
 /// Without a report the endpoint is judged by what is seen of it: nothing for people to act on at once.
-fn complain(client: &Client<'_>, cause: &str) {
-    let (upstream, endpoint) = (&client.upstream.plan.name, &client.member.endpoint.address);
+fn complain(fetch: &Fetch<'_>, cause: &str) {
+    let (upstream, endpoint) = (&fetch.upstream.plan.name, &fetch.member.endpoint.address);
     tracing::debug!(upstream, endpoint, cause, "a probe brought no report");
 }

@@ -4,14 +4,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from tidegate.config.model.file import PemPath
 from tidegate.config.model.health import Health
 from tidegate.config.model.limits import UpstreamLimits
+from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath
 from tidegate.config.model.narrow import Labels, SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.retired import now_in_percent
 from tidegate.config.model.retry import RetryBudget
-from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name
-from tidegate.config.model.unit import Count, Duration, Positive, Timeout
+from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name, endpoint_address
+from tidegate.config.model.unit import (
+    Count,
+    Duration,
+    Percent,
+    Positive,
+    PositivePercent,
+    Timeout,
+    duration,
+    whole,
+)
 
 BalancePolicy = Literal[
     "round_robin",
@@ -20,7 +30,6 @@ BalancePolicy = Literal[
     "least_request",
     "peak_ewma",
     "prequal",
-    "c3",
     "ring_hash",
     "maglev",
     "rendezvous",
@@ -28,6 +37,15 @@ BalancePolicy = Literal[
 ]
 HASHING = ("ring_hash", "maglev", "rendezvous")
 """Policies that give a key its endpoint."""
+
+
+def _not_removed(policy: Any) -> Any:
+    if policy == "c3":
+        raise ValueError(
+            "c3 was removed: it was an experiment, and clients went with it. Use prequal where several "
+            "gateways share the endpoints, else fastest_free"
+        )
+    return policy
 
 
 class HashKey(Options):
@@ -51,18 +69,20 @@ class HashKey(Options):
 class Prequal(Options):
     """The pool of probe answers of Prequal (Wydrowski et al., NSDI 2024)."""
 
-    pool: Annotated[Count, Field(ge=2, le=256)] = 16
+    retired = (now_in_percent("quantile", "percentile"),)
+
+    pool: Annotated[int, whole(2, 256)] = 16
     """Answers that are kept."""
-    probes: Annotated[Count, Field(ge=1, le=16)] = 3
+    probes: Annotated[int, whole(1, 16)] = 3
     """Endpoints that are probed for each request."""
     age: Timeout = 1_000
     """How long an answer is used."""
     remove: Count = 1
     """Answers that are removed for each request, in turn the oldest and the worst; fewer than `probes`."""
     reuse: float = Field(default=1.0, ge=0, le=1000)
-    """How much more often than they come answers may be used, as a share (the paper's δ)."""
-    quantile: float = Field(default=0.6, ge=0, le=1)
-    """Endpoints with more requests in flight than this share of them are hot: chosen only if all are."""
+    """Answers may be used 1 + this number times as often as they come (the paper's δ)."""
+    percentile: Percent = 60.0
+    """Endpoints with more requests in flight than this percentile of all are hot: chosen only if all are."""
 
     @model_validator(mode="after")
     def _pool_fills(self) -> Self:
@@ -76,42 +96,40 @@ class Probe(Options):
 
     path: AbsolutePath = "/.tidegate/probe"
     """Request target; the answer is JSON like `{"in_flight": 3, "latency_ms": 12.5}`."""
-    interval: Annotated[Timeout, Field(le=1_000)] = 250
+    interval: Annotated[int, duration(1, 1_000)] = 250
     """Time between two probes of an endpoint; an answer is believed for a second."""
-    limit: Annotated[Count, Field(ge=1, le=1024)] = 16
+    limit: Annotated[int, whole(1, 1024)] = 16
     """Probes under way at once."""
 
 
 class Balance(Options):
     """How an endpoint is picked. A policy's name alone stands for the policy with its defaults."""
 
-    policy: BalancePolicy = "fastest_free"
+    policy: Annotated[BalancePolicy, BeforeValidator(_not_removed)] = "fastest_free"
     """`fastest_free` (the quickest that has a worker free, as far as is known; else as `least_request`),
     `round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
     by weight), `peak_ewma` (lowest latency times requests in flight, by weight), `prequal` (lowest latency
-    among endpoints that are not hot), `c3` (cubic in the queue: an experiment); the same endpoint for the
+    among endpoints that are not hot); the same endpoint for the
     same key: `ring_hash` (a ring of hashes), `maglev` (a look-up table) or `rendezvous` (the highest score;
     for small sets); or `first_available` (the first in order that is not at `limits.endpoint_requests`)."""
     choices: Positive | None = Field(default=None, examples=[2])
-    """`fastest_free`, `least_request`, `peak_ewma`, `c3`: how many endpoints are drawn and compared;
+    """`fastest_free`, `least_request`, `peak_ewma`: how many endpoints are drawn and compared;
     null: all up to 16, beyond that 5."""
     decay: Timeout = 10_000
     """Time after which what was seen of an endpoint's latency and failures weighs 1/e."""
-    clients: Positive = 1
-    """`c3`: how many gateways share the endpoints."""
     prequal: Prequal = Prequal()
     """`prequal`: its pool of probe answers."""
     probe: Probe | None = None
-    """`prequal`, `c3`: ask the endpoints how loaded they are; null: no."""
+    """`prequal`: ask the endpoints how loaded they are; null: no."""
     forward_reports: bool = False
-    """`prequal`, `c3`: whether the endpoints' load reports (ORCA's `endpoint-load-metrics`) are passed on
+    """`prequal`: whether the endpoints' load reports (ORCA's `endpoint-load-metrics`) are passed on
     to clients."""
     hash: HashKey | None = None
     """`ring_hash`, `maglev`, `rendezvous`: what is hashed."""
     load_bound: float = Field(default=1.25, ge=1, le=1000)
     """The same policies: an endpoint carries at most this multiple of the mean load
     (Mirrokni et al., 2016)."""
-    spill_over: float = Field(default=70.0, gt=0, le=100)
+    spill_over: PositivePercent = 70.0
     """Percent of a priority's weight that must be available for it to take all requests; of what is less, the
     next priority takes its part."""
     zone_aware: ZoneAware | None = Field(default=None, examples=[{}])
@@ -134,7 +152,7 @@ class Balance(Options):
 class Endpoint(Options):
     """A member of an upstream. An address alone stands for an endpoint with the defaults."""
 
-    address: EndpointAddress
+    address: Annotated[EndpointAddress, Identity("endpoint", endpoint_address)]
     """`ip:port`, `[ipv6]:port`, `host:port` or `unix:/path`; the identity within its upstream."""
     weight: Count = 1
     """Its share of the load beside the others'."""
@@ -157,13 +175,13 @@ class UpstreamTls(Options):
 
     verify: bool = True
     """Whether the endpoint's certificate is checked."""
-    ca: PemPath | None = Field(default=None, examples=["internal-ca.pem"])
+    ca: CaPath | None = Field(default=None, examples=["internal-ca.pem"])
     """Path of the certificate authorities to check against, in PEM; null: the system's."""
     server_name: str | None = Field(default=None, min_length=1, examples=["app.internal"])
     """Name for SNI and for the check; null: the endpoint's own host."""
-    cert: PemPath | None = Field(default=None, examples=["client.pem"])
+    cert: CertPath | None = Field(default=None, examples=["client.pem"])
     """Path of the client certificate chain, in PEM."""
-    key: PemPath | None = Field(default=None, examples=["client-key.pem"])
+    key: KeyPath | None = Field(default=None, examples=["client-key.pem"])
     """Path of its private key, in PEM."""
 
     @model_validator(mode="after")
@@ -208,7 +226,7 @@ def _address_alone(value: Any) -> Any:
 class Upstream(Options):
     """A group of endpoints that serve the same thing."""
 
-    name: Name = Field(examples=["app"])
+    name: Annotated[Name, Identity("upstream")] = Field(examples=["app"])
     """Unique name; the identity that survives a reload."""
     balance: Annotated[
         Balance, BeforeValidator(_policy_alone, json_schema_input_type=BalancePolicy | Balance)

@@ -7,7 +7,8 @@
 //! request down.
 
 mod entry;
-mod format;
+pub mod format;
+mod line;
 mod mailbox;
 mod writer;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tidegate_core::plan::{self, AccessLogFormat};
 
 pub use entry::Entry;
+pub use line::Line;
 use mailbox::Mailbox;
 use writer::{Output, Shared, Writer};
 

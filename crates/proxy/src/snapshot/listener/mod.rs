@@ -57,9 +57,9 @@ impl Settings {
     ) -> Result<Self, Vec<Issue>> {
         let limits = &plan.limits;
         let head_limits = HeadLimits {
-            bytes: usize::try_from(limits.header_bytes.0).unwrap_or(usize::MAX),
-            fields: limits.header_count as usize,
-            target: usize::try_from(limits.uri_length.0).unwrap_or(usize::MAX),
+            bytes: limits.header_bytes.bytes(),
+            fields: limits.header_count.get() as usize,
+            target: limits.uri_length.bytes(),
         };
         let tls = build_tls(plan, before, &format!("{path}.tls"))?;
         Ok(Self { plan: plan.clone(), head_limits, tls })

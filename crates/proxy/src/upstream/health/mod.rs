@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use check::Check;
 
-use super::fetch::Client;
+use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use super::{Member, Membership, Upstream};
@@ -180,8 +180,8 @@ async fn check(upstream: Rc<Current>, member: Arc<Member>) {
 async fn once(upstream: &Upstream, member: &Arc<Member>, pool: &Rc<Pool>) -> Result<(), String> {
     let Some(check) = &upstream.check else { return Ok(()) };
     let limit = upstream.plan.health.timeout.duration();
-    let elsewhere = upstream.plan.health.port.and_then(|port| member.address.with_port(port));
-    let client = Client {
+    let elsewhere = upstream.plan.health.port.and_then(|port| member.address.with_port(port.get()));
+    let fetch = Fetch {
         upstream,
         member,
         address: elsewhere.as_ref().unwrap_or(&member.address),
@@ -190,7 +190,7 @@ async fn once(upstream: &Upstream, member: &Arc<Member>, pool: &Rc<Pool>) -> Res
         // More than the check may take: what ends it is its own time, with words that say so.
         limit: limit * 2,
     };
-    let checked = timeout(limit, check.run(&client)).await;
+    let checked = timeout(limit, check.run(&fetch)).await;
     checked.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
 }
 
@@ -202,7 +202,7 @@ fn pool(upstream: &Upstream, member: &Arc<Member>) -> Rc<Pool> {
 }
 
 /// `interval`, give or take a tenth.
-fn vary(interval: plan::Millis, random: &mut SplitMix64) -> Duration {
+fn vary(interval: plan::Timeout, random: &mut SplitMix64) -> Duration {
     let interval = interval.duration();
     let fifth = u64::try_from(interval.as_nanos() / 5).unwrap_or(u64::MAX);
     interval.mul_f64(0.9) + Duration::from_nanos(random.below(fifth.max(1)))

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use tidegate_core::health::{Comparison, Tally};
+use tidegate_core::health::{Comparison, Stats};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Current, on_grid, tell};
@@ -18,11 +18,11 @@ pub async fn compare(current: Rc<Current>) {
             plan.latency = None; // requests are not alike where a hash chooses among them
         }
         let membership = upstream.membership.load_full();
-        let mut comparison = Comparison::begin(tallies(&membership));
+        let mut comparison = Comparison::begin(stats(&membership));
         // Other members, or other settings, begin another comparison.
         while current.is(&upstream, &membership) {
             sleep_until(on_grid(Instant::now() + plan.interval.duration())).await;
-            for (index, complaint) in comparison.end(tallies(&membership), &plan) {
+            for (index, complaint) in comparison.end(stats(&membership), &plan) {
                 let member = &membership.members[index];
                 tell(member, member.endpoint.health.stood_out(complaint, clock::now()));
             }
@@ -30,10 +30,10 @@ pub async fn compare(current: Rc<Current>) {
     }
 }
 
-fn tallies(membership: &Membership) -> Vec<Tally> {
+fn stats(membership: &Membership) -> Vec<Stats> {
     let loads = membership.members.iter().map(|member| &member.endpoint.load);
     loads
-        .map(|load| Tally {
+        .map(|load| Stats {
             requests: load.requests(),
             failures: load.failures(),
             latency: load.latency(),

@@ -114,11 +114,6 @@ impl Record {
         }
     }
 
-    /// When it began.
-    pub fn began(&self) -> Instant {
-        self.began
-    }
-
     /// When its upstream is asked: read from the clock where its phases are told, else when it began, which
     /// is some microseconds ago.
     pub fn asks(&self) -> Instant {
@@ -232,9 +227,9 @@ impl Record {
         self.failure = Some(failure);
     }
 
-    /// Bytes of the response's body that were sent.
-    pub fn sent(&mut self, bytes: usize) {
-        self.sent += bytes as u64;
+    /// Where the bytes of its response's body are counted as they are sent.
+    pub fn sent(&mut self) -> &mut u64 {
+        &mut self.sent
     }
 
     /// Its response was sent to the end.

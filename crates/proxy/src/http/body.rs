@@ -37,7 +37,7 @@ pub enum Body {
     /// Content that is all there.
     Full(Bytes),
     /// From a client over HTTP/1.
-    H1Request(crate::serve::h1::transport::RequestBody),
+    H1Request(crate::serve::h1::receive::RequestBody),
     /// From an endpoint over HTTP/1.
     H1Response(Box<h1_client::Exchange>),
     /// From a client over HTTP/2.

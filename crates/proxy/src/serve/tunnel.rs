@@ -7,20 +7,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
+use tokio_util::io::poll_read_buf;
 
 use crate::net::deadline::Deadline;
-use crate::net::io::Io;
 use crate::upstream::client::h1::Upgraded;
 
 /// Size of each direction's buffer.
 const BUFFER: usize = 16 * 1024;
 
 /// Carry bytes both ways until both sides have ended, or nothing moved for the upstream's idle timeout.
-/// `early` was already read from the client. Answers with how many bytes went to the client.
-pub async fn run(mut client: Io, early: BytesMut, mut upgraded: Upgraded) -> u64 {
-    let mut up = Direction::new(early);
+/// Returns how many bytes went to the client.
+pub async fn run(mut client: impl AsyncRead + AsyncWrite + Unpin, mut upgraded: Upgraded) -> u64 {
+    let mut up = Direction::new(BytesMut::new());
     let mut down = Direction::new(std::mem::take(&mut upgraded.early));
     let mut idle = Idle { deadline: Deadline::default(), patience: upgraded.idle };
     idle.moved();
@@ -70,8 +70,8 @@ impl Direction {
 
     fn poll(
         &mut self,
-        from: &mut Io,
-        to: &mut Io,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
         idle: &mut Idle,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
@@ -91,7 +91,7 @@ impl Direction {
                 State::Open => {
                     ready!(Pin::new(&mut *to).poll_flush(cx))?;
                     self.buffer.reserve(BUFFER);
-                    match ready!(from.poll_read_buf(cx, &mut self.buffer))? {
+                    match ready!(poll_read_buf(Pin::new(&mut *from), cx, &mut self.buffer))? {
                         0 => self.state = State::Ending,
                         _ => idle.moved(),
                     }

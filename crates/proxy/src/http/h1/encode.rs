@@ -54,10 +54,11 @@ pub struct Exchange<'a> {
     pub date: &'a dyn Fn() -> HeaderValue,
 }
 
-/// Append a response's head. Returns what writes its body, and whether the connection stays open.
+/// Append a response's head; `is_whole` says that no content follows it. Returns what writes the body, and
+/// whether the connection stays open.
 pub fn response(
     head: &response::Parts,
-    body: &Body,
+    is_whole: bool,
     exchange: &Exchange<'_>,
     buffer: &mut Vec<u8>,
 ) -> (Encoder, bool) {
@@ -72,7 +73,7 @@ pub fn response(
         fields::push(buffer, &DATE, &(exchange.date)());
     }
     let mut keep_alive = exchange.keep_alive;
-    let encoder = response_encoder(head.status, length, body, exchange, buffer);
+    let encoder = response_encoder(head.status, length, is_whole, exchange, buffer);
     if encoder == Encoder::UntilClose {
         keep_alive = false;
     }
@@ -100,7 +101,7 @@ fn push_all(
 fn response_encoder(
     status: StatusCode,
     length: Option<u64>,
-    body: &Body,
+    is_whole: bool,
     exchange: &Exchange<'_>,
     buffer: &mut Vec<u8>,
 ) -> Encoder {
@@ -112,7 +113,7 @@ fn response_encoder(
     if let Some(length) = length {
         return Encoder::Length(length);
     }
-    if body.is_end() {
+    if is_whole {
         buffer.extend_from_slice(b"content-length: 0\r\n");
         return Encoder::None;
     }

@@ -164,7 +164,7 @@ async fn send(
         Err(failure) => return record.broken(failure, Instant::now()),
     };
     let pumped = poll_fn(|cx| pump.poll(cx)).await;
-    record.sent(usize::try_from(pump.sent).unwrap_or(usize::MAX));
+    *record.sent() += pump.sent;
     let now = Instant::now();
     match pumped {
         Ok(()) => record.complete(now),

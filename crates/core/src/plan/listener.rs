@@ -110,6 +110,8 @@ pub struct ListenerLimits {
     pub uri_length: Size,
     /// Concurrent streams of one HTTP/2 connection.
     pub streams: u32,
+    /// Bytes of an HTTP/1 request that are read and dropped after a response that closes its connection.
+    pub linger_bytes: Size,
 }
 
 /// How long a client may take.
@@ -126,4 +128,7 @@ pub struct ListenerTimeouts {
     pub write: Millis,
     /// How long a connection may stay open without a request.
     pub idle: Millis,
+    /// How long the rest of an HTTP/1 request is read after its response, so that a client that sends all of
+    /// it first gets to read the response.
+    pub linger: Millis,
 }

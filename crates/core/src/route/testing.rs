@@ -51,8 +51,9 @@ pub(crate) fn listener(name: &str) -> Listener {
     serde_json::from_value(json!({
         "name": name, "address": "127.0.0.1:0", "protocols": ["http1"], "trusted_proxies": [],
         "limits": {"connections": 1, "connections_per_client": 1, "header_bytes": 1, "header_count": 1,
-                   "uri_length": 1, "streams": 1},
-        "timeouts": {"handshake": 1, "header_read": 1, "request_body": 1, "write": 1, "idle": 1},
+                   "uri_length": 1, "streams": 1, "linger_bytes": 1},
+        "timeouts": {"handshake": 1, "header_read": 1, "request_body": 1, "write": 1, "idle": 1,
+                     "linger": 1},
     }))
     .unwrap()
 }

@@ -50,8 +50,9 @@ pub async fn serve(
         })
         .await
     };
-    // Sending may take long, and needs nothing of it.
+    // Sending may take long, and needs nothing of them: a response that reads on in the body has it.
     head.headers = HeaderMap::new();
+    *body = Body::Empty;
     match response {
         Some(response) => send(response, record, reply).await,
         None => Instant::now(),

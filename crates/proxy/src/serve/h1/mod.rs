@@ -22,7 +22,8 @@ use crate::net::io::Io;
 
 /// Serve a connection until it ends. `input` was read already.
 pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
-    let timeouts = &client.settings.plan.timeouts;
+    let listener = &client.settings.plan;
+    let timeouts = &listener.timeouts;
     let transport = Rc::new(Transport::new(io, input, timeouts.header_read.duration()));
     loop {
         // The head stays where it is: it is large, and whatever answers the request borrows it.
@@ -36,10 +37,12 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
             }
         };
         match transport.next() {
-            Next::Request => transport.await_request(ended, timeouts.idle.duration()),
-            Next::Close => return transport.linger().await,
-            Next::Drop => return,
+            Next::Request => {}
+            Next::Rest if transport.read_rest(timeouts.linger.duration()).await => {}
+            Next::Close => return transport.linger(listener).await,
+            Next::Rest | Next::Drop => return,
         }
+        transport.await_request(ended, timeouts.idle.duration());
     }
 }
 

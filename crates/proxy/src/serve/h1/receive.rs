@@ -75,15 +75,6 @@ impl Transport {
         }
         Body::H1Request(RequestBody { transport: self.clone(), client: client.clone() })
     }
-
-    /// Take in what has arrived of a body that is not read, so that the connection can go on. A client that
-    /// awaits `100 Continue` has not sent any.
-    pub fn skip_arrived_body(&self) {
-        let wire = &mut *self.wire();
-        if wire.state.client() == ClientState::SendingBody {
-            while let Ok(Decoded::Frame(_)) = wire.decode() {}
-        }
-    }
 }
 
 impl Wire {
@@ -129,6 +120,13 @@ impl Wire {
         }
     }
 
+    /// Take in what has arrived of a body that nothing wants.
+    pub fn skip_arrived(&mut self) {
+        if self.state.client() == ClientState::BodyDiscarded {
+            while let Ok(Decoded::Frame(_)) = self.decode() {}
+        }
+    }
+
     fn poll_body(&mut self, client: &Client, cx: &mut Context<'_>) -> NextFrame {
         if self.state.allows(Event::Continue) {
             self.output.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -166,7 +164,7 @@ impl Wire {
     }
 
     /// The next piece of the body out of what was read.
-    fn decode(&mut self) -> Result<Decoded, Malformed> {
+    pub fn decode(&mut self) -> Result<Decoded, Malformed> {
         if self.decoder.is_done() {
             return Ok(Decoded::End);
         }
@@ -198,6 +196,15 @@ impl RequestBody {
     /// Whether all of it was read.
     pub fn is_end(&self) -> bool {
         self.transport.wire().decoder.is_done()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let state = &mut self.transport.wire().state;
+        if state.allows(Event::Discard) {
+            state.on(Event::Discard);
+        }
     }
 }
 

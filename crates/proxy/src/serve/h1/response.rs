@@ -76,11 +76,10 @@ impl Reply for ResponseWriter<'_> {
 
 impl ResponseWriter<'_> {
     fn begin(&self, head: response::Parts, body: &Body) {
-        self.transport.skip_arrived_body();
         let is_whole = body.is_end();
         let wire = &mut *self.transport.wire();
-        // A request that is still coming in may end before its streamed response does.
-        if (!wire.state.is_request_done() && is_whole) || self.client.is_draining() {
+        wire.skip_arrived();
+        if !wire.is_rest_small() || self.client.is_draining() {
             wire.state.close_after();
         }
         let exchange = encode::Exchange {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::plan::{BalancePolicy, HashKey, Issue, Upstream};
+use crate::token::is_token;
 
 /// Bounds of what a pick by Prequal costs: it looks at every answer and every probe.
 const MOST_ANSWERS: u32 = 256;
@@ -60,6 +61,7 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
         }
     }
     if let Some(sticky) = &balance.sticky {
+        // RFC 6265 §4.1.1.
         if !is_token(&sticky.cookie) {
             report("balance.sticky.cookie", format!("{:?} cannot name a cookie", sticky.cookie));
         }
@@ -110,12 +112,6 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
         }
     }
     issues
-}
-
-/// Whether `text` is a token (RFC 9110 §5.6.2), as names of cookies are (RFC 6265 §4.1.1).
-fn is_token(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(fits)
 }
 
 /// How many of the fields are given.

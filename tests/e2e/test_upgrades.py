@@ -100,6 +100,20 @@ def test_an_upgrade_to_h2c_is_not_passed_on(gateway: Gateway, origin: Origin) ->
     assert seen.header("http2-settings") is None
 
 
+def test_an_upgrade_to_tls_is_not_passed_on(gateway: Gateway, origin: Origin) -> None:
+    """RFC 2817: it is between two neighbours, and the gateway is the next of both."""
+    with gateway.connect() as client:
+        headers = [("Connection", "Upgrade"), ("Upgrade", "TLS/1.2")]
+        assert Echo.of(client.request("/x", headers=headers)).header("upgrade") is None
+
+
+def test_an_upgrade_in_an_http_1_0_request_is_ignored(gateway: Gateway, origin: Origin) -> None:
+    """RFC 9110 §7.8."""
+    with gateway.connect() as client:
+        client.send("GET /x HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n")
+        assert Echo.of(client.read_response()).header("upgrade") is None
+
+
 def test_an_upgrade_that_its_client_does_not_hear_of_is_given_up(
     start_gateway: StartGateway, origin: Origin, tmp_path: Path
 ) -> None:

@@ -81,8 +81,8 @@ class ListenerTimeouts(Options):
     idle: Timeout = 75_000
     """How long a connection may stay open without a request."""
     linger: Timeout = 10_000
-    """How long the rest of an HTTP/1 request is read after its response, so that a client that sends all of it
-    first gets to read the response."""
+    """How long the rest of an HTTP/1 request is read after its response, so that a client that sends all of
+    it first gets to read the response."""
 
 
 class Listener(Options):

@@ -128,12 +128,18 @@ pub fn sort(
             map.remove(name);
         }
     }
-    // An upgrade to HTTP/2 is between two neighbours, and no longer made (RFC 9113 §3.1).
-    control.upgrade = upgrade.filter(|to: &HeaderValue| {
-        wants_upgrade && !tokens(to.as_bytes()).any(|t| t.eq_ignore_ascii_case(b"h2c"))
-    });
+    control.upgrade = upgrade.filter(|_| wants_upgrade);
     control.te_trailers = te_trailers && names_te;
     Ok((map, control))
+}
+
+/// Whether `Upgrade` may be passed on: HTTP/2, to which an upgrade is no longer made (RFC 9113 §3.1), and TLS
+/// (RFC 2817) are between two neighbours.
+pub fn may_upgrade(to: &HeaderValue) -> bool {
+    !tokens(to.as_bytes()).any(|protocol| {
+        let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"h2c") || name.eq_ignore_ascii_case(b"tls")
+    })
 }
 
 /// Fields that say how a message is to be routed, judged or read: too late in a trailer.

@@ -29,6 +29,10 @@ pub enum Failure {
     ClientGone,
     /// The `Expect` field asks for something other than `100-continue`.
     ExpectationFailed,
+    /// The client has as many streams open as one HTTP/2 connection may.
+    StreamLimit,
+    /// The client sent more HTTP/2 frames than its requests need.
+    TooManyFrames,
     /// No route takes this request.
     NoRoute,
     /// The upstream has no endpoint that may be used.
@@ -101,7 +105,7 @@ use Retryable::{Always, IfIdempotent, Never};
 
 impl Failure {
     /// Every failure, for the tests and for metrics that list them all.
-    pub const ALL: [Failure; 31] = [
+    pub const ALL: [Failure; 33] = [
         Failure::MalformedRequest,
         Failure::MethodNotSupported,
         Failure::VersionNotSupported,
@@ -113,6 +117,8 @@ impl Failure {
         Failure::BodyTimeout,
         Failure::ClientGone,
         Failure::ExpectationFailed,
+        Failure::StreamLimit,
+        Failure::TooManyFrames,
         Failure::NoRoute,
         Failure::NoEndpoint,
         Failure::Overloaded,
@@ -181,6 +187,8 @@ impl Failure {
             Self::BodyTimeout            => row(408, "http_request_error", "body_timeout", Never, "The request's body did not arrive in time."),
             Self::ClientGone             => row(499, "http_request_error", "client_gone", Never, "The client closed the connection before the response was complete."),
             Self::ExpectationFailed      => row(417, "http_request_error", "expectation_failed", Never, "The only expectation this gateway knows is 100-continue."),
+            Self::StreamLimit            => row(503, "connection_limit_reached", "stream_limit", Never, "The client has as many streams open as one connection may."),
+            Self::TooManyFrames          => row(429, "http_request_denied", "too_many_frames", Never, "The client sent more HTTP/2 frames than its requests need."),
             Self::NoRoute                => row(404, "destination_not_found", "no_route", Never, "No route takes this request."),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Never, "No endpoint of the upstream is available."),
             Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Never, "The upstream is overloaded."),

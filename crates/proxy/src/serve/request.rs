@@ -68,6 +68,12 @@ pub async fn refuse(client: &Rc<Client>, failure: Failure, reply: &mut impl Repl
     }
 }
 
+/// Account for a request that its protocol has refused by itself.
+pub fn refused(client: &Rc<Client>, failure: Failure) {
+    let (_, mut record) = stack::refuse(client, failure);
+    record.complete(Instant::now());
+}
+
 /// Send a response and settle the account of its request.
 async fn send(response: Response<Body>, mut record: Record, reply: &mut impl Reply) -> Instant {
     let sent = reply.send(response, record.sent()).await;

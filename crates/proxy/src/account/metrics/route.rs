@@ -8,14 +8,14 @@ use super::class::{ByClass, CodeClass, by_class};
 use super::histogram::{Histogram, HistogramTotal, histogram};
 use super::registry::Metrics;
 use crate::account::exposition::{Exposition, Kind};
-use crate::account::sharded::{Counter, Sharded};
+use crate::account::sharded::{Counter, Counters, Sharded};
 
 /// Counts of one route; those of requests that no route took have the empty name.
 #[derive(Debug)]
 pub struct RouteMetrics {
     traffic: Sharded<RouteTraffic>,
     /// Apart, because most routes never fail.
-    failures: Sharded<[Counter; Failure::ALL.len()]>,
+    failures: Sharded<Counters<{ Failure::ALL.len() }>>,
 }
 
 #[derive(Debug, Default)]

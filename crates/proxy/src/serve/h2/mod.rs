@@ -1,20 +1,22 @@
 //! A client's connection over HTTP/2: each stream is a task that serves one request.
 
+mod refusals;
 mod response;
 mod translate;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::Request;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
+use self::refusals::{Refusals, Watched};
 use self::response::ResponseSender;
 use self::translate::translate;
 use super::request;
@@ -34,12 +36,19 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER);
     let limit = client.settings.plan.timeouts.handshake.duration();
-    let handshake = builder.handshake(Prefixed::new(input, io));
-    let Ok(Ok(mut connection)) = timeout(limit, handshake).await else { return };
-    let mut deadline = Deadline::default();
-    let mut draining = false;
-    while let Some(accepted) = accept(&client, &mut connection, &mut deadline, &mut draining).await
-    {
+    let refusals = Rc::new(Refusals::default());
+    let io = Watched::new(Prefixed::new(input, io), refusals.clone());
+    let connection = match timeout(limit, builder.handshake(io)).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => {
+            refusals.end(&error);
+            return account(&client, &refusals);
+        }
+        Err(_) => return,
+    };
+    let (deadline, draining) = (Deadline::default(), false);
+    let mut streams = Streams { client: client.clone(), connection, refusals, deadline, draining };
+    while let Some(accepted) = poll_fn(|cx| streams.poll_accept(cx)).await {
         // Boxed, because tokio moves a task's future about, and these are large.
         spawn_local(Box::pin(exchange(client.clone(), accepted)));
     }
@@ -59,49 +68,66 @@ async fn exchange(client: Rc<Client>, (request, respond): Accepted) {
 
 type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
-/// The next request; nothing once the connection is closed, broken, or was idle too long.
-async fn accept(
-    client: &Client,
-    connection: &mut Connection<Prefixed<Io>, Bytes>,
-    deadline: &mut Deadline,
-    draining: &mut bool,
-) -> Option<Accepted> {
-    poll_fn(|cx| {
+/// Account for what was refused before it could be handed on.
+fn account(client: &Rc<Client>, refusals: &Refusals) {
+    for failure in refusals.take() {
+        request::refused(client, failure);
+    }
+}
+
+/// The streams that a client opens on a connection.
+struct Streams {
+    client: Rc<Client>,
+    connection: Connection<Watched<Prefixed<Io>>, Bytes>,
+    refusals: Rc<Refusals>,
+    /// When a connection without requests is closed.
+    deadline: Deadline,
+    draining: bool,
+}
+
+impl Streams {
+    /// The next request; nothing once the connection is closed, broken, or was idle too long.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
         loop {
-            match connection.poll_accept(cx) {
-                Poll::Ready(Some(Ok(accepted))) => {
-                    deadline.clear();
-                    return Poll::Ready(Some(accepted));
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    tracing::debug!(%error, "HTTP/2 connection ended");
-                    return Poll::Ready(None);
-                }
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => {}
+            let polled = self.poll_connection(cx);
+            account(&self.client, &self.refusals);
+            if let Poll::Ready(accepted) = polled {
+                self.deadline.clear();
+                return Poll::Ready(accepted);
             }
-            let drains = client.poll_draining(cx);
-            if drains && !*draining {
-                *draining = true;
-                connection.graceful_shutdown();
+            if self.client.poll_draining(cx) && !self.draining {
+                self.draining = true;
+                self.connection.graceful_shutdown();
                 continue;
             }
-            if connection.has_streams() {
-                deadline.clear();
+            if self.connection.has_streams() {
+                self.deadline.clear();
                 return Poll::Pending;
             }
-            if !deadline.is_set() {
-                deadline.set(Instant::now(), client.settings.plan.timeouts.idle.duration());
-            }
-            ready!(deadline.poll_expired(cx));
-            deadline.clear();
-            if *draining {
+            self.deadline.ensure(self.client.settings.plan.timeouts.idle.duration());
+            ready!(self.deadline.poll_expired(cx));
+            self.deadline.clear();
+            if self.draining {
                 return Poll::Ready(None);
             }
-            *draining = true;
+            self.draining = true;
             // Nothing is under way that two steps would save.
-            connection.abrupt_shutdown(Reason::NO_ERROR);
+            self.connection.abrupt_shutdown(Reason::NO_ERROR);
         }
-    })
-    .await
+    }
+
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
+        match ready!(self.connection.poll_accept(cx)) {
+            Some(Ok(accepted)) => {
+                self.refusals.hand_on(accepted.1.stream_id().as_u32());
+                Poll::Ready(Some(accepted))
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "HTTP/2 connection ended");
+                self.refusals.end(&error);
+                Poll::Ready(None)
+            }
+            None => Poll::Ready(None),
+        }
+    }
 }

@@ -11,8 +11,10 @@ from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from .conftest import Running, StartGateway
+from .harness import answers
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
+from .harness.h2client import H2Client
 from .harness.message import Echo
 from .harness.origin import Exchange, Origin
 from .harness.waiting import eventually
@@ -85,6 +87,21 @@ def test_a_refused_upgrade_is_an_ordinary_answer(gateway: Gateway, origin: Origi
         response = client.request("/x", headers=[("Connection", "Upgrade"), ("Upgrade", "shout")])
         assert response.status == 200
         assert Echo.of(client.request("/next")).target == "/next"
+
+
+@pytest.mark.parametrize("connection", ["Connection: upgrade\r\n", ""])
+def test_a_required_upgrade_is_named(gateway: Gateway, origin: Origin, connection: str) -> None:
+    """RFC 9110 §15.5.22: a 426 without Upgrade tells a client nothing."""
+    head = f"HTTP/1.1 426 Upgrade Required\r\n{connection}Upgrade: websocket\r\nContent-Length: 0\r\n\r\n"
+    origin.on("/required", answers.raw(head.encode()))
+    with gateway.connect() as client:
+        response = client.request("/required")
+        assert (response.status, response.values("upgrade")) == (426, ["websocket"])
+        assert response.values("connection") == ["upgrade"]
+        assert client.request("/next").status == 200
+    with H2Client(gateway.port()) as client2:
+        response = client2.request("/required")
+        assert (response.status, response.header("upgrade")) == (426, None)
 
 
 def test_an_upgrade_to_h2c_is_not_passed_on(gateway: Gateway, origin: Origin) -> None:

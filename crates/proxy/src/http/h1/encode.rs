@@ -1,6 +1,6 @@
 //! Writing heads (RFC 9112 §3 and §4), and choosing how the body behind them is framed.
 
-use http::header::{CONTENT_LENGTH, DATE, TE};
+use http::header::{CONTENT_LENGTH, DATE, TE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, request, response};
 
 use super::fields;
@@ -63,10 +63,11 @@ pub fn response(
     buffer: &mut Vec<u8>,
 ) -> (Encoder, bool) {
     status_line(head.status, buffer);
-    let (mut length, mut is_dated) = (None, false);
+    let (mut length, mut is_dated, mut upgrades) = (None, false, false);
     push_all(&head.headers, buffer, |name, value| match *name {
         CONTENT_LENGTH => length = length.or_else(|| announced(value)),
         DATE => is_dated = true,
+        UPGRADE => upgrades = true,
         _ => {}
     });
     if !is_dated {
@@ -76,6 +77,9 @@ pub fn response(
     let encoder = response_encoder(head.status, length, is_whole, exchange, buffer);
     if encoder == Encoder::UntilClose {
         keep_alive = false;
+    }
+    if upgrades {
+        buffer.extend_from_slice(b"connection: upgrade\r\n");
     }
     match (keep_alive, exchange.version) {
         (false, _) => buffer.extend_from_slice(b"connection: close\r\n"),
@@ -151,7 +155,7 @@ fn status_line(status: StatusCode, buffer: &mut Vec<u8>) {
 
 fn push_upgrade(buffer: &mut Vec<u8>, protocol: &HeaderValue) {
     buffer.extend_from_slice(b"connection: upgrade\r\n");
-    fields::push(buffer, &http::header::UPGRADE, protocol);
+    fields::push(buffer, &UPGRADE, protocol);
 }
 
 /// The length that `Content-Length` says.

@@ -43,8 +43,10 @@ pub struct Control {
     pub content_length: Option<u64>,
     /// `Transfer-Encoding: chunked`.
     pub chunked: bool,
-    /// `Upgrade`, where `Connection` names it.
+    /// `Upgrade`.
     pub upgrade: Option<HeaderValue>,
+    /// `Connection: upgrade`.
+    pub names_upgrade: bool,
     /// `TE: trailers`, where `Connection` names it.
     pub te_trailers: bool,
     /// `Expect: 100-continue`.
@@ -64,8 +66,7 @@ pub fn sort(
     let mut map = HeaderMap::with_capacity(fields.len() + extra);
     let mut control = Control::default();
     let mut named: SmallVec<[HeaderName; 4]> = SmallVec::new();
-    let (mut upgrade, mut te_trailers, mut wants_upgrade, mut names_te) =
-        (None, false, false, false);
+    let (mut te_trailers, mut names_te) = (false, false);
     for field in fields {
         let name = field.name.as_bytes();
         match special(name) {
@@ -76,7 +77,7 @@ pub fn sort(
                     match token {
                         t if t.eq_ignore_ascii_case(b"close") => control.close = true,
                         t if t.eq_ignore_ascii_case(b"keep-alive") => control.keep_alive = true,
-                        t if t.eq_ignore_ascii_case(b"upgrade") => wants_upgrade = true,
+                        t if t.eq_ignore_ascii_case(b"upgrade") => control.names_upgrade = true,
                         t if t.eq_ignore_ascii_case(b"te") => names_te = true,
                         t => named.push(HeaderName::from_bytes(t).map_err(|_| Malformed::Syntax)?),
                     }
@@ -100,7 +101,7 @@ pub fn sort(
                 continue;
             }
             Special::Upgrade => {
-                upgrade = Some(value(section, field.value)?);
+                control.upgrade = Some(value(section, field.value)?);
                 continue;
             }
             Special::Te => {
@@ -128,12 +129,11 @@ pub fn sort(
             map.remove(name);
         }
     }
-    control.upgrade = upgrade.filter(|_| wants_upgrade);
     control.te_trailers = te_trailers && names_te;
     Ok((map, control))
 }
 
-/// Whether `Upgrade` may be passed on: HTTP/2, to which an upgrade is no longer made (RFC 9113 §3.1), and TLS
+/// Whether a connection may change over to it: HTTP/2, to which an upgrade is no longer made (RFC 9113 §3.1), and TLS
 /// (RFC 2817) are between two neighbours.
 pub fn may_upgrade(to: &HeaderValue) -> bool {
     !tokens(to.as_bytes()).any(|protocol| {

@@ -116,7 +116,8 @@ fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
         None => return Err(Malformed::Syntax),
     }
     // RFC 9110 §7.8: in an HTTP/1.0 request it is ignored.
-    control.upgrade = control.upgrade.filter(|to| minor_version > 0 && fields::may_upgrade(to));
+    let may_upgrade = minor_version > 0 && control.names_upgrade;
+    control.upgrade = control.upgrade.filter(|to| may_upgrade && fields::may_upgrade(to));
     if control.te_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::SendResponse;
-use http::header::{CONTENT_LENGTH, DATE};
+use http::header::{CONTENT_LENGTH, DATE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use tidegate_core::failure::Failure;
 
@@ -57,6 +57,10 @@ impl<'a> ResponseSender<'a> {
             || body.is_end();
         if bodiless && !is_head && head.status == StatusCode::OK {
             head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+        }
+        if head.status == StatusCode::UPGRADE_REQUIRED {
+            // RFC 9113 §8.2.2: it speaks of a connection over HTTP/1.
+            head.headers.remove(UPGRADE);
         }
         head.version = Version::HTTP_2;
         let response = Response::from_parts(head, ());

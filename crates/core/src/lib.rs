@@ -17,3 +17,4 @@ pub mod retry;
 pub mod rewrite;
 pub mod route;
 pub mod time;
+pub mod token;

@@ -63,6 +63,8 @@ class ListenerLimits(Options):
     """Bytes of a request target."""
     streams: Positive = 256
     """Concurrent streams of one HTTP/2 connection."""
+    linger_bytes: Size = 64 << 20
+    """Bytes of an HTTP/1 request that are read and dropped after a response that closes its connection."""
 
 
 class ListenerTimeouts(Options):
@@ -78,6 +80,9 @@ class ListenerTimeouts(Options):
     """Longest time that a client takes none of a response."""
     idle: Timeout = 75_000
     """How long a connection may stay open without a request."""
+    linger: Timeout = 10_000
+    """How long the rest of an HTTP/1 request is read after its response, so that a client that sends all of
+    it first gets to read the response."""
 
 
 class Listener(Options):

@@ -1,4 +1,7 @@
-"""The engine: per-request work, in Rust, on threads of its own."""
+"""The engine: per-request work, in Rust, on threads of its own.
+
+What crosses this border is JSON in UTF-8, handles and plain values; there are twelve calls.
+"""
 
 from typing import Self, final
 
@@ -6,10 +9,9 @@ __all__ = [
     "Engine",
     "PlanError",
     "Prepared",
-    "check_plan",
-    "explain_route",
+    "UnknownItemsError",
+    "inspect",
     "plan_schema",
-    "route_table",
     "simulate",
     "version",
 ]
@@ -19,6 +21,11 @@ class PlanError(ValueError):
     a path is like `listeners.0.tls.certificates.1.key`."""
 
     errors: list[tuple[str, str]]
+
+class UnknownItemsError(ValueError):
+    """The plan names items by `digests` that the engine does not have: they must be sent themselves."""
+
+    digests: list[str]
 
 @final
 class Prepared:
@@ -39,59 +46,77 @@ class Engine:
         Raises ValueError if there are no workers, the format is neither `text` nor `json`, or the filter
         is malformed."""
 
-    def prepare(self, plan: str) -> Prepared:
-        """Build everything that `plan` (JSON) asks for and disturb nothing.
+    def prepare(self, plan: bytes) -> Prepared:
+        """Build everything that `plan` asks for and disturb nothing.
 
-        Raises PlanError with every error."""
+        The plan is of the shape that `plan_schema` describes, except that in the place of an item of
+        `listeners`, `routes` or `upstreams` may stand the item's digest: the first 32 hexadecimal digits of
+        the SHA-256 of the very text that the item had in an earlier plan. The engine has every item of the
+        plan that is served and of those that are prepared.
+
+        Raises UnknownItemsError if there is no such item, and PlanError with every error."""
 
     def commit(self, prepared: Prepared) -> None:
         """Serve `prepared` from now on. What it did not change is not disturbed.
 
         Raises RuntimeError if another commit came between prepare and commit."""
 
+    def supply(self, kind: str, name: str, value: bytes) -> None:
+        """Put a live value into force at once. It survives every commit. These there are:
+
+        - kind `log`, name `filter`: which of the engine's own log events are kept, as directives:
+          `info,tidegate_proxy::listen=debug`;
+        - kind `log`, name `reopen`: nothing; the access log's file is opened anew, after it was renamed.
+
+        Raises ValueError on a bad value, kind or name; nothing has changed then."""
+
+    def ask(self, question: bytes) -> bytes:
+        """The answer to a question, which is an object with one key. These there are:
+
+        - `{"status": {}}`: listeners, upstreams and endpoints as they are now;
+        - `{"endpoint_health": {"upstream": name, "address": address}}`: how an endpoint came to be as it is:
+          `{"state", "healthy", "cause", "changes": [{"time", "from", "to", "cause"}]}`, the latest change
+          first; null if there is no such endpoint;
+        - `{"explain": {"request_id": id}}`: what became of a recent request: its route and why, the tries
+          with the candidates, the phases and what limits said; null if it is not remembered;
+        - `{"outstanding": {"count": number}}`: the last remembered requests that stood out, the latest first:
+          `[{"request_id", "time", "reason", "method", "path", "status", "error", "duration_ms"}]`;
+        - `{"route": request}` and `{"table": {}}`, as `inspect` answers them, of what is served.
+
+        Raises ValueError, which lists the known questions, on any other."""
+
+    def wait(self, timeout_ms: int) -> bytes:
+        """Wait without the GIL for events: a list, the oldest first; `[]` if none comes in time.
+
+        Every event has `time`, in seconds since 1970, and `kind`:
+
+        - `health_changed`: `upstream`, `endpoint`, the states `from` and `to`, `cause`;
+        - `task_panicked`: `thread` (a worker's number or `health`), `message`, `place`; one connection ends;
+        - `thread_restarted`: `thread`, `message`; all of its connections end;
+        - `events_lost`: `count`: so many came after these and did not fit.
+
+        An event is given once. After `drain` the answer is null once the last has been given."""
+
     def metrics(self) -> str:
         """All metrics in the Prometheus text format 0.0.4."""
-
-    def status(self) -> str:
-        """Listeners, upstreams and endpoints as they are now, as JSON."""
-
-    def endpoint_health(self, upstream: str, address: str) -> str | None:
-        """How an endpoint came to be as it is, as JSON: `{"state", "healthy", "cause", "changes": [{"time",
-        "from", "to", "cause"}]}`, the latest change first; None if there is no such endpoint."""
-
-    def explain(self, request_id: str) -> str | None:
-        """What became of a recent request, as JSON: its route and why, the tries with the candidates, the
-        phases and what limits said; None if it is not remembered."""
-
-    def outstanding(self, count: int) -> str:
-        """The last `count` remembered requests that stood out, the latest first, as JSON: `[{"request_id",
-        "time", "reason", "method", "path", "status", "error", "duration_ms"}]`."""
-
-    def reopen_logs(self) -> None:
-        """Open the access log's file anew, after it was renamed."""
-
-    def set_log_filter(self, directives: str) -> None:
-        """Change which of the engine's own log events are kept: `info,tidegate_proxy::listen=debug`.
-
-        Raises ValueError on a malformed directive."""
 
     def drain(self, timeout_ms: int) -> bool:
         """Stop accepting, let connections finish for at most `timeout_ms`, then stop the workers.
 
         Waits without the GIL; True if everything finished in time."""
 
-def check_plan(plan: str) -> list[tuple[str, str]]:
-    """All errors of `plan` that can be found without starting anything, as `(path, message)` pairs."""
+def inspect(plan: bytes, question: bytes) -> bytes:
+    """The answer to a question about a plan that is not served; the question is an object with one key:
 
-def explain_route(plan: str, request: str) -> str:
-    """Which route takes a request, and why the nearer ones do not.
+    - `{"check": {}}`: all errors that can be found without starting anything: `[[path, message]]`;
+    - `{"route": {"method", "scheme", "host", "path", "query", "headers": [[name, value]], "client": ip,
+      "listener": name | null}}`: which route takes a request, and why the nearer ones do not:
+      `{"route": name | null, "captures": {name: text}, "considered": [{"route", "matched", "reason"}]}`;
+    - `{"table": {}}`: the routes in order of precedence:
+      `[{"route", "hosts", "path", "conditions", "action"}]`.
 
-    `request` is JSON: `{"method", "scheme", "host", "path", "query", "headers": [[name, value]],
-    "client": ip, "listener": name | null}`; the answer is JSON: `{"route": name | null,
-    "captures": {name: text}, "considered": [{"route", "matched", "reason"}]}`."""
-
-def route_table(plan: str) -> str:
-    """The routes in order of precedence, as JSON: `[{"route", "hosts", "path", "conditions", "action"}]`."""
+    Runs without the GIL. Raises PlanError if the plan does not allow for an answer, and ValueError if the
+    question is none."""
 
 def simulate(scenario: str) -> str:
     """Run a scenario of `tidegate.sim` (JSON) to its end; the answer is the report, as JSON.

@@ -213,7 +213,7 @@ class _Process:
 
     async def _reopen_logs(self) -> None:
         """Write the access log to a new file, after a log rotator has renamed the old one."""
-        await asyncio.to_thread(self.gateway.engine.reopen_logs)
+        await asyncio.to_thread(self.gateway.engine.supply, "log", "reopen", b"")
         log.info("access log reopened")
 
     def _follow_log_level(self) -> Callable[[Running], None]:
@@ -225,7 +225,7 @@ class _Process:
             if running.config.log.level != configured:
                 configured = running.config.log.level
                 logs.set_level(configured)
-                self.gateway.engine.set_log_filter(configured)
+                self.gateway.engine.supply("log", "filter", configured.encode())
 
         return follow
 

@@ -11,6 +11,7 @@ mod http;
 mod listen;
 mod local;
 mod net;
+mod objects;
 mod serve;
 mod snapshot;
 mod stack;

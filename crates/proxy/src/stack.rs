@@ -62,12 +62,12 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
 
 /// Those of a request that an upstream answers.
 async fn forwarding(forward: &Forward, call: &mut Call<'_>) -> Result<Flow, Failure> {
-    let destination = destination::before(&forward.destinations, call)?;
-    let (upstream, _) = destination;
+    let destination = destination::before(forward.split.as_ref(), call)?;
+    let upstream = &destination.upstream;
     step!(forwarded::before(upstream, call));
     step!(rewrite::before(forward.rewrite.as_ref(), call));
     step!(request_headers::before(&forward.request_headers, call));
-    step!(mirror::before(forward.mirror.as_ref(), call));
+    step!(mirror::before(forward.mirrored_millionths, call));
     let permit = admit::before(&forward.priority, upstream, call).await?;
     send::before(forward, destination, permit, call).await
 }

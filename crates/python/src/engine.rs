@@ -5,11 +5,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use tidegate_proxy::engine;
+use pyo3::types::PyBytes;
 use tidegate_proxy::engine::log::Format;
+use tidegate_proxy::engine::{self, Refused};
 
-use crate::error::plan_error;
-use crate::plan::{json, read};
+use crate::error::{json, plan_error, unknown_items};
 
 /// A snapshot that is built and waits to be committed.
 #[pyclass(module = "tidegate._engine", frozen)]
@@ -58,9 +58,11 @@ impl Engine {
         }
     }
 
-    fn prepare(&self, py: Python<'_>, plan: &str) -> PyResult<Prepared> {
-        let prepared = py.detach(|| read(plan).and_then(|plan| self.0.prepare(plan)));
-        let prepared = prepared.map_err(|issues| plan_error(py, issues))?;
+    fn prepare(&self, py: Python<'_>, plan: &[u8]) -> PyResult<Prepared> {
+        let prepared = py.detach(|| self.0.prepare(plan)).map_err(|refused| match refused {
+            Refused::Issues(issues) => plan_error(py, issues),
+            Refused::Unknown(digests) => unknown_items(py, digests),
+        })?;
         let diff = json(&prepared.diff)?;
         Ok(Prepared { snapshot: Mutex::new(Some(prepared)), diff })
     }
@@ -73,40 +75,22 @@ impl Engine {
             .map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }
 
+    fn supply(&self, py: Python<'_>, kind: &str, name: &str, value: &[u8]) -> PyResult<()> {
+        py.detach(|| self.0.supply(kind, name, value)).map_err(PyValueError::new_err)
+    }
+
+    fn ask<'py>(&self, py: Python<'py>, question: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = py.detach(|| self.0.ask(question)).map_err(PyValueError::new_err)?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    fn wait<'py>(&self, py: Python<'py>, timeout_ms: u64) -> PyResult<Bound<'py, PyBytes>> {
+        let events = py.detach(|| self.0.wait(Duration::from_millis(timeout_ms)));
+        Ok(PyBytes::new(py, json(&events)?.as_bytes()))
+    }
+
     fn metrics(&self, py: Python<'_>) -> String {
         py.detach(|| self.0.metrics())
-    }
-
-    fn status(&self, py: Python<'_>) -> PyResult<String> {
-        json(&py.detach(|| self.0.status()))
-    }
-
-    fn endpoint_health(
-        &self,
-        py: Python<'_>,
-        upstream: &str,
-        address: &str,
-    ) -> PyResult<Option<String>> {
-        py.detach(|| self.0.endpoint_health(upstream, address))
-            .map(|health| json(&health))
-            .transpose()
-    }
-
-    fn explain(&self, py: Python<'_>, request_id: &str) -> PyResult<Option<String>> {
-        let explained = py.detach(|| self.0.explain(request_id));
-        explained.map(|explained| json(&explained)).transpose()
-    }
-
-    fn outstanding(&self, py: Python<'_>, count: usize) -> PyResult<String> {
-        json(&py.detach(|| self.0.outstanding(count)))
-    }
-
-    fn reopen_logs(&self) {
-        self.0.reopen_logs();
-    }
-
-    fn set_log_filter(&self, directives: &str) -> PyResult<()> {
-        self.0.set_log_filter(directives).map_err(PyValueError::new_err)
     }
 
     fn drain(&self, py: Python<'_>, timeout_ms: u64) -> bool {

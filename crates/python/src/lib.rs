@@ -19,9 +19,9 @@ mod _engine {
     #[pymodule_export]
     use crate::engine::{Engine, Prepared};
     #[pymodule_export]
-    use crate::error::PlanError;
+    use crate::error::{PlanError, UnknownItemsError};
     #[pymodule_export]
-    use crate::plan::{check_plan, explain_route, plan_schema, route_table};
+    use crate::plan::{inspect, plan_schema};
     #[pymodule_export]
     use crate::sim::simulate;
 

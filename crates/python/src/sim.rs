@@ -4,8 +4,7 @@ use pyo3::prelude::*;
 use tidegate_core::plan::Issue;
 use tidegate_sim::{Report, Scenario, run};
 
-use crate::error::plan_error;
-use crate::plan::json;
+use crate::error::{json, plan_error};
 
 /// Run a scenario; the report is JSON as well.
 #[pyfunction]

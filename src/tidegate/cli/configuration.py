@@ -1,9 +1,10 @@
 """A configuration file, as commands read it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegate.cli import exits, output
 from tidegate.cli.excerpt import show
@@ -29,7 +30,6 @@ def problems_shown() -> Iterator[None]:
 
 def load_plan(file: Path) -> tuple["Loaded", "Plan"]:
     """The file's configuration and its plan, checked by the engine too."""
-    from tidegate._engine import check_plan
     from tidegate.config.load import load_file
     from tidegate.config.plan import build_plan, problems_from_engine
     from tidegate.config.problem import ConfigError
@@ -37,6 +37,13 @@ def load_plan(file: Path) -> tuple["Loaded", "Plan"]:
     with problems_shown():
         loaded = load_file(file)
         plan = build_plan(loaded)
-        if errors := check_plan(plan.json):
+        if errors := inspect(plan, "check"):
             raise ConfigError(problems_from_engine(errors, loaded.source))
         return loaded, plan
+
+
+def inspect(plan: "Plan", question: str, **about: Any) -> Any:
+    """The engine's answer to a question about a plan. Raises ValueError if it is asked wrongly."""
+    from tidegate import _engine
+
+    return json.loads(_engine.inspect(plan.json.encode(), json.dumps({question: about}).encode()))

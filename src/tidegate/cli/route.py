@@ -1,13 +1,12 @@
 """`tidegate route`."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from tidegate.cli import exits, output
 from tidegate.cli.client import Client, calls_admin
-from tidegate.cli.configuration import load_plan
+from tidegate.cli.configuration import inspect, load_plan
 from tidegate.cli.options import AsJson, FromFile
 
 NAME = "route"
@@ -50,12 +49,11 @@ def _field(text: str) -> tuple[str, str]:
 
 
 def _explain_file(config: Any, method: str, url: str, headers: Any, sender: str, listener: str | None) -> Any:
-    from tidegate._engine import explain_route
     from tidegate.control.question import question
 
-    plan = load_plan(config)[1].json
+    plan = load_plan(config)[1]
     try:
-        return json.loads(explain_route(plan, question(method, url, headers, sender, listener)))
+        return inspect(plan, "route", **question(method, url, headers, sender, listener))
     except ValueError as error:
         raise exits.CommandError(exits.USAGE, str(error)) from None
 

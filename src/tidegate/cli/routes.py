@@ -1,11 +1,10 @@
 """`tidegate routes`."""
 
-import json
 from typing import Any
 
 from tidegate.cli import output
 from tidegate.cli.client import Client, calls_admin
-from tidegate.cli.configuration import load_plan
+from tidegate.cli.configuration import inspect, load_plan
 from tidegate.cli.options import AsJson, FromFile
 
 NAME = "routes"
@@ -18,12 +17,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Print the routes in order of precedence: of a file, or of the running gateway."""
-    if config:
-        from tidegate._engine import route_table
-
-        table = json.loads(route_table(load_plan(config)[1].json))
-    else:
-        table = client.get("/v1/routes")
+    table = inspect(load_plan(config)[1], "table") if config else client.get("/v1/routes")
     output.answer(table, as_json, _print)
 
 

@@ -225,6 +225,11 @@ class Gateway:
             raise MissingError(f"there is no generation {number}")
         return document
 
+    async def ask(self, question: str, **about: Any) -> Any:
+        """The engine's answer to a question, in plain values. Raises ValueError if it is asked wrongly."""
+        asked = json.dumps({question: about}).encode()
+        return json.loads(await asyncio.to_thread(self.engine.ask, asked))
+
     async def _in_turn(
         self, candidate: Callable[[], Loaded], origin: Origin, expect: frozenset[str] | None, dry_run: bool
     ) -> Change:
@@ -258,7 +263,7 @@ class Gateway:
         loaded = candidate()
         plan = build_plan(loaded)
         try:
-            prepared = self.engine.prepare(plan.json)
+            prepared = self.engine.prepare(plan.json.encode())
         except PlanError as error:
             raise ConfigError(problems_from_engine(error.errors, loaded.source)) from error
         document = document_of(loaded)

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
@@ -14,6 +15,12 @@ class PlanError(ValueError):
     """As the native one."""
 
     errors: list[tuple[str, str]]
+
+
+class UnknownItemsError(ValueError):
+    """As the native one."""
+
+    digests: list[str]
 
 
 class FakePrepared:
@@ -36,7 +43,7 @@ class FakeEngine:
         self.reopened = 0
         self.drained_ms: list[int] = []
 
-    def prepare(self, plan: str) -> FakePrepared:
+    def prepare(self, plan: bytes) -> FakePrepared:
         if self.errors:
             error = importlib.import_module("tidegate._engine").PlanError("the plan cannot be served")
             error.errors = self.errors
@@ -50,7 +57,19 @@ class FakeEngine:
     def metrics(self) -> str:
         return "# HELP tidegate_fake Of the fake.\n# TYPE tidegate_fake gauge\ntidegate_fake 1\n"
 
-    def status(self) -> str:
+    def ask(self, question: bytes) -> bytes:
+        ((kind, about),) = json.loads(question).items()
+        answers: dict[str, Callable[..., Any]] = {
+            "status": self._status,
+            "endpoint_health": self._endpoint_health,
+            "explain": lambda request_id: None,
+            "outstanding": lambda count: [],
+            "table": lambda: _table(self.served),
+            "route": lambda **request: _route(self.served, request),
+        }
+        return json.dumps(answers[kind](**about)).encode()
+
+    def _status(self) -> Any:
         listeners = [
             {"name": each["name"], "address": each["address"]} for each in self.served.get("listeners", [])
         ]
@@ -61,24 +80,28 @@ class FakeEngine:
             }
             for each in self.served.get("upstreams", [])
         ]
-        return json.dumps({"listeners": listeners, "upstreams": upstreams})
+        return {"listeners": listeners, "upstreams": upstreams}
 
-    def endpoint_health(self, upstream: str, address: str) -> str | None:
+    def _endpoint_health(self, upstream: str, address: str) -> Any:
         for each in self.served.get("upstreams", []):
             if each["name"] == upstream and any(e["address"] == address for e in each["endpoints"]):
                 change = {"time": 0.5, "from": "healthy", "to": "healthy", "cause": "added"}
-                return json.dumps(
-                    {"state": "healthy", "healthy": True, "cause": "added", "changes": [change]}
-                )
+                return {"state": "healthy", "healthy": True, "cause": "added", "changes": [change]}
         return None
 
-    def set_log_filter(self, directives: str) -> None:
-        if " " in directives:
-            raise ValueError("a directive has no spaces")
-        self.log_filter = directives
+    def supply(self, kind: str, name: str, value: bytes) -> None:
+        match kind, name:
+            case "log", "filter":
+                if b" " in value:
+                    raise ValueError("a directive has no spaces")
+                self.log_filter = value.decode()
+            case "log", "reopen":
+                self.reopened += 1
+            case _:
+                raise ValueError(f"there is no live value {kind} {name}")
 
-    def reopen_logs(self) -> None:
-        self.reopened += 1
+    def wait(self, timeout_ms: int) -> bytes:
+        return b"null" if self.drained_ms else b"[]"
 
     def drain(self, timeout_ms: int) -> bool:
         self.drained_ms.append(timeout_ms)
@@ -101,26 +124,33 @@ def install_native_stand_in() -> None:
     module = cast(Any, ModuleType("tidegate._engine"))
     module.__spec__ = importlib.util.spec_from_loader("tidegate._engine", loader=None)
     module.PlanError, module.Engine, module.Prepared = PlanError, FakeEngine, FakePrepared
+    module.UnknownItemsError = UnknownItemsError
     module.version = lambda: "0.0.0"
-    module.check_plan = lambda plan: []
+    module.inspect = _inspect
     module.plan_schema = lambda: "{}"
-    module.route_table = _route_table
-    module.explain_route = _explain_route
     sys.modules["tidegate._engine"] = module
 
 
-def _route_table(plan: str) -> str:
-    rows = [
+def _inspect(plan: bytes, question: bytes) -> bytes:
+    ((kind, about),) = json.loads(question).items()
+    read = json.loads(plan)
+    answers: dict[str, Any] = {"check": [], "table": _table(read)}
+    if kind == "route":
+        return json.dumps(_route(read, about)).encode()
+    return json.dumps(answers[kind]).encode()
+
+
+def _table(plan: dict[str, Any]) -> Any:
+    return [
         {"route": route["name"], "hosts": [], "path": "", "conditions": [], "action": route["upstream"] or ""}
-        for route in json.loads(plan)["routes"]
+        for route in plan["routes"]
     ]
-    return json.dumps(rows)
 
 
-def _explain_route(plan: str, request: str) -> str:
-    path = json.loads(request)["path"]
-    for route in json.loads(plan)["routes"]:
+def _route(plan: dict[str, Any], request: dict[str, Any]) -> Any:
+    path = request["path"]
+    for route in plan["routes"]:
         if path.startswith((route["match"]["path"] or {}).get("prefix") or "/"):
             considered = [{"route": route["name"], "matched": True, "reason": None}]
-            return json.dumps({"route": route["name"], "captures": {}, "considered": considered})
-    return json.dumps({"route": None, "captures": {}, "considered": []})
+            return {"route": route["name"], "captures": {}, "considered": considered}
+    return {"route": None, "captures": {}, "considered": []}

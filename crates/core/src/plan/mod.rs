@@ -42,10 +42,14 @@ pub use upstream::{
     UpstreamTimeouts, UpstreamTls,
 };
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything the engine needs to know to serve.
+///
+/// Plans that follow one another share what they have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -62,11 +66,11 @@ pub struct Plan {
     /// Which requests are remembered, to be explained.
     pub explain: Explain,
     /// Sockets that accept client connections.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Arc<Listener>>,
     /// What is done with which request.
-    pub routes: Vec<Route>,
+    pub routes: Vec<Arc<Route>>,
     /// Groups of endpoints that serve the same thing.
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: Vec<Arc<Upstream>>,
 }
 
 /// The access log: one line per finished request.

@@ -10,7 +10,7 @@ use regex::bytes::Regex;
 
 use super::RouteQuery;
 use super::anchored::anchored;
-use crate::plan::{FieldMatch, Issue, Listener, Route};
+use crate::plan::{FieldMatch, Issue, Route};
 
 /// What a request has to fulfil beside host and path. Empty lists ask for nothing.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Conditions {
     /// Reads the conditions of `route`, whose option stands at `at`; none if it asks for nothing.
     pub(super) fn build(
         route: &Route,
-        listeners: &[Listener],
+        listeners: &[&str],
         at: &str,
         issues: &mut Vec<Issue>,
     ) -> Option<Box<Self>> {
@@ -205,12 +205,12 @@ impl<T: fmt::Display> fmt::Display for Alternatives<'_, T> {
 
 fn positions(
     names: &[String],
-    listeners: &[Listener],
+    listeners: &[&str],
     at: &str,
     issues: &mut Vec<Issue>,
 ) -> Vec<usize> {
     let position = |(at_name, name): (usize, &String)| {
-        let position = listeners.iter().position(|listener| listener.name == *name);
+        let position = listeners.iter().position(|listener| listener == name);
         if position.is_none() {
             let wrong = format!("there is no listener `{name}`");
             issues.push(Issue::new(format!("{at}.listeners.{at_name}"), wrong));

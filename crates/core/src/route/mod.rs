@@ -37,9 +37,11 @@ pub use captures::Captures;
 pub use explain::{Considered, Explanation, Row};
 pub use normalize::{PathError, normalize_path};
 
+use std::borrow::Borrow;
+
 use http::{HeaderMap, Method};
 
-use crate::plan::{Issue, Listener, Route};
+use crate::plan::{Issue, Route};
 use index::HostIndex;
 use rule::Rule;
 
@@ -83,20 +85,23 @@ pub struct RouteTable {
 }
 
 impl RouteTable {
-    /// Reads the matching part of `routes`; the errors are all mistakes in it.
-    pub fn build(routes: &[Route], listeners: &[Listener]) -> Result<Self, Vec<Issue>> {
+    /// Reads the matching part of `routes`, which may name these `listeners`.
+    ///
+    /// # Errors
+    /// All mistakes in it.
+    pub fn build(routes: &[impl Borrow<Route>], listeners: &[&str]) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let mut rules: Vec<_> = routes
             .iter()
             .enumerate()
-            .filter_map(|(index, route)| Rule::build(index, route, listeners, &mut issues))
+            .filter_map(|(index, route)| Rule::build(index, route.borrow(), listeners, &mut issues))
             .collect();
         if !issues.is_empty() {
             return Err(issues);
         }
         rules.sort_by_cached_key(Rule::precedence);
         let index = HostIndex::build(&rules).map_err(|issue| vec![issue])?;
-        let listeners = listeners.iter().map(|listener| listener.name.as_str().into()).collect();
+        let listeners = listeners.iter().map(|&name| name.into()).collect();
         Ok(Self { rules, index, listeners })
     }
 

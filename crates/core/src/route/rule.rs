@@ -4,7 +4,7 @@ use super::condition::{Conditions, Precedence, Unmet};
 use super::host::HostPattern;
 use super::pattern::{PathPattern, PathRank};
 use super::{Found, RouteQuery};
-use crate::plan::{Issue, Listener, Route};
+use crate::plan::{Issue, Route};
 
 /// A route as the table keeps it.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Rule {
     pub(super) fn build(
         index: usize,
         route: &Route,
-        listeners: &[Listener],
+        listeners: &[&str],
         issues: &mut Vec<Issue>,
     ) -> Option<Self> {
         let at = format!("routes.{index}");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::pattern::PathPattern;
 use super::rule::Rule;
 use super::{Found, RouteQuery, RouteTable};
-use crate::plan::{Issue, Listener, PathMatch, Route};
+use crate::plan::{Issue, PathMatch, Route};
 
 /// A route of the plan with defaults for what `options` leave out.
 pub(crate) fn route(options: Value) -> Route {
@@ -47,20 +47,10 @@ pub(crate) fn found(value: &Value, path: &str) -> Found {
     rule.found(path)
 }
 
-pub(crate) fn listener(name: &str) -> Listener {
-    serde_json::from_value(json!({
-        "name": name, "address": "127.0.0.1:0", "protocols": ["http1"], "trusted_proxies": [],
-        "limits": {"connections": 1, "connections_per_client": 1, "header_bytes": 1, "header_count": 1,
-                   "uri_length": 1, "streams": 1},
-        "timeouts": {"handshake": 1, "header_read": 1, "request_body": 1, "write": 1, "idle": 1},
-    }))
-    .unwrap()
-}
-
 /// Builds a table of routes that are given with their options, for the listeners `web` and `secure`.
 pub(crate) fn try_build(routes: &[Value]) -> Result<RouteTable, Vec<Issue>> {
     let routes: Vec<_> = routes.iter().cloned().map(route).collect();
-    RouteTable::build(&routes, &[listener("web"), listener("secure")])
+    RouteTable::build(&routes, &["web", "secure"])
 }
 
 /// A table of routes that are given by their `match`; their names are their positions.

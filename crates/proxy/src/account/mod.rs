@@ -3,6 +3,7 @@
 pub mod access_log;
 mod civil;
 pub mod event;
+pub mod events;
 pub mod explain;
 pub mod exposition;
 pub mod metrics;
@@ -15,10 +16,11 @@ pub mod witness;
 
 use std::sync::Arc;
 
+use self::events::Events;
 use self::explain::Archive;
 use self::metrics::{Metrics, RouteMetrics};
 
-/// What the workers of an engine count and remember in.
+/// What the threads of an engine count, remember and tell in.
 pub struct Accounts {
     /// All counts.
     pub metrics: Arc<Metrics>,
@@ -26,11 +28,19 @@ pub struct Accounts {
     pub unrouted: Arc<RouteMetrics>,
     /// What became of recent requests.
     pub stories: Archive,
+    /// What the control plane is told.
+    pub events: Arc<Events>,
 }
 
 impl Accounts {
-    /// For so many workers, which count with `metrics`.
-    pub fn new(metrics: Arc<Metrics>, workers: usize) -> Self {
-        Self { unrouted: metrics.unrouted(), metrics, stories: Archive::new(workers) }
+    /// For so many workers.
+    pub fn new(workers: usize) -> Self {
+        let metrics = Metrics::new(workers);
+        Self {
+            unrouted: metrics.unrouted(),
+            metrics,
+            stories: Archive::new(workers),
+            events: Arc::default(),
+        }
     }
 }

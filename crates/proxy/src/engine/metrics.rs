@@ -89,6 +89,7 @@ mod tests {
     use tidegate_core::plan::{self, Plan};
 
     use super::*;
+    use crate::account::Accounts;
 
     #[test]
     fn the_page_tells_how_upstreams_and_endpoints_are_now() {
@@ -97,11 +98,11 @@ mod tests {
         upstream.name = "app".into();
         let endpoint = json!({"address": "127.0.0.1:1", "weight": 1, "drain": false, "priority": 0, "labels": {}});
         upstream.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
-        let plan = Plan { upstreams: vec![upstream], ..Snapshot::empty(1).plan };
-        let metrics = Metrics::new(1);
-        let snapshot = Snapshot::build(plan, None, &metrics).unwrap();
+        let plan = Plan { upstreams: vec![upstream.into()], ..Snapshot::empty(1).plan };
+        let accounts = Accounts::new(1);
+        let snapshot = Snapshot::build(plan, None, &accounts).unwrap();
         let _permit = snapshot.upstreams[0].try_admit(tokio::time::Instant::now()).unwrap();
-        let page = page(&metrics, &snapshot);
+        let page = page(&accounts.metrics, &snapshot);
         let has = |line: &str| page.lines().any(|each| each == line);
         assert!(has("tidegate_upstream_requests_in_flight{upstream=\"app\"} 1"), "{page}");
         let endpoint = "{upstream=\"app\",endpoint=\"127.0.0.1:1\"}";

@@ -1,19 +1,24 @@
 //! The engine: workers, and the change from one snapshot to the next.
 
+mod ask;
 mod change;
-mod check;
 mod checker;
-mod crew;
+mod diff;
 mod explain;
+mod inspect;
 pub mod log;
 mod metrics;
 mod panics;
+mod reading;
+mod routing;
 mod serving;
 mod status;
+mod supply;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
 mod thread;
+mod threads;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,20 +26,20 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tidegate_core::plan::{Issue, Plan};
 
-pub use change::{Diff, Prepared};
-pub use check::check;
-pub use explain::Explained;
-pub use status::{
-    EndpointHealth, EndpointStatus, EngineStatus, HealthChange, ListenerStatus, UpstreamStatus,
-};
+pub use change::Prepared;
+pub use diff::Diff;
+pub use inspect::{NoAnswer, inspect};
 
 use crate::account::Accounts;
+use crate::account::events::Event;
 use crate::account::explain::Summary;
-use crate::account::metrics::Metrics;
 use crate::snapshot::Snapshot;
-use crew::Crew;
+use explain::Explained;
 use log::{Format, LogHandle};
+use reading::{Items, Unread};
 use serving::{Bound, Serving};
+use status::{EndpointHealth, EngineStatus};
+use threads::Threads;
 
 /// The data plane of a process.
 pub struct Engine {
@@ -42,9 +47,11 @@ pub struct Engine {
     /// Locked for as long as it is looked at: a worker that starts anew must not wait for a commit, which
     /// may be waiting for it.
     serving: Arc<Mutex<Serving>>,
-    /// Held by who changes what is served, until that is done.
+    /// Held while what is served changes.
     turn: Mutex<()>,
-    crew: Crew,
+    threads: Threads,
+    /// What plans are made of.
+    items: Mutex<Items>,
     log: LogHandle,
 }
 
@@ -57,6 +64,30 @@ pub enum StartError {
     /// A thread could not be started.
     #[error("a worker cannot be started: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// Why a plan is not prepared.
+#[derive(Debug)]
+pub enum Refused {
+    /// Everything that is wrong with it.
+    Issues(Vec<Issue>),
+    /// It names items by digests that are not known: they must cross whole.
+    Unknown(Vec<String>),
+}
+
+impl From<Unread> for Refused {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Malformed(issues) => Self::Issues(issues),
+            Unread::Unknown(digests) => Self::Unknown(digests),
+        }
+    }
+}
+
+impl From<Vec<Issue>> for Refused {
+    fn from(issues: Vec<Issue>) -> Self {
+        Self::Issues(issues)
+    }
 }
 
 /// A prepared change that came too late.
@@ -72,26 +103,31 @@ impl Engine {
     pub fn start(workers: usize, format: Format, directives: &str) -> Result<Self, StartError> {
         let log = log::init(format, directives).map_err(StartError::Log)?;
         log.set(directives).map_err(StartError::Log)?;
-        let metrics = Metrics::new(workers);
         panics::watch();
-        let accounts = Arc::new(Accounts::new(metrics, workers));
+        let accounts = Arc::new(Accounts::new(workers));
         let serving = Arc::new(Mutex::new(Serving::begin(Snapshot::empty(workers))));
-        let crew = Crew::start(workers, &accounts, &serving)?;
-        Ok(Self { accounts, serving, turn: Mutex::default(), crew, log })
+        let threads = Threads::start(workers, &accounts, &serving)?;
+        let (turn, items) = (Mutex::default(), Mutex::default());
+        Ok(Self { accounts, serving, turn, threads, items, log })
     }
 
-    /// Build everything that `plan` asks for, new listeners bound, and disturb nothing.
+    /// Build everything that the plan in `text` asks for, new listeners bound, and disturb nothing.
     ///
     /// # Errors
-    /// Everything that is wrong with the plan.
-    pub fn prepare(&self, mut plan: Plan) -> Result<Prepared, Vec<Issue>> {
-        plan.workers = u32::try_from(self.crew.workers()).unwrap_or(u32::MAX);
+    /// Everything that is wrong with the plan, or which of its items must cross whole.
+    pub fn prepare(&self, text: &[u8]) -> Result<Prepared, Refused> {
+        let plan = self.items.lock().read(text)?;
+        Ok(self.build(plan)?)
+    }
+
+    fn build(&self, mut plan: Plan) -> Result<Prepared, Vec<Issue>> {
+        plan.workers = u32::try_from(self.threads.workers()).unwrap_or(u32::MAX);
         let (generation, snapshot, listeners) = {
             let serving = self.serving.lock();
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
             (serving.generation, serving.snapshot.clone(), listeners)
         };
-        change::prepare(plan, generation, &snapshot, listeners, &self.accounts.metrics)
+        change::prepare(plan, generation, &snapshot, listeners, &self.accounts)
     }
 
     /// Serve `prepared` from now on; what it did not change is not disturbed. When this returns, every
@@ -103,66 +139,66 @@ impl Engine {
         let _turn = self.turn.lock();
         let snapshot = prepared.snapshot.clone();
         let turnover = self.serving.lock().replace(prepared)?;
-        self.crew.adopt(&snapshot);
+        self.threads.adopt(&snapshot);
         self.accounts.stories.trim(snapshot.plan.explain.keep);
         let is_new = |bound: &&Bound| turnover.opened.contains(&bound.listener.id);
-        self.serving.lock().listeners.iter().filter(is_new).for_each(|new| self.crew.listen(new));
-        turnover.closed.into_iter().for_each(|listener| self.crew.close(listener));
+        self.serving
+            .lock()
+            .listeners
+            .iter()
+            .filter(is_new)
+            .for_each(|new| self.threads.listen(new));
+        turnover.closed.into_iter().for_each(|listener| self.threads.close(listener));
         Ok(())
+    }
+
+    /// What is served now.
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.serving.lock().snapshot.clone()
     }
 
     /// All metrics in the Prometheus text format.
     pub fn metrics(&self) -> String {
-        let snapshot = self.serving.lock().snapshot.clone();
-        metrics::page(&self.accounts.metrics, &snapshot)
+        metrics::page(&self.accounts.metrics, &self.snapshot())
     }
 
     /// Listeners, upstreams and endpoints as they are now.
-    pub fn status(&self) -> EngineStatus {
+    fn status(&self) -> EngineStatus {
         let serving = self.serving.lock();
         let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
         let snapshot = serving.snapshot.clone();
         drop(serving);
-        status::of(&snapshot, listeners, self.crew.workers())
+        status::of(&snapshot, listeners, self.threads.workers())
     }
 
     /// How an endpoint of an upstream came to be as it is; `None` if there is no such endpoint.
-    pub fn endpoint_health(&self, upstream: &str, address: &str) -> Option<EndpointHealth> {
-        let snapshot = self.serving.lock().snapshot.clone();
-        status::health(&snapshot, upstream, address)
+    fn endpoint_health(&self, upstream: &str, address: &str) -> Option<EndpointHealth> {
+        status::health(&self.snapshot(), upstream, address)
     }
 
     /// What became of a recent request; `None` if it is not remembered.
-    pub fn explain(&self, request_id: &str) -> Option<Explained> {
+    fn explain(&self, request_id: &str) -> Option<Explained> {
         let story = self.accounts.stories.find(request_id)?;
-        let snapshot = self.serving.lock().snapshot.clone();
-        Some(explain::of(story, &snapshot))
+        Some(explain::of(story, &self.snapshot()))
     }
 
     /// The last `count` requests that stood out, the latest first.
-    pub fn outstanding(&self, count: usize) -> Vec<Summary> {
+    fn outstanding(&self, count: usize) -> Vec<Summary> {
         self.accounts.stories.last(count).iter().map(|story| story.summary()).collect()
     }
 
-    /// Open the access log's file anew, after it was renamed.
-    pub fn reopen_logs(&self) {
-        if let Some(log) = &self.serving.lock().snapshot.access_log {
-            log.reopen();
-        }
-    }
-
-    /// Log what `directives` ask for from now on.
-    ///
-    /// # Errors
-    /// If they are malformed.
-    pub fn set_log_filter(&self, directives: &str) -> Result<(), String> {
-        self.log.set(directives)
+    /// The events that have not been taken yet; where there are none, those that come within `limit`. `None`:
+    /// the engine has drained, and there will be no more.
+    pub fn wait(&self, limit: Duration) -> Option<Vec<Event>> {
+        self.accounts.events.wait(limit)
     }
 
     /// Accept nothing more, let connections end for at most `limit`, then stop. True if all ended in time.
     pub fn drain(&self, limit: Duration) -> bool {
         let _turn = self.turn.lock();
         self.serving.lock().listeners.clear();
-        self.crew.drain(limit)
+        let finished = self.threads.drain(limit);
+        self.accounts.events.end();
+        finished
     }
 }

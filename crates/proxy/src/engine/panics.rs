@@ -1,43 +1,49 @@
-//! Panics of the engine's threads are logged and counted, not printed.
+//! Panics of the engine's threads are logged, counted and told, not printed.
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::panic;
+use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, Once};
 
-use crate::account::metrics::Metrics;
+use crate::account::Accounts;
+use crate::account::events::Happening;
 
 thread_local! {
-    static WORKER: RefCell<Option<(Arc<Metrics>, usize)>> = const { RefCell::new(None) };
+    static THREAD: RefCell<Option<(Arc<Accounts>, usize)>> = const { RefCell::new(None) };
 }
 
 /// Count this thread's panics as those of thread `index`.
-pub fn count_for(metrics: Arc<Metrics>, index: usize) {
-    WORKER.set(Some((metrics, index)));
+pub fn count_for(accounts: Arc<Accounts>, index: usize) {
+    THREAD.set(Some((accounts, index)));
 }
 
-/// Log and count the panics of workers; those of other threads are told as before.
+/// Log, count and tell the panics of the engine's threads; those of other threads are printed as before.
 pub fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let counted = WORKER.try_with(|worker| {
-                let worker = worker.try_borrow().ok()?;
-                let (metrics, index) = worker.as_ref()?;
-                metrics.worker(*index).panicked();
-                Some(metrics.worker_label(*index))
-            });
-            match counted {
-                Ok(Some(worker)) => {
-                    let message = panic_message(info.payload());
-                    let place = info.location().map(ToString::to_string).unwrap_or_default();
-                    tracing::error!(worker, message, place, "a task panicked; it alone ends");
+            let own = THREAD.try_with(|thread| match thread.try_borrow().as_deref() {
+                Ok(Some((accounts, index))) => {
+                    record(accounts, *index, info);
+                    true
                 }
-                _ => before(info),
+                _ => false,
+            });
+            if own != Ok(true) {
+                before(info);
             }
         }));
     });
+}
+
+fn record(accounts: &Accounts, index: usize, info: &PanicHookInfo<'_>) {
+    accounts.metrics.worker(index).panicked();
+    let thread = accounts.metrics.worker_label(index);
+    let message = panic_message(info.payload()).to_owned();
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(worker = thread, message, place, "a task panicked; it alone ends");
+    accounts.events.tell(Happening::TaskPanicked { thread, message, place });
 }
 
 /// What a panic said.

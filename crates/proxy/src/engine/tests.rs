@@ -9,11 +9,10 @@ use serde_json::json;
 use tidegate_core::plan::{self, Plan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::crew::{Crew, run_worker};
-use super::thread::{Hand, keep_running, runtime};
+use super::thread::{ThreadHandle, keep_running, runtime};
+use super::threads::{Threads, run_worker};
 use super::{Engine, Serving, change, checker, metrics, panics};
 use crate::account::Accounts;
-use crate::account::metrics::Metrics;
 use crate::engine::log::{self, Format};
 use crate::local::Local;
 use crate::net::ListenSocket;
@@ -50,14 +49,14 @@ impl Stage {
 
     fn serving(plan: Plan) -> Self {
         panics::watch();
-        let metrics = Metrics::new(1);
+        let accounts = Arc::new(Accounts::new(1));
         let mut serving = Serving::begin(Snapshot::empty(1));
-        let prepared = change::prepare(plan, 0, &serving.snapshot, Vec::new(), &metrics);
+        let prepared = change::prepare(plan, 0, &serving.snapshot, Vec::new(), &accounts);
         serving.replace(prepared.unwrap_or_else(|issues| panic!("{issues:?}"))).unwrap();
         let ListenSocket::Tcp(socket) = &serving.listeners[0].sockets[0] else { panic!("not TCP") };
         Self {
             address: socket.local_addr().unwrap(),
-            accounts: Arc::new(Accounts::new(metrics, 1)),
+            accounts,
             serving: Arc::new(Mutex::new(serving)),
             log: Arc::default(),
         }
@@ -69,10 +68,10 @@ impl Stage {
         body: impl FnOnce(&mut UnboundedReceiver<Command>, &Arc<Accounts>, &Mutex<Serving>)
         + Send
         + 'static,
-    ) -> Hand {
+    ) -> ThreadHandle {
         let (accounts, serving) = (self.accounts.clone(), self.serving.clone());
         let log = self.subscriber();
-        Hand::start("worker-0", move |commands| {
+        ThreadHandle::start("worker-0", move |commands| {
             tracing::subscriber::with_default(log, || body(commands, &accounts, &serving));
         })
         .unwrap()
@@ -139,7 +138,7 @@ fn a_worker_that_panics_is_started_anew_and_serves_on() {
     let stage = Stage::new();
     let _worker = stage.start(|commands, accounts, serving| {
         let accounts = Arc::clone(accounts);
-        keep_running(0, &accounts.metrics, |first| match first {
+        keep_running(0, &accounts, |first| match first {
             true => panic!("the worker fell over"),
             false => run_worker(0, &accounts, serving, first, commands),
         });
@@ -154,7 +153,7 @@ fn a_worker_that_panics_is_started_anew_and_serves_on() {
 fn a_connection_that_panics_ends_alone() {
     let stage = Stage::new();
     let _worker = stage.start(|commands, accounts, serving| {
-        keep_running(0, &accounts.metrics, |_| {
+        keep_running(0, accounts, |_| {
             let (snapshot, bound) = {
                 let serving = serving.lock();
                 let bound = &serving.listeners[0];
@@ -180,7 +179,7 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
     for takes_the_command in [false, true] {
         let stage = Stage::new();
         let worker = stage.start(move |commands, accounts, serving| {
-            keep_running(0, &accounts.metrics, |first| {
+            keep_running(0, accounts, |first| {
                 if !first {
                     return run_worker(0, accounts, serving, first, commands);
                 }
@@ -191,15 +190,16 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
                 panic!("just now");
             });
         });
-        let checker = Hand::start("health", |_| {}).unwrap();
+        let checker = ThreadHandle::start("health", |_| {}).unwrap();
         let engine = Engine {
             accounts: stage.accounts.clone(),
             serving: stage.serving.clone(),
             turn: Mutex::default(),
-            crew: Crew { members: vec![worker], checker },
+            threads: Threads { workers: vec![worker], checker },
+            items: Mutex::default(),
             log: log::init(Format::Text, "warn").unwrap(),
         };
-        let prepared = engine.prepare(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));
+        let prepared = engine.build(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));
         tracing::subscriber::with_default(stage.subscriber(), || engine.commit(prepared)).unwrap();
         assert!(!stage.logged("has not taken up"), "the command was taken: {takes_the_command}");
         assert_eq!(stage.ask(), "HTTP/1.1 404 Not Found");
@@ -209,12 +209,11 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
 #[test]
 fn the_thread_that_checks_is_started_anew_when_it_panics_and_checks_on() {
     let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
-    let stage = Stage::serving(Plan { upstreams: vec![checked(&endpoint)], ..plan() });
+    let stage = Stage::serving(Plan { upstreams: vec![checked(&endpoint).into()], ..plan() });
     let _checker = stage.start(|commands, accounts, serving| {
-        let metrics = &accounts.metrics;
-        keep_running(1, metrics, |first| match first {
+        keep_running(1, accounts, |first| match first {
             true => panic!("the checker fell over"),
-            false => checker::run(metrics.worker(1), serving, commands),
+            false => checker::run(accounts.metrics.worker(1), serving, commands),
         });
     });
     endpoint.accept().unwrap();

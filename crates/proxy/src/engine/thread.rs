@@ -11,19 +11,20 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::panics;
-use crate::account::metrics::Metrics;
+use crate::account::Accounts;
+use crate::account::events::Happening;
 use crate::worker::Command;
 
 /// Time between two starts of a thread at the least, so that one that panics at every start does not take a core.
 const BETWEEN_STARTS: Duration = Duration::from_millis(100);
 
-/// A thread, and what it is told by.
-pub(super) struct Hand {
+/// Holds a thread: what it is told by, and how its end is awaited.
+pub(super) struct ThreadHandle {
     pub(super) commands: UnboundedSender<Command>,
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Hand {
+impl ThreadHandle {
     pub(super) fn start(
         name: &str,
         body: impl FnOnce(&mut UnboundedReceiver<Command>) + Send + 'static,
@@ -38,10 +39,11 @@ impl Hand {
 /// Run thread `index`, and again each time it panics; `run` is told whether it is the first time.
 pub(super) fn keep_running(
     index: usize,
-    metrics: &Arc<Metrics>,
+    accounts: &Arc<Accounts>,
     mut run: impl FnMut(bool) -> io::Result<()>,
 ) {
-    panics::count_for(metrics.clone(), index);
+    panics::count_for(accounts.clone(), index);
+    let metrics = &accounts.metrics;
     let (worker, mut first) = (metrics.worker_label(index), true);
     loop {
         let began = Instant::now();
@@ -55,6 +57,8 @@ pub(super) fn keep_running(
                 let message = panics::panic_message(&*panic);
                 tracing::error!(worker, message, "a worker panicked and is started anew");
                 metrics.worker(index).restarted();
+                let (thread, message) = (worker.clone(), message.to_owned());
+                accounts.events.tell(Happening::ThreadRestarted { thread, message });
                 first = false;
                 std::thread::sleep(BETWEEN_STARTS.saturating_sub(began.elapsed()));
             }

@@ -1,4 +1,4 @@
-//! Who the client is, and telling the upstream: `X-Forwarded-*` and `Forwarded` (RFC 7239), `Via`.
+//! The client's address, and telling the upstream: `X-Forwarded-*` and `Forwarded` (RFC 7239), `Via`.
 
 use std::net::IpAddr;
 

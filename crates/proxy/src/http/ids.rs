@@ -5,7 +5,7 @@ use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_core::balance::SplitMix64;
 
-/// The request's name, made here or by whoever sent it.
+/// The request's name, made here or by its client.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// W3C Trace Context §3.2.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

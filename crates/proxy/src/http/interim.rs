@@ -32,7 +32,7 @@ impl Interims {
     /// sent when its body was read.
     ///
     /// # Errors
-    /// There are too many, or it switches to another protocol, which nobody asked for here.
+    /// There are too many, or it switches to another protocol, which was not asked for here.
     pub fn pass(
         &mut self,
         sink: &InterimSink,

@@ -1,12 +1,17 @@
 //! HTTP: the protocols, and the one request and one body they meet in.
 
-pub mod answer;
 pub mod body;
+pub mod broken;
 pub mod forwarded;
 pub mod h1;
 pub mod h2;
+pub mod host;
 pub mod ids;
 pub mod interim;
-pub mod replay;
+pub mod problem;
 pub mod time_left;
-pub mod wait;
+mod trailers;
+
+/// Room in a request's field map for what the gateway adds: the five fields of
+/// [`forwarded`] and the two of [`ids`], and one that a route may add without growing it.
+pub const ADDED_FIELDS: usize = 8;

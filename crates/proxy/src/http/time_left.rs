@@ -1,7 +1,7 @@
 //! How long a request may still take, and telling the endpoints.
 //!
-//! A service that knows how long its caller waits does not work for nobody. A client can only shorten what the
-//! route allows, so its word is taken whoever it is.
+//! A service that knows how long its caller waits does not work on an answer that nothing waits for. A client can
+//! only shorten what the route allows, so the word of any client is taken.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_all_the_time_is_told_nothing() {
+    async fn a_request_without_a_deadline_announces_none() {
         let mut request = head(Method::GET, &[]);
         TimeLeft::of(&request, None, Some(&FIELD)).announce(&mut request.headers);
         assert!(request.headers.is_empty());

@@ -86,16 +86,6 @@ impl AsyncWrite for Io {
 }
 
 impl Io {
-    /// Read what is there into `buf`'s spare capacity; `Ok(0)` is the end of the stream.
-    pub fn poll_read_buf(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut bytes::BytesMut,
-    ) -> Poll<io::Result<usize>> {
-        let mut pinned = std::pin::pin!(tokio::io::AsyncReadExt::read_buf(self, buf));
-        pinned.as_mut().poll(cx)
-    }
-
     /// When dropped, reset the connection instead of closing it, so that the peer notices that
     /// something is missing.
     pub fn reset_on_close(&self) {

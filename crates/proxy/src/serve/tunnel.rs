@@ -6,27 +6,30 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use tokio::io::AsyncWrite;
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
+use tokio_util::io::{poll_read_buf, poll_write_buf};
 
+use crate::http::body::Duplex;
 use crate::net::deadline::Deadline;
-use crate::net::io::Io;
-use crate::upstream::client::h1::Upgraded;
 
 /// Size of each direction's buffer.
 const BUFFER: usize = 16 * 1024;
 
-/// Carry bytes both ways until both sides have ended, or nothing moved for the upstream's idle timeout.
-/// `early` was already read from the client. Answers with how many bytes went to the client.
-pub async fn run(mut client: Io, early: BytesMut, mut upgraded: Upgraded) -> u64 {
-    let mut up = Direction::new(early);
-    let mut down = Direction::new(std::mem::take(&mut upgraded.early));
-    let mut idle = Idle { deadline: Deadline::default(), patience: upgraded.idle };
+/// Carry bytes both ways until both sides have ended, or nothing moved for as long as `endpoint` may be
+/// silent. Answers with how many bytes went to the client.
+pub async fn run(
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    mut endpoint: Box<dyn Duplex>,
+) -> u64 {
+    let mut up = Direction::default();
+    let mut down = Direction::default();
+    let mut idle = Idle { deadline: Deadline::default(), limit: endpoint.idle() };
     idle.moved();
     let finished = poll_fn(|cx| {
-        let upward = up.poll(&mut client, &mut upgraded.io, &mut idle, cx)?;
-        let downward = down.poll(&mut upgraded.io, &mut client, &mut idle, cx)?;
+        let upward = up.poll(&mut client, &mut endpoint, &mut idle, cx)?;
+        let downward = down.poll(&mut endpoint, &mut client, &mut idle, cx)?;
         match (upward, downward) {
             (Poll::Ready(()), Poll::Ready(())) => Poll::Ready(io::Result::Ok(())),
             _ => idle.deadline.poll_expired(cx).map(Ok),
@@ -40,23 +43,25 @@ pub async fn run(mut client: Io, early: BytesMut, mut upgraded: Upgraded) -> u64
 
 struct Idle {
     deadline: Deadline,
-    patience: Duration,
+    limit: Duration,
 }
 
 impl Idle {
     fn moved(&mut self) {
-        self.deadline.set(Instant::now(), self.patience);
+        self.deadline.set(Instant::now(), self.limit);
     }
 }
 
+#[derive(Default)]
 struct Direction {
     buffer: BytesMut,
     state: State,
     carried: u64,
 }
 
-#[derive(PartialEq)]
+#[derive(Default)]
 enum State {
+    #[default]
     Open,
     /// The source ended; the target is told once it has everything.
     Ending,
@@ -64,21 +69,16 @@ enum State {
 }
 
 impl Direction {
-    fn new(buffer: BytesMut) -> Self {
-        Self { buffer, state: State::Open, carried: 0 }
-    }
-
     fn poll(
         &mut self,
-        from: &mut Io,
-        to: &mut Io,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
         idle: &mut Idle,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
             while !self.buffer.is_empty() {
-                let count = ready!(Pin::new(&mut *to).poll_write(cx, &self.buffer))?;
-                self.buffer.advance(count);
+                let count = ready!(poll_write_buf(Pin::new(&mut *to), cx, &mut self.buffer))?;
                 self.carried += count as u64;
                 idle.moved();
             }
@@ -91,12 +91,57 @@ impl Direction {
                 State::Open => {
                     ready!(Pin::new(&mut *to).poll_flush(cx))?;
                     self.buffer.reserve(BUFFER);
-                    match ready!(from.poll_read_buf(cx, &mut self.buffer))? {
+                    match ready!(poll_read_buf(Pin::new(&mut *from), cx, &mut self.buffer))? {
                         0 => self.state = State::Ending,
                         _ => idle.moved(),
                     }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::net::io::Prefixed;
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    impl Duplex for DuplexStream {
+        fn idle(&self) -> Duration {
+            IDLE
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_go_both_ways_until_both_sides_have_ended() {
+        let ((mut client, near), (far, mut endpoint)) = (duplex(64), duplex(64));
+        let early = Prefixed::new(BytesMut::from("early "), near);
+        let sides = async {
+            client.write_all(b"question").await.unwrap();
+            client.shutdown().await.unwrap();
+            let mut asked = String::new();
+            endpoint.read_to_string(&mut asked).await.unwrap();
+            endpoint.write_all(b"answer").await.unwrap();
+            endpoint.shutdown().await.unwrap();
+            let mut answered = String::new();
+            client.read_to_string(&mut answered).await.unwrap();
+            (asked, answered)
+        };
+        let (carried, sides) = tokio::join!(run(early, Box::new(far)), sides);
+        assert_eq!(sides, ("early question".into(), "answer".into()));
+        assert_eq!(carried, 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_on_both_sides_ends_it() {
+        let ((_client, near), (far, _endpoint)) = (duplex(64), duplex(64));
+        let began = Instant::now();
+        assert_eq!(run(near, Box::new(far)).await, 0);
+        assert!(began.elapsed() >= IDLE);
     }
 }

@@ -1,5 +1,6 @@
 //! A snapshot: everything a request is decided by, built once and never changed.
 
+mod destinations;
 mod listener;
 mod route;
 mod routes;
@@ -13,13 +14,15 @@ use std::sync::Arc;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::route::RouteTable;
 
+pub use destinations::{Destination, Destinations};
 pub use listener::{Listener, Settings};
-pub use route::{Action, Destinations, Fixed, Forward, Mirror, Route, RoutePriority};
+pub use route::{Action, Fixed, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
 use self::via::Via;
+use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
-use crate::account::metrics::Metrics;
+use crate::objects::keeper::{Keeper, Object};
 use crate::upstream::Upstream;
 
 /// Everything a request is decided by.
@@ -31,6 +34,8 @@ pub struct Snapshot {
     pub table: RouteTable,
     /// In the plan's order.
     pub routes: Vec<Arc<Route>>,
+    /// By route.
+    pub destinations: Vec<Destinations>,
     /// In the plan's order.
     pub upstreams: Vec<Arc<Upstream>>,
     /// Index of each listener by name.
@@ -58,6 +63,7 @@ impl Snapshot {
         Self {
             table: RouteTable::default(),
             routes: Vec::new(),
+            destinations: Vec::new(),
             upstreams: Vec::new(),
             listeners: HashMap::new(),
             access_log: None,
@@ -73,15 +79,15 @@ impl Snapshot {
     pub fn build(
         plan: Plan,
         before: Option<&Snapshot>,
-        metrics: &Metrics,
+        accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let subsets = Subsets::of(&plan.routes);
-        let upstreams = upstreams::build(&plan, &subsets, before, metrics, &mut issues);
-        let table = RouteTable::build(&plan.routes, &plan.listeners)
-            .map_err(|more| issues.extend(more))
-            .ok();
-        let routes = routes::build(&plan, before, &subsets, metrics, &mut issues);
+        let upstreams = upstreams::build(&plan, &subsets, before, accounts, &mut issues);
+        let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
+        let upstreams = upstreams.into_iter().flatten().collect();
+        let table = route_table(&plan).map_err(|more| issues.extend(more)).ok();
+        let routes = routes::build(&plan, before, &accounts.metrics, &mut issues);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
         let via = Via::new(&plan.name);
@@ -93,12 +99,28 @@ impl Snapshot {
         }
         let access_log = open_log(&plan, before, &mut issues);
         match (table, via) {
-            (Some(table), Some(via)) if issues.is_empty() => {
-                Ok(Self { table, routes, upstreams, listeners, access_log, via, plan })
-            }
+            (Some(table), Some(via)) if issues.is_empty() => Ok(Self {
+                table,
+                routes,
+                destinations,
+                upstreams,
+                listeners,
+                access_log,
+                via,
+                plan,
+            }),
             _ => Err(issues),
         }
     }
+}
+
+/// The table of a plan's routes.
+///
+/// # Errors
+/// Everything that is wrong with how they match.
+pub fn route_table(plan: &Plan) -> Result<RouteTable, Vec<Issue>> {
+    let listeners: Vec<_> = plan.listeners.iter().map(|listener| listener.name.as_str()).collect();
+    RouteTable::build(&plan.routes, &listeners)
 }
 
 fn open_log(
@@ -107,13 +129,24 @@ fn open_log(
     issues: &mut Vec<Issue>,
 ) -> Option<Arc<AccessLog>> {
     let wanted = plan.access_log.as_ref()?;
-    if let Some(before) = before.filter(|before| before.plan.access_log.as_ref() == Some(wanted)) {
-        return before.access_log.clone();
+    let keeper = Keeper::of(before.and_then(|before| before.access_log.as_ref()));
+    let workers = plan.workers as usize;
+    let kept = keeper.keep(&wanted.path, wanted, |wanted, _| AccessLog::open(wanted, workers));
+    kept.map_err(|error| {
+        let wrong = format!("`{}` cannot be opened for appending: {error}", wanted.path);
+        issues.push(Issue::new("access_log.path", wrong));
+    })
+    .ok()
+}
+
+impl Object for AccessLog {
+    type Plan<'p> = &'p plan::AccessLog;
+
+    fn name(&self) -> &str {
+        &self.plan.path
     }
-    AccessLog::open(wanted, plan.workers as usize)
-        .map_err(|error| {
-            let wrong = format!("`{}` cannot be opened for appending: {error}", wanted.path);
-            issues.push(Issue::new("access_log.path", wrong));
-        })
-        .ok()
+
+    fn is_of(&self, plan: &&plan::AccessLog) -> bool {
+        self.plan == **plan
+    }
 }

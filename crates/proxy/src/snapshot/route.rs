@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
-use tidegate_core::balance::SplitMix64;
 use tidegate_core::hedge::Hedge;
-use tidegate_core::plan::Priority;
+use tidegate_core::plan::{self, Priority};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
@@ -17,6 +16,8 @@ use crate::account::metrics::RouteMetrics;
 /// What is done with the requests of a route.
 #[derive(Debug)]
 pub struct Route {
+    /// What was asked for.
+    pub plan: Arc<plan::Route>,
     /// Unique for the life of the process.
     pub id: u64,
     /// Bytes of a request's body.
@@ -51,14 +52,14 @@ pub enum Action {
 /// How requests are forwarded.
 #[derive(Debug)]
 pub struct Forward {
-    /// Where they go.
-    pub destinations: Destinations,
+    /// The shares of its upstreams, where there are several.
+    pub split: Option<Split>,
     /// Changes of the target.
     pub rewrite: Option<Target>,
     /// Changes of the request's fields.
     pub request_headers: HeaderEdits,
-    /// Where copies go.
-    pub mirror: Option<Mirror>,
+    /// How many of a million requests are copied, if any.
+    pub mirrored_millionths: Option<u64>,
     /// Longest time for the whole request.
     pub timeout: Option<Duration>,
     /// The field that says how long a request may still take.
@@ -69,43 +70,6 @@ pub struct Forward {
     pub hedge: Option<Arc<Hedge>>,
     /// How important the requests are.
     pub priority: RoutePriority,
-}
-
-/// Where copies of requests go.
-#[derive(Debug)]
-pub struct Mirror {
-    /// The upstream, by index.
-    pub upstream: usize,
-    /// The share of requests that are copied, in millionths.
-    pub millionths: u64,
-}
-
-/// Where the requests of a route go.
-#[derive(Debug)]
-pub enum Destinations {
-    /// To one upstream.
-    One(Destination),
-    /// To several, by shares.
-    Split(Split),
-}
-
-impl Destinations {
-    /// Where the next request goes.
-    pub fn choose(&self, random: &mut SplitMix64) -> Option<Destination> {
-        match self {
-            Self::One(to) => Some(*to),
-            Self::Split(split) => split.owner(random.below(split.total())),
-        }
-    }
-}
-
-/// Where a request goes.
-#[derive(Debug, Clone, Copy)]
-pub struct Destination {
-    /// The upstream, by index.
-    pub upstream: usize,
-    /// The labels that its endpoint must carry, by their place in [`Upstream::subsets`].
-    pub subset: Option<usize>,
 }
 
 /// How important a route's requests are.
@@ -131,25 +95,24 @@ impl RoutePriority {
 /// Shares between upstreams.
 #[derive(Debug)]
 pub struct Split {
-    /// Upper bound of each share, and whose it is.
-    shares: Vec<(u64, Destination)>,
+    /// Upper bound of each share, ascending.
+    bounds: Vec<u64>,
 }
 
 impl Split {
-    /// These upper bounds of shares, ascending, and whose they are.
-    pub(super) fn new(shares: Vec<(u64, Destination)>) -> Self {
-        Self { shares }
+    /// Shares of these upper bounds, which ascend.
+    pub(super) fn new(bounds: Vec<u64>) -> Self {
+        Self { bounds }
     }
 
     /// The sum of all weights.
-    fn total(&self) -> u64 {
-        self.shares.last().map_or(0, |(bound, _)| *bound)
+    pub fn total(&self) -> u64 {
+        self.bounds.last().copied().unwrap_or(0)
     }
 
-    /// Whose `point` is, which is below [`total`](Self::total).
-    fn owner(&self, point: u64) -> Option<Destination> {
-        let share = self.shares.partition_point(|(bound, _)| *bound <= point);
-        self.shares.get(share).map(|(_, owner)| *owner)
+    /// The share that `point`, which is below [`total`](Self::total), falls into.
+    pub fn share(&self, point: u64) -> usize {
+        self.bounds.partition_point(|bound| *bound <= point)
     }
 }
 

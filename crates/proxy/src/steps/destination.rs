@@ -1,23 +1,17 @@
 //! Destination: which upstream the request goes to.
 
-use std::sync::Arc;
-
 use tidegate_core::failure::Failure;
 
 use crate::call::Call;
-use crate::snapshot::Destinations;
-use crate::upstream::Upstream;
+use crate::snapshot::{Destination, Split};
 
-/// Choose the upstream, and the place of the labels that its endpoint must carry.
+/// Choose the upstream: by share where there are several.
 ///
 /// # Errors
 /// If there is none.
-pub fn before<'a>(
-    destinations: &Destinations,
-    call: &Call<'a>,
-) -> Result<(&'a Arc<Upstream>, Option<usize>), Failure> {
+pub fn before<'a>(split: Option<&Split>, call: &Call<'a>) -> Result<&'a Destination, Failure> {
     let random = &mut call.client.local.outbound.random.borrow_mut();
-    let chosen = destinations.choose(random).ok_or(Failure::Internal)?;
+    let share = split.map_or(0, |split| split.share(random.below(split.total())));
     let snapshot = call.snapshot;
-    Ok((&snapshot.upstreams[chosen.upstream], chosen.subset))
+    snapshot.destinations[call.found.route].shares.get(share).ok_or(Failure::Internal)
 }

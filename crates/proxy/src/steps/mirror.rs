@@ -12,7 +12,6 @@ use super::Flow;
 use crate::call::Call;
 use crate::http::time_left::TimeLeft;
 use crate::local::Local;
-use crate::snapshot::Mirror;
 use crate::upstream::send::{Dispatch, send};
 
 /// Pieces of a body that the copy may be behind.
@@ -24,22 +23,23 @@ const MAX_COPIES: usize = 1024;
 ///
 /// # Errors
 /// None: a copy that cannot be sent is not sent.
-pub fn before(mirror: Option<&Mirror>, call: &mut Call<'_>) -> Result<Flow, Failure> {
-    let Some(mirror) = mirror else { return Ok(Flow::Go) };
+pub fn before(millionths: Option<u64>, call: &mut Call<'_>) -> Result<Flow, Failure> {
+    let Some(millionths) = millionths else { return Ok(Flow::Go) };
     let local = &call.client.local;
-    if local.outbound.random.borrow_mut().below(1_000_000) < mirror.millionths {
-        copy(mirror.upstream, call);
+    if local.outbound.random.borrow_mut().below(1_000_000) < millionths {
+        copy(call);
     }
     Ok(Flow::Go)
 }
 
-fn copy(upstream: usize, call: &mut Call<'_>) {
+fn copy(call: &mut Call<'_>) {
+    let Some(upstream) = &call.snapshot.destinations[call.found.route].mirror else { return };
     let local = &call.client.local;
     let under_way = local.mirrored.get();
     if under_way >= MAX_COPIES {
         return;
     }
-    let upstream = call.snapshot.upstreams[upstream].clone();
+    let upstream = upstream.clone();
     let now = call.transaction.witnesses.coarse_now();
     // A copy is not worth waiting.
     let Some(permit) = upstream.try_admit(now) else { return };

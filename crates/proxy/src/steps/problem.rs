@@ -5,8 +5,8 @@ use tidegate_core::failure::Failure;
 
 use crate::account::event::Event;
 use crate::call::{Call, Transaction};
-use crate::http::answer::{Problem, takes_json};
 use crate::http::body::Body;
+use crate::http::problem::{Problem, takes_json};
 use crate::snapshot::Snapshot;
 
 /// Answer that a call failed: in JSON where the client takes it, else in plain text.

@@ -1,13 +1,10 @@
 //! Send: the request goes to an endpoint of its upstream.
 
-use std::sync::Arc;
-
 use tidegate_core::failure::Failure;
 
 use super::Flow;
 use crate::call::Call;
-use crate::snapshot::Forward;
-use crate::upstream::Upstream;
+use crate::snapshot::{Destination, Forward};
 use crate::upstream::admission::Permit;
 use crate::upstream::send::{Dispatch, send};
 
@@ -17,13 +14,13 @@ use crate::upstream::send::{Dispatch, send};
 /// Why there is no response.
 pub async fn before(
     forward: &Forward,
-    (upstream, subset): (&Arc<Upstream>, Option<usize>),
+    destination: &Destination,
     permit: &Permit,
     call: &mut Call<'_>,
 ) -> Result<Flow, Failure> {
     let dispatch = Dispatch {
-        upstream,
-        subset,
+        upstream: &destination.upstream,
+        subset: destination.subset,
         retry: &forward.retry,
         hedge: forward.hedge.as_deref(),
         time_left: call.time_left,

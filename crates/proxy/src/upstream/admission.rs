@@ -1,6 +1,6 @@
 //! Admission: how a request comes to be one of those that an upstream is busy with.
 //!
-//! The gate (`tidegate_core::limit`) decides; here are the waiting and the waking. A ticket is the sending half
+//! The gate (`tidegate_core::admission`) decides; here are the waiting and the waking. A ticket is the sending half
 //! of a one-shot channel, which wakes a waiter on whichever worker it waits, and carries the permit
 //! itself: if the waiter has gone meanwhile, the permit is dropped and so given back.
 
@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use http::StatusCode;
+use tidegate_core::admission::{Breaker, Gate, Place, Verdict, Woken};
 use tidegate_core::failure::Failure;
-use tidegate_core::limit::{Breaker, Gate, Place, Verdict, Woken};
 use tidegate_core::plan::{self, Priority};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -145,7 +145,7 @@ impl Drop for Permit {
             let woken = self.admission.gate.unanswered(held, now);
             self.admission.tell(woken);
         }
-        self.admission.gate.stayed(held);
+        self.admission.gate.record_residence(held);
         let woken = self.admission.gate.leave(now);
         self.admission.tell(woken);
     }
@@ -162,7 +162,8 @@ impl Upstream {
     /// A permit at once or never: for what is not worth waiting.
     pub fn try_admit(&self, now: Instant) -> Option<Permit> {
         let admission = &self.admission;
-        admission.gate.fit(self.balancer.room(clock::moment(now)));
+        self.balancer.renew(clock::moment(now));
+        admission.gate.fit(self.balancer.room());
         admission.gate.enter().then(|| Permit::begin(admission.clone(), now))
     }
 

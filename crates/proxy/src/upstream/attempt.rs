@@ -1,31 +1,26 @@
 //! One try of a request on one endpoint.
 
-use std::future::poll_fn;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, UPGRADE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
+use http::{Response, request};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::Member;
-use super::client::h2;
+use super::client::{self, Outgoing, TryTimeouts, Waiter};
 use super::flight::Flight;
-use super::link::{self, Link};
-use super::pool::Pool;
+use super::link;
 use super::report::Reports;
 use super::send::{Dispatch, Tries};
 use crate::http::body::Body;
-use crate::http::wait::{Patience, Waiter};
-use crate::upstream::client::h1::{Broken, Connection, Exchange};
+use crate::http::broken::Broken;
 
 /// The head of a response came.
-pub struct Answer {
+pub struct Answered {
     /// The response.
     pub response: Response<Body>,
-    /// Who gave it.
+    /// The endpoint that gave it.
     pub member: usize,
     /// When the try began.
     pub began: Instant,
@@ -34,7 +29,7 @@ pub struct Answer {
 }
 
 /// What a try comes to.
-pub type Outcome = Result<Answer, Broken>;
+pub type Outcome = Result<Answered, Broken>;
 
 /// Try `member`. A pooled connection that turns out to be stale is replaced by a fresh one.
 pub async fn attempt(
@@ -52,6 +47,7 @@ pub async fn attempt(
     let waiter = Waiter { interim: dispatch.interim, gives_up: &gives_up };
     let pool = outbound.pool(endpoint, &upstream.plan.pool);
     let reports = Reports::of(&upstream.plan.balance);
+    let timeouts = dispatch.try_timeouts();
     let idempotent = head.method.is_idempotent();
     let mut reuse = true;
     loop {
@@ -64,19 +60,15 @@ pub async fn attempt(
         })?;
         tries.connected(member);
         let body = content.body().ok_or(Broken::with(Failure::Internal))?;
-        let answered = match link {
-            Link::H1(connection) => {
-                over_h1(connection, pool.clone(), flight, dispatch, head, body, &waiter).await
-            }
-            Link::H2(session) => over_h2(session, flight, dispatch, head, body, &waiter).await,
-        };
-        match answered {
+        let request = Outgoing { head, body, upgrade: dispatch.upgrade, timeouts };
+        let exchange = link.start(&pool, flight, request);
+        match client::response(exchange, &waiter).await {
             Ok((mut response, heard)) => {
                 let took = heard.saturating_duration_since(now);
                 reports.take(&endpoint.endpoint, response.headers_mut());
                 upstream.metrics.response_head(outbound.worker, took);
                 endpoint.metrics.answered(outbound.worker, response.status().as_u16());
-                return Ok(Answer { response, member, began: now, took });
+                return Ok(Answered { response, member, began: now, took });
             }
             Err(broken) if broken.stale && reuse && idempotent && content.is_left() => {
                 reuse = false
@@ -98,81 +90,11 @@ impl Tries<'_> {
     }
 }
 
-async fn over_h1(
-    connection: Box<Connection>,
-    pool: Rc<Pool>,
-    flight: Flight,
-    dispatch: &Dispatch<'_>,
-    head: &request::Parts,
-    body: Body,
-    waiter: &Waiter<'_>,
-) -> Result<(Response<Body>, Instant), Broken> {
-    let patience = dispatch.patience();
-    let upgrade = dispatch.upgrade;
-    let exchange = Exchange::start(connection, pool, flight, head, body, upgrade, patience);
-    let mut exchange = Box::new(exchange);
-    let head = poll_fn(|cx| exchange.poll_head(cx, waiter)).await?;
-    let heard = exchange.heard();
-    let response = match head.status {
-        StatusCode::SWITCHING_PROTOCOLS => {
-            switched(*exchange, head.headers, head.control.upgrade, upgrade.is_some())?
-        }
-        status => response(status, head.headers, Body::H1Response(exchange)),
-    };
-    Ok((response, heard))
-}
-
-/// A response with status 101: legitimate only where it was asked for.
-fn switched(
-    exchange: Exchange,
-    mut headers: HeaderMap,
-    protocol: Option<HeaderValue>,
-    asked: bool,
-) -> Result<Response<Body>, Broken> {
-    match (exchange.into_upgraded(), protocol) {
-        (Some(upgraded), Some(protocol)) if asked => {
-            headers.insert(UPGRADE, protocol);
-            let body = Body::Upgraded(Box::new(upgraded));
-            Ok(response(StatusCode::SWITCHING_PROTOCOLS, headers, body))
-        }
-        _ => Err(Broken::with(Failure::UpstreamProtocol)),
-    }
-}
-
-async fn over_h2(
-    session: Rc<h2::Session>,
-    flight: Flight,
-    dispatch: &Dispatch<'_>,
-    head: &request::Parts,
-    body: Body,
-    waiter: &Waiter<'_>,
-) -> Result<(Response<Body>, Instant), Broken> {
-    let (tls, patience) = (dispatch.upstream.tls.is_some(), dispatch.patience());
-    let exchange = h2::Exchange::start(session, flight, head, body, tls, patience);
-    let mut exchange = Box::new(exchange);
-    let (status, headers) = poll_fn(|cx| exchange.poll_head(cx, waiter)).await?;
-    let heard = exchange.heard();
-    let mut response = response(status, headers, Body::H2Response(exchange));
-    *response.version_mut() = Version::HTTP_2;
-    Ok((response, heard))
-}
-
-fn response(status: StatusCode, mut headers: HeaderMap, body: Body) -> Response<Body> {
-    if status == StatusCode::NO_CONTENT {
-        // RFC 9110 §8.6: it would speak of content that cannot come.
-        headers.remove(CONTENT_LENGTH);
-    }
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
 impl Dispatch<'_> {
-    fn patience(&self) -> Patience {
+    fn try_timeouts(&self) -> TryTimeouts {
         let timeouts = &self.upstream.plan.timeouts;
         let response = timeouts.response.duration();
-        Patience {
+        TryTimeouts {
             response: self.retry.per_try_timeout.map_or(response, |limit| limit.min(response)),
             idle: timeouts.idle.duration(),
         }

@@ -1,29 +1,29 @@
-//! A client for the gateway's own requests to an endpoint: health checks and probes.
+//! The gateway's own requests to an endpoint: health checks and probes.
 
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, request};
+use http::{HeaderMap, HeaderValue, request, response};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::HttpVersion;
 use tokio::time::Instant;
 
-use super::client::h2;
+use super::client::{self, Outgoing, TryTimeouts, Waiter};
 use super::connect::{self, Opened};
 use super::flight::Flight;
+use super::link::Link;
 use super::pool::Pool;
 use super::{Member, Upstream};
 use crate::http::body::{Body, Frame};
-use crate::http::wait::{Patience, Waiter};
+use crate::http::broken::Broken;
 use crate::net::Address;
-use crate::upstream::client::h1::{Broken, Connection, Exchange};
 
 /// Asks one endpoint, without its load and its passive health learning of it.
-pub struct Client<'a> {
+pub struct Fetch<'a> {
     /// Its upstream.
     pub upstream: &'a Upstream,
     /// The endpoint.
@@ -38,18 +38,16 @@ pub struct Client<'a> {
     pub limit: Duration,
 }
 
-/// An answer.
-pub struct Answer {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its header.
-    pub headers: HeaderMap,
+/// The response to a request of the gateway's own.
+pub struct Fetched {
+    /// Its head.
+    pub head: response::Parts,
     body: Body,
 }
 
 /// What was read of a body.
 #[derive(Default)]
-pub struct Content {
+pub struct Excerpt {
     /// Its first bytes.
     pub start: Vec<u8>,
     /// Whether they are all.
@@ -58,7 +56,7 @@ pub struct Content {
     pub trailers: HeaderMap,
 }
 
-impl Client<'_> {
+impl Fetch<'_> {
     /// `Host` as it was `given`, or else as the endpoint itself would call it; nothing for an address that no
     /// field can hold.
     pub fn host(&self, given: Option<&HeaderValue>) -> Option<HeaderValue> {
@@ -81,98 +79,74 @@ impl Client<'_> {
         head: &request::Parts,
         content: &Bytes,
         only_http2: bool,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Fetched, Failure> {
         let now = Instant::now();
-        let kept = match self.pool.session(now) {
-            Some(session) => Some(self.over_h2(session, head, content).await),
-            None => match poll_fn(|cx| Poll::Ready(self.pool.take(now, false, cx))).await {
-                Some(connection) => Some(self.over_h1(connection, head, content).await),
-                None => None,
-            },
-        };
-        match kept {
-            Some(Ok(answer)) => return Ok(answer),
-            Some(Err(broken)) if !broken.stale => return Err(broken.failure),
-            Some(Err(_)) | None => {}
+        if let Some(link) = poll_fn(|cx| Poll::Ready(self.kept(now, cx))).await {
+            match self.over(link, head, content).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(broken) if !broken.stale => return Err(broken.failure),
+                Err(_) => {}
+            }
         }
         self.pool.sweep(now);
         let mut opened = self.open().await?;
         if only_http2 && self.upstream.tls.is_none() {
             opened.version = HttpVersion::Http2;
         }
-        let answered = match opened.version {
-            HttpVersion::Http1 if only_http2 => return Err(Failure::UpstreamProtocol),
-            HttpVersion::Http1 => {
-                let connection = Connection::new(opened.io, Instant::now(), opened.slot);
-                self.over_h1(Box::new(connection), head, content).await
-            }
-            HttpVersion::Http2 => {
-                let session = h2::Session::begin(opened, self.limit).await?;
-                if self.reuse {
-                    self.pool.put_session(session.clone());
-                }
-                self.over_h2(session, head, content).await
-            }
-        };
-        answered.map_err(|broken| broken.failure)
+        if only_http2 && opened.version != HttpVersion::Http2 {
+            return Err(Failure::UpstreamProtocol);
+        }
+        let link = Link::begin(opened, self.limit).await?;
+        if self.reuse {
+            link.share(self.pool);
+        }
+        self.over(link, head, content).await.map_err(|broken| broken.failure)
     }
 
-    async fn over_h1(
+    /// The connection of the request before.
+    fn kept(&self, now: Instant, cx: &mut Context<'_>) -> Option<Link> {
+        let shared = self.pool.shared(now).map(Link::H2);
+        shared.or_else(|| self.pool.take(now, false, cx).map(Link::H1))
+    }
+
+    async fn over(
         &self,
-        connection: Box<Connection>,
+        link: Link,
         head: &request::Parts,
         content: &Bytes,
-    ) -> Result<Answer, Broken> {
+    ) -> Result<Fetched, Broken> {
         let body = Body::full(content.clone());
-        let (pool, flight) = (self.pool.clone(), Flight::uncounted(self.member.clone()));
-        let exchange = Exchange::start(connection, pool, flight, head, body, None, self.patience());
-        let mut exchange = Box::new(exchange);
-        let head = poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await?;
-        let body = Body::H1Response(exchange);
-        Ok(Answer { status: head.status, headers: head.headers, body })
-    }
-
-    async fn over_h2(
-        &self,
-        session: Rc<h2::Session>,
-        head: &request::Parts,
-        content: &Bytes,
-    ) -> Result<Answer, Broken> {
-        let (body, tls) = (Body::full(content.clone()), self.upstream.tls.is_some());
-        let flight = Flight::uncounted(self.member.clone());
-        let exchange = h2::Exchange::start(session, flight, head, body, tls, self.patience());
-        let mut exchange = Box::new(exchange);
-        let (status, headers) = poll_fn(|cx| exchange.poll_head(cx, &Waiter::PATIENT)).await?;
-        Ok(Answer { status, headers, body: Body::H2Response(exchange) })
-    }
-
-    fn patience(&self) -> Patience {
-        Patience { response: self.limit, idle: self.limit }
+        let timeouts = TryTimeouts { response: self.limit, idle: self.limit };
+        let request = Outgoing { head, body, upgrade: None, timeouts };
+        let exchange = link.start(self.pool, Flight::uncounted(self.member.clone()), request);
+        let (response, _) = client::response(exchange, &Waiter::PATIENT).await?;
+        let (head, body) = response.into_parts();
+        Ok(Fetched { head, body })
     }
 }
 
-impl Answer {
+impl Fetched {
     /// The first `wanted` bytes of the body, and its trailers. A body of up to `limit` bytes is read to
     /// its end, so that the connection can be used again; of a longer one the rest is left.
-    pub async fn read(&mut self, wanted: usize, limit: usize) -> Result<Content, Failure> {
-        let mut content = Content::default();
+    pub async fn read(&mut self, wanted: usize, limit: usize) -> Result<Excerpt, Failure> {
+        let mut excerpt = Excerpt::default();
         let mut total = 0;
         while total <= limit {
             match poll_fn(|cx| self.body.poll_frame(cx)).await {
                 None => {
-                    content.whole = total == content.start.len();
+                    excerpt.whole = total == excerpt.start.len();
                     break;
                 }
                 Some(Ok(Frame::Data(data))) => {
                     total += data.len();
-                    let room = wanted - content.start.len();
-                    content.start.extend_from_slice(&data[..data.len().min(room)]);
+                    let room = wanted - excerpt.start.len();
+                    excerpt.start.extend_from_slice(&data[..data.len().min(room)]);
                 }
-                Some(Ok(Frame::Trailers(trailers))) => content.trailers = trailers,
+                Some(Ok(Frame::Trailers(trailers))) => excerpt.trailers = trailers,
                 Some(Err(failure)) => return Err(failure),
             }
         }
-        Ok(content)
+        Ok(excerpt)
     }
 }
 
@@ -190,7 +164,8 @@ mod tests {
     use tokio::task::{spawn_local, yield_now};
 
     use super::*;
-    use crate::account::metrics::Metrics;
+    use crate::account::Accounts;
+    use crate::upstream::Wanted;
 
     /// Answers a request on each connection, and closes the first when told to.
     async fn serve(listener: TcpListener, close: oneshot::Receiver<()>) {
@@ -223,11 +198,12 @@ mod tests {
         (plan.pool.idle_timeout, plan.pool.max_age) = (plan::Millis(60_000), plan::Millis(60_000));
         let endpoint = serde_json::json!({"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}});
         plan.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
-        Upstream::build(&plan, None, "u", None, &[], &Metrics::new(1)).unwrap()
+        let wanted = Wanted { plan: &Arc::new(plan), zone: None, subsets: &[] };
+        Upstream::build(wanted, None, "u", &Accounts::new(1)).unwrap()
     }
 
     #[test]
-    fn a_session_that_the_endpoint_closed_is_forgotten() {
+    fn a_connection_that_the_endpoint_closed_is_forgotten() {
         let runtime =
             Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         runtime.unwrap().block_on(async {
@@ -238,16 +214,16 @@ mod tests {
             let member = &upstream.members[0];
             let pool = &Rc::new(Pool::new(member.clone(), &upstream.plan.pool));
             let (address, limit) = (&member.address, Duration::from_secs(10));
-            let client = Client { upstream: &upstream, member, address, pool, reuse: true, limit };
-            let request = Request::get("/").header(HOST, client.host(None).unwrap());
+            let fetch = Fetch { upstream: &upstream, member, address, pool, reuse: true, limit };
+            let request = Request::get("/").header(HOST, fetch.host(None).unwrap());
             let (head, ()) = request.body(()).unwrap().into_parts();
-            client.send(&head, &Bytes::new(), true).await.unwrap();
-            let closed = Rc::downgrade(&pool.session(Instant::now()).unwrap());
+            fetch.send(&head, &Bytes::new(), true).await.unwrap();
+            let closed = Rc::downgrade(&pool.shared(Instant::now()).unwrap());
             close.send(()).unwrap();
-            while pool.session(Instant::now()).is_some() {
+            while pool.shared(Instant::now()).is_some() {
                 yield_now().await;
             }
-            client.send(&head, &Bytes::new(), true).await.unwrap();
+            fetch.send(&head, &Bytes::new(), true).await.unwrap();
             assert!(closed.upgrade().is_none());
         });
     }

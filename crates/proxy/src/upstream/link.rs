@@ -3,22 +3,59 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::{HttpVersion, UpstreamProtocol};
 use tokio::time::Instant;
 
+use super::client::{Exchange, Outgoing, h1, h2};
+use super::connect::Opened;
+use super::flight::Flight;
 use super::pool::Pool;
 use super::{Upstream, connect};
-use crate::upstream::client::h1::Connection;
-use crate::upstream::client::h2::Session;
 
 /// What a request is sent on.
 pub enum Link {
     /// A connection of its own.
-    H1(Box<Connection>),
+    H1(Box<h1::Connection>),
     /// One that it shares.
-    H2(Rc<Session>),
+    H2(Rc<h2::Connection>),
+}
+
+impl Link {
+    /// Speak HTTP on a connection that was just opened; HTTP/2 has to begin within `limit`.
+    pub async fn begin(opened: Opened, limit: Duration) -> Result<Self, Failure> {
+        Ok(match opened.version {
+            HttpVersion::Http1 => {
+                let connection = h1::Connection::new(opened.io, Instant::now(), opened.slot);
+                Self::H1(Box::new(connection))
+            }
+            HttpVersion::Http2 => Self::H2(h2::Connection::begin(opened, limit).await?),
+        })
+    }
+
+    /// Let other requests be sent on it too, where it carries many.
+    pub fn share(&self, pool: &Pool) {
+        if let Self::H2(connection) = self {
+            pool.share(connection.clone());
+        }
+    }
+
+    /// Begin to send a request. What can be used again goes back to `pool`.
+    pub fn start(
+        self,
+        pool: &Rc<Pool>,
+        flight: Flight,
+        request: Outgoing<'_>,
+    ) -> Box<dyn Exchange> {
+        match self {
+            Self::H1(connection) => {
+                Box::new(h1::H1Exchange::start(connection, pool.clone(), flight, request))
+            }
+            Self::H2(connection) => Box::new(h2::H2Exchange::start(connection, flight, request)),
+        }
+    }
 }
 
 /// A connection: one from the pool if `reuse`, else a new one. A `careful` caller cannot try again.
@@ -47,9 +84,9 @@ fn pooled(
     cx: &mut Context<'_>,
 ) -> Option<Link> {
     if upstream.plan.protocol != UpstreamProtocol::Http1
-        && let Some(session) = pool.session(now)
+        && let Some(connection) = pool.shared(now)
     {
-        return Some(Link::H2(session));
+        return Some(Link::H2(connection));
     }
     pool.take(now, careful, cx).map(Link::H1)
 }
@@ -65,21 +102,12 @@ async fn open(
     let _turn = if shared { Some(pool.opening.lock().await) } else { None };
     if shared
         && reuse
-        && let Some(session) = pool.session(Instant::now())
+        && let Some(connection) = pool.shared(Instant::now())
     {
-        return Ok(Link::H2(session));
+        return Ok(Link::H2(connection));
     }
     let opened = connect::open(upstream, &pool.member, worker).await?;
-    match opened.version {
-        HttpVersion::Http1 => {
-            let connection = Connection::new(opened.io, Instant::now(), opened.slot);
-            Ok(Link::H1(Box::new(connection)))
-        }
-        HttpVersion::Http2 => {
-            let limit = upstream.plan.timeouts.connect.duration();
-            let session = Session::begin(opened, limit).await?;
-            pool.put_session(session.clone());
-            Ok(Link::H2(session))
-        }
-    }
+    let link = Link::begin(opened, upstream.plan.timeouts.connect.duration()).await?;
+    link.share(pool);
+    Ok(link)
 }

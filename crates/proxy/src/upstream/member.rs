@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tidegate_core::balance::Endpoint;
 
-use crate::account::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
+use crate::account::Accounts;
+use crate::account::events::Events;
+use crate::account::metrics::{EndpointMetrics, UpstreamMetrics};
 use crate::net::Address;
 
 /// An endpoint and how it is reached; the identity of its connections.
@@ -23,28 +25,30 @@ pub struct Member {
     pub upstream: Arc<str>,
     /// Its upstream's counts.
     pub group: Arc<UpstreamMetrics>,
+    /// Where changes of its health are told.
+    pub events: Arc<Events>,
     retired: AtomicBool,
 }
 
 impl Member {
-    /// `endpoint` of the upstream of this name, whose counts are those of `group`.
+    /// `endpoint` of the upstream of this name.
     ///
     /// # Errors
     /// What is wrong with its address.
     pub fn new(
         endpoint: &Arc<Endpoint>,
         upstream: &Arc<str>,
-        group: &Arc<UpstreamMetrics>,
-        metrics: &Metrics,
+        accounts: &Accounts,
     ) -> Result<Self, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
             id: NEXT.fetch_add(1, Relaxed),
             address: Address::parse(&endpoint.address)?,
-            metrics: metrics.endpoint(upstream, &endpoint.address),
+            metrics: accounts.metrics.endpoint(upstream, &endpoint.address),
             endpoint: endpoint.clone(),
             upstream: upstream.clone(),
-            group: group.clone(),
+            group: accounts.metrics.upstream(upstream),
+            events: accounts.events.clone(),
             retired: AtomicBool::new(false),
         })
     }

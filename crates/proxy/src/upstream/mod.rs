@@ -1,22 +1,23 @@
 //! Upstreams as the workers use them.
 
 pub mod admission;
+mod affinity;
 mod attempt;
-pub mod client;
-pub mod connect;
-pub mod fetch;
-pub mod flight;
+mod client;
+mod connect;
+mod connection_slot;
+mod fetch;
+mod flight;
 mod hash;
 pub mod health;
 mod hedge;
 mod link;
 mod member;
 pub mod outbound;
-pub mod pool;
+mod pool;
 pub mod probe;
 mod report;
 pub mod send;
-mod session;
 pub mod tasks;
 
 use std::collections::HashMap;
@@ -30,7 +31,8 @@ use tidegate_core::retry::{Allowance, Budget};
 pub use member::Member;
 
 use self::admission::Admission;
-use crate::account::metrics::{Metrics, UpstreamMetrics};
+use crate::account::Accounts;
+use crate::account::metrics::UpstreamMetrics;
 use crate::net::{Address, clock};
 use crate::tls::ClientTls;
 use crate::tls::secret;
@@ -39,7 +41,9 @@ use crate::tls::secret;
 #[derive(Debug)]
 pub struct Upstream {
     /// What was asked for.
-    pub plan: plan::Upstream,
+    pub plan: Arc<plan::Upstream>,
+    /// The gateway's own zone.
+    pub zone: Option<Box<str>>,
     /// Picks among `members`, by index.
     pub balancer: Balancer,
     /// The endpoints.
@@ -59,8 +63,19 @@ pub struct Upstream {
     tls: Option<Arc<ClientTls>>,
 }
 
+/// What an upstream is built from.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'p> {
+    /// The plan.
+    pub plan: &'p Arc<plan::Upstream>,
+    /// The gateway's own zone.
+    pub zone: Option<&'p str>,
+    /// The labels that routes ask for.
+    pub subsets: &'p [Labels],
+}
+
 impl Upstream {
-    /// Build what `plan`, whose place is `path`, asks for, in a gateway of `zone` whose routes ask for `subsets`.
+    /// Build what is `wanted`, whose place in the plan is `path`.
     ///
     /// Endpoints that `before` has by address keep their load, their health and, where they are reached in
     /// the same way, their connections.
@@ -68,13 +83,12 @@ impl Upstream {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn build(
-        plan: &plan::Upstream,
+        wanted: Wanted<'_>,
         before: Option<&Upstream>,
         path: &str,
-        zone: Option<&str>,
-        subsets: &[Labels],
-        metrics: &Metrics,
+        accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
+        let Wanted { plan, zone, subsets } = wanted;
         let mut issues = balance::check(path, plan);
         issues.extend(check_health(&format!("{path}.health"), &plan.health));
         issues.extend(check_ports(path, plan));
@@ -87,7 +101,7 @@ impl Upstream {
             before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
         let tls = build_tls(plan, same_way, path, &mut issues);
         let endpoints = Endpoints::new(plan, before.map(|b| b.balancer.endpoints()), clock::now());
-        let members = build_members(plan, &endpoints, same_way, path, metrics, &mut issues);
+        let members = build_members(plan, &endpoints, same_way, path, accounts, &mut issues);
         let allowance =
             Allowance::build(&plan.retry_budget, &format!("{path}.retry_budget"), &mut issues);
         if !issues.is_empty() {
@@ -96,9 +110,10 @@ impl Upstream {
         Ok(Self {
             balancer: Balancer::within(plan, endpoints, Surroundings { zone, subsets, secret }),
             plan: plan.clone(),
+            zone: zone.map(Into::into),
             subsets: subsets.to_vec(),
             members,
-            metrics: metrics.upstream(&plan.name),
+            metrics: accounts.metrics.upstream(&plan.name),
             check: health::Check::build(&plan.health),
             admission: match before {
                 Some(before) => before.admission.clone(),
@@ -135,7 +150,8 @@ impl Upstream {
         for (index, transition) in self.balancer.endpoints().apply(&self.plan, now) {
             health::tell(&self.members[index], Some(transition));
         }
-        self.admission.configure(&self.plan.limits, self.balancer.room(now));
+        self.balancer.renew(now);
+        self.admission.configure(&self.plan.limits, self.balancer.room());
     }
 }
 
@@ -159,7 +175,7 @@ fn build_members(
     endpoints: &Endpoints,
     same_way: Option<&Upstream>,
     path: &str,
-    metrics: &Metrics,
+    accounts: &Accounts,
     issues: &mut Vec<Issue>,
 ) -> Vec<Arc<Member>> {
     let known: HashMap<&str, &Arc<Member>> = same_way
@@ -168,12 +184,11 @@ fn build_members(
         .map(|member| (member.endpoint.address.as_str(), member))
         .collect();
     let name: Arc<str> = plan.name.as_str().into();
-    let group = metrics.upstream(&plan.name);
     let mut members = Vec::with_capacity(endpoints.len());
     for (index, endpoint) in endpoints.iter().enumerate() {
         match known.get(endpoint.address.as_str()) {
             Some(&same) => members.push(same.clone()),
-            None => match Member::new(endpoint, &name, &group, metrics) {
+            None => match Member::new(endpoint, &name, accounts) {
                 Ok(member) => members.push(Arc::new(member)),
                 Err(wrong) => {
                     let place = format!("{path}.endpoints.{index}.address");

@@ -5,15 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
-use tidegate_core::failure::Failure;
 use tidegate_core::plan;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::admission::Admission;
-use super::{Member, Upstream};
-use crate::upstream::client::h1::Connection;
-use crate::upstream::client::h2::Session;
+use super::Member;
+use super::client::{h1, h2};
 
 /// One worker's connections to one endpoint. The one used last is used next, so that as few as
 /// possible stay warm and the others grow old and are closed.
@@ -23,12 +20,12 @@ pub struct Pool {
     /// Held while an HTTP/2 connection is opened, so that a burst of requests opens one.
     pub opening: Mutex<()>,
     idle: RefCell<Vec<Idle>>,
-    sessions: RefCell<Vec<Rc<Session>>>,
+    shared: RefCell<Vec<Rc<h2::Connection>>>,
     settings: Cell<Settings>,
 }
 
 struct Idle {
-    connection: Box<Connection>,
+    connection: Box<h1::Connection>,
     since: Instant,
 }
 
@@ -58,7 +55,7 @@ impl Pool {
             member,
             opening: Mutex::new(()),
             idle: RefCell::default(),
-            sessions: RefCell::default(),
+            shared: RefCell::default(),
             settings: Cell::new(plan.into()),
         }
     }
@@ -75,7 +72,7 @@ impl Pool {
         now: Instant,
         careful: bool,
         cx: &mut Context<'_>,
-    ) -> Option<Box<Connection>> {
+    ) -> Option<Box<h1::Connection>> {
         loop {
             let Idle { mut connection, since } = self.idle.borrow_mut().pop()?;
             let settings = self.settings.get();
@@ -88,7 +85,7 @@ impl Pool {
     }
 
     /// Keep a connection whose response was read to its end, the last of it at `since`.
-    pub fn put(&self, connection: Box<Connection>, since: Instant) {
+    pub fn put(&self, connection: Box<h1::Connection>, since: Instant) {
         let mut idle = self.idle.borrow_mut();
         let settings = self.settings.get();
         // An endpoint that has all the connections it may have must not be starved of them by a worker
@@ -102,15 +99,15 @@ impl Pool {
     }
 
     /// An HTTP/2 connection with room for another stream.
-    pub fn session(&self, now: Instant) -> Option<Rc<Session>> {
+    pub fn shared(&self, now: Instant) -> Option<Rc<h2::Connection>> {
         let max_age = self.settings.get().max_age;
-        let sessions = self.sessions.borrow();
-        sessions.iter().find(|session| session.takes_streams(now, max_age)).cloned()
+        let shared = self.shared.borrow();
+        shared.iter().find(|connection| connection.takes_streams(now, max_age)).cloned()
     }
 
     /// Keep an HTTP/2 connection.
-    pub fn put_session(&self, session: Rc<Session>) {
-        self.sessions.borrow_mut().push(session);
+    pub fn share(&self, connection: Rc<h2::Connection>) {
+        self.shared.borrow_mut().push(connection);
     }
 
     /// Close what has been unused for too long; false once there is nothing left to keep this pool for.
@@ -121,58 +118,14 @@ impl Pool {
         idle.retain(|idle| {
             !leaving && now.saturating_duration_since(idle.since) < settings.idle_timeout
         });
-        let mut sessions = self.sessions.borrow_mut();
-        sessions.retain(|session| {
-            let unused =
-                session.idle_for(now).is_some_and(|idle| leaving || idle >= settings.idle_timeout);
-            let old = session.idle_for(now).is_some() && session.age(now) >= settings.max_age;
-            !session.is_closed() && !unused && !old
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|connection| {
+            let unused = connection
+                .idle_for(now)
+                .is_some_and(|idle| leaving || idle >= settings.idle_timeout);
+            let old = connection.idle_for(now).is_some() && connection.age(now) >= settings.max_age;
+            !connection.is_closed() && !unused && !old
         });
-        !(leaving && sessions.is_empty())
-    }
-}
-
-/// One of the connections that an endpoint and its upstream may have; given back when dropped.
-#[derive(Debug)]
-pub struct ConnectionSlot {
-    member: Arc<Member>,
-    admission: Arc<Admission>,
-}
-
-impl ConnectionSlot {
-    /// Take one, if neither the endpoint nor the upstream has all it may have.
-    pub fn take(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
-        let plan = &upstream.plan;
-        Self::within(upstream, member, plan.pool.max_connections, plan.limits.connections)
-            .ok_or(Failure::ConnectionLimit)
-    }
-
-    /// Take one whatever the limits are.
-    pub fn force(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
-        Self::within(upstream, member, None, None).ok_or(Failure::ConnectionLimit)
-    }
-
-    fn within(
-        upstream: &Upstream,
-        member: &Arc<Member>,
-        of_member: Option<u32>,
-        of_upstream: Option<u32>,
-    ) -> Option<Self> {
-        let (admission, load) = (&upstream.admission, &member.endpoint.load);
-        if !load.open_connection(of_member) {
-            return None;
-        }
-        if !admission.connections.take(of_upstream.unwrap_or(u32::MAX)) {
-            load.close_connection();
-            return None;
-        }
-        Some(Self { member: member.clone(), admission: admission.clone() })
-    }
-}
-
-impl Drop for ConnectionSlot {
-    fn drop(&mut self) {
-        self.member.endpoint.load.close_connection();
-        self.admission.connections.release();
+        !(leaving && shared.is_empty())
     }
 }

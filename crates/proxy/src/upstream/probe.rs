@@ -17,7 +17,7 @@ use tidegate_core::load::Report;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Upstream;
-use super::fetch::Client;
+use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use crate::net::clock;
@@ -68,7 +68,7 @@ async fn run(upstream: Arc<Upstream>, lane: usize) {
     loop {
         rounds.tick().await;
         for (member, pool) in &pools {
-            let client = Client {
+            let fetch = Fetch {
                 upstream: &upstream,
                 member,
                 address: &member.address,
@@ -76,33 +76,33 @@ async fn run(upstream: Arc<Upstream>, lane: usize) {
                 reuse: true,
                 limit: LIMIT,
             };
-            let asked = timeout(LIMIT, ask(&client, &probe.path)).await;
+            let asked = timeout(LIMIT, ask(&fetch, &probe.path)).await;
             match asked.unwrap_or(Err(Failure::ResponseTimeout)) {
                 Ok(Some(report)) => member.endpoint.load.report(report, clock::now()),
-                Ok(None) => complain(&client, "no report in its answer"),
-                Err(failure) => complain(&client, failure.meaning().label),
+                Ok(None) => complain(&fetch, "no report in its answer"),
+                Err(failure) => complain(&fetch, failure.meaning().label),
             }
         }
     }
 }
 
 /// One probe.
-async fn ask(client: &Client<'_>, path: &str) -> Result<Option<Report>, Failure> {
+async fn ask(fetch: &Fetch<'_>, path: &str) -> Result<Option<Report>, Failure> {
     let request = Request::builder()
         .uri(path)
-        .header(HOST, client.host(None).ok_or(Failure::Internal)?)
+        .header(HOST, fetch.host(None).ok_or(Failure::Internal)?)
         .header(USER_AGENT, "tidegate-probe")
         .body(());
     let (head, ()) = request.map_err(|_| Failure::Internal)?.into_parts();
-    let mut answer = client.send(&head, &Bytes::new(), false).await?;
-    let good = answer.status == StatusCode::OK;
-    let content = answer.read(MOST, MOST).await?;
+    let mut fetched = fetch.send(&head, &Bytes::new(), false).await?;
+    let good = fetched.head.status == StatusCode::OK;
+    let content = fetched.read(MOST, MOST).await?;
     let told = (good && content.whole).then_some(content.start);
     Ok(told.and_then(|content| Report::from_probe(&content)))
 }
 
 /// Without a report the endpoint is judged by what is seen of it: nothing for people to act on at once.
-fn complain(client: &Client<'_>, cause: &str) {
-    let (upstream, endpoint) = (&client.upstream.plan.name, &client.member.endpoint.address);
+fn complain(fetch: &Fetch<'_>, cause: &str) {
+    let (upstream, endpoint) = (&fetch.upstream.plan.name, &fetch.member.endpoint.address);
     tracing::debug!(upstream, endpoint, cause, "a probe brought no report");
 }

@@ -22,17 +22,16 @@ use tidegate_core::retry::{Policy, Reason};
 use tokio::time::{Instant, sleep};
 
 use super::admission::{Permit, RetryPermit};
-use super::attempt::{Answer, Outcome, attempt};
+use super::affinity::Affinity;
+use super::attempt::{Answered, Outcome, attempt};
 use super::outbound::Outbound;
-use super::session::Session;
 use super::{Upstream, hash, hedge};
 use crate::account::event::{Event, TryOutcome};
 use crate::account::explain::{Choice, LimitDecision};
 use crate::account::metrics::EndpointMetrics;
 use crate::account::witness::Witnesses;
-use crate::http::body::{Body, Frame};
+use crate::http::body::{Body, Content, Frame};
 use crate::http::interim::InterimSink;
-use crate::http::replay::Content;
 use crate::http::time_left::TimeLeft;
 use crate::net::clock;
 
@@ -76,10 +75,10 @@ pub async fn send(
     dispatch.upstream.budget.earn();
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
-    let session = Session::of(dispatch.upstream, &head.headers);
+    let affinity = Affinity::of(dispatch.upstream, &head.headers);
     let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, retry_permit) = (RefCell::default(), RefCell::default());
-    let tries = Tries { outbound, dispatch, content, hash, session, tried, retry_permit };
+    let tries = Tries { outbound, dispatch, content, hash, affinity, tried, retry_permit };
     let mut now = dispatch.permit.began();
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
@@ -109,8 +108,8 @@ pub struct Tries<'a> {
     pub content: Content,
     /// What decides where it goes, by hashing.
     hash: Option<u64>,
-    /// Its client's session with an endpoint.
-    session: Session<'a>,
+    /// The endpoint that its client's requests stay with.
+    affinity: Affinity<'a>,
     /// The endpoints it was sent to.
     tried: RefCell<SmallVec<[usize; 4]>>,
     /// Held while a retry is under way.
@@ -124,13 +123,14 @@ impl Tries<'_> {
     /// Why there is none.
     pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
         let balancer = &self.dispatch.upstream.balancer;
+        balancer.renew(clock::moment(now));
         let tried = self.tried.borrow();
         let mut pick = Pick {
             now: clock::moment(now),
             random: &mut self.outbound.random.borrow_mut(),
             hash: self.hash,
             subset: self.dispatch.subset,
-            sticky: self.session.endpoint,
+            sticky: self.affinity.endpoint,
             tried: &tried,
         };
         let picked = balancer.pick(&mut pick);
@@ -236,9 +236,9 @@ impl Tries<'_> {
     }
 
     /// There will be no other try: this is the answer.
-    fn settle(&self, answer: &mut Answer) {
+    fn settle(&self, answer: &mut Answered) {
         self.content.settle();
-        self.session.answered(answer.member, answer.response.headers_mut());
+        self.affinity.answered(answer.member, answer.response.headers_mut());
         let (at, status) = (answer.began + answer.took, answer.response.status());
         self.dispatch.permit.answered(status, at);
         let (endpoint, took) = (self.counts(answer.member), answer.took);
@@ -249,7 +249,7 @@ impl Tries<'_> {
     fn pause_before_next(&self, outcome: &Outcome, head: &request::Parts) -> Option<Duration> {
         let Dispatch { upstream, retry, time_left, .. } = self.dispatch;
         let reason = match outcome {
-            Ok(Answer { response, .. }) => {
+            Ok(Answered { response, .. }) => {
                 retry.after_response(response.status(), response.headers(), &head.method)
             }
             Err(broken) => retry.after_failure(broken.failure, broken.refused, &head.method),
@@ -266,7 +266,7 @@ impl Tries<'_> {
             return None;
         }
         let asked = match outcome {
-            Ok(Answer { response, .. }) => {
+            Ok(Answered { response, .. }) => {
                 let (status, headers) = (response.status(), response.headers());
                 let asked = retry.wait_asked(status, headers, SystemTime::now());
                 asked.inspect_err(|_| self.decided("retry_after", false)).ok()?

@@ -1,7 +1,5 @@
 """/v1/upstreams/{name}/endpoints: an upstream's members. Every change makes a generation."""
 
-import asyncio
-import json
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -81,10 +79,10 @@ async def add(change: TheChange, name: Name, endpoint: NewEndpoint) -> ChangeVie
 @router.get("/{address:path}/health", summary="Why an endpoint is in the state that it is in")
 async def health(gateway: TheGateway, name: Name, address: Address) -> EndpointHealth:
     """Its state, and its last changes with their time and cause."""
-    found = await asyncio.to_thread(gateway.engine.endpoint_health, name, address)
+    found = await gateway.ask("endpoint_health", upstream=name, address=address)
     if found is None:
         raise MissingError(f"there is no endpoint {address} in an upstream {name}")
-    return EndpointHealth.model_validate(json.loads(found))
+    return EndpointHealth.model_validate(found)
 
 
 @router.post("/{address:path}/maintenance", summary="Take an endpoint out of service")

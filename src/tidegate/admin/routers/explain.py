@@ -1,7 +1,5 @@
 """/v1/explain: what became of recent requests, and why."""
 
-import asyncio
-import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -108,17 +106,16 @@ class Story(Outstanding):
 @router.get("", summary="The latest requests that stood out")
 async def listed(gateway: TheGateway, last: Count = 20) -> list[Outstanding]:
     """Those that failed, were retried or were slow; the latest first. Sampled ones are not listed."""
-    found = await asyncio.to_thread(gateway.engine.outstanding, last)
-    return [Outstanding.model_validate(each) for each in json.loads(found)]
+    found = await gateway.ask("outstanding", count=last)
+    return [Outstanding.model_validate(each) for each in found]
 
 
 @router.get("/{request_id}", summary="What became of a request, and why")
 async def explain(gateway: TheGateway, request_id: RequestId) -> Story:
     """Its route, the endpoints as they stood when one was picked, the tries, and what limits said."""
-    found = await asyncio.to_thread(gateway.engine.explain, request_id)
-    if found is None:
+    story = await gateway.ask("explain", request_id=request_id)
+    if story is None:
         raise MissingError(_why_missing(gateway, request_id))
-    story = json.loads(found)
     return Story.model_validate(story | {"duration_ms": story["phases"][-1]["at_ms"]})
 
 

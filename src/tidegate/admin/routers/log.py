@@ -36,7 +36,7 @@ async def show() -> LogView:
 async def replace(gateway: TheGateway, wanted: LogChange) -> LogView:
     """Log from this level on. It makes no generation; the configuration's level holds again after a start."""
     try:
-        gateway.engine.set_log_filter(wanted.engine or wanted.level)
+        gateway.engine.supply("log", "filter", (wanted.engine or wanted.level).encode())
     except ValueError as error:
         raise HTTPException(422, f"The engine's directives are malformed: {error}") from None
     logs.set_level(wanted.level)

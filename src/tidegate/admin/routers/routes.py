@@ -1,13 +1,10 @@
 """/v1/routes: the table of routes, and which of them takes a request."""
 
-import asyncio
-import json
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
-from tidegate._engine import explain_route, route_table
 from tidegate.admin.context import TheGateway
 from tidegate.control.question import question
 
@@ -45,7 +42,7 @@ class Explanation(BaseModel):
 @router.get("", summary="The routes in order of precedence")
 async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
     """Who is asked first stands first."""
-    table: list[dict[str, Any]] = json.loads(await asyncio.to_thread(route_table, gateway.running.plan.json))
+    table: list[dict[str, Any]] = await gateway.ask("table")
     return table
 
 
@@ -54,7 +51,7 @@ async def explain(gateway: TheGateway, asked: Question) -> Explanation:
     """No request is sent."""
     try:
         request = question(asked.method, asked.url, asked.headers, asked.client, asked.listener)
-        answer = await asyncio.to_thread(explain_route, gateway.running.plan.json, request)
+        answer = await gateway.ask("route", **request)
     except ValueError as error:
         raise HTTPException(422, str(error)) from None
-    return Explanation.model_validate_json(answer)
+    return Explanation.model_validate(answer)

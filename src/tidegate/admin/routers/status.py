@@ -1,7 +1,5 @@
 """/v1/status: the process at a glance."""
 
-import asyncio
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,7 +39,7 @@ class StatusView(BaseModel):
 @router.get("", summary="The process at a glance")
 async def show(gateway: TheGateway) -> StatusView:
     """Version, uptime, listeners, counts, and the changes that were refused, the newest first."""
-    live = json.loads(await asyncio.to_thread(gateway.engine.status))
+    live = await gateway.ask("status")
     running = gateway.running
     plan = running.plan.data
     return StatusView(

@@ -1,7 +1,5 @@
 """/v1/upstreams: the upstreams with the live state of their endpoints."""
 
-import asyncio
-import json
 from typing import Any
 
 from fastapi import APIRouter
@@ -31,8 +29,7 @@ async def show(gateway: TheGateway, name: str) -> dict[str, Any]:
 
 async def live_upstreams(gateway: Gateway) -> list[dict[str, Any]]:
     """All upstreams with their live state."""
-    status = json.loads(await asyncio.to_thread(gateway.engine.status))
-    upstreams: list[dict[str, Any]] = status["upstreams"]
+    upstreams: list[dict[str, Any]] = (await gateway.ask("status"))["upstreams"]
     return upstreams
 
 

@@ -66,7 +66,7 @@ pub(super) fn families(page: &mut Exposition, upstreams: &[Arc<UpstreamMetrics>]
         "Changes of an endpoint's health by the state that it is in since.",
     );
     for upstream in upstreams {
-        for state in State::ALL {
+        for &state in State::ALL {
             let count = upstream.health.changes[state as usize].get();
             family.sample(&[("upstream", upstream.name()), ("state", state.label())], count);
         }

@@ -124,7 +124,7 @@ pub(super) fn families(page: &mut Exposition, routes: &[Arc<RouteMetrics>]) {
     let mut family =
         page.family("tidegate_errors_total", Kind::Counter, "Failures by route and kind of error.");
     for route in routes {
-        for failure in Failure::ALL {
+        for &failure in Failure::ALL {
             let count = route.failures.sum(|counters| &counters[failure as usize]);
             if count > 0 {
                 let labels = [("route", route.name()), ("error", failure.meaning().label)];

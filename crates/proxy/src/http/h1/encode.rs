@@ -43,7 +43,7 @@ pub fn request(
 }
 
 /// What decides the framing of a response besides its own head.
-pub struct Exchange<'a> {
+pub struct ResponseContext<'a> {
     /// The request's method.
     pub method: &'a Method,
     /// The client's version.
@@ -58,7 +58,7 @@ pub struct Exchange<'a> {
 pub fn response(
     head: &response::Parts,
     body: &Body,
-    exchange: &Exchange<'_>,
+    context: &ResponseContext<'_>,
     buffer: &mut Vec<u8>,
 ) -> (Encoder, bool) {
     status_line(head.status, buffer);
@@ -69,14 +69,14 @@ pub fn response(
         _ => {}
     });
     if !is_dated {
-        fields::push(buffer, &DATE, &(exchange.date)());
+        fields::push(buffer, &DATE, &(context.date)());
     }
-    let mut keep_alive = exchange.keep_alive;
-    let encoder = response_encoder(head.status, length, body, exchange, buffer);
+    let mut keep_alive = context.keep_alive;
+    let encoder = response_encoder(head.status, length, body, context, buffer);
     if encoder == Encoder::UntilClose {
         keep_alive = false;
     }
-    match (keep_alive, exchange.version) {
+    match (keep_alive, context.version) {
         (false, _) => buffer.extend_from_slice(b"connection: close\r\n"),
         (true, Version::HTTP_10) => buffer.extend_from_slice(b"connection: keep-alive\r\n"),
         (true, _) => {}
@@ -101,11 +101,11 @@ fn response_encoder(
     status: StatusCode,
     length: Option<u64>,
     body: &Body,
-    exchange: &Exchange<'_>,
+    context: &ResponseContext<'_>,
     buffer: &mut Vec<u8>,
 ) -> Encoder {
     let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || exchange.method == Method::HEAD;
+        || context.method == Method::HEAD;
     if bodiless {
         return Encoder::None;
     }
@@ -116,7 +116,7 @@ fn response_encoder(
         buffer.extend_from_slice(b"content-length: 0\r\n");
         return Encoder::None;
     }
-    if exchange.version == Version::HTTP_10 {
+    if context.version == Version::HTTP_10 {
         return Encoder::UntilClose;
     }
     buffer.extend_from_slice(b"transfer-encoding: chunked\r\n");

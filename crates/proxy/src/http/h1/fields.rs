@@ -6,6 +6,7 @@ use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::Malformed;
+use crate::http::trailers;
 
 /// Where the section in `buf` ends: behind its empty line. `scanned` remembers how far was looked.
 ///
@@ -136,27 +137,6 @@ pub fn sort(
     Ok((map, control))
 }
 
-/// Fields that say how a message is to be routed, judged or read: too late in a trailer.
-const NOT_IN_TRAILERS: [HeaderName; 12] = [
-    http::header::AUTHORIZATION,
-    http::header::PROXY_AUTHORIZATION,
-    http::header::COOKIE,
-    http::header::SET_COOKIE,
-    http::header::CACHE_CONTROL,
-    http::header::CONTENT_ENCODING,
-    http::header::CONTENT_RANGE,
-    http::header::CONTENT_TYPE,
-    http::header::MAX_FORWARDS,
-    http::header::RANGE,
-    http::header::TRAILER,
-    http::header::LOCATION,
-];
-
-/// Whether a trailer section may have this field (RFC 9110 §6.5.1).
-pub fn trailer_may_have(name: &HeaderName) -> bool {
-    matches!(special(name.as_str().as_bytes()), Special::None) && !NOT_IN_TRAILERS.contains(name)
-}
-
 /// A trailer section (RFC 9112 §7.1.2), without the fields that no trailer may carry (RFC 9110 §6.5.1).
 pub fn trailers(section: Bytes) -> Result<HeaderMap, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
@@ -168,7 +148,7 @@ pub fn trailers(section: Bytes) -> Result<HeaderMap, Malformed> {
     let mut map = HeaderMap::with_capacity(parsed.len());
     for field in parsed {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Syntax)?;
-        if trailer_may_have(&name) {
+        if trailers::may_have(&name) {
             map.append(name, value(&section, field.value)?);
         }
     }

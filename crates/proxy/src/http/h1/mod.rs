@@ -1,7 +1,7 @@
 //! HTTP/1.0 and HTTP/1.1 (RFC 9112), both sides.
 //!
 //! Strict in what it accepts: what RFC 9112 calls an error is one, because every
-//! leniency is a way to smuggle a request past somebody. `httparse` reads the
+//! leniency is a way to smuggle a request past another parser. `httparse` reads the
 //! fields; framing, connection options and everything that two parsers could
 //! read differently are decided here.
 
@@ -13,9 +13,7 @@ pub mod request;
 pub mod response;
 mod target;
 
-pub use fields::trailer_may_have;
-pub use request::{ADDED_FIELDS, HeadLimits};
-pub use target::is_host;
+pub use request::HeadLimits;
 
 /// What the bytes break; the reader knows whose fault that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

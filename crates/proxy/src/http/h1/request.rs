@@ -10,9 +10,9 @@ use super::Malformed;
 use super::fields::{self, Control};
 use super::framing::Decoder;
 use super::target;
+use crate::http::ADDED_FIELDS;
+use crate::http::host::is_host;
 
-/// Room in the field map for what the gateway adds.
-pub const ADDED_FIELDS: usize = 8;
 /// Fields up to this number are parsed on the stack.
 const USUAL_FIELDS: usize = 100;
 
@@ -114,7 +114,7 @@ fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
 /// RFC 9112 §3.2: HTTP/1.1 needs exactly one `Host`, and any must be well formed.
 fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<(), Malformed> {
     let enough = control.hosts == 1 || (control.hosts == 0 && minor == 0);
-    let well_formed = headers.get(HOST).is_none_or(|host| target::is_host(host.as_bytes()));
+    let well_formed = headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()));
     if enough && well_formed { Ok(()) } else { Err(Malformed::Syntax) }
 }
 

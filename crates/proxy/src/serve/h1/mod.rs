@@ -19,15 +19,14 @@ use tokio::time::{Instant, timeout};
 use self::transport::{RequestBody, Shared, Transport};
 use crate::call::{Call, Transaction};
 use crate::client::Client;
-use crate::http::body::{Body, Frame};
+use crate::http::body::{Body, Duplex, Frame};
 use crate::http::h1::encode;
 use crate::http::h1::framing::{Decoder, Encoder};
 use crate::http::h1::request::RequestHead;
 use crate::http::interim::{Interim, InterimSink};
-use crate::net::io::Io;
+use crate::net::io::{Io, Prefixed};
 use crate::serve::tunnel;
 use crate::stack;
-use crate::upstream::client::h1::Upgraded;
 
 /// Most that is read and dropped so that a closing client gets to see its answer.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -52,7 +51,7 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
             Next::Request => {}
             Next::Close => return Box::pin(linger(transport)).await,
             Next::Switch(upgraded, transaction) => {
-                return Box::pin(switch(transport, *upgraded, *transaction)).await;
+                return Box::pin(switch(transport, upgraded, *transaction)).await;
             }
             Next::Abort => return,
         }
@@ -66,7 +65,7 @@ enum Next<'a> {
     /// It is closed once the client has had the chance to read the answer.
     Close,
     /// It carries another protocol from now on.
-    Switch(Box<Upgraded>, Box<Transaction<'a>>),
+    Switch(Box<dyn Duplex>, Box<Transaction<'a>>),
     /// It is broken, or over: dropped.
     Abort,
 }
@@ -149,7 +148,7 @@ fn receive(
         && head.parts.version != Version::HTTP_10
         && t.input.is_empty();
     t.deadline.set(transaction.began(), client.settings.plan.timeouts.request_body.duration());
-    Body::H1Request(RequestBody::new(transport.clone(), client.clone()))
+    Body::stream(RequestBody::new(transport.clone(), client.clone()))
 }
 
 /// Answer what could not be read as a request.
@@ -181,7 +180,7 @@ fn begin_answer(
     transport: &Shared,
     asked: &Asked,
     response: Response<Body>,
-) -> Result<Answer, Box<Upgraded>> {
+) -> Result<Answer, Box<dyn Duplex>> {
     let t = &mut *transport.borrow_mut();
     let (mut head, body) = response.into_parts();
     if let Body::Upgraded(upgraded) = body {
@@ -193,7 +192,7 @@ fn begin_answer(
     if !t.owes_continue {
         t.skip_arrived_body();
     }
-    let exchange = encode::Exchange {
+    let context = encode::ResponseContext {
         method: &asked.method,
         version: asked.version,
         // A request that is still coming in may end before its streamed response does.
@@ -202,7 +201,7 @@ fn begin_answer(
             && !client.is_draining(),
         date: &|| client.local.date(),
     };
-    let (encoder, keep_alive) = encode::response(&head, &body, &exchange, t.output.buffer());
+    let (encoder, keep_alive) = encode::response(&head, &body, &context, t.output.buffer());
     Ok(Answer { body, encoder, keep_alive })
 }
 
@@ -300,12 +299,12 @@ async fn write_body(
 }
 
 /// Carry the other protocol that the connection was switched to (RFC 9110 §7.8).
-async fn switch(transport: Shared, upgraded: Upgraded, transaction: Transaction<'_>) {
+async fn switch(transport: Shared, upgraded: Box<dyn Duplex>, transaction: Transaction<'_>) {
     let Some(mut t) = Rc::into_inner(transport).map(RefCell::into_inner) else { return };
     // Earlier answers may fill the way to a client that does not read.
-    match timeout(upgraded.idle, poll_fn(|cx| t.output.poll_write(&mut t.io, cx))).await {
+    match timeout(upgraded.idle(), poll_fn(|cx| t.output.poll_write(&mut t.io, cx))).await {
         Ok(Ok(())) => {
-            let carried = tunnel::run(t.io, t.input, upgraded).await;
+            let carried = tunnel::run(Prefixed::new(t.input, t.io), upgraded).await;
             transaction.sent(carried);
             transaction.complete(Instant::now());
         }

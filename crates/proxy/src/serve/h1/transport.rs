@@ -1,6 +1,7 @@
 //! A client's connection as bytes: what is read and written on it, and until when.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -9,9 +10,10 @@ use http::{HeaderMap, StatusCode};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan;
 use tokio::time::Instant;
+use tokio_util::io::poll_read_buf;
 
 use crate::client::Client;
-use crate::http::body::NextFrame;
+use crate::http::body::{NextFrame, Source};
 use crate::http::h1::Malformed;
 use crate::http::h1::encode;
 use crate::http::h1::framing::{Decoded, Decoder};
@@ -142,7 +144,7 @@ impl Transport {
             }
             let wanted = self.decoder.remaining().unwrap_or(u64::MAX).min(BODY_READ as u64);
             self.input.reserve(usize::try_from(wanted).unwrap_or(BODY_READ).max(1024));
-            match self.io.poll_read_buf(cx, &mut self.input) {
+            match poll_read_buf(Pin::new(&mut self.io), cx, &mut self.input) {
                 Poll::Ready(Ok(1..)) => {
                     let timeout = client.settings.plan.timeouts.request_body.duration();
                     self.deadline.set(Instant::now(), timeout);
@@ -201,14 +203,14 @@ impl RequestBody {
     pub fn new(transport: Shared, client: Rc<Client>) -> Self {
         Self { transport, client }
     }
+}
 
-    /// The next piece.
-    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
+impl Source for RequestBody {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
         self.transport.borrow_mut().poll_body(&self.client, cx)
     }
 
-    /// Whether all of it was read.
-    pub fn is_end(&self) -> bool {
+    fn is_end(&self) -> bool {
         self.transport.borrow().decoder.is_done()
     }
 }

@@ -17,10 +17,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::call::{Call, Transaction};
 use crate::client::Client;
+use crate::http::ADDED_FIELDS;
 use crate::http::body::Body;
-use crate::http::h1::{ADDED_FIELDS, is_host};
 use crate::http::h2::pump::{Pump, Stopped};
 use crate::http::h2::{CONNECTION_WINDOW, Incoming, SEND_BUFFER, STREAM_WINDOW};
+use crate::http::host::is_host;
 use crate::http::interim::{Interim, InterimSink};
 use crate::net::deadline::Deadline;
 use crate::net::io::{Io, Prefixed};
@@ -257,10 +258,13 @@ fn translate(
         Some(_) if !stream.is_end_stream() => respond.send(StatusCode::CONTINUE, HeaderMap::new()),
         _ => {}
     }
-    let patience = client.settings.plan.timeouts.request_body.duration();
     let body = match stream.is_end_stream() {
         true => Body::Empty,
-        false => Body::H2Request(Box::new(Incoming::new(stream, patience, Failure::BodyTimeout))),
+        false => {
+            let idle = client.settings.plan.timeouts.request_body.duration();
+            let (late, gone) = (Failure::BodyTimeout, Failure::ClientGone);
+            Body::stream(Incoming::new(stream, idle, late, gone))
+        }
     };
     Ok((head, body))
 }

@@ -5,7 +5,7 @@ use tidegate_core::plan;
 use super::grpc::GrpcCheck;
 use super::http::HttpCheck;
 use super::words::told;
-use crate::upstream::fetch::Client;
+use crate::upstream::fetch::Fetch;
 
 /// How the endpoints of an upstream are checked.
 #[derive(Debug)]
@@ -33,11 +33,11 @@ impl Check {
     ///
     /// # Errors
     /// How it failed, for people: `status 503`.
-    pub async fn run(&self, client: &Client<'_>) -> Result<(), String> {
+    pub async fn run(&self, fetch: &Fetch<'_>) -> Result<(), String> {
         match self {
-            Self::Http(http) => http.run(client).await,
-            Self::Tcp => client.open().await.map(drop).map_err(told),
-            Self::Grpc(grpc) => grpc.run(client).await,
+            Self::Http(http) => http.run(fetch).await,
+            Self::Tcp => fetch.open().await.map(drop).map_err(told),
+            Self::Grpc(grpc) => grpc.run(fetch).await,
         }
     }
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, request};
 use tidegate_core::plan;
 
 use super::words::{NO_HOST, told};
-use crate::upstream::fetch::Client;
+use crate::upstream::fetch::Fetch;
 
 const PATH: &str = "/grpc.health.v1.Health/Check";
 /// A flag and a length of four bytes.
@@ -47,16 +47,16 @@ impl GrpcCheck {
     ///
     /// # Errors
     /// How it failed, for people.
-    pub async fn run(&self, client: &Client<'_>) -> Result<(), String> {
+    pub async fn run(&self, fetch: &Fetch<'_>) -> Result<(), String> {
         let mut head = self.head.clone();
-        head.headers.insert(HOST, client.host(self.host.as_ref()).ok_or(NO_HOST)?);
-        let mut answer = client.send(&head, &self.message, true).await.map_err(told)?;
-        if answer.status != StatusCode::OK {
-            return Err(format!("status {}", answer.status.as_u16()));
+        head.headers.insert(HOST, fetch.host(self.host.as_ref()).ok_or(NO_HOST)?);
+        let mut fetched = fetch.send(&head, &self.message, true).await.map_err(told)?;
+        if fetched.head.status != StatusCode::OK {
+            return Err(format!("status {}", fetched.head.status.as_u16()));
         }
-        let content = answer.read(READ, READ).await.map_err(told)?;
+        let content = fetched.read(READ, READ).await.map_err(told)?;
         // An answer without content may give its status in its header.
-        let status = grpc_status(&content.trailers).or_else(|| grpc_status(&answer.headers));
+        let status = grpc_status(&content.trailers).or_else(|| grpc_status(&fetched.head.headers));
         match status {
             Some(0) => {}
             Some(5) => return Err("the endpoint does not know the service".into()),

@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use tidegate_core::plan;
 
 use super::words::{NO_HOST, told};
-use crate::upstream::fetch::Client;
+use crate::upstream::fetch::Fetch;
 
 /// So much of a body is looked at.
 const LOOKED_AT: usize = 1024;
@@ -54,13 +54,13 @@ impl HttpCheck {
     ///
     /// # Errors
     /// How it failed, for people.
-    pub async fn run(&self, client: &Client<'_>) -> Result<(), String> {
+    pub async fn run(&self, fetch: &Fetch<'_>) -> Result<(), String> {
         let mut head = self.head.clone();
-        head.headers.insert(HOST, client.host(self.host.as_ref()).ok_or(NO_HOST)?);
-        let mut answer = client.send(&head, &Bytes::new(), false).await.map_err(told)?;
-        let status = answer.status.as_u16();
+        head.headers.insert(HOST, fetch.host(self.host.as_ref()).ok_or(NO_HOST)?);
+        let mut fetched = fetch.send(&head, &Bytes::new(), false).await.map_err(told)?;
+        let status = fetched.head.status.as_u16();
         let wanted = if self.body.is_some() { LOOKED_AT } else { 0 };
-        let content = answer.read(wanted, READ).await.map_err(told)?;
+        let content = fetched.read(wanted, READ).await.map_err(told)?;
         if !self.statuses.iter().any(|range| range.contains(&status)) {
             return Err(format!("status {status}"));
         }

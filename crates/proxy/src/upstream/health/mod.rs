@@ -22,21 +22,29 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use check::Check;
 
-use super::fetch::Client;
+use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use super::{Member, Upstream};
+use crate::account::events::Happening;
 use crate::net::clock;
 
 /// Checks begin at multiples of this time, so that the thread wakes once for many of them.
 const GRID: Duration = Duration::from_millis(20);
 
-/// Log and count a change of health, if there is one.
+/// Log, count and tell a change of health, if there is one.
 pub fn tell(member: &Member, transition: Option<Transition>) {
     let Some(Transition { from, to, cause, .. }) = transition else { return };
     member.group.health.changed(to);
     let (upstream, endpoint) = (&*member.upstream, &member.endpoint.address);
     let (from, to_label) = (from.label(), to.label());
+    member.events.tell(Happening::HealthChanged {
+        upstream: upstream.to_owned(),
+        endpoint: endpoint.clone(),
+        from,
+        to: to_label,
+        cause: cause.to_string(),
+    });
     match to {
         State::Healthy | State::Draining | State::Maintenance => {
             tracing::info!(upstream, endpoint, from, to = to_label, %cause, "endpoint health changed");
@@ -161,7 +169,7 @@ async fn once(upstream: &Upstream, member: &Arc<Member>, pool: &Rc<Pool>) -> Res
     let Some(check) = &upstream.check else { return Ok(()) };
     let limit = upstream.plan.health.timeout.duration();
     let elsewhere = upstream.plan.health.port.and_then(|port| member.address.with_port(port));
-    let client = Client {
+    let fetch = Fetch {
         upstream,
         member,
         address: elsewhere.as_ref().unwrap_or(&member.address),
@@ -170,7 +178,7 @@ async fn once(upstream: &Upstream, member: &Arc<Member>, pool: &Rc<Pool>) -> Res
         // More than the check may take: what ends it is its own time, with words that say so.
         limit: limit * 2,
     };
-    let checked = timeout(limit, check.run(&client)).await;
+    let checked = timeout(limit, check.run(&fetch)).await;
     checked.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
 }
 

@@ -1,0 +1,149 @@
+//! The threads: workers, and one that checks endpoints' health.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::thread::{ThreadHandle, keep_running, runtime};
+use super::{Bound, Serving, checker};
+use crate::account::Accounts;
+use crate::local::Local;
+use crate::snapshot::Snapshot;
+use crate::worker::{self, Command};
+
+/// How long a commit waits for a worker to take it up. A worker is never busy for that long; the
+/// bound keeps a fault of one from holding up changes of the configuration.
+const ADOPTION: Duration = Duration::from_secs(5);
+
+/// Time beyond a drain's limit after which a worker that does not answer is given up.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// All threads of an engine.
+pub struct Threads {
+    pub(super) workers: Vec<ThreadHandle>,
+    /// Takes the same snapshots as the workers.
+    pub(super) checker: ThreadHandle,
+}
+
+impl Threads {
+    /// Start the threads.
+    pub fn start(
+        workers: usize,
+        accounts: &Arc<Accounts>,
+        serving: &Arc<Mutex<Serving>>,
+    ) -> io::Result<Self> {
+        let worker = |index| {
+            let (accounts, serving) = (accounts.clone(), serving.clone());
+            ThreadHandle::start(&format!("worker-{index}"), move |commands| {
+                keep_running(index, &accounts, |first| {
+                    run_worker(index, &accounts, &serving, first, commands)
+                });
+            })
+        };
+        let workers: Vec<_> = (0..workers).map(worker).collect::<io::Result<_>>()?;
+        let index = workers.len();
+        let (accounts, serving) = (accounts.clone(), serving.clone());
+        let checker = ThreadHandle::start("health", move |commands| {
+            keep_running(index, &accounts, |_| {
+                checker::run(accounts.metrics.worker(index), &serving, commands)
+            });
+        })?;
+        Ok(Self { workers, checker })
+    }
+
+    /// Number of workers.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Decide by `snapshot` from now on. When this returns, every thread does.
+    pub fn adopt(&self, snapshot: &Arc<Snapshot>) {
+        let (done, adopted) = mpsc::channel();
+        let mut left = self.tell_all(|| Command::Adopt(snapshot.clone(), done.clone()));
+        // A thread that panics before it answers takes the snapshot up when it starts anew.
+        drop(done);
+        while left > 0 {
+            match adopted.recv_timeout(ADOPTION) {
+                Ok(()) => left -= 1,
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    tracing::error!("a worker has not taken up the new configuration yet");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Give a command to every thread; answers with how many took it.
+    pub fn tell_all(&self, command: impl Fn() -> Command) -> usize {
+        let all = self.workers.iter().chain([&self.checker]);
+        all.filter(|thread| thread.commands.send(command()).is_ok()).count()
+    }
+
+    /// Accept connections on every worker.
+    pub fn listen(&self, bound: &Bound) {
+        for (worker, socket) in self.workers.iter().zip(&bound.sockets) {
+            match socket.duplicate() {
+                // A worker that is gone has been reported by its own thread.
+                Ok(socket) => {
+                    _ = worker.commands.send(Command::Listen(bound.listener.clone(), socket))
+                }
+                Err(error) => {
+                    tracing::error!(listener = bound.listener.name, %error, "a worker cannot listen");
+                }
+            }
+        }
+    }
+
+    /// Accept no more connections of a listener.
+    pub fn close(&self, listener: u64) {
+        self.tell_all(|| Command::Close(listener));
+    }
+
+    /// Let connections end for at most `limit`, then end the threads.
+    pub fn drain(&self, limit: Duration) -> bool {
+        let (done, drained) = mpsc::channel();
+        let told = self.tell_all(|| Command::Drain(limit, done.clone()));
+        let mut finished = true;
+        for _ in 0..told {
+            finished &= drained.recv_timeout(limit + GRACE).unwrap_or(false);
+        }
+        for handle in self.workers.iter().chain([&self.checker]) {
+            if let Some(thread) = handle.thread.lock().take() {
+                // A panic was logged when it happened.
+                let _ = thread.join();
+            }
+        }
+        finished
+    }
+}
+
+/// Run a worker until it is drained. One that is started anew serves the listeners that are there by then.
+pub(super) fn run_worker(
+    index: usize,
+    accounts: &Arc<Accounts>,
+    serving: &Mutex<Serving>,
+    first: bool,
+    commands: &mut UnboundedReceiver<Command>,
+) -> io::Result<()> {
+    let runtime = runtime()?;
+    accounts.metrics.worker(index).watch(runtime.metrics());
+    let (snapshot, listeners) = {
+        let serving = serving.lock();
+        let sockets = serving.listeners.iter().filter(|_| !first).filter_map(|bound| {
+            Some((bound.listener.clone(), bound.sockets.get(index)?.duplicate().ok()?))
+        });
+        (serving.snapshot.clone(), sockets.collect::<Vec<_>>())
+    };
+    runtime.block_on(async {
+        let local = Local::new(index, accounts.clone(), snapshot);
+        worker::run(local, listeners, commands).await;
+    });
+    // Connections that are still there have had their time.
+    runtime.shutdown_background();
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Which fields a trailer section may have (RFC 9110 §6.5.1), in all versions of HTTP.
+
+use http::header::{self, HeaderMap, HeaderName};
+
+/// Fields that say how a message is framed, routed, judged or read, or that belong to a connection: too late
+/// in a trailer.
+const FORBIDDEN: [HeaderName; 21] = [
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::CACHE_CONTROL,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::EXPECT,
+    header::HOST,
+    header::MAX_FORWARDS,
+    header::RANGE,
+    header::TRAILER,
+    header::LOCATION,
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Whether a trailer section may have this field.
+pub fn may_have(name: &HeaderName) -> bool {
+    !FORBIDDEN.contains(name)
+}
+
+/// A trailer section without the fields that none may have.
+pub fn permitted(mut trailers: HeaderMap) -> HeaderMap {
+    let names = trailers.keys().filter(|name| !may_have(name));
+    for name in names.cloned().collect::<Vec<_>>() {
+        trailers.remove(name);
+    }
+    trailers
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn fields_of_the_connection_and_of_routing_are_left_out_of_trailers() {
+        let mut trailers = HeaderMap::new();
+        for name in ["grpc-status", "host", "keep-alive", "transfer-encoding", "set-cookie", "sum"]
+        {
+            trailers.append(name, HeaderValue::from_static("1"));
+        }
+        let trailers = permitted(trailers);
+        let mut left: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["grpc-status", "sum"]);
+    }
+}

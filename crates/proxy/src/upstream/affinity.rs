@@ -1,0 +1,34 @@
+//! Session affinity: the endpoint that a client's requests stay with, kept in a cookie.
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue};
+use tidegate_core::balance::Sticky;
+
+use super::Upstream;
+use super::hash::cookie;
+
+/// What a request's cookie says, where the upstream has such cookies.
+pub struct Affinity<'a> {
+    sticky: Option<&'a Sticky>,
+    /// The endpoint that the cookie names.
+    pub endpoint: Option<usize>,
+}
+
+impl<'a> Affinity<'a> {
+    /// What a request with these fields says.
+    pub fn of(upstream: &'a Upstream, headers: &HeaderMap) -> Self {
+        let sticky = upstream.balancer.sticky();
+        let endpoint = sticky.and_then(|sticky| sticky.endpoint(cookie(headers, sticky.cookie())?));
+        Self { sticky, endpoint }
+    }
+
+    /// `endpoint` answered with these fields: tell the client, unless it knows.
+    pub fn answered(&self, endpoint: usize, headers: &mut HeaderMap) {
+        if let Some(sticky) = self.sticky
+            && self.endpoint != Some(endpoint)
+            && let Ok(value) = HeaderValue::try_from(sticky.set_cookie(endpoint))
+        {
+            headers.append(SET_COOKIE, value);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A connection to an endpoint, which carries many requests at a time.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use tidegate_core::failure::Failure;
+use tokio::time::{Instant, timeout};
+
+use crate::http::h2::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
+use crate::net::io::Io;
+use crate::upstream::connect::Opened;
+
+/// Largest head that an endpoint may send.
+const MAX_HEADER_LIST: u32 = 64 * 1024;
+
+/// A connection that carries many requests.
+pub struct Connection {
+    sender: SendRequest<Bytes>,
+    secure: bool,
+    opened: Instant,
+    streams: Cell<usize>,
+    last_used: Cell<Instant>,
+    /// When the head of a response last came.
+    heard: Cell<Instant>,
+    closed: Cell<bool>,
+}
+
+impl Connection {
+    /// Begin to speak HTTP/2 on a connection; a task of its own drives it until it closes.
+    pub async fn begin(opened: Opened, limit: Duration) -> Result<Rc<Self>, Failure> {
+        let secure = matches!(opened.io, Io::Tls(_));
+        let mut builder = h2::client::Builder::new();
+        builder
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(MAX_HEADER_LIST)
+            .max_send_buffer_size(SEND_BUFFER)
+            .enable_push(false);
+        let (sender, driver) = timeout(limit, builder.handshake(opened.io))
+            .await
+            .map_err(|_| Failure::ConnectTimeout)?
+            .map_err(|_| Failure::UpstreamProtocol)?;
+        let now = Instant::now();
+        let connection = Rc::new(Self {
+            sender,
+            secure,
+            opened: now,
+            streams: Cell::new(0),
+            last_used: Cell::new(now),
+            heard: Cell::new(now),
+            closed: Cell::new(false),
+        });
+        let watched = Rc::downgrade(&connection);
+        let slot = opened.slot;
+        tokio::task::spawn_local(async move {
+            if let Err(error) = driver.await {
+                tracing::debug!(%error, "HTTP/2 connection to an endpoint ended");
+            }
+            if let Some(connection) = watched.upgrade() {
+                connection.closed.set(true);
+            }
+            drop(slot);
+        });
+        Ok(connection)
+    }
+
+    /// Whether another request may be sent on it.
+    pub fn takes_streams(&self, now: Instant, max_age: Duration) -> bool {
+        !self.closed.get()
+            && self.age(now) < max_age
+            && self.streams.get() < self.sender.current_max_send_streams()
+    }
+
+    /// Time since it was opened.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.opened)
+    }
+
+    /// Time since its last request ended; absent while there is one.
+    pub fn idle_for(&self, now: Instant) -> Option<Duration> {
+        let idle = self.streams.get() == 0;
+        idle.then(|| now.saturating_duration_since(self.last_used.get()))
+    }
+
+    /// Whether it has ended, or is not to be used again.
+    pub fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Use it for nothing more.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+    }
+
+    /// What requests are sent with.
+    pub(super) fn sender(&self) -> SendRequest<Bytes> {
+        self.sender.clone()
+    }
+
+    /// Whether TLS is under it.
+    pub(super) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The head of a response came.
+    pub(super) fn answered(&self, at: Instant) {
+        self.heard.set(at);
+    }
+
+    /// A request sent at `began` got no response in time. If no other did since, the connection itself may be
+    /// dead, which TCP can take a quarter of an hour to notice: nothing more is sent on it.
+    pub(super) fn timed_out(&self, began: Instant) {
+        if self.heard.get() <= began {
+            self.close();
+        }
+    }
+}
+
+/// One of a connection's streams, counted until dropped.
+pub(super) struct Stream(Rc<Connection>);
+
+impl Stream {
+    /// One more stream of `connection`.
+    pub(super) fn new(connection: Rc<Connection>) -> Self {
+        connection.streams.set(connection.streams.get() + 1);
+        Self(connection)
+    }
+
+    /// The connection that it is a part of.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get() - 1);
+        self.0.last_used.set(Instant::now());
+    }
+}

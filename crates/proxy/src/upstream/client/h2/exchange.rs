@@ -1,0 +1,211 @@
+//! A request and its response on a stream of a connection.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use h2::Reason;
+use h2::client::ResponseFuture;
+use http::header::HOST;
+use http::uri::{Authority, Scheme, Uri};
+use http::{Request, Version, request, response};
+use tidegate_core::failure::Failure;
+use tokio::time::Instant;
+
+use super::connection::{Connection, Stream};
+use crate::http::body::{Body, NextFrame, Source};
+use crate::http::broken::Broken;
+use crate::http::h2::Incoming;
+use crate::http::h2::pump::{Pump, Stopped};
+use crate::http::interim::Interims;
+use crate::net::deadline::Deadline;
+use crate::upstream::client::wait::Wait;
+use crate::upstream::client::{Exchange, Outgoing, TryTimeouts, Waiter};
+use crate::upstream::flight::Flight;
+
+/// A request on its way, then its response.
+pub struct H2Exchange {
+    response: Option<ResponseFuture>,
+    incoming: Option<Incoming>,
+    pump: Option<Pump>,
+    interims: Interims,
+    deadline: Deadline,
+    timeouts: TryTimeouts,
+    wait: Wait,
+    heard: Instant,
+    flight: Flight,
+    stream: Stream,
+}
+
+impl H2Exchange {
+    /// Begin to send a request.
+    pub fn start(connection: Rc<Connection>, flight: Flight, request: Outgoing<'_>) -> Self {
+        let Outgoing { head, body, timeouts, .. } = request;
+        let ends = body.is_end();
+        let sent = connection.sender().send_request(translate(head, connection.is_secure()), ends);
+        let mut deadline = Deadline::default();
+        let heard = flight.began();
+        let wait = Wait::begin(&mut deadline, heard, timeouts.response);
+        let (response, pump) = match sent {
+            Ok((response, _)) if ends => (Some(response), None),
+            Ok((response, stream)) => {
+                (Some(response), Some(Pump::new(stream, body, timeouts.idle)))
+            }
+            Err(_) => {
+                connection.close();
+                (None, None)
+            }
+        };
+        Self {
+            response,
+            incoming: None,
+            pump,
+            interims: Interims::default(),
+            deadline,
+            timeouts,
+            wait,
+            heard,
+            flight,
+            stream: Stream::new(connection),
+        }
+    }
+
+    fn finish_if_done(&mut self) {
+        if self.is_end() {
+            self.flight.completed();
+        }
+    }
+
+    fn broken(&mut self, failure: Failure, refused: bool) -> Broken {
+        self.flight.failed(failure);
+        Broken { failure, stale: refused, refused }
+    }
+}
+
+impl Exchange for H2Exchange {
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        waiter: &Waiter<'_>,
+    ) -> Poll<Result<response::Parts, Broken>> {
+        let Some(response) = &mut self.response else {
+            return Poll::Ready(Err(Broken {
+                failure: Failure::UpstreamReset,
+                stale: true,
+                refused: true,
+            }));
+        };
+        if let Poll::Ready(Err(Stopped::Source(failure))) = poll_pump(&mut self.pump, cx) {
+            return Poll::Ready(Err(self.broken(failure, false)));
+        }
+        while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
+            let (head, ()) = head.into_parts();
+            if let Err(failure) = self.interims.pass(waiter.interim, head.status, head.headers) {
+                return Poll::Ready(Err(self.broken(failure, false)));
+            }
+        }
+        let answered = match Pin::new(response).poll(cx) {
+            Poll::Ready(answered) => answered,
+            Poll::Pending => {
+                let over = ready!(self.wait.poll(&mut self.deadline, waiter, cx));
+                self.stream.connection().timed_out(self.flight.began());
+                return Poll::Ready(Err(self.broken(over, false)));
+            }
+        };
+        Poll::Ready(match answered {
+            Ok(response) => {
+                let (mut head, stream) = response.into_parts();
+                head.version = Version::HTTP_2;
+                let (late, gone) = (Failure::ResponseTimeout, Failure::UpstreamReset);
+                self.incoming = Some(Incoming::new(stream, self.timeouts.idle, late, gone));
+                self.heard = Instant::now();
+                self.stream.connection().answered(self.heard);
+                self.flight.answered(head.status, self.heard);
+                self.finish_if_done();
+                Ok(head)
+            }
+            Err(error) => {
+                // A GOAWAY of the endpoint ends only the streams that it did not look at. One of our own,
+                // because it broke the protocol, says nothing about what became of the request.
+                let refused = error.is_remote()
+                    && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
+                let failure = match error.is_library() && !error.is_io() {
+                    true => Failure::UpstreamProtocol,
+                    false => Failure::UpstreamReset,
+                };
+                Err(self.broken(failure, refused))
+            }
+        })
+    }
+
+    /// When the head of the response came.
+    fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    fn into_body(self: Box<Self>) -> Body {
+        Body::Stream(self)
+    }
+}
+
+impl Source for H2Exchange {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        if let Poll::Ready(Err(Stopped::Source(failure))) = poll_pump(&mut self.pump, cx) {
+            self.incoming = None;
+            return Poll::Ready(Some(Err(failure)));
+        }
+        let mut frame = ready!(incoming.poll_frame(cx));
+        match &mut frame {
+            Some(Err(failure)) => {
+                self.flight.failed(*failure);
+                self.incoming = None;
+            }
+            Some(Ok(frame)) => {
+                self.flight.received(frame);
+                self.finish_if_done();
+            }
+            None => self.finish_if_done(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Source::is_end)
+    }
+}
+
+impl Drop for H2Exchange {
+    fn drop(&mut self) {
+        let complete = self.is_end();
+        if let Some(pump) = self.pump.as_mut().filter(|_| !complete) {
+            pump.reset(Reason::CANCEL);
+        }
+    }
+}
+
+/// Send on; a pump that is done is dropped.
+fn poll_pump(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Poll<Result<(), Stopped>> {
+    let Some(running) = pump else { return Poll::Ready(Ok(())) };
+    let polled = running.poll(cx);
+    if polled == Poll::Ready(Ok(())) {
+        *pump = None;
+    }
+    polled
+}
+
+/// The request as HTTP/2 writes it: `Host` becomes `:authority` (RFC 9113 §8.3.1).
+fn translate(head: &request::Parts, secure: bool) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = head.method.clone();
+    *request.version_mut() = Version::HTTP_2;
+    *request.headers_mut() = head.headers.clone();
+    let host = request.headers_mut().remove(HOST);
+    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = authority.as_ref().map(|_| if secure { Scheme::HTTPS } else { Scheme::HTTP });
+    parts.authority = authority;
+    parts.path_and_query = head.uri.path_and_query().cloned();
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_else(|_| head.uri.clone());
+    request
+}

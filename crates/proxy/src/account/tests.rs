@@ -13,7 +13,7 @@ use super::Accounts;
 use super::event::{Event, TryOutcome};
 use super::explain::{Choice, Explain, LimitDecision};
 use super::exposition::Exposition;
-use super::metrics::{EndpointMetrics, ListenerMetrics, Metrics, RouteMetrics};
+use super::metrics::{EndpointMetrics, ListenerMetrics, RouteMetrics};
 use super::witness::{Origin, Witnesses};
 
 /// What one worker counts in, and what its requests have to do with.
@@ -26,13 +26,14 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let metrics = Metrics::new(1);
+        let accounts = Accounts::new(1);
+        let metrics = &accounts.metrics;
         let endpoint = |address| metrics.endpoint(&"app".into(), address);
         Self {
             listener: metrics.listener("web"),
             route: metrics.route("api"),
             endpoints: [endpoint("a:1"), endpoint("b:2")],
-            accounts: Accounts::new(metrics, 1),
+            accounts,
         }
     }
 

@@ -5,12 +5,12 @@
 //! the same code and every decision can be tested without a socket.
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod balance;
 pub mod deadline;
 pub mod failure;
 pub mod health;
 pub mod hedge;
-pub mod limit;
 pub mod load;
 pub mod plan;
 pub mod retry;

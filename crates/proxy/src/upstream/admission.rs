@@ -1,14 +1,14 @@
 //! Admission: how a request comes to be one of those that an upstream is busy with.
 //!
-//! The gate (`tidegate_core::limit`) decides; here are the waiting and the waking. A ticket is the sending half
+//! The gate (`tidegate_core::admission`) decides; here are the waiting and the waking. A ticket is the sending half
 //! of a one-shot channel, which wakes a waiter on whichever worker it waits, and carries the permit
 //! itself: if the waiter has gone meanwhile, the permit is dropped and so given back.
 
 use std::sync::Arc;
 
 use http::StatusCode;
+use tidegate_core::admission::{Breaker, Gate, Place, Verdict, Woken};
 use tidegate_core::failure::Failure;
-use tidegate_core::limit::{Breaker, Gate, Place, Verdict, Woken};
 use tidegate_core::plan::{self, Priority};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -134,7 +134,7 @@ impl Drop for Permit {
             let woken = self.admission.gate.unanswered(held, now);
             self.admission.tell(woken);
         }
-        self.admission.gate.stayed(held);
+        self.admission.gate.record_residence(held);
         let woken = self.admission.gate.leave(now);
         self.admission.tell(woken);
     }

@@ -1,8 +1,8 @@
-//! Those who wait, by class.
+//! The requests that wait, by class.
 
 use std::time::Duration;
 
-use super::lane::{Lane, Patience};
+use super::lane::{DelayTarget, Lane};
 use crate::plan::Priority;
 use crate::time::Moment;
 
@@ -14,8 +14,8 @@ pub struct Place {
 }
 
 /// A bounded queue in which a higher class always goes before a lower one; so what lasts too long is
-/// the wait of the lower, who are shed first (the admission levels of DAGOR: Zhou et al., SoCC 2018). Where
-/// it is full, one who comes takes the place of the last of a lower class.
+/// the wait of the lower, which are shed first (the admission levels of DAGOR: Zhou et al., SoCC 2018). Where
+/// it is full, a request takes the place of the last one of a lower class.
 #[derive(Debug)]
 pub struct Queue<T> {
     /// By class, highest first.
@@ -30,10 +30,10 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Join. With the place comes the one who had to make room, if `bound` were waiting.
+    /// Add a request. With its place comes the ticket of the request that had to make room, if `bound` were waiting.
     ///
     /// # Errors
-    /// The ticket, where nobody of a lower class can make room.
+    /// The ticket, where no request of a lower class can make room.
     pub fn push(
         &mut self,
         class: Priority,
@@ -59,15 +59,15 @@ impl<T> Queue<T> {
         self.lanes[place.class as usize].remove(place.number)
     }
 
-    /// Whose turn it is.
+    /// The next request in turn.
     pub fn pop(&mut self) -> Option<T> {
         self.lanes.iter_mut().find_map(Lane::pop)
     }
 
-    /// Look how long the wait of each class is; hand those who are shed to `shed`.
-    pub fn review(&mut self, now: Moment, patience: Patience, mut shed: impl FnMut(T)) {
+    /// Look how long the wait of each class is; requests that are shed are handed to `shed`.
+    pub fn review(&mut self, now: Moment, delay: DelayTarget, mut shed: impl FnMut(T)) {
         for lane in &mut self.lanes {
-            lane.review(now, patience, &mut shed);
+            lane.review(now, delay, &mut shed);
         }
     }
 
@@ -76,17 +76,17 @@ impl<T> Queue<T> {
         self.lanes.iter().any(Lane::is_shedding)
     }
 
-    /// How long the one who has waited longest has.
+    /// The longest wait.
     pub fn delay(&self, now: Moment) -> Duration {
         self.lanes.iter().map(|lane| lane.delay(now)).max().unwrap_or_default()
     }
 
-    /// How many wait.
+    /// Requests that wait.
     pub fn len(&self) -> usize {
         self.lanes.iter().map(Lane::len).sum()
     }
 
-    /// Whether nobody waits.
+    /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

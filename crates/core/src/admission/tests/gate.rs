@@ -28,7 +28,7 @@ fn names(woken: Woken<u32>) -> Vec<(u32, Verdict)> {
 }
 
 #[test]
-fn who_waits_goes_in_when_another_leaves_first_come_first_served() {
+fn a_request_that_waits_goes_in_when_another_leaves_first_come_first_served() {
     let gate = Gate::new(&fixed(1, 10));
     assert!(gate.enter());
     assert!(!gate.enter());
@@ -41,7 +41,7 @@ fn who_waits_goes_in_when_another_leaves_first_come_first_served() {
 }
 
 #[test]
-fn nobody_overtakes_who_waits() {
+fn no_request_overtakes_one_that_waits() {
     let gate = Gate::new(&fixed(1, 10));
     assert!(gate.enter());
     let (place, _) = gate.wait(Priority::Normal, at(0), 1).unwrap();
@@ -51,7 +51,7 @@ fn nobody_overtakes_who_waits() {
 }
 
 #[test]
-fn a_higher_limit_lets_in_who_waits() {
+fn a_higher_limit_lets_in_what_waits() {
     let gate = Gate::new(&fixed(1, 10));
     assert!(gate.enter());
     for ticket in 1..=3 {
@@ -99,7 +99,7 @@ fn a_long_wait_is_shed_only_when_it_lasts_and_then_the_newest_go_first() {
     assert!((600..700).contains(&shed_at.unwrap()), "{shed_at:?}");
     assert!(gate.delay(at(999)) <= MILLISECOND * 103);
     assert!(gate.is_shedding());
-    // They go in, one after the other, until nobody waits.
+    // They go in, one after the other, until none waits.
     while gate.waiting() > 0 {
         drop(gate.leave(at(999)));
     }
@@ -109,7 +109,7 @@ fn a_long_wait_is_shed_only_when_it_lasts_and_then_the_newest_go_first() {
 #[test]
 fn where_requests_take_long_a_long_wait_is_not_too_long() {
     let gate = Gate::new(&fixed(1, 1000));
-    gate.stayed(Duration::from_secs(30));
+    gate.record_residence(Duration::from_secs(30));
     assert!(gate.enter());
     for second in 0..20 {
         let (_, woken) = gate.wait(Priority::Normal, at(second * 1_000), second).unwrap();
@@ -119,7 +119,7 @@ fn where_requests_take_long_a_long_wait_is_not_too_long() {
 }
 
 #[test]
-fn who_waited_for_room_at_the_endpoints_may_go_in_late_but_not_beyond_the_limit() {
+fn a_request_that_waited_for_room_at_the_endpoints_may_go_in_late_but_not_beyond_the_limit() {
     let gate: Gate<u32> = Gate::new(&fixed(2, 10));
     gate.fit(1);
     assert!(gate.enter());
@@ -185,7 +185,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn everybody_goes_in_or_is_told_exactly_once(steps in prop::collection::vec(step(), 1..300)) {
+    fn each_request_goes_in_or_is_told_exactly_once(steps in prop::collection::vec(step(), 1..300)) {
         let gate = Gate::new(&fixed(2, 8));
         let (mut now, mut limit, mut inside, mut ticket) = (at(0), 2, 0_u32, 0);
         let mut waiting: Vec<(u32, Place)> = Vec::new();
@@ -230,7 +230,7 @@ proptest! {
             }
             prop_assert_eq!((gate.inside(), gate.waiting()), (inside, waiting.len() as u32));
         }
-        // Whatever happened: as long as somebody is in, all who wait come to their turn.
+        // Whatever happened: as long as a request is in, all that wait come to their turn.
         while inside > 0 {
             inside -= 1;
             for (ticket, verdict) in gate.leave(now) {

@@ -110,7 +110,7 @@ fn slow_replicas_count_as_what_they_are() {
 }
 
 #[test]
-fn when_the_load_stops_nobody_is_left_behind_and_the_limit_goes() {
+fn when_the_load_stops_no_request_is_left_behind_and_the_limit_goes() {
     let mut simulation = rising(|simulation| simulation.clients = Clients::Open(CAPACITY * 2.0));
     simulation.at(20.0, |simulation| simulation.clients = Clients::Open(0.0));
     simulation.at(25.0, |simulation| simulation.resume(CAPACITY * 0.3));

@@ -44,13 +44,13 @@ const KEPT: f64 = 0.8;
 const TRIAL_EVERY: Duration = Duration::from_secs(10);
 /// … and where one found that there is more to find.
 const TRIAL_SOON: Duration = Duration::from_secs(2);
-/// Windows in a row after which somebody waited, before a trial: one that is not needed is not made.
+/// Windows in a row at whose end a request waited, before a trial: one that is not needed is not made.
 const WANTED: u32 = 3;
 /// How far one window moves the limit.
 const GAIN: f64 = 0.3;
 /// How far it grows at least in a window in which nothing waits in the upstream.
 const GROWTH: f64 = 0.03;
-/// The limit goes away when it has kept nobody out for so long.
+/// The limit goes away when it has kept no request out for so long.
 const PEACE: Duration = Duration::from_secs(5);
 
 const OPEN: Phase =
@@ -117,9 +117,9 @@ struct Closed {
     /// No lower until the next trial: a slower upstream must not be taken for a queue.
     floor: f64,
     next_trial: Moment,
-    /// When it kept anybody out last.
+    /// When it kept a request out last.
     bound: Moment,
-    /// Windows in a row after which somebody waited.
+    /// Windows in a row at whose end a request waited.
     wanted: u32,
     /// Answers of late, of which a trial's rate is compared with.
     flow: Flow,

@@ -1,4 +1,4 @@
-//! A count that stops at a limit.
+//! A count that stops at a limit: a circuit breaker in Envoy's sense.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 

@@ -1,4 +1,4 @@
-//! What is known of the answers of the last moments, at the price of one addition for each.
+//! Number and mean latency of the answers of a window, at the price of one addition for each answer.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -22,13 +22,13 @@ const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 /// The mean is the geometric one. Requests differ by orders of magnitude; the arithmetic mean of a hundred
 /// is the luck of how many heavy ones were among them, while waiting shows in all of them.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Accumulator {
     /// Both in one word, so that they are of the same answers.
     sums: AtomicU64,
     since: AtomicU64,
 }
 
-/// What a [`Tally`] held.
+/// What an [`Accumulator`] held.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sums {
     pub(super) answers: u64,
@@ -36,7 +36,7 @@ pub(super) struct Sums {
     pub(super) since: Moment,
 }
 
-impl Tally {
+impl Accumulator {
     /// Add an answer; true when enough are together.
     pub(super) fn add(&self, latency: Duration, now: Moment) -> bool {
         let added = logarithm(latency) << COUNT_BITS | 1;

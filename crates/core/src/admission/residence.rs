@@ -1,4 +1,4 @@
-//! How long requests are inside.
+//! Residence time: how long requests are inside.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,20 +9,20 @@ const LATEST: f32 = 1.0 / 64.0;
 /// The geometric mean of the time that requests spent inside of late: one that stays for an hour hardly moves
 /// it.
 ///
-/// Of those that leave in the same instant, one may be lost.
+/// Of requests that leave in the same instant, one may not be counted.
 #[derive(Debug)]
-pub(super) struct Stay(AtomicU32);
+pub(super) struct Residence(AtomicU32);
 
-impl Default for Stay {
+impl Default for Residence {
     fn default() -> Self {
         Self(AtomicU32::new(f32::NAN.to_bits()))
     }
 }
 
-impl Stay {
+impl Residence {
     /// A request was inside for so long.
-    pub(super) fn record(&self, stay: Duration) {
-        let latest = stay.as_secs_f32().max(f32::MIN_POSITIVE).ln();
+    pub(super) fn record(&self, time: Duration) {
+        let latest = time.as_secs_f32().max(f32::MIN_POSITIVE).ln();
         let mean = f32::from_bits(self.0.load(Relaxed));
         let mean = if mean.is_nan() { latest } else { mean + (latest - mean) * LATEST };
         self.0.store(mean.to_bits(), Relaxed);
@@ -41,12 +41,12 @@ mod tests {
 
     #[test]
     fn it_is_what_most_take_whatever_a_few_do() {
-        let stay = Stay::default();
-        assert_eq!(stay.usual(), Duration::ZERO);
+        let residence = Residence::default();
+        assert_eq!(residence.usual(), Duration::ZERO);
         for turn in 1..=1_000 {
-            stay.record(Duration::from_secs(if turn % 100 == 0 { 3_600 } else { 2 }));
+            residence.record(Duration::from_secs(if turn % 100 == 0 { 3_600 } else { 2 }));
         }
-        let usual = stay.usual().as_secs_f32();
+        let usual = residence.usual().as_secs_f32();
         assert!((2.0..2.5).contains(&usual), "{usual}");
     }
 }

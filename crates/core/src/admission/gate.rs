@@ -7,33 +7,33 @@ use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use super::accumulator::Accumulator;
 use super::adaptive::{Adaptive, Window};
 use super::breaker::Breaker;
-use super::lane::Patience;
+use super::lane::DelayTarget;
 use super::queue::{Place, Queue};
-use super::stay::Stay;
-use super::tally::Tally;
+use super::residence::Residence;
 use crate::plan::{self, Priority};
 use crate::time::Moment;
 
-/// What becomes of one who waited.
+/// What becomes of a request that waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It is in: [`leave`](Gate::leave) follows.
     In,
-    /// It waited too long while everybody did.
+    /// It waited too long while all of its class did.
     Shed,
-    /// It made room for one of a higher class.
+    /// It made room for a request of a higher class.
     Displaced,
 }
 
-/// Tickets of those whose wait is over, to be told by the caller.
+/// Tickets of the requests whose wait is over, to be told by the caller.
 pub type Woken<T> = SmallVec<[(T, Verdict); 2]>;
 
 /// Lets requests into an upstream up to a limit; those above it wait.
 ///
-/// While nobody waits, a request costs an addition on the way in, one on the way out, and one for its
-/// latency. The lock is for those who wait.
+/// While none waits, a request costs an addition on the way in, one on the way out, and one for its
+/// latency. The lock is taken only where requests wait, and once for each window of answers.
 #[derive(Debug)]
 pub struct Gate<T> {
     hot: CachePadded<Hot>,
@@ -49,8 +49,8 @@ struct Hot {
     waiting: AtomicU32,
     shedding: AtomicBool,
     adapts: AtomicBool,
-    tally: Tally,
-    stay: Stay,
+    answers: Accumulator,
+    residence: Residence,
     /// How long an answer usually takes, in nanoseconds.
     usual: AtomicU64,
 }
@@ -61,18 +61,18 @@ struct Inner<T> {
     adaptive: Adaptive,
     requests: u32,
     pending: usize,
-    patience: Patience,
+    delay: DelayTarget,
 }
 
 impl<T> Gate<T> {
-    /// A gate that nobody has passed.
+    /// A gate that no request has passed.
     pub fn new(limits: &plan::UpstreamLimits) -> Self {
         let mut inner = Inner {
             queue: Queue::default(),
             adaptive: Adaptive::default(),
             requests: u32::MAX,
             pending: 0,
-            patience: Patience::from(&limits.queue),
+            delay: DelayTarget::from(&limits.queue),
         };
         inner.keep_to(limits);
         Self {
@@ -83,15 +83,16 @@ impl<T> Gate<T> {
                 waiting: AtomicU32::new(0),
                 shedding: AtomicBool::new(false),
                 adapts: AtomicBool::new(limits.adaptive.enabled),
-                tally: Tally::default(),
-                stay: Stay::default(),
+                answers: Accumulator::default(),
+                residence: Residence::default(),
                 usual: AtomicU64::new(u64::MAX),
             }),
             inner: Mutex::new(inner),
         }
     }
 
-    /// Keep to `limits` from now on; who may go in by them is in what this answers. What was learnt is kept.
+    /// Keep to `limits` from now on; requests that may go in by them are in what this answers. What was learnt is
+    /// kept.
     pub fn configure(&self, limits: &plan::UpstreamLimits, now: Moment) -> Woken<T> {
         let inner = &mut *self.inner.lock();
         inner.keep_to(limits);
@@ -109,7 +110,7 @@ impl<T> Gate<T> {
         }
     }
 
-    /// Go in, if nobody waits and there is room.
+    /// Go in, if no request waits and there is room.
     ///
     /// Every `true` is followed by exactly one [`leave`](Self::leave).
     pub fn enter(&self) -> bool {
@@ -125,14 +126,14 @@ impl<T> Gate<T> {
         let mut woken = Woken::new();
         let (place, displaced) = inner.queue.push(class, now, ticket, inner.pending)?;
         woken.extend(displaced.map(|ticket| (ticket, Verdict::Displaced)));
-        // Before looking for room: whoever leaves and does not see this has made the room already.
+        // Before looking for room: a request that leaves and does not see this has made the room already.
         self.hot.waiting.store(u32::MAX, SeqCst);
         self.admit(inner, now, &mut woken);
         Ok((place, woken))
     }
 
     /// Go in after all, where it is only the endpoints' room that there is too little of: what is foreseen of them
-    /// may delay a request, not refuse it. Whoever waits has [given up](Self::give_up) its place.
+    /// may delay a request, not refuse it. A request that waited has [given up](Self::give_up) its place before.
     pub fn enter_late(&self) -> bool {
         self.hot.inside.take(self.hot.limit.load(SeqCst))
     }
@@ -144,14 +145,14 @@ impl<T> Gate<T> {
         self.hot.waiting.store(inner.queue.len() as u32, SeqCst);
     }
 
-    /// One who is in got an answer, `latency` after it went in.
+    /// A request that is in got an answer, `latency` after it went in.
     pub fn answered(&self, latency: Duration, now: Moment) -> Woken<T> {
         let mut woken = Woken::new();
         if self.hot.adapts.load(SeqCst)
-            && self.hot.tally.add(latency, now)
+            && self.hot.answers.add(latency, now)
             && let Some(mut inner) = self.inner.try_lock()
         {
-            let sums = self.hot.tally.take(now);
+            let sums = self.hot.answers.take(now);
             let window = Window {
                 since: sums.since,
                 until: now,
@@ -171,8 +172,8 @@ impl<T> Gate<T> {
         woken
     }
 
-    /// One who is in got no answer, or an error. Failing fast is not being fast; but one that took longer than
-    /// usual would have been answered later still.
+    /// A request that is in got no answer, or an error. Failing fast is not being fast; but one that took longer
+    /// than usual would have been answered later still.
     pub fn unanswered(&self, latency: Duration, now: Moment) -> Woken<T> {
         match latency.as_nanos() > u128::from(self.hot.usual.load(SeqCst)) {
             true => self.answered(latency, now),
@@ -180,12 +181,12 @@ impl<T> Gate<T> {
         }
     }
 
-    /// One who is about to leave was in for so long.
-    pub fn stayed(&self, stay: Duration) {
-        self.hot.stay.record(stay);
+    /// A request that is about to leave was in for so long.
+    pub fn record_residence(&self, time: Duration) {
+        self.hot.residence.record(time);
     }
 
-    /// One who was in is out.
+    /// A request that was in is out.
     pub fn leave(&self, now: Moment) -> Woken<T> {
         self.hot.inside.release();
         let mut woken = Woken::new();
@@ -195,12 +196,12 @@ impl<T> Gate<T> {
         woken
     }
 
-    /// Let in whom there is room for.
+    /// Let in as many requests as there is room for.
     fn admit(&self, inner: &mut Inner<T>, now: Moment, woken: &mut Woken<T>) {
         // A trial lasts a moment; what waits meanwhile is not shed for it.
         if !inner.adaptive.tries_first() {
-            let patience = inner.patience.at_least(self.hot.stay.usual());
-            inner.queue.review(now, patience, |ticket| woken.push((ticket, Verdict::Shed)));
+            let delay = inner.delay.at_least(self.hot.residence.usual());
+            inner.queue.review(now, delay, |ticket| woken.push((ticket, Verdict::Shed)));
         }
         let bound = self.bound();
         while !inner.queue.is_empty() && self.hot.inside.take(bound) {
@@ -217,27 +218,27 @@ impl<T> Gate<T> {
         self.hot.limit.load(SeqCst).min(self.hot.room.load(SeqCst))
     }
 
-    /// How many are in.
+    /// Requests that are in.
     pub fn inside(&self) -> u32 {
         self.hot.inside.count()
     }
 
-    /// How many may be in; `None`: as many as come.
+    /// Requests that may be in; `None`: as many as come.
     pub fn limit(&self) -> Option<u32> {
         Some(self.bound()).filter(|limit| *limit < u32::MAX)
     }
 
-    /// How many wait.
+    /// Requests that wait.
     pub fn waiting(&self) -> u32 {
         self.hot.waiting.load(SeqCst)
     }
 
-    /// Whether others wait, and have for so long that some are sent away.
+    /// Whether requests wait, and have for so long that some are shed.
     pub fn is_shedding(&self) -> bool {
         self.waiting() > 0 && self.hot.shedding.load(SeqCst)
     }
 
-    /// How long the one who has waited longest has.
+    /// The longest wait.
     pub fn delay(&self, now: Moment) -> Duration {
         self.inner.lock().queue.delay(now)
     }
@@ -247,7 +248,7 @@ impl<T> Inner<T> {
     fn keep_to(&mut self, limits: &plan::UpstreamLimits) {
         self.requests = limits.requests.unwrap_or(u32::MAX);
         self.pending = limits.pending as usize;
-        self.patience = Patience::from(&limits.queue);
+        self.delay = DelayTarget::from(&limits.queue);
         self.adaptive.configure(&limits.adaptive);
     }
 

@@ -9,7 +9,7 @@ use tidegate_core::load::{Outcome, Report, Sent};
 use tidegate_core::plan;
 use tidegate_core::time::Moment;
 
-use crate::server::Told;
+use crate::server::ServerLoad;
 
 /// How a try ended, as a gateway sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Gateway {
     }
 
     /// `server` has told how loaded it is.
-    pub(crate) fn hear(&self, server: usize, told: Told, now: u64) {
+    pub(crate) fn hear(&self, server: usize, told: ServerLoad, now: u64) {
         let latency = (!told.latency.is_nan()).then(|| f64::from(told.latency));
         let report = Report { in_flight: Some(told.in_flight), latency, ..Report::default() };
         self.balancer.endpoints()[server].load.report(report, Moment(now));

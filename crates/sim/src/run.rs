@@ -20,7 +20,7 @@ use crate::draw::{Draw, Purpose, stream};
 use crate::gateway::{Ending, Gateway};
 use crate::report::{Recorder, Report, Usage, millis};
 use crate::scenario::{Retry, Scenario};
-use crate::server::{Reception, Server, Told};
+use crate::server::{Reception, Server, ServerLoad};
 
 /// Room for what happens at once in a usual scenario; more is a matter of growing once.
 const ROOM: usize = 4_096;
@@ -39,8 +39,8 @@ struct Try {
     /// When it reached the server.
     reached: u64,
     /// What the server said with its answer.
-    told: Option<Told>,
-    /// Nobody waits for the answer any more.
+    told: Option<ServerLoad>,
+    /// Its client does not wait for the answer any more.
     given_up: bool,
     /// There will be no answer.
     lost: bool,
@@ -66,7 +66,7 @@ enum Event {
     /// A probe reaches its server.
     Probe(Line),
     /// The answer to a probe reaches its gateway.
-    Hear(Line, Told),
+    Hear(Line, ServerLoad),
 }
 
 /// Between a gateway and a server: the gateway's number times the number of servers, plus the server's.
@@ -93,11 +93,11 @@ struct Run {
     /// Time between two probes of a server by a gateway.
     probe_interval: Option<u64>,
     counted: Range<u64>,
-    tally: Tally,
+    counters: Counters,
 }
 
-/// Counts of requests.
-struct Tally {
+/// What is counted of requests.
+struct Counters {
     latency: Recorder,
     classes: Vec<Recorder>,
     simulated: u64,
@@ -152,7 +152,7 @@ impl Run {
                 .as_ref()
                 .map(|probe| probe.interval.duration().as_nanos() as u64),
             counted,
-            tally: Tally {
+            counters: Counters {
                 classes: vec![recorder.clone(); scenario.work.len().max(1)],
                 latency: recorder,
                 simulated: 0,
@@ -187,8 +187,8 @@ impl Run {
     fn arrive(&mut self, now: u64) {
         let Some(request) = self.expected.take() else { return };
         self.expect_arrival();
-        self.tally.simulated += 1;
-        self.tally.arrived += u64::from(self.counted.contains(&now));
+        self.counters.simulated += 1;
+        self.counters.arrived += u64::from(self.counted.contains(&now));
         let gateway = self.gateway_choice.below(self.gateways.len() as u64) as u32;
         let id = self.tries.insert(Try {
             request,
@@ -219,7 +219,7 @@ impl Run {
         self.sent = self.sent.wrapping_add(1);
         (one.number, one.server, one.sent) = (self.sent, server as u32, now);
         one.flight = Some(flight);
-        self.tally.tries += u64::from(self.counted.contains(&one.request.at));
+        self.counters.tries += u64::from(self.counted.contains(&one.request.at));
         if let Some(timeout) = self.timeout {
             let number = one.number;
             self.agenda.put(now.saturating_add(timeout), Event::TimeOut { id, number });
@@ -352,7 +352,7 @@ impl Run {
         }
     }
 
-    fn hear(&mut self, line: Line, told: Told, now: u64) {
+    fn hear(&mut self, line: Line, told: ServerLoad, now: u64) {
         let (gateway, server) =
             (line.0 as usize / self.servers.len(), line.0 as usize % self.servers.len());
         self.gateways[gateway].hear(server, told, now);
@@ -360,13 +360,13 @@ impl Run {
 
     fn succeed(&mut self, request: &Request, now: u64) {
         if self.counted.contains(&request.at) {
-            self.tally.latency.record(now - request.at);
-            self.tally.classes[request.class as usize].record(now - request.at);
+            self.counters.latency.record(now - request.at);
+            self.counters.classes[request.class as usize].record(now - request.at);
         }
     }
 
     fn fail(&mut self, request: &Request) {
-        self.tally.failed += u64::from(self.counted.contains(&request.at));
+        self.counters.failed += u64::from(self.counted.contains(&request.at));
     }
 
     fn report(&self) -> Report {
@@ -374,14 +374,14 @@ impl Run {
         let waited: u64 = usages.iter().map(|usage| usage.waited).sum();
         let begun: u64 = usages.iter().map(|usage| usage.begun).sum();
         let span = (self.counted.end - self.counted.start) as f64;
-        let latency = self.tally.latency.latency();
+        let latency = self.counters.latency.latency();
         Report {
             answered: latency.count,
-            failed: self.tally.failed,
-            unanswered: self.tally.arrived - latency.count - self.tally.failed,
-            tries: self.tally.tries,
+            failed: self.counters.failed,
+            unanswered: self.counters.arrived - latency.count - self.counters.failed,
+            tries: self.counters.tries,
             latency,
-            classes: self.tally.classes.iter().map(Recorder::latency).collect(),
+            classes: self.counters.classes.iter().map(Recorder::latency).collect(),
             waiting: millis(waited as f64 / begun.max(1) as f64),
             servers: self
                 .servers
@@ -392,7 +392,7 @@ impl Run {
                     busy: usage.busy as f64 / span / f64::from(server.workers()),
                 })
                 .collect(),
-            simulated: self.tally.simulated,
+            simulated: self.counters.simulated,
         }
     }
 }

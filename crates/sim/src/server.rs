@@ -24,15 +24,15 @@ pub(crate) enum Reception {
     Queued,
     /// It is answered with an error at this time.
     Error(u64),
-    /// There is nobody to connect to.
+    /// It cannot be connected to.
     Unreachable,
-    /// Nobody will ever answer it.
+    /// It will never be answered.
     Lost,
 }
 
 /// What a server says of its load.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Told {
+pub(crate) struct ServerLoad {
     /// Requests there, waiting or worked on.
     pub(crate) in_flight: u32,
     /// Seconds that requests take with so many there; not a number: nothing is known.
@@ -139,21 +139,21 @@ impl Server {
     }
 
     /// What it says of its load, with what was learnt from a request that came at `since` and is done now.
-    pub(crate) fn tell_after(&mut self, since: u64, now: u64) -> Told {
+    pub(crate) fn tell_after(&mut self, since: u64, now: u64) -> ServerLoad {
         let latency = Duration::from_nanos(now - since);
         self.levels.record(self.in_flight(), latency, Moment(now));
         self.tell(now)
     }
 
     /// What it answers to a probe; `None`: nothing.
-    pub(crate) fn probed(&mut self, now: u64) -> Option<Told> {
+    pub(crate) fn probed(&mut self, now: u64) -> Option<ServerLoad> {
         if self.fault(now).is_some() { None } else { Some(self.tell(now)) }
     }
 
-    fn tell(&self, now: u64) -> Told {
+    fn tell(&self, now: u64) -> ServerLoad {
         let in_flight = self.in_flight();
         let latency = self.levels.near(in_flight, Moment(now), MEMORY);
-        Told { in_flight, latency: latency.map_or(f32::NAN, |seconds| seconds as f32) }
+        ServerLoad { in_flight, latency: latency.map_or(f32::NAN, |seconds| seconds as f32) }
     }
 
     fn in_flight(&self) -> u32 {

@@ -123,7 +123,7 @@ fn a_retry_goes_to_another_server() {
     let one = report(with(with_faulty_second(json!({"errors": 1})), retry));
     assert_eq!(one.failed, 0);
     let retries = (one.tries - one.answered) as f64;
-    assert_eq!(one.servers[1].requests as f64, retries, "nobody went to the faulty one twice");
+    assert_eq!(one.servers[1].requests as f64, retries, "none went to the faulty one twice");
     assert!((one.latency.mean - 1.0 - 10.0 * retries / one.answered as f64).abs() < 0.2);
 }
 

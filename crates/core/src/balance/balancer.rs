@@ -142,7 +142,8 @@ impl Balancer {
     }
 
     /// Requests that the endpoints together may have at `now`: by configuration, and by what is known of how
-    /// many they work on at a time. Where there are none, nobody need wait to be told.
+    /// many they work on at a time. `u32::MAX` where there is none: no
+    /// request need wait to be refused.
     pub fn room(&self, now: Moment) -> u32 {
         let foreseen = self.forecast.as_ref().map_or(u32::MAX, Forecast::room);
         let limit = self.endpoints.limit();

@@ -18,7 +18,7 @@ const MOST_LOOKED_AT: usize = 64;
 /// [forecast](super::forecast) knows; by fewest requests in flight where it does not.
 ///
 /// A request that has to wait waits best where it can still go anywhere (late binding: Ousterhout et al.,
-/// *Sparrow*, SOSP 2013): in the gateway's queue, for whoever is free first.
+/// *Sparrow*, SOSP 2013): in the gateway's queue, for the endpoint that is free first.
 #[derive(Debug)]
 pub(super) struct FastestFree(LeastCost<Occupation>);
 

@@ -14,8 +14,8 @@ const EVERY: Duration = Duration::from_millis(100);
 const EVERY_ENDPOINT: Duration = Duration::from_micros(50);
 /// An endpoint is quicker or slower than the others if its mean is so many standard errors from theirs.
 const SIGNIFICANT: f32 = 2.5;
-/// One more request than there are workers is let in for each so many endpoints: else nobody would notice
-/// that there are more workers than before.
+/// One more request than there are workers is let in for each so many endpoints: else it
+/// would go unnoticed that there are more workers than before.
 const ENDPOINTS_PER_TRIAL: u32 = 16;
 
 /// For each endpoint how many requests it works on at a time and how quick it is, for all together how many
@@ -81,7 +81,7 @@ fn foresee(endpoints: &Endpoints, outlets: &Outlets, now: Moment) -> u32 {
     }
 }
 
-/// The pace of all who get requests; `None` where the operator has said who is to get more.
+/// The mean pace of the endpoints that get requests; `None` where their weights differ, which the operator set.
 struct Usual(Option<f32>);
 
 impl Usual {

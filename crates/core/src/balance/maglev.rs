@@ -58,7 +58,7 @@ impl Preference for Maglev {
     }
 }
 
-/// Whose turn it is, at least `size` times: each as often as its share of the weights, and at even
+/// The turns of the endpoints, at least `size` of them: each as often as its share of the weights, and at even
 /// distances. Sorted by counting: a heavy endpoint among many light ones costs no more than others.
 fn turns(weights: &[u64], size: u32) -> Vec<u32> {
     let sum: u64 = weights.iter().sum();

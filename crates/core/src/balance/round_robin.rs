@@ -30,7 +30,7 @@ impl Policy for RoundRobin {
     }
 }
 
-/// Whose turn it is.
+/// The turns of the endpoints.
 #[derive(Debug, Default)]
 struct Turns {
     /// The view that `classes` were made for.

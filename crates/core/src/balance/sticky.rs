@@ -3,7 +3,7 @@
 //! The cookie is an HMAC-SHA256 (RFC 2104) of the upstream's name and the endpoint's address under the
 //! gateway's secret, cut to 192 bits. The first 64 bits find the endpoint, the others prove that the
 //! gateway made it; they are compared in constant time. So it is a name and its signature at once: it
-//! says nothing about the address to who does not have the secret, it cannot be made up, it does not
+//! says nothing about the address without the secret, it cannot be made up, it does not
 //! depend on the endpoint's place in the list, and every gateway with the same secret knows it. All
 //! cookies are computed when the configuration is loaded; a request costs one look-up.
 

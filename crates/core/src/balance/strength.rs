@@ -4,7 +4,7 @@ use super::candidates::Candidates;
 use crate::load::Load;
 use crate::time::Moment;
 
-/// Stands for a latency that nobody knows, in seconds: more than any that was measured.
+/// Stands for a latency that is not known, in seconds: more than any that was measured.
 const UNKNOWN: f64 = 1e6;
 
 /// The weight of `endpoint`, less what it lost by failing; above 0 for every candidate.

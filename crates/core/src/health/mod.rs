@@ -21,10 +21,10 @@ mod fault;
 mod outlier;
 mod passive;
 mod peers;
-mod record;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tracker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -34,12 +34,12 @@ use parking_lot::Mutex;
 pub use cause::{Cause, Complaint};
 pub use check::check;
 pub use fault::Fault;
-pub use outlier::{Comparison, Tally};
+pub use outlier::{Comparison, Stats};
 pub use peers::Peers;
-pub use record::Transition;
 pub use state::{Duty, State};
+pub use tracker::Transition;
 
-use self::record::{Record, initial};
+use self::tracker::{Tracker, initial};
 use crate::plan;
 use crate::time::Moment;
 
@@ -57,7 +57,7 @@ pub struct Health {
     troubled: AtomicBool,
     peers: Arc<Peers>,
     /// Locked where something fails, changes or is checked: never while all is well.
-    record: Mutex<Record>,
+    tracker: Mutex<Tracker>,
 }
 
 impl Health {
@@ -68,32 +68,32 @@ impl Health {
             Duty::Draining => State::Draining,
             Duty::Maintenance { .. } => State::Maintenance,
         };
-        let record = Record::new(plan, duty, state, now);
+        let tracker = Tracker::new(plan, duty, state, now);
         Self {
-            blocked_until: AtomicU64::new(blocked_until(state, &record, now).0),
+            blocked_until: AtomicU64::new(blocked_until(state, &tracker, now).0),
             state: AtomicU8::new(state as u8),
             troubled: AtomicBool::new(false),
             peers,
-            record: Mutex::new(record),
+            tracker: Mutex::new(tracker),
         }
     }
 
     /// Judge by `plan` and be on `duty` from now on. Otherwise the state stays, except that an
     /// endpoint which is no longer checked cannot stay unhealthy.
     pub fn configure(&self, plan: &plan::Health, duty: Duty, now: Moment) -> Option<Transition> {
-        let mut record = self.record.lock();
-        record.plan = plan.clone();
-        if record.duty == duty {
+        let mut tracker = self.tracker.lock();
+        tracker.plan = plan.clone();
+        if tracker.duty == duty {
             let checked = plan.is_active();
-            return if checked { None } else { self.apply(&mut record, Cause::ChecksEnded, now) };
+            return if checked { None } else { self.apply(&mut tracker, Cause::ChecksEnded, now) };
         }
-        record.duty = duty;
-        let cause = match &record.duty {
+        tracker.duty = duty;
+        let cause = match &tracker.duty {
             Duty::Serving => Cause::Resumed,
             Duty::Draining => Cause::Drained,
             Duty::Maintenance { reason } => Cause::Maintenance { reason: reason.clone() },
         };
-        self.apply(&mut record, cause, now)
+        self.apply(&mut tracker, cause, now)
     }
 
     /// Whether the endpoint may be used at `now`: it is healthy, or its pause is over. One relaxed load.
@@ -115,14 +115,14 @@ impl Health {
     }
 
     fn begin_trial(&self, now: Moment) -> bool {
-        let mut record = self.record.lock();
+        let mut tracker = self.tracker.lock();
         let until = self.blocked_until();
         if until == Moment(0) || until > now {
             return until == Moment(0); // another request was quicker
         }
-        record.trial = true;
+        tracker.trial = true;
         self.state.fetch_or(TRIAL, Relaxed);
-        self.block_until(record.pause_end(now));
+        self.block_until(tracker.pause_end(now));
         true
     }
 
@@ -134,8 +134,8 @@ impl Health {
     /// Whether the endpoint most likely does not answer at all: it fails its checks, or cannot be
     /// connected to and is not being tried. One relaxed load.
     ///
-    /// A caller that waits for an answer of an endpoint which was not down when it was picked, and is now,
-    /// waits in vain. (In panic mode requests go to endpoints that are down already.)
+    /// A request that waits for an endpoint which was not down when it was picked, and is now, will get no
+    /// answer. (In panic mode requests go to endpoints that are down already.)
     pub fn is_down(&self) -> bool {
         let state = self.state.load(Relaxed);
         state == State::Unhealthy as u8 || state == State::Resting as u8
@@ -144,13 +144,13 @@ impl Health {
     /// The last transitions, oldest first. The last of them says why the endpoint is in its state,
     /// and since when.
     pub fn history(&self) -> Vec<Transition> {
-        self.record.lock().history.iter().cloned().collect()
+        self.tracker.lock().history.iter().cloned().collect()
     }
 
     /// When the endpoint became healthy again; `None` if it is not, or always was.
     pub(crate) fn recovered(&self) -> Option<Moment> {
-        let record = self.record.lock();
-        let last = record.history.back()?;
+        let tracker = self.tracker.lock();
+        let last = tracker.history.back()?;
         (last.from != State::Healthy && last.to == State::Healthy).then_some(last.at)
     }
 
@@ -165,24 +165,24 @@ impl Health {
         self.peers.changed();
     }
 
-    fn apply(&self, record: &mut Record, cause: Cause, now: Moment) -> Option<Transition> {
+    fn apply(&self, tracker: &mut Tracker, cause: Cause, now: Moment) -> Option<Transition> {
         let from = self.state();
-        let to = from.next(&cause, initial(&record.plan))?;
+        let to = from.next(&cause, initial(&tracker.plan))?;
         if from == State::Ejected && to != State::Ejected {
             self.peers.readmit();
         }
-        (record.trial, record.passed, record.failed) = (false, 0, 0);
+        (tracker.trial, tracker.passed, tracker.failed) = (false, 0, 0);
         match to {
-            State::Healthy if from.is_in_service() => record.forget_failures(),
-            State::Healthy | State::Unhealthy if !from.is_in_service() => record.begin_anew(),
+            State::Healthy if from.is_in_service() => tracker.forget_failures(),
+            State::Healthy | State::Unhealthy if !from.is_in_service() => tracker.begin_anew(),
             _ => {}
         }
         let paused = matches!(to, State::Resting | State::Ejected);
-        self.troubled.store(paused || record.has_failures(), Relaxed);
+        self.troubled.store(paused || tracker.has_failures(), Relaxed);
         let transition = Transition { at: now, from, to, cause };
-        record.remember(transition.clone());
+        tracker.remember(transition.clone());
         self.state.store(to as u8, Relaxed);
-        self.block_until(blocked_until(to, record, now));
+        self.block_until(blocked_until(to, tracker, now));
         Some(transition)
     }
 }
@@ -196,10 +196,10 @@ impl Drop for Health {
 }
 
 /// When an endpoint in `state` since `now` may be used.
-fn blocked_until(state: State, record: &Record, now: Moment) -> Moment {
+fn blocked_until(state: State, tracker: &Tracker, now: Moment) -> Moment {
     match state {
         State::Healthy => Moment(0),
-        State::Resting | State::Ejected => record.pause_end(now),
+        State::Resting | State::Ejected => tracker.pause_end(now),
         State::Unhealthy | State::Draining | State::Maintenance => Moment(u64::MAX),
     }
 }

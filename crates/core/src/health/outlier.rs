@@ -8,12 +8,12 @@ use crate::plan::{LatencyOutlier, Outlier, SuccessRateOutlier};
 /// So far must a share of good answers lie below the mean, however alike the others are: with few
 /// endpoints any difference is many standard deviations.
 const WORSE: f64 = 0.1;
-/// So far must a latency lie above the median: below this nobody notices.
+/// So far must a latency lie above the median: below this it makes no difference.
 const SLOWER: Duration = Duration::from_millis(10);
 
 /// What an endpoint has done since it was added.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tally {
+pub struct Stats {
     /// Requests that finished.
     pub requests: u64,
     /// Those of them that failed.
@@ -25,40 +25,40 @@ pub struct Tally {
 /// Compares the endpoints of one upstream, interval by interval.
 #[derive(Debug)]
 pub struct Comparison {
-    before: Vec<Tally>,
+    before: Vec<Stats>,
 }
 
 impl Comparison {
     /// The first interval begins at these counts, an endpoint each.
-    pub fn begin(tallies: Vec<Tally>) -> Self {
-        Self { before: tallies }
+    pub fn begin(stats: Vec<Stats>) -> Self {
+        Self { before: stats }
     }
 
-    /// The interval ends at these counts, in the same order, and the next begins. Answers with who
-    /// stood out in it, by index: the worst first.
-    pub fn end(&mut self, tallies: Vec<Tally>, plan: &Outlier) -> Vec<(usize, Complaint)> {
-        let rate = plan.success_rate.as_ref().map(|rule| self.failing(&tallies, rule));
-        let latency = plan.latency.as_ref().map(|rule| self.slow(&tallies, rule));
-        self.before = tallies;
+    /// The interval ends at these counts, in the same order, and the next begins. Answers with the
+    /// endpoints that stood out in it, by index: the worst first.
+    pub fn end(&mut self, stats: Vec<Stats>, plan: &Outlier) -> Vec<(usize, Complaint)> {
+        let rate = plan.success_rate.as_ref().map(|rule| self.failing(&stats, rule));
+        let latency = plan.latency.as_ref().map(|rule| self.slow(&stats, rule));
+        self.before = stats;
         rate.into_iter().chain(latency).flatten().collect()
     }
 
     /// Requests and failures of each endpoint within the interval, where there were enough to judge it.
     fn judged<'a>(
         &'a self,
-        tallies: &'a [Tally],
+        stats: &'a [Stats],
         enough: u32,
     ) -> impl Iterator<Item = (usize, u64, u64)> + 'a {
-        self.before.iter().zip(tallies).enumerate().filter_map(move |(index, (before, now))| {
+        self.before.iter().zip(stats).enumerate().filter_map(move |(index, (before, now))| {
             let requests = now.requests.saturating_sub(before.requests);
             let failures = now.failures.saturating_sub(before.failures).min(requests);
             (requests >= u64::from(enough)).then_some((index, requests, failures))
         })
     }
 
-    fn failing(&self, tallies: &[Tally], rule: &SuccessRateOutlier) -> Vec<(usize, Complaint)> {
+    fn failing(&self, stats: &[Stats], rule: &SuccessRateOutlier) -> Vec<(usize, Complaint)> {
         let rates: Vec<(usize, f64)> = self
-            .judged(tallies, rule.requests)
+            .judged(stats, rule.requests)
             .map(|(index, requests, failures)| (index, 1.0 - failures as f64 / requests as f64))
             .collect();
         if rates.len() < rule.endpoints as usize {
@@ -76,10 +76,10 @@ impl Comparison {
             .collect()
     }
 
-    fn slow(&self, tallies: &[Tally], rule: &LatencyOutlier) -> Vec<(usize, Complaint)> {
+    fn slow(&self, stats: &[Stats], rule: &LatencyOutlier) -> Vec<(usize, Complaint)> {
         let mut latencies: Vec<(usize, Duration)> = self
-            .judged(tallies, rule.requests)
-            .filter_map(|(index, ..)| Some((index, tallies[index].latency?)))
+            .judged(stats, rule.requests)
+            .filter_map(|(index, ..)| Some((index, stats[index].latency?)))
             .collect();
         if latencies.len() < rule.endpoints.max(1) as usize {
             return Vec::new();
@@ -100,71 +100,71 @@ mod tests {
         super::super::testing::health().outlier
     }
 
-    fn tally(requests: u64, failures: u64, millis: u64) -> Tally {
-        Tally { requests, failures, latency: Some(Duration::from_millis(millis)) }
+    fn stats_of(requests: u64, failures: u64, millis: u64) -> Stats {
+        Stats { requests, failures, latency: Some(Duration::from_millis(millis)) }
     }
 
-    fn outliers(tallies: Vec<Tally>) -> Vec<usize> {
-        let mut comparison = Comparison::begin(vec![tally(0, 0, 0); tallies.len()]);
-        comparison.end(tallies, &plan()).into_iter().map(|(index, _)| index).collect()
+    fn outliers(stats: Vec<Stats>) -> Vec<usize> {
+        let mut comparison = Comparison::begin(vec![stats_of(0, 0, 0); stats.len()]);
+        comparison.end(stats, &plan()).into_iter().map(|(index, _)| index).collect()
     }
 
     #[test]
     fn an_endpoint_that_fails_more_than_its_peers_stands_out() {
-        let mut tallies = vec![tally(1_000, 10, 20); 8];
-        tallies[3] = tally(1_000, 300, 20);
-        tallies[5] = tally(1_000, 400, 20);
-        assert_eq!(outliers(tallies), [5, 3], "the worst first");
+        let mut stats = vec![stats_of(1_000, 10, 20); 8];
+        stats[3] = stats_of(1_000, 300, 20);
+        stats[5] = stats_of(1_000, 400, 20);
+        assert_eq!(outliers(stats), [5, 3], "the worst first");
     }
 
     #[test]
-    fn a_fault_of_all_is_nobodys() {
-        assert_eq!(outliers(vec![tally(1_000, 700, 20); 8]), [0usize; 0]);
+    fn a_fault_of_all_ejects_none() {
+        assert_eq!(outliers(vec![stats_of(1_000, 700, 20); 8]), [0usize; 0]);
     }
 
     #[test]
     fn a_small_difference_between_endpoints_that_are_alike_is_none() {
-        let mut tallies = vec![tally(1_000, 0, 20); 8];
-        tallies[0] = tally(1_000, 60, 20);
-        assert_eq!(outliers(tallies), [0usize; 0]);
+        let mut stats = vec![stats_of(1_000, 0, 20); 8];
+        stats[0] = stats_of(1_000, 60, 20);
+        assert_eq!(outliers(stats), [0usize; 0]);
     }
 
     #[test]
     fn few_requests_are_not_judged() {
-        let mut tallies = vec![tally(1_000, 0, 20); 8];
-        tallies[0] = tally(20, 20, 2_000);
-        assert_eq!(outliers(tallies), [0usize; 0]);
+        let mut stats = vec![stats_of(1_000, 0, 20); 8];
+        stats[0] = stats_of(20, 20, 2_000);
+        assert_eq!(outliers(stats), [0usize; 0]);
     }
 
     #[test]
     fn few_endpoints_are_not_compared() {
-        let tallies = vec![tally(1_000, 0, 20), tally(1_000, 900, 2_000)];
-        assert_eq!(outliers(tallies), [0usize; 0]);
+        let stats = vec![stats_of(1_000, 0, 20), stats_of(1_000, 900, 2_000)];
+        assert_eq!(outliers(stats), [0usize; 0]);
     }
 
     #[test]
     fn an_endpoint_that_is_many_times_slower_stands_out_and_one_at_half_speed_does_not() {
-        let mut tallies = vec![tally(1_000, 0, 20); 8];
-        tallies[2] = tally(100, 0, 200);
-        tallies[6] = tally(500, 0, 40);
-        assert_eq!(outliers(tallies), [2]);
+        let mut stats = vec![stats_of(1_000, 0, 20); 8];
+        stats[2] = stats_of(100, 0, 200);
+        stats[6] = stats_of(500, 0, 40);
+        assert_eq!(outliers(stats), [2]);
     }
 
     #[test]
-    fn nobody_notices_milliseconds() {
-        let mut tallies = vec![tally(1_000, 0, 1); 8];
-        tallies[2] = tally(1_000, 0, 9);
-        assert_eq!(outliers(tallies), [0usize; 0]);
+    fn milliseconds_make_no_difference() {
+        let mut stats = vec![stats_of(1_000, 0, 1); 8];
+        stats[2] = stats_of(1_000, 0, 9);
+        assert_eq!(outliers(stats), [0usize; 0]);
     }
 
     #[test]
     fn each_interval_is_judged_by_itself() {
-        let mut tallies = vec![tally(1_000, 0, 20); 8];
-        tallies[3] = tally(1_000, 900, 20);
-        let mut comparison = Comparison::begin(tallies.clone());
-        for tally in &mut tallies {
-            tally.requests += 1_000;
+        let mut stats = vec![stats_of(1_000, 0, 20); 8];
+        stats[3] = stats_of(1_000, 900, 20);
+        let mut comparison = Comparison::begin(stats.clone());
+        for stats in &mut stats {
+            stats.requests += 1_000;
         }
-        assert_eq!(comparison.end(tallies, &plan()), []);
+        assert_eq!(comparison.end(stats, &plan()), []);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::record::Record;
+use super::tracker::Tracker;
 use super::{Cause, Complaint, Fault, Health, State, Transition};
 use crate::time::Moment;
 
@@ -13,17 +13,17 @@ impl Health {
     /// After the set number in a row it rests; until then each is also a broken connection. During a pause
     /// only the failure of the trial counts, and not that of requests that were sent before.
     pub fn connect_failed(&self, now: Moment) -> Option<Transition> {
-        let mut record = self.record.lock();
-        record.connect_failures = record.connect_failures.saturating_add(1);
-        let in_a_row = record.connect_failures;
+        let mut tracker = self.tracker.lock();
+        tracker.connect_failures = tracker.connect_failures.saturating_add(1);
+        let in_a_row = tracker.connect_failures;
         let rests = match self.state() {
-            State::Healthy => in_a_row >= record.plan.outlier.connect_failures,
-            State::Resting | State::Ejected => record.trial,
+            State::Healthy => in_a_row >= tracker.plan.outlier.connect_failures,
+            State::Resting | State::Ejected => tracker.trial,
             State::Unhealthy | State::Draining | State::Maintenance => false,
         };
         match rests {
-            true => self.rest(&mut record, |rest| Cause::ConnectFailed { in_a_row, rest }, now),
-            false => self.blame(&mut record, Fault::Broken, now),
+            true => self.rest(&mut tracker, |rest| Cause::ConnectFailed { in_a_row, rest }, now),
+            false => self.blame(&mut tracker, Fault::Broken, now),
         }
     }
 
@@ -32,9 +32,9 @@ impl Health {
         if !self.troubled.load(Relaxed) {
             return None; // no rest begins without a failure
         }
-        let mut record = self.record.lock();
-        record.connect_failures = 0;
-        self.apply(&mut record, Cause::Connected, now)
+        let mut tracker = self.tracker.lock();
+        tracker.connect_failures = 0;
+        self.apply(&mut tracker, Cause::Connected, now)
     }
 
     /// The endpoint answered well. One relaxed load while all is well.
@@ -44,85 +44,90 @@ impl Health {
         if !self.troubled.load(Relaxed) {
             return None;
         }
-        self.forgive(&mut self.record.lock(), now)
+        self.forgive(&mut self.tracker.lock(), now)
     }
 
     /// The endpoint answered badly, or broke off its answer, or sent none in time.
     pub fn failed(&self, fault: Fault, now: Moment) -> Option<Transition> {
-        let mut record = self.record.lock();
+        let mut tracker = self.tracker.lock();
         match fault {
-            Fault::Server if record.plan.outlier.server_errors.is_none() => {
-                self.forgive(&mut record, now)
+            Fault::Server if tracker.plan.outlier.server_errors.is_none() => {
+                self.forgive(&mut tracker, now)
             }
-            Fault::Server | Fault::Gateway | Fault::Broken => self.blame(&mut record, fault, now),
+            Fault::Server | Fault::Gateway | Fault::Broken => self.blame(&mut tracker, fault, now),
         }
     }
 
     /// The endpoint stood out in a [`Comparison`](super::Comparison) with its peers.
     pub fn stood_out(&self, complaint: Complaint, now: Moment) -> Option<Transition> {
-        let mut record = self.record.lock();
+        let mut tracker = self.tracker.lock();
         match self.state() {
-            State::Healthy => self.eject(&mut record, complaint, now),
+            State::Healthy => self.eject(&mut tracker, complaint, now),
             _ => None,
         }
     }
 
-    fn forgive(&self, record: &mut Record, now: Moment) -> Option<Transition> {
-        if matches!(self.state(), State::Resting | State::Ejected) && !record.trial {
+    fn forgive(&self, tracker: &mut Tracker, now: Moment) -> Option<Transition> {
+        if matches!(self.state(), State::Resting | State::Ejected) && !tracker.trial {
             return None;
         }
-        record.forget_failures();
+        tracker.forget_failures();
         self.troubled.store(false, Relaxed);
-        self.apply(record, Cause::Answered, now)
+        self.apply(tracker, Cause::Answered, now)
     }
 
     /// Count one more fault in a row: enough of them lead to a rest or an ejection.
-    fn blame(&self, record: &mut Record, fault: Fault, now: Moment) -> Option<Transition> {
-        record.count(fault);
+    fn blame(&self, tracker: &mut Tracker, fault: Fault, now: Moment) -> Option<Transition> {
+        tracker.count(fault);
         self.troubled.store(true, Relaxed);
         // The one error of a trial is enough.
-        let trial = self.state() == State::Ejected && record.trial;
+        let trial = self.state() == State::Ejected && tracker.trial;
         let reached = |count: u32, limit: Option<u32>| {
             count > 0 && limit.is_some_and(|limit| trial || count >= limit)
         };
-        let outlier = &record.plan.outlier;
-        if self.state() == State::Healthy && reached(record.broken, outlier.gateway_errors) {
-            let in_a_row = record.broken;
-            return self.rest(record, |rest| Cause::Broken { in_a_row, rest }, now);
+        let outlier = &tracker.plan.outlier;
+        if self.state() == State::Healthy && reached(tracker.broken, outlier.gateway_errors) {
+            let in_a_row = tracker.broken;
+            return self.rest(tracker, |rest| Cause::Broken { in_a_row, rest }, now);
         }
-        let complaint = if reached(record.gateway_errors, outlier.gateway_errors) {
-            Complaint::GatewayErrors(record.gateway_errors)
-        } else if reached(record.server_errors, outlier.server_errors) {
-            Complaint::ServerErrors(record.server_errors)
+        let complaint = if reached(tracker.gateway_errors, outlier.gateway_errors) {
+            Complaint::GatewayErrors(tracker.gateway_errors)
+        } else if reached(tracker.server_errors, outlier.server_errors) {
+            Complaint::ServerErrors(tracker.server_errors)
         } else {
             return None;
         };
-        self.eject(record, complaint, now)
+        self.eject(tracker, complaint, now)
     }
 
     fn rest(
         &self,
-        record: &mut Record,
+        tracker: &mut Tracker,
         cause: impl FnOnce(Duration) -> Cause,
         now: Moment,
     ) -> Option<Transition> {
-        let (first, longest) = (record.plan.outlier.rest, record.plan.outlier.max_rest);
-        let rest = record.lengthen(first, longest, self.state(), now);
-        self.apply(record, cause(rest), now)
+        let (first, longest) = (tracker.plan.outlier.rest, tracker.plan.outlier.max_rest);
+        let rest = tracker.lengthen(first, longest, self.state(), now);
+        self.apply(tracker, cause(rest), now)
     }
 
-    fn eject(&self, record: &mut Record, complaint: Complaint, now: Moment) -> Option<Transition> {
+    fn eject(
+        &self,
+        tracker: &mut Tracker,
+        complaint: Complaint,
+        now: Moment,
+    ) -> Option<Transition> {
         let again = match self.state() {
             State::Healthy => false,
-            State::Ejected if record.trial => true,
+            State::Ejected if tracker.trial => true,
             _ => return None,
         };
         if !again && !self.peers.eject() {
             return None;
         }
         self.troubled.store(true, Relaxed);
-        let (first, longest) = (record.plan.outlier.ejection, record.plan.outlier.max_ejection);
-        let pause = record.lengthen(first, longest, self.state(), now);
-        self.apply(record, Cause::Ejected { complaint, pause }, now)
+        let (first, longest) = (tracker.plan.outlier.ejection, tracker.plan.outlier.max_ejection);
+        let pause = tracker.lengthen(first, longest, self.state(), now);
+        self.apply(tracker, Cause::Ejected { complaint, pause }, now)
     }
 }

@@ -7,7 +7,7 @@ mod rest;
 
 use std::time::Duration;
 
-use super::record::HISTORY;
+use super::tracker::HISTORY;
 use super::*;
 
 fn plan() -> plan::Health {

@@ -12,7 +12,7 @@ use crate::time::Moment;
 /// interpolation: Eckner, *Algorithms for Unevenly Spaced Time Series*, 2012). So a
 /// thousand requests a second forget as fast as ten.
 ///
-/// Lock-free: whoever moves the time on takes the interval `Δt` for its own sample,
+/// Lock-free: the thread that moves the time on takes the interval `Δt` for its own sample,
 /// so that each interval is counted once. A sample that is not later than another has
 /// `Δt = 0` and changes nothing.
 #[derive(Debug)]

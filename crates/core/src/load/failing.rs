@@ -1,7 +1,7 @@
 //! How much an endpoint failed of late.
 //!
-//! A server that is broken often fails faster than it would answer. To whoever counts requests in
-//! flight or latency it looks idle and quick, and it draws all the traffic: the sinkhole. So failures
+//! A server that is broken often fails faster than it would answer. Where only requests
+//! in flight or latency count, it looks idle and quick, and draws all the traffic: the sinkhole. So failures
 //! are part of an endpoint's load.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -20,7 +20,7 @@ const LEFT: f64 = 1e-3;
 ///
 /// A mean over requests, the latest one with a weight of 1/8, that fades by e^(−Δt/τ) while none
 /// come. What is kept is the moment at which it will have faded to `FORGOTTEN`: one word, which
-/// nobody writes and which costs one load while all is well.
+/// is not written and costs one load while all is well.
 #[derive(Debug, Default)]
 pub struct Failing(AtomicU64);
 

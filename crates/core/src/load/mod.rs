@@ -151,7 +151,7 @@ impl Load {
         }
     }
 
-    /// A request could not even be sent at `now`: the endpoint let nobody connect.
+    /// A request could not even be sent at `now`: no connection came about.
     pub fn unreachable(&self, now: Moment) {
         self.failing.failed(now, self.decay());
     }
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_in_flight_follow_from_a_rate_and_full_is_who_says_so() {
+    fn requests_in_flight_follow_from_a_rate_and_an_endpoint_that_reports_so_is_full() {
         let (load, now) = (load(), Moment(5_000_000_000));
         load.report(Report { rate: Some(50.0), latency: Some(0.1), ..Report::default() }, now);
         assert_eq!(load.others(now), Some(5));
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_stop_at_their_limit_whoever_asks() {
+    fn connections_stop_at_their_limit_over_all_threads() {
         let load = load();
         let opened: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)

@@ -1,4 +1,4 @@
-//! How many requests an endpoint works on at a time, learnt from who is answered before whom.
+//! How many requests an endpoint works on at a time, learnt from the order of the answers.
 //!
 //! An endpoint with a fixed number of workers begins requests in the order in which they come. One that comes
 //! while all workers are busy begins only after another is done, so it is never answered before all
@@ -7,7 +7,7 @@
 //! one request fewer but no longer happens, the workers are all busy.
 //!
 //! The proof needs no clock and does not mind how long requests take, as long as that differs: where all take the
-//! same time nobody overtakes anybody, and nothing is learnt. An endpoint that shares its processor
+//! same time none overtakes another, and nothing is learnt. An endpoint that shares its processor
 //! among all requests is overtaken in at any number; it has no limit to be learnt.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -19,7 +19,7 @@ const REMEMBERED: u32 = 256;
 /// Overtakings that must be missing before an endpoint counts as full; by chance alone so many are missing in
 /// one of e⁶ = 400 cases.
 const MISSING: f32 = 6.0;
-/// Full is also who lets a few overtake, a health check perhaps: this part of what was to be expected.
+/// An endpoint is full also while a few overtake, health checks perhaps: this part of what was to be expected.
 const TOLERATED: f32 = 1.0 / 8.0;
 /// Overtakings that prove something: one may be a mistake.
 const PROOF: u32 = 2;
@@ -65,7 +65,7 @@ impl Overtaking {
     /// Counts up to the first level that no request was sent at.
     pub(crate) fn counts(&self) -> impl Iterator<Item = Counts> {
         let met = self.0[1..].iter().map(|level| unpack(level.load(Relaxed)));
-        // With no others in flight everybody is first.
+        // With no others in flight each request is first.
         std::iter::once(Counts { sent: 1, first: 1 }).chain(met.take_while(|level| level.sent > 0))
     }
 }
@@ -116,7 +116,7 @@ impl Parallelism {
 
     fn from_counts(counts: impl Iterator<Item = Counts>) -> Self {
         let mut known = Self { at_least: 1, limit: None };
-        // With one other in flight nothing can be missed yet: perhaps nobody ever overtakes.
+        // With one other in flight nothing can be missed yet: perhaps none ever overtakes.
         let (mut before, mut last) = (1.0, 1.0);
         for (others, level) in counts.enumerate().skip(1) {
             // Fewer overtake the more there are; as if it went on as it did from the level before to the last.
@@ -162,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn who_is_overtaken_in_at_every_level_has_no_limit() {
+    fn an_endpoint_with_overtaking_at_every_level_has_no_limit() {
         let known = Parallelism::of(&met(&[50, 33, 25, 20, 17, 14]));
         assert_eq!(known, Parallelism { at_least: 7, limit: None });
     }
 
     #[test]
-    fn where_nobody_ever_overtakes_nothing_is_known() {
+    fn where_none_ever_overtakes_nothing_is_known() {
         assert_eq!(Parallelism::of(&met(&[0, 0, 0])), Parallelism { at_least: 1, limit: None });
     }
 

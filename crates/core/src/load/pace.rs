@@ -13,8 +13,8 @@ const MOST: f32 = 100.0;
 ///
 /// The mean of latencies themselves is that of the few longest requests, and says little about the endpoint.
 /// Their logarithms are spread evenly: where one endpoint takes twice as long for each request, the means are ln 2
-/// apart, whatever the mix. Answers weigh e^(−Δt/τ) after Δt, so that who was slow once and gets
-/// nothing for it is trusted again some time.
+/// apart, whatever the mix. Answers weigh e^(−Δt/τ) after Δt, so that an endpoint which was slow once
+/// and gets nothing for it is trusted again some time.
 ///
 /// Of answers that come in the same instant, one may be lost.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_twice_as_long_for_all_is_ln_2_behind() {
+    fn an_endpoint_that_takes_twice_as_long_for_all_is_ln_2_behind() {
         let mix = [4, 12, 60, 400];
         let apart = after(mix.map(|millis| millis * 2)).mean - after(mix).mean;
         assert!((apart - 2f32.ln()).abs() < 1e-5, "{apart}");

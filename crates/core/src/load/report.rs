@@ -10,16 +10,16 @@ const AGE: Duration = Duration::from_secs(1);
 /// In place of the others in flight: the endpoint has all the load that it can take.
 const FULL: u32 = u32::MAX;
 
-/// An endpoint's word on its own load, by a probe or in a response's header.
+/// What an endpoint reports of its own load, by a probe or in a response's header.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Report {
-    /// Requests in flight there, whoever sent them.
+    /// Requests in flight there, those of other clients included.
     pub in_flight: Option<u32>,
     /// Latency near that number in flight, in seconds.
     pub latency: Option<f64>,
     /// Used share of what it can do; from 1 on it is over its limit.
     pub utilization: Option<f64>,
-    /// Requests a second that it serves, whoever sends them.
+    /// Requests a second that it serves, those of other clients included.
     pub rate: Option<f64>,
 }
 

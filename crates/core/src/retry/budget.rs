@@ -43,15 +43,15 @@ impl Allowance {
 /// its load is therefore at most 1 + `per_request` times what it would be without retries, but for the few a
 /// second, and for those that the last seconds before had left.
 ///
-/// To count a request is one atomic addition; only who wants to repeat one takes the lock.
+/// To count a request is one atomic addition; only a retry takes the lock.
 #[derive(Debug)]
 pub struct Budget {
     requests: CachePadded<AtomicU64>,
-    account: Mutex<Account>,
+    ledger: Mutex<Ledger>,
 }
 
 #[derive(Debug)]
-struct Account {
+struct Ledger {
     /// Retries that may be made.
     balance: f64,
     /// When it was last looked at, and the requests up to then.
@@ -66,7 +66,7 @@ impl Budget {
         let balance = allowance.per_second * TAU.as_secs_f64();
         Self {
             requests: CachePadded::default(),
-            account: Mutex::new(Account { balance, at: now, requests: 0 }),
+            ledger: Mutex::new(Ledger { balance, at: now, requests: 0 }),
         }
     }
 
@@ -78,17 +78,17 @@ impl Budget {
     /// Spend one retry; false if there is none left.
     pub fn spend(&self, allowance: Allowance, now: Moment) -> bool {
         let requests = self.requests.load(Relaxed);
-        let mut account = self.account.lock();
-        account.advance(allowance, requests, now);
-        let affordable = account.balance >= 1.0;
+        let mut ledger = self.ledger.lock();
+        ledger.advance(allowance, requests, now);
+        let affordable = ledger.balance >= 1.0;
         if affordable {
-            account.balance -= 1.0;
+            ledger.balance -= 1.0;
         }
         affordable
     }
 }
 
-impl Account {
+impl Ledger {
     /// Take in what was earned since the last look, as if it had come evenly: with income `i` a second, the
     /// balance `b` follows b′ = i − b/τ.
     fn advance(&mut self, allowance: Allowance, requests: u64, now: Moment) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt;
 
-/// The longest name that DNS knows, in bytes (RFC 1035 §2.3.4); a longer one is nobody's.
+/// The longest name that DNS knows, in bytes (RFC 1035 §2.3.4); a longer one matches nothing.
 pub(super) const MAX_NAME: usize = 253;
 
 /// Which hosts a route serves.

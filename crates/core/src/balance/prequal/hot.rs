@@ -1,8 +1,8 @@
 //! How much load is much.
 
-use super::answer::Answer;
+use super::probe_result::ProbeResult;
 
-/// Answers from which the quantile is found.
+/// Results from which the quantile is found.
 const ANSWERS: usize = 32;
 
 /// Set in the ranks of hot endpoints.
@@ -38,11 +38,11 @@ impl Hot {
         true
     }
 
-    /// Less for the better answer: cold ones go before hot ones, cold ones by latency and hot ones by
+    /// Less for the better result: cold ones go before hot ones, cold ones by latency and hot ones by
     /// burden. Floats that are not negative are in the order of their bits.
-    pub(super) fn rank(&self, answer: &Answer) -> u32 {
-        let (hot, cold) = (HOT | answer.burden.to_bits(), answer.latency.to_bits());
-        if self.is_hot(answer.burden) { hot } else { cold }
+    pub(super) fn rank(&self, result: &ProbeResult) -> u32 {
+        let (hot, cold) = (HOT | result.burden.to_bits(), result.latency.to_bits());
+        if self.is_hot(result.burden) { hot } else { cold }
     }
 
     fn is_hot(&self, burden: f32) -> bool {
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_are_alike_nobody_is_hot_and_who_is_full_always_is() {
+    fn where_all_are_alike_none_is_hot_and_a_full_one_always_is() {
         let mut hot = Hot::new(0.6);
         (0..ANSWERS).for_each(|_| _ = hot.add(1.0));
         assert!(!hot.is_hot(1.0));

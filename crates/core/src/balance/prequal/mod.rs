@@ -1,24 +1,24 @@
 //! Prequal (Wydrowski et al., *Load is not what you should balance: Introducing Prequal*, NSDI 2024).
 //!
-//! A few endpoints are probed for each request, and a small pool keeps their answers: requests in
+//! A few endpoints are probed for each request, and a small pool keeps their results: requests in
 //! flight and latency. Of the pool, an endpoint with more in flight than a quantile of all is hot.
 //! The request goes to the cold endpoint with the lowest latency; if all are hot, to the one with
 //! the fewest in flight.
 //!
 //! A probe costs nothing here: it reads what the endpoint reported of late, or else what this process
 //! saw of it. Where endpoints are probed over the network, that goes on beside the requests, and the
-//! answers are found here in the same way.
+//! results are found here in the same way.
 
-mod answer;
 mod hot;
 mod pool;
+mod probe_result;
 mod uses;
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use self::answer::Answer;
 use self::pool::Pool;
+use self::probe_result::ProbeResult;
 use super::candidates::Candidates;
 use super::least_cost::LeastCost;
 use super::least_request::LeastRequest;
@@ -27,12 +27,12 @@ use super::{Pick, Policy};
 use crate::plan;
 use crate::time::Moment;
 
-/// The cold endpoint with the lowest latency, by a pool of probe answers.
+/// The cold endpoint with the lowest latency, by a pool of probe results.
 ///
 /// All workers share the pool. So it turns over as fast as all of them need endpoints, and the use
-/// that one makes of an answer is known to the others; with a pool for each worker, answers would be
+/// that one makes of a result is known to the others; with a pool for each worker, results would be
 /// older by the number of workers, and the workers would herd. The lock is held for about 100 ns of
-/// a request's 10 µs or more. Who finds it taken does not wait, but picks the better of two by
+/// a request's 10 µs or more. A pick that finds it taken does not wait, but takes the better of two by
 /// requests in flight.
 #[derive(Debug)]
 pub(super) struct Prequal {
@@ -42,7 +42,7 @@ pub(super) struct Prequal {
 }
 
 impl Prequal {
-    /// Probe and keep the answers as `plan` says.
+    /// Probe and keep the results as `plan` says.
     pub(super) fn new(plan: &plan::Prequal) -> Self {
         let fallback = LeastCost::new(LeastRequest, Some(2));
         Self { pool: Mutex::new(Pool::new(plan)), probes: plan.probes, fallback }
@@ -54,14 +54,14 @@ impl Policy for Prequal {
         let chosen = self.pool.try_lock().and_then(|mut pool| {
             let members = from.view.members();
             // All probes before any of the rest: they wait for memory side by side.
-            let mut answers = SmallVec::<[Answer; 4]>::new();
+            let mut results = SmallVec::<[ProbeResult; 4]>::new();
             for _ in 0..self.probes {
                 let member = members[pick.random.below(members.len() as u64) as usize];
-                answers.push(probe(from, member as usize, pick.now));
+                results.push(probe(from, member as usize, pick.now));
             }
             pool.expire(pick.now);
-            for answer in answers {
-                pool.add(answer, members.len(), pick.random);
+            for result in results {
+                pool.add(result, members.len(), pick.random);
             }
             pool.take(|endpoint| from.allow(endpoint))
         });
@@ -70,7 +70,7 @@ impl Policy for Prequal {
 }
 
 /// What is known of `endpoint` at `now`.
-fn probe(from: &Candidates<'_>, endpoint: usize, now: Moment) -> Answer {
+fn probe(from: &Candidates<'_>, endpoint: usize, now: Moment) -> ProbeResult {
     let load = &from.endpoints[endpoint].load;
     let step = 1.0 / strength(from, endpoint, now);
     let in_flight = match load.others(now) {
@@ -78,7 +78,7 @@ fn probe(from: &Candidates<'_>, endpoint: usize, now: Moment) -> Answer {
         None => f64::INFINITY,
     };
     let latency = known_or_guessed(load.expected(now), load, now);
-    Answer {
+    ProbeResult {
         endpoint: endpoint as u32,
         at: now,
         burden: ((in_flight + 1.0) * step) as f32,

@@ -1,37 +1,37 @@
-//! The pool of probe answers.
+//! The pool of probe results.
 
 use std::time::Duration;
 
-use super::answer::Answer;
 use super::hot::Hot;
+use super::probe_result::ProbeResult;
 use super::uses::Uses;
 use crate::balance::SplitMix64;
 use crate::plan;
 use crate::time::Moment;
 
-/// An answer in the pool.
+/// A result in the pool.
 #[derive(Debug)]
 struct Kept {
-    answer: Answer,
+    result: ProbeResult,
     /// How often it may still be used.
     uses: u32,
 }
 
-/// Answers, at most one of an endpoint.
+/// Results, at most one of an endpoint.
 ///
 /// Each pick searches it several times, so what is searched for lies apart from the rest.
 #[derive(Debug)]
 pub(super) struct Pool {
     kept: Vec<Kept>,
-    /// Whom each answer is about.
+    /// The endpoint of each result.
     endpoints: Vec<u32>,
-    /// How good each answer is: the better, the less.
+    /// How good each result is: the better, the less.
     ranks: Vec<u32>,
     hot: Hot,
     limit: Uses,
     most: usize,
     age: Duration,
-    /// No answer is older.
+    /// No result is older.
     oldest_at: Moment,
     remove: u32,
     /// Whether the oldest or the worst is removed next.
@@ -60,23 +60,23 @@ impl Pool {
     pub(super) fn expire(&mut self, now: Moment) {
         while now.since(self.oldest_at) > self.age {
             let Some(oldest) = self.oldest() else { return };
-            self.oldest_at = self.kept[oldest].answer.at;
+            self.oldest_at = self.kept[oldest].result.at;
             if now.since(self.oldest_at) > self.age {
                 self.forget(oldest);
             }
         }
     }
 
-    /// Take in an answer about one of `n` endpoints; it replaces an older one of the same, or else the oldest.
-    pub(super) fn add(&mut self, answer: Answer, n: usize, random: &mut SplitMix64) {
-        if self.hot.add(answer.burden) {
+    /// Take in a result about one of `n` endpoints; it replaces an older one of the same, or else the oldest.
+    pub(super) fn add(&mut self, result: ProbeResult, n: usize, random: &mut SplitMix64) {
+        if self.hot.add(result.burden) {
             for (rank, kept) in self.ranks.iter_mut().zip(&self.kept) {
-                *rank = self.hot.rank(&kept.answer);
+                *rank = self.hot.rank(&kept.result);
             }
         }
-        let rank = self.hot.rank(&answer);
-        let kept = Kept { answer, uses: self.limit.draw(n, random) };
-        let same = self.endpoints.iter().position(|&endpoint| endpoint == answer.endpoint);
+        let rank = self.hot.rank(&result);
+        let kept = Kept { result, uses: self.limit.draw(n, random) };
+        let same = self.endpoints.iter().position(|&endpoint| endpoint == result.endpoint);
         let place = match same {
             None if self.kept.len() == self.most => self.oldest(),
             same => same,
@@ -84,12 +84,12 @@ impl Pool {
         match place {
             Some(place) => {
                 self.kept[place] = kept;
-                self.endpoints[place] = answer.endpoint;
+                self.endpoints[place] = result.endpoint;
                 self.ranks[place] = rank;
             }
             None => {
                 self.kept.push(kept);
-                self.endpoints.push(answer.endpoint);
+                self.endpoints.push(result.endpoint);
                 self.ranks.push(rank);
             }
         }
@@ -102,14 +102,14 @@ impl Pool {
         let best =
             self.best(|_| true).filter(allowed).or_else(|| self.best(|place| allowed(&place)));
         let best = best?;
-        let Kept { answer, uses } = &mut self.kept[best];
-        let endpoint = answer.endpoint as usize;
-        answer.burden += answer.step;
-        if answer.latency == 0.0 {
+        let Kept { result, uses } = &mut self.kept[best];
+        let endpoint = result.endpoint as usize;
+        result.burden += result.step;
+        if result.latency == 0.0 {
             // Unknown, and no longer idle.
-            answer.latency = f32::MAX;
+            result.latency = f32::MAX;
         }
-        self.ranks[best] = self.hot.rank(answer);
+        self.ranks[best] = self.hot.rank(result);
         *uses -= 1;
         if *uses == 0 {
             self.forget(best);
@@ -120,7 +120,7 @@ impl Pool {
         Some(endpoint)
     }
 
-    /// Against answers that are no longer true, and against keeping only bad ones while the good are used up.
+    /// Against results that are no longer true, and against keeping only bad ones while the good are used up.
     fn remove_one(&mut self) {
         let place = if self.oldest_next { self.oldest() } else { self.worst() };
         self.oldest_next = !self.oldest_next;
@@ -130,11 +130,11 @@ impl Pool {
     }
 
     fn oldest(&self) -> Option<usize> {
-        let oldest = self.kept.iter().enumerate().min_by_key(|(_, kept)| kept.answer.at);
+        let oldest = self.kept.iter().enumerate().min_by_key(|(_, kept)| kept.result.at);
         oldest.map(|(place, _)| place)
     }
 
-    /// The best of the answers that `which` lets pass.
+    /// The best of the results that `which` lets pass.
     fn best(&self, which: impl Fn(usize) -> bool) -> Option<usize> {
         // Rank and place in one number, so that the search has no branches.
         let ranked = self.ranks.iter().enumerate().filter(|&(place, _)| which(place));

@@ -41,7 +41,7 @@ fn an_endpoints_own_report_goes_before_what_was_seen_of_it() {
 }
 
 #[test]
-fn who_finds_the_pool_taken_picks_by_requests_in_flight() {
+fn a_pick_that_finds_the_pool_taken_goes_by_requests_in_flight() {
     let balancer = of(3);
     balancer.endpoints()[0].load.begin();
     let prequal = Prequal::new(&upstream(BalancePolicy::Prequal, None, &[1]).balance.prequal);

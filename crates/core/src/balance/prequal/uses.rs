@@ -1,10 +1,10 @@
-//! How often a probe answer may be used.
+//! How often a probe result may be used.
 
 use crate::balance::SplitMix64;
 use crate::plan;
 
-/// How often an answer may be used: the more, the fewer of them come and the faster they are removed. With m
-/// answers kept of n endpoints, (1 + δ) / ((1 − m/n) · probes − removed), and once at least.
+/// How often a result may be used: the more, the fewer of them come and the faster they are removed. With m
+/// results kept of n endpoints, (1 + δ) / ((1 − m/n) · probes − removed), and once at least.
 #[derive(Debug)]
 pub(super) struct Uses {
     most: f64,
@@ -42,7 +42,7 @@ impl Uses {
 
     fn mean(&self, n: usize) -> f64 {
         let kept = (1.0 - self.most / n as f64) * self.probes - self.remove;
-        // So few endpoints that their answers are replaced before they wear out.
+        // So few endpoints that their results are replaced before they wear out.
         if kept > 0.0 { ((1.0 + self.delta) / kept).max(1.0) } else { f64::INFINITY }
     }
 }

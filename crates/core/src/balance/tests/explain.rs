@@ -4,7 +4,7 @@ use super::narrowing::tiers;
 use super::*;
 
 #[test]
-fn what_is_told_of_a_pick_names_who_could_not_be_picked_and_why() {
+fn what_is_told_of_a_pick_names_the_endpoints_that_could_not_be_picked_and_why() {
     let mut plan = tiers(BalancePolicy::LeastRequest, &[0, 0, 0, 1]);
     plan.balance.spill_over = 10.0;
     let balancer = balancer(&plan);

@@ -77,7 +77,7 @@ fn before_anything_is_known_it_goes_by_requests_in_flight_and_limits_nothing() {
 }
 
 #[test]
-fn weights_that_differ_are_kept_to_whoever_is_quick() {
+fn weights_that_differ_are_kept_to_however_quick_an_endpoint_is() {
     let balancer = learnt(fastest_free(None, &[3, 1]), &[(8, 100), (8, 10)]);
     assert_eq!(sent_to(&balancer, 8), [6, 2]);
 }

@@ -109,7 +109,7 @@ fn an_endpoint_that_fails_fast_wins_no_traffic_and_gets_its_share_back_when_it_h
             servers[3] = GOOD;
             scene.play(&servers, rate, 45);
             let healed = scene.play(&servers, rate, 20)[3];
-            // Prequal, where nobody is hot, favours whoever happens to be quickest.
+            // Prequal, where none is hot, favours the endpoint that happens to be quickest.
             assert!(healed > 0.3 / 8.0, "{policy:?}: {healed} of {rate} a second after");
         }
     }

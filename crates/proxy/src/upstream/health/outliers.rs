@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tidegate_core::health::{Comparison, Tally};
+use tidegate_core::health::{Comparison, Stats};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Current, on_grid, tell};
@@ -18,11 +18,11 @@ pub async fn compare(current: Rc<Current>) {
         if upstream.plan.balance.hash.is_some() {
             plan.latency = None; // requests are not alike where a hash chooses among them
         }
-        let mut comparison = Comparison::begin(tallies(&upstream));
+        let mut comparison = Comparison::begin(stats(&upstream));
         // Other members, or other settings, begin another comparison.
         while Arc::ptr_eq(&upstream, &current.get()) {
             sleep_until(on_grid(Instant::now() + plan.interval.duration())).await;
-            for (index, complaint) in comparison.end(tallies(&upstream), &plan) {
+            for (index, complaint) in comparison.end(stats(&upstream), &plan) {
                 let member = &upstream.members[index];
                 tell(member, member.endpoint.health.stood_out(complaint, clock::now()));
             }
@@ -30,10 +30,10 @@ pub async fn compare(current: Rc<Current>) {
     }
 }
 
-fn tallies(upstream: &Upstream) -> Vec<Tally> {
+fn stats(upstream: &Upstream) -> Vec<Stats> {
     let loads = upstream.members.iter().map(|member| &member.endpoint.load);
     loads
-        .map(|load| Tally {
+        .map(|load| Stats {
             requests: load.requests(),
             failures: load.failures(),
             latency: load.latency(),

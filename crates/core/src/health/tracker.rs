@@ -25,7 +25,7 @@ pub struct Transition {
 
 /// What is only needed where something fails, changes or is checked.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct Tracker {
     pub(super) plan: plan::Health,
     pub(super) duty: Duty,
     /// Whether the request that tries after a pause is under way.
@@ -49,10 +49,10 @@ pub(super) struct Record {
     pub(super) history: VecDeque<Transition>,
 }
 
-impl Record {
+impl Tracker {
     pub(super) fn new(plan: &plan::Health, duty: Duty, state: State, now: Moment) -> Self {
         let added = Transition { at: now, from: state, to: state, cause: Cause::Added };
-        let mut record = Self {
+        let mut tracker = Self {
             plan: plan.clone(),
             duty,
             trial: false,
@@ -67,8 +67,8 @@ impl Record {
             pause: Duration::ZERO,
             history: VecDeque::from([added]),
         };
-        record.begin_anew();
-        record
+        tracker.begin_anew();
+        tracker
     }
 
     /// Know nothing of the endpoint.

@@ -1,11 +1,11 @@
-//! The answer to a probe.
+//! The result of a probe.
 
 use crate::time::Moment;
 
 /// What a probe found.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Answer {
-    /// Whom it was about.
+pub(super) struct ProbeResult {
+    /// The endpoint.
     pub(super) endpoint: u32,
     /// When.
     pub(super) at: Moment,

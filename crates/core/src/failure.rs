@@ -1,11 +1,18 @@
-//! Every way a request can fail, and what each means to the outside.
+//! Every way a request can fail, and what each means.
 //!
 //! The enum is the only list of failures in the product. One table gives each
 //! its status, `Proxy-Status` error type (RFC 9209 §2.3), label in metrics and
-//! logs, whether another try may help, and the sentence a person reads.
+//! logs, what is to blame, how it speaks against the endpoint's health, whether
+//! another try may help, when the client may come again, and the sentence a
+//! person reads. A new failure is a variant and a row.
+
+use strum::VariantArray;
+
+use crate::health::Fault;
+use crate::plan::RetryOn;
 
 /// Why a request was not answered by an upstream as it should have been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
 pub enum Failure {
     /// The request breaks RFC 9112 or RFC 9113.
     MalformedRequest,
@@ -71,7 +78,7 @@ pub enum Failure {
     Internal,
 }
 
-/// What a [`Failure`] means to the outside.
+/// What a [`Failure`] means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meaning {
     /// HTTP status of the answer.
@@ -80,139 +87,102 @@ pub struct Meaning {
     pub proxy_status: &'static str,
     /// Value of the label `error` in metrics, logs and problem documents.
     pub label: &'static str,
-    /// Whether another try, on another endpoint, may help.
-    pub retry: Retryable,
+    /// Whose fault it is.
+    pub blame: Blame,
+    /// How it speaks against the endpoint's health; absent where it does not, and for failures to connect, which
+    /// its health learns of where they are found out.
+    pub fault: Option<Fault>,
+    /// What it is to a route that repeats failed tries; absent: another try would fail alike.
+    pub retry: Option<RetryOn>,
+    /// Seconds after which the client may come again (`Retry-After`, RFC 9110 §10.2.3), where there was only
+    /// too much to do.
+    pub retry_after: Option<u32>,
     /// What a person reads.
     pub detail: &'static str,
 }
 
-/// Whether a failed try may be repeated.
+/// Whose fault a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retryable {
-    /// No: the next try would fail alike.
-    Never,
-    /// Yes: nothing of the request was carried out.
-    Always,
-    /// Only where carrying the request out twice does no harm (RFC 9110 §9.2.2).
-    IfIdempotent,
+pub enum Blame {
+    /// The client's: its request, or that it went away.
+    Client,
+    /// The gateway's: its limits, its configuration, or itself.
+    Gateway,
+    /// The upstream's: the endpoint that was tried.
+    Upstream,
 }
 
-use Retryable::{Always, IfIdempotent, Never};
+use Blame::{Client, Gateway, Upstream};
+use Fault::{Broken, Gateway as BadGateway};
+use RetryOn::{ConnectFailure, EndpointDown, Reset, Timeout};
 
 impl Failure {
-    /// Every failure, for the tests and for metrics that list them all.
-    pub const ALL: [Failure; 31] = [
-        Failure::MalformedRequest,
-        Failure::MethodNotSupported,
-        Failure::VersionNotSupported,
-        Failure::TransferCoding,
-        Failure::UriTooLong,
-        Failure::HeaderTooLarge,
-        Failure::BodyTooLarge,
-        Failure::HeaderTimeout,
-        Failure::BodyTimeout,
-        Failure::ClientGone,
-        Failure::ExpectationFailed,
-        Failure::NoRoute,
-        Failure::NoEndpoint,
-        Failure::Overloaded,
-        Failure::QueueFull,
-        Failure::QueueTimeout,
-        Failure::RequestLimit,
-        Failure::ConnectionLimit,
-        Failure::DnsError,
-        Failure::ConnectRefused,
-        Failure::ConnectFailed,
-        Failure::ConnectTimeout,
-        Failure::UpstreamTls,
-        Failure::ResponseTimeout,
-        Failure::EndpointDown,
-        Failure::UpstreamWriteTimeout,
-        Failure::UpstreamReset,
-        Failure::UpstreamProtocol,
-        Failure::UpstreamHeaderTooLarge,
-        Failure::RequestTimeout,
-        Failure::Internal,
-    ];
-
-    /// Whether the endpoint is to blame, and not the client or the gateway.
-    pub const fn is_upstreams(self) -> bool {
-        matches!(
-            self,
-            Self::DnsError
-                | Self::ConnectRefused
-                | Self::ConnectFailed
-                | Self::ConnectTimeout
-                | Self::UpstreamTls
-                | Self::ResponseTimeout
-                | Self::EndpointDown
-                | Self::UpstreamWriteTimeout
-                | Self::UpstreamReset
-                | Self::UpstreamProtocol
-                | Self::UpstreamHeaderTooLarge
-        )
-    }
-
-    /// Seconds after which the client may come again (`Retry-After`, RFC 9110 §10.2.3), where there was only
-    /// too much to do.
-    pub const fn retry_after(self) -> Option<u32> {
-        match self {
-            Self::Overloaded
-            | Self::QueueFull
-            | Self::QueueTimeout
-            | Self::RequestLimit
-            | Self::ConnectionLimit => Some(1),
-            _ => None,
-        }
-    }
+    /// Every failure, in the order of their numbers.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The table.
     #[rustfmt::skip]
     pub const fn meaning(self) -> Meaning {
         match self {
-            Self::MalformedRequest       => row(400, "http_request_error", "malformed_request", Never, "The request breaks the rules of HTTP."),
-            Self::MethodNotSupported     => row(501, "http_request_denied", "method_not_supported", Never, "This gateway does not carry out that method."),
-            Self::VersionNotSupported    => row(505, "http_request_error", "version_not_supported", Never, "This gateway does not speak that version of HTTP."),
-            Self::TransferCoding         => row(501, "http_request_error", "transfer_coding", Never, "The only transfer coding this gateway reads is chunked."),
-            Self::UriTooLong             => row(414, "http_request_error", "uri_too_long", Never, "The request target is longer than this listener takes."),
-            Self::HeaderTooLarge         => row(431, "http_request_error", "header_too_large", Never, "The request's header is larger than this listener takes."),
-            Self::BodyTooLarge           => row(413, "http_request_error", "body_too_large", Never, "The request's body is larger than this route takes."),
-            Self::HeaderTimeout          => row(408, "http_request_error", "header_timeout", Never, "The request's header did not arrive in time."),
-            Self::BodyTimeout            => row(408, "http_request_error", "body_timeout", Never, "The request's body did not arrive in time."),
-            Self::ClientGone             => row(499, "http_request_error", "client_gone", Never, "The client closed the connection before the response was complete."),
-            Self::ExpectationFailed      => row(417, "http_request_error", "expectation_failed", Never, "The only expectation this gateway knows is 100-continue."),
-            Self::NoRoute                => row(404, "destination_not_found", "no_route", Never, "No route takes this request."),
-            Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Never, "No endpoint of the upstream is available."),
-            Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Never, "The upstream is overloaded."),
-            Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Never, "Too many requests wait for the upstream."),
-            Self::QueueTimeout           => row(503, "connection_limit_reached", "queue_timeout", Never, "The request waited too long for the upstream."),
-            Self::RequestLimit           => row(503, "connection_limit_reached", "request_limit", Never, "All endpoints have as many requests as they may have."),
-            Self::ConnectionLimit        => row(503, "connection_limit_reached", "connection_limit", Always, "All connections that the endpoint, its upstream or this process may have are in use."),
-            Self::DnsError               => row(502, "dns_error", "dns_error", Always, "The endpoint's name could not be resolved."),
-            Self::ConnectRefused         => row(502, "connection_refused", "connect_refused", Always, "The endpoint refused the connection."),
-            Self::ConnectFailed          => row(502, "destination_ip_unroutable", "connect_failed", Always, "The endpoint could not be reached."),
-            Self::ConnectTimeout         => row(504, "connection_timeout", "connect_timeout", Always, "Connecting to the endpoint took too long."),
-            Self::UpstreamTls            => row(502, "tls_protocol_error", "upstream_tls", Always, "The TLS handshake with the endpoint failed."),
-            Self::ResponseTimeout        => row(504, "http_response_timeout", "response_timeout", IfIdempotent, "The endpoint did not answer in time."),
-            Self::EndpointDown           => row(503, "destination_unavailable", "endpoint_down", IfIdempotent, "The endpoint was found to be down while its answer was awaited."),
-            Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", IfIdempotent, "The endpoint stopped taking the request's body."),
-            Self::UpstreamReset          => row(502, "connection_terminated", "upstream_reset", IfIdempotent, "The endpoint closed the connection before its response was complete."),
-            Self::UpstreamProtocol       => row(502, "http_protocol_error", "upstream_protocol", IfIdempotent, "The endpoint's answer breaks the rules of HTTP."),
-            Self::UpstreamHeaderTooLarge => row(502, "http_response_header_section_size", "upstream_header_too_large", Never, "The header of the endpoint's response is too large."),
-            Self::RequestTimeout         => row(504, "http_response_timeout", "request_timeout", Never, "The request took longer than its route allows."),
-            Self::Internal               => row(500, "proxy_internal_error", "internal", Never, "The gateway failed; its log says more."),
+            Self::MalformedRequest       => row(400, "http_request_error", "malformed_request", Client, "The request breaks the rules of HTTP."),
+            Self::MethodNotSupported     => row(501, "http_request_denied", "method_not_supported", Client, "This gateway does not carry out that method."),
+            Self::VersionNotSupported    => row(505, "http_request_error", "version_not_supported", Client, "This gateway does not speak that version of HTTP."),
+            Self::TransferCoding         => row(501, "http_request_error", "transfer_coding", Client, "The only transfer coding this gateway reads is chunked."),
+            Self::UriTooLong             => row(414, "http_request_error", "uri_too_long", Client, "The request target is longer than this listener takes."),
+            Self::HeaderTooLarge         => row(431, "http_request_error", "header_too_large", Client, "The request's header is larger than this listener takes."),
+            Self::BodyTooLarge           => row(413, "http_request_error", "body_too_large", Client, "The request's body is larger than this route takes."),
+            Self::HeaderTimeout          => row(408, "http_request_error", "header_timeout", Client, "The request's header did not arrive in time."),
+            Self::BodyTimeout            => row(408, "http_request_error", "body_timeout", Client, "The request's body did not arrive in time."),
+            Self::ClientGone             => row(499, "http_request_error", "client_gone", Client, "The client closed the connection before the response was complete."),
+            Self::ExpectationFailed      => row(417, "http_request_error", "expectation_failed", Client, "The only expectation this gateway knows is 100-continue."),
+            Self::NoRoute                => row(404, "destination_not_found", "no_route", Client, "No route takes this request."),
+            Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Gateway, "No endpoint of the upstream is available."),
+            Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Gateway, "The upstream is overloaded.").come_again_in(1),
+            Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Gateway, "Too many requests wait for the upstream.").come_again_in(1),
+            Self::QueueTimeout           => row(503, "connection_limit_reached", "queue_timeout", Gateway, "The request waited too long for the upstream.").come_again_in(1),
+            Self::RequestLimit           => row(503, "connection_limit_reached", "request_limit", Gateway, "All endpoints have as many requests as they may have.").come_again_in(1),
+            Self::ConnectionLimit        => row(503, "connection_limit_reached", "connection_limit", Gateway, "All connections that the endpoint, its upstream or this process may have are in use.").retried_on(ConnectFailure).come_again_in(1),
+            Self::DnsError               => row(502, "dns_error", "dns_error", Upstream, "The endpoint's name could not be resolved.").retried_on(ConnectFailure),
+            Self::ConnectRefused         => row(502, "connection_refused", "connect_refused", Upstream, "The endpoint refused the connection.").retried_on(ConnectFailure),
+            Self::ConnectFailed          => row(502, "destination_ip_unroutable", "connect_failed", Upstream, "The endpoint could not be reached.").retried_on(ConnectFailure),
+            Self::ConnectTimeout         => row(504, "connection_timeout", "connect_timeout", Upstream, "Connecting to the endpoint took too long.").retried_on(ConnectFailure),
+            Self::UpstreamTls            => row(502, "tls_protocol_error", "upstream_tls", Upstream, "The TLS handshake with the endpoint failed.").retried_on(ConnectFailure),
+            Self::ResponseTimeout        => row(504, "http_response_timeout", "response_timeout", Upstream, "The endpoint did not answer in time.").against(BadGateway).retried_on(Timeout),
+            Self::EndpointDown           => row(503, "destination_unavailable", "endpoint_down", Upstream, "The endpoint was found to be down while its answer was awaited.").against(BadGateway).retried_on(EndpointDown),
+            Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", Upstream, "The endpoint stopped taking the request's body.").against(BadGateway).retried_on(Timeout),
+            Self::UpstreamReset          => row(502, "connection_terminated", "upstream_reset", Upstream, "The endpoint closed the connection before its response was complete.").against(Broken).retried_on(Reset),
+            Self::UpstreamProtocol       => row(502, "http_protocol_error", "upstream_protocol", Upstream, "The endpoint's answer breaks the rules of HTTP.").against(BadGateway).retried_on(Reset),
+            Self::UpstreamHeaderTooLarge => row(502, "http_response_header_section_size", "upstream_header_too_large", Upstream, "The header of the endpoint's response is too large.").against(BadGateway),
+            Self::RequestTimeout         => row(504, "http_response_timeout", "request_timeout", Gateway, "The request took longer than its route allows."),
+            Self::Internal               => row(500, "proxy_internal_error", "internal", Gateway, "The gateway failed; its log says more."),
         }
     }
 }
 
+/// A row without the columns that most rows leave empty.
 const fn row(
     status: u16,
     proxy_status: &'static str,
     label: &'static str,
-    retry: Retryable,
+    blame: Blame,
     detail: &'static str,
 ) -> Meaning {
-    Meaning { status, proxy_status, label, retry, detail }
+    let (fault, retry, retry_after) = (None, None, None);
+    Meaning { status, proxy_status, label, blame, fault, retry, retry_after, detail }
+}
+
+impl Meaning {
+    const fn against(self, fault: Fault) -> Self {
+        Self { fault: Some(fault), ..self }
+    }
+
+    const fn retried_on(self, on: RetryOn) -> Self {
+        Self { retry: Some(on), ..self }
+    }
+
+    const fn come_again_in(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
 }
 
 #[cfg(test)]
@@ -229,8 +199,25 @@ mod tests {
 
     #[test]
     fn every_failure_answers_with_an_error_status() {
-        for failure in Failure::ALL {
+        for &failure in Failure::ALL {
             assert!((400..600).contains(&failure.meaning().status), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_upstream_is_to_blame_for_speaks_against_an_endpoint() {
+        for &failure in Failure::ALL {
+            let meaning = failure.meaning();
+            assert!(meaning.fault.is_none() || meaning.blame == Upstream, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn the_client_is_told_to_come_again_only_where_the_gateway_had_too_much_to_do() {
+        for &failure in Failure::ALL {
+            let meaning = failure.meaning();
+            let busy = meaning.status == 503 && meaning.blame == Gateway;
+            assert!(meaning.retry_after.is_none() || busy, "{failure:?}");
         }
     }
 
@@ -270,7 +257,7 @@ mod tests {
             "proxy_configuration_error",
             "proxy_loop_detected",
         ];
-        for failure in Failure::ALL {
+        for &failure in Failure::ALL {
             assert!(registered.contains(&failure.meaning().proxy_status), "{failure:?}");
         }
     }

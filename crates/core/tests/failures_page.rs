@@ -5,7 +5,8 @@
 use std::fmt::Write;
 use std::fs;
 
-use tidegate_core::failure::{Failure, Retryable};
+use tidegate_core::failure::{Blame, Failure};
+use tidegate_core::retry::Reason;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/failures.md");
 
@@ -16,25 +17,34 @@ const HEAD: &str = "\
 
 Every way in which a request can fail, as the client, the metrics and the logs are told of it. **Error** is the value of
 `error` in the answer's body, in `tidegate_errors_total` and in the access log; **type** is that of the field
-`Proxy-Status` (RFC 9209 section 2.3). **Retried** says whether a route with `retry` sends the request again, if its body
-can be sent again.
+`Proxy-Status` (RFC 9209 section 2.3). **Blame** says whose fault it is: only the upstream's count against an endpoint.
+**Retried** is the word of `retry.on` with which a route sends the request again, if its body can be sent again;
+`connect_failure` any request, the others one that is idempotent. **Retry-After** is what the client is told, in seconds.
 
-| Error | Status | Type | Retried | Meaning |
-| --- | --- | --- | --- | --- |
+| Error | Status | Type | Blame | Retried | Retry-After | Meaning |
+| --- | --- | --- | --- | --- | --- | --- |
 ";
 
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for failure in Failure::ALL {
         let meaning = failure.meaning();
-        let retried = match meaning.retry {
-            Retryable::Never => "no",
-            Retryable::Always => "yes",
-            Retryable::IfIdempotent => "if idempotent",
+        let blame = match meaning.blame {
+            Blame::Client => "client",
+            Blame::Gateway => "gateway",
+            Blame::Upstream => "upstream",
         };
+        let retried = meaning.retry.map(|on| format!("`{}`", Reason::On(on).label()));
+        let retried = retried.unwrap_or_default();
+        let retry_after = meaning.retry_after.map(|seconds| seconds.to_string());
+        let retry_after = retry_after.unwrap_or_default();
         let (label, status, kind) = (meaning.label, meaning.status, meaning.proxy_status);
         let detail = meaning.detail;
-        writeln!(page, "| `{label}` | {status} | `{kind}` | {retried} | {detail} |").unwrap();
+        writeln!(
+            page,
+            "| `{label}` | {status} | `{kind}` | {blame} | {retried} | {retry_after} | {detail} |"
+        )
+        .unwrap();
     }
     page
 }

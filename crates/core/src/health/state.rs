@@ -1,10 +1,12 @@
 //! The states of an endpoint, and what leads from one to another.
 
+use strum::VariantArray;
+
 use super::Cause;
 use crate::plan;
 
 /// Whether an endpoint gets requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
 #[repr(u8)]
 pub enum State {
     /// It does.
@@ -25,14 +27,7 @@ pub enum State {
 
 impl State {
     /// All states, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
-        Self::Healthy,
-        Self::Resting,
-        Self::Ejected,
-        Self::Unhealthy,
-        Self::Draining,
-        Self::Maintenance,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// Name in logs, metrics and the admin API.
     pub const fn label(self) -> &'static str {

@@ -30,7 +30,9 @@ pub struct Retry {
 }
 
 /// What may come of a try that is worth another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryOn {
     /// No connection came about.

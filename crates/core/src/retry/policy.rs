@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
+use strum::VariantArray;
 
 use super::{Backoff, Reason, retry_after};
 use crate::failure::Failure;
@@ -148,7 +149,9 @@ impl Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
 
+/// The bit of `on` in a set.
 const fn bit(on: RetryOn) -> u8 {
+    const { assert!(RetryOn::VARIANTS.len() <= u8::BITS as usize, "a set has a bit for each") };
     1 << on as u8
 }
 

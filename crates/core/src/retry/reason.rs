@@ -1,6 +1,8 @@
 //! Why a try is repeated.
 
-use crate::failure::{Failure, Retryable};
+use strum::VariantArray;
+
+use crate::failure::Failure;
 use crate::plan::RetryOn;
 
 /// What a try came to that may be worth another.
@@ -15,30 +17,23 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason, for metrics that list them all.
-    pub const ALL: [Reason; 8] = [
-        Reason::On(RetryOn::ConnectFailure),
-        Reason::On(RetryOn::RefusedStream),
-        Reason::On(RetryOn::Reset),
-        Reason::On(RetryOn::GatewayError),
-        Reason::On(RetryOn::Timeout),
-        Reason::On(RetryOn::EndpointDown),
-        Reason::Status,
-        Reason::Grpc,
-    ];
+    /// Every reason, in the order of [`index`](Self::index), for metrics that list them all.
+    pub const ALL: [Self; RetryOn::VARIANTS.len() + 2] = {
+        let mut all = [Self::Status; RetryOn::VARIANTS.len() + 2];
+        let mut at = 0;
+        while at < RetryOn::VARIANTS.len() {
+            all[at] = Self::On(RetryOn::VARIANTS[at]);
+            at += 1;
+        }
+        all[Self::Grpc.index()] = Self::Grpc;
+        all
+    };
 
     /// The reason that lies in `failure`; `None` where another try would fail alike. `refused`: the endpoint
     /// said that it did not carry the request out.
     pub fn of(failure: Failure, refused: bool) -> Option<Self> {
-        let on = match failure {
-            _ if failure.meaning().retry == Retryable::Never => return None,
-            _ if refused => RetryOn::RefusedStream,
-            Failure::ResponseTimeout | Failure::UpstreamWriteTimeout => RetryOn::Timeout,
-            Failure::EndpointDown => RetryOn::EndpointDown,
-            _ if failure.meaning().retry == Retryable::Always => RetryOn::ConnectFailure,
-            _ => RetryOn::Reset,
-        };
-        Some(Self::On(on))
+        let on = failure.meaning().retry?;
+        Some(Self::On(if refused { RetryOn::RefusedStream } else { on }))
     }
 
     /// Whether nothing of the request can have been carried out, so that any request may be repeated.
@@ -64,8 +59,8 @@ impl Reason {
     pub const fn index(self) -> usize {
         match self {
             Self::On(on) => on as usize,
-            Self::Status => 6,
-            Self::Grpc => 7,
+            Self::Status => RetryOn::VARIANTS.len(),
+            Self::Grpc => RetryOn::VARIANTS.len() + 1,
         }
     }
 }
@@ -73,17 +68,6 @@ impl Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failure_has_a_reason_where_its_table_allows_another_try_and_only_there() {
-        for failure in Failure::ALL {
-            let meaning = failure.meaning();
-            let reason = Reason::of(failure, false);
-            assert_eq!(reason.is_none(), meaning.retry == Retryable::Never, "{failure:?}");
-            let harmless = reason.is_some_and(Reason::is_harmless);
-            assert_eq!(harmless, meaning.retry == Retryable::Always, "{failure:?}");
-        }
-    }
 
     #[test]
     fn a_request_that_was_refused_may_always_be_repeated() {

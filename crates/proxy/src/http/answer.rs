@@ -54,7 +54,7 @@ impl Problem<'_> {
         let mut response = full(status, content_type, content);
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.failure.retry_after() {
+        if let Some(seconds) = meaning.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         let mut proxy_status = String::with_capacity(64);

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use tidegate_core::failure::Failure;
+use tidegate_core::failure::{Blame, Failure};
 use tidegate_core::plan::{HttpVersion, UpstreamProtocol};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
@@ -51,7 +51,7 @@ pub async fn open(
         Ok(_) => health.connected(clock::now()),
         Err(failure) => {
             member.metrics.connect_failed(worker);
-            if failure.is_upstreams() {
+            if failure.meaning().blame == Blame::Upstream {
                 member.endpoint.load.unreachable(clock::now());
                 health.connect_failed(clock::now())
             } else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use tidegate_core::failure::Failure;
+use tidegate_core::failure::{Blame, Failure};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Sent};
 use tokio::time::Instant;
@@ -72,11 +72,12 @@ impl Flight {
 
     /// There will be no complete response. The endpoint's health learns of it.
     pub fn failed(&mut self, failure: Failure) {
-        if failure.is_upstreams() {
+        let meaning = failure.meaning();
+        if meaning.blame == Blame::Upstream {
             self.outcome = Outcome::Failed;
-            if let Some(fault) = fault_of(failure) {
-                self.judge(Some(fault), Instant::now());
-            }
+        }
+        if let Some(fault) = meaning.fault {
+            self.judge(Some(fault), Instant::now());
         }
     }
 
@@ -102,19 +103,5 @@ impl Drop for Flight {
         };
         let latency = now.saturating_duration_since(self.began);
         self.member.endpoint.load.finish(sent, self.outcome, latency, clock::moment(now));
-    }
-}
-
-/// How a failure of the endpoint speaks against it. That it could not be connected to is told where that is
-/// found out.
-fn fault_of(failure: Failure) -> Option<Fault> {
-    match failure {
-        Failure::DnsError
-        | Failure::ConnectRefused
-        | Failure::ConnectFailed
-        | Failure::ConnectTimeout
-        | Failure::UpstreamTls => None,
-        Failure::UpstreamReset => Some(Fault::Broken),
-        _ => Some(Fault::Gateway),
     }
 }

@@ -66,7 +66,7 @@ impl Metrics {
             "Changes of an endpoint's health by the state that it is in since.",
         );
         for (name, upstream) in &upstreams {
-            for state in State::ALL {
+            for &state in State::ALL {
                 let count = upstream.health.changes[state as usize].get();
                 family.sample(&[("upstream", name), ("state", state.label())], count);
             }

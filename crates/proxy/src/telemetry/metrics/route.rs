@@ -126,7 +126,7 @@ impl Metrics {
             "Failures by route and kind of error.",
         );
         for (name, route) in &routes {
-            for failure in Failure::ALL {
+            for &failure in Failure::ALL {
                 let count = route.failures.sum(|counters| &counters[failure as usize]);
                 if count > 0 {
                     let labels = [("route", name.as_str()), ("error", failure.meaning().label)];

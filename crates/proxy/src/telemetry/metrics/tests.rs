@@ -127,7 +127,7 @@ fn full() -> (Arc<Metrics>, impl Sized) {
     let name = "a\"b\\c\nd";
     let route = metrics.route(name);
     route.finished(1, 200, Duration::from_millis(3), 1, 2);
-    for failure in Failure::ALL {
+    for &failure in Failure::ALL {
         route.failed(0, failure);
     }
     metrics.unrouted().finished(0, 404, Duration::from_secs(1), 0, 0);

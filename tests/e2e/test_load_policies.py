@@ -29,7 +29,6 @@ COMPARED: dict[str, Any] = {
     "two choices": {"policy": "least_request", "choices": 2},
     "peak_ewma": "peak_ewma",
     "prequal": "prequal",
-    "c3": "c3",
 }
 REPORT = "endpoint-load-metrics"
 
@@ -59,7 +58,7 @@ def balanced(running: Running, origins: dict[str, Origin], balance: Any, limits:
     return running(config)
 
 
-@pytest.mark.parametrize("policy", ["peak_ewma", "prequal", "c3"])
+@pytest.mark.parametrize("policy", ["peak_ewma", "prequal"])
 def test_traffic_leaves_a_slow_endpoint(running: Running, origins: dict[str, Origin], policy: str) -> None:
     origins["b"].on_every_path(slow(0.2))
     with balanced(running, origins, policy) as gateway:

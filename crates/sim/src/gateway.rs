@@ -6,9 +6,10 @@ use std::time::Duration;
 use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Report, Sent};
-use tidegate_core::plan;
 use tidegate_core::time::Moment;
 
+use crate::c3;
+use crate::scenario::{C3, Scenario};
 use crate::server::ServerLoad;
 
 /// How a try ended, as a gateway sees it.
@@ -34,15 +35,25 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(upstream: &plan::Upstream, random: SplitMix64) -> Self {
-        let endpoints = Endpoints::new(upstream, None, Moment(0));
-        Self { balancer: Balancer::new(upstream, endpoints), random, waiting: VecDeque::new() }
+    pub(crate) fn new(scenario: &Scenario, random: SplitMix64) -> Self {
+        let upstream = &scenario.upstream;
+        let balancer = match scenario.c3 {
+            Some(C3 { clients }) => c3::balancer(upstream, clients),
+            None => Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0))),
+        };
+        Self { balancer, random, waiting: VecDeque::new() }
     }
 
-    /// Whether one more request can be sent without waiting at a server, as far as the balancer knows.
+    /// Whether one more request can be sent at `now` without waiting at a server, as far as the balancer knows.
     pub(crate) fn has_room(&self, now: u64) -> bool {
-        let in_flight = self.balancer.endpoints().total().in_flight();
-        in_flight < u64::from(self.balancer.room(Moment(now)))
+        let balancer = self.renewed(now);
+        balancer.endpoints().total().in_flight() < u64::from(balancer.room())
+    }
+
+    /// The balancer, as the servers stand at `now`.
+    fn renewed(&self, now: u64) -> &Balancer {
+        self.balancer.renew(Moment(now));
+        &self.balancer
     }
 
     /// Keep a try until there is room for it.
@@ -65,6 +76,7 @@ impl Gateway {
         tried: &[usize],
         now: u64,
     ) -> Option<(usize, Sent)> {
+        self.balancer.renew(Moment(now));
         let pick = Pick::new(Moment(now), &mut self.random);
         let mut pick = Pick { hash, tried, ..pick };
         let picked = self.balancer.pick(&mut pick).ok()?;

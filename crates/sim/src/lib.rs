@@ -9,6 +9,7 @@
 
 mod agenda;
 mod arrivals;
+mod c3;
 mod draw;
 mod gateway;
 mod pace;

@@ -127,9 +127,8 @@ impl Run {
             let faults = stream(seed, Purpose::Faults, index);
             Server::new(server, counted.clone(), antagonist, faults)
         };
-        let gateway = |index: u32| {
-            Gateway::new(&scenario.upstream, stream(seed, Purpose::Policy, index as usize))
-        };
+        let gateway =
+            |index: u32| Gateway::new(scenario, stream(seed, Purpose::Policy, index as usize));
         let recorder = Recorder::new();
         Self {
             agenda: Agenda::with_capacity(ROOM),

@@ -38,6 +38,16 @@ pub struct Scenario {
     /// How they are balanced: a part of a plan, as the proxy takes it. Of `balance.probe` the interval
     /// holds here.
     pub upstream: Upstream,
+    /// Go by C3's cost, which only the simulator has, instead of the policy of `upstream`.
+    pub c3: Option<C3>,
+}
+
+/// A cost like that of C3 (Suresh et al., NSDI 2015).
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct C3 {
+    /// Gateways that it takes to share the servers.
+    pub clients: u32,
 }
 
 /// When requests arrive.

@@ -86,6 +86,23 @@ fn the_fastest_free_worker_is_learnt_and_requests_wait_for_it() {
 }
 
 #[test]
+fn c3_keeps_away_from_a_server_that_is_slow_and_from_one_that_fails_fast() {
+    let c3 = json!({"c3": {"clients": 1}, "arrivals": {"poisson": {"rate": 1000.0}}});
+    let slow = json!({"speed": 0.2});
+    let sinkhole = json!({"phases": [phase(json!({"errors": 1.0}))]});
+    for faulty in [slow, sinkhole] {
+        let mut servers = vec![json!({}); 4];
+        servers[3] = faulty;
+        let mut scenario = with(scenario(round_robin(), &servers), c3.clone());
+        // Else it would be ejected.
+        scenario["upstream"]["health"]["outlier"]["gateway_errors"] = json!(null);
+        let report = report(scenario);
+        let requests: u64 = report.servers.iter().map(|server| server.requests).sum();
+        assert!(report.servers[3].requests < requests / 16, "{:?}", report.servers);
+    }
+}
+
+#[test]
 fn requests_are_served_in_turn() {
     let work = [30, 5, 1, 1].map(|work| work * MILLISECOND);
     let one = report(with(scenario(round_robin(), &[json!({})]), trace(&work)));

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 from tidegate._engine import simulate
 from tidegate.config.model.unit import usable_cpus
-from tidegate.config.model.upstream import Balance
 from tidegate.sim.load import StudyFile
 from tidegate.sim.measure import Report
-from tidegate.sim.model import Study
+from tidegate.sim.model import Policy, Study
 from tidegate.sim.scenario import Scenarios
 
 
@@ -36,7 +35,7 @@ class Cell:
 @dataclass(frozen=True)
 class _Job:
     scenarios: Scenarios
-    balance: Balance
+    policy: Policy
     cell: Cell
     seed: int
 
@@ -66,12 +65,11 @@ class Experiment:
 
     def _plan(self, study: Study, value: str | None, seeds: int) -> None:
         scenarios = Scenarios(study)
-        for policy in self.policies:
-            balance = study.policies[policy]
-            cell = Cell(value, policy, [{} for _ in range(seeds)])
+        for name in self.policies:
+            cell = Cell(value, name, [{} for _ in range(seeds)])
             self.cells.append(cell)
             for seed in range(1, seeds + 1):
-                self._jobs.append(_Job(scenarios, balance, cell, seed))
+                self._jobs.append(_Job(scenarios, study.policies[name], cell, seed))
 
     @property
     def runs(self) -> int:
@@ -91,4 +89,4 @@ class Experiment:
 
 
 def _run(job: _Job) -> None:
-    job.cell.reports[job.seed - 1] = json.loads(simulate(job.scenarios.scenario(job.balance, job.seed)))
+    job.cell.reports[job.seed - 1] = json.loads(simulate(job.scenarios.scenario(job.policy, job.seed)))

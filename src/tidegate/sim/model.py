@@ -155,7 +155,23 @@ def _time_alone(value: Any) -> Any:
     return {"distribution": "constant", "mean": value} if alone else value
 
 
+class C3(Options):
+    """A cost like that of C3 (Suresh et al., NSDI 2015), which is cubic in the queue."""
+
+    clients: Positive = 1
+    """How many gateways it takes to share the servers."""
+
+
+class Policy(Balance):
+    """A policy that is compared: an upstream's `balance`, or what only the simulator has."""
+
+    c3: C3 | None = None
+    """Go by C3's cost instead of `policy`; null: no."""
+
+
 def _policy_alone(value: Any) -> Any:
+    if value == "c3":
+        return {"c3": {}}
     return {"policy": value} if isinstance(value, str) else value
 
 
@@ -191,9 +207,9 @@ class Study(Options):
     """Keys of requests, for policies that hash."""
     health: Health = Health()
     """How gateways find out which servers are well: an upstream's option of this name."""
-    policies: Annotated[dict[Name, Annotated[Balance, BeforeValidator(_policy_alone)]], Field(min_length=1)]
-    """What is compared: an upstream's `balance`, by the name that tables and plots call it. The first one is
-    what the others are measured by."""
+    policies: Annotated[dict[Name, Annotated[Policy, BeforeValidator(_policy_alone)]], Field(min_length=1)]
+    """What is compared: an upstream's `balance`, or `c3`, by the name that tables and plots call it. The
+    first one is what the others are measured by."""
     warmup: Time = 10 * SECOND
     """How long the system runs before requests are counted."""
     duration: Annotated[Time, Field(gt=0)] = 60 * SECOND

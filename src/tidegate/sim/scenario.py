@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.config.load import load_data
-from tidegate.config.model.upstream import Balance
 from tidegate.config.plan import build_plan
-from tidegate.sim.model import Distribution, Servers, Study
+from tidegate.sim.model import Distribution, Policy, Servers, Study
 from tidegate.sim.trace import Arrival, arrivals, offered, sped_up
 from tidegate.sim.unit import SECOND
 
@@ -32,15 +31,16 @@ class Scenarios:
             "servers": [_server(group) for group in study.servers for _ in range(group.count)],
         }
 
-    def scenario(self, balance: Balance, seed: int) -> str:
+    def scenario(self, policy: Policy, seed: int) -> str:
         """The run of one policy with one seed, as JSON."""
-        return json.dumps({**self._common, "seed": seed, "upstream": self._upstream(balance)})
+        own = policy.c3.model_dump() if policy.c3 else None
+        return json.dumps({**self._common, "seed": seed, "upstream": self._upstream(policy), "c3": own})
 
-    def _upstream(self, balance: Balance) -> dict[str, Any]:
+    def _upstream(self, policy: Policy) -> dict[str, Any]:
         weights = [group.weight for group in self._study.servers for _ in range(group.count)]
         upstream = {
             "name": "servers",
-            "balance": balance.model_dump(mode="json"),
+            "balance": policy.model_dump(mode="json", exclude={"c3"}),
             "health": self._study.health.model_dump(mode="json"),
             "endpoints": [
                 {"address": f"server-{number}:80", "weight": weight} for number, weight in enumerate(weights)

@@ -29,6 +29,7 @@ MISTAKES: list[Mistake] = [
     ("restore: last", 10, "restore", "nothing can be restored without a folder to keep it in", "set state_dir"),
     ("routes: [{name: a}]", 10, "routes.0", "expected exactly one of upstream, split, redirect, respond; found none", None),
     ("upstreams: [{name: a, balance: least_requests}]", 32, "upstreams.0.balance.policy", "expected one of", "did you mean least_request?"),
+    ("upstreams: [{name: a, balance: c3}]", 32, "upstreams.0.balance.policy", "c3 was removed: it was an experiment, and clients went with it. Use prequal", None),
     ("upstreams: [{name: a, endpoints: [x]}]", 35, "upstreams.0.endpoints.0.address", "expected an address with a port", None),
     ("upstreams: [{name: a}, {name: b}, {name: a}]", 42, "upstreams.2.name", "another upstream is called 'a'", "the first is at"),
     ("upstreams: [{name: a, endpoints: ['a:1', {address: 'A:1'}]}]", 42, "upstreams.0.endpoints.1", "has the endpoint A:1 already", "the first is at"),

@@ -32,6 +32,15 @@ def test_servers_become_endpoints_of_an_upstream_balanced_as_the_file_says(write
     assert made["upstream"]["balance"]["choices"] == 2
 
 
+@pytest.mark.parametrize("c3", ["c3", "{c3: {clients: 1}}"])
+def test_c3_is_a_policy_of_the_simulator_alone(write: Write, c3: str) -> None:
+    study = write(SMALL).study([("policies.only", c3)])
+    made = json.loads(Scenarios(study).scenario(study.policies["only"], seed=1))
+    assert made["c3"] == {"clients": 1}
+    assert "c3" not in made["upstream"]["balance"]
+    assert scenario(study)["c3"] is None
+
+
 def test_the_rate_follows_from_the_load_and_what_the_servers_can_do(write: Write) -> None:
     # 8.5 seconds of work in a second at 13 ms a request, half of it.
     rate = scenario(write(SMALL).study())["arrivals"]["poisson"]["rate"]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::view::View;
+use super::narrow::View;
 use super::{Endpoints, SplitMix64};
 
-/// What a policy chooses from.
-pub(super) struct Candidates<'a> {
+/// What a policy chooses from: a view, without what one request is to avoid.
+#[derive(Clone, Copy)]
+pub struct Candidates<'a> {
     /// All endpoints of the upstream.
     pub(super) endpoints: &'a Endpoints,
     /// Those of them that may be picked.
@@ -17,7 +18,12 @@ pub(super) struct Candidates<'a> {
     pub(super) limit: u32,
 }
 
-impl Candidates<'_> {
+impl<'a> Candidates<'a> {
+    /// What may be picked of `view`, less the endpoints in `avoid`.
+    pub(super) fn new(endpoints: &'a Endpoints, view: &'a Arc<View>, avoid: &'a [usize]) -> Self {
+        Self { endpoints, view, avoid, limit: endpoints.limit() }
+    }
+
     /// Whether `endpoint` may be chosen.
     pub(super) fn allow(&self, endpoint: usize) -> bool {
         self.view.has(endpoint) && !self.avoid.contains(&endpoint) && !self.is_full(endpoint)

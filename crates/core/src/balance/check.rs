@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::plan::{BalancePolicy, HashKey, Issue, Upstream};
+use super::strategy;
+use crate::plan::{HashKey, Issue, Upstream};
 
 /// Bounds of what a pick by Prequal costs: it looks at every answer and every probe.
 const MOST_ANSWERS: u32 = 256;
@@ -15,11 +16,7 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
     let mut report = |option: &str, message: String| {
         issues.push(Issue::new(format!("{path}.{option}"), message));
     };
-    let policy = balance.policy;
-    let hashes = matches!(
-        policy,
-        BalancePolicy::RingHash | BalancePolicy::Maglev | BalancePolicy::Rendezvous
-    );
+    let hashes = strategy(balance.policy).hashes;
     match balance.hash.as_ref().map(given) {
         Some(1) => {}
         Some(n) => report(

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 
+use super::strategy;
 use crate::health::{Duty, Health, Peers, Transition};
 use crate::load::{Load, Total};
 use crate::plan;
@@ -81,6 +82,7 @@ impl Endpoints {
             load: CachePadded::new(Load::new(
                 Arc::clone(&total),
                 upstream.balance.decay.duration(),
+                strategy(upstream.balance.policy).signals,
             )),
             health: Health::new(&upstream.health, Duty::of(endpoint), now, Arc::clone(&peers)),
             weight: AtomicU32::new(endpoint.weight),
@@ -101,12 +103,13 @@ impl Endpoints {
     /// Put the limit, weights, duties, health and load settings of `upstream`, which these endpoints were made
     /// from, into force. Answers with the changes of health, by index.
     pub fn apply(&self, upstream: &plan::Upstream, now: Moment) -> Vec<(usize, Transition)> {
+        let signals = strategy(upstream.balance.policy).signals;
         self.limit.store(limit_of(upstream), Relaxed);
         self.peers.limit_ejections(self.len(), upstream.health.outlier.max_ejected);
         let mut transitions = Vec::new();
         for (index, (endpoint, plan)) in self.iter().zip(&upstream.endpoints).enumerate() {
             endpoint.set_weight(plan.weight);
-            endpoint.load.configure(upstream.balance.decay.duration());
+            endpoint.load.configure(upstream.balance.decay.duration(), signals, now);
             let transition = endpoint.health.configure(&upstream.health, Duty::of(plan), now);
             transitions.extend(transition.map(|transition| (index, transition)));
         }

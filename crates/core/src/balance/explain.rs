@@ -1,9 +1,11 @@
 //! Why a request went to this endpoint and to no other, for people.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
-use super::narrow::Outlets;
-use super::{Balancer, Pick};
+use super::narrow::{Outlook, View};
+use super::{Balancer, Candidates, Pick};
 
 /// How many candidates are listed at most.
 pub const MOST_LISTED: usize = 16;
@@ -39,8 +41,7 @@ impl Balancer {
     /// How the endpoints stand for `pick`, which came to `picked`: that one, and others in the plan's order, up
     /// to [`MOST_LISTED`] together.
     pub fn explain(&self, pick: &Pick<'_>, picked: Option<usize>) -> Vec<Candidate> {
-        let outlook = self.outlook(pick.now);
-        let made = Made { balancer: self, outlets: outlook.of(pick.subset), pick, picked };
+        let made = Made { balancer: self, outlook: &self.outlook(), pick, picked };
         let others = (0..self.endpoints().len()).filter(|&index| picked != Some(index));
         let listed = picked.into_iter().chain(others).take(MOST_LISTED);
         listed.map(|index| made.candidate(index)).collect()
@@ -50,7 +51,7 @@ impl Balancer {
 /// A pick that was made, and what it was made from.
 struct Made<'a> {
     balancer: &'a Balancer,
-    outlets: &'a Outlets,
+    outlook: &'a Outlook,
     pick: &'a Pick<'a>,
     picked: Option<usize>,
 }
@@ -77,28 +78,34 @@ impl Made<'_> {
 
     /// What `index` costs by the policy that it belongs to.
     fn cost(&self, index: usize) -> Option<f64> {
-        let outlet = self.outlets.holding(index)?;
-        let from = self.balancer.candidates(outlet, &[]);
-        outlet.policy.cost(&from, index, self.pick.now).filter(|cost| cost.is_finite())
+        let view = self.view(index)?;
+        let from = Candidates::new(self.balancer.endpoints(), view, &[]);
+        view.policy.cost(&from, index, self.pick.now).filter(|cost| cost.is_finite())
+    }
+
+    /// The view that `index` would have been picked from.
+    fn view(&self, index: usize) -> Option<&Arc<View>> {
+        self.outlook.holding(self.pick.subset, index)
     }
 
     /// Why `index`, which was not picked, could not be.
     fn passed_over(&self, index: usize) -> Option<&'static str> {
         let endpoint = &self.balancer.endpoints()[index];
         let state = endpoint.health.state();
-        let outlet = self.outlets.holding(index);
-        let in_turn = self.picked.and_then(|picked| self.outlets.holding(picked)).or(outlet);
+        let view = self.view(index);
+        let in_turn = self.picked.and_then(|picked| self.view(picked)).or(view);
+        let is_full = |view| Candidates::new(self.balancer.endpoints(), view, &[]).is_full(index);
         if !state.is_in_service() {
             Some(state.label())
         } else if endpoint.weight() == 0 {
             Some("its weight is 0")
-        } else if outlet.is_none() && !endpoint.health.available(self.pick.now) {
+        } else if view.is_none() && !endpoint.health.available(self.pick.now) {
             Some(state.label())
         } else if self.pick.tried.contains(&index) {
             Some("it was tried before")
-        } else if self.balancer.is_full(index) {
+        } else if view.is_some_and(is_full) {
             Some("it has all the requests it may have")
-        } else if !outlet.zip(in_turn).is_some_and(|(a, b)| std::ptr::eq(a, b)) {
+        } else if !view.zip(in_turn).is_some_and(|(own, other)| Arc::ptr_eq(own, other)) {
             Some("its labels, priority or zone are not in turn")
         } else {
             None

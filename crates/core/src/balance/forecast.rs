@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::Endpoints;
-use super::narrow::Outlets;
+use super::narrow::Outlook;
 use crate::load::{Foreseen, Parallelism, Sample, Sum};
 use crate::time::Moment;
 
@@ -21,7 +21,7 @@ const ENDPOINTS_PER_TRIAL: u32 = 16;
 /// For each endpoint how many requests it works on at a time and how quick it is, for all together how many
 /// requests they can have before one would wait there.
 ///
-/// It is made by the first pick when it is due, from what the [`Load`](crate::load::Load) of each
+/// It is made beside the outlook when it is due, from what the [`Load`](crate::load::Load) of each
 /// endpoint counted. Endpoints learn from each other: one that has not met its own limit yet has that of
 /// all, or what it has proved beyond.
 #[derive(Debug)]
@@ -43,33 +43,33 @@ impl Forecast {
         self.room.load(Relaxed)
     }
 
-    /// Make it anew if it is time to, for requests that go to `outlets`.
-    pub(super) fn renew(&self, endpoints: &Endpoints, outlets: &Outlets, now: Moment) {
-        let due = self.due.load(Relaxed);
-        if now.0 < due {
-            return;
-        }
-        let next = now.after(EVERY.max(EVERY_ENDPOINT * endpoints.len() as u32)).0;
-        if self.due.compare_exchange(due, next, Relaxed, Relaxed).is_ok() {
-            let room = foresee(endpoints, outlets, now);
-            self.room.store(if self.holds { room } else { u32::MAX }, Relaxed);
-        }
+    /// When it is to be made anew.
+    pub(super) fn due(&self) -> Moment {
+        Moment(self.due.load(Relaxed))
+    }
+
+    /// Make it anew at `now`, for requests that go where `outlook` says.
+    pub(super) fn renew(&self, endpoints: &Endpoints, outlook: &Outlook, now: Moment) {
+        let room = foresee(endpoints, outlook, now);
+        self.room.store(if self.holds { room } else { u32::MAX }, Relaxed);
+        let next = now.after(EVERY.max(EVERY_ENDPOINT * endpoints.len() as u32));
+        self.due.store(next.0, Relaxed);
     }
 }
 
 /// Tells each endpoint what is foreseen of it. Answers with the room for requests that they have together.
-fn foresee(endpoints: &Endpoints, outlets: &Outlets, now: Moment) -> u32 {
+fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> u32 {
     let mut all = Sum::default();
     endpoints.iter().for_each(|endpoint| all.add(endpoint.load.overtaking()));
     let common = all.parallelism();
-    let usual = Usual::of(endpoints, outlets, now);
+    let usual = Usual::of(endpoints, outlook, now);
     let (mut room, mut members) = (0u32, 0);
     for (index, endpoint) in endpoints.iter().enumerate() {
         let load = &endpoint.load;
         let own = Parallelism::of(load.overtaking());
         let workers = own.limit.or(common.limit.map(|common| common.max(own.at_least)));
         load.foresee(Foreseen { workers, pace: usual.pace_of(load.pace(now)) });
-        let is_member = outlets.holding(index).is_some();
+        let is_member = outlook.holding(None, index).is_some();
         members += u32::from(is_member);
         // Requests that are still with those that get no new ones do not take the place of others.
         let place = if is_member { workers.unwrap_or(u32::MAX) } else { load.in_flight() };
@@ -85,11 +85,11 @@ fn foresee(endpoints: &Endpoints, outlets: &Outlets, now: Moment) -> u32 {
 struct Usual(Option<f32>);
 
 impl Usual {
-    fn of(endpoints: &Endpoints, outlets: &Outlets, now: Moment) -> Self {
+    fn of(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> Self {
         let (mut sum, mut count, mut weight) = (0.0, 0.0, None);
         for (index, endpoint) in endpoints.iter().enumerate() {
-            let Some(outlet) = outlets.holding(index) else { continue };
-            let its_weight = outlet.view.weight(index);
+            let Some(view) = outlook.holding(None, index) else { continue };
+            let its_weight = view.weight(index);
             if *weight.get_or_insert(its_weight) != its_weight {
                 return Self(None);
             }

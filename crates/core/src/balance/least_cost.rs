@@ -12,21 +12,21 @@ use crate::load::Load;
 use crate::time::Moment;
 
 /// What one more request would cost at an endpoint.
-pub(super) trait Cost: Send + Sync + std::fmt::Debug {
+pub trait Cost: Send + Sync + std::fmt::Debug {
     /// The cost by `load` at `now` for an endpoint of this strength: a finite number.
     fn of(&self, load: &Load, strength: f64, now: Moment) -> f64;
 }
 
 /// The endpoint of the lowest cost, of all endpoints or of some drawn at random.
 #[derive(Debug)]
-pub(super) struct LeastCost<C> {
+pub struct LeastCost<C> {
     cost: C,
     choices: usize,
 }
 
 impl<C: Cost> LeastCost<C> {
     /// Compare `choices` endpoints by `cost`; `None`: all.
-    pub(super) fn new(cost: C, choices: Option<u32>) -> Self {
+    pub fn new(cost: C, choices: Option<u32>) -> Self {
         Self { cost, choices: choices.map_or(usize::MAX, |choices| choices.max(1) as usize) }
     }
 

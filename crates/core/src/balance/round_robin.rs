@@ -15,7 +15,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::candidates::Candidates;
-use super::view::View;
+use super::narrow::View;
 use super::{Pick, Policy};
 
 /// Smooth weighted round robin, over all workers together.

@@ -21,7 +21,7 @@ pub(super) fn strength(from: &Candidates<'_>, endpoint: usize, now: Moment) -> f
 /// `latency`, or what stands for it before the first answer (as in Finagle): an endpoint that is unknown
 /// and idle is tried at once, and by one request only until that is answered. One that only ever
 /// failed waits until this is forgotten.
-pub(super) fn known_or_guessed(latency: Option<f64>, load: &Load, now: Moment) -> f64 {
+pub fn known_or_guessed(latency: Option<f64>, load: &Load, now: Moment) -> f64 {
     match latency {
         Some(latency) => latency,
         None if load.in_flight() == 0 && load.failing(now) == 0.0 => 0.0,

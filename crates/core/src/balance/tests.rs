@@ -13,17 +13,20 @@ mod round_robin;
 mod slow_start;
 mod sticky;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::health::{Duty, State};
 use crate::load::Outcome;
 use crate::plan::{
-    Endpoint as PlanEndpoint, HashKey, Labels, Millis, Prequal, Probe, SubsetFallback, Upstream,
+    self, BalancePolicy, Endpoint as PlanEndpoint, HashKey, Labels, Millis, Prequal, Probe,
+    SubsetFallback, Upstream,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
 
 /// Every policy, and the two ways of those that compare.
-const POLICIES: [(BalancePolicy, Option<u32>); 13] = [
+const POLICIES: [(BalancePolicy, Option<u32>); 12] = [
     (BalancePolicy::RoundRobin, None),
     (BalancePolicy::Random, None),
     (BalancePolicy::FastestFree, None),
@@ -36,7 +39,6 @@ const POLICIES: [(BalancePolicy, Option<u32>); 13] = [
     (BalancePolicy::PeakEwma, None),
     (BalancePolicy::PeakEwma, Some(2)),
     (BalancePolicy::Prequal, None),
-    (BalancePolicy::C3, None),
 ];
 
 pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u32]) -> Upstream {
@@ -81,6 +83,7 @@ impl Caller {
     }
 
     fn pick_keyed(&mut self, from: &Balancer, hash: Option<u64>, tried: &[usize]) -> Option<usize> {
+        from.renew(self.now);
         from.pick(&mut Pick { hash, tried, ..Pick::new(self.now, &mut self.random) }).ok()
     }
 

@@ -13,9 +13,10 @@ mod overtaking;
 mod pace;
 mod peak_ewma;
 mod report;
+mod signals;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
@@ -26,6 +27,7 @@ pub use levels::Levels;
 pub(crate) use overtaking::{Overtaking, Parallelism, Sum};
 pub(crate) use pace::Sample;
 pub use report::Report;
+pub use signals::Signals;
 
 use self::failing::Failing;
 use self::foreseen::LastForeseen;
@@ -81,6 +83,8 @@ pub struct Load {
     reported: Reported,
     /// τ of all that is forgotten here, in nanoseconds.
     decay: AtomicU64,
+    /// What is kept up to date.
+    signals: AtomicU8,
     peak: PeakEwma,
     requests: AtomicU64,
     failures: AtomicU64,
@@ -92,8 +96,9 @@ pub struct Load {
 }
 
 impl Load {
-    /// An idle endpoint of the upstream that `total` belongs to, whose past weighs 1/e after `decay`.
-    pub fn new(total: Arc<Total>, decay: Duration) -> Self {
+    /// An idle endpoint of the upstream that `total` belongs to, whose past weighs 1/e after `decay`, and of which
+    /// `signals` are read.
+    pub fn new(total: Arc<Total>, decay: Duration, signals: Signals) -> Self {
         Self {
             in_flight: AtomicU32::new(0),
             connections: AtomicU32::new(0),
@@ -104,6 +109,7 @@ impl Load {
             peak: PeakEwma::default(),
             failing: Failing::default(),
             decay: AtomicU64::new(decay.as_nanos() as u64),
+            signals: AtomicU8::new(signals.bits()),
             total,
             reported: Reported::default(),
             pace: Pace::default(),
@@ -112,9 +118,17 @@ impl Load {
         }
     }
 
-    /// Forget with `decay` from now on.
-    pub fn configure(&self, decay: Duration) {
+    /// Forget with `decay` from `now` on, and keep `signals` up to date. The peak latency, where it was not read
+    /// before, begins with the mean.
+    pub fn configure(&self, decay: Duration, signals: Signals, now: Moment) {
         self.decay.store(decay.as_nanos() as u64, Relaxed);
+        let before = Signals::from_bits(self.signals.swap(signals.bits(), Relaxed));
+        if signals.contains(Signals::PEAK)
+            && !before.contains(Signals::PEAK)
+            && let Some(mean) = self.latency()
+        {
+            self.peak.record(mean, now, decay);
+        }
     }
 
     /// A request is sent to the endpoint. Every `begin` is followed by exactly one [`finish`](Self::finish).
@@ -132,20 +146,28 @@ impl Load {
         debug_assert!(before > 0, "a request finished that never began");
         self.total.in_flight.fetch_sub(1, Relaxed);
         let ended = self.requests.fetch_add(1, Relaxed) as u32;
-        let decay = self.decay();
+        let (decay, signals) = (self.decay(), self.signals());
         match outcome {
             Outcome::Answered => {
                 self.latency.record(latency, now, decay);
-                self.peak.record(latency, now, decay);
-                self.pace.record(latency, now, decay);
-                self.overtaking.record(sent.others, ended == sent.ended);
-                self.levels.record(before.saturating_sub(1), latency, now);
                 self.failing.answered(now, decay);
+                if signals.contains(Signals::PEAK) {
+                    self.peak.record(latency, now, decay);
+                }
+                if signals.contains(Signals::LEVELS) {
+                    self.levels.record(before.saturating_sub(1), latency, now);
+                }
+                if signals.contains(Signals::WORKERS) {
+                    self.pace.record(latency, now, decay);
+                    self.overtaking.record(sent.others, ended == sent.ended);
+                }
             }
             Outcome::Failed => {
                 self.failures.fetch_add(1, Relaxed);
-                self.peak.record_failure(latency, now);
                 self.failing.failed(now, decay);
+                if signals.contains(Signals::PEAK) {
+                    self.peak.record_failure(latency, now);
+                }
             }
             Outcome::Abandoned => {}
         }
@@ -209,7 +231,7 @@ impl Load {
     }
 
     /// The mean latency that jumps up, in seconds; `None` before the first answer.
-    pub(crate) fn peak(&self, now: Moment) -> Option<f64> {
+    pub fn peak(&self, now: Moment) -> Option<f64> {
         self.peak.value(now, self.decay())
     }
 
@@ -221,13 +243,13 @@ impl Load {
     }
 
     /// The latency in seconds of a request that has the endpoint to itself, as far as is known of late.
-    pub(crate) fn unloaded(&self, now: Moment) -> Option<f64> {
+    pub fn unloaded(&self, now: Moment) -> Option<f64> {
         self.levels.near(0, now, self.decay())
     }
 
     /// Requests in flight that others sent, by the endpoint's own fresh report, 0 without one; `None`
     /// if it reports that it is full.
-    pub(crate) fn others(&self, now: Moment) -> Option<u32> {
+    pub fn others(&self, now: Moment) -> Option<u32> {
         self.reported.others(now)
     }
 
@@ -259,6 +281,10 @@ impl Load {
     fn decay(&self) -> Duration {
         Duration::from_nanos(self.decay.load(Relaxed))
     }
+
+    fn signals(&self) -> Signals {
+        Signals::from_bits(self.signals.load(Relaxed))
+    }
 }
 
 #[cfg(test)]
@@ -266,7 +292,7 @@ mod tests {
     use super::*;
 
     fn load() -> Load {
-        Load::new(Arc::default(), Duration::from_secs(10))
+        Load::new(Arc::default(), Duration::from_secs(10), Signals::ALL)
     }
 
     #[test]
@@ -318,6 +344,35 @@ mod tests {
         let sent = load.begin();
         load.finish(sent, Outcome::Abandoned, Duration::from_secs(9), Moment(1));
         assert_eq!((load.requests(), load.failures(), load.latency()), (1, 0, None));
+    }
+
+    /// A load of which `signals` are read, after an answer that took a second.
+    fn answered(signals: Signals) -> Load {
+        let load = Load::new(Arc::default(), Duration::from_secs(10), signals);
+        let sent = load.begin();
+        load.finish(sent, Outcome::Answered, Duration::from_secs(1), Moment(1));
+        load
+    }
+
+    #[test]
+    fn only_what_is_read_is_kept_up_to_date() {
+        let known = |signals| {
+            let load = answered(signals);
+            let pace = load.pace(Moment(1)).answers > 0.0;
+            (load.peak(Moment(1)).is_some(), load.unloaded(Moment(1)).is_some(), pace)
+        };
+        assert_eq!(known(Signals::NONE), (false, false, false));
+        assert_eq!(known(Signals::PEAK), (true, false, false));
+        assert_eq!(known(Signals::LEVELS), (false, true, false));
+        assert_eq!(known(Signals::WORKERS), (false, false, true));
+        assert_eq!(answered(Signals::NONE).latency(), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_peak_that_is_read_from_now_on_begins_with_the_mean() {
+        let load = answered(Signals::NONE);
+        load.configure(Duration::from_secs(10), Signals::PEAK, Moment(2));
+        assert_eq!(load.peak(Moment(2)), Some(1.0));
     }
 
     #[test]

@@ -40,18 +40,16 @@ pub struct Upstream {
 pub struct Balance {
     /// The policy.
     pub policy: BalancePolicy,
-    /// `least_request`, `peak_ewma` and `c3`: how many endpoints are drawn and compared; absent: all are
-    /// compared.
+    /// `fastest_free`, `least_request` and `peak_ewma`: how many endpoints are drawn and compared; absent: all
+    /// are compared.
     pub choices: Option<u32>,
     /// Time after which what was seen of an endpoint's latency and failures weighs 1/e.
     pub decay: Millis,
-    /// `c3`: how many gateways share the endpoints.
-    pub clients: u32,
     /// `prequal`: its pool of probe answers.
     pub prequal: Prequal,
-    /// `prequal` and `c3`: ask the endpoints how loaded they are; absent: no.
+    /// `prequal`: ask the endpoints how loaded they are; absent: no.
     pub probe: Option<Probe>,
-    /// `prequal` and `c3`: whether the endpoints' load reports are passed on to clients.
+    /// `prequal`: whether the endpoints' load reports are passed on to clients.
     pub forward_reports: bool,
     /// `ring_hash`, `maglev`, `rendezvous`: what is hashed.
     pub hash: Option<HashKey>,
@@ -93,15 +91,6 @@ pub enum BalancePolicy {
     PeakEwma,
     /// Lowest latency among endpoints that are not hot, from a pool of probe answers.
     Prequal,
-    /// Cubic in the queue: an experiment.
-    C3,
-}
-
-impl BalancePolicy {
-    /// Whether it uses what endpoints report of their own load.
-    pub const fn uses_reports(self) -> bool {
-        matches!(self, Self::Prequal | Self::C3)
-    }
 }
 
 /// Asking the endpoints how loaded they are.

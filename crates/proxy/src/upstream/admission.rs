@@ -151,7 +151,8 @@ impl Upstream {
     /// A permit at once or never: for what is not worth waiting.
     pub fn try_admit(&self, now: Instant) -> Option<Permit> {
         let admission = &self.admission;
-        admission.gate.fit(self.balancer.room(clock::moment(now)));
+        self.balancer.renew(clock::moment(now));
+        admission.gate.fit(self.balancer.room());
         admission.gate.enter().then(|| Permit::begin(admission.clone(), now))
     }
 

@@ -135,7 +135,8 @@ impl Upstream {
         for (index, transition) in self.balancer.endpoints().apply(&self.plan, now) {
             health::tell(&self.members[index], Some(transition));
         }
-        self.admission.configure(&self.plan.limits, self.balancer.room(now));
+        self.balancer.renew(now);
+        self.admission.configure(&self.plan.limits, self.balancer.room());
     }
 }
 

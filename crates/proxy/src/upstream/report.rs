@@ -1,8 +1,8 @@
 //! What an endpoint says of its own load in a response.
 
 use http::{HeaderMap, HeaderName};
-use tidegate_core::balance::Endpoint;
-use tidegate_core::load::Report;
+use tidegate_core::balance::{Endpoint, strategy};
+use tidegate_core::load::{Report, Signals};
 use tidegate_core::plan::Balance;
 
 use crate::clock;
@@ -24,7 +24,8 @@ pub enum Reports {
 impl Reports {
     /// What an upstream's `balance` asks for.
     pub fn of(balance: &Balance) -> Self {
-        match (balance.policy.uses_reports(), balance.forward_reports) {
+        match (strategy(balance.policy).signals.contains(Signals::REPORTS), balance.forward_reports)
+        {
             (false, _) => Self::Pass,
             (true, false) => Self::Keep,
             (true, true) => Self::Forward,

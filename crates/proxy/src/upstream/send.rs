@@ -115,6 +115,7 @@ impl Sending<'_> {
     /// An endpoint that is not tried yet, while there is one.
     pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
         let balancer = &self.dispatch.upstream.balancer;
+        balancer.renew(clock::moment(now));
         let tried = self.tried.borrow();
         let mut pick = Pick {
             now: clock::moment(now),

@@ -20,7 +20,6 @@ BalancePolicy = Literal[
     "least_request",
     "peak_ewma",
     "prequal",
-    "c3",
     "ring_hash",
     "maglev",
     "rendezvous",
@@ -28,6 +27,15 @@ BalancePolicy = Literal[
 ]
 HASHING = ("ring_hash", "maglev", "rendezvous")
 """Policies that give a key its endpoint."""
+
+
+def _not_removed(policy: Any) -> Any:
+    if policy == "c3":
+        raise ValueError(
+            "c3 was removed: it was an experiment, and clients went with it. Use prequal where several "
+            "gateways share the endpoints, else fastest_free"
+        )
+    return policy
 
 
 class HashKey(Options):
@@ -85,26 +93,24 @@ class Probe(Options):
 class Balance(Options):
     """How an endpoint is picked. A policy's name alone stands for the policy with its defaults."""
 
-    policy: BalancePolicy = "fastest_free"
+    policy: Annotated[BalancePolicy, BeforeValidator(_not_removed)] = "fastest_free"
     """`fastest_free` (the quickest that has a worker free, as far as is known; else as `least_request`),
     `round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
     by weight), `peak_ewma` (lowest latency times requests in flight, by weight), `prequal` (lowest latency
-    among endpoints that are not hot), `c3` (cubic in the queue: an experiment); the same endpoint for the
+    among endpoints that are not hot); the same endpoint for the
     same key: `ring_hash` (a ring of hashes), `maglev` (a look-up table) or `rendezvous` (the highest score;
     for small sets); or `first_available` (the first in order that is not at `limits.endpoint_requests`)."""
     choices: Positive | None = Field(default=None, examples=[2])
-    """`fastest_free`, `least_request`, `peak_ewma`, `c3`: how many endpoints are drawn and compared;
+    """`fastest_free`, `least_request`, `peak_ewma`: how many endpoints are drawn and compared;
     null: all up to 16, beyond that 5."""
     decay: Timeout = 10_000
     """Time after which what was seen of an endpoint's latency and failures weighs 1/e."""
-    clients: Positive = 1
-    """`c3`: how many gateways share the endpoints."""
     prequal: Prequal = Prequal()
     """`prequal`: its pool of probe answers."""
     probe: Probe | None = None
-    """`prequal`, `c3`: ask the endpoints how loaded they are; null: no."""
+    """`prequal`: ask the endpoints how loaded they are; null: no."""
     forward_reports: bool = False
-    """`prequal`, `c3`: whether the endpoints' load reports (ORCA's `endpoint-load-metrics`) are passed on
+    """`prequal`: whether the endpoints' load reports (ORCA's `endpoint-load-metrics`) are passed on
     to clients."""
     hash: HashKey | None = None
     """`ring_hash`, `maglev`, `rendezvous`: what is hashed."""

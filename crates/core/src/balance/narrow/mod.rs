@@ -7,28 +7,40 @@
 //! 3. `zone`: the gateway's own zone, as far as it can carry its share;
 //! 4. `slow_start`: the weight of each, smaller for one that is new.
 //!
-//! Which sets of endpoints there can be follows from the configuration: a [`Group`] is made of each, with
-//! a policy of its own. What happens to the endpoints decides which groups get requests: the outlets of
-//! an [`Outlook`], which is computed once and shared until something changes. Where nothing is
-//! configured there is one group with one outlet, and a pick does not even draw one.
+//! Four types carry it from the configuration to a pick:
+//!
+//! | type | what it is | how long it lasts |
+//! |---|---|---|
+//! | [`Group`] | endpoints that are picked among together, with a policy of their own | as the configuration |
+//! | [`Standing`] | one endpoint: whether it may be picked, and its weight | while an outlook is made |
+//! | [`View`] | what may be picked of a group, and the group's share of the requests | until something changes |
+//! | [`Outlook`] | the views of all requests, and of those that ask for labels | until something changes |
+//!
+//! What a policy is given is a view without what this one request is to avoid:
+//! [`Candidates`](super::Candidates). Where nothing is configured there is one group with one view, and a pick
+//! does not even draw one.
 
 mod group;
-mod outlet;
+mod in_flight;
+mod outlook;
 mod slow_start;
 mod standing;
 mod subset;
 mod tier;
+mod view;
 mod zone;
 
 use super::Endpoints;
+use super::strategy::Strategy;
 use crate::plan::{self, Labels, SubsetFallback};
 use crate::time::Moment;
 
-pub(super) use group::Group;
-pub(super) use outlet::{Outlet, Outlets};
-pub(super) use slow_start::SlowStart;
-pub(super) use standing::Standing;
+pub(super) use outlook::Outlook;
+pub(super) use view::View;
 
+use self::group::Group;
+use self::slow_start::SlowStart;
+use self::standing::Standing;
 use self::tier::Tiers;
 
 /// How the endpoints of one upstream are narrowed down.
@@ -42,8 +54,13 @@ pub(super) struct Narrowing {
 
 impl Narrowing {
     /// For a gateway in `zone` whose routes ask for `subsets`.
-    pub(super) fn new(upstream: &plan::Upstream, zone: Option<&str>, subsets: &[Labels]) -> Self {
-        let tiers = |members| Tiers::new(upstream, members, zone);
+    pub(super) fn new(
+        upstream: &plan::Upstream,
+        strategy: Strategy<'_>,
+        zone: Option<&str>,
+        subsets: &[Labels],
+    ) -> Self {
+        let tiers = |members| Tiers::new(upstream, strategy, members, zone);
         Self {
             whole: tiers((0..upstream.endpoints.len() as u32).collect()),
             subsets: subsets
@@ -57,44 +74,23 @@ impl Narrowing {
 
     /// Where requests go, as things stand with `endpoints` at `now`.
     pub(super) fn outlook(&self, endpoints: &Endpoints, now: Moment) -> Outlook {
-        let standing = Standing::new(endpoints, self.slow_start.as_ref(), now);
-        let whole = self.whole.outlets(&standing);
+        // First, so that a change meanwhile makes the outlook stale.
+        let changes = endpoints.changes();
+        let (standings, until) = Standing::of_all(endpoints, self.slow_start.as_ref(), now);
+        let whole = self.whole.views(&standings);
         let subsets = self
             .subsets
             .iter()
             .map(|subset| match self.fallback {
-                SubsetFallback::Any if !standing.any_available(subset.members()) => whole.clone(),
-                SubsetFallback::Any | SubsetFallback::None => subset.outlets(&standing),
+                SubsetFallback::Any if subset.all().available(&standings) == 0 => whole.clone(),
+                SubsetFallback::Any | SubsetFallback::None => subset.views(&standings),
             })
             .collect();
-        Outlook { whole, subsets, changes: standing.changes, until: standing.until }
+        Outlook { whole, subsets, changes, until }
     }
 
     /// The part of its weight that `endpoint` has at `now`.
     pub(super) fn readiness(&self, endpoint: &super::Endpoint, now: Moment) -> f64 {
         self.slow_start.as_ref().map_or(1.0, |slow_start| slow_start.readiness(endpoint, now))
-    }
-}
-
-/// Where requests go until something changes.
-#[derive(Debug)]
-pub(super) struct Outlook {
-    whole: Outlets,
-    subsets: Vec<Outlets>,
-    /// Changes that had been counted when it was computed.
-    changes: u64,
-    /// When it has to be computed again all the same.
-    until: Moment,
-}
-
-impl Outlook {
-    /// Whether another one is due at `now`.
-    pub(super) fn is_stale(&self, endpoints: &Endpoints, now: Moment) -> bool {
-        now >= self.until || self.changes != endpoints.changes()
-    }
-
-    /// The outlets of a subset; `None`: of all endpoints.
-    pub(super) fn of(&self, subset: Option<usize>) -> &Outlets {
-        subset.and_then(|subset| self.subsets.get(subset)).unwrap_or(&self.whole)
     }
 }

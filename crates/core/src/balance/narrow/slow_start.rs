@@ -16,7 +16,7 @@ const SHORTEST: Duration = Duration::from_millis(50);
 
 /// How weights grow.
 #[derive(Debug)]
-pub(in crate::balance) struct SlowStart {
+pub(super) struct SlowStart {
     window: Duration,
     exponent: f64,
     minimum: f64,

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::group::Group;
+use super::standing::Standing;
+use super::view::{Views, views};
 use super::zone::Zones;
-use super::{Group, Outlets, Standing};
+use crate::balance::strategy::Strategy;
 use crate::plan;
 
 /// The endpoints of an upstream or of a subset, by priority.
@@ -25,12 +28,17 @@ struct Tier {
 }
 
 impl Tiers {
-    pub(super) fn new(upstream: &plan::Upstream, members: Vec<u32>, zone: Option<&str>) -> Self {
-        let all = Group::new(upstream, members);
+    pub(super) fn new(
+        upstream: &plan::Upstream,
+        strategy: Strategy<'_>,
+        members: Vec<u32>,
+        zone: Option<&str>,
+    ) -> Self {
+        let all = Group::new(upstream, strategy, members);
         let tiers = all
-            .split_by(upstream, |endpoint| endpoint.priority)
+            .split_by(upstream, strategy, |endpoint| endpoint.priority)
             .into_iter()
-            .map(|(_, group)| Tier { zones: Zones::new(upstream, &group, zone), group })
+            .map(|(_, group)| Tier { zones: Zones::new(upstream, strategy, &group, zone), group })
             .collect();
         Self {
             all,
@@ -40,30 +48,28 @@ impl Tiers {
         }
     }
 
-    /// Indices of all endpoints.
-    pub(super) fn members(&self) -> &[u32] {
-        &self.all.members
+    /// All of them.
+    pub(super) fn all(&self) -> &Group {
+        &self.all
     }
 
     /// Where requests go: in panic, when all tiers together cannot take everything and less than the panic
     /// threshold of their weight is available, to all that are open.
-    pub(super) fn outlets(&self, standing: &Standing) -> Outlets {
+    pub(super) fn views(&self, standings: &[Standing]) -> Views {
         let capacities: SmallVec<[(u64, u64); 4]> =
-            self.tiers.iter().map(|tier| standing.capacity(&tier.group.members)).collect();
+            self.tiers.iter().map(|tier| tier.group.capacity(standings)).collect();
         let shares = shares(&capacities, self.spill_over);
-        if shares.iter().sum::<f64>() < 1.0
-            && standing.is_scarce(&self.all.members, self.panic_threshold)
-        {
-            return Outlets::new(&[(&*self.all, 1.0)], standing, true);
+        if shares.iter().sum::<f64>() < 1.0 && self.all.is_scarce(standings, self.panic_threshold) {
+            return views(&[(&*self.all, 1.0)], standings, true);
         }
-        let mut outlets: SmallVec<[(&Group, f64); 4]> = SmallVec::new();
+        let mut groups: SmallVec<[(&Group, f64); 4]> = SmallVec::new();
         for (tier, share) in self.tiers.iter().zip(shares) {
-            match tier.zones.as_ref().and_then(|zones| zones.shares(standing)) {
-                None => outlets.push((&*tier.group, share)),
-                Some(zones) => outlets.extend(zones.map(|(group, part)| (group, share * part))),
+            match tier.zones.as_ref().and_then(|zones| zones.shares(standings)) {
+                None => groups.push((&*tier.group, share)),
+                Some(zones) => groups.extend(zones.map(|(group, part)| (group, share * part))),
             }
         }
-        Outlets::new(&outlets, standing, false)
+        views(&groups, standings, false)
     }
 }
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Group, Standing};
+use super::group::Group;
+use super::standing::Standing;
+use crate::balance::strategy::Strategy;
 use crate::plan;
 
 /// The endpoints of a tier by zone.
@@ -27,6 +29,7 @@ impl Zones {
     /// The zones of `tier` as seen from `local`; `None` where there is nothing to prefer.
     pub(super) fn new(
         upstream: &plan::Upstream,
+        strategy: Strategy<'_>,
         tier: &Arc<Group>,
         local: Option<&str>,
     ) -> Option<Self> {
@@ -36,8 +39,9 @@ impl Zones {
             Some(_) => 1,
             None => 2,
         };
-        let zones = tier
-            .split_by(upstream, |endpoint| (rank(endpoint.zone.as_deref()), endpoint.zone.clone()));
+        let zones = tier.split_by(upstream, strategy, |endpoint| {
+            (rank(endpoint.zone.as_deref()), endpoint.zone.clone())
+        });
         let named = zones.iter().filter(|((rank, _), _)| *rank < 2).count();
         let is_local = zones.first().is_some_and(|((rank, _), _)| *rank == 0);
         (is_local && zones.len() > 1).then(|| Self {
@@ -51,13 +55,11 @@ impl Zones {
     /// in all, or none in the local zone.
     pub(super) fn shares(
         &self,
-        standing: &Standing,
+        standings: &[Standing],
     ) -> Option<impl Iterator<Item = (&Group, f64)> + use<'_>> {
-        let members = self.groups.iter().flat_map(|group| &group.members);
-        let available =
-            members.filter(|&&member| standing.endpoints[member as usize].available).count();
+        let available: usize = self.groups.iter().map(|group| group.available(standings)).sum();
         let capacities: SmallVec<[u64; 4]> =
-            self.groups.iter().map(|group| standing.capacity(&group.members).0).collect();
+            self.groups.iter().map(|group| group.capacity(standings).0).collect();
         let wanted = available >= self.minimum && capacities[0] > 0;
         let shares = wanted.then(|| shares(&capacities, self.named));
         shares.map(|shares| self.groups.iter().map(|group| &**group).zip(shares))

@@ -46,9 +46,9 @@ fn a_pick_that_finds_the_pool_taken_goes_by_requests_in_flight() {
     balancer.endpoints()[0].load.begin();
     let prequal = Prequal::new(&upstream(BalancePolicy::Prequal, None, &[1]).balance.prequal);
     let _taken = prequal.pool.lock();
-    let outlook = balancer.outlook(NOW);
-    let view = &outlook.of(None).holding(0).unwrap().view;
-    let from = Candidates { endpoints: balancer.endpoints(), view, avoid: &[], limit: u32::MAX };
+    let outlook = balancer.outlook();
+    let view = outlook.holding(None, 0).unwrap();
+    let from = Candidates::new(balancer.endpoints(), view, &[]);
     let mut random = SplitMix64::new(3);
     for _ in 0..100 {
         let mut pick = Pick::new(NOW, &mut random);

@@ -82,7 +82,7 @@ enum Fate {
     Drains,
 }
 
-fn endpoints() -> impl Strategy<Value = Vec<(u32, u32, Fate)>> {
+fn endpoints() -> impl proptest::strategy::Strategy<Value = Vec<(u32, u32, Fate)>> {
     let fate = prop_oneof![
         Just(Fate::Well),
         Just(Fate::Rests),

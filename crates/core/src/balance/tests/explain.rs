@@ -9,6 +9,7 @@ fn what_is_told_of_a_pick_names_the_endpoints_that_could_not_be_picked_and_why()
     plan.balance.spill_over = 10.0;
     let balancer = balancer(&plan);
     balancer.endpoints()[1].set_weight(0);
+    balancer.renew(NOW);
     balancer.endpoints()[2].load.begin();
     let mut random = SplitMix64::new(1);
     let mut pick = Pick { tried: &[2], ..Pick::new(NOW, &mut random) };

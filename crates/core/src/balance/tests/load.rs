@@ -10,7 +10,7 @@ const MILLISECOND: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MILLISECOND;
 
 /// The policies that look at load, each in the ways that it can compare.
-const POLICIES: [(BalancePolicy, Option<u32>); 8] = [
+const POLICIES: [(BalancePolicy, Option<u32>); 7] = [
     (BalancePolicy::FastestFree, None),
     (BalancePolicy::FastestFree, Some(2)),
     (BalancePolicy::LeastRequest, None),
@@ -18,7 +18,6 @@ const POLICIES: [(BalancePolicy, Option<u32>); 8] = [
     (BalancePolicy::PeakEwma, None),
     (BalancePolicy::PeakEwma, Some(2)),
     (BalancePolicy::Prequal, None),
-    (BalancePolicy::C3, None),
 ];
 
 /// How a server answers: after so many milliseconds, plus up to as many again, well or badly.
@@ -72,6 +71,7 @@ impl Scene {
                 sticky: None,
                 tried: &[],
             };
+            self.balancer.renew(pick.now);
             let picked = self.balancer.pick(&mut pick).unwrap();
             counts[picked] += 1;
             let sent = self.balancer.endpoints()[picked].load.begin();

@@ -47,6 +47,7 @@ impl Caller {
     fn subset_shares(&mut self, from: &Balancer, subset: usize, n: usize) -> Vec<usize> {
         let mut counts = vec![0; from.endpoints().len()];
         for _ in 0..n {
+            from.renew(self.now);
             let hash = Some(self.random.next());
             let subset = Some(subset);
             let mut pick = Pick { hash, subset, ..Pick::new(self.now, &mut self.random) };
@@ -198,6 +199,7 @@ fn a_subset_without_available_endpoints_falls_back_or_not() {
         let subsets = [labels("canary"), labels("none such")];
         let balancer = within(&plan, Surroundings { subsets: &subsets, ..Default::default() });
         rest(&balancer, 1);
+        balancer.renew(NOW);
         let mut random = SplitMix64::new(1);
         let mut pick = |subset| {
             balancer.pick(&mut Pick { subset: Some(subset), ..Pick::new(NOW, &mut random) }).ok()
@@ -234,6 +236,7 @@ proptest! {
             for (index, _) in endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.4) {
                 rest(&balancer, index);
             }
+            balancer.renew(NOW);
             let mut random = SplitMix64::new(seed);
             for subset in [None, Some(0)] {
                 let open = |e: &&(u32, u32, usize, bool, bool)| e.0 > 0 && (subset.is_none() || e.3);

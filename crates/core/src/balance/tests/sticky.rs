@@ -21,6 +21,7 @@ pub(super) fn sticky(secret: Option<&str>) -> plan::Sticky {
 impl Caller {
     fn pick_sticky(&mut self, from: &Balancer, named: usize, tried: &[usize]) -> Option<usize> {
         let sticky = Some(named);
+        from.renew(self.now);
         from.pick(&mut Pick { sticky, tried, ..Pick::new(self.now, &mut self.random) }).ok()
     }
 }

@@ -3,13 +3,27 @@
 //! Reading the state of ten thousand endpoints for each request would cost more than the request. So
 //! a view of them is made once and used by all workers until something changes.
 
-use super::narrow::Standing;
-use super::tally::Tally;
-use super::{Endpoints, SplitMix64, hash_key};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::in_flight::InFlight;
+use super::{Group, Standing};
+use crate::balance::{Endpoints, Policy, SplitMix64, hash_key};
+
+/// All views of one kind of request, the preferred ones first. Cheap to clone.
+pub(super) type Views = SmallVec<[Arc<View>; 1]>;
+
+/// All shares together, as [`View`]s count them.
+const WHOLE: f64 = (1u64 << 32) as f64;
 
 /// The endpoints of a group that may be picked, as found at one moment.
 #[derive(Debug)]
-pub(super) struct View {
+pub(in crate::balance) struct View {
+    /// Chooses among them.
+    pub(in crate::balance) policy: Arc<dyn Policy>,
+    /// Shares of the requests of all views up to and including this one, out of 2³².
+    share_bound: u64,
     /// Indices of the endpoints that may be picked, ascending.
     members: Vec<u32>,
     /// By member: the sum of the weights up to and including its own.
@@ -23,32 +37,49 @@ pub(super) struct View {
     /// Whether the rest of some members is over, so that they take one request, their trial.
     trials: bool,
     /// What the members carry, where other endpoints of the upstream may get requests too.
-    tally: Option<Tally>,
+    in_flight: Option<InFlight>,
+}
+
+/// Views of these groups, which get these shares; a group without a share is for requests that the
+/// others cannot serve. With `panic` all open members may be picked, else the available ones.
+pub(super) fn views(shares: &[(&Group, f64)], standings: &[Standing], panic: bool) -> Views {
+    let all: f64 = shares.iter().map(|(_, share)| share).sum();
+    let mut sum = 0.0;
+    let view = |&(group, share): &(&Group, f64)| {
+        sum += share;
+        View::new(group, (sum / all * WHOLE).round() as u64, standings, panic)
+    };
+    shares.iter().map(view).filter(|view| !view.members.is_empty()).map(Arc::new).collect()
 }
 
 impl View {
-    /// What may be picked of `group`: its available members, in `panic` all that are open.
-    pub(super) fn new(group: &[u32], standing: &Standing, panic: bool) -> Self {
+    fn new(group: &Group, share_bound: u64, standings: &[Standing], panic: bool) -> Self {
+        let members = &group.members;
         let mut view = Self {
-            members: Vec::with_capacity(group.len()),
-            sums: Vec::with_capacity(group.len()),
-            weights: vec![0; standing.endpoints.len()],
+            policy: Arc::clone(&group.policy),
+            share_bound,
+            members: Vec::with_capacity(members.len()),
+            sums: Vec::with_capacity(members.len()),
+            weights: vec![0; standings.len()],
             growing: Vec::new(),
             panic,
             trials: false,
-            tally: (group.len() < standing.endpoints.len()).then(Tally::default),
+            in_flight: (members.len() < standings.len()).then(InFlight::default),
         };
         let mut sum = 0;
-        let stand = |index: u32| standing.endpoints[index as usize];
-        let eligible = |index| if panic { stand(index).open } else { stand(index).available };
-        for &index in group.iter().filter(|&&index| eligible(index)) {
-            sum += u64::from(stand(index).weight);
+        let standing = |index: u32| standings[index as usize];
+        let eligible = |index| match panic {
+            true => standing(index).open,
+            false => standing(index).available,
+        };
+        for &index in members.iter().filter(|&&index| eligible(index)) {
+            sum += u64::from(standing(index).weight);
             view.members.push(index);
             view.sums.push(sum);
-            view.weights[index as usize] = stand(index).weight;
-            view.trials |= stand(index).trial;
+            view.weights[index as usize] = standing(index).weight;
+            view.trials |= standing(index).trial;
         }
-        let readiness = |&index: &u32| stand(index).readiness;
+        let readiness = |&index: &u32| standing(index).readiness;
         // Where all grow alike, each takes its keys at once.
         let most = view.members.iter().map(readiness).fold(0.0, f32::max);
         let growing = view.members.iter().map(|index| (*index, readiness(index) / most));
@@ -56,44 +87,44 @@ impl View {
         view
     }
 
-    /// Whether no endpoint takes requests.
-    pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+    /// Whether it gets a request, of which `point` was drawn and those before did not take it.
+    pub(super) fn takes_share(&self, point: u64) -> bool {
+        point >> 32 < self.share_bound
     }
 
     /// Whether members include endpoints that are not available, because too little else is.
-    pub(super) fn is_panic(&self) -> bool {
+    pub(in crate::balance) fn is_panic(&self) -> bool {
         self.panic
     }
 
     /// Whether some members take one request only.
-    pub(super) fn has_trials(&self) -> bool {
+    pub(in crate::balance) fn has_trials(&self) -> bool {
         self.trials
     }
 
     /// The endpoints that may be picked, ascending.
-    pub(super) fn members(&self) -> &[u32] {
+    pub(in crate::balance) fn members(&self) -> &[u32] {
         &self.members
     }
 
     /// Whether `endpoint` may be picked.
-    pub(super) fn has(&self, endpoint: usize) -> bool {
+    pub(in crate::balance) fn has(&self, endpoint: usize) -> bool {
         self.weights[endpoint] > 0
     }
 
     /// The weight of `endpoint` beside the others'; 0 if it may not be picked.
-    pub(super) fn weight(&self, endpoint: usize) -> u32 {
+    pub(in crate::balance) fn weight(&self, endpoint: usize) -> u32 {
         self.weights[endpoint]
     }
 
     /// The weights of all members together.
-    pub(super) fn total_weight(&self) -> u64 {
+    pub(in crate::balance) fn total_weight(&self) -> u64 {
         self.sums.last().copied().unwrap_or(0)
     }
 
     /// Whether `endpoint` takes the key of `hash`, which is its own: while its weight grows, it takes more
     /// and more of its keys.
-    pub(super) fn takes(&self, endpoint: usize, hash: u64) -> bool {
+    pub(in crate::balance) fn takes(&self, endpoint: usize, hash: u64) -> bool {
         let place = |&(index, _): &(u32, f32)| index;
         let Ok(at) = self.growing.binary_search_by_key(&(endpoint as u32), place) else {
             return true;
@@ -103,16 +134,16 @@ impl View {
     }
 
     /// A member at random, by weight.
-    pub(super) fn draw(&self, random: &mut SplitMix64) -> usize {
+    pub(in crate::balance) fn draw(&self, random: &mut SplitMix64) -> usize {
         let point = random.below(self.total_weight());
         self.members[self.sums.partition_point(|&sum| sum <= point)] as usize
     }
 
     /// Requests in flight that the members share; `endpoints` are all of the upstream.
-    pub(super) fn in_flight(&self, endpoints: &Endpoints) -> u64 {
-        match &self.tally {
+    pub(in crate::balance) fn in_flight(&self, endpoints: &Endpoints) -> u64 {
+        match &self.in_flight {
             None => endpoints.total().in_flight(),
-            Some(tally) => tally.of(&self.members, endpoints),
+            Some(sum) => sum.of(&self.members, endpoints),
         }
     }
 

@@ -1,22 +1,26 @@
 //! A cost like that of C3 (Suresh et al., *C3: Cutting Tail Latency in Cloud Data Stores via Adaptive
 //! Replica Selection*, NSDI 2015).
 
-use super::least_cost::Cost;
-use super::strength::known_or_guessed;
-use crate::load::Load;
-use crate::time::Moment;
+use std::sync::Arc;
+
+use tidegate_core::balance::{
+    Balancer, Cost, Endpoints, LeastCost, Policy, Strategy, Surroundings, known_or_guessed,
+};
+use tidegate_core::load::{Load, Signals};
+use tidegate_core::plan::Upstream;
+use tidegate_core::time::Moment;
 
 /// R − 1/µ + q̂³/µ, with q̂ = (1 + in flight · clients + queue) ÷ strength.
 ///
-/// R is the mean response time (here the one that jumps up, and fades so that nobody is forgotten),
+/// R is the mean response time (here the one that jumps up, and fades so that no endpoint is forgotten),
 /// 1/µ the service time and q̂ the queue that a request will meet; the cube
 /// keeps requests away from long queues, even of fast servers. C3's servers tell their service
 /// times and queues. Here the service time is the latency at the lowest load seen of late, and
 /// the queue what the endpoint reports beyond this gateway's own requests. C3's limit of rates is left out.
 #[derive(Debug)]
-pub(super) struct C3 {
+struct C3 {
     /// Gateways that share the endpoints.
-    pub(super) clients: u32,
+    clients: u32,
 }
 
 impl Cost for C3 {
@@ -29,4 +33,18 @@ impl Cost for C3 {
         let service = load.unloaded(now).unwrap_or(response);
         response + (queue.powi(3) - 1.0) * service
     }
+}
+
+/// A balancer of new endpoints of `upstream` that goes by this cost, where so many `clients` share them.
+pub(crate) fn balancer(upstream: &Upstream, clients: u32) -> Balancer {
+    let build = move |upstream: &Upstream, _: &[u32]| -> Arc<dyn Policy> {
+        Arc::new(LeastCost::new(C3 { clients }, upstream.balance.choices))
+    };
+    let signals = Signals::PEAK.union(Signals::LEVELS).union(Signals::REPORTS);
+    let endpoints = Endpoints::new(upstream, None, Moment(0));
+    for endpoint in endpoints.iter() {
+        endpoint.load.configure(upstream.balance.decay.duration(), signals, Moment(0));
+    }
+    let strategy = Strategy { build: &build, signals, hashes: false };
+    Balancer::by(strategy, upstream, endpoints, Surroundings::default())
 }

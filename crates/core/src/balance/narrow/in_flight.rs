@@ -1,19 +1,19 @@
-//! Requests in flight of some endpoints, counted now and then.
+//! Requests in flight of a part of an upstream's endpoints, counted now and then.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 
-use super::Endpoints;
+use crate::balance::Endpoints;
 
 /// Endpoints that one look pays for, in the mean.
 const PAID: u32 = 16;
 
-/// The requests in flight of a part of an upstream's endpoints, for which nobody keeps a sum.
+/// The requests in flight of a part of an upstream's endpoints, of which no sum is kept.
 #[derive(Debug, Default)]
-pub(super) struct Tally(CachePadded<(AtomicU32, AtomicU64)>);
+pub(super) struct InFlight(CachePadded<(AtomicU32, AtomicU64)>);
 
-impl Tally {
+impl InFlight {
     /// The requests in flight of `members`: exact for fewer than 16 of them, else as counted at most n/16
     /// looks ago.
     pub(super) fn of(&self, members: &[u32], endpoints: &Endpoints) -> u64 {
@@ -39,10 +39,10 @@ mod tests {
         for (size, looks) in [(10, 1), (160, 11)] {
             let balancer = balancer(&upstream(BalancePolicy::Random, None, &vec![1; size]));
             let members: Vec<u32> = (0..size as u32).collect();
-            let tally = Tally::default();
-            assert_eq!(tally.of(&members, balancer.endpoints()), 0);
+            let in_flight = InFlight::default();
+            assert_eq!(in_flight.of(&members, balancer.endpoints()), 0);
             balancer.endpoints()[3].load.begin();
-            let seen = (1..).find(|_| tally.of(&members, balancer.endpoints()) == 1);
+            let seen = (1..).find(|_| in_flight.of(&members, balancer.endpoints()) == 1);
             assert_eq!(seen, Some(looks), "{size}");
         }
     }

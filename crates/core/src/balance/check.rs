@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::strategy;
+use crate::field::is_token;
 use crate::plan::{HashKey, Issue, Upstream};
 
 /// Bounds of what a pick by Prequal costs: it looks at every answer and every probe.
@@ -107,12 +108,6 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
         }
     }
     issues
-}
-
-/// Whether `text` is a token (RFC 9110 §5.6.2), as names of cookies are (RFC 6265 §4.1.1).
-fn is_token(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(fits)
 }
 
 /// How many of the fields are given.

@@ -64,6 +64,16 @@ class ListNode:
 Node = Scalar | MappingNode | ListNode
 
 
+def child(node: Node | None, step: str | int) -> Node | None:
+    """What is written below `node` under a name, or at a position of a list; None if there is nothing."""
+    if isinstance(node, MappingNode):
+        entry = node.entries.get(str(step))
+        return entry.node if entry else None
+    if isinstance(node, ListNode) and isinstance(step, int) and 0 <= step < len(node.items):
+        return node.items[step]
+    return None
+
+
 def plain(node: Node) -> Any:
     """The bare data of a tree."""
     if isinstance(node, Scalar):
@@ -111,6 +121,11 @@ def dotted(path: Sequence[str | int]) -> str:
     return ".".join(str(step) for step in path)
 
 
+def undotted(path: str) -> OptionPath:
+    """The path that is shown as `path`."""
+    return tuple(int(step) if step.isdecimal() else step for step in path.split(".") if step)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the options of a configuration are written."""
@@ -132,15 +147,16 @@ class Source:
                 break
         return place
 
-    def text(self, path: Sequence[str | int]) -> str | None:
-        """The text that is written at `path`; None if there is none."""
+    def node(self, path: Sequence[str | int]) -> Node | None:
+        """What is written at `path`; None if there is nothing."""
         node: Node | None = self.root
         for step in path:
-            if isinstance(node, MappingNode):
-                entry = node.entries.get(str(step))
-                node = entry.node if entry else None
-            elif isinstance(node, ListNode) and isinstance(step, int):
-                node = node.items[step]
+            node = child(node, step)
+        return node
+
+    def text(self, path: Sequence[str | int]) -> str | None:
+        """The text that is written at `path`; None if there is none."""
+        node = self.node(path)
         return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
 
     def problem(

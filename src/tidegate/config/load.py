@@ -15,11 +15,12 @@ from tidegate.config.explain import explain
 from tidegate.config.include import Reader, resolve_paths
 from tidegate.config.material import Material, read_material
 from tidegate.config.model import Config
-from tidegate.config.model.walk import secrets
+from tidegate.config.model.text import AsWritten
+from tidegate.config.model.walk import marked, secrets
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.remainder import Remainder, remainder
 from tidegate.config.remark import remarks
-from tidegate.config.tree import Node, Source, find, plain, planted, undotted
+from tidegate.config.tree import Node, Scalar, Source, find, plain, planted, undotted
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def load_default() -> Loaded:
 
 
 def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded:
+    _keep_as_written(root)
     source = Source(root)
     config = None
     try:
@@ -105,6 +107,14 @@ def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded
         raise RefusedError(problems, source, material)
     warnings = (*problems, *discreet(remarks(source, config), source))
     return Loaded(config, source, files | material.contents.keys(), material.contents, warnings)
+
+
+def _keep_as_written(root: Node) -> None:
+    """Give the options that are texts what stands in the file, where that looks like a number."""
+    for pattern in marked(AsWritten):
+        for _, node in find(root, pattern):
+            if isinstance(node, Scalar) and node.written and isinstance(node.value, int | float):
+                node.value = node.value if isinstance(node.value, bool) else node.written
 
 
 def discreet(problems: Iterable[Problem], source: Source) -> list[Problem]:

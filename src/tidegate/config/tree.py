@@ -34,8 +34,8 @@ class Scalar:
 
     value: Any
     place: Place
-    plain: bool = False
-    """Whether the text decides the type (a YAML scalar without quotes)."""
+    written: str | None = None
+    """The text that decided what type the value has: a number, or anything without quotes in YAML."""
 
 
 class Entry(NamedTuple):
@@ -174,13 +174,19 @@ def matches(path: Sequence[str | int], pattern: Sequence[str]) -> bool:
 
 
 def find(node: Node, pattern: Sequence[str], path: OptionPath = ()) -> Iterator[tuple[OptionPath, Node]]:
-    """What is written at the places that `pattern` describes; `*` stands for every item of a list."""
+    """What is written at the places that `pattern` describes.
+
+    `*` stands for every item of a list and every value of a mapping.
+    """
     if not pattern:
         yield path, node
     elif pattern[0] == "*":
         if isinstance(node, ListNode):
             for index, item in enumerate(node.items):
                 yield from find(item, pattern[1:], (*path, index))
+        elif isinstance(node, MappingNode):
+            for name, entry in node.entries.items():
+                yield from find(entry.node, pattern[1:], (*path, name))
     elif isinstance(node, MappingNode) and pattern[0] in node.entries:
         yield from find(node.entries[pattern[0]].node, pattern[1:], (*path, pattern[0]))
 

@@ -76,6 +76,7 @@ def _problem(details: ErrorDetails, source: Source, root: type[Options]) -> Prob
 
 def _retired(details: ErrorDetails, path: OptionPath, root: type[Options]) -> Retired | None:
     """What earlier versions knew and this one does not: an option, or a word of one."""
+    name: Any = None
     known: Iterable[Any] = ()
     if details["type"] == "extra_forbidden":
         name, known = path[-1], getattr(group_at(path[:-1], root), "retired", ())

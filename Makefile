@@ -22,7 +22,7 @@ help: ## list what can be done
 
 .PHONY: tools
 tools:
-	@printf '%s\n' 1.90 "$$(cargo --version 2>/dev/null | cut -d' ' -f2)" | sort -VC || { echo "tidegate needs cargo (Rust 1.90 or newer): https://rustup.rs"; exit 1; }
+	@printf '%s\n' 1.91 "$$(cargo --version 2>/dev/null | cut -d' ' -f2)" | sort -VC || { echo "tidegate needs cargo (Rust 1.91 or newer): https://rustup.rs"; exit 1; }
 	@command -v cc >/dev/null || { echo "tidegate needs a C compiler, for the cryptography: on Debian, apt install build-essential"; exit 1; }
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "tidegate needs Python 3.11 or newer: https://www.python.org/downloads"; exit 1; }
 
@@ -77,6 +77,14 @@ test-python: build
 .PHONY: bench
 bench: build ## run the benchmarks of decisions; bench/ holds those of the whole
 	cargo bench -p tidegate-core
+
+# Seconds that each target of the fuzzer gets.
+SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: tools ## look for bytes that break the parsers: SECONDS=60 for each of them
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz --version 0.13.2 --locked"; exit 1; }
+	@fuzz/run $(SECONDS)
 
 .PHONY: docs
 docs: build ## write the generated pages anew

@@ -16,11 +16,16 @@ def family(pid: int) -> list[int]:
 
 def rss(pid: int) -> int:
     """Resident memory in bytes of a process and its descendants."""
-    return sum(_rss(member) for member in family(pid))
+    return sum(_kilobytes(f"/proc/{member}/status", "VmRSS") for member in family(pid))
 
 
-def _rss(pid: int) -> int:
-    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+def pss(pid: int) -> int:
+    """Proportional memory in bytes, a page that n processes share counted 1/n, of the same processes."""
+    return sum(_kilobytes(f"/proc/{member}/smaps_rollup", "Pss") for member in family(pid))
+
+
+def _kilobytes(file: str, name: str) -> int:
+    match = re.search(rf"^{name}:\s+(\d+) kB", Path(file).read_text(), re.MULTILINE)
     return int(match[1]) * 1024 if match else 0
 
 

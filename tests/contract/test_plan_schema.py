@@ -2,40 +2,63 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from tidegate.config.model import CONTROL_PLANE_ONLY, Config
+from tidegate.config.model import Config
+from tidegate.config.model.mark import ControlPlane
+from tidegate.config.model.walk import marked
 
 Schema = dict[str, Any]
 JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"})
-Shape = dict[str, tuple[str, bool]]
+
+
+class Field(NamedTuple):
+    """What a field may hold."""
+
+    kind: str
+    """Its type, or the words or numbers that it may be."""
+    nullable: bool
+    bounds: tuple[float | None, float | None, float | None]
+    """The lowest value, the value that all are above, and the highest."""
+
+
+Shape = dict[str, Field]
+LARGEST = {"uint8": 2**8 - 1, "uint16": 2**16 - 1, "uint32": 2**32 - 1}
+"""What a whole number of each format of the engine can be at most."""
 
 
 def written_schema() -> Schema:
     """The schema of what the models write."""
     schema = Config.model_json_schema(mode="serialization")
     schema["properties"] = {
-        name: field for name, field in schema["properties"].items() if name not in CONTROL_PLANE_ONLY
+        name: field for name, field in schema["properties"].items() if (name,) not in marked(ControlPlane)
     }
     return schema
 
 
 def shape(root: Schema) -> Shape:
-    """For each field's path its type, or the words it may be, and whether it may be null."""
+    """What each field may hold, by its path."""
     return dict(_fields(root, root, ""))
 
 
-def _fields(schema: Schema, root: Schema, path: str) -> Iterator[tuple[str, tuple[str, bool]]]:
+def _fields(schema: Schema, root: Schema, path: str) -> Iterator[tuple[str, Field]]:
     schema, nullable = _without_null(_followed(schema, root), root)
-    yield path, (_kind(schema), nullable)
+    yield path, Field(_kind(schema), nullable, _bounds(schema))
     for name, field in schema.get("properties", {}).items():
         yield from _fields(field, root, f"{path}.{name}")
     if "items" in schema:
         yield from _fields(schema["items"], root, f"{path}[]")
     if isinstance(schema.get("additionalProperties"), dict):
         yield from _fields(schema["additionalProperties"], root, f"{path}{{}}")
+
+
+def _bounds(schema: Schema) -> tuple[float | None, float | None, float | None]:
+    if _words(schema):
+        return None, None, None
+    highest = schema.get("maximum", LARGEST.get(schema.get("format", "")))
+    return schema.get("minimum"), schema.get("exclusiveMinimum"), highest
 
 
 def _followed(schema: Schema, root: Schema) -> Schema:
@@ -57,9 +80,7 @@ def _without_null(schema: Schema, root: Schema) -> tuple[Schema, bool]:
 
 def _kind(schema: Schema) -> str:
     words = _words(schema)
-    if words and all(isinstance(word, str) for word in words):
-        return " | ".join(sorted(words))
-    return str(schema["type"])
+    return " | ".join(sorted(map(str, words))) if words else str(schema["type"])
 
 
 def _words(schema: Schema) -> list[Any]:
@@ -69,13 +90,32 @@ def _words(schema: Schema) -> list[Any]:
     return [*schema.get("enum", []), *branches]
 
 
-def _fits(written: tuple[str, bool], read: tuple[str, bool]) -> bool:
-    """Whether all that is written can be read: the same, or some words where the engine reads any text."""
-    return written == read or (written[0] not in JSON_TYPES and read == ("string", written[1]))
+def _fits(written: Field, read: Field) -> bool:
+    """Whether all that is written can be read: the same, or one of some words where any is read."""
+    some_of_any = written.kind not in JSON_TYPES and read.kind in {"string", "boolean"}
+    return written == read or (some_of_any and written._replace(kind=read.kind) == read)
 
 
 def test_the_models_write_what_the_engine_reads() -> None:
     engine = pytest.importorskip("tidegate._engine")
     written, read = shape(written_schema()), shape(json.loads(engine.plan_schema()))
     assert written.keys() == read.keys()
-    assert {path: kind for path, kind in written.items() if not _fits(kind, read[path])} == {}
+    unlike = {path: (field, read[path]) for path, field in written.items() if not _fits(field, read[path])}
+    assert unlike == {}
+
+
+def test_every_number_of_the_plan_has_bounds() -> None:
+    fields = shape(written_schema())
+    numbers = {path: field for path, field in fields.items() if field.kind in {"integer", "number"}}
+    assert {path for path, field in numbers.items() if field.bounds[2] is None} == set()
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [{"minimum": 1}, {"maximum": 1024}, {"exclusiveMinimum": 0, "maximum": 100}],
+    ids=["minimum", "maximum", "exclusive minimum"],
+)
+def test_a_bound_of_one_side_alone_is_a_difference(bounds: Schema) -> None:
+    bounded = shape({"type": "number", **bounds})
+    assert not _fits(bounded[""], shape({"type": "number"})[""])
+    assert not _fits(shape({"type": "number"})[""], bounded[""])

@@ -3,22 +3,20 @@
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
+from tidegate.control.source import default_document
+
 from .conftest import StartGateway
 from .harness.certs import Authority
-from .harness.configs import proxy, route
+from .harness.configs import listener, proxy, route
 from .harness.gateway import command
 from .harness.origin import Origin
 from .harness.ports import free_port
-from .harness.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = REPOSITORY.parent / "shared"
@@ -274,31 +272,7 @@ def test_an_open_admin_api_is_refused_at_the_start(tmp_path: Path) -> None:
     assert "token" in ended.stdout + ended.stderr
 
 
-def test_without_a_file_the_defaults_run(tmp_path: Path) -> None:
-    """Proxy on port 8080; the admin API is moved, the proxy's port has to be free for this."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", 8080)) == 0:
-            pytest.skip("port 8080 is in use")
-    product = command()
-    assert product is not None
-    admin = f"127.0.0.1:{free_port()}"
-    process = subprocess.Popen(
-        [*product, "run", "--admin-address", admin],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-
-        def answered() -> bool:
-            assert process.poll() is None, process.stdout and process.stdout.read()
-            try:
-                return httpx.get("http://127.0.0.1:8080/").status_code == 200
-            except httpx.TransportError:
-                return False
-
-        eventually(answered, "the default listener answers", 30)
-        assert httpx.get(f"http://{admin}/v1/health/ready").status_code == 200
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+def test_what_runs_without_a_file_greets_a_newcomer(start_gateway: StartGateway) -> None:
+    gateway = start_gateway({**default_document(), "listeners": [listener("web")]})
+    with gateway.connect() as client:
+        assert "tidegate run --config" in client.request("/").text

@@ -304,7 +304,7 @@ def test_an_endpoint_that_is_new_or_has_recovered_starts_slowly(
     """A tenth of its weight, for the first minute of ten; then, without slow start, all of it."""
     old, new = origins
     config = checked(old.address, *([new.address] if how == "recovered" else []), http={"path": "/healthz"})
-    slow_start = {"window": "10m", "curve": "linear", "minimum": 0.1}
+    slow_start = {"window": "10m", "curve": "linear", "min_weight_percent": 10}
     config["upstreams"][0]["balance"] = {"policy": "round_robin", "slow_start": slow_start}
     gateway = start_gateway(config)
     path = "/v1/upstreams/app/endpoints"

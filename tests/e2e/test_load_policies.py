@@ -278,7 +278,7 @@ def test_services_answer_probes_by_the_middleware(running: Running, busy: str) -
         config["upstreams"][0]["balance"] = {
             "policy": "prequal",
             "probe": {"interval": "50ms"},
-            "prequal": {"quantile": 0.4},
+            "prequal": {"percentile": 40},
         }
         with running(config) as gateway:
             spread(gateway, 40)

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 
+use http::HeaderMap;
+
+use crate::account::witness::Origin;
 use crate::http::forwarded::{ForwardedElement, Peer};
 use crate::local::{DrainSignal, Local};
 use crate::snapshot::{Listener, Settings};
@@ -23,7 +26,7 @@ impl Admitted {
     /// Let a connection from `address` in, unless the listener or the client has too many.
     pub fn new(local: Rc<Local>, listener: Arc<Listener>, address: Option<IpAddr>) -> Option<Self> {
         let limits = &listener.settings.load().plan.limits;
-        let (all, of_one) = (limits.connections, limits.connections_per_client);
+        let (all, of_one) = (limits.connections.get(), limits.connections_per_client.get());
         let let_in = if listener.open.fetch_add(1, Relaxed) >= all {
             false
         } else {
@@ -68,7 +71,7 @@ pub struct Client {
     pub listener: Arc<Listener>,
     /// What it is served by.
     pub settings: Arc<Settings>,
-    /// Who is at the other end.
+    /// Its other end.
     pub peer: Peer,
     /// What its TLS handshake agreed on.
     pub tls: Option<Session>,
@@ -98,6 +101,21 @@ impl Client {
             key,
             _admitted: admitted,
         })
+    }
+
+    /// Where its requests come in, for their accounts.
+    pub fn origin(&self) -> Origin<'_> {
+        Origin {
+            worker: self.local.index(),
+            accounts: &self.local.accounts,
+            listener: &self.listener.metrics,
+            tls: self.tls.as_ref(),
+        }
+    }
+
+    /// The address of the client that sent a request with these fields: the peer's own, or what trusted proxies say.
+    pub fn address(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        self.peer.client(headers, &self.settings.plan.trusted_proxies)
     }
 
     /// Whether the connection is to end after the request it is busy with.

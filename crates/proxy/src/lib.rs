@@ -4,12 +4,16 @@
 //! runs on. [`engine`] is what the outside holds.
 
 mod account;
+mod call;
 mod client;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod listen;
 mod local;
 mod net;
+mod objects;
 mod serve;
 mod snapshot;
 mod stack;

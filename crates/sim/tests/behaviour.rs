@@ -224,9 +224,9 @@ fn what_cannot_be_run_is_refused_with_its_place() {
 #[test]
 fn gateways_learn_from_probes_what_others_sent() {
     let p99 = |probe: Value| {
-        // With a quantile of 0 every server is hot, so that only requests in flight decide.
+        // With a percentile of 0 every server is hot, so that only requests in flight decide.
         let prequal = json!({
-            "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "quantile": 0.0,
+            "pool": 16, "probes": 3, "age": 1_000, "remove": 1, "reuse": 1.0, "percentile": 0.0,
         });
         let balance = with(json!({"policy": "prequal", "prequal": prequal}), probe);
         let service = json!({"exponential": {"mean": 100 * MILLISECOND}});

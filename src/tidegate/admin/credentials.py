@@ -21,7 +21,7 @@ def token_of(admin: Admin) -> str | None:
     """The bearer token. Raises OSError if its file cannot be read."""
     if admin.token_file is not None:
         return Path(admin.token_file).read_text(encoding="utf-8").strip()
-    return admin.token
+    return admin.token.get_secret_value() if admin.token else None
 
 
 class Credentials:

@@ -36,7 +36,7 @@ def _explained(problem: "Problem", lines: Sequence[str]) -> "Text":
     if problem.path:
         text.append(f"{problem.path}: ", "cyan")
     text.append(f"{problem.message}\n")
-    if problem.line is not None and problem.line <= len(lines):
+    if problem.quotable and problem.line is not None and problem.line <= len(lines):
         number = str(problem.line)
         before, behind = _around(lines[problem.line - 1], (problem.column or 1) - 1)
         caret = " " * len(before)

@@ -7,23 +7,18 @@ from dataclasses import replace
 from tidegate.config.explain import did_you_mean
 from tidegate.config.include import spelled
 from tidegate.config.model import Admin
+from tidegate.config.model.bounded import Bounded
+from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.text import split_address
+from tidegate.config.model.unit import PERCENT
+from tidegate.config.model.walk import Pattern, marked
 from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source, find, find_texts, plain
-
-_REFERENCES = (
-    (("routes", "*", "upstream"), "upstream"),
-    (("routes", "*", "split", "*", "upstream"), "upstream"),
-    (("routes", "*", "mirror", "upstream"), "upstream"),
-    (("routes", "*", "listeners", "*"), "listener"),
-)
-_NAMED = ("listener", "route", "upstream")
 
 
 def check(source: Source) -> Iterator[Problem]:
     """Every mistake between options. It looks at what is written, so it also works beside other mistakes."""
-    yield from _duplicate_names(source)
-    yield from _duplicate_endpoints(source)
+    yield from _duplicates(source)
     yield from _unknown_references(source)
     yield from _overlapping_addresses(source)
     yield from _open_admin(source)
@@ -32,35 +27,53 @@ def check(source: Source) -> Iterator[Problem]:
 
 
 def remarks(source: Source) -> Iterator[Problem]:
-    """What is no mistake, but hardly meant: a configuration that serves nothing."""
+    """What is no mistake, but hardly meant."""
+    yield from _serves_nothing(source)
+    yield from _shares_of_one(source)
+
+
+def _serves_nothing(source: Source) -> Iterator[Problem]:
     for section, effect in (("listeners", "no request can come in"), ("routes", "every request gets a 404")):
         if not any(find(source.root, (section, "*"))):
-            yield replace(source.problem((section,), f"there are none: {effect}"), severity="warning")
+            yield _remark(source, (section,), f"there are none: {effect}")
             return
 
 
-def _names(source: Source, kind: str) -> Iterator[tuple[OptionPath, str]]:
-    return find_texts(source.root, (f"{kind}s", "*", "name"))
+def _shares_of_one(source: Source) -> Iterator[Problem]:
+    """Numbers in files that look like shares from 0 to 1, where percent are counted."""
+    for pattern, number in marked(Bounded).items():
+        for path, node in find(source.root, pattern) if number.unit == PERCENT else ():
+            value = plain(node)
+            if isinstance(value, float) and 0 < value < 1 and node.place.file:
+                hint = f"write {value * 100:g} for that share of all; {value:g}% is understood as it stands"
+                yield _remark(source, path, f"percent are counted here, so this is {value:g} %", hint)
 
 
-def _duplicate_names(source: Source) -> Iterator[Problem]:
-    for kind in _NAMED:
-        first: dict[str, OptionPath] = {}
-        for path, name in _names(source, kind):
-            if name in first:
-                yield _twice(source, first[name], path, f"another {kind} is called {name!r}")
-            first.setdefault(name, path)
+def _remark(source: Source, path: OptionPath, message: str, hint: str | None = None) -> Problem:
+    return replace(source.problem(path, message, hint=hint), severity="warning")
 
 
-def _duplicate_endpoints(source: Source) -> Iterator[Problem]:
-    first: dict[tuple[str | int, str], OptionPath] = {}
-    for path, _ in find(source.root, ("upstreams", "*", "endpoints", "*")):
-        address = source.text(path) or source.text((*path, "address"))
-        if address:
-            key = (path[1], address.lower())
+def _duplicates(source: Source) -> Iterator[Problem]:
+    """Members of a list that cannot be told apart."""
+    for pattern, identity in marked(Identity).items():
+        first: dict[tuple[OptionPath, str], OptionPath] = {}
+        for path, text in _identities(source, pattern):
+            try:
+                key = (path[:-2], identity.canonical(text))
+            except ValueError:
+                continue  # no identity at all, which is told elsewhere
             if key in first:
-                yield _twice(source, first[key], path, f"the upstream has the endpoint {address} already")
+                message = f"another {identity.kind} has the {path[-1]} {text!r}"
+                yield _twice(source, first[key], path, message)
             first.setdefault(key, path)
+
+
+def _identities(source: Source, pattern: Pattern) -> Iterator[tuple[OptionPath, str]]:
+    """What the members of a list are told apart by; a text alone stands for a member of that identity."""
+    for path, _ in find(source.root, pattern[:-1]):
+        text = source.text(path) or source.text((*path, pattern[-1]))
+        if text:
+            yield (*path, pattern[-1]), text
 
 
 def _twice(source: Source, first: OptionPath, second: OptionPath, message: str) -> Problem:
@@ -72,12 +85,15 @@ def _at(source: Source, path: OptionPath) -> str:
 
 
 def _unknown_references(source: Source) -> Iterator[Problem]:
-    known = {kind: {name: None for _, name in _names(source, kind)} for kind in ("upstream", "listener")}
-    for pattern, kind in _REFERENCES:
+    known = {
+        identity.kind: {text: None for _, text in _identities(source, pattern)}
+        for pattern, identity in marked(Identity).items()
+    }
+    for pattern, ref in marked(Ref).items():
         for path, name in find_texts(source.root, pattern):
-            if name not in known[kind]:
-                hint = did_you_mean(name, known[kind]) or f"no {kind} has this name"
-                yield source.problem(path, f"unknown {kind} {name!r}", hint=hint)
+            if name not in known[ref.kind]:
+                hint = did_you_mean(name, known[ref.kind]) or f"no {ref.kind} has this name"
+                yield source.problem(path, f"unknown {ref.kind} {name!r}", hint=hint)
 
 
 def _overlapping_addresses(source: Source) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -9,10 +10,11 @@ from pydantic_core import ErrorDetails
 
 from tidegate.config.model.config import Config
 from tidegate.config.model.options import Options
+from tidegate.config.model.retired import Retired
 from tidegate.config.model.unit import describe
-from tidegate.config.model.walk import groups
+from tidegate.config.model.walk import group_at, parts, secrets
 from tidegate.config.problem import Problem
-from tidegate.config.tree import Source
+from tidegate.config.tree import OptionPath, Source, matches
 
 _EXPECTED: Mapping[str, str] = {
     "string_type": "text",
@@ -50,6 +52,9 @@ def explain(error: ValidationError, source: Source, root: type[Options] = Config
 def _problem(details: ErrorDetails, source: Source, root: type[Options]) -> Problem:
     path = tuple(step for step in details["loc"] if step != "[key]")
     kind = details["type"]
+    if retired := _retired(details, path, root):
+        message, hint = f"{retired.name} {retired.reason}", retired.instead(details["input"])
+        return source.problem(path, message, hint=hint, key=kind == "extra_forbidden")
     if kind == "extra_forbidden":
         hint = did_you_mean(str(path[-1]), _siblings(path, root)) or _known(_siblings(path, root))
         return source.problem(path, "unknown option", hint=hint, key=True)
@@ -58,14 +63,30 @@ def _problem(details: ErrorDetails, source: Source, root: type[Options]) -> Prob
     return source.problem(path, _message(details, root), hint=_hint(details), key="[key]" in details["loc"])
 
 
+def _retired(details: ErrorDetails, path: OptionPath, root: type[Options]) -> Retired | None:
+    """What earlier versions knew and this one does not: an option, or a word of one."""
+    known: Iterable[Any] = ()
+    if details["type"] == "extra_forbidden":
+        name, known = path[-1], getattr(group_at(path[:-1], root), "retired", ())
+    elif details["type"] == "literal_error":
+        while isinstance(path[-1], int):
+            path = path[:-1]  # the list that the word stands in
+        field = _siblings(path, root).get(str(path[-1]))
+        name, known = details["input"], (part for _, part in parts(field, ())) if field else ()
+    return next((one for one in known if isinstance(one, Retired) and one.name == name), None)
+
+
 def _message(details: ErrorDetails, root: type[Options]) -> str:
     context = details.get("ctx", {})
     if details["type"] == "value_error":
         return str(context["error"])
-    expected = _EXPECTED.get(details["type"])
+    kind = details["type"]
+    if kind == "too_short" and isinstance(details["input"], str):
+        kind = "string_too_short"  # a secret's length
+    expected = _EXPECTED.get(kind)
     if expected is None:
         return details["msg"]
-    if details["type"] == "literal_error":
+    if kind == "literal_error":
         expected = "one of " + context["expected"].replace("'", "").replace(" or ", ", ")
     message = f"expected {expected.format(**context)}"
     return message if _is_secret(details["loc"], root) else f"{message}; found {describe(details['input'])}"
@@ -84,14 +105,13 @@ def _hint(details: ErrorDetails) -> str | None:
 
 
 def _is_secret(path: tuple[str | int, ...], root: type[Options]) -> bool:
-    """Whether the value of an option must not be shown."""
-    field = _siblings(path, root).get(str(path[-1])) if path else None
-    return field is not None and not field.repr
+    """Whether the value at `path` must not be shown."""
+    return any(matches(path, pattern) for pattern in secrets(root))
 
 
 def _siblings(path: tuple[str | int, ...], root: type[Options]) -> dict[str, FieldInfo]:
     """The options at the level of `path`."""
-    group = groups(root).get(tuple("*" if isinstance(step, int) else step for step in path[:-1]))
+    group = group_at(path[:-1], root)
     return group.model_fields if group else {}
 
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tidegate.config.model.file import STANDARD_OUTPUT
-from tidegate.config.model.walk import file_options
+from tidegate.config.model.mark import STANDARD_OUTPUT, File
+from tidegate.config.model.walk import marked
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.syntax import parse
 from tidegate.config.tree import (
@@ -115,7 +115,7 @@ class Reader:
 
 def resolve_paths(root: Node, base: Path) -> None:
     """Make the files that options in `root` name absolute: they are relative to the folder `base`."""
-    for pattern in file_options():
+    for pattern in marked(File):
         for _, node in find(root, pattern):
             name = node.value if isinstance(node, Scalar) else None
             if isinstance(node, Scalar) and isinstance(name, str) and name not in {"", STANDARD_OUTPUT}:

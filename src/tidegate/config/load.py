@@ -1,8 +1,8 @@
 """Loads a configuration: read, checked as a whole, with every mistake named at once."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from tidegate.config.explain import explain
 from tidegate.config.include import Reader, resolve_paths
 from tidegate.config.material import read_material
 from tidegate.config.model import Config
+from tidegate.config.model.walk import secrets
 from tidegate.config.problem import ConfigError, Problem
-from tidegate.config.tree import Node, Source, plain, planted
+from tidegate.config.tree import Node, Source, find, plain, planted
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,11 @@ class Loaded:
 
     config: Config
     """All options; paths of files are absolute."""
-    source: Source
+    source: Source = field(repr=False)
     """Where each option is written."""
     files: frozenset[Path]
     """Every file that was read: the configuration, what it includes, and the files that its options name."""
-    contents: Mapping[Path, bytes]
+    contents: Mapping[Path, bytes] = field(repr=False)
     """What the files that options name held when they were checked."""
     warnings: tuple[Problem, ...] = ()
     """What should be looked at, but keeps nothing from starting."""
@@ -65,7 +66,7 @@ def load_data(data: dict[str, Any], base: Path) -> Loaded:
 
 def load_default() -> Loaded:
     """Load what runs when nothing is configured."""
-    return load_data(default_config().model_dump(mode="json"), Path())
+    return load_data(default_config().data(), Path())
 
 
 def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded:
@@ -78,11 +79,17 @@ def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded
         problems += [problem for problem in explain(error, source) if problem.path not in told]
     problems += check(source)
     material = read_material(source)
-    problems = _in_order([*problems, *material.problems])
+    problems = discreet(_in_order([*problems, *material.problems]), source)
     if config is None or any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
-    warnings = (*problems, *remarks(source))
+    warnings = (*problems, *discreet(remarks(source), source))
     return Loaded(config, source, files | material.contents.keys(), material.contents, warnings)
+
+
+def discreet(problems: Iterable[Problem], source: Source) -> list[Problem]:
+    """The problems, with those marked whose line also holds a secret."""
+    lines = {source.place(path)[:2] for pattern in secrets() for path, _ in find(source.root, pattern)}
+    return [replace(problem, quotable=(problem.file, problem.line) not in lines) for problem in problems]
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

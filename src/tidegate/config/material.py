@@ -12,28 +12,25 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509 import ocsp
 
 from tidegate.config.include import read_bounded, reason
-from tidegate.config.model.file import Use
-from tidegate.config.model.walk import file_options
+from tidegate.config.model.mark import File, Use
+from tidegate.config.model.walk import Pattern, marked
 from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source, find_texts
-
-CERTIFICATES = frozenset({"cert", "ca", "client_ca"})
-"""Options whose files hold certificates; the other PEM files hold a key."""
 
 
 @dataclass(slots=True)
 class Material:
     """The contents of the files that a configuration names, and what is wrong with them."""
 
-    contents: dict[Path, bytes] = field(default_factory=dict)
+    contents: dict[Path, bytes] = field(default_factory=dict, repr=False)
     problems: list[Problem] = field(default_factory=list)
 
 
 def read_material(source: Source, now: datetime | None = None) -> Material:
     """Read every file that an option in `source` names, and check that it holds what the option needs."""
     material = Material()
-    for pattern, use in file_options().items():
-        if use is Use.WRITTEN:
+    for pattern, mark in marked(File).items():
+        if mark.use is Use.OUTPUT:
             continue
         for path, name in find_texts(source.root, pattern):
             if name and (problem := _read(material, source, path, Path(name))):
@@ -64,28 +61,32 @@ class _Inspection:
         self._keys: dict[Path, bytes] = {}  # public halves of private keys
 
     def problems(self) -> Iterator[Problem]:
-        for pattern, use in file_options().items():
+        inspect = {
+            Use.CERT: self._inspect_chain,
+            Use.CA: self._inspect_chain,
+            Use.KEY: self._inspect_key,
+            Use.OCSP: self._inspect_ocsp,
+            Use.TOKEN: self._inspect_token,
+        }
+        files = marked(File)
+        for pattern, mark in files.items():
             for path, name in find_texts(self._source.root, pattern):
                 if Path(name) in self._contents:
-                    yield from self._inspect(path, use, Path(name))
-        for pattern in file_options():
-            if pattern[-1] == "key":
-                yield from self._mismatches(pattern)
+                    yield from inspect[mark.use](path, Path(name))
+        keys = {pattern[:-1]: pattern[-1] for pattern, mark in files.items() if mark.use is Use.KEY}
+        for pattern, mark in files.items():
+            if mark.use is Use.CERT:
+                yield from self._mismatches(pattern, keys[pattern[:-1]])
 
-    def _inspect(self, path: OptionPath, use: Use, file: Path) -> Iterator[Problem]:
-        content = self._contents[file]
-        if use is Use.SECRET:
-            if len(content.strip()) < 16:
-                yield self._source.problem(path, f"expected a token of at least 16 characters in {file}")
-        elif use is Use.DER:
-            try:
-                ocsp.load_der_ocsp_response(content)
-            except ValueError:
-                yield self._source.problem(path, f"expected an OCSP response in DER in {file}")
-        elif path[-1] in CERTIFICATES:
-            yield from self._inspect_chain(path, file)
-        else:
-            yield from self._inspect_key(path, file)
+    def _inspect_token(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        if len(self._contents[file].strip()) < 16:
+            yield self._source.problem(path, f"expected a token of at least 16 characters in {file}")
+
+    def _inspect_ocsp(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        try:
+            ocsp.load_der_ocsp_response(self._contents[file])
+        except ValueError:
+            yield self._source.problem(path, f"expected an OCSP response in DER in {file}")
 
     def _inspect_chain(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         try:
@@ -110,15 +111,16 @@ class _Inspection:
         except (ValueError, UnsupportedAlgorithm):
             yield self._source.problem(path, f"expected a private key in PEM in {file}")
 
-    def _mismatches(self, pattern: tuple[str, ...]) -> Iterator[Problem]:
-        """Keys, at `pattern`, that do not belong to the certificate beside them."""
-        for path, key_file in find_texts(self._source.root, pattern):
-            cert_file = self._source.text((*path[:-1], "cert"))
-            key = self._keys.get(Path(key_file))
-            leaf = self._leaves.get(Path(cert_file)) if cert_file else None
+    def _mismatches(self, pattern: Pattern, key_option: str) -> Iterator[Problem]:
+        """Keys that do not belong to the certificates, at `pattern`, beside them."""
+        for path, cert_file in find_texts(self._source.root, pattern):
+            beside = (*path[:-1], key_option)
+            key_file = self._source.text(beside)
+            leaf = self._leaves.get(Path(cert_file))
+            key = self._keys.get(Path(key_file)) if key_file else None
             if key and leaf and key != leaf:
                 message = f"the key in {key_file} does not belong to the certificate in {cert_file}"
-                yield self._source.problem(path, message)
+                yield self._source.problem(beside, message)
 
 
 def _encoded(public: PublicKeyTypes) -> bytes:

@@ -3,15 +3,14 @@
 import base64
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tidegate.config.collector import collector_paused
-from tidegate.config.load import Loaded
-from tidegate.config.model.config import CONTROL_PLANE_ONLY
-from tidegate.config.model.file import Use
-from tidegate.config.model.walk import file_options
+from tidegate.config.load import Loaded, discreet
+from tidegate.config.model.mark import ControlPlane, File, Use
+from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source
 
@@ -26,9 +25,9 @@ the simulator's reference five have a p99 that is 15 % lower still."""
 class Plan:
     """What `Engine.prepare` takes."""
 
-    json: str
+    json: str = field(repr=False)
     """The plan as JSON."""
-    data: dict[str, Any]
+    data: dict[str, Any] = field(repr=False)
     """The same in plain values."""
     files: frozenset[Path]
     """Every file that the plan depends on."""
@@ -42,24 +41,30 @@ def build_plan(loaded: Loaded) -> Plan:
 
 def problems_from_engine(errors: Iterable[tuple[str, str]], source: Source) -> list[Problem]:
     """The engine's errors, pairs of a dotted path and a message, with the places of the options."""
-    return [source.problem(_steps(path), message) for path, message in errors]
+    return discreet((source.problem(_steps(path), message) for path, message in errors), source)
 
 
 def _build(loaded: Loaded) -> Plan:
-    data = loaded.config.plan_data()
+    left_out = {path[0] for path in marked(ControlPlane)}
+    data = loaded.config.data(exclude=left_out)
     for upstream in data["upstreams"]:
         _resolve_choices(upstream)
-    for path, use in file_options().items():
-        if path[0] not in CONTROL_PLANE_ONLY and use in _ENCODINGS:
-            _replace(data, path, _contents(loaded, _ENCODINGS[use]))
+    for path, mark in marked(File).items():
+        if path[0] not in left_out and mark.use in _ENCODINGS:
+            _replace(data, path, _contents(loaded, _ENCODINGS[mark.use]))
     return Plan(json.dumps(data, separators=(",", ":")), data, loaded.files)
 
 
-_ENCODINGS: dict[Use, Callable[[bytes], str]] = {
-    Use.PEM: lambda content: content.decode(errors="replace"),  # only remarks around PEM are not ASCII
-    Use.DER: lambda content: base64.b64encode(content).decode(),
-}
-"""How the plan holds the contents of files."""
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace")  # only remarks around PEM are not ASCII
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+_ENCODINGS = {Use.CERT: _text, Use.KEY: _text, Use.CA: _text, Use.OCSP: _base64}
+"""How the plan holds the contents of files; of others it holds the path."""
 
 
 def _contents(loaded: Loaded, encode: Callable[[bytes], str]) -> Callable[[str], str]:

@@ -24,6 +24,8 @@ class Problem:
     """What would be right."""
     severity: Literal["error", "warning"] = "error"
     """A warning does not keep the configuration from being used."""
+    quotable: bool = True
+    """Whether its line may be shown: no secret is written there."""
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)

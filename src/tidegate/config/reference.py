@@ -7,19 +7,14 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from tidegate.config.model import Config, Options
-from tidegate.config.model.file import File
-from tidegate.config.model.unit import (
-    Count,
-    Duration,
-    Size,
-    Workers,
-    format_duration,
-    format_size,
-)
+from tidegate.config.model.bounded import Bounded
+from tidegate.config.model.mark import File, Ref
+from tidegate.config.model.unit import format_duration, format_size
 from tidegate.config.model.walk import Option, walk
 
 HEAD = """\
@@ -32,23 +27,23 @@ its default and an example. `[]` stands for an item of a list.
 
 - **Durations** are texts like `250ms`, `5s`, `2h` or `1h30m`; a bare number is milliseconds.
 - **Sizes** are texts like `64KiB` (65,536 bytes), `10MB` (10,000,000 bytes) or `512`; a bare number is bytes.
+- **Shares** are percent, from 0 to 100: `5`, `0.1` or, to be plain about it, `0.1%`.
 - **Files** are paths relative to the file that they are written in.
 - **Variables** of the environment stand in any value: `${VAR}` or `${VAR:-default}`; a literal `${` is `$${`.
 - **Unknown options** are errors.
 """
-_UNITS: tuple[tuple[Any, str], ...] = (
-    (Duration, "duration"),
-    (Size, "size"),
-    (Workers, "whole number or `auto`"),
-    (Count, "whole number"),
-)
-_UNIT_NAMES = {get_args(unit)[2]: name for unit, name in _UNITS}
-"""What converts a unit's values tells units apart, for they are all whole numbers."""
-_PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+_PLAIN = {
+    str: "text",
+    SecretStr: "secret text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+}
 _EXAMPLES = {
     "duration": "5s",
     "size": "64KiB",
     "whole number": 10,
+    "percent": 10,
     "number": 1.5,
     "true or false": True,
     "text": "text",
@@ -126,13 +121,15 @@ def _kind(annotation: Any) -> str:
 
 def _marked(marks: tuple[Any, ...]) -> str | None:
     """The kind that the marks of an annotation tell."""
-    if any(isinstance(mark, File) for mark in marks):
-        return "file"
-    return next((_UNIT_NAMES[mark] for mark in marks if _is_unit(mark)), None)
-
-
-def _is_unit(mark: Any) -> bool:
-    return mark.__hash__ is not None and mark in _UNIT_NAMES
+    for mark in marks:
+        match mark:
+            case File():
+                return "file"
+            case Ref(kind):
+                return f"{kind} name"
+            case Bounded(unit):
+                return unit
+    return None
 
 
 def _word(value: Any) -> str:
@@ -156,6 +153,8 @@ def _written(value: Any, kind: str) -> Any:
         return format_duration(value)
     if value is not None and kind.startswith("size"):
         return format_size(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -150,6 +150,13 @@ class Source:
         return Problem(message, dotted(path), *self.place(path, key=key), hint=hint)
 
 
+def matches(path: Sequence[str | int], pattern: Sequence[str]) -> bool:
+    """Whether `path` is, or lies below, a place that `pattern` describes; `*` stands for any step."""
+    return len(path) >= len(pattern) and all(
+        wanted in {"*", step} for step, wanted in zip(path, pattern, strict=False)
+    )
+
+
 def find(node: Node, pattern: Sequence[str], path: OptionPath = ()) -> Iterator[tuple[OptionPath, Node]]:
     """What is written at the places that `pattern` describes; `*` stands for every item of a list."""
     if not pattern:

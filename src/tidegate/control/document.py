@@ -9,17 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from tidegate.config.load import Loaded
+from tidegate.config.model.mark import Identity
+from tidegate.config.model.secret import REDACTED
+from tidegate.config.model.walk import Pattern, marked, secrets
 
 Document = dict[str, Any]
-
-REDACTED = "***"
-SECRETS = (("admin", "token"), ("upstreams", "*", "balance", "sticky", "secret"))
-"""Options whose values are never shown; `*` stands for every item of a list."""
 
 
 def document_of(loaded: Loaded) -> Document:
     """The document of a validated configuration."""
-    document: Document = loaded.config.model_dump(mode="json", exclude_unset=True)
+    document: Document = loaded.config.data(exclude_unset=True)
     return document
 
 
@@ -46,37 +45,49 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
-def redact(value: Any, at: tuple[str, ...] = ()) -> Any:
+def redact(value: Any, at: Pattern = ()) -> Any:
     """A copy of a document, or of what is `at` a path in one, with `***` in the place of every secret."""
-    for path in SECRETS:
+    for path in secrets():
         if path[: len(at)] == at:
-            value = _changed(value, None, path[len(at) :], lambda _secret, _kept: REDACTED)
+            value = _changed(value, None, path[len(at) :], lambda _secret, _none: REDACTED, at)
     return value
 
 
 def keep_secrets(edited: Document, current: Document) -> Document:
     """`edited` with the secrets of `current` where it says `***`, so that what was read can be sent back."""
-    for path in SECRETS:
-        edited = _changed(edited, current, path, lambda secret, kept: kept if secret == REDACTED else secret)
+    for path in secrets():
+        edited = _changed(edited, current, path, _kept)
     return edited
 
 
-def _changed(value: Any, other: Any, path: tuple[str, ...], change: Callable[[Any, Any], Any]) -> Any:
+def _kept(secret: Any, current: Any) -> Any:
+    return current if secret == REDACTED and current is not None else secret
+
+
+def _changed(
+    value: Any, other: Any, path: Pattern, change: Callable[[Any, Any], Any], at: Pattern = ()
+) -> Any:
     """A copy of `value` where the option at `path` is what `change` makes of it and the same one of `other`.
 
-    Items of a list are the same by name.
+    `at` is where `value` stands. Items of a list are the same by their identity.
     """
     if not path:
         return None if value is None else change(value, other)
     first, rest = path[0], path[1:]
+    below = (*at, first)
     if first == "*" and isinstance(value, list):
-        same = {_name(item): item for item in other} if isinstance(other, list) else {}
-        return [_changed(item, same.get(_name(item)), rest, change) for item in value]
+        name = _identity(below)
+        same = {_value(item, name): item for item in other} if isinstance(other, list) else {}
+        return [_changed(item, same.get(_value(item, name)), rest, change, below) for item in value]
     if isinstance(value, dict) and first in value:
-        below = other.get(first) if isinstance(other, dict) else None
-        return {**value, first: _changed(value[first], below, rest, change)}
+        return {**value, first: _changed(value[first], _value(other, first), rest, change, below)}
     return value
 
 
-def _name(item: Any) -> Any:
-    return item.get("name") if isinstance(item, dict) else None
+def _identity(member: Pattern) -> str | None:
+    """The option that tells the members of a list apart."""
+    return next((path[-1] for path in marked(Identity) if path[:-1] == member), None)
+
+
+def _value(item: Any, name: str | None) -> Any:
+    return item.get(name) if isinstance(item, dict) else None

@@ -10,7 +10,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,9 @@ class Running:
     generation: Generation
     config: Config
     """The validated configuration."""
-    contents: Mapping[Path, bytes]
+    contents: Mapping[Path, bytes] = field(repr=False)
     """What the files that options name held when they were read."""
-    document: Document
+    document: Document = field(repr=False)
     plan: Plan
 
     def is_same_as(self, candidate: "_Candidate") -> bool:
@@ -86,7 +86,7 @@ class _Candidate:
 
     loaded: Loaded
     plan: Plan
-    document: Document
+    document: Document = field(repr=False)
     etag: str
     prepared: Prepared
     edits: list[Edit]

@@ -3,20 +3,13 @@
 from typing import Any
 
 from tidegate.config.model import Config
-
-READ_ONCE = (
-    ("workers",),
-    ("state_dir",),
-    ("log", "format"),
-    ("admin", "enabled"),
-    ("admin", "address"),
-    ("admin", "tls"),
-)
+from tidegate.config.model.mark import ReadOnce
+from tidegate.config.model.walk import Pattern, marked
 
 
 def read_once(config: Config) -> dict[str, Any]:
     """What a configuration says of them, by their paths."""
-    return {".".join(path): _value(config, path) for path in READ_ONCE}
+    return {".".join(path): _value(config, path) for path in marked(ReadOnce)}
 
 
 def restart_required(started: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
@@ -24,7 +17,7 @@ def restart_required(started: dict[str, Any], wanted: dict[str, Any]) -> list[st
     return [path for path, value in wanted.items() if value != started[path]]
 
 
-def _value(config: Any, path: tuple[str, ...]) -> Any:
+def _value(config: Any, path: Pattern) -> Any:
     for name in path:
         config = getattr(config, name)
     return config

@@ -10,7 +10,7 @@ from tidegate.control.document import Document, document_of, merge_patch
 
 def default_document() -> Document:
     """What runs when nothing is configured."""
-    document: Document = default_config().model_dump(mode="json", exclude_unset=True)
+    document: Document = default_config().data(exclude_unset=True)
     return document
 
 

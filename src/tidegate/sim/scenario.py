@@ -40,8 +40,8 @@ class Scenarios:
         weights = [group.weight for group in self._study.servers for _ in range(group.count)]
         upstream = {
             "name": "servers",
-            "balance": policy.model_dump(mode="json", exclude={"c3"}),
-            "health": self._study.health.model_dump(mode="json"),
+            "balance": balance.data(),
+            "health": self._study.health.data(),
             "endpoints": [
                 {"address": f"server-{number}:80", "weight": weight} for number, weight in enumerate(weights)
             ],

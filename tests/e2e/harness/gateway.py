@@ -9,7 +9,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,13 @@ class Gateway:
     """One process, started with a configuration and stopped by SIGTERM."""
 
     def __init__(
-        self, directory: Path, config: Config, *, args: tuple[str, ...] = (), token: str | None = None
+        self,
+        directory: Path,
+        config: Config,
+        *,
+        args: tuple[str, ...] = (),
+        token: str | None = None,
+        product: Sequence[str] | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -62,6 +68,8 @@ class Gateway:
             base_url=f"http://{self.config['admin']['address']}", headers=headers, timeout=30
         )
         self._args = args
+        self._product = product
+        """Another command than the usual one."""
         self.good_exits = {0}
         """Exit codes that are as they should be."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,7 +78,7 @@ class Gateway:
 
     def start(self, deadline: float = 30.0) -> "Gateway":
         """Start and wait until the gateway says that it is ready."""
-        product = command()
+        product = self._product or command()
         assert product is not None, "no tidegate command: build it, or name one in TIDEGATE_BIN"
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(

@@ -1,10 +1,13 @@
 """Durations, sizes and counts."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.config.model import Config, Pool
+from tidegate.config.load import Loaded
+from tidegate.config.model import Config, Explain, Pool
 from tidegate.config.model.unit import (
     MAX_DURATION,
     MAX_SIZE,
@@ -78,6 +81,29 @@ def test_a_model_refuses_what_is_no_count(value: object) -> None:
 def test_sizes_have_an_upper_bound() -> None:
     with pytest.raises(ValueError, match="body"):
         Config.model_validate({"routes": [{"name": "a", "upstream": "b", "limits": {"body": MAX_SIZE + 1}}]})
+
+
+@pytest.mark.parametrize(
+    ("text", "percent"), [("5", 5), ("'0.1%'", 0.1), ("12.5 %", 12.5), ("0", 0), ("100", 100)]
+)
+def test_a_share_is_percent(load: Callable[..., Loaded], text: str, percent: float) -> None:
+    assert load(f"explain: {{sample: {text}}}").config.explain.sample == percent
+
+
+@pytest.mark.parametrize("value", [-1, 100.5, "101%", "-1%", "half", True, None, []])
+def test_a_model_refuses_what_is_no_share(value: object) -> None:
+    with pytest.raises(ValueError, match="sample"):
+        Explain.model_validate({"sample": value})
+
+
+def test_a_share_that_looks_like_one_of_one_is_remarked_on(load: Callable[..., Loaded]) -> None:
+    serves = "listeners: [{name: web, address: '127.0.0.1:80'}]\nroutes: [{name: all, respond: {}}]\n"
+    (warning,) = load(serves + "explain: {sample: 0.01}").warnings
+    assert (warning.path, warning.line) == ("explain.sample", 3)
+    assert "this is 0.01 %" in warning.message
+    assert warning.hint == "write 1 for that share of all; 0.01% is understood as it stands"
+    for plain in ("1", "0", "0.01%", "1.5"):
+        assert load(serves + f"explain: {{sample: {plain}}}").warnings == ()
 
 
 def test_auto_workers_are_the_usable_cpus() -> None:

@@ -35,7 +35,7 @@ class FakePrepared:
 class FakeEngine:
     """Remembers what was committed; `errors` are what the next plans are refused with."""
 
-    def __init__(self, workers: int = 1, log_format: str = "text", log_filter: str = "info") -> None:
+    def __init__(self, workers: int, log_format: str = "text", log_filter: str = "info") -> None:
         self.workers = workers
         self.served: dict[str, Any] = {}
         self.commits = 0

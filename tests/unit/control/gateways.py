@@ -41,7 +41,7 @@ def make_gateway(
     *, source: Source | None = None, store: Store | None = None, engine: FakeEngine | None = None
 ) -> tuple[Gateway, FakeEngine]:
     """A gateway that serves nothing yet."""
-    fake, events = engine or FakeEngine(), Events()
+    fake, events = engine or FakeEngine(workers=1), Events()
     words = Words(cast(Engine, fake), events)
     source = source or Source(document=document())
     return Gateway(cast(Engine, fake), store or Store(), source, events, words), fake

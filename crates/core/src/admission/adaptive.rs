@@ -192,8 +192,8 @@ impl Adaptive {
     /// Keep to `plan` from now on; what was learnt is kept.
     pub fn configure(&mut self, plan: &plan::AdaptiveLimit) {
         self.enabled = plan.enabled;
-        self.minimum = f64::from(plan.minimum);
-        self.maximum = plan.maximum.map_or(f64::INFINITY, f64::from);
+        self.minimum = f64::from(plan.minimum.get());
+        self.maximum = plan.maximum.map_or(f64::INFINITY, |most| f64::from(most.get()));
     }
 
     /// How many requests may be inside; `None`: as many as come.

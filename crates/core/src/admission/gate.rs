@@ -1,5 +1,6 @@
 //! The way into an upstream.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
@@ -246,7 +247,7 @@ impl<T> Gate<T> {
 
 impl<T> Inner<T> {
     fn keep_to(&mut self, limits: &plan::UpstreamLimits) {
-        self.requests = limits.requests.unwrap_or(u32::MAX);
+        self.requests = limits.requests.map_or(u32::MAX, NonZeroU32::get);
         self.pending = limits.pending as usize;
         self.delay = DelayTarget::from(&limits.queue);
         self.adaptive.configure(&limits.adaptive);

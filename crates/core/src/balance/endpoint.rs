@@ -1,6 +1,7 @@
 //! The endpoints of an upstream as a balancer sees them.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -133,7 +134,7 @@ impl Endpoints {
 }
 
 fn limit_of(upstream: &plan::Upstream) -> u32 {
-    upstream.limits.endpoint_requests.unwrap_or(u32::MAX)
+    upstream.limits.endpoint_requests.map_or(u32::MAX, NonZeroU32::get)
 }
 
 impl Deref for Endpoints {

@@ -1,5 +1,7 @@
 //! Fastest free.
 
+use std::num::NonZeroU32;
+
 use super::candidates::Candidates;
 use super::least_cost::{Cost, LeastCost};
 use super::least_request::LeastRequest;
@@ -24,7 +26,7 @@ pub(super) struct FastestFree(LeastCost<Occupation>);
 
 impl FastestFree {
     /// Compare `choices` endpoints; `None`: all.
-    pub(super) fn new(choices: Option<u32>) -> Self {
+    pub(super) fn new(choices: Option<NonZeroU32>) -> Self {
         Self(LeastCost::new(Occupation, choices))
     }
 }

@@ -3,6 +3,8 @@
 //! Two drawn at random are enough to be exponentially better than one (Mitzenmacher, *The Power of Two
 //! Choices in Randomized Load Balancing*, 2001), and cost the same for any number of endpoints.
 
+use std::num::NonZeroU32;
+
 use smallvec::SmallVec;
 
 use super::candidates::Candidates;
@@ -26,8 +28,8 @@ pub struct LeastCost<C> {
 
 impl<C: Cost> LeastCost<C> {
     /// Compare `choices` endpoints by `cost`; `None`: all.
-    pub fn new(cost: C, choices: Option<u32>) -> Self {
-        Self { cost, choices: choices.map_or(usize::MAX, |choices| choices.max(1) as usize) }
+    pub fn new(cost: C, choices: Option<NonZeroU32>) -> Self {
+        Self { cost, choices: choices.map_or(usize::MAX, |choices| choices.get() as usize) }
     }
 
     /// Whether none of `from` is left to chance.

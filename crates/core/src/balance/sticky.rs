@@ -36,7 +36,7 @@ pub struct Sticky {
 impl Sticky {
     /// The cookies for the endpoints of `upstream`; `secret` is used where the plan has none.
     pub fn new(plan: &plan::Sticky, upstream: &plan::Upstream, secret: &[u8]) -> Self {
-        let secret = plan.secret.as_ref().map_or(secret, |secret| secret.as_bytes());
+        let secret = plan.secret.as_ref().map_or(secret, |secret| secret.expose().as_bytes());
         let mac = keyed(secret);
         let tokens: Vec<Token> = upstream
             .endpoints
@@ -105,7 +105,7 @@ fn attributes(plan: &plan::Sticky) -> String {
     let mut text = format!("; Path={}", plan.path);
     if let Some(ttl) = plan.ttl {
         // Writing to a string cannot fail.
-        _ = write!(text, "; Max-Age={}", ttl.0.div_ceil(1_000));
+        _ = write!(text, "; Max-Age={}", ttl.get().div_ceil(1_000));
     }
     for (name, given) in [("; Secure", plan.secure), ("; HttpOnly", plan.http_only)] {
         if given {

@@ -54,14 +54,14 @@ pub const fn strategy(policy: BalancePolicy) -> Strategy<'static> {
         ),
         P::RingHash => hashing(&|of, members| {
             let ring = Ring::new(&of.endpoints, members);
-            Arc::new(Bounded::new(ring, of.balance.load_bound))
+            Arc::new(Bounded::new(ring, of.balance.load_bound.get()))
         }),
         P::Maglev => hashing(&|of, members| {
             let table = Maglev::new(&of.endpoints, members);
-            Arc::new(Bounded::new(table, of.balance.load_bound))
+            Arc::new(Bounded::new(table, of.balance.load_bound.get()))
         }),
         P::Rendezvous => {
-            hashing(&|of, _| Arc::new(Rendezvous::new(&of.endpoints, of.balance.load_bound)))
+            hashing(&|of, _| Arc::new(Rendezvous::new(&of.endpoints, of.balance.load_bound.get())))
         }
     }
 }

@@ -18,9 +18,9 @@ use std::sync::Arc;
 use super::*;
 use crate::health::{Duty, State};
 use crate::load::Outcome;
+use crate::plan::testing::number;
 use crate::plan::{
-    self, BalancePolicy, Endpoint as PlanEndpoint, HashKey, Labels, Millis, Prequal, Probe,
-    SubsetFallback, Upstream,
+    self, BalancePolicy, Endpoint as PlanEndpoint, HashKey, Labels, Probe, SubsetFallback, Upstream,
 };
 
 const NOW: Moment = Moment(1_000_000_000);
@@ -54,12 +54,12 @@ pub(super) fn upstream(policy: BalancePolicy, choices: Option<u32>, weights: &[u
     let hash =
         HashKey { header: Some("x-user".into()), cookie: None, path: None, client_address: None };
     let mut plan = plan::testing::upstream();
-    (plan.balance.policy, plan.balance.choices) = (policy, choices);
+    (plan.balance.policy, plan.balance.choices) = (policy, choices.map(number));
     plan.balance.hash = Some(hash);
     plan.endpoints = weights.iter().enumerate().map(endpoint).collect();
     plan.health = crate::health::testing::health();
-    (plan.health.rise, plan.health.fall) = (1, 1);
-    (plan.health.outlier.connect_failures, plan.health.panic_threshold) = (1, 0.0);
+    (plan.health.rise, plan.health.fall) = (number(1), number(1));
+    (plan.health.outlier.connect_failures, plan.health.panic_threshold) = (number(1), number(0));
     plan
 }
 

@@ -11,7 +11,7 @@ impl Health {
         tracker.passed = tracker.passed.saturating_add(1);
         let in_a_row = tracker.passed;
         let first = std::mem::take(&mut tracker.unchecked);
-        if in_a_row < tracker.plan.rise && !first {
+        if in_a_row < tracker.plan.rise.get() && !first {
             return None;
         }
         self.apply(&mut tracker, Cause::ChecksPassed { in_a_row }, now)
@@ -23,7 +23,7 @@ impl Health {
         (tracker.passed, tracker.unchecked) = (0, false);
         tracker.failed = tracker.failed.saturating_add(1);
         let in_a_row = tracker.failed;
-        if in_a_row < tracker.plan.fall {
+        if in_a_row < tracker.plan.fall.get() {
             return None;
         }
         self.apply(&mut tracker, Cause::ChecksFailed { in_a_row, last: cause.into() }, now)

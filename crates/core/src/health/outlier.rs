@@ -58,16 +58,16 @@ impl Comparison {
 
     fn failing(&self, stats: &[Stats], rule: &SuccessRateOutlier) -> Vec<(usize, Complaint)> {
         let rates: Vec<(usize, f64)> = self
-            .judged(stats, rule.requests)
+            .judged(stats, rule.requests.get())
             .map(|(index, requests, failures)| (index, 1.0 - failures as f64 / requests as f64))
             .collect();
-        if rates.len() < rule.endpoints as usize {
+        if rates.len() < rule.endpoints.get() as usize {
             return Vec::new();
         }
         let count = rates.len() as f64;
         let mean = rates.iter().map(|(_, rate)| rate).sum::<f64>() / count;
         let variance = rates.iter().map(|(_, rate)| (rate - mean).powi(2)).sum::<f64>() / count;
-        let bound = (mean - rule.deviations * variance.sqrt()).min(mean - WORSE);
+        let bound = (mean - rule.deviations.get() * variance.sqrt()).min(mean - WORSE);
         let mut failing: Vec<_> = rates.into_iter().filter(|&(_, rate)| rate < bound).collect();
         failing.sort_by(|(_, one), (_, other)| one.total_cmp(other));
         failing
@@ -78,15 +78,15 @@ impl Comparison {
 
     fn slow(&self, stats: &[Stats], rule: &LatencyOutlier) -> Vec<(usize, Complaint)> {
         let mut latencies: Vec<(usize, Duration)> = self
-            .judged(stats, rule.requests)
+            .judged(stats, rule.requests.get())
             .filter_map(|(index, ..)| Some((index, stats[index].latency?)))
             .collect();
-        if latencies.len() < rule.endpoints.max(1) as usize {
+        if latencies.len() < rule.endpoints.get() as usize {
             return Vec::new();
         }
         latencies.sort_by_key(|&(_, latency)| latency);
         let median = latencies[(latencies.len() - 1) / 2].1;
-        let bound = median.mul_f64(rule.factor).max(median + SLOWER);
+        let bound = median.mul_f64(rule.factor.get()).max(median + SLOWER);
         let slow = latencies.into_iter().rev().take_while(|&(_, latency)| latency > bound);
         slow.map(|(index, own)| (index, Complaint::Latency { own, median })).collect()
     }

@@ -1,5 +1,6 @@
 //! What real requests say of an endpoint, one by one and compared with those to its peers.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ impl Health {
         tracker.connect_failures = tracker.connect_failures.saturating_add(1);
         let in_a_row = tracker.connect_failures;
         let rests = match self.state() {
-            State::Healthy => in_a_row >= tracker.plan.outlier.connect_failures,
+            State::Healthy => in_a_row >= tracker.plan.outlier.connect_failures.get(),
             State::Resting | State::Ejected => tracker.trial,
             State::Unhealthy | State::Draining | State::Maintenance => false,
         };
@@ -82,8 +83,8 @@ impl Health {
         self.troubled.store(true, Relaxed);
         // The one error of a trial is enough.
         let trial = self.state() == State::Ejected && tracker.trial;
-        let reached = |count: u32, limit: Option<u32>| {
-            count > 0 && limit.is_some_and(|limit| trial || count >= limit)
+        let reached = |count: u32, limit: Option<NonZeroU32>| {
+            count > 0 && limit.is_some_and(|limit| trial || count >= limit.get())
         };
         let outlier = &tracker.plan.outlier;
         if self.state() == State::Healthy && reached(tracker.broken, outlier.gateway_errors) {

@@ -7,6 +7,8 @@ use std::sync::atomic::{
 
 use crossbeam_utils::CachePadded;
 
+use crate::plan::Percent;
+
 /// Shared by the endpoints of one upstream.
 ///
 /// It counts every change after which other endpoints may be picked than before, so that a balancer
@@ -22,8 +24,8 @@ pub struct Peers {
 
 impl Peers {
     /// Let `percent` of `endpoints` be ejected at a time. Those that are already stay so.
-    pub fn limit_ejections(&self, endpoints: usize, percent: f64) {
-        self.limit.store((endpoints as f64 * percent / 100.0) as u32, Relaxed);
+    pub fn limit_ejections(&self, endpoints: usize, share: Percent) {
+        self.limit.store((endpoints as f64 * share.fraction()) as u32, Relaxed);
     }
 
     /// Changes so far.

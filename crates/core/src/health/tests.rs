@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::tracker::HISTORY;
 use super::*;
+use crate::plan::testing::number;
 
 fn plan() -> plan::Health {
     testing::health()
@@ -91,7 +92,7 @@ fn a_caller_that_waits_learns_when_the_endpoint_goes_down() {
 #[test]
 fn new_settings_leave_the_state_alone() {
     let health = resting_since(second(1));
-    health.configure(&plan::Health { fall: 9, ..plan() }, Duty::Serving, second(1));
+    health.configure(&plan::Health { fall: number(9), ..plan() }, Duty::Serving, second(1));
     assert_eq!(health.state(), State::Resting);
 }
 

@@ -99,14 +99,14 @@ impl Tracker {
     /// endpoint that was healthy meanwhile is forgiven one repetition for each interval.
     pub(super) fn lengthen(
         &mut self,
-        first: plan::Millis,
-        longest: plan::Millis,
+        first: plan::Timeout,
+        longest: plan::Timeout,
         from: State,
         now: Moment,
     ) -> Duration {
         if from == State::Healthy {
             let healthy = now.since(self.history.back().map_or(now, |last| last.at));
-            let intervals = healthy.as_millis() / u128::from(self.plan.outlier.interval.0.max(1));
+            let intervals = healthy.as_millis() / u128::from(self.plan.outlier.interval.get());
             let forgiven = u32::try_from(intervals).unwrap_or(u32::MAX);
             self.repetitions = self.repetitions.saturating_sub(forgiven);
         }

@@ -3,14 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
+use super::{Millis, Percent};
 
 /// What is remembered of recent requests.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
-    /// The share of all requests that is remembered whatever becomes of them, from 0 to 1.
-    pub sample: f64,
+    /// Percent of all requests that are remembered whatever becomes of them.
+    pub sample: Percent,
     /// How many requests each worker remembers: so many that stood out, and as many others; 0: none.
     pub keep: u32,
     /// A response whose head takes longer than this stands out.

@@ -1,12 +1,14 @@
 //! How it is found out which endpoints are well.
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
+use super::unit::bounded;
+use super::{Percent, Timeout};
 
 /// How it is found out which endpoints are well. At most one kind of check is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,17 +21,17 @@ pub struct Health {
     /// Check by the gRPC health protocol, version 1.
     pub grpc: Option<HealthGrpc>,
     /// Port that is checked; absent: the endpoint's own.
-    pub port: Option<u16>,
+    pub port: Option<NonZeroU16>,
     /// Time between two checks of an endpoint.
-    pub interval: Millis,
+    pub interval: Timeout,
     /// The same while its last check failed or it is not well, where that is shorter.
-    pub interval_down: Millis,
+    pub interval_down: Timeout,
     /// How long a check may take.
-    pub timeout: Millis,
+    pub timeout: Timeout,
     /// Passed checks in a row that make an endpoint well.
-    pub rise: u32,
+    pub rise: NonZeroU32,
     /// Failed checks in a row that make it ill.
-    pub fall: u32,
+    pub fall: NonZeroU32,
     /// What an endpoint is until it was checked.
     pub initial: InitialHealth,
     /// Whether a check uses the connection of the one before.
@@ -37,7 +39,7 @@ pub struct Health {
     /// What real requests tell.
     pub outlier: Outlier,
     /// Percent of the upstream's weight that must be available; below it, requests go to all endpoints.
-    pub panic_threshold: f64,
+    pub panic_threshold: Percent,
 }
 
 impl Health {
@@ -132,23 +134,23 @@ impl From<StatusRange> for String {
 #[serde(deny_unknown_fields)]
 pub struct Outlier {
     /// Failed connects in a row after which an endpoint rests.
-    pub connect_failures: u32,
+    pub connect_failures: NonZeroU32,
     /// Its first rest; each further one is twice as long.
-    pub rest: Millis,
+    pub rest: Timeout,
     /// The longest rest.
-    pub max_rest: Millis,
+    pub max_rest: Timeout,
     /// Gateway errors in a row (502, 503, 504, no or broken answers) that eject it; absent: none do.
-    pub gateway_errors: Option<u32>,
+    pub gateway_errors: Option<NonZeroU32>,
     /// Answers of 500 and above in a row that eject it; absent: none do.
-    pub server_errors: Option<u32>,
+    pub server_errors: Option<NonZeroU32>,
     /// Its first ejection; each further one is twice as long.
-    pub ejection: Millis,
+    pub ejection: Timeout,
     /// The longest ejection.
-    pub max_ejection: Millis,
+    pub max_ejection: Timeout,
     /// Percent of the upstream's endpoints that may be ejected at a time; one always may.
-    pub max_ejected: f64,
+    pub max_ejected: Percent,
     /// How often endpoints are compared with each other; so long must one be well to be forgiven one ejection.
-    pub interval: Millis,
+    pub interval: Timeout,
     /// Eject those that answer less often well than their peers; absent: never.
     pub success_rate: Option<SuccessRateOutlier>,
     /// Eject those that answer far more slowly than their peers; absent: never.
@@ -160,11 +162,11 @@ pub struct Outlier {
 #[serde(deny_unknown_fields)]
 pub struct SuccessRateOutlier {
     /// Standard deviations below the mean.
-    pub deviations: f64,
+    pub deviations: Deviations,
     /// Requests within an interval below which an endpoint is not judged.
-    pub requests: u32,
+    pub requests: NonZeroU32,
     /// Endpoints with so many requests below which none is judged.
-    pub endpoints: u32,
+    pub endpoints: Quorum,
 }
 
 /// Which endpoints answer far more slowly than their peers.
@@ -172,9 +174,25 @@ pub struct SuccessRateOutlier {
 #[serde(deny_unknown_fields)]
 pub struct LatencyOutlier {
     /// Multiple of the peers' median.
-    pub factor: f64,
+    pub factor: LatencyFactor,
     /// Requests within an interval below which an endpoint is not judged.
-    pub requests: u32,
+    pub requests: NonZeroU32,
     /// Endpoints with so many requests below which none is judged.
-    pub endpoints: u32,
+    pub endpoints: Quorum,
+}
+
+bounded! {
+    /// A number of endpoints that suffices to compare them.
+    #[derive(Eq, Ord)]
+    Quorum: u32 from 3 to 4_294_967_295
+}
+
+bounded! {
+    /// A number of standard deviations.
+    Deviations: f64 above 0.0 to 100.0
+}
+
+bounded! {
+    /// A multiple of the median latency.
+    LatencyFactor: f64 from 1.5 to 1000.0
 }

@@ -1,9 +1,11 @@
 //! Limits: what an upstream is given at a time, and who goes first.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
+use super::Timeout;
 
 /// How important a request is where not all can be served.
 #[derive(
@@ -43,15 +45,15 @@ impl Priority {
 #[serde(deny_unknown_fields)]
 pub struct UpstreamLimits {
     /// Requests in flight; absent: no fixed bound.
-    pub requests: Option<u32>,
+    pub requests: Option<NonZeroU32>,
     /// Requests in flight to one endpoint; absent: no bound.
-    pub endpoint_requests: Option<u32>,
+    pub endpoint_requests: Option<NonZeroU32>,
     /// Requests that wait while as many as may be are in flight.
     pub pending: u32,
     /// Retries in flight; absent: no bound but the budget.
-    pub retries: Option<u32>,
+    pub retries: Option<NonZeroU32>,
     /// Open connections to all endpoints together; absent: no bound.
-    pub connections: Option<u32>,
+    pub connections: Option<NonZeroU32>,
     /// How long requests wait.
     pub queue: Queueing,
     /// A bound of the requests in flight that is found by measuring.
@@ -63,11 +65,11 @@ pub struct UpstreamLimits {
 #[serde(deny_unknown_fields)]
 pub struct Queueing {
     /// The longest wait.
-    pub timeout: Millis,
+    pub timeout: Timeout,
     /// A wait that is too long where it lasts: then who waits longer is shed (CoDel's target).
-    pub target: Millis,
+    pub target: Timeout,
     /// For how long the wait must exceed the target before anybody is shed (CoDel's interval).
-    pub interval: Millis,
+    pub interval: Timeout,
 }
 
 /// A bound of the requests in flight that is found by measuring.
@@ -77,7 +79,7 @@ pub struct AdaptiveLimit {
     /// Whether it is looked for.
     pub enabled: bool,
     /// It is never lower.
-    pub minimum: u32,
+    pub minimum: NonZeroU32,
     /// It is never higher; absent: no bound.
-    pub maximum: Option<u32>,
+    pub maximum: Option<NonZeroU32>,
 }

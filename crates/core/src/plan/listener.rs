@@ -1,10 +1,13 @@
 //! Listeners: sockets that accept client connections, and what a client may cost.
 
+use std::num::NonZeroU32;
+
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, Size};
+use super::unit::{LARGEST, bounded};
+use super::{Secret, Timeout};
 
 /// A socket that accepts client connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,7 +61,7 @@ pub struct Certificate {
     /// The chain, leaf first, as PEM text.
     pub cert: String,
     /// The leaf's private key, as PEM text.
-    pub key: String,
+    pub key: Secret,
     /// A stapled OCSP response (RFC 6960): DER, in base64.
     pub ocsp: Option<String>,
 }
@@ -99,17 +102,17 @@ pub enum ClientAuthMode {
 #[serde(deny_unknown_fields)]
 pub struct ListenerLimits {
     /// Open connections on this listener, over all workers.
-    pub connections: u32,
+    pub connections: NonZeroU32,
     /// Open connections of one client address on this listener.
-    pub connections_per_client: u32,
+    pub connections_per_client: NonZeroU32,
     /// Bytes of a request's head: request line and all fields.
-    pub header_bytes: Size,
+    pub header_bytes: HeadSize,
     /// Number of fields in a request.
-    pub header_count: u32,
+    pub header_count: NonZeroU32,
     /// Bytes of a request target.
-    pub uri_length: Size,
+    pub uri_length: TargetSize,
     /// Concurrent streams of one HTTP/2 connection.
-    pub streams: u32,
+    pub streams: NonZeroU32,
 }
 
 /// How long a client may take.
@@ -117,13 +120,25 @@ pub struct ListenerLimits {
 #[serde(deny_unknown_fields)]
 pub struct ListenerTimeouts {
     /// TLS handshake, and the first bytes that tell the protocol.
-    pub handshake: Millis,
+    pub handshake: Timeout,
     /// From a request's first byte to the end of its head.
-    pub header_read: Millis,
+    pub header_read: Timeout,
     /// Longest silence while a request's body is read.
-    pub request_body: Millis,
+    pub request_body: Timeout,
     /// Longest time that a client takes none of a response.
-    pub write: Millis,
+    pub write: Timeout,
     /// How long a connection may stay open without a request.
-    pub idle: Millis,
+    pub idle: Timeout,
+}
+
+bounded! {
+    /// A size of a request's head in bytes.
+    #[derive(Eq, Ord)]
+    HeadSize(bytes): u64 from 1024 to LARGEST
+}
+
+bounded! {
+    /// A size of a request's target in bytes.
+    #[derive(Eq, Ord)]
+    TargetSize(bytes): u64 from 64 to LARGEST
 }

@@ -21,24 +21,27 @@ mod upstream;
 
 pub use explain::Explain;
 pub use health::{
-    Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth, LatencyOutlier, Outlier,
-    StatusRange, SuccessRateOutlier,
+    Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,
+    LatencyFactor, LatencyOutlier, Outlier, Quorum, StatusRange, SuccessRateOutlier,
 };
 pub use issue::Issue;
 pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
-    Certificate, ClientAuth, ClientAuthMode, HttpVersion, Listener, ListenerLimits,
-    ListenerTimeouts, ListenerTls, TlsVersion,
+    Certificate, ClientAuth, ClientAuthMode, HeadSize, HttpVersion, Listener, ListenerLimits,
+    ListenerTimeouts, ListenerTls, TargetSize, TlsVersion,
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
-pub use retry::{Backoff, GrpcStatus, Hedge, Retry, RetryBudget, RetryOn};
-pub use route::{
-    FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RegexRewrite, Respond, Rewrite, Route,
-    RouteLimits, RouteMatch, RoutePriority, Split,
+pub use retry::{
+    Backoff, GrpcStatus, Hedge, HedgePercentile, Retry, RetryBudget, RetryOn, RetryRate,
 };
-pub use unit::{Millis, Size};
+pub use route::{
+    FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RedirectScheme, RedirectStatus,
+    RegexRewrite, Respond, Rewrite, Route, RouteLimits, RouteMatch, RoutePriority, Split,
+};
+pub use unit::{Millis, Percent, PositivePercent, Secret, Size, Status, Timeout};
 pub use upstream::{
-    Balance, BalancePolicy, Endpoint, HashKey, Pool, Prequal, Probe, Upstream, UpstreamProtocol,
+    Balance, BalancePolicy, Endpoint, HashKey, LoadBound, Pool, Prequal, PrequalPool,
+    PrequalProbes, Probe, ProbeInterval, ProbeLimit, Reuse, Upstream, UpstreamProtocol,
     UpstreamTimeouts, UpstreamTls,
 };
 
@@ -46,6 +49,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use unit::bounded;
 
 /// Everything the engine needs to know to serve.
 ///
@@ -58,7 +62,7 @@ pub struct Plan {
     /// The zone that this gateway runs in.
     pub zone: Option<String>,
     /// Number of worker threads. Read once, when the engine starts.
-    pub workers: u32,
+    pub workers: Workers,
     /// How long connections may take to finish when listeners close or the process stops.
     pub drain_timeout: Millis,
     /// Where and how requests are logged; absent: not at all.
@@ -71,6 +75,19 @@ pub struct Plan {
     pub routes: Vec<Arc<Route>>,
     /// Groups of endpoints that serve the same thing.
     pub upstreams: Vec<Arc<Upstream>>,
+}
+
+bounded! {
+    /// A number of worker threads.
+    #[derive(Eq, Ord)]
+    Workers: u32 from 1 to 1024
+}
+
+impl Workers {
+    /// The number of threads that were started.
+    pub fn started(count: usize) -> Self {
+        u32::try_from(count).ok().and_then(Self::new).unwrap_or(Self::LOWEST)
+    }
 }
 
 /// The access log: one line per finished request.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
+use super::{Millis, PositivePercent, Secret, Timeout};
 
 /// Names and values that endpoints carry and routes ask for.
 pub type Labels = BTreeMap<String, String>;
@@ -45,7 +45,7 @@ pub struct Sticky {
     /// Whether it is sent with requests that other sites cause.
     pub same_site: SameSite,
     /// What it is signed with; absent: a random secret of this process.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
 }
 
 /// Which requests that other sites cause carry a cookie.
@@ -65,11 +65,11 @@ pub enum SameSite {
 #[serde(deny_unknown_fields)]
 pub struct SlowStart {
     /// How long it takes to the whole weight.
-    pub window: Millis,
+    pub window: Timeout,
     /// How the weight grows.
     pub curve: SlowStartCurve,
-    /// The part of its weight, above 0 and at most 1, that an endpoint begins with.
-    pub minimum: f64,
+    /// Percent of its weight that an endpoint begins with.
+    pub min_weight_percent: PositivePercent,
 }
 
 /// How a weight grows.

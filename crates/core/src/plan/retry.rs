@@ -1,22 +1,25 @@
 //! Retries and hedges: when a request is sent more than once.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, Size};
+use super::unit::bounded;
+use super::{Millis, Percent, Size, Status, Timeout};
 
 /// When a failed try is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Tries in all, the first included; 1: never repeat.
-    pub attempts: u32,
+    pub attempts: NonZeroU32,
     /// Longest time from sending a try to its response's head; absent: the upstream's `response` timeout alone.
-    pub per_try_timeout: Option<Millis>,
+    pub per_try_timeout: Option<Timeout>,
     /// What is repeated.
     pub on: Vec<RetryOn>,
     /// Status codes of responses that are repeated too.
-    pub statuses: Vec<u16>,
+    pub statuses: Vec<Status>,
     /// gRPC status codes of responses that are repeated too, whatever the method.
     pub grpc: Vec<GrpcStatus>,
     /// Methods that may be carried out twice; empty: the idempotent ones.
@@ -102,9 +105,9 @@ pub struct Backoff {
 #[serde(deny_unknown_fields)]
 pub struct RetryBudget {
     /// Retries that 100 requests allow for.
-    pub percent: f64,
+    pub percent: Percent,
     /// Retries a second that are allowed for whatever the requests.
-    pub minimum: f64,
+    pub minimum: RetryRate,
 }
 
 /// When a request that takes long is sent a second time. Exactly one of `after` and `percentile` is given.
@@ -112,9 +115,19 @@ pub struct RetryBudget {
 #[serde(deny_unknown_fields)]
 pub struct Hedge {
     /// After this time without a response.
-    pub after: Option<Millis>,
-    /// After the time in which this share of the route's requests is answered, 50 to 99.9.
-    pub percentile: Option<f64>,
+    pub after: Option<Timeout>,
+    /// After the time in which this share of the route's requests is answered, in percent.
+    pub percentile: Option<HedgePercentile>,
     /// Hedges that 100 requests allow for.
-    pub budget: f64,
+    pub budget: Percent,
+}
+
+bounded! {
+    /// Retries a second.
+    RetryRate: f64 from 0.0 to 1_000_000.0
+}
+
+bounded! {
+    /// A share of requests, in percent, that leaves few to be hedged.
+    HedgePercentile(percent): f64 from 50.0 to 99.9
 }

@@ -1,11 +1,13 @@
 //! Routes: what is done with which request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use http::StatusCode;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{Hedge, Labels, Millis, Priority, Retry, Size};
+use super::{Hedge, Labels, Percent, Priority, Retry, Size, Status, Timeout};
 
 /// What is done with the requests that match.
 ///
@@ -39,7 +41,7 @@ pub struct Route {
     /// Send a copy of each request elsewhere and forget the answer.
     pub mirror: Option<Mirror>,
     /// Longest time from the request's head to the response's end, all tries included; absent: no bound.
-    pub timeout: Option<Millis>,
+    pub timeout: Option<Timeout>,
     /// Field of the request that says how many milliseconds are left for it, read and passed on; absent: none.
     pub deadline_header: Option<String>,
     /// When a failed try is repeated.
@@ -116,10 +118,10 @@ pub struct Split {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Redirect {
-    /// 301, 302, 303, 307 or 308.
-    pub status: u16,
-    /// `http` or `https`.
-    pub scheme: Option<String>,
+    /// Status code.
+    pub status: RedirectStatus,
+    /// Scheme to redirect to; absent: the request's.
+    pub scheme: Option<RedirectScheme>,
     /// Host, and port where it is not the scheme's own.
     pub host: Option<String>,
     /// The whole path, with `{captures}`.
@@ -130,12 +132,74 @@ pub struct Redirect {
     pub strip_query: bool,
 }
 
+/// The status of a redirect (RFC 9110 §15.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct RedirectStatus(u16);
+
+impl RedirectStatus {
+    const ALL: [u16; 5] = [301, 302, 303, 307, 308];
+}
+
+impl TryFrom<u16> for RedirectStatus {
+    type Error = String;
+
+    fn try_from(code: u16) -> Result<Self, String> {
+        let known = Self::ALL.contains(&code);
+        known
+            .then_some(Self(code))
+            .ok_or_else(|| format!("expected one of {:?}, not {code}", Self::ALL))
+    }
+}
+
+impl From<RedirectStatus> for u16 {
+    fn from(RedirectStatus(code): RedirectStatus) -> Self {
+        code
+    }
+}
+
+impl From<RedirectStatus> for StatusCode {
+    fn from(RedirectStatus(code): RedirectStatus) -> Self {
+        Self::from_u16(code).unwrap_or(Self::PERMANENT_REDIRECT)
+    }
+}
+
+/// A scheme that a redirect can lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RedirectScheme {
+    /// Plain text.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl RedirectScheme {
+    /// As it stands in a URL.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+impl JsonSchema for RedirectStatus {
+    fn schema_name() -> Cow<'static, str> {
+        "RedirectStatus".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "enum": Self::ALL})
+    }
+}
+
 /// Answer with a fixed response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Respond {
     /// Status code.
-    pub status: u16,
+    pub status: Status,
     /// Header fields.
     pub headers: BTreeMap<String, String>,
     /// Body.
@@ -184,8 +248,8 @@ pub struct HeaderEdits {
 pub struct Mirror {
     /// Where the copies go.
     pub upstream: String,
-    /// Share of requests that are copied, 0 to 100.
-    pub percent: f64,
+    /// Percent of the requests that are copied.
+    pub percent: Percent,
 }
 
 /// What a request may cost.

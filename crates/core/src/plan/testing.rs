@@ -1,6 +1,17 @@
 //! A plan for tests.
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use super::Upstream;
+
+/// A number of the type that is wanted, which must be within its bounds.
+pub(crate) fn number<T: DeserializeOwned>(value: impl Into<Value>) -> T {
+    match serde_json::from_value(value.into()) {
+        Ok(number) => number,
+        Err(error) => unreachable!("{error}"),
+    }
+}
 
 /// An upstream without endpoints whose options are as plain as they can be. Tests of other crates and
 /// benchmarks read the same file.

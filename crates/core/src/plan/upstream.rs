@@ -1,11 +1,14 @@
 //! Upstreams: groups of endpoints that serve the same thing.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::unit::bounded;
 use super::{
-    Health, Labels, Millis, RetryBudget, SlowStart, Sticky, SubsetFallback, UpstreamLimits,
-    ZoneAware,
+    Health, Labels, Millis, Percent, PositivePercent, RetryBudget, Secret, SlowStart, Sticky,
+    SubsetFallback, Timeout, UpstreamLimits, ZoneAware,
 };
 
 /// A group of endpoints that serve the same thing.
@@ -42,9 +45,9 @@ pub struct Balance {
     pub policy: BalancePolicy,
     /// `fastest_free`, `least_request` and `peak_ewma`: how many endpoints are drawn and compared; absent: all
     /// are compared.
-    pub choices: Option<u32>,
+    pub choices: Option<NonZeroU32>,
     /// Time after which what was seen of an endpoint's latency and failures weighs 1/e.
-    pub decay: Millis,
+    pub decay: Timeout,
     /// `prequal`: its pool of probe answers.
     pub prequal: Prequal,
     /// `prequal`: ask the endpoints how loaded they are; absent: no.
@@ -54,9 +57,9 @@ pub struct Balance {
     /// `ring_hash`, `maglev`, `rendezvous`: what is hashed.
     pub hash: Option<HashKey>,
     /// The same policies: an endpoint carries at most this multiple of the mean load (Mirrokni et al., 2016).
-    pub load_bound: f64,
+    pub load_bound: LoadBound,
     /// Percent of a priority's weight that must be available for it to take all requests.
-    pub spill_over: f64,
+    pub spill_over: PositivePercent,
     /// Preference for the gateway's own zone; absent: none.
     pub zone_aware: Option<ZoneAware>,
     /// Where requests go that ask for labels which no available endpoint carries.
@@ -100,9 +103,9 @@ pub struct Probe {
     /// Request target.
     pub path: String,
     /// Time between two probes of an endpoint.
-    pub interval: Millis,
+    pub interval: ProbeInterval,
     /// Probes under way at once.
-    pub limit: u32,
+    pub limit: ProbeLimit,
 }
 
 /// The pool of probe answers of Prequal (Wydrowski et al., *Load is not what you should balance*, NSDI 2024).
@@ -110,17 +113,17 @@ pub struct Probe {
 #[serde(deny_unknown_fields)]
 pub struct Prequal {
     /// Answers that are kept.
-    pub pool: u32,
+    pub pool: PrequalPool,
     /// Endpoints that are probed for each request.
-    pub probes: u32,
+    pub probes: PrequalProbes,
     /// How long an answer is used.
-    pub age: Millis,
+    pub age: Timeout,
     /// Answers that are removed for each request, in turn the oldest and the worst.
     pub remove: u32,
-    /// δ: how much more often than they come answers may be used, as a share.
-    pub reuse: f64,
-    /// Endpoints with more requests in flight than this share of them are hot.
-    pub quantile: f64,
+    /// δ: answers may be used 1 + δ times as often as they come.
+    pub reuse: Reuse,
+    /// Endpoints with more requests in flight than this percentile of all are hot.
+    pub percentile: Percent,
 }
 
 /// What is hashed: exactly one field is given.
@@ -182,7 +185,7 @@ pub struct UpstreamTls {
     /// Client certificate chain, as PEM text.
     pub cert: Option<String>,
     /// Its private key, as PEM text.
-    pub key: Option<String>,
+    pub key: Option<Secret>,
 }
 
 /// Connections kept for reuse.
@@ -196,7 +199,7 @@ pub struct Pool {
     /// Unused connections kept for one endpoint by one worker.
     pub max_idle: u32,
     /// Open connections to one endpoint, over all workers; absent: no bound.
-    pub max_connections: Option<u32>,
+    pub max_connections: Option<NonZeroU32>,
 }
 
 /// How long an endpoint may take.
@@ -204,9 +207,43 @@ pub struct Pool {
 #[serde(deny_unknown_fields)]
 pub struct UpstreamTimeouts {
     /// To connect, TLS handshake included.
-    pub connect: Millis,
+    pub connect: Timeout,
     /// From the request's end to the response's head.
-    pub response: Millis,
+    pub response: Timeout,
     /// Longest silence while a body is transferred.
-    pub idle: Millis,
+    pub idle: Timeout,
+}
+
+bounded! {
+    /// A multiple of the mean load.
+    LoadBound: f64 from 1.0 to 1000.0
+}
+
+bounded! {
+    /// A number of answers, all of which a pick looks at.
+    #[derive(Eq, Ord)]
+    PrequalPool: u32 from 2 to 256
+}
+
+bounded! {
+    /// A number of probes, each of which is sent for one request.
+    #[derive(Eq, Ord)]
+    PrequalProbes: u32 from 1 to 16
+}
+
+bounded! {
+    /// How much more often than they come answers may be used.
+    Reuse: f64 from 0.0 to 1000.0
+}
+
+bounded! {
+    /// A pause in milliseconds within which an answer is still believed.
+    #[derive(Eq, Ord)]
+    ProbeInterval(millis): u64 from 1 to 1000
+}
+
+bounded! {
+    /// A number of probes under way.
+    #[derive(Eq, Ord)]
+    ProbeLimit: u32 from 1 to 1024
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
-use crate::plan::{self, Issue};
+use crate::plan;
 use crate::time::Moment;
 
 /// Time after which what was earned and not spent is worth 1/e of what it was.
@@ -21,17 +21,9 @@ pub struct Allowance {
     pub per_second: f64,
 }
 
-impl Allowance {
-    /// Reads the option `plan`, which stands at `at` (like `upstreams.3.retry_budget`). What is wrong is
-    /// added to `issues`.
-    pub fn build(plan: &plan::RetryBudget, at: &str, issues: &mut Vec<Issue>) -> Self {
-        if !(0.0..=100.0).contains(&plan.percent) {
-            issues.push(Issue::new(format!("{at}.percent"), "expected 0 to 100"));
-        }
-        if !plan.minimum.is_finite() || plan.minimum < 0.0 {
-            issues.push(Issue::new(format!("{at}.minimum"), "expected 0 or more"));
-        }
-        Self { per_request: plan.percent / 100.0, per_second: plan.minimum }
+impl From<&plan::RetryBudget> for Allowance {
+    fn from(plan: &plan::RetryBudget) -> Self {
+        Self { per_request: plan.percent.fraction(), per_second: plan.minimum.get() }
     }
 }
 

@@ -47,16 +47,6 @@ impl Policy {
     /// Reads the option `plan`, which stands at `at` (like `routes.3.retry`). What is wrong is added to
     /// `issues` and left out.
     pub fn build(plan: &plan::Retry, at: &str, issues: &mut Vec<Issue>) -> Self {
-        let mut statuses = Vec::with_capacity(plan.statuses.len());
-        for (index, &status) in plan.statuses.iter().enumerate() {
-            match StatusCode::from_u16(status) {
-                Ok(status) if !status.is_informational() => statuses.push(status),
-                _ => {
-                    let at = format!("{at}.statuses.{index}");
-                    issues.push(Issue::new(at, format!("{status} is no status from 200 to 999")));
-                }
-            }
-        }
         let mut methods = Vec::with_capacity(plan.methods.len());
         for (index, method) in plan.methods.iter().enumerate() {
             match Method::from_bytes(method.as_bytes()) {
@@ -68,13 +58,13 @@ impl Policy {
             }
         }
         Self {
-            attempts: plan.attempts.max(1),
-            per_try_timeout: plan.per_try_timeout.map(plan::Millis::duration),
-            buffer: usize::try_from(plan.buffer.0).unwrap_or(usize::MAX),
+            attempts: plan.attempts.get(),
+            per_try_timeout: plan.per_try_timeout.map(plan::Timeout::duration),
+            buffer: plan.buffer.bytes(),
             backoff: (&plan.backoff).into(),
             max_retry_after: plan.max_retry_after.duration(),
             on: plan.on.iter().fold(0, |set, &on| set | bit(on)),
-            statuses,
+            statuses: plan.statuses.iter().map(|&status| status.into()).collect(),
             grpc: plan.grpc.iter().fold(0, |set, &status| set | 1 << code(status)),
             methods,
         }
@@ -283,12 +273,12 @@ mod tests {
     #[test]
     fn mistakes_are_named_by_their_place() {
         let plan = json!({
-            "attempts": 3, "on": [], "statuses": [200, 100], "grpc": [], "methods": ["GET", "G T"],
+            "attempts": 3, "on": [], "statuses": [429], "grpc": [], "methods": ["GET", "G T"],
             "backoff": {"base": 25, "max": 250}, "max_retry_after": 0, "buffer": 0,
         });
         let mut issues = Vec::new();
         Policy::build(&serde_json::from_value(plan).unwrap(), "routes.0.retry", &mut issues);
         let places: Vec<_> = issues.iter().map(|issue| issue.path.as_str()).collect();
-        assert_eq!(places, ["routes.0.retry.statuses.1", "routes.0.retry.methods.1"]);
+        assert_eq!(places, ["routes.0.retry.methods.1"]);
     }
 }

@@ -83,7 +83,10 @@ fn action(route: &Route) -> String {
         return format!("split {}", shares.join(", "));
     }
     if let Some(redirect) = &route.redirect {
-        return format!("redirect {}", redirect.status);
+        return format!("redirect {}", u16::from(redirect.status));
     }
-    route.respond.as_ref().map_or_else(String::new, |respond| format!("respond {}", respond.status))
+    route
+        .respond
+        .as_ref()
+        .map_or_else(String::new, |respond| format!("respond {}", respond.status.get()))
 }

@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 
 /// What kind of metric a family holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Only grows; its name ends in `_total`.
     Counter,
     /// Goes up and down.
@@ -17,17 +17,17 @@ pub(super) enum Kind {
 }
 
 /// A label's name and value.
-pub(super) type Label<'a> = (&'a str, &'a str);
+pub type Label<'a> = (&'a str, &'a str);
 
 /// A page of metrics that is being written.
 #[derive(Debug, Default)]
-pub(super) struct Exposition {
+pub struct Exposition {
     text: String,
 }
 
 impl Exposition {
     /// Begins a family; all its samples follow before the next family.
-    pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -46,27 +46,27 @@ impl Exposition {
     }
 
     /// The finished page.
-    pub(super) fn into_text(self) -> String {
+    pub fn into_text(self) -> String {
         self.text
     }
 }
 
 /// A family whose samples are being written.
 #[derive(Debug)]
-pub(super) struct Family<'a> {
+pub struct Family<'a> {
     text: &'a mut String,
     name: &'static str,
 }
 
 impl Family<'_> {
     /// One sample.
-    pub(super) fn sample(&mut self, labels: &[Label<'_>], value: impl Display) {
+    pub fn sample(&mut self, labels: &[Label<'_>], value: impl Display) {
         self.line("", labels, value);
     }
 
     /// One histogram. `bounds` gives the text of each bucket's `le`, `buckets` the observations of
     /// each bucket without those below it, with one more at the end that has no bound.
-    pub(super) fn histogram<'b>(
+    pub fn histogram<'b>(
         &mut self,
         labels: &[Label<'_>],
         bounds: impl Iterator<Item = &'b str>,

@@ -1,13 +1,18 @@
-//! What a request came to: its record, the stories that explain it, the access log and the metrics.
+//! What becomes of a request: its record, and what is made of it, which are its witnesses: metrics, access log, explain.
 
 pub mod access_log;
 mod civil;
+pub mod event;
 pub mod events;
 pub mod explain;
-mod exposition;
+pub mod exposition;
 pub mod metrics;
 pub mod record;
 mod sharded;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+pub mod witness;
 
 use std::sync::Arc;
 

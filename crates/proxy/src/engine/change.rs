@@ -1,6 +1,7 @@
 //! From one snapshot to the next: what is built and what is kept.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use tidegate_core::plan::{Issue, Plan};
@@ -9,8 +10,9 @@ use super::diff::Diff;
 use crate::account::Accounts;
 use crate::net::Address;
 use crate::net::{ListenSocket, listen_socket as socket};
-use crate::snapshot::Snapshot;
-use crate::snapshot::{Listener, Settings};
+use crate::objects::keeper::Keeper;
+use crate::snapshot::{Listener, Settings, Snapshot};
+use crate::upstream::{Member, Upstream};
 
 /// A snapshot that is built, its new listeners bound, and that waits to be committed.
 pub struct Prepared {
@@ -36,31 +38,8 @@ pub(super) fn prepare(
     accounts: &Accounts,
 ) -> Result<Prepared, Vec<Issue>> {
     let mut issues = Vec::new();
-    let mut listeners = Vec::with_capacity(plan.listeners.len());
-    for (index, wanted) in plan.listeners.iter().enumerate() {
-        let path = format!("listeners.{index}");
-        let address = match Address::parse(&wanted.address) {
-            Ok(address) => address,
-            Err(wrong) => {
-                issues.push(Issue::new(format!("{path}.address"), wrong));
-                continue;
-            }
-        };
-        let of_name = existing.iter().find(|listener| listener.name == wanted.name);
-        let now = of_name.map(|listener| listener.settings.load_full());
-        let settings = match Settings::build(wanted, now.as_ref(), &path) {
-            Ok(settings) => settings,
-            Err(more) => {
-                issues.extend(more);
-                continue;
-            }
-        };
-        let kept = of_name.filter(|listener| listener.address == address).cloned();
-        let listener = kept
-            .unwrap_or_else(|| Listener::new(wanted, address, settings.clone(), &accounts.metrics));
-        listeners.push(PreparedListener { listener, settings, sockets: Vec::new() });
-    }
-    let workers = plan.workers as usize;
+    let mut listeners = prepare_listeners(&plan, &existing, accounts, &mut issues);
+    let workers = plan.workers.get() as usize;
     let diff = Diff::between(&before.plan, &plan);
     let snapshot = Snapshot::build(plan, Some(before), accounts).map_err(|more| {
         issues.extend(more);
@@ -72,6 +51,43 @@ pub(super) fn prepare(
         }
     }
     Err(issues)
+}
+
+/// The listeners of `plan`; those that are new have no sockets yet.
+fn prepare_listeners(
+    plan: &Plan,
+    existing: &[Arc<Listener>],
+    accounts: &Accounts,
+    issues: &mut Vec<Issue>,
+) -> Vec<PreparedListener> {
+    let served: Vec<_> = existing.iter().map(|listener| listener.settings.load_full()).collect();
+    let (known_settings, known_listeners) = (Keeper::of(&served), Keeper::of(existing));
+    let mut listeners = Vec::with_capacity(plan.listeners.len());
+    for (index, wanted) in plan.listeners.iter().enumerate() {
+        let path = format!("listeners.{index}");
+        let address = match Address::parse(&wanted.address) {
+            Ok(address) => address,
+            Err(wrong) => {
+                issues.push(Issue::new(format!("{path}.address"), wrong));
+                continue;
+            }
+        };
+        let settings = known_settings
+            .keep(&wanted.name, wanted, |wanted, now| Settings::build(wanted, now, &path));
+        let settings = match settings {
+            Ok(settings) => settings,
+            Err(more) => {
+                issues.extend(more);
+                continue;
+            }
+        };
+        let listener = known_listeners.keep(&wanted.name, &address, |address, _| {
+            Ok(Listener::new(&wanted.name, address.clone(), &settings, &accounts.metrics))
+        });
+        let Ok::<_, Infallible>(listener) = listener;
+        listeners.push(PreparedListener { listener, settings, sockets: Vec::new() });
+    }
+    listeners
 }
 
 /// Bind the sockets of the listeners that are new.
@@ -95,14 +111,27 @@ fn bind(
     }
 }
 
-/// Mark the endpoints that `after` no longer reaches in the same way as `before`.
-pub(super) fn retire(before: &Snapshot, after: &Snapshot) {
-    let kept: HashSet<u64> =
-        after.upstreams.iter().flat_map(|upstream| &upstream.members).map(|m| m.id).collect();
-    before
-        .upstreams
+/// Put the upstreams that are new or other ones in `after` into force, and mark the endpoints that it no longer
+/// reaches in the same way as `before`.
+pub(super) fn take_over(before: &Snapshot, after: &Snapshot) {
+    let begun = missing_from(&after.upstreams, &before.upstreams);
+    begun.iter().for_each(|upstream| upstream.apply());
+    let members = |upstreams: &[&Arc<Upstream>]| -> Vec<Arc<Member>> {
+        upstreams.iter().flat_map(|upstream| &upstream.members).cloned().collect()
+    };
+    let kept: HashSet<u64> = members(&begun).iter().map(|member| member.id).collect();
+    let ended = missing_from(&before.upstreams, &after.upstreams);
+    members(&ended)
         .iter()
-        .flat_map(|upstream| &upstream.members)
         .filter(|member| !kept.contains(&member.id))
         .for_each(|member| member.retire());
+}
+
+/// Those of `upstreams` that are not among the `others`.
+fn missing_from<'a>(
+    upstreams: &'a [Arc<Upstream>],
+    others: &[Arc<Upstream>],
+) -> Vec<&'a Arc<Upstream>> {
+    let others: HashSet<_> = others.iter().map(Arc::as_ptr).collect();
+    upstreams.iter().filter(|upstream| !others.contains(&Arc::as_ptr(upstream))).collect()
 }

@@ -21,11 +21,10 @@ pub struct Explained {
     considered: Vec<Considered>,
 }
 
-/// `story`, told by who serves `snapshot`.
+/// `story`, as it is told while `snapshot` is served.
 pub(super) fn of(story: Arc<Story>, snapshot: &Snapshot) -> Explained {
-    let taken = story.route_taken.as_ptr();
-    let is_served = snapshot.routes.iter().any(|route| Arc::as_ptr(route) == taken);
-    if story.route.is_some() && !is_served {
+    let is_served = |id| snapshot.routes.iter().any(|route| route.id == id);
+    if story.route_id.is_some_and(|id| !is_served(id)) {
         return Explained { story, rule: None, considered: Vec::new() };
     }
     let considered = considered(&story, snapshot).unwrap_or_default();

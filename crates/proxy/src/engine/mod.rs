@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod inspect;
 pub mod log;
+mod metrics;
 mod panics;
 mod reading;
 mod routing;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidegate_core::plan::{Issue, Plan};
+use tidegate_core::plan::{self, Issue, Plan};
 
 pub use change::Prepared;
 pub use diff::Diff;
@@ -32,7 +33,6 @@ pub use inspect::{NoAnswer, inspect};
 use crate::account::Accounts;
 use crate::account::events::Event;
 use crate::account::explain::Summary;
-use crate::account::metrics::EndpointState;
 use crate::snapshot::Snapshot;
 use explain::Explained;
 use log::{Format, LogHandle};
@@ -121,7 +121,7 @@ impl Engine {
     }
 
     fn build(&self, mut plan: Plan) -> Result<Prepared, Vec<Issue>> {
-        plan.workers = u32::try_from(self.threads.workers()).unwrap_or(u32::MAX);
+        plan.workers = plan::Workers::started(self.threads.workers());
         let (generation, snapshot, listeners) = {
             let serving = self.serving.lock();
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
@@ -159,24 +159,7 @@ impl Engine {
 
     /// All metrics in the Prometheus text format.
     pub fn metrics(&self) -> String {
-        let snapshot = self.snapshot();
-        let upstreams: std::collections::HashMap<_, _> =
-            snapshot.upstreams.iter().map(|u| (u.plan.name.as_str(), u)).collect();
-        let now = crate::net::clock::now();
-        let members: std::collections::HashMap<(&str, &str), EndpointState> = upstreams
-            .iter()
-            .flat_map(|(name, upstream)| upstream.members.iter().map(move |member| (*name, member)))
-            .map(|(name, member)| {
-                let endpoint = &member.endpoint;
-                let available = endpoint.health.available(now) && endpoint.is_open();
-                let in_flight = u64::from(endpoint.load.in_flight());
-                ((name, endpoint.address.as_str()), EndpointState { in_flight, available })
-            })
-            .collect();
-        let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
-        let state = |upstream: &str, address: &str| members.get(&(upstream, address)).copied();
-        let upstream = |name: &str| upstreams.get(name).map(|upstream| upstream.admission.state());
-        self.accounts.metrics.render(state, upstream, dropped)
+        metrics::page(&self.accounts.metrics, &self.snapshot())
     }
 
     /// Listeners, upstreams and endpoints as they are now.

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use tidegate_core::plan::{AccessLog, Explain, Issue, Listener, Millis, Plan, Route, Upstream};
+use tidegate_core::plan::{
+    AccessLog, Explain, Issue, Listener, Millis, Plan, Route, Upstream, Workers,
+};
 
 /// The first half of the SHA-256 of an item's text, in lower-case hexadecimal digits.
 type Digest = [u8; 32];
@@ -31,7 +33,7 @@ pub enum Unread {
 struct Crossing<'a> {
     name: String,
     zone: Option<String>,
-    workers: u32,
+    workers: Workers,
     drain_timeout: Millis,
     access_log: Option<AccessLog>,
     explain: Explain,

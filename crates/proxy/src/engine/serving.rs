@@ -43,8 +43,7 @@ impl Serving {
         }
         self.generation += 1;
         let before = std::mem::replace(&mut self.snapshot, prepared.snapshot);
-        self.snapshot.upstreams.iter().for_each(|upstream| upstream.apply());
-        change::retire(&before, &self.snapshot);
+        change::take_over(&before, &self.snapshot);
         let mut old = std::mem::take(&mut self.listeners);
         let mut opened = Vec::new();
         for wanted in prepared.listeners {

@@ -164,7 +164,7 @@ fn listener_status(listener: &Listener) -> ListenerStatus {
 }
 
 fn upstream_status(upstream: &Upstream) -> UpstreamStatus {
-    let admission = upstream.admission.state();
+    let admission = upstream.admission.occupancy();
     UpstreamStatus {
         name: upstream.plan.name.clone(),
         policy: upstream.plan.balance.policy,

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::thread::{ThreadHandle, keep_running, runtime};
 use super::threads::{Threads, run_worker};
-use super::{Engine, Serving, change, checker, panics};
+use super::{Engine, Serving, change, checker, metrics, panics};
 use crate::account::Accounts;
 use crate::engine::log::{self, Format};
 use crate::local::Local;
@@ -92,7 +92,7 @@ impl Stage {
 
     /// Whether one of these was counted for this thread.
     fn counts(&self, metric: &str, thread: &str) -> bool {
-        let page = self.accounts.metrics.render(|_, _| None, |_| None, 0);
+        let page = metrics::page(&self.accounts.metrics, &self.serving.lock().snapshot);
         page.contains(&format!("tidegate_worker_{metric}_total{{worker=\"{thread}\"}} 1\n"))
     }
 

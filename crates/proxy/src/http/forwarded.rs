@@ -53,8 +53,8 @@ impl Peer {
         let mut client = self.address;
         let mut lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
         while let Some(line) = lines.pop() {
-            for entry in line.to_str().unwrap_or_default().rsplit(',') {
-                let Ok(address) = entry.trim().parse::<IpAddr>() else { return client };
+            for entry in line.as_bytes().rsplit(|byte| *byte == b',') {
+                let Some(address) = address(entry) else { return client };
                 client = Some(address);
                 if !trusted.iter().any(|range| range.contains(&address)) {
                     return client;
@@ -95,6 +95,10 @@ impl Peer {
             None => headers.remove(X_FORWARDED_HOST),
         };
     }
+}
+
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    str::from_utf8(entry).ok()?.trim().parse().ok()
 }
 
 /// The `Forwarded` element last written on a connection, kept because the next request most likely has
@@ -224,6 +228,14 @@ mod tests {
         };
         assert_eq!(client("10.1.1.1"), Some("1.2.3.4".parse().unwrap()));
         assert_eq!(client("192.0.2.7"), Some("192.0.2.7".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_no_text_hides_nothing_that_a_trusted_proxy_added_behind_it() {
+        let mut headers = HeaderMap::new();
+        headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(b"\xff, 1.2.3.4").unwrap());
+        let peer = Peer::new(Some("10.1.1.1".parse().unwrap()), "http", &ranges());
+        assert_eq!(peer.client(&headers, &ranges()), Some("1.2.3.4".parse().unwrap()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A snapshot: everything a request is decided by, built once and never changed.
 
+mod destinations;
 mod listener;
 mod route;
 mod routes;
@@ -13,13 +14,15 @@ use std::sync::Arc;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::route::RouteTable;
 
+pub use destinations::{Destination, Destinations};
 pub use listener::{Listener, Settings};
-pub use route::{Action, Destination, Fixed, Route};
+pub use route::{Action, Fixed, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
 use self::via::Via;
 use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
+use crate::objects::keeper::{Keeper, Object};
 use crate::upstream::Upstream;
 
 /// Everything a request is decided by.
@@ -31,6 +34,8 @@ pub struct Snapshot {
     pub table: RouteTable,
     /// In the plan's order.
     pub routes: Vec<Arc<Route>>,
+    /// By route.
+    pub destinations: Vec<Destinations>,
     /// In the plan's order.
     pub upstreams: Vec<Arc<Upstream>>,
     /// Index of each listener by name.
@@ -47,10 +52,14 @@ impl Snapshot {
         let plan = Plan {
             name: "tidegate".into(),
             zone: None,
-            workers: u32::try_from(workers).unwrap_or(u32::MAX),
-            drain_timeout: plan::Millis(0),
+            workers: plan::Workers::started(workers),
+            drain_timeout: plan::Millis::LOWEST,
             access_log: None,
-            explain: plan::Explain { sample: 0.0, keep: 0, slow: plan::Millis(0) },
+            explain: plan::Explain {
+                sample: plan::Percent::LOWEST,
+                keep: 0,
+                slow: plan::Millis::LOWEST,
+            },
             listeners: Vec::new(),
             routes: Vec::new(),
             upstreams: Vec::new(),
@@ -58,6 +67,7 @@ impl Snapshot {
         Self {
             table: RouteTable::default(),
             routes: Vec::new(),
+            destinations: Vec::new(),
             upstreams: Vec::new(),
             listeners: HashMap::new(),
             access_log: None,
@@ -78,22 +88,28 @@ impl Snapshot {
         let mut issues = Vec::new();
         let subsets = Subsets::of(&plan.routes);
         let upstreams = upstreams::build(&plan, &subsets, before, accounts, &mut issues);
+        let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
+        let upstreams = upstreams.into_iter().flatten().collect();
         let table = route_table(&plan).map_err(|more| issues.extend(more)).ok();
-        let routes = routes::build(&plan, before, &subsets, &accounts.metrics, &mut issues);
+        let routes = routes::build(&plan, before, &accounts.metrics, &mut issues);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
         let via = Via::new(&plan.name);
         if via.is_none() || plan.name.is_empty() || plan.name.contains([' ', ';', ',', '"']) {
             issues.push(Issue::new("name", "expected a name without spaces or punctuation"));
         }
-        if !(0.0..=1.0).contains(&plan.explain.sample) {
-            issues.push(Issue::new("explain.sample", "expected a share from 0 to 1"));
-        }
         let access_log = open_log(&plan, before, &mut issues);
         match (table, via) {
-            (Some(table), Some(via)) if issues.is_empty() => {
-                Ok(Self { table, routes, upstreams, listeners, access_log, via, plan })
-            }
+            (Some(table), Some(via)) if issues.is_empty() => Ok(Self {
+                table,
+                routes,
+                destinations,
+                upstreams,
+                listeners,
+                access_log,
+                via,
+                plan,
+            }),
             _ => Err(issues),
         }
     }
@@ -114,13 +130,24 @@ fn open_log(
     issues: &mut Vec<Issue>,
 ) -> Option<Arc<AccessLog>> {
     let wanted = plan.access_log.as_ref()?;
-    if let Some(before) = before.filter(|before| before.plan.access_log.as_ref() == Some(wanted)) {
-        return before.access_log.clone();
+    let keeper = Keeper::of(before.and_then(|before| before.access_log.as_ref()));
+    let workers = plan.workers.get() as usize;
+    let kept = keeper.keep(&wanted.path, wanted, |wanted, _| AccessLog::open(wanted, workers));
+    kept.map_err(|error| {
+        let wrong = format!("`{}` cannot be opened for appending: {error}", wanted.path);
+        issues.push(Issue::new("access_log.path", wrong));
+    })
+    .ok()
+}
+
+impl Object for AccessLog {
+    type Plan<'p> = &'p plan::AccessLog;
+
+    fn name(&self) -> &str {
+        &self.plan.path
     }
-    AccessLog::open(wanted, plan.workers as usize)
-        .map_err(|error| {
-            let wrong = format!("`{}` cannot be opened for appending: {error}", wanted.path);
-            issues.push(Issue::new("access_log.path", wrong));
-        })
-        .ok()
+
+    fn is_of(&self, plan: &&plan::AccessLog) -> bool {
+        self.plan == **plan
+    }
 }

@@ -1,12 +1,13 @@
 //! What is done with a request.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use tidegate_core::hedge::Hedge;
-use tidegate_core::plan::Priority;
+use tidegate_core::plan::{self, Priority};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
@@ -15,18 +16,50 @@ use crate::account::metrics::RouteMetrics;
 /// What is done with the requests of a route.
 #[derive(Debug)]
 pub struct Route {
-    /// Its name.
-    pub name: String,
+    /// What was asked for.
+    pub plan: Arc<plan::Route>,
+    /// Unique for the life of the process.
+    pub id: u64,
+    /// Bytes of a request's body.
+    pub body_limit: Option<u64>,
     /// What answers.
     pub action: Action,
+    /// Changes of the response's fields.
+    pub response_headers: HeaderEdits,
+    /// Its counts, which have its name.
+    pub metrics: Arc<RouteMetrics>,
+}
+
+impl Route {
+    /// A number that no other route has.
+    pub(super) fn next_id() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Relaxed)
+    }
+}
+
+/// What answers a request.
+#[derive(Debug)]
+pub enum Action {
+    /// An endpoint of an upstream.
+    Forward(Box<Forward>),
+    /// A redirect.
+    Redirect(Redirect),
+    /// A fixed response.
+    Respond(Fixed),
+}
+
+/// How requests are forwarded.
+#[derive(Debug)]
+pub struct Forward {
+    /// The shares of its upstreams, where there are several.
+    pub split: Option<Split>,
     /// Changes of the target.
     pub rewrite: Option<Target>,
     /// Changes of the request's fields.
     pub request_headers: HeaderEdits,
-    /// Changes of the response's fields.
-    pub response_headers: HeaderEdits,
-    /// Where copies go: an index into the snapshot's upstreams, and the share in millionths.
-    pub mirror: Option<(usize, u64)>,
+    /// How many of a million requests are copied, if any.
+    pub mirrored_millionths: Option<u64>,
     /// Longest time for the whole request.
     pub timeout: Option<Duration>,
     /// The field that says how long a request may still take.
@@ -35,34 +68,8 @@ pub struct Route {
     pub retry: Policy,
     /// When a second try is made beside one that takes long; what it learned survives a reload.
     pub hedge: Option<Arc<Hedge>>,
-    /// Bytes of a request's body.
-    pub body_limit: Option<u64>,
-    /// How important its requests are.
+    /// How important the requests are.
     pub priority: RoutePriority,
-    /// Its counts.
-    pub metrics: Arc<RouteMetrics>,
-}
-
-/// What answers a request.
-#[derive(Debug)]
-pub enum Action {
-    /// One upstream.
-    Upstream(Destination),
-    /// One of several upstreams.
-    Split(Split),
-    /// A redirect.
-    Redirect(Redirect),
-    /// A fixed response.
-    Respond(Fixed),
-}
-
-/// Where requests go.
-#[derive(Debug, Clone, Copy)]
-pub struct Destination {
-    /// The upstream, by index.
-    pub upstream: usize,
-    /// The labels that its endpoint must carry, by their place in [`Upstream::subsets`].
-    pub subset: Option<usize>,
 }
 
 /// How important a route's requests are.
@@ -72,7 +79,7 @@ pub struct RoutePriority {
     pub(super) level: Priority,
     /// The field that asks for one.
     pub(super) header: Option<HeaderName>,
-    /// Whether clients may ask that are not trusted.
+    /// Whether clients may ask for one that are not trusted.
     pub(super) from_anyone: bool,
 }
 
@@ -88,25 +95,24 @@ impl RoutePriority {
 /// Shares between upstreams.
 #[derive(Debug)]
 pub struct Split {
-    /// Upper bound of each share, and whose it is.
-    shares: Vec<(u64, Destination)>,
+    /// Upper bound of each share, ascending.
+    bounds: Vec<u64>,
 }
 
 impl Split {
-    /// These upper bounds of shares, ascending, and whose they are.
-    pub(super) fn new(shares: Vec<(u64, Destination)>) -> Self {
-        Self { shares }
+    /// Shares of these upper bounds, which ascend.
+    pub(super) fn new(bounds: Vec<u64>) -> Self {
+        Self { bounds }
     }
 
     /// The sum of all weights.
     pub fn total(&self) -> u64 {
-        self.shares.last().map_or(0, |(bound, _)| *bound)
+        self.bounds.last().copied().unwrap_or(0)
     }
 
-    /// Whose `point` is, which is below [`total`](Self::total).
-    pub fn owner(&self, point: u64) -> Option<Destination> {
-        let share = self.shares.partition_point(|(bound, _)| *bound <= point);
-        self.shares.get(share).map(|(_, owner)| *owner)
+    /// The share that `point`, which is below [`total`](Self::total), falls into.
+    pub fn share(&self, point: u64) -> usize {
+        self.bounds.partition_point(|bound| *bound <= point)
     }
 }
 

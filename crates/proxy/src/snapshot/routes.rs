@@ -1,148 +1,151 @@
 //! Building the routes of a plan.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
 use super::Snapshot;
-use super::route::{Action, Destination, Fixed, Route, RoutePriority, Split};
-use super::subsets::Subsets;
+use super::route::{Action, Fixed, Forward, Route, RoutePriority, Split};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
+use crate::objects::keeper::{Keeper, Object, is_same};
 
-/// What `plan` wants done with the requests of each route; hedges of `before` that stay the same keep what they
-/// learned. What is wrong is added to `issues`.
-pub fn build(
+/// What `plan` wants done with the requests of each route, in its order. What is wrong is added to `issues`.
+pub(super) fn build(
     plan: &Plan,
     before: Option<&Snapshot>,
-    subsets: &Subsets<'_>,
     metrics: &Metrics,
     issues: &mut Vec<Issue>,
 ) -> Vec<Arc<Route>> {
-    let names: HashMap<&str, usize> =
-        plan.upstreams.iter().enumerate().map(|(i, u)| (u.name.as_str(), i)).collect();
-    let known: HashMap<&str, (&plan::Route, &Arc<Route>)> = before
-        .iter()
-        .flat_map(|before| before.plan.routes.iter().zip(&before.routes))
-        .map(|(plan, route)| (plan.name.as_str(), (&**plan, route)))
-        .collect();
-    let mut routes = Vec::with_capacity(plan.routes.len());
-    for (index, wanted) in plan.routes.iter().enumerate() {
-        let before = known.get(wanted.name.as_str()).copied();
-        let at = format!("routes.{index}");
-        let mut reader = Reader { names: &names, subsets, before, at, issues };
-        routes.extend(reader.route(wanted, metrics).map(Arc::new));
+    let keeper = Keeper::of(before.iter().flat_map(|before| &before.routes));
+    let route = |(index, wanted): (usize, &Arc<plan::Route>)| {
+        let kept = keeper.keep(&wanted.name, wanted, |wanted, before| {
+            let at = format!("routes.{index}");
+            Reader { wanted, before: before.map(Arc::as_ref), at, issues }.route(metrics).ok_or(())
+        });
+        kept.ok()
+    };
+    plan.routes.iter().enumerate().filter_map(route).collect()
+}
+
+impl Object for Route {
+    type Plan<'p> = &'p Arc<plan::Route>;
+
+    fn name(&self) -> &str {
+        &self.plan.name
     }
-    routes
+
+    fn is_of(&self, plan: &&Arc<plan::Route>) -> bool {
+        is_same(&self.plan, plan)
+    }
 }
 
 /// Reads one route.
 struct Reader<'a> {
-    names: &'a HashMap<&'a str, usize>,
-    subsets: &'a Subsets<'a>,
-    before: Option<(&'a plan::Route, &'a Arc<Route>)>,
+    wanted: &'a Arc<plan::Route>,
+    /// The route of the same name that is served.
+    before: Option<&'a Route>,
     at: String,
     issues: &'a mut Vec<Issue>,
 }
 
 impl Reader<'_> {
     /// The route; what is wrong with it is told and left out, and without an action there is none.
-    fn route(&mut self, wanted: &plan::Route, metrics: &Metrics) -> Option<Route> {
-        let at = self.at.clone();
-        let path = wanted.matches.path.as_ref();
-        let rewrite = wanted.rewrite.as_ref().and_then(|rewrite| {
-            Target::build(rewrite, path, &format!("{at}.rewrite"), self.issues)
-        });
-        let request = format!("{at}.request_headers");
-        let request_headers = HeaderEdits::build(&wanted.request_headers, &request, self.issues);
-        let response = format!("{at}.response_headers");
+    fn route(&mut self, metrics: &Metrics) -> Option<Route> {
+        let wanted = self.wanted;
+        let response = format!("{}.response_headers", self.at);
         let response_headers = HeaderEdits::build(&wanted.response_headers, &response, self.issues);
-        let mirror = wanted.mirror.as_ref().and_then(|mirror| self.mirror(mirror));
-        let retry = Policy::build(&wanted.retry, &format!("{at}.retry"), self.issues);
-        let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
-        let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
-        let priority = self.priority(&wanted.priority);
-        let action = self.action(wanted)?;
         Some(Route {
-            name: wanted.name.clone(),
-            action,
-            rewrite,
-            request_headers,
+            plan: wanted.clone(),
+            id: Route::next_id(),
+            body_limit: wanted.limits.body.map(plan::Size::get),
+            action: self.action()?,
             response_headers,
-            mirror,
-            timeout: wanted.timeout.map(plan::Millis::duration),
-            deadline_header,
-            retry,
-            hedge,
-            body_limit: wanted.limits.body.map(|size| size.0),
-            priority,
             metrics: metrics.route(&wanted.name),
         })
     }
 
-    fn action(&mut self, wanted: &plan::Route) -> Option<Action> {
+    fn action(&mut self) -> Option<Action> {
+        let wanted = self.wanted;
+        let (mut answer, mut is_forward, mut split) = (None, false, None);
         match (&wanted.upstream, &wanted.split, &wanted.redirect, &wanted.respond) {
-            (Some(name), None, None, None) => {
-                self.destination(name, &wanted.subset, "upstream").map(Action::Upstream)
+            (Some(_), None, None, None) => is_forward = true,
+            (None, Some(shares), None, None) => {
+                split = self.split(shares);
+                is_forward = split.is_some();
             }
-            (None, Some(shares), None, None) => self.split(shares).map(Action::Split),
             (None, None, Some(redirect), None) => {
                 let (path, at) = (wanted.matches.path.as_ref(), format!("{}.redirect", self.at));
-                Redirect::build(redirect, path, &at, self.issues).map(Action::Redirect)
+                let redirect = Redirect::build(redirect, path, &at, self.issues);
+                answer = redirect.map(Action::Redirect);
             }
-            (None, None, None, Some(respond)) => self.fixed(respond).map(Action::Respond),
+            (None, None, None, Some(respond)) => {
+                answer = Some(Action::Respond(self.fixed(respond)))
+            }
             _ => {
                 let wrong = "expected exactly one of `upstream`, `split`, `redirect` and `respond`";
                 self.issues.push(Issue::new(self.at.clone(), wrong));
-                None
             }
         }
+        // Read whatever the route does, so that mistakes in it are told.
+        let forward = self.forward(split);
+        answer.or_else(|| is_forward.then(|| Action::Forward(Box::new(forward))))
     }
 
-    fn destination(
-        &mut self,
-        name: &str,
-        labels: &plan::Labels,
-        option: &str,
-    ) -> Option<Destination> {
-        let upstream = self.upstream(name, option)?;
-        Some(Destination { upstream, subset: self.subsets.find(name, labels) })
-    }
-
-    fn upstream(&mut self, name: &str, option: &str) -> Option<usize> {
-        let found = self.names.get(name).copied();
-        if found.is_none() {
-            self.complain(option, format!("there is no upstream `{name}`"));
+    fn forward(&mut self, split: Option<Split>) -> Forward {
+        let wanted = self.wanted;
+        let at = |option| format!("{}.{option}", self.at);
+        let (path, rewrite_at) = (wanted.matches.path.as_ref(), at("rewrite"));
+        let (headers_at, retry_at) = (at("request_headers"), at("retry"));
+        let rewrite = wanted
+            .rewrite
+            .as_ref()
+            .and_then(|rewrite| Target::build(rewrite, path, &rewrite_at, self.issues));
+        let request_headers = HeaderEdits::build(&wanted.request_headers, &headers_at, self.issues);
+        let mirrored_millionths =
+            wanted.mirror.as_ref().map(|mirror| (mirror.percent.get() * 10_000.0) as u64);
+        let retry = Policy::build(&wanted.retry, &retry_at, self.issues);
+        let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
+        let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
+        let priority = self.priority(&wanted.priority);
+        Forward {
+            split,
+            rewrite,
+            request_headers,
+            mirrored_millionths,
+            timeout: wanted.timeout.map(plan::Timeout::duration),
+            deadline_header,
+            retry,
+            hedge,
+            priority,
         }
-        found
     }
 
     fn split(&mut self, wanted: &[plan::Split]) -> Option<Split> {
-        let mut shares = Vec::with_capacity(wanted.len());
         let mut bound = 0;
-        for (index, share) in wanted.iter().enumerate() {
+        let bounds = wanted.iter().map(|share| {
             bound += u64::from(share.weight);
-            let option = format!("split.{index}.upstream");
-            let owner = self.destination(&share.upstream, &share.subset, &option)?;
-            shares.push((bound, owner));
-        }
-        if bound == 0 {
+            bound
+        });
+        let split = Split::new(bounds.collect());
+        if split.total() == 0 {
             self.complain("split", "expected at least one share with a weight above 0");
             return None;
         }
-        Some(Split::new(shares))
+        Some(split)
     }
 
     fn hedge(&mut self, wanted: &plan::Hedge) -> Option<Arc<Hedge>> {
-        if let Some((plan, route)) = self.before
-            && plan.hedge.as_ref() == Some(wanted)
+        if let Some(before) = self.before
+            && before.plan.hedge.as_ref() == Some(wanted)
+            && let Action::Forward(forward) = &before.action
         {
-            return route.hedge.clone();
+            return forward.hedge.clone();
         }
         let at = format!("{}.hedge", self.at);
         Hedge::build(wanted, &at, clock::now(), self.issues).map(Arc::new)
@@ -157,29 +160,14 @@ impl Reader<'_> {
         found.ok()
     }
 
-    fn mirror(&mut self, wanted: &plan::Mirror) -> Option<(usize, u64)> {
-        if !(0.0..=100.0).contains(&wanted.percent) {
-            self.complain("mirror.percent", "expected 0 to 100");
-            return None;
-        }
-        let upstream = self.upstream(&wanted.upstream, "mirror.upstream")?;
-        Some((upstream, (wanted.percent * 10_000.0) as u64))
-    }
-
     fn priority(&mut self, wanted: &plan::RoutePriority) -> RoutePriority {
         let header = self.field_name(&wanted.header, "priority.header");
         RoutePriority { level: wanted.level, header, from_anyone: wanted.from_anyone }
     }
 
-    fn fixed(&mut self, wanted: &plan::Respond) -> Option<Fixed> {
+    fn fixed(&mut self, wanted: &plan::Respond) -> Fixed {
         let headers = self.fields(&wanted.headers, "respond.headers");
-        let status = StatusCode::from_u16(wanted.status).ok().filter(|s| s.as_u16() >= 200);
-        if status.is_none() {
-            let wrong =
-                format!("{} is not the status of a response: expected 200 to 599", wanted.status);
-            self.complain("respond.status", wrong);
-        }
-        Some(Fixed { status: status?, headers, body: wanted.body.clone().into() })
+        Fixed { status: wanted.status.into(), headers, body: wanted.body.clone().into() }
     }
 
     fn fields(&mut self, wanted: &BTreeMap<String, String>, option: &str) -> HeaderMap {

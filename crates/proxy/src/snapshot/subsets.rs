@@ -7,7 +7,14 @@ use tidegate_core::plan::{Labels, Route};
 
 /// The distinct labels that routes ask for.
 #[derive(Debug, Default)]
-pub struct Subsets<'a>(HashMap<&'a str, Vec<Labels>>);
+pub struct Subsets<'a>(HashMap<&'a str, Asked<'a>>);
+
+/// What is asked of one upstream.
+#[derive(Debug, Default)]
+struct Asked<'a> {
+    labels: Vec<Labels>,
+    places: HashMap<&'a Labels, usize>,
+}
 
 impl<'a> Subsets<'a> {
     /// Those of all `routes`.
@@ -24,19 +31,27 @@ impl<'a> Subsets<'a> {
         subsets
     }
 
-    fn add(&mut self, upstream: &'a str, labels: &Labels) {
-        if !labels.is_empty() && self.find(upstream, labels).is_none() {
-            self.0.entry(upstream).or_default().push(labels.clone());
+    fn add(&mut self, upstream: &'a str, labels: &'a Labels) {
+        if labels.is_empty() {
+            return;
         }
+        let Asked { labels: known, places } = self.0.entry(upstream).or_default();
+        places.entry(labels).or_insert_with(|| {
+            known.push(labels.clone());
+            known.len() - 1
+        });
     }
 
     /// What is asked of `upstream`.
     pub fn of_upstream(&self, upstream: &str) -> &[Labels] {
-        self.0.get(upstream).map_or(&[], Vec::as_slice)
+        self.0.get(upstream).map_or(&[], |asked| &asked.labels)
     }
 
     /// The place of `labels` among what is asked of `upstream`; `None` if nothing is asked.
     pub fn find(&self, upstream: &str, labels: &Labels) -> Option<usize> {
-        self.of_upstream(upstream).iter().position(|known| known == labels)
+        if labels.is_empty() {
+            return None;
+        }
+        self.0.get(upstream)?.places.get(labels).copied()
     }
 }

@@ -1,47 +1,48 @@
 //! Building the upstreams of a plan.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use tidegate_core::plan::{Issue, Plan};
+use tidegate_core::plan::{self, Issue, Plan};
 
 use super::Snapshot;
 use super::subsets::Subsets;
 use crate::account::Accounts;
-use crate::upstream::Upstream;
+use crate::objects::keeper::{Keeper, Object, is_same};
+use crate::upstream::{Upstream, Wanted};
 
-/// The upstreams of `plan`, of whose endpoints routes ask for `subsets`; those of `before` that stay the same
-/// are the same ones. What is wrong is added to `issues`.
-pub fn build(
+/// The upstreams of `plan`, of whose endpoints routes ask for `subsets`, in its order; `None` for one that cannot
+/// be built. What is wrong is added to `issues`.
+pub(super) fn build(
     plan: &Plan,
     subsets: &Subsets<'_>,
     before: Option<&Snapshot>,
     accounts: &Accounts,
     issues: &mut Vec<Issue>,
-) -> Vec<Arc<Upstream>> {
-    let known: HashMap<&str, &Arc<Upstream>> = before
-        .iter()
-        .flat_map(|before| &before.upstreams)
-        .map(|upstream| (upstream.plan.name.as_str(), upstream))
-        .collect();
-    let same_zone = before.is_some_and(|before| before.plan.zone == plan.zone);
-    let mut upstreams = Vec::with_capacity(plan.upstreams.len());
-    for (index, wanted) in plan.upstreams.iter().enumerate() {
-        let before = known.get(wanted.name.as_str()).copied();
-        let asked = subsets.of_upstream(&wanted.name);
-        let stays = |before: &&Arc<Upstream>| {
-            same_zone && before.plan == **wanted && before.subsets == asked
-        };
-        if let Some(same) = before.filter(stays) {
-            upstreams.push(same.clone());
-            continue;
-        }
-        let path = format!("upstreams.{index}");
-        let zone = plan.zone.as_deref();
-        match Upstream::build(wanted, before.map(Arc::as_ref), &path, zone, asked, accounts) {
-            Ok(upstream) => upstreams.push(Arc::new(upstream)),
-            Err(more) => issues.extend(more),
-        }
+) -> Vec<Option<Arc<Upstream>>> {
+    let keeper = Keeper::of(before.iter().flat_map(|before| &before.upstreams));
+    let zone = plan.zone.as_deref();
+    let upstream = |(index, wanted): (usize, &Arc<plan::Upstream>)| {
+        let subsets = subsets.of_upstream(&wanted.name);
+        let kept =
+            keeper.keep(&wanted.name, Wanted { plan: wanted, zone, subsets }, |wanted, before| {
+                let before = before.map(Arc::as_ref);
+                Upstream::build(wanted, before, &format!("upstreams.{index}"), accounts)
+            });
+        kept.map_err(|more| issues.extend(more)).ok()
+    };
+    plan.upstreams.iter().enumerate().map(upstream).collect()
+}
+
+impl Object for Upstream {
+    type Plan<'p> = Wanted<'p>;
+
+    fn name(&self) -> &str {
+        &self.plan.name
     }
-    upstreams
+
+    fn is_of(&self, wanted: &Wanted<'_>) -> bool {
+        is_same(&self.plan, wanted.plan)
+            && self.zone.as_deref() == wanted.zone
+            && self.subsets == wanted.subsets
+    }
 }

@@ -1,45 +1,53 @@
-//! Copies of requests for a second upstream, whose answers are dropped.
+//! Mirror: copies of requests for a second upstream, whose answers are dropped.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use http::request;
+use tidegate_core::failure::Failure;
 use tidegate_core::retry::Policy;
 use tokio::task::spawn_local;
-use tokio::time::Instant;
 
-use crate::http::body::Body;
+use super::Flow;
+use crate::call::Call;
 use crate::http::time_left::TimeLeft;
 use crate::local::Local;
-use crate::upstream::Upstream;
-use crate::upstream::send::{self, Dispatch};
+use crate::upstream::send::{Dispatch, send};
 
 /// Pieces of a body that the copy may be behind.
 const MAX_BEHIND: usize = 16;
 /// Copies that one worker has under way; beyond, requests are not copied.
 const MAX_COPIES: usize = 1024;
 
-/// Send a copy of a request whose body is `body`, which becomes one that is copied on its way.
-pub fn send(
-    local: &Rc<Local>,
-    upstream: &Arc<Upstream>,
-    head: &request::Parts,
-    body: &mut Body,
-    now: Instant,
-) {
+/// Send a copy of some requests, whose bodies are copied on their way.
+///
+/// # Errors
+/// None: a copy that cannot be sent is not sent.
+pub fn before(millionths: Option<u64>, call: &mut Call<'_>) -> Result<Flow, Failure> {
+    let Some(millionths) = millionths else { return Ok(Flow::Go) };
+    let local = &call.client.local;
+    if local.outbound.random.borrow_mut().below(1_000_000) < millionths {
+        copy(call);
+    }
+    Ok(Flow::Go)
+}
+
+fn copy(call: &mut Call<'_>) {
+    let Some(upstream) = &call.snapshot.destinations[call.found.route].mirror else { return };
+    let local = &call.client.local;
     let under_way = local.mirrored.get();
     if under_way >= MAX_COPIES {
         return;
     }
+    let upstream = upstream.clone();
+    let now = call.transaction.witnesses.coarse_now();
     // A copy is not worth waiting.
     let Some(permit) = upstream.try_admit(now) else { return };
     local.mirrored.set(under_way + 1);
     let counted = Counted(local.clone());
-    let (original, mut copy) = std::mem::take(body).tee(MAX_BEHIND);
-    *body = original;
-    let (upstream, mut head) = (upstream.clone(), head.clone());
+    let (original, mut body) = std::mem::take(call.body).tee(MAX_BEHIND);
+    *call.body = original;
+    let mut head = call.head.clone();
     spawn_local(async move {
         let dispatch = Dispatch {
             upstream: &upstream,
@@ -50,18 +58,18 @@ pub fn send(
             upgrade: None,
             interim: &None,
             client: None,
+            permit: &permit,
+            witnesses: None,
         };
-        let mut permit = permit;
-        let sent =
-            send::send(&counted.0.outbound, &dispatch, &mut head, &mut copy, None, now).await;
-        if let Ok(response) = sent {
-            permit.answered(response.status(), Instant::now());
+        let outbound = &counted.0.outbound;
+        if let Ok(response) = send(outbound, &dispatch, &mut head, &mut body).await {
             let mut body = response.into_body();
             while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}
         }
     });
 }
 
+/// Counts a copy that is under way.
 struct Counted(Rc<Local>);
 
 impl Drop for Counted {

@@ -145,7 +145,7 @@ fn identity(tls: &UpstreamTls) -> Result<Option<Identity>, (&'static str, String
         }
         (Some(cert), Some(key)) => {
             let chain = pem::certificates(cert).map_err(|message| ("cert", message))?;
-            let key = pem::private_key(key).map_err(|message| ("key", message))?;
+            let key = pem::private_key(key.expose()).map_err(|message| ("key", message))?;
             Ok(Some((chain, key)))
         }
     }

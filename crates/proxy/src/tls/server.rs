@@ -163,7 +163,7 @@ fn certified_key(
         Ok((chain, names))
     });
     let chain = chain.map_err(|message| note("cert", message)).ok();
-    let key = pem::private_key(&certificate.key)
+    let key = pem::private_key(certificate.key.expose())
         .and_then(|key| {
             provider()
                 .key_provider

@@ -49,7 +49,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, "test subject");
         let key = KeyPair::generate_for(algorithm).unwrap();
         let cert = params.signed_by(&key, &self.0).unwrap().pem();
-        Certificate { cert, key: key.serialize_pem(), ocsp: None }
+        Certificate { cert, key: key.serialize_pem().as_str().into(), ocsp: None }
     }
 
     /// The configuration of a client that trusts this authority and speaks only `version`.

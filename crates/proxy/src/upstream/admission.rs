@@ -4,6 +4,8 @@
 //! of a one-shot channel, which wakes a waiter on whichever worker it waits, and carries the permit
 //! itself: if the waiter has gone meanwhile, the permit is dropped and so given back.
 
+use std::cell::Cell;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -14,8 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
-use crate::account::explain::Said;
-use crate::account::metrics::UpstreamState;
+use crate::account::explain::LimitDecision;
 use crate::net::clock;
 
 type Ticket = oneshot::Sender<Result<Permit, Failure>>;
@@ -27,6 +28,17 @@ pub struct Admission {
     retries: Breaker,
     /// Open connections.
     pub connections: Breaker,
+}
+
+/// What an upstream has to do at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Requests admitted and not finished, over all workers.
+    pub in_flight: u32,
+    /// How many may be; `None`: as many as come.
+    pub limit: Option<u32>,
+    /// Requests that wait.
+    pub queued: u32,
 }
 
 impl Admission {
@@ -47,9 +59,9 @@ impl Admission {
     }
 
     /// How it is at this moment.
-    pub fn state(&self) -> UpstreamState {
+    pub fn occupancy(&self) -> Occupancy {
         let gate = &self.gate;
-        UpstreamState { in_flight: gate.inside(), limit: gate.limit(), queued: gate.waiting() }
+        Occupancy { in_flight: gate.inside(), limit: gate.limit(), queued: gate.waiting() }
     }
 
     /// Whether more is asked of the upstream than it can do.
@@ -57,11 +69,11 @@ impl Admission {
         self.gate.is_shedding()
     }
 
-    /// What it says of a request that it let in or did not, for people.
-    pub fn said(&self, allowed: bool) -> Said {
-        let UpstreamState { in_flight, limit, queued } = self.state();
+    /// What it decided on a request that it let in or did not, for people.
+    pub fn decision(&self, allowed: bool) -> LimitDecision {
+        let Occupancy { in_flight, limit, queued } = self.occupancy();
         let (in_flight, queued) = (Some(in_flight), Some(queued));
-        Said { limit: "requests", allowed, in_flight, most: limit, queued }
+        LimitDecision { limit: "requests", allowed, in_flight, most: limit, queued }
     }
 
     /// Tell those whose wait is over.
@@ -71,7 +83,7 @@ impl Admission {
                 Verdict::In => Ok(Permit::begin(self.clone(), Instant::now())),
                 Verdict::Shed | Verdict::Displaced => Err(Failure::Overloaded),
             };
-            // A permit that nobody takes is dropped, and so given back.
+            // A permit whose request is gone is dropped, and so given back.
             drop(ticket.send(verdict));
         }
     }
@@ -92,14 +104,15 @@ impl Drop for RetryPermit {
 pub struct Permit {
     admission: Arc<Admission>,
     began: Instant,
-    told: bool,
+    /// Whether the gate knows how the endpoints answered.
+    answered: Cell<bool>,
     /// When it ends, where that is known.
-    ends: Option<Instant>,
+    ends: Cell<Option<Instant>>,
 }
 
 impl Permit {
     fn begin(admission: Arc<Admission>, now: Instant) -> Self {
-        Self { admission, began: now, told: false, ends: None }
+        Self { admission, began: now, answered: Cell::new(false), ends: Cell::new(None) }
     }
 
     /// When it was given.
@@ -108,8 +121,8 @@ impl Permit {
     }
 
     /// The head of a response came at `now`.
-    pub fn answered(&mut self, status: StatusCode, now: Instant) {
-        self.told = true;
+    pub fn answered(&self, status: StatusCode, now: Instant) {
+        self.answered.set(true);
         let (latency, now) = (now.saturating_duration_since(self.began), clock::moment(now));
         let gate = &self.admission.gate;
         let woken = match status.is_server_error() {
@@ -119,17 +132,17 @@ impl Permit {
         self.admission.tell(woken);
     }
 
-    /// It is given back now, by who has just looked at the clock.
-    pub fn ends(&mut self, now: Instant) {
-        self.ends = Some(now);
+    /// It is given back `now`, which was read from the clock already.
+    pub fn ends(&self, now: Instant) {
+        self.ends.set(Some(now));
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let now = self.ends.unwrap_or_else(Instant::now);
+        let now = self.ends.get().unwrap_or_else(Instant::now);
         let (held, now) = (now.saturating_duration_since(self.began), clock::moment(now));
-        if !self.told {
+        if !self.answered.get() {
             let woken = self.admission.gate.unanswered(held, now);
             self.admission.tell(woken);
         }
@@ -143,7 +156,7 @@ impl Upstream {
     /// A permit to try once more, held until that try has come to something; `None` if as many retries as may
     /// be are in flight.
     pub fn admit_retry(&self) -> Option<RetryPermit> {
-        let limit = self.plan.limits.retries.unwrap_or(u32::MAX);
+        let limit = self.plan.limits.retries.map_or(u32::MAX, NonZeroU32::get);
         self.admission.retries.take(limit).then(|| RetryPermit(self.admission.clone()))
     }
 

@@ -12,7 +12,7 @@ use super::client::{self, Outgoing, TryTimeouts, Waiter};
 use super::flight::Flight;
 use super::link;
 use super::report::Reports;
-use super::send::{Dispatch, Sending};
+use super::send::{Dispatch, Tries};
 use crate::http::body::Body;
 use crate::http::broken::Broken;
 
@@ -33,17 +33,17 @@ pub type Outcome = Result<Answered, Broken>;
 
 /// Try `member`. A pooled connection that turns out to be stale is replaced by a fresh one.
 pub async fn attempt(
-    sending: &Sending<'_>,
+    tries: &Tries<'_>,
     member: usize,
     head: &request::Parts,
     now: Instant,
 ) -> Outcome {
-    let Sending { outbound, dispatch, content, .. } = sending;
+    let Tries { outbound, dispatch, content, .. } = tries;
     let upstream = dispatch.upstream;
     let endpoint = &upstream.members[member];
     // One that was down already was picked because too few are not.
     let was_down = endpoint.endpoint.health.is_down();
-    let gives_up = || !was_down && sending.gives_up(endpoint, head);
+    let gives_up = || !was_down && tries.gives_up(endpoint, head);
     let waiter = Waiter { interim: dispatch.interim, gives_up: &gives_up };
     let pool = outbound.pool(endpoint, &upstream.plan.pool);
     let reports = Reports::of(&upstream.plan.balance);
@@ -58,7 +58,7 @@ pub async fn attempt(
             flight.failed(failure);
             Broken::with(failure)
         })?;
-        sending.connected(member);
+        tries.connected(member);
         let body = content.body().ok_or(Broken::with(Failure::Internal))?;
         let request = Outgoing { head, body, upgrade: dispatch.upgrade, timeouts };
         let exchange = link.start(&pool, flight, request);
@@ -78,7 +78,7 @@ pub async fn attempt(
     }
 }
 
-impl Sending<'_> {
+impl Tries<'_> {
     /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may
     /// be repeated there.
     fn gives_up(&self, endpoint: &Arc<Member>, head: &request::Parts) -> bool {

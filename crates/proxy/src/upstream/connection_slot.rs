@@ -1,5 +1,6 @@
 //! How many connections an endpoint and its upstream may have.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use tidegate_core::failure::Failure;
@@ -18,8 +19,9 @@ impl ConnectionSlot {
     /// Take one, if neither the endpoint nor the upstream has all it may have.
     pub fn take(upstream: &Upstream, member: &Arc<Member>) -> Result<Self, Failure> {
         let plan = &upstream.plan;
-        Self::within(upstream, member, plan.pool.max_connections, plan.limits.connections)
-            .ok_or(Failure::ConnectionLimit)
+        let of_member = plan.pool.max_connections.map(NonZeroU32::get);
+        let of_upstream = plan.limits.connections.map(NonZeroU32::get);
+        Self::within(upstream, member, of_member, of_upstream).ok_or(Failure::ConnectionLimit)
     }
 
     /// Take one whatever the limits are.

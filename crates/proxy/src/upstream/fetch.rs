@@ -165,6 +165,7 @@ mod tests {
 
     use super::*;
     use crate::account::Accounts;
+    use crate::upstream::Wanted;
 
     /// Answers a request on each connection, and closes the first when told to.
     async fn serve(listener: TcpListener, close: oneshot::Receiver<()>) {
@@ -194,10 +195,12 @@ mod tests {
         let plain = include_str!("../../../core/tests/upstream.json");
         let mut plan: plan::Upstream = serde_json::from_str(plain).unwrap();
         plan.protocol = plan::UpstreamProtocol::Http2;
-        (plan.pool.idle_timeout, plan.pool.max_age) = (plan::Millis(60_000), plan::Millis(60_000));
+        let minute = plan::Millis::new(60_000).unwrap();
+        (plan.pool.idle_timeout, plan.pool.max_age) = (minute, minute);
         let endpoint = serde_json::json!({"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}});
         plan.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
-        Upstream::build(&plan, None, "u", None, &[], &Accounts::new(1)).unwrap()
+        let wanted = Wanted { plan: &Arc::new(plan), zone: None, subsets: &[] };
+        Upstream::build(wanted, None, "u", &Accounts::new(1)).unwrap()
     }
 
     #[test]

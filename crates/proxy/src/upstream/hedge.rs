@@ -9,7 +9,7 @@ use tidegate_core::hedge::Hedge;
 use tokio::time::{Instant, timeout};
 
 use super::attempt::{Outcome, attempt};
-use super::send::{Dispatch, Sending};
+use super::send::{Dispatch, Tries};
 use crate::net::clock;
 
 /// How the requests of `dispatch` are hedged, if this one may be sent to two endpoints at all.
@@ -17,23 +17,23 @@ pub fn of<'a>(dispatch: &Dispatch<'a>, head: &request::Parts) -> Option<&'a Hedg
     dispatch.hedge.filter(|_| dispatch.retry.covers(&head.method) && dispatch.upgrade.is_none())
 }
 
-/// Try `member`, and another beside it if there is no answer in time. Who does not win is cancelled.
+/// Try `member`, and another beside it if there is no answer in time. The one that does not win is cancelled.
 pub async fn race(
-    sending: &Sending<'_>,
+    tries: &Tries<'_>,
     hedge: &Hedge,
     member: usize,
     head: &request::Parts,
     now: Instant,
 ) -> Outcome {
-    let mut first = pin!(attempt(sending, member, head, now));
+    let mut first = pin!(attempt(tries, member, head, now));
     let early = match hedge.begin() {
         Some(after) => timeout(after, first.as_mut()).await.ok(),
         None => Some(first.as_mut().await),
     };
     let outcome = match early {
         Some(outcome) => outcome,
-        None => match second(sending, hedge) {
-            Some(other) => beside(sending, first, [member, other], head).await,
+        None => match second(tries, hedge) {
+            Some(other) => beside(tries, first, [member, other], head).await,
             None => first.await,
         },
     };
@@ -44,31 +44,31 @@ pub async fn race(
 }
 
 /// The endpoint of a second try, if there may be one. It is paid for.
-fn second(sending: &Sending<'_>, hedge: &Hedge) -> Option<usize> {
-    if !sending.content.is_whole() {
+fn second(tries: &Tries<'_>, hedge: &Hedge) -> Option<usize> {
+    if !tries.content.is_whole() {
         return None;
     }
     let now = Instant::now();
-    let other = sending.pick(now).ok().filter(|other| !sending.has_tried(*other))?;
+    let other = tries.pick(now).ok().filter(|other| !tries.has_tried(*other))?;
     hedge.spend(clock::moment(now)).then_some(other)
 }
 
 /// Try `other` beside the first try.
 async fn beside(
-    sending: &Sending<'_>,
+    tries: &Tries<'_>,
     mut first: Pin<&mut impl Future<Output = Outcome>>,
     [member, other]: [usize; 2],
     head: &request::Parts,
 ) -> Outcome {
-    let (worker, dispatch) = (sending.outbound.worker, sending.dispatch);
+    let (worker, dispatch) = (tries.outbound.worker, tries.dispatch);
     let now = Instant::now();
     // The first try has the head's own; this one is told that there is less time left.
     let mut head = head.clone();
     dispatch.time_left.announce(&mut head.headers);
-    sending.begin(other, now);
+    tries.begin(other, now);
     let metrics = &dispatch.upstream.metrics;
     metrics.hedged(worker);
-    let mut second = pin!(attempt(sending, other, &head, now));
+    let mut second = pin!(attempt(tries, other, &head, now));
     let good = |outcome: &Outcome| match outcome {
         Ok(answer) => dispatch
             .retry
@@ -89,7 +89,7 @@ async fn beside(
             if good(&outcome) {
                 return Poll::Ready(outcome);
             }
-            sending.vain([member, other][index], &outcome);
+            tries.failed([member, other][index], &outcome);
             // Of two that are no good, an answer is better than none.
             bad = bad.take().filter(Outcome::is_ok).or(Some(outcome));
         }

@@ -41,7 +41,9 @@ use crate::tls::secret;
 #[derive(Debug)]
 pub struct Upstream {
     /// What was asked for.
-    pub plan: plan::Upstream,
+    pub plan: Arc<plan::Upstream>,
+    /// The gateway's own zone.
+    pub zone: Option<Box<str>>,
     /// Picks among `members`, by index.
     pub balancer: Balancer,
     /// The endpoints.
@@ -61,8 +63,19 @@ pub struct Upstream {
     tls: Option<Arc<ClientTls>>,
 }
 
+/// What an upstream is built from.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'p> {
+    /// The plan.
+    pub plan: &'p Arc<plan::Upstream>,
+    /// The gateway's own zone.
+    pub zone: Option<&'p str>,
+    /// The labels that routes ask for.
+    pub subsets: &'p [Labels],
+}
+
 impl Upstream {
-    /// Build what `plan`, whose place is `path`, asks for, in a gateway of `zone` whose routes ask for `subsets`.
+    /// Build what is `wanted`, whose place in the plan is `path`.
     ///
     /// Endpoints that `before` has by address keep their load, their health and, where they are reached in
     /// the same way, their connections.
@@ -70,13 +83,12 @@ impl Upstream {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn build(
-        plan: &plan::Upstream,
+        wanted: Wanted<'_>,
         before: Option<&Upstream>,
         path: &str,
-        zone: Option<&str>,
-        subsets: &[Labels],
         accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
+        let Wanted { plan, zone, subsets } = wanted;
         let mut issues = balance::check(path, plan);
         issues.extend(check_health(&format!("{path}.health"), &plan.health));
         issues.extend(check_ports(path, plan));
@@ -90,14 +102,14 @@ impl Upstream {
         let tls = build_tls(plan, same_way, path, &mut issues);
         let endpoints = Endpoints::new(plan, before.map(|b| b.balancer.endpoints()), clock::now());
         let members = build_members(plan, &endpoints, same_way, path, accounts, &mut issues);
-        let allowance =
-            Allowance::build(&plan.retry_budget, &format!("{path}.retry_budget"), &mut issues);
+        let allowance = Allowance::from(&plan.retry_budget);
         if !issues.is_empty() {
             return Err(issues);
         }
         Ok(Self {
             balancer: Balancer::within(plan, endpoints, Surroundings { zone, subsets, secret }),
             plan: plan.clone(),
+            zone: zone.map(Into::into),
             subsets: subsets.to_vec(),
             members,
             metrics: accounts.metrics.upstream(&plan.name),

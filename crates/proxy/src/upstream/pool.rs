@@ -1,6 +1,7 @@
 //! Connections to one endpoint that one worker keeps for reuse.
 
 use std::cell::{Cell, RefCell};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
@@ -43,7 +44,7 @@ impl From<&plan::Pool> for Settings {
             idle_timeout: plan.idle_timeout.duration(),
             max_age: plan.max_age.duration(),
             max_idle: plan.max_idle as usize,
-            max_connections: plan.max_connections,
+            max_connections: plan.max_connections.map(NonZeroU32::get),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Probes {
             let probing = match before.remove(name) {
                 Some(same) if Arc::ptr_eq(&same.upstream, upstream) => same,
                 _ => {
-                    let lanes = 0..upstream.members.len().min(probe.limit as usize);
+                    let lanes = 0..upstream.members.len().min(probe.limit.get() as usize);
                     let lane = |lane| tasks.spawn(run(upstream.clone(), lane));
                     Probing { upstream: upstream.clone(), _lanes: lanes.map(lane).collect() }
                 }
@@ -59,7 +59,7 @@ impl Probes {
 /// Probe every `limit`th endpoint, one after the other, again and again.
 async fn run(upstream: Arc<Upstream>, lane: usize) {
     let Some(probe) = &upstream.plan.balance.probe else { return };
-    let members = upstream.members.iter().skip(lane).step_by(probe.limit as usize);
+    let members = upstream.members.iter().skip(lane).step_by(probe.limit.get() as usize);
     let pools: Vec<_> = members
         .map(|member| (member, Rc::new(Pool::new(member.clone(), &upstream.plan.pool))))
         .collect();

@@ -21,13 +21,15 @@ use tidegate_core::plan::RetryOn;
 use tidegate_core::retry::{Policy, Reason};
 use tokio::time::{Instant, sleep};
 
-use super::admission::RetryPermit;
+use super::admission::{Permit, RetryPermit};
 use super::affinity::Affinity;
 use super::attempt::{Answered, Outcome, attempt};
 use super::outbound::Outbound;
 use super::{Upstream, hash, hedge};
-use crate::account::explain::{Choice, Ending, Said};
-use crate::account::record::Record;
+use crate::account::event::{Event, TryOutcome};
+use crate::account::explain::{Choice, LimitDecision};
+use crate::account::metrics::EndpointMetrics;
+use crate::account::witness::Witnesses;
 use crate::http::body::{Body, Content, Frame};
 use crate::http::interim::InterimSink;
 use crate::http::time_left::TimeLeft;
@@ -54,35 +56,41 @@ pub struct Dispatch<'a> {
     pub interim: &'a InterimSink,
     /// The client's address, where it is hashed.
     pub client: Option<IpAddr>,
+    /// Its place among the requests that the upstream is busy with.
+    pub permit: &'a Permit,
+    /// What is told how it goes; a mirror's copy has none.
+    pub witnesses: Option<&'a Witnesses<'a>>,
 }
 
-/// Send a request, `now`, and wait for the head of its response.
+/// Send a request, as soon as it has its permit, and wait for the head of its response.
+///
+/// # Errors
+/// Why there is none.
 pub async fn send(
     outbound: &Outbound,
     dispatch: &Dispatch<'_>,
     head: &mut request::Parts,
     body: &mut Body,
-    record: Option<&mut Record>,
-    mut now: Instant,
 ) -> Result<Response<Body>, Failure> {
     dispatch.upstream.budget.earn();
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
     let affinity = Affinity::of(dispatch.upstream, &head.headers);
     let content = Content::new(std::mem::take(body), dispatch.kept(head));
-    let (tried, permit, record) = (RefCell::default(), RefCell::default(), RefCell::new(record));
-    let sending = Sending { outbound, dispatch, content, hash, affinity, tried, permit, record };
+    let (tried, retry_permit) = (RefCell::default(), RefCell::default());
+    let tries = Tries { outbound, dispatch, content, hash, affinity, tried, retry_permit };
+    let mut now = dispatch.permit.began();
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
     loop {
-        let member = sending.pick(now)?;
+        let member = tries.pick(now)?;
         dispatch.time_left.announce(&mut head.headers);
-        sending.begin(member, now);
+        tries.begin(member, now);
         let outcome = match hedge.take() {
-            Some(hedge) => Box::pin(hedge::race(&sending, hedge, member, head, now)).await,
-            None => attempt(&sending, member, head, now).await,
+            Some(hedge) => Box::pin(hedge::race(&tries, hedge, member, head, now)).await,
+            None => attempt(&tries, member, head, now).await,
         };
-        match sending.conclude(member, outcome, head) {
+        match tries.conclude(member, outcome, head) {
             ControlFlow::Break(answered) => return answered,
             ControlFlow::Continue(pause) => pause.await,
         }
@@ -90,8 +98,8 @@ pub async fn send(
     }
 }
 
-/// A request under way.
-pub struct Sending<'a> {
+/// A request that is sent, and its tries so far.
+pub struct Tries<'a> {
     /// What it is sent with.
     pub outbound: &'a Outbound,
     /// How it is sent.
@@ -105,12 +113,14 @@ pub struct Sending<'a> {
     /// The endpoints it was sent to.
     tried: RefCell<SmallVec<[usize; 4]>>,
     /// Held while a retry is under way.
-    permit: RefCell<Option<RetryPermit>>,
-    record: RefCell<Option<&'a mut Record>>,
+    retry_permit: RefCell<Option<RetryPermit>>,
 }
 
-impl Sending<'_> {
+impl Tries<'_> {
     /// An endpoint that is not tried yet, while there is one.
+    ///
+    /// # Errors
+    /// Why there is none.
     pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
         let balancer = &self.dispatch.upstream.balancer;
         balancer.renew(clock::moment(now));
@@ -124,11 +134,8 @@ impl Sending<'_> {
             tried: &tried,
         };
         let picked = balancer.pick(&mut pick);
-        if let Some(record) = &mut *self.record.borrow_mut()
-            && (picked.is_err() || !tried.is_empty() || record.is_noted())
-        {
-            record.chosen(self.choice(&pick, picked.ok()));
-        }
+        let choice = || self.choice(&pick, picked.ok());
+        self.tell(&Event::EndpointChosen { found: picked.is_ok(), choice: &choice });
         picked.map_err(|unpicked| match unpicked {
             Unpicked::NoEndpoint => Failure::NoEndpoint,
             Unpicked::AllBusy => Failure::RequestLimit,
@@ -150,34 +157,43 @@ impl Sending<'_> {
     /// A try on `member` begins.
     pub fn begin(&self, member: usize, now: Instant) {
         self.tried.borrow_mut().push(member);
-        if let Some(record) = &mut *self.record.borrow_mut() {
-            record.tried(&self.dispatch.upstream.members[member], now);
-        }
+        self.tell_at(now, &Event::TryBegan(self.counts(member)));
     }
 
     /// The try on `member` has a connection.
     pub fn connected(&self, member: usize) {
-        if let Some(record) = &mut *self.record.borrow_mut() {
-            record.connected(&self.dispatch.upstream.members[member]);
-        }
+        self.tell(&Event::TryConnected(self.counts(member)));
     }
 
-    /// The try on `member` came to nothing, or to an answer that is not passed on.
-    pub fn vain(&self, member: usize, outcome: &Outcome) {
-        let (member, ending) = match outcome {
-            Ok(answer) => (answer.member, Ending::Answered(answer.response.status())),
-            Err(broken) => (member, Ending::Failed(broken.failure)),
+    /// The try on `member` failed, or got a response that is not passed on.
+    pub fn failed(&self, member: usize, outcome: &Outcome) {
+        let outcome = match outcome {
+            Ok(answer) => TryOutcome::Answered(answer.response.status()),
+            Err(broken) => TryOutcome::Failed(broken.failure),
         };
-        if let Some(record) = &mut *self.record.borrow_mut() {
-            record.vain(&self.dispatch.upstream.members[member], ending);
+        let endpoint = self.counts(member);
+        self.tell_at(Instant::now(), &Event::TryFailed { endpoint, outcome });
+    }
+
+    /// A limit on further tries decided.
+    fn decided(&self, limit: &'static str, allowed: bool) {
+        self.tell(&Event::LimitDecided(LimitDecision::plain(limit, allowed)));
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        if let Some(witnesses) = self.dispatch.witnesses {
+            witnesses.tell(event);
         }
     }
 
-    /// A limit on further tries said something.
-    fn said(&self, limit: &'static str, allowed: bool) {
-        if let Some(record) = &mut *self.record.borrow_mut() {
-            record.said(Said::plain(limit, allowed));
+    fn tell_at(&self, at: Instant, event: &Event<'_>) {
+        if let Some(witnesses) = self.dispatch.witnesses {
+            witnesses.tell_at(at, event);
         }
+    }
+
+    fn counts(&self, member: usize) -> &Arc<EndpointMetrics> {
+        &self.dispatch.upstream.members[member].metrics
     }
 
     /// Whether `member` was tried.
@@ -207,7 +223,7 @@ impl Sending<'_> {
     {
         let next = self.pause_before_next(&outcome, head);
         if let (Err(_), _) | (_, Some(_)) = (&outcome, next) {
-            self.vain(member, &outcome);
+            self.failed(member, &outcome);
         }
         match (next, outcome) {
             (Some(pause), outcome) => ControlFlow::Continue(Box::pin(rest(outcome, pause))),
@@ -223,10 +239,10 @@ impl Sending<'_> {
     fn settle(&self, answer: &mut Answered) {
         self.content.settle();
         self.affinity.answered(answer.member, answer.response.headers_mut());
-        if let Some(record) = &mut *self.record.borrow_mut() {
-            let member = &self.dispatch.upstream.members[answer.member];
-            record.headed(member, answer.response.status(), answer.began, answer.took);
-        }
+        let (at, status) = (answer.began + answer.took, answer.response.status());
+        self.dispatch.permit.answered(status, at);
+        let (endpoint, took) = (self.counts(answer.member), answer.took);
+        self.tell_at(at, &Event::ResponseStarted { endpoint, status, took });
     }
 
     /// How long to pause before the next try; `None` if there is to be none. One that is granted is paid for.
@@ -240,25 +256,25 @@ impl Sending<'_> {
         }?;
         if !self.may_go_on() {
             let used_up = self.tries() >= retry.attempts;
-            self.said(if used_up { "attempts" } else { "body_buffer" }, false);
+            self.decided(if used_up { "attempts" } else { "body_buffer" }, false);
             return None;
         }
-        // Whoever took too long most likely still works on it: a second one would do the same work again in
+        // An endpoint that took too long most likely still works on it: another would do the same work again in
         // the place of a request that waits.
         if reason == Reason::On(RetryOn::Timeout) && upstream.admission.is_overloaded() {
-            self.said("overload", false);
+            self.decided("overload", false);
             return None;
         }
         let asked = match outcome {
             Ok(Answered { response, .. }) => {
                 let (status, headers) = (response.status(), response.headers());
                 let asked = retry.wait_asked(status, headers, SystemTime::now());
-                asked.inspect_err(|_| self.said("retry_after", false)).ok()?
+                asked.inspect_err(|_| self.decided("retry_after", false)).ok()?
             }
             Err(_) => None,
         };
         let retries = self.tries();
-        // Where nothing was sent, nothing is loaded by going on at once to who did not fail.
+        // Where nothing was sent, going on at once to an endpoint that did not fail loads nothing.
         let at_once = reason.is_harmless() && retries == 1 && upstream.members.len() > 1;
         let pause = match asked {
             Some(asked) => asked,
@@ -267,22 +283,22 @@ impl Sending<'_> {
         };
         let now = Instant::now();
         if !time_left.allows(now + pause) {
-            self.said("deadline", false);
+            self.decided("deadline", false);
             return None;
         }
         // The place of the retry that came to nothing is free for this one.
-        self.permit.take();
+        self.retry_permit.take();
         let Some(permit) = upstream.admit_retry() else {
-            self.said("retries", false);
+            self.decided("retries", false);
             return None;
         };
         if !upstream.budget.spend(upstream.allowance, clock::moment(now)) {
             upstream.metrics.retry_denied(self.outbound.worker);
-            self.said("retry_budget", false);
+            self.decided("retry_budget", false);
             return None;
         }
-        self.said("retry_budget", true);
-        self.permit.replace(Some(permit));
+        self.decided("retry_budget", true);
+        self.retry_permit.replace(Some(permit));
         upstream.metrics.retried(self.outbound.worker, reason);
         Some(pause)
     }
@@ -298,7 +314,7 @@ impl Dispatch<'_> {
     }
 }
 
-/// Let go of an answer that nobody gets, and pause.
+/// Let go of an answer that is not passed on, and pause.
 async fn rest(outcome: Outcome, pause: Duration) {
     if let Ok(answer) = outcome {
         discard(answer.response).await;

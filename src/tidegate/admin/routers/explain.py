@@ -126,5 +126,5 @@ def _why_missing(gateway: TheGateway, request_id: str) -> str:
     return (
         f"no request {request_id} is remembered: it is still under way, or there was none, or it is too old "
         f"(each worker keeps the latest {options.keep} of a kind), or it went well and was not sampled "
-        f"(explain.sample is {options.sample:g})"
+        f"(explain.sample is {options.sample:g} %)"
     )

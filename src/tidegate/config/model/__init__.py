@@ -1,11 +1,11 @@
 """The configuration as models: every option with its type, its default and its meaning.
 
-All but `CONTROL_PLANE_ONLY` mirror the plan in `crates/core/src/plan`, field by field; a contract test
-compares the two.
+All but what is marked as the `ControlPlane`'s mirrors the plan in `crates/core/src/plan`, field by field; a
+contract test compares the two.
 """
 
 from tidegate.config.model.admin import Admin, AdminTls
-from tidegate.config.model.config import CONTROL_PLANE_ONLY, Config
+from tidegate.config.model.config import Config
 from tidegate.config.model.explain import Explain
 from tidegate.config.model.health import (
     Health,
@@ -55,7 +55,6 @@ from tidegate.config.model.upstream import (
 )
 
 __all__ = [
-    "CONTROL_PLANE_ONLY",
     "AccessLog",
     "AdaptiveLimit",
     "Admin",

@@ -1,37 +1,38 @@
 """The admin API: where it listens and who may use it."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tidegate.config.model.file import PemPath, SecretPath
+from tidegate.config.model.mark import CaPath, CertPath, KeyPath, ReadOnce, TokenPath
 from tidegate.config.model.options import Options
+from tidegate.config.model.secret import Secret
 from tidegate.config.model.text import ListenAddress
 
 
 class AdminTls(Options):
     """TLS on the admin API."""
 
-    cert: PemPath = Field(examples=["admin.pem"])
+    cert: CertPath = Field(examples=["admin.pem"])
     """Path of the certificate chain, leaf first, in PEM."""
-    key: PemPath = Field(examples=["admin-key.pem"])
+    key: KeyPath = Field(examples=["admin-key.pem"])
     """Path of the leaf's private key, in PEM."""
-    client_ca: PemPath | None = Field(default=None, examples=["operators-ca.pem"])
+    client_ca: CaPath | None = Field(default=None, examples=["operators-ca.pem"])
     """Path of the certificate authorities, in PEM, for clients' certificates; null: none is asked for."""
 
 
 class Admin(Options):
     """The admin API. Off the loopback interface it demands a token or client certificates."""
 
-    enabled: bool = True
+    enabled: Annotated[bool, ReadOnce()] = True
     """Whether there is an admin API at all."""
-    address: ListenAddress = Field(default="127.0.0.1:9090")
+    address: Annotated[ListenAddress, ReadOnce()] = Field(default="127.0.0.1:9090")
     """`ip:port`, `[ipv6]:port` or `unix:/path`."""
-    token: str | None = Field(default=None, min_length=16, repr=False, examples=["${ADMIN_TOKEN}"])
+    token: Secret | None = Field(default=None, min_length=16, examples=["${ADMIN_TOKEN}"])
     """Bearer token (RFC 6750) that every request must carry, at least 16 characters; null: none."""
-    token_file: SecretPath | None = Field(default=None, examples=["/run/secrets/tidegate-token"])
+    token_file: TokenPath | None = Field(default=None, examples=["/run/secrets/tidegate-token"])
     """Path of a file that holds the token."""
-    tls: AdminTls | None = None
+    tls: Annotated[AdminTls | None, ReadOnce()] = None
     """TLS settings; null: plain text."""
 
     @model_validator(mode="after")

@@ -1,22 +1,19 @@
 """The whole configuration."""
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from tidegate.config.model.admin import Admin
 from tidegate.config.model.explain import Explain
-from tidegate.config.model.file import OutputPath
 from tidegate.config.model.listener import Listener
 from tidegate.config.model.log import AccessLog, Log
+from tidegate.config.model.mark import ControlPlane, OutputPath, ReadOnce
 from tidegate.config.model.options import Options
 from tidegate.config.model.route import Route
 from tidegate.config.model.text import Name, Token
 from tidegate.config.model.unit import Duration, Workers, usable_cpus
 from tidegate.config.model.upstream import Upstream
-
-CONTROL_PLANE_ONLY = frozenset({"admin", "state_dir", "restore", "log", "include"})
-"""Options that are no part of the plan: the engine has no use for them."""
 
 
 class Config(Options):
@@ -26,7 +23,7 @@ class Config(Options):
     """Name of this gateway in `Via` (RFC 9110 section 7.6.3) and `Proxy-Status` (RFC 9209)."""
     zone: Name | None = Field(default=None, examples=["eu-1a"])
     """The zone that this gateway runs in; upstreams that are `zone_aware` prefer their endpoints there."""
-    workers: Workers = Field(default_factory=usable_cpus, examples=["auto"])
+    workers: Annotated[Workers, ReadOnce()] = Field(default_factory=usable_cpus, examples=["auto"])
     """Number of worker threads; `auto`: one for each usable CPU. Read once, at the start."""
     drain_timeout: Duration = 30_000
     """How long connections may take to finish when listeners close or the process stops."""
@@ -44,18 +41,16 @@ class Config(Options):
         default=(), examples=[[{"name": "app", "endpoints": ["127.0.0.1:9001"]}]]
     )
     """Groups of endpoints that serve the same thing."""
-    admin: Admin = Admin()
+    admin: Annotated[Admin, ControlPlane()] = Admin()
     """The admin API."""
-    log: Log = Log()
+    log: Annotated[Log, ControlPlane()] = Log()
     """The log of the process itself."""
-    state_dir: OutputPath | None = Field(default=None, examples=["/var/lib/tidegate"])
+    state_dir: Annotated[OutputPath | None, ControlPlane(), ReadOnce()] = Field(
+        default=None, examples=["/var/lib/tidegate"]
+    )
     """Path of the folder that keeps the committed generations; null: they are kept in memory only."""
-    restore: Literal["file", "last"] = "file"
+    restore: Annotated[Literal["file", "last"], ControlPlane()] = "file"
     """What a restart comes back with: the `file`, or what was `last` committed (needs `state_dir`)."""
-    include: tuple[str, ...] = Field(default=(), examples=[["conf.d/*.yaml"]])
+    include: Annotated[tuple[str, ...], ControlPlane()] = Field(default=(), examples=[["conf.d/*.yaml"]])
     """Files, or patterns of files, that are read too, relative to the file that names them. Lists are joined
     in order; a value that is set twice is an error."""
-
-    def plan_data(self) -> dict[str, Any]:
-        """What the plan holds of this configuration, in plain values; files are still paths."""
-        return self.model_dump(mode="json", exclude=set(CONTROL_PLANE_ONLY))

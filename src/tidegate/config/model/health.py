@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, Method
-from tidegate.config.model.unit import Positive, Timeout, describe
+from tidegate.config.model.unit import Percent, Port, Positive, Timeout, describe, whole
 
 _STATUSES = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?", re.ASCII)
 
@@ -36,8 +36,6 @@ StatusRange = Annotated[
     ),
 ]
 """A status code, or the first and the last of a range."""
-
-Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class HealthBody(Options):
@@ -92,7 +90,7 @@ class SuccessRateOutlier(Options):
     """Standard deviations below the mean."""
     requests: Positive = 100
     """Requests within an interval below which an endpoint is not judged."""
-    endpoints: Annotated[Positive, Field(ge=3)] = 5
+    endpoints: Annotated[int, whole(3)] = 5
     """Endpoints with so many requests below which none is judged."""
 
 
@@ -104,7 +102,7 @@ class LatencyOutlier(Options):
     """Multiple of the median of all."""
     requests: Positive = 30
     """Requests within an interval below which an endpoint is not judged."""
-    endpoints: Annotated[Positive, Field(ge=3)] = 3
+    endpoints: Annotated[int, whole(3)] = 3
     """Endpoints with so many requests below which none is judged."""
 
 
@@ -130,7 +128,7 @@ class Outlier(Options):
     """Its first ejection; each further one is twice as long."""
     max_ejection: Timeout = 60_000
     """The longest ejection."""
-    max_ejected: Percent = 50
+    max_ejected: Percent = 50.0
     """Percent of the upstream's endpoints that may be ejected at a time; one always may."""
     interval: Timeout = 5_000
     """How often endpoints are compared with each other. So long must one be well to be forgiven one rest or
@@ -160,7 +158,7 @@ class Health(Options):
     """Check by a connection, TLS included where the upstream has it."""
     grpc: HealthGrpc | None = Field(default=None, examples=[{"service": "shop.Orders"}])
     """Check by the gRPC health protocol, over HTTP/2."""
-    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(default=None, examples=[8081])
+    port: Port | None = Field(default=None, examples=[8081])
     """Port that is checked; null: the endpoint's own."""
     interval: Timeout = 5_000
     """Time between two checks of an endpoint; it varies by a tenth, so that checks spread."""
@@ -180,7 +178,7 @@ class Health(Options):
     endpoint takes no new connections."""
     outlier: Outlier = Outlier()
     """What real requests tell."""
-    panic_threshold: Percent = 10
+    panic_threshold: Percent = 10.0
     """Percent of the upstream's weight that must be available. Below it, requests go to all endpoints in
     service, well or not, so that the few are not crushed; 0: only when none is available."""
 

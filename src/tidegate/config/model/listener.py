@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tidegate.config.model.file import DerPath, PemPath
+from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import ListenAddress, Name, Network, NumberAsText
-from tidegate.config.model.unit import Positive, Size, Timeout
+from tidegate.config.model.unit import Positive, Timeout, size
 
 HttpVersion = Literal["http1", "http2"]
 TlsVersion = Annotated[Literal["1.2", "1.3"], NumberAsText]
@@ -16,18 +16,18 @@ TlsVersion = Annotated[Literal["1.2", "1.3"], NumberAsText]
 class Certificate(Options):
     """A certificate chain with its key."""
 
-    cert: PemPath = Field(examples=["cert.pem"])
+    cert: CertPath = Field(examples=["cert.pem"])
     """Path of the chain, leaf first, in PEM."""
-    key: PemPath = Field(examples=["key.pem"])
+    key: KeyPath = Field(examples=["key.pem"])
     """Path of the leaf's private key, in PEM."""
-    ocsp: DerPath | None = Field(default=None, examples=["ocsp.der"])
+    ocsp: OcspPath | None = Field(default=None, examples=["ocsp.der"])
     """Path of an OCSP response (RFC 6960) in DER, stapled to the certificate."""
 
 
 class ClientAuth(Options):
     """Mutual TLS: which client certificates are accepted."""
 
-    ca: PemPath = Field(examples=["clients-ca.pem"])
+    ca: CaPath = Field(examples=["clients-ca.pem"])
     """Path of the certificate authorities, in PEM, that clients' certificates must chain to."""
     mode: Literal["require", "optional"] = "require"
     """`require`: no certificate, no connection; `optional`: a certificate that is shown must be valid."""
@@ -55,11 +55,11 @@ class ListenerLimits(Options):
     """Open connections on this listener, over all workers."""
     connections_per_client: Positive = 4096
     """Open connections of one client address on this listener."""
-    header_bytes: Size = Field(default=64 << 10, ge=1024)
+    header_bytes: Annotated[int, size(1024)] = 64 << 10
     """Bytes of a request's head: request line and all fields."""
     header_count: Positive = 100
     """Number of fields in a request."""
-    uri_length: Size = Field(default=8 << 10, ge=64)
+    uri_length: Annotated[int, size(64)] = 8 << 10
     """Bytes of a request target."""
     streams: Positive = 256
     """Concurrent streams of one HTTP/2 connection."""
@@ -83,7 +83,7 @@ class ListenerTimeouts(Options):
 class Listener(Options):
     """A socket that accepts client connections."""
 
-    name: Name = Field(examples=["web"])
+    name: Annotated[Name, Identity("listener")] = Field(examples=["web"])
     """Unique name; the identity that survives a reload."""
     address: ListenAddress
     """`ip:port`, `[ipv6]:port` or `unix:/path`."""

@@ -1,10 +1,10 @@
 """Logs: of the process, and of the requests."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tidegate.config.model.file import OutputPath
+from tidegate.config.model.mark import OutputPath, ReadOnce
 from tidegate.config.model.options import Options
 
 
@@ -13,7 +13,7 @@ class Log(Options):
 
     level: Literal["error", "warn", "info", "debug", "trace"] = "info"
     """The least severe level that is kept."""
-    format: Literal["text", "json"] = "text"
+    format: Annotated[Literal["text", "json"], ReadOnce()] = "text"
     """Shape of a line: for people, or one JSON object a line."""
 
 

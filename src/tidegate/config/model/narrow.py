@@ -5,8 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.config.model.options import Options
+from tidegate.config.model.retired import now_in_percent
+from tidegate.config.model.secret import Secret
 from tidegate.config.model.text import AbsolutePath, FieldValue, Name, Token
-from tidegate.config.model.unit import Count, Duration, Timeout
+from tidegate.config.model.unit import Count, Duration, PositivePercent, Timeout
 
 Labels = dict[Name, FieldValue]
 """Names and values that endpoints carry and routes ask for."""
@@ -41,7 +43,7 @@ class Sticky(Options):
     same_site: Literal["strict", "lax", "none"] = "lax"
     """Whether it is sent with requests that other sites cause: `strict` (never), `lax` (with navigation) or
     `none` (always; browsers want `secure` then)."""
-    secret: str | None = Field(default=None, min_length=16, repr=False, examples=["${STICKY_SECRET}"])
+    secret: Secret | None = Field(default=None, min_length=16, examples=["${STICKY_SECRET}"])
     """What it is signed with, at least 16 characters: gateways with the same secret know each other's
     cookies; null: a random secret of this process, after whose end clients are spread anew."""
 
@@ -55,10 +57,12 @@ class Sticky(Options):
 class SlowStart(Options):
     """A weight that grows, for an endpoint that is new in a running upstream or has recovered."""
 
+    retired = (now_in_percent("minimum", "min_weight_percent"),)
+
     window: Timeout = 30_000
     """How long it takes to the whole weight."""
     curve: Literal["linear", "aggressive"] = "linear"
     """How the weight grows: `linear`, with the time, or `aggressive`, with its square root: quickly at
     first."""
-    minimum: float = Field(default=0.1, gt=0, le=1)
-    """The part of its weight that an endpoint begins with."""
+    min_weight_percent: PositivePercent = 10.0
+    """Percent of its weight that an endpoint begins with."""

@@ -1,9 +1,12 @@
 """What all models of the configuration have in common."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
+
+from tidegate.config.model.retired import Retired
+from tidegate.config.model.secret import REVEALED
 
 
 class Options(BaseModel):
@@ -16,9 +19,18 @@ class Options(BaseModel):
         allow_inf_nan=False,
     )
 
+    retired: ClassVar[tuple[Retired, ...]] = ()
+    """Options that the group once had."""
+
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Options never change, so a default need not be copied each time it is used."""
         return self
+
+    def data(self, *, exclude: Iterable[str] = (), exclude_unset: bool = False) -> dict[str, Any]:
+        """The options in plain values, secrets included, as a file could hold them."""
+        return self.model_dump(
+            mode="json", exclude=set(exclude), exclude_unset=exclude_unset, context=REVEALED
+        )
 
     def given(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that have a value."""

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import Method
-from tidegate.config.model.unit import Duration, Positive, Size, Timeout
+from tidegate.config.model.unit import Duration, Percent, Positive, Size, Status, Timeout, percent
 
 RetryOn = Literal["connect_failure", "refused_stream", "reset", "gateway_error", "timeout", "endpoint_down"]
 GrpcStatus = Literal[
@@ -63,7 +63,7 @@ class Retry(Options):
     that it did not look at the request), `reset` (the connection ended, or its protocol broke, before the
     response's head), `gateway_error` (the status is 502, 503 or 504), `timeout` (the head did not come in
     time), `endpoint_down` (the endpoint was found to be down meanwhile)."""
-    statuses: tuple[Annotated[int, Field(ge=200, le=599)], ...] = Field(default=(), examples=[[429, 500]])
+    statuses: tuple[Status, ...] = Field(default=(), examples=[[429, 500]])
     """Status codes of responses that are repeated too."""
     grpc: tuple[GrpcStatus, ...] = Field(default=(), examples=[["unavailable", "resource_exhausted"]])
     """gRPC status codes of responses that are repeated too, whatever `methods` says: gRPC knows only POST."""
@@ -82,7 +82,7 @@ class Retry(Options):
 class RetryBudget(Options):
     """How many retries an upstream's requests allow for, over all routes and workers."""
 
-    percent: float = Field(default=20.0, ge=0, le=100)
+    percent: Percent = 20.0
     """Retries that 100 requests allow for."""
     minimum: float = Field(default=3.0, ge=0, le=1_000_000)
     """Retries a second that are allowed for whatever the requests."""
@@ -96,9 +96,9 @@ class Hedge(Options):
 
     after: Timeout | None = Field(default=None, examples=["50ms"])
     """After this time without a response."""
-    percentile: float | None = Field(default=None, ge=50, le=99.9, examples=[95])
-    """After the time in which this share of the route's requests is answered."""
-    budget: float = Field(default=5.0, ge=0, le=100)
+    percentile: Annotated[float, percent(50, 99.9)] | None = Field(default=None, examples=[95])
+    """After the time in which this share of the route's requests is answered, in percent."""
+    budget: Percent = 5.0
     """Hedges that 100 requests allow for."""
 
     @model_validator(mode="after")

@@ -5,11 +5,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.limits import Priority, RoutePriority
+from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.narrow import Labels
 from tidegate.config.model.options import Options
 from tidegate.config.model.retry import Hedge, Retry
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
-from tidegate.config.model.unit import Count, Size, Timeout
+from tidegate.config.model.unit import Count, Percent, Size, Status, Timeout
+
+UpstreamName = Annotated[Name, Ref("upstream")]
+ListenerName = Annotated[Name, Ref("listener")]
 
 
 class PathMatch(Options):
@@ -70,7 +74,7 @@ class RouteMatch(Options):
 class Split(Options):
     """One share of a weighted split."""
 
-    upstream: Name = Field(examples=["canary"])
+    upstream: UpstreamName = Field(examples=["canary"])
     """Where this share goes."""
     subset: Labels = Field(default={}, examples=[{"version": "canary"}])
     """Labels that the endpoint must carry; empty: any will do."""
@@ -105,7 +109,7 @@ class Redirect(Options):
 class Respond(Options):
     """Answer with a fixed response."""
 
-    status: int = Field(default=200, ge=200, le=599)
+    status: Status = 200
     """Status code."""
     headers: dict[FieldName, FieldValue] = Field(default={}, examples=[{"content-type": "text/plain"}])
     """Header fields."""
@@ -160,10 +164,10 @@ class HeaderEdits(Options):
 class Mirror(Options):
     """Send a copy of each request elsewhere and forget the answer."""
 
-    upstream: Name = Field(examples=["shadow"])
+    upstream: UpstreamName = Field(examples=["shadow"])
     """Where the copies go."""
-    percent: float = Field(default=100.0, ge=0, le=100)
-    """Share of requests that are copied, 0 to 100."""
+    percent: Percent = 100.0
+    """Percent of the requests that are copied."""
 
 
 class RouteLimits(Options):
@@ -183,13 +187,13 @@ class Route(Options):
     Exactly one of `upstream`, `split`, `redirect` and `respond` is given.
     """
 
-    name: Name = Field(examples=["api"])
+    name: Annotated[Name, Identity("route")] = Field(examples=["api"])
     """Unique name; the identity that survives a reload."""
-    listeners: tuple[Name, ...] = Field(default=(), examples=[["web"]])
+    listeners: tuple[ListenerName, ...] = Field(default=(), examples=[["web"]])
     """Names of the listeners this route serves; empty: all."""
     match: RouteMatch = RouteMatch()
     """Which requests it takes."""
-    upstream: Name | None = Field(default=None, examples=["app"])
+    upstream: UpstreamName | None = Field(default=None, examples=["app"])
     """Action: send to this upstream."""
     subset: Labels = Field(default={}, examples=[{"version": "canary"}])
     """Labels that the endpoint must carry, with the action `upstream`; empty: any will do."""

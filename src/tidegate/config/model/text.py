@@ -57,7 +57,11 @@ def _listen_address(text: str) -> str:
     return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
 
 
-def _endpoint_address(text: str) -> str:
+def endpoint_address(text: str) -> str:
+    """The one spelling of an endpoint's address.
+
+    Raises ValueError if it is none.
+    """
     if text.startswith("unix:"):
         return _socket_path(text)
     host, port = split_address(text)
@@ -139,7 +143,7 @@ Token = Annotated[str, AfterValidator(_token)]
 """A word as protocols allow it (RFC 9110 section 5.6.2)."""
 
 ListenAddress = Annotated[str, AfterValidator(_listen_address), Field(examples=["0.0.0.0:8080"])]
-EndpointAddress = Annotated[str, AfterValidator(_endpoint_address), Field(examples=["127.0.0.1:9001"])]
+EndpointAddress = Annotated[str, AfterValidator(endpoint_address), Field(examples=["127.0.0.1:9001"])]
 Network = Annotated[str, AfterValidator(_network), Field(examples=["10.0.0.0/8"])]
 HostPattern = Annotated[str, AfterValidator(_host_pattern), Field(examples=["api.example.com"])]
 Method = Annotated[Token, AfterValidator(str.upper), Field(examples=["GET"])]

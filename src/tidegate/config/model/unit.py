@@ -1,4 +1,7 @@
-"""Units: durations, sizes and counts, as people write them and as the plan holds them."""
+"""Units: durations, sizes, counts and shares, as people write them and as the plan holds them.
+
+The types of the plan (`crates/core/src/plan`) have the same names and bounds; a contract test compares them.
+"""
 
 import os
 import re
@@ -6,8 +9,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from tidegate.config.model.bounded import Bounded
 
+PERCENT = "percent"
 _DURATION_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _SIZE_UNITS = {
     "TiB": 1 << 40,
@@ -26,6 +30,7 @@ _NUMBER = r"(\d{1,15}(?:\.\d{1,9})?)"
 _DURATION_PART = re.compile(_NUMBER + r"(ms|d|h|m|s)", re.ASCII)
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+", re.ASCII)
 _SIZE = re.compile(_NUMBER + r"\s?([a-z]*)", re.ASCII | re.IGNORECASE)
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,9})?)\s?%?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 MAX_DURATION = 3650 * _DURATION_UNITS["d"]
@@ -98,6 +103,15 @@ def _count(value: Any) -> Any:
     return _whole(value, "a whole number")
 
 
+def _percent(value: Any) -> Any:
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if match:
+        return float(match[1])
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"expected a number of percent, like 5 or 0.1%; found {describe(value)}")
+    return float(value)
+
+
 def _workers(value: Any) -> Any:
     return usable_cpus() if value == "auto" else _whole(value, "auto or a whole number")
 
@@ -132,56 +146,64 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _written(schema: dict[str, Any]) -> WithJsonSchema:
-    """How the file may write a value; the plan's schema keeps the bare type."""
-    return WithJsonSchema(schema, mode="validation")
+def duration(lowest: int, highest: int = MAX_DURATION) -> Bounded:
+    """A length of time; the plan holds milliseconds, and so is a bare number read."""
+    text = {
+        "type": "string",
+        "pattern": r"^(0|(\d+(\.\d+)?(ms|s|m|h|d))+|\$\{.*\})$",
+        "examples": ["250ms", "5s", "1h30m"],
+    }
+    return Bounded("duration", _duration, lowest, highest, words=(text,), number_is="milliseconds")
 
 
-Duration = Annotated[
-    int,
-    Field(ge=0, le=MAX_DURATION),
-    BeforeValidator(_duration),
-    _written(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^(0|(\d+(\.\d+)?(ms|s|m|h|d))+|\$\{.*\})$"},
-                {"type": "integer", "minimum": 0, "description": "milliseconds"},
-            ],
-            "examples": ["250ms", "5s", "1h30m"],
-        }
-    ),
-]
-"""A length of time; the plan holds milliseconds, and so is a bare number read."""
+def size(lowest: int) -> Bounded:
+    """A size; the plan holds bytes, and so is a bare number read."""
+    text = {
+        "type": "string",
+        "pattern": r"^(\d+(\.\d+)?\s?([KMGTkmgt]?[iI]?[bB])?|\$\{.*\})$",
+        "examples": ["64KiB", "10MB"],
+    }
+    return Bounded("size", _size, lowest, MAX_SIZE, words=(text,), number_is="bytes")
 
-Timeout = Annotated[Duration, Field(ge=1)]
+
+def whole(lowest: int, highest: int = MAX_COUNT) -> Bounded:
+    """A whole number."""
+    return Bounded("whole number", _count, lowest, highest)
+
+
+def percent(lowest: float, highest: float = 100, *, above: bool = False) -> Bounded:
+    """A share; a text may say `%`."""
+    text = {
+        "type": "string",
+        "pattern": r"^(\d{1,3}(\.\d+)?\s?%?|\$\{.*\})$",
+        "examples": ["0.1%"],
+    }
+    return Bounded(
+        PERCENT, _percent, lowest, highest, above, kind="number", words=(text,), number_is="percent"
+    )
+
+
+Duration = Annotated[int, duration(0)]
+Timeout = Annotated[int, duration(1)]
 """A duration that cannot be zero."""
 
-Size = Annotated[
-    int,
-    Field(ge=0, le=MAX_SIZE),
-    BeforeValidator(_size),
-    _written(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^(\d+(\.\d+)?\s?([KMGTkmgt]?[iI]?[bB])?|\$\{.*\})$"},
-                {"type": "integer", "minimum": 0, "description": "bytes"},
-            ],
-            "examples": ["64KiB", "10MB"],
-        }
-    ),
-]
-"""A size; the plan holds bytes, and so is a bare number read."""
+Size = Annotated[int, size(0)]
 
-Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_count)]
+Count = Annotated[int, whole(0)]
 """A whole number that fits 32 bits."""
 
-Positive = Annotated[Count, Field(ge=1)]
+Positive = Annotated[int, whole(1)]
 """A count that cannot be zero."""
 
-Workers = Annotated[
-    int,
-    Field(ge=1, le=1024),
-    BeforeValidator(_workers),
-    _written({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1024}]}),
-]
+Workers = Annotated[int, Bounded("whole number or `auto`", _workers, 1, 1024, words=({"const": "auto"},))]
 """A number of threads; `auto` is the number of CPUs that this process may use."""
+
+Port = Annotated[int, whole(1, 65535)]
+"""A TCP port that something listens on."""
+
+Status = Annotated[int, whole(200, 599)]
+"""The status of a final response."""
+
+Percent = Annotated[float, percent(0)]
+PositivePercent = Annotated[float, percent(0, above=True)]
+"""A share that is not zero."""

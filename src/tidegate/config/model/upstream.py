@@ -4,14 +4,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from tidegate.config.model.file import PemPath
 from tidegate.config.model.health import Health
 from tidegate.config.model.limits import UpstreamLimits
+from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath
 from tidegate.config.model.narrow import Labels, SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.retired import now_in_percent
 from tidegate.config.model.retry import RetryBudget
-from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name
-from tidegate.config.model.unit import Count, Duration, Positive, Timeout
+from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name, endpoint_address
+from tidegate.config.model.unit import (
+    Count,
+    Duration,
+    Percent,
+    Positive,
+    PositivePercent,
+    Timeout,
+    duration,
+    whole,
+)
 
 BalancePolicy = Literal[
     "round_robin",
@@ -59,18 +69,20 @@ class HashKey(Options):
 class Prequal(Options):
     """The pool of probe answers of Prequal (Wydrowski et al., NSDI 2024)."""
 
-    pool: Annotated[Count, Field(ge=2, le=256)] = 16
+    retired = (now_in_percent("quantile", "percentile"),)
+
+    pool: Annotated[int, whole(2, 256)] = 16
     """Answers that are kept."""
-    probes: Annotated[Count, Field(ge=1, le=16)] = 3
+    probes: Annotated[int, whole(1, 16)] = 3
     """Endpoints that are probed for each request."""
     age: Timeout = 1_000
     """How long an answer is used."""
     remove: Count = 1
     """Answers that are removed for each request, in turn the oldest and the worst; fewer than `probes`."""
     reuse: float = Field(default=1.0, ge=0, le=1000)
-    """How much more often than they come answers may be used, as a share (the paper's δ)."""
-    quantile: float = Field(default=0.6, ge=0, le=1)
-    """Endpoints with more requests in flight than this share of them are hot: chosen only if all are."""
+    """Answers may be used 1 + this number times as often as they come (the paper's δ)."""
+    percentile: Percent = 60.0
+    """Endpoints with more requests in flight than this percentile of all are hot: chosen only if all are."""
 
     @model_validator(mode="after")
     def _pool_fills(self) -> Self:
@@ -84,9 +96,9 @@ class Probe(Options):
 
     path: AbsolutePath = "/.tidegate/probe"
     """Request target; the answer is JSON like `{"in_flight": 3, "latency_ms": 12.5}`."""
-    interval: Annotated[Timeout, Field(le=1_000)] = 250
+    interval: Annotated[int, duration(1, 1_000)] = 250
     """Time between two probes of an endpoint; an answer is believed for a second."""
-    limit: Annotated[Count, Field(ge=1, le=1024)] = 16
+    limit: Annotated[int, whole(1, 1024)] = 16
     """Probes under way at once."""
 
 
@@ -117,7 +129,7 @@ class Balance(Options):
     load_bound: float = Field(default=1.25, ge=1, le=1000)
     """The same policies: an endpoint carries at most this multiple of the mean load
     (Mirrokni et al., 2016)."""
-    spill_over: float = Field(default=70.0, gt=0, le=100)
+    spill_over: PositivePercent = 70.0
     """Percent of a priority's weight that must be available for it to take all requests; of what is less, the
     next priority takes its part."""
     zone_aware: ZoneAware | None = Field(default=None, examples=[{}])
@@ -140,7 +152,7 @@ class Balance(Options):
 class Endpoint(Options):
     """A member of an upstream. An address alone stands for an endpoint with the defaults."""
 
-    address: EndpointAddress
+    address: Annotated[EndpointAddress, Identity("endpoint", endpoint_address)]
     """`ip:port`, `[ipv6]:port`, `host:port` or `unix:/path`; the identity within its upstream."""
     weight: Count = 1
     """Its share of the load beside the others'."""
@@ -163,13 +175,13 @@ class UpstreamTls(Options):
 
     verify: bool = True
     """Whether the endpoint's certificate is checked."""
-    ca: PemPath | None = Field(default=None, examples=["internal-ca.pem"])
+    ca: CaPath | None = Field(default=None, examples=["internal-ca.pem"])
     """Path of the certificate authorities to check against, in PEM; null: the system's."""
     server_name: str | None = Field(default=None, min_length=1, examples=["app.internal"])
     """Name for SNI and for the check; null: the endpoint's own host."""
-    cert: PemPath | None = Field(default=None, examples=["client.pem"])
+    cert: CertPath | None = Field(default=None, examples=["client.pem"])
     """Path of the client certificate chain, in PEM."""
-    key: PemPath | None = Field(default=None, examples=["client-key.pem"])
+    key: KeyPath | None = Field(default=None, examples=["client-key.pem"])
     """Path of its private key, in PEM."""
 
     @model_validator(mode="after")
@@ -214,7 +226,7 @@ def _address_alone(value: Any) -> Any:
 class Upstream(Options):
     """A group of endpoints that serve the same thing."""
 
-    name: Name = Field(examples=["app"])
+    name: Annotated[Name, Identity("upstream")] = Field(examples=["app"])
     """Unique name; the identity that survives a reload."""
     balance: Annotated[
         Balance, BeforeValidator(_policy_alone, json_schema_input_type=BalancePolicy | Balance)

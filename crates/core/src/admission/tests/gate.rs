@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::super::{Gate, Place, Verdict, Woken};
 use super::limits;
+use crate::plan::testing::number;
 use crate::plan::{Priority, UpstreamLimits};
 use crate::time::Moment;
 
@@ -14,7 +15,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 fn fixed(requests: u32, pending: u32) -> UpstreamLimits {
     let mut limits = limits();
     limits.adaptive.enabled = false;
-    limits.requests = Some(requests);
+    limits.requests = Some(number(requests));
     limits.pending = pending;
     limits
 }

@@ -3,6 +3,7 @@
 use super::limits;
 use super::simulation::{Clients, End, Replica, Simulation};
 use crate::plan::Priority;
+use crate::plan::testing::number;
 
 /// Requests a second that eight replicas of four workers can serve.
 const CAPACITY: f64 = 32.0 / 0.0346;
@@ -140,7 +141,7 @@ fn lower_classes_are_shed_first() {
 #[test]
 fn a_fixed_limit_is_never_exceeded_and_a_burst_waits() {
     let mut limits = limits();
-    limits.requests = Some(20);
+    limits.requests = Some(number(20));
     let mut simulation = Simulation::new(&limits, eight(), Clients::Closed(60));
     simulation.work = vec![(0.010, 1.0)];
     simulation.run(5.0);

@@ -28,7 +28,11 @@ impl SlowStart {
             SlowStartCurve::Linear => 1.0,
             SlowStartCurve::Aggressive => 0.5,
         };
-        Self { window: plan.window.duration(), exponent, minimum: plan.minimum }
+        Self {
+            window: plan.window.duration(),
+            exponent,
+            minimum: plan.min_weight_percent.fraction(),
+        }
     }
 
     /// The part of its weight that `endpoint` has at `now`.
@@ -50,10 +54,10 @@ impl SlowStart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Millis;
+    use crate::plan::testing::number;
 
     fn parts(curve: SlowStartCurve) -> Vec<f64> {
-        let plan = plan::SlowStart { window: Millis(1_000), curve, minimum: 0.1 };
+        let plan = plan::SlowStart { window: number(1_000), curve, min_weight_percent: number(10) };
         let slow_start = SlowStart::new(&plan);
         let after = |millis| slow_start.after(Duration::from_millis(millis));
         [0, 50, 250, 640, 999, 1_000, 5_000].map(|millis| (after(millis) * 100.0).round()).to_vec()

@@ -43,8 +43,8 @@ impl Tiers {
         Self {
             all,
             tiers,
-            spill_over: upstream.balance.spill_over / 100.0,
-            panic_threshold: upstream.health.panic_threshold / 100.0,
+            spill_over: upstream.balance.spill_over.fraction(),
+            panic_threshold: upstream.health.panic_threshold.fraction(),
         }
     }
 

@@ -14,6 +14,8 @@ mod pool;
 mod probe_result;
 mod uses;
 
+use std::num::NonZeroU32;
+
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -44,8 +46,8 @@ pub(super) struct Prequal {
 impl Prequal {
     /// Probe and keep the results as `plan` says.
     pub(super) fn new(plan: &plan::Prequal) -> Self {
-        let fallback = LeastCost::new(LeastRequest, Some(2));
-        Self { pool: Mutex::new(Pool::new(plan)), probes: plan.probes, fallback }
+        let fallback = LeastCost::new(LeastRequest, NonZeroU32::new(2));
+        Self { pool: Mutex::new(Pool::new(plan)), probes: plan.probes.get(), fallback }
     }
 }
 

@@ -41,12 +41,12 @@ pub(super) struct Pool {
 impl Pool {
     /// An empty pool.
     pub(super) fn new(plan: &plan::Prequal) -> Self {
-        let most = plan.pool as usize;
+        let most = plan.pool.get() as usize;
         Self {
             kept: Vec::with_capacity(most),
             endpoints: Vec::with_capacity(most),
             ranks: Vec::with_capacity(most),
-            hot: Hot::new(plan.quantile),
+            hot: Hot::new(plan.percentile.fraction()),
             limit: Uses::new(plan),
             most,
             age: plan.age.duration(),

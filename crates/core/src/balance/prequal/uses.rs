@@ -20,10 +20,10 @@ impl Uses {
     /// The limit by `plan`.
     pub(super) fn new(plan: &plan::Prequal) -> Self {
         Self {
-            most: f64::from(plan.pool),
-            probes: f64::from(plan.probes),
+            most: f64::from(plan.pool.get()),
+            probes: f64::from(plan.probes.get()),
             remove: f64::from(plan.remove),
-            delta: plan.reuse,
+            delta: plan.reuse.get(),
             among: 0,
             mean: 1.0,
         }

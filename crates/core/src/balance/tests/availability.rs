@@ -37,7 +37,7 @@ fn when_all_are_ill_or_rest_they_are_all_picked_except_draining_ones() {
 fn below_the_panic_threshold_the_few_are_not_crushed() {
     for (policy, choices) in POLICIES {
         let mut plan = upstream(policy, choices, &[1; 10]);
-        plan.health.panic_threshold = 25.0;
+        plan.health.panic_threshold = number(25);
         let balancer = balancer(&plan);
         (0..7).for_each(|index| fail_checks(&balancer, index));
         let shares = Caller::new(2).shares(&balancer, 1_000);

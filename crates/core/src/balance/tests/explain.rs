@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn what_is_told_of_a_pick_names_the_endpoints_that_could_not_be_picked_and_why() {
     let mut plan = tiers(BalancePolicy::LeastRequest, &[0, 0, 0, 1]);
-    plan.balance.spill_over = 10.0;
+    plan.balance.spill_over = number(10);
     let balancer = balancer(&plan);
     balancer.endpoints()[1].set_weight(0);
     balancer.renew(NOW);

@@ -135,7 +135,7 @@ proptest! {
     ) {
         for policy in HASHES {
             let mut plan = upstream(policy, None, &weights);
-            plan.balance.load_bound = bound;
+            plan.balance.load_bound = number(bound);
             // The last one is a backup, which carries requests of its own that do not count.
             let last = weights.len() - 1;
             plan.endpoints[last].priority = u32::from(narrowed);

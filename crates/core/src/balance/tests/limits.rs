@@ -5,7 +5,7 @@ use super::*;
 /// A balancer of `weights` whose endpoints may have `limit` requests each.
 fn limited(policy: BalancePolicy, choices: Option<u32>, weights: &[u32], limit: u32) -> Balancer {
     let mut upstream = upstream(policy, choices, weights);
-    upstream.limits.endpoint_requests = Some(limit);
+    upstream.limits.endpoint_requests = Some(number(limit));
     balancer(&upstream)
 }
 

@@ -119,7 +119,7 @@ fn a_key_stays_with_its_tier_while_requests_are_shared() {
 #[test]
 fn first_available_fills_one_endpoint_after_the_other() {
     let mut plan = upstream(BalancePolicy::FirstAvailable, None, &[1, 9, 1]);
-    plan.limits.endpoint_requests = Some(2);
+    plan.limits.endpoint_requests = Some(number(2));
     let balancer = balancer(&plan);
     let mut caller = Caller::new(1);
     let mut next = || {
@@ -224,7 +224,7 @@ proptest! {
         let names = ["", "a", "b", "c"];
         for (policy, choices) in POLICIES {
             let mut plan = zones(policy, &vec![""; endpoints.len()]);
-            plan.balance.choices = choices;
+            plan.balance.choices = choices.map(number);
             plan.balance.subset_fallback = SubsetFallback::None;
             for (endpoint, &(weight, priority, zone, canary, _)) in plan.endpoints.iter_mut().zip(&endpoints) {
                 (endpoint.weight, endpoint.priority) = (weight, priority);

@@ -8,9 +8,12 @@ use crate::plan::{SlowStart, SlowStartCurve};
 /// Four equal endpoints that start slowly, over ten seconds.
 fn slow(policy: BalancePolicy) -> Upstream {
     let mut plan = upstream(policy, None, &[1; 4]);
-    plan.balance.load_bound = 1_000.0;
-    plan.balance.slow_start =
-        Some(SlowStart { window: Millis(10_000), curve: SlowStartCurve::Linear, minimum: 0.1 });
+    plan.balance.load_bound = number(1_000);
+    plan.balance.slow_start = Some(SlowStart {
+        window: number(10_000),
+        curve: SlowStartCurve::Linear,
+        min_weight_percent: number(10),
+    });
     plan
 }
 

@@ -9,7 +9,7 @@ use crate::plan::SameSite;
 pub(super) fn sticky(secret: Option<&str>) -> plan::Sticky {
     plan::Sticky {
         cookie: "app".into(),
-        ttl: Some(Millis(90_500)),
+        ttl: Some(number(90_500)),
         path: "/".into(),
         secure: true,
         http_only: true,
@@ -47,7 +47,7 @@ fn a_sticky_client_stays_while_its_endpoint_may_be_picked() {
 #[test]
 fn a_sticky_client_stays_in_panic_while_another_endpoint_is_to_be_tried() {
     let mut plan = upstream(BalancePolicy::LeastRequest, None, &[1, 1, 1]);
-    plan.health.panic_threshold = 50.0;
+    plan.health.panic_threshold = number(50);
     for seed in 0..20 {
         let balancer = balancer(&plan);
         rest(&balancer, 0);

@@ -1,6 +1,7 @@
 //! Endpoints that answer badly.
 
 use super::*;
+use crate::plan::testing::number;
 
 #[test]
 fn it_is_ejected_after_the_set_number_of_gateway_errors_in_a_row() {
@@ -45,7 +46,7 @@ fn answers_of_500_eject_only_where_that_is_asked_for() {
         assert_eq!(health.failed(Fault::Server, second(1)), None);
     }
     let mut strict = plan();
-    strict.outlier.server_errors = Some(3);
+    strict.outlier.server_errors = Some(number(3));
     health.configure(&strict, Duty::Serving, second(1));
     health.failed(Fault::Gateway, second(2));
     health.failed(Fault::Server, second(2));
@@ -92,7 +93,7 @@ fn failed_checks_overrule_an_ejection() {
 #[test]
 fn of_all_endpoints_only_the_set_share_is_ejected() {
     let peers = Arc::new(Peers::default());
-    peers.limit_ejections(5, 50.0);
+    peers.limit_ejections(5, number(50));
     let new = || Health::new(&plan(), Duty::Serving, Moment(0), Arc::clone(&peers));
     let mut all: Vec<_> = (0..5).map(|_| new()).collect();
     for health in &all {
@@ -108,7 +109,7 @@ fn of_all_endpoints_only_the_set_share_is_ejected() {
 #[test]
 fn one_may_always_be_ejected() {
     let peers = Arc::new(Peers::default());
-    peers.limit_ejections(3, 0.0);
+    peers.limit_ejections(3, number(0));
     let health = Health::new(&plan(), Duty::Serving, Moment(0), peers);
     let complaint = Complaint::SuccessRate { own: 0.5, mean: 0.99 };
     let transition = health.stood_out(complaint, second(1)).unwrap();

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::testing::number;
 
 /// What can happen to an endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +86,7 @@ proptest! {
         events in proptest::collection::vec((0usize..7, event(), 0u64..8), 0..300), percent in 0.0f64..100.0,
     ) {
         let peers = Arc::new(Peers::default());
-        peers.limit_ejections(7, percent);
+        peers.limit_ejections(7, number(percent));
         let all: Vec<_> = (0..7)
             .map(|_| Health::new(&plan(), Duty::Serving, Moment(0), Arc::clone(&peers)))
             .collect();

@@ -11,7 +11,7 @@ use super::Entry;
 use crate::account::civil::Civil;
 
 /// One JSON object (RFC 8259). Fields that are not known are left out; times are in seconds.
-pub(super) fn json(entry: &Entry<'_>, line: &mut Vec<u8>) {
+pub fn json(entry: &Entry<'_>, line: &mut Vec<u8>) {
     line.extend_from_slice(b"{\"time\":\"");
     Civil::from_unix_ns(entry.time).write_rfc3339(line);
     line.push(b'"');
@@ -49,7 +49,7 @@ pub(super) fn json(entry: &Entry<'_>, line: &mut Vec<u8>) {
 }
 
 /// The combined log format of Apache and nginx.
-pub(super) fn combined(entry: &Entry<'_>, line: &mut Vec<u8>) {
+pub fn combined(entry: &Entry<'_>, line: &mut Vec<u8>) {
     match entry.client {
         Some(client) => display(line, client),
         None => line.push(b'-'),

@@ -7,7 +7,8 @@
 //! request down.
 
 mod entry;
-mod format;
+pub mod format;
+mod line;
 mod mailbox;
 mod writer;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tidegate_core::plan::{self, AccessLogFormat};
 
 pub use entry::Entry;
+pub use line::Line;
 use mailbox::Mailbox;
 use writer::{Output, Shared, Writer};
 
@@ -28,7 +30,8 @@ pub const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// An open access log. Dropping it writes what is left and closes the file.
 #[derive(Debug)]
 pub struct AccessLog {
-    format: AccessLogFormat,
+    /// What was asked for.
+    pub plan: plan::AccessLog,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,18 +40,18 @@ impl AccessLog {
     /// Opens the log for this many workers and starts its thread.
     ///
     /// Fails if the file cannot be opened for appending or no thread can be started.
-    pub fn open(config: &plan::AccessLog, workers: usize) -> io::Result<Arc<Self>> {
-        let output = Output::open(&config.path)?;
+    pub fn open(plan: &plan::AccessLog, workers: usize) -> io::Result<Self> {
+        let output = Output::open(&plan.path)?;
         let shared = Arc::new(Shared::new((0..workers).map(|_| Mailbox::default()).collect()));
         let writer = Writer::new(output, shared.clone());
         let thread =
             std::thread::Builder::new().name("access-log".into()).spawn(move || writer.run())?;
-        Ok(Arc::new(Self { format: config.format, shared, thread: Some(thread) }))
+        Ok(Self { plan: plan.clone(), shared, thread: Some(thread) })
     }
 
     /// Logs one request. Never blocks; `worker` must be below the number of workers.
     pub fn write(&self, worker: usize, entry: &Entry<'_>) {
-        let crowded = self.shared.mailboxes[worker].put(|line| match self.format {
+        let crowded = self.shared.mailboxes[worker].put(|line| match self.plan.format {
             AccessLogFormat::Json => format::json(entry, line),
             AccessLogFormat::Combined => format::combined(entry, line),
         });
@@ -116,7 +119,7 @@ mod tests {
     fn open(path: &Path, workers: usize) -> Arc<AccessLog> {
         let path = path.to_str().unwrap().to_owned();
         let config = plan::AccessLog { format: AccessLogFormat::Json, path };
-        AccessLog::open(&config, workers).unwrap()
+        Arc::new(AccessLog::open(&config, workers).unwrap())
     }
 
     fn request(path: &[u8]) -> Entry<'_> {

@@ -1,8 +1,7 @@
 //! Where stories are kept: two bounded rings per worker.
 //!
 //! What stood out is kept apart from what was sampled, so that the many ordinary requests do not push out the few
-//! that somebody will ask for. A worker never waits: where somebody looks through its ring at that
-//! moment, the story is lost.
+//! that are worth asking for. A worker never waits: a story that comes while its ring is being read is lost.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,17 +9,18 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
-use super::{Reason, Story};
+use super::Story;
+use super::story::Reason;
 
 /// The stories of all workers.
 #[derive(Debug)]
 pub struct Archive {
-    workers: Box<[CachePadded<Shelf>]>,
+    workers: Box<[CachePadded<Rings>]>,
 }
 
 /// The stories of one worker.
 #[derive(Debug, Default)]
-struct Shelf {
+struct Rings {
     outstanding: Ring,
     sampled: Ring,
 }
@@ -29,17 +29,17 @@ struct Shelf {
 type Ring = Mutex<VecDeque<Arc<Story>>>;
 
 impl Archive {
-    /// Empty shelves for so many workers.
+    /// Empty rings for so many workers.
     pub fn new(workers: usize) -> Self {
         Self { workers: (0..workers).map(|_| CachePadded::default()).collect() }
     }
 
     /// Keep a story of `worker` in place of its oldest, where there are `most` of its kind.
     pub fn keep(&self, worker: usize, story: Story, most: u32) {
-        let shelf = &self.workers[worker];
+        let rings = &self.workers[worker];
         let ring = match story.reason {
-            Reason::Sampled => &shelf.sampled,
-            _ => &shelf.outstanding,
+            Reason::Sampled => &rings.sampled,
+            _ => &rings.outstanding,
         };
         if let Some(mut ring) = ring.try_lock() {
             let room = (most as usize).saturating_sub(1);
@@ -72,8 +72,8 @@ impl Archive {
         let mut stories: Vec<_> = self
             .workers
             .iter()
-            .flat_map(|shelf| {
-                let ring = shelf.outstanding.lock();
+            .flat_map(|rings| {
+                let ring = rings.outstanding.lock();
                 ring.iter().rev().take(count).cloned().collect::<Vec<_>>()
             })
             .collect();
@@ -83,17 +83,15 @@ impl Archive {
     }
 
     fn rings(&self) -> impl Iterator<Item = &Ring> {
-        self.workers.iter().flat_map(|shelf| [&shelf.outstanding, &shelf.sampled])
+        self.workers.iter().flat_map(|rings| [&rings.outstanding, &rings.sampled])
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::Weak;
-
     use super::*;
-    use crate::account::explain::Phases;
+    use crate::account::explain::story::Phases;
 
     fn story(name: &str, time: f64, reason: Reason) -> Story {
         Story {
@@ -108,7 +106,7 @@ mod tests {
             error: None,
             detail: None,
             route: None,
-            route_taken: Weak::new(),
+            route_id: None,
             upstream: None,
             phases: Phases::default(),
             limits: Vec::new(),
@@ -158,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_does_not_wait_for_who_looks() {
+    fn a_worker_does_not_wait_for_a_reader() {
         let archive = Archive::new(1);
         let looking = archive.workers[0].outstanding.lock();
         archive.keep(0, story("lost", 1.0, Reason::Failed), 3);

@@ -1,13 +1,15 @@
 //! What became of recent requests, so that it can be explained.
 //!
-//! A request that is sampled takes [`Notes`] from its beginning; any other begins them with the first thing that
-//! goes wrong, and usually never. At its end a request that has notes, or stands out in another way, becomes a
-//! [`Story`], which is kept in the [`Archive`]. No header's value and no query is kept, but the host.
+//! A request that is sampled takes [`Notes`](notes::Notes) from its beginning; any other begins them with the first
+//! thing that goes wrong, and usually never. At its end a request that has notes, or stands out in another way, becomes
+//! a [`Story`], which is kept in the [`Archive`]. No header's value and no query is kept, but the host.
 
 mod archive;
 mod notes;
 mod story;
+mod witness;
 
 pub use archive::Archive;
-pub use notes::{Choice, Ending, Notes, Said};
-pub use story::{Phases, Reason, Story, Summary, bounded};
+pub use notes::{Choice, LimitDecision};
+pub use story::{Story, Summary};
+pub use witness::Explain;

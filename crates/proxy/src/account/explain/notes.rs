@@ -1,42 +1,42 @@
 //! What is noted of a request while it is under way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
 use serde::{Serialize, Serializer};
 use tidegate_core::balance::Candidate;
-use tidegate_core::failure::Failure;
 use tidegate_core::plan::BalancePolicy;
 
-/// Most tries, and most words of limits, that are kept of one request.
+use crate::account::event::TryOutcome;
+use crate::account::metrics::EndpointMetrics;
+
+/// Most tries, and most decisions of limits, that are kept of one request.
 const MOST: usize = 32;
 
 /// What is noted of a request while it is under way. All times count from its beginning.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// Whether it was chosen at random.
-    pub sampled: bool,
-    /// The host it asks for.
+    /// The host that it asks for.
     pub host: Option<Box<str>>,
     /// When its route was found.
     pub routed: Option<Duration>,
-    /// What limits said, in order.
-    pub said: Vec<Said>,
+    /// What limits decided, in order.
+    pub limits: Vec<LimitDecision>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The choice of an endpoint that no try has followed yet.
     pub choice: Option<Choice>,
 }
 
-/// A limit's word on a request.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Said {
+/// What a limit decided on a request.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LimitDecision {
     /// `requests`, or what another try depends on: `attempts`, `body_buffer`, `retry_after`, `deadline`,
     /// `retries` or `retry_budget`.
     pub limit: &'static str,
     /// Whether it let the request, or its next try, go on.
     pub allowed: bool,
-    /// Requests that were in, itself included; of the limit `requests`.
+    /// Requests in flight, itself included; of the limit `requests`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
     /// How many might be; absent: as many as come.
@@ -47,8 +47,8 @@ pub struct Said {
     pub queued: Option<u32>,
 }
 
-impl Said {
-    /// The word of a limit that has no numbers.
+impl LimitDecision {
+    /// The decision of a limit that has no numbers.
     pub fn plain(limit: &'static str, allowed: bool) -> Self {
         Self { limit, allowed, in_flight: None, most: None, queued: None }
     }
@@ -57,7 +57,7 @@ impl Said {
 /// How an endpoint was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Choice {
-    /// Who chose.
+    /// The policy that chose.
     pub policy: BalancePolicy,
     /// Whether the client's cookie named the endpoint.
     pub sticky: bool,
@@ -68,12 +68,11 @@ pub struct Choice {
 }
 
 /// One try on one endpoint.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Try {
-    #[serde(skip)]
-    member: u64,
     /// The endpoint's address.
-    pub endpoint: Box<str>,
+    #[serde(serialize_with = "address")]
+    endpoint: Arc<EndpointMetrics>,
     /// When it began.
     #[serde(serialize_with = "milliseconds", rename = "at_ms")]
     pub at: Duration,
@@ -84,23 +83,12 @@ pub struct Try {
     #[serde(serialize_with = "milliseconds_if", rename = "ended_ms")]
     pub ended: Option<Duration>,
     /// What it came to.
-    pub outcome: Ending,
+    pub outcome: TryOutcome,
     /// How its endpoint was chosen; absent where that was not noted.
     pub choice: Option<Choice>,
 }
 
-/// What a try came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// The head of a response.
-    Answered(StatusCode),
-    /// No response.
-    Failed(Failure),
-    /// It was given up: another try won, time ran out or the client left.
-    GivenUp,
-}
-
-impl Serialize for Ending {
+impl Serialize for TryOutcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Answered(status) => {
@@ -113,46 +101,59 @@ impl Serialize for Ending {
 }
 
 impl Notes {
-    /// A try begins on the endpoint with this id.
-    pub fn tried(&mut self, member: u64, endpoint: &str, at: Duration) {
+    /// A limit decided something.
+    pub fn limit_decided(&mut self, decision: LimitDecision) {
+        if self.limits.len() < MOST {
+            self.limits.push(decision);
+        }
+    }
+
+    /// A try on an endpoint began.
+    pub fn try_began(&mut self, endpoint: &Arc<EndpointMetrics>, at: Duration) {
         let choice = self.choice.take();
         if self.tries.len() < MOST {
             self.tries.push(Try {
-                member,
-                endpoint: endpoint.into(),
+                endpoint: endpoint.clone(),
                 at,
                 connected: None,
                 ended: None,
-                outcome: Ending::GivenUp,
+                outcome: TryOutcome::GivenUp,
                 choice,
             });
         }
     }
 
     /// The try on an endpoint has a connection.
-    pub fn connected(&mut self, member: u64, at: Duration) {
-        if let Some(open) = self.open(member) {
+    pub fn try_connected(&mut self, endpoint: &Arc<EndpointMetrics>, at: Duration) {
+        if let Some(open) = self.open_try(endpoint) {
             open.connected = Some(at);
         }
     }
 
     /// The try on an endpoint came to something.
-    pub fn ended(&mut self, member: u64, outcome: Ending, at: Duration) {
-        if let Some(open) = self.open(member) {
+    pub fn try_ended(
+        &mut self,
+        endpoint: &Arc<EndpointMetrics>,
+        outcome: TryOutcome,
+        at: Duration,
+    ) {
+        if let Some(open) = self.open_try(endpoint) {
             (open.outcome, open.ended) = (outcome, Some(at));
         }
     }
 
-    /// A limit said something.
-    pub fn said(&mut self, said: Said) {
-        if self.said.len() < MOST {
-            self.said.push(said);
-        }
+    fn open_try(&mut self, endpoint: &Arc<EndpointMetrics>) -> Option<&mut Try> {
+        let is_open =
+            |each: &&mut Try| Arc::ptr_eq(&each.endpoint, endpoint) && each.ended.is_none();
+        self.tries.iter_mut().rev().find(is_open)
     }
+}
 
-    fn open(&mut self, member: u64) -> Option<&mut Try> {
-        self.tries.iter_mut().rev().find(|each| each.member == member && each.ended.is_none())
-    }
+fn address<S: Serializer>(
+    endpoint: &Arc<EndpointMetrics>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(endpoint.address())
 }
 
 /// In milliseconds.

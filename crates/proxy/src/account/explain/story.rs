@@ -1,12 +1,14 @@
 //! What became of a request.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use tidegate_core::failure::Failure;
 
-use super::notes::{Choice, Said, Try, milliseconds};
-use crate::snapshot::Route;
+use super::notes::{Choice, LimitDecision, Notes, Try, milliseconds};
+use crate::account::record::Record;
+use crate::net::clock;
 
 /// Most bytes of a path or a host that are kept.
 const LONGEST: usize = 256;
@@ -27,12 +29,36 @@ pub enum Reason {
     Sampled,
 }
 
+impl Reason {
+    /// Why a request that has ended is to be remembered, if it is: `slow` is how long the head of a response may take,
+    /// `sampled` whether the request was chosen at random.
+    pub fn of(record: &Record, slow: Duration, sampled: bool) -> Option<Self> {
+        if record.failure.is_some() {
+            Some(Self::Failed)
+        } else if record.status >= 500 {
+            Some(Self::ServerError)
+        } else if record.tries > 1 {
+            Some(Self::Retried)
+        } else if response_head(record).is_some_and(|at| at > slow) {
+            Some(Self::Slow)
+        } else {
+            sampled.then_some(Self::Sampled)
+        }
+    }
+}
+
+/// When the head of the response came, from the request's beginning on.
+fn response_head(record: &Record) -> Option<Duration> {
+    let (_, tried) = record.last_try.as_ref()?;
+    Some(record.since(*tried) + record.response_head?)
+}
+
 /// When what was reached, from the request's beginning on; absent: it was not, or not seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Phases {
     /// Its route was found.
     pub routed: Option<Duration>,
-    /// Its upstream took it, after a wait if need be.
+    /// Its upstream admitted it, after a wait if need be.
     pub admitted: Option<Duration>,
     /// Its last try began.
     pub tried: Option<Duration>,
@@ -67,16 +93,16 @@ pub struct Story {
     pub detail: Option<&'static str>,
     /// The route that took it.
     pub route: Option<Box<str>>,
-    /// The same, as long as it is served.
+    /// That route's number, which no other has.
     #[serde(skip)]
-    pub route_taken: Weak<Route>,
+    pub route_id: Option<u64>,
     /// The upstream that it was tried on.
     pub upstream: Option<Arc<str>>,
     /// When what was reached.
     #[serde(serialize_with = "phases")]
     pub phases: Phases,
-    /// What limits said, in order.
-    pub limits: Vec<Said>,
+    /// What limits decided, in order.
+    pub limits: Vec<LimitDecision>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The endpoints when none could be picked.
@@ -105,6 +131,39 @@ pub struct Summary {
 }
 
 impl Story {
+    /// What became of a request that came in by `listener`, has ended, and is remembered for `reason`.
+    pub fn of(record: &Record, notes: Notes, reason: Reason, listener: &str) -> Self {
+        let end = record.took();
+        let meaning = record.failure.map(Failure::meaning);
+        let (route_id, route) =
+            record.route.as_ref().map(|(id, route)| (*id, route.name())).unzip();
+        Self {
+            request_id: String::from_utf8_lossy(record.request_id.as_bytes()).into(),
+            time: clock::unix_nanos() as f64 / 1e9 - end.as_secs_f64(),
+            reason,
+            listener: listener.into(),
+            method: bounded(record.method.as_str()),
+            host: notes.host,
+            path: bounded(record.path()),
+            status: record.status,
+            error: meaning.map(|meaning| meaning.label),
+            detail: meaning.map(|meaning| meaning.detail),
+            route: route.map(Into::into),
+            route_id,
+            upstream: record.last_try.as_ref().map(|(endpoint, _)| endpoint.upstream().clone()),
+            phases: Phases {
+                routed: notes.routed,
+                admitted: record.admitted.map(|at| record.since(at)),
+                tried: record.last_try.as_ref().map(|(_, at)| record.since(*at)),
+                head: response_head(record),
+                end,
+            },
+            limits: notes.limits,
+            tries: notes.tries,
+            unpicked: notes.choice.filter(|choice| !choice.candidates.iter().any(|c| c.picked)),
+        }
+    }
+
     /// Its line in a list.
     pub fn summary(&self) -> Summary {
         Summary {

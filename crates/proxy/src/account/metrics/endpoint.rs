@@ -1,13 +1,16 @@
 //! What is counted of endpoints.
 
+use std::sync::Arc;
+
 use super::class::{ByClass, CodeClass, by_class};
-use super::registry::Metrics;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Sharded};
 
 /// Counts of one endpoint of one upstream.
 #[derive(Debug)]
 pub struct EndpointMetrics {
+    upstream: Arc<str>,
+    address: Box<str>,
     traffic: Sharded<EndpointTraffic>,
 }
 
@@ -19,8 +22,18 @@ struct EndpointTraffic {
 }
 
 impl EndpointMetrics {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers) }
+    pub(super) fn new(upstream: &Arc<str>, address: &str, workers: usize) -> Self {
+        Self { upstream: upstream.clone(), address: address.into(), traffic: Sharded::new(workers) }
+    }
+
+    /// The upstream's name.
+    pub fn upstream(&self) -> &Arc<str> {
+        &self.upstream
+    }
+
+    /// The endpoint's address.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Counts a response by its status.
@@ -39,76 +52,40 @@ impl EndpointMetrics {
     }
 }
 
-/// How an endpoint is at this moment; read from the balancer's own state when somebody asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EndpointState {
-    /// Requests sent and not finished, over all workers.
-    pub in_flight: u64,
-    /// Whether it may get new requests.
-    pub available: bool,
-}
-
-impl Metrics {
-    pub(super) fn render_endpoints(
-        &self,
-        page: &mut Exposition,
-        state: impl Fn(&str, &str) -> Option<EndpointState>,
-    ) {
-        let endpoints = self.endpoints.held();
-        let used: Vec<_> = endpoints
-            .iter()
-            .filter(|(_, endpoint)| endpoint.traffic.used().next().is_some())
-            .collect();
-        let mut family = page.family(
-            "tidegate_endpoint_responses_total",
-            Kind::Counter,
-            "Responses by endpoint and class of status code.",
-        );
-        for ((upstream, endpoint), metrics) in &used {
-            let labels = [("upstream", upstream.as_str()), ("endpoint", endpoint.as_str())];
-            by_class(&mut family, &labels, &responses(metrics));
-        }
-        let mut family = page.family(
-            "tidegate_endpoint_connects_total",
-            Kind::Counter,
-            "Attempts to connect to an endpoint.",
-        );
-        for ((upstream, endpoint), metrics) in &used {
-            let connects = metrics.traffic.sum(|part| &part.connects);
-            family.sample(&[("upstream", upstream), ("endpoint", endpoint)], connects);
-        }
-        let mut family = page.family(
-            "tidegate_endpoint_connect_failures_total",
-            Kind::Counter,
-            "Attempts to connect to an endpoint that failed.",
-        );
-        for ((upstream, endpoint), metrics) in &used {
-            let failures = metrics.traffic.sum(|part| &part.connect_failures);
-            family.sample(&[("upstream", upstream), ("endpoint", endpoint)], failures);
-        }
-        let states: Vec<_> = endpoints
-            .iter()
-            .filter_map(|((upstream, endpoint), _)| {
-                let labels = [("upstream", upstream.as_str()), ("endpoint", endpoint.as_str())];
-                Some((labels, state(upstream, endpoint)?))
-            })
-            .collect();
-        let mut family = page.family(
-            "tidegate_endpoint_requests_in_flight",
-            Kind::Gauge,
-            "Requests sent to an endpoint and not finished.",
-        );
-        for (labels, state) in &states {
-            family.sample(labels, state.in_flight);
-        }
-        let mut family = page.family(
-            "tidegate_endpoint_available",
-            Kind::Gauge,
-            "Whether an endpoint may get new requests (1) or not (0).",
-        );
-        for (labels, state) in &states {
-            family.sample(labels, u8::from(state.available));
-        }
+/// What is counted of endpoints that ever got a request.
+pub(super) fn families(page: &mut Exposition, endpoints: &[Arc<EndpointMetrics>]) {
+    let used: Vec<_> = endpoints
+        .iter()
+        .filter(|endpoint| endpoint.traffic.used().next().is_some())
+        .map(|endpoint| {
+            ([("upstream", &**endpoint.upstream()), ("endpoint", endpoint.address())], endpoint)
+        })
+        .collect();
+    let mut family = page.family(
+        "tidegate_endpoint_responses_total",
+        Kind::Counter,
+        "Responses by endpoint and class of status code.",
+    );
+    for (labels, endpoint) in &used {
+        by_class(&mut family, labels, &responses(endpoint));
+    }
+    let mut family = page.family(
+        "tidegate_endpoint_connects_total",
+        Kind::Counter,
+        "Attempts to connect to an endpoint.",
+    );
+    for (labels, endpoint) in &used {
+        let connects = endpoint.traffic.sum(|part| &part.connects);
+        family.sample(labels, connects);
+    }
+    let mut family = page.family(
+        "tidegate_endpoint_connect_failures_total",
+        Kind::Counter,
+        "Attempts to connect to an endpoint that failed.",
+    );
+    for (labels, endpoint) in &used {
+        let failures = endpoint.traffic.sum(|part| &part.connect_failures);
+        family.sample(labels, failures);
     }
 }
 

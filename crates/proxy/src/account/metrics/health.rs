@@ -1,11 +1,12 @@
 //! What is counted of the health of an upstream's endpoints.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::health::State;
 
 use super::histogram::{Histogram, HistogramTotal, histogram};
-use super::registry::Metrics;
+use super::upstream::UpstreamMetrics;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, SharedCounter};
 
@@ -36,40 +37,38 @@ impl HealthCounts {
     }
 }
 
-impl Metrics {
-    pub(super) fn render_health(&self, page: &mut Exposition) {
-        let upstreams = self.upstreams.held();
-        let mut family = page.family(
-            "tidegate_health_checks_total",
-            Kind::Counter,
-            "Health checks of an upstream's endpoints by result.",
-        );
-        for (name, upstream) in &upstreams {
-            let checks = &upstream.health;
-            for (result, count) in [("passed", &checks.passed), ("failed", &checks.failed)] {
-                family.sample(&[("upstream", name), ("result", result)], count.get());
-            }
+/// What is counted of health.
+pub(super) fn families(page: &mut Exposition, upstreams: &[Arc<UpstreamMetrics>]) {
+    let mut family = page.family(
+        "tidegate_health_checks_total",
+        Kind::Counter,
+        "Health checks of an upstream's endpoints by result.",
+    );
+    for upstream in upstreams {
+        let checks = &upstream.health;
+        for (result, count) in [("passed", &checks.passed), ("failed", &checks.failed)] {
+            family.sample(&[("upstream", upstream.name()), ("result", result)], count.get());
         }
-        let mut family = page.family(
-            "tidegate_health_check_seconds",
-            Kind::Histogram,
-            "Time that a health check took.",
-        );
-        for (name, upstream) in &upstreams {
-            let mut total = HistogramTotal::default();
-            total.add(&upstream.health.duration);
-            histogram(&mut family, ("upstream", name), &total);
-        }
-        let mut family = page.family(
-            "tidegate_health_changes_total",
-            Kind::Counter,
-            "Changes of an endpoint's health by the state that it is in since.",
-        );
-        for (name, upstream) in &upstreams {
-            for &state in State::ALL {
-                let count = upstream.health.changes[state as usize].get();
-                family.sample(&[("upstream", name), ("state", state.label())], count);
-            }
+    }
+    let mut family = page.family(
+        "tidegate_health_check_seconds",
+        Kind::Histogram,
+        "Time that a health check took.",
+    );
+    for upstream in upstreams {
+        let mut total = HistogramTotal::default();
+        total.add(&upstream.health.duration);
+        histogram(&mut family, ("upstream", upstream.name()), &total);
+    }
+    let mut family = page.family(
+        "tidegate_health_changes_total",
+        Kind::Counter,
+        "Changes of an endpoint's health by the state that it is in since.",
+    );
+    for upstream in upstreams {
+        for &state in State::ALL {
+            let count = upstream.health.changes[state as usize].get();
+            family.sample(&[("upstream", upstream.name()), ("state", state.label())], count);
         }
     }
 }

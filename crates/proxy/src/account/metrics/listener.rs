@@ -1,6 +1,7 @@
 //! What is counted of listeners.
 
-use super::registry::Metrics;
+use std::sync::Arc;
+
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Sharded};
 
@@ -10,6 +11,7 @@ type ListenerCounter = fn(&ListenerTraffic) -> &Counter;
 /// Counts of one listener.
 #[derive(Debug)]
 pub struct ListenerMetrics {
+    name: Box<str>,
     traffic: Sharded<ListenerTraffic>,
 }
 
@@ -26,8 +28,13 @@ struct ListenerTraffic {
 }
 
 impl ListenerMetrics {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers) }
+    pub(super) fn new(name: &str, workers: usize) -> Self {
+        Self { name: name.into(), traffic: Sharded::new(workers) }
+    }
+
+    /// The listener's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Counts a connection that is served from now on.
@@ -64,58 +71,54 @@ impl ListenerMetrics {
     }
 }
 
-impl Metrics {
-    pub(super) fn render_listeners(&self, page: &mut Exposition) {
-        let listeners = self.listeners.held();
-        let mut counter = |name, help, counter: ListenerCounter| {
-            let mut family = page.family(name, Kind::Counter, help);
-            for (name, listener) in &listeners {
-                family.sample(&[("listener", name)], listener.traffic.sum(counter));
-            }
-        };
-        counter("tidegate_listener_connections_total", "Connections accepted.", |part| {
-            &part.accepted
-        });
-        counter(
-            "tidegate_listener_connections_refused_total",
-            "Connections turned away because a limit was reached.",
-            |part| &part.refused,
-        );
-        counter(
-            "tidegate_listener_request_body_bytes_total",
-            "Bytes of request bodies received.",
-            |part| &part.request_bytes,
-        );
-        counter(
-            "tidegate_listener_response_body_bytes_total",
-            "Bytes of response bodies sent.",
-            |part| &part.response_bytes,
-        );
-        let mut family = page.family(
-            "tidegate_listener_open_connections",
-            Kind::Gauge,
-            "Connections that are open now.",
-        );
-        for (name, listener) in &listeners {
-            let closed = listener.traffic.sum(|part| &part.closed);
-            let open = listener.traffic.sum(|part| &part.accepted).saturating_sub(closed);
-            family.sample(&[("listener", name)], open);
+/// What is counted of listeners.
+pub(super) fn families(page: &mut Exposition, listeners: &[Arc<ListenerMetrics>]) {
+    let mut counter = |name, help, counter: ListenerCounter| {
+        let mut family = page.family(name, Kind::Counter, help);
+        for listener in listeners {
+            family.sample(&[("listener", listener.name())], listener.traffic.sum(counter));
         }
-        let mut family = page.family(
-            "tidegate_listener_tls_handshakes_total",
-            Kind::Counter,
-            "TLS handshakes by result: full, resumed or failed.",
-        );
-        let results: [(&str, ListenerCounter); 3] = [
-            ("full", |part| &part.handshakes),
-            ("resumed", |part| &part.resumed),
-            ("failed", |part| &part.handshake_failures),
-        ];
-        for (name, listener) in &listeners {
-            for (result, counter) in results {
-                let labels = [("listener", name.as_str()), ("result", result)];
-                family.sample(&labels, listener.traffic.sum(counter));
-            }
+    };
+    counter("tidegate_listener_connections_total", "Connections accepted.", |part| &part.accepted);
+    counter(
+        "tidegate_listener_connections_refused_total",
+        "Connections turned away because a limit was reached.",
+        |part| &part.refused,
+    );
+    counter(
+        "tidegate_listener_request_body_bytes_total",
+        "Bytes of request bodies received.",
+        |part| &part.request_bytes,
+    );
+    counter(
+        "tidegate_listener_response_body_bytes_total",
+        "Bytes of response bodies sent.",
+        |part| &part.response_bytes,
+    );
+    let mut family = page.family(
+        "tidegate_listener_open_connections",
+        Kind::Gauge,
+        "Connections that are open now.",
+    );
+    for listener in listeners {
+        let closed = listener.traffic.sum(|part| &part.closed);
+        let open = listener.traffic.sum(|part| &part.accepted).saturating_sub(closed);
+        family.sample(&[("listener", listener.name())], open);
+    }
+    let mut family = page.family(
+        "tidegate_listener_tls_handshakes_total",
+        Kind::Counter,
+        "TLS handshakes by result: full, resumed or failed.",
+    );
+    let results: [(&str, ListenerCounter); 3] = [
+        ("full", |part| &part.handshakes),
+        ("resumed", |part| &part.resumed),
+        ("failed", |part| &part.handshake_failures),
+    ];
+    for listener in listeners {
+        for (result, counter) in results {
+            let labels = [("listener", listener.name()), ("result", result)];
+            family.sample(&labels, listener.traffic.sum(counter));
         }
     }
 }

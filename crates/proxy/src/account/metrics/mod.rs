@@ -1,9 +1,11 @@
-//! What is counted, and for whom.
+//! What is counted.
 //!
 //! Counting is cheap because a handle (`Arc<RouteMetrics>` and its like) is fetched once, when a
 //! snapshot is built; on a request it only adds to cells of its own worker (`Sharded`).
 //!
-//! Each thing that is counted has a file: its handle, and how its counts are rendered.
+//! Each thing that is counted has a file: its handle, and the families of its counts, so that another count is a change
+//! of that file. What is read when the page is asked for, as how many requests are in flight, is no count: the engine,
+//! which makes the page, adds it.
 //!
 //! The registry keeps no handle alive: it finds by name those that a snapshot holds. So a reload
 //! keeps the counts of what it keeps, and what no snapshot or connection uses any more leaves the
@@ -16,7 +18,7 @@ mod health;
 mod histogram;
 mod listener;
 mod registry;
-mod render;
+mod request;
 mod route;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -24,10 +26,10 @@ mod tests;
 mod upstream;
 mod worker;
 
-pub use admission::UpstreamState;
-pub use endpoint::{EndpointMetrics, EndpointState};
+pub use endpoint::EndpointMetrics;
 pub use listener::ListenerMetrics;
 pub use registry::Metrics;
+pub use request::RequestCounts;
 pub use route::RouteMetrics;
 pub use upstream::UpstreamMetrics;
 pub use worker::WorkerMetrics;

@@ -1,23 +1,27 @@
-//! The registry: handles by name.
+//! The registry: handles by name, and all that is counted with them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::{EndpointMetrics, ListenerMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
+use super::{
+    EndpointMetrics, ListenerMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics, admission,
+    endpoint, health, listener, route, upstream, worker,
+};
+use crate::account::exposition::Exposition;
 
 /// All metrics of one engine.
 #[derive(Debug)]
 pub struct Metrics {
     shards: usize,
-    pub(super) unrouted: Arc<RouteMetrics>,
+    unrouted: Arc<RouteMetrics>,
     /// The last is the thread that checks health.
-    pub(super) workers: Box<[WorkerMetrics]>,
-    pub(super) listeners: ByName<String, ListenerMetrics>,
-    pub(super) routes: ByName<String, RouteMetrics>,
-    pub(super) upstreams: ByName<String, UpstreamMetrics>,
-    pub(super) endpoints: ByName<(String, String), EndpointMetrics>,
+    workers: Box<[WorkerMetrics]>,
+    listeners: ByName<String, ListenerMetrics>,
+    routes: ByName<String, RouteMetrics>,
+    upstreams: ByName<String, UpstreamMetrics>,
+    endpoints: ByName<(String, String), EndpointMetrics>,
 }
 
 impl Metrics {
@@ -29,7 +33,7 @@ impl Metrics {
         let shards = workers + 1;
         Arc::new(Self {
             shards,
-            unrouted: Arc::new(RouteMetrics::new(shards)),
+            unrouted: Arc::new(RouteMetrics::new("", shards)),
             workers: (0..shards).map(|_| WorkerMetrics::default()).collect(),
             listeners: ByName::default(),
             routes: ByName::default(),
@@ -40,12 +44,12 @@ impl Metrics {
 
     /// The counts of a listener.
     pub fn listener(&self, name: &str) -> Arc<ListenerMetrics> {
-        self.listeners.get(name.to_owned(), || ListenerMetrics::new(self.shards))
+        self.listeners.get(name.to_owned(), || ListenerMetrics::new(name, self.shards))
     }
 
     /// The counts of a route.
     pub fn route(&self, name: &str) -> Arc<RouteMetrics> {
-        self.routes.get(name.to_owned(), || RouteMetrics::new(self.shards))
+        self.routes.get(name.to_owned(), || RouteMetrics::new(name, self.shards))
     }
 
     /// The counts of requests that no route took.
@@ -55,13 +59,13 @@ impl Metrics {
 
     /// The counts of an upstream.
     pub fn upstream(&self, name: &str) -> Arc<UpstreamMetrics> {
-        self.upstreams.get(name.to_owned(), || UpstreamMetrics::new(self.shards))
+        self.upstreams.get(name.to_owned(), || UpstreamMetrics::new(name, self.shards))
     }
 
     /// The counts of an upstream's endpoint.
-    pub fn endpoint(&self, upstream: &str, address: &str) -> Arc<EndpointMetrics> {
-        let name = (upstream.to_owned(), address.to_owned());
-        self.endpoints.get(name, || EndpointMetrics::new(self.shards))
+    pub fn endpoint(&self, upstream: &Arc<str>, address: &str) -> Arc<EndpointMetrics> {
+        let name = (String::from(&**upstream), address.to_owned());
+        self.endpoints.get(name, || EndpointMetrics::new(upstream, address, self.shards))
     }
 
     /// The counts of a worker, by its number, or of the thread that checks health, whose number is one more
@@ -76,9 +80,27 @@ impl Metrics {
     }
 }
 
-/// Handles of one kind by name, as long as somebody holds them.
+impl Metrics {
+    /// Write all that is counted. Series of a route or an endpoint appear with its first request; those of
+    /// listeners, upstreams and workers are always there.
+    pub fn families(&self, page: &mut Exposition) {
+        let mut routes = vec![self.unrouted.clone()];
+        routes.extend(self.routes.held());
+        route::families(page, &routes);
+        let upstreams = self.upstreams.held();
+        upstream::families(page, &upstreams);
+        health::families(page, &upstreams);
+        admission::families(page, &upstreams);
+        endpoint::families(page, &self.endpoints.held());
+        listener::families(page, &self.listeners.held());
+        let labels: Vec<_> = (0..self.shards).map(|index| self.worker_label(index)).collect();
+        worker::families(page, &labels, &self.workers);
+    }
+}
+
+/// Handles of one kind by name, as long as they are held.
 #[derive(Debug)]
-pub(super) struct ByName<K, T> {
+struct ByName<K, T> {
     members: Mutex<BTreeMap<K, Weak<T>>>,
 }
 
@@ -88,8 +110,8 @@ impl<K, T> Default for ByName<K, T> {
     }
 }
 
-impl<K: Ord + Clone, T> ByName<K, T> {
-    /// The handle of this name; made if nobody holds one.
+impl<K: Ord, T> ByName<K, T> {
+    /// The handle of this name; made if none is held.
     fn get(&self, name: K, make: impl FnOnce() -> T) -> Arc<T> {
         let mut members = self.members.lock();
         let member = members.entry(name).or_default();
@@ -101,11 +123,11 @@ impl<K: Ord + Clone, T> ByName<K, T> {
     }
 
     /// All handles that are held, in the order of their names; forgets the others.
-    pub(super) fn held(&self) -> Vec<(K, Arc<T>)> {
+    fn held(&self) -> Vec<Arc<T>> {
         let mut held = Vec::new();
-        self.members.lock().retain(|name, member| {
-            member.upgrade().map(|member| held.push((name.clone(), member))).is_some()
-        });
+        self.members
+            .lock()
+            .retain(|_, member| member.upgrade().map(|member| held.push(member)).is_some());
         held
     }
 }

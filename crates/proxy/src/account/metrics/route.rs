@@ -1,18 +1,19 @@
 //! What is counted of routes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::failure::Failure;
 
 use super::class::{ByClass, CodeClass, by_class};
 use super::histogram::{Histogram, HistogramTotal, histogram};
-use super::registry::Metrics;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Sharded};
 
 /// Counts of one route; those of requests that no route took have the empty name.
 #[derive(Debug)]
 pub struct RouteMetrics {
+    name: Box<str>,
     traffic: Sharded<RouteTraffic>,
     /// Apart, because most routes never fail.
     failures: Sharded<[Counter; Failure::ALL.len()]>,
@@ -27,8 +28,13 @@ struct RouteTraffic {
 }
 
 impl RouteMetrics {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers), failures: Sharded::new(workers) }
+    pub(super) fn new(name: &str, workers: usize) -> Self {
+        Self { name: name.into(), traffic: Sharded::new(workers), failures: Sharded::new(workers) }
+    }
+
+    /// The route's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Counts a finished request: its status, the time from its head to the end of its response,
@@ -79,59 +85,50 @@ impl RouteTotal {
     }
 }
 
-impl Metrics {
-    pub(super) fn render_routes(&self, page: &mut Exposition) {
-        let mut routes = vec![(String::new(), self.unrouted.clone())];
-        routes.extend(self.routes.held());
-        let totals: Vec<_> = routes
-            .iter()
-            .filter_map(|(name, route)| Some((name.as_str(), RouteTotal::of(route)?)))
-            .collect();
-
-        let mut family = page.family(
-            "tidegate_requests_total",
-            Kind::Counter,
-            "Finished requests by route and class of status code.",
-        );
-        for (name, total) in &totals {
-            by_class(&mut family, &[("route", name)], &total.requests);
-        }
-        let mut family = page.family(
-            "tidegate_request_duration_seconds",
-            Kind::Histogram,
-            "Time from a request's head to the end of its response.",
-        );
-        for (name, total) in &totals {
-            histogram(&mut family, ("route", name), &total.duration);
-        }
-        let mut family = page.family(
-            "tidegate_request_body_bytes_total",
-            Kind::Counter,
-            "Bytes of request bodies received.",
-        );
-        for (name, total) in &totals {
-            family.sample(&[("route", name)], total.request_bytes);
-        }
-        let mut family = page.family(
-            "tidegate_response_body_bytes_total",
-            Kind::Counter,
-            "Bytes of response bodies sent.",
-        );
-        for (name, total) in &totals {
-            family.sample(&[("route", name)], total.response_bytes);
-        }
-        let mut family = page.family(
-            "tidegate_errors_total",
-            Kind::Counter,
-            "Failures by route and kind of error.",
-        );
-        for (name, route) in &routes {
-            for &failure in Failure::ALL {
-                let count = route.failures.sum(|counters| &counters[failure as usize]);
-                if count > 0 {
-                    let labels = [("route", name.as_str()), ("error", failure.meaning().label)];
-                    family.sample(&labels, count);
-                }
+/// What is counted of routes.
+pub(super) fn families(page: &mut Exposition, routes: &[Arc<RouteMetrics>]) {
+    let totals: Vec<_> =
+        routes.iter().filter_map(|route| Some((route.name(), RouteTotal::of(route)?))).collect();
+    let mut family = page.family(
+        "tidegate_requests_total",
+        Kind::Counter,
+        "Finished requests by route and class of status code.",
+    );
+    for (name, total) in &totals {
+        by_class(&mut family, &[("route", name)], &total.requests);
+    }
+    let mut family = page.family(
+        "tidegate_request_duration_seconds",
+        Kind::Histogram,
+        "Time from a request's head to the end of its response.",
+    );
+    for (name, total) in &totals {
+        histogram(&mut family, ("route", name), &total.duration);
+    }
+    let mut family = page.family(
+        "tidegate_request_body_bytes_total",
+        Kind::Counter,
+        "Bytes of request bodies received.",
+    );
+    for (name, total) in &totals {
+        family.sample(&[("route", name)], total.request_bytes);
+    }
+    let mut family = page.family(
+        "tidegate_response_body_bytes_total",
+        Kind::Counter,
+        "Bytes of response bodies sent.",
+    );
+    for (name, total) in &totals {
+        family.sample(&[("route", name)], total.response_bytes);
+    }
+    let mut family =
+        page.family("tidegate_errors_total", Kind::Counter, "Failures by route and kind of error.");
+    for route in routes {
+        for &failure in Failure::ALL {
+            let count = route.failures.sum(|counters| &counters[failure as usize]);
+            if count > 0 {
+                let labels = [("route", route.name()), ("error", failure.meaning().label)];
+                family.sample(&labels, count);
             }
         }
     }

@@ -8,12 +8,13 @@ use tidegate_core::failure::Failure;
 use tidegate_core::plan::Priority;
 use tidegate_core::retry::Reason;
 
-use super::{EndpointState, Metrics, UpstreamState};
+use super::Metrics;
+use crate::account::exposition::Exposition;
 
 fn page(metrics: &Metrics) -> String {
-    let endpoint = EndpointState { in_flight: 3, available: true };
-    let upstream = UpstreamState { in_flight: 3, limit: Some(4), queued: 1 };
-    metrics.render(|_, _| Some(endpoint), |_| Some(upstream), 0)
+    let mut page = Exposition::default();
+    metrics.families(&mut page);
+    page.into_text()
 }
 
 /// The value of one series.
@@ -135,7 +136,7 @@ fn full() -> (Arc<Metrics>, impl Sized) {
     upstream.response_head(0, Duration::from_millis(4));
     upstream.retried(2, Reason::Status);
     upstream.queued(0, Duration::from_millis(5), Priority::Low, Some(Failure::QueueFull));
-    let endpoint = metrics.endpoint(name, "[::1]:80");
+    let endpoint = metrics.endpoint(&name.into(), "[::1]:80");
     endpoint.answered(0, 101);
     endpoint.connecting(0);
     endpoint.connect_failed(0);

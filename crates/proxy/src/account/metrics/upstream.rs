@@ -1,5 +1,6 @@
 //! What is counted of upstreams: answers, retries and hedges.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::failure::Failure;
@@ -9,7 +10,6 @@ use tidegate_core::retry::Reason;
 use super::admission::AdmissionCounts;
 use super::health::HealthCounts;
 use super::histogram::{Histogram, HistogramTotal, histogram};
-use super::registry::Metrics;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Sharded};
 
@@ -19,6 +19,7 @@ type UpstreamCounter = fn(&UpstreamTraffic) -> &Counter;
 /// Counts of one upstream.
 #[derive(Debug)]
 pub struct UpstreamMetrics {
+    name: Box<str>,
     pub(super) traffic: Sharded<UpstreamTraffic>,
     /// Of its endpoints' health.
     pub health: HealthCounts,
@@ -35,8 +36,14 @@ pub(super) struct UpstreamTraffic {
 }
 
 impl UpstreamMetrics {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers), health: HealthCounts::default() }
+    pub(super) fn new(name: &str, workers: usize) -> Self {
+        let (traffic, health) = (Sharded::new(workers), HealthCounts::default());
+        Self { name: name.into(), traffic, health }
+    }
+
+    /// The upstream's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Counts the time from a request sent to its response's head.
@@ -80,44 +87,46 @@ impl UpstreamMetrics {
     }
 }
 
-impl Metrics {
-    pub(super) fn render_upstreams(&self, page: &mut Exposition) {
-        let upstreams = self.upstreams.held();
-        let mut family = page.family(
-            "tidegate_upstream_response_head_seconds",
-            Kind::Histogram,
-            "Time from sending a request to the head of its response.",
-        );
-        for (name, upstream) in &upstreams {
-            histogram(&mut family, ("upstream", name), &upstream.total(|part| &part.response_head));
-        }
-        let mut family = page.family(
-            "tidegate_upstream_retries_total",
-            Kind::Counter,
-            "Tries after the first, by what came of the one before.",
-        );
-        for (name, upstream) in &upstreams {
-            for reason in Reason::ALL {
-                let retries = upstream.traffic.sum(|part| &part.retries[reason.index()]);
-                family.sample(&[("upstream", name), ("reason", reason.label())], retries);
-            }
-        }
-        let mut counter = |name, help, counter: UpstreamCounter| {
-            let mut family = page.family(name, Kind::Counter, help);
-            for (name, upstream) in &upstreams {
-                family.sample(&[("upstream", name)], upstream.traffic.sum(counter));
-            }
-        };
-        counter(
-            "tidegate_upstream_retries_denied_total",
-            "Tries that were not made because the retry budget was spent.",
-            |part| &part.retries_denied,
-        );
-        counter("tidegate_upstream_hedges_total", "Tries beside another.", |part| &part.hedges);
-        counter(
-            "tidegate_upstream_hedges_won_total",
-            "Tries beside another that were answered first.",
-            |part| &part.hedges_won,
+/// What is counted of upstreams.
+pub(super) fn families(page: &mut Exposition, upstreams: &[Arc<UpstreamMetrics>]) {
+    let mut family = page.family(
+        "tidegate_upstream_response_head_seconds",
+        Kind::Histogram,
+        "Time from sending a request to the head of its response.",
+    );
+    for upstream in upstreams {
+        histogram(
+            &mut family,
+            ("upstream", upstream.name()),
+            &upstream.total(|part| &part.response_head),
         );
     }
+    let mut family = page.family(
+        "tidegate_upstream_retries_total",
+        Kind::Counter,
+        "Tries after the first, by what came of the one before.",
+    );
+    for upstream in upstreams {
+        for reason in Reason::ALL {
+            let retries = upstream.traffic.sum(|part| &part.retries[reason.index()]);
+            family.sample(&[("upstream", upstream.name()), ("reason", reason.label())], retries);
+        }
+    }
+    let mut counter = |name, help, counter: UpstreamCounter| {
+        let mut family = page.family(name, Kind::Counter, help);
+        for upstream in upstreams {
+            family.sample(&[("upstream", upstream.name())], upstream.traffic.sum(counter));
+        }
+    };
+    counter(
+        "tidegate_upstream_retries_denied_total",
+        "Tries that were not made because the retry budget was spent.",
+        |part| &part.retries_denied,
+    );
+    counter("tidegate_upstream_hedges_total", "Tries beside another.", |part| &part.hedges);
+    counter(
+        "tidegate_upstream_hedges_won_total",
+        "Tries beside another that were answered first.",
+        |part| &part.hedges_won,
+    );
 }

@@ -3,7 +3,6 @@
 use parking_lot::Mutex;
 use tokio::runtime::RuntimeMetrics;
 
-use super::registry::Metrics;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::Counter;
 
@@ -33,51 +32,48 @@ impl WorkerMetrics {
     }
 }
 
-impl Metrics {
-    pub(super) fn render_workers(&self, page: &mut Exposition) {
-        let labels: Vec<_> =
-            (0..self.workers.len()).map(|index| self.worker_label(index)).collect();
-        let workers = || labels.iter().map(String::as_str).zip(&self.workers);
-        let runtimes: Vec<_> = workers()
-            .filter_map(|(label, worker)| Some((label, worker.runtime.lock().clone()?)))
-            .collect();
-        let mut family = page.family(
-            "tidegate_worker_busy_seconds_total",
-            Kind::Counter,
-            "Time a worker did not wait; its rate is the busy share of a processor.",
-        );
-        for (label, runtime) in &runtimes {
-            let busy = runtime.worker_total_busy_duration(0).as_secs_f64();
-            family.sample(&[("worker", label)], busy);
-        }
-        let mut family = page.family(
-            "tidegate_worker_loops_total",
-            Kind::Counter,
-            "Times a worker waited for events; busy seconds by loops is the mean time of a loop.",
-        );
-        for (label, runtime) in &runtimes {
-            family.sample(&[("worker", label)], runtime.worker_park_count(0));
-        }
-        let mut family = page.family(
-            "tidegate_worker_tasks",
-            Kind::Gauge,
-            "Tasks of a worker: about one for each connection.",
-        );
-        for (label, runtime) in &runtimes {
-            family.sample(&[("worker", label)], runtime.num_alive_tasks());
-        }
-        let mut family =
-            page.family("tidegate_worker_panics_total", Kind::Counter, "Tasks that panicked.");
-        for (label, worker) in workers() {
-            family.sample(&[("worker", label)], worker.panics.get());
-        }
-        let mut family = page.family(
-            "tidegate_worker_restarts_total",
-            Kind::Counter,
-            "Starts of a worker after a fault.",
-        );
-        for (label, worker) in workers() {
-            family.sample(&[("worker", label)], worker.restarts.get());
-        }
+/// What is counted of workers, which are called by `labels`.
+pub(super) fn families(page: &mut Exposition, labels: &[String], workers: &[WorkerMetrics]) {
+    let workers = || labels.iter().map(String::as_str).zip(workers);
+    let runtimes: Vec<_> = workers()
+        .filter_map(|(label, worker)| Some((label, worker.runtime.lock().clone()?)))
+        .collect();
+    let mut family = page.family(
+        "tidegate_worker_busy_seconds_total",
+        Kind::Counter,
+        "Time a worker did not wait; its rate is the busy share of a processor.",
+    );
+    for (label, runtime) in &runtimes {
+        let busy = runtime.worker_total_busy_duration(0).as_secs_f64();
+        family.sample(&[("worker", label)], busy);
+    }
+    let mut family = page.family(
+        "tidegate_worker_loops_total",
+        Kind::Counter,
+        "Times a worker waited for events; busy seconds by loops is the mean time of a loop.",
+    );
+    for (label, runtime) in &runtimes {
+        family.sample(&[("worker", label)], runtime.worker_park_count(0));
+    }
+    let mut family = page.family(
+        "tidegate_worker_tasks",
+        Kind::Gauge,
+        "Tasks of a worker: about one for each connection.",
+    );
+    for (label, runtime) in &runtimes {
+        family.sample(&[("worker", label)], runtime.num_alive_tasks());
+    }
+    let mut family =
+        page.family("tidegate_worker_panics_total", Kind::Counter, "Tasks that panicked.");
+    for (label, worker) in workers() {
+        family.sample(&[("worker", label)], worker.panics.get());
+    }
+    let mut family = page.family(
+        "tidegate_worker_restarts_total",
+        Kind::Counter,
+        "Starts of a worker after a fault.",
+    );
+    for (label, worker) in workers() {
+        family.sample(&[("worker", label)], worker.restarts.get());
     }
 }

@@ -1,6 +1,6 @@
 //! Writing heads (RFC 9112 §3 and §4), and choosing how the body behind them is framed.
 
-use http::header::{CONTENT_LENGTH, DATE, TE};
+use http::header::{CONTENT_LENGTH, DATE, TE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, request, response};
 
 use super::fields;
@@ -25,11 +25,7 @@ pub fn request(
         TE => names_te = true,
         _ => {}
     });
-    if let Some(protocol) = upgrade {
-        push_upgrade(buffer, protocol);
-    } else if names_te {
-        buffer.extend_from_slice(b"connection: te\r\n");
-    }
+    push_connection(buffer, upgrade, names_te);
     let encoder = match length {
         Some(length) => Encoder::Length(length),
         None if body.is_end() => Encoder::None,
@@ -134,9 +130,7 @@ pub fn interim(
     for (name, value) in headers {
         fields::push(buffer, name, value);
     }
-    if let Some(protocol) = upgrade {
-        push_upgrade(buffer, protocol);
-    }
+    push_connection(buffer, upgrade, false);
     buffer.extend_from_slice(b"\r\n");
 }
 
@@ -148,12 +142,37 @@ fn status_line(status: StatusCode, buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(b"\r\n");
 }
 
-fn push_upgrade(buffer: &mut Vec<u8>, protocol: &HeaderValue) {
-    buffer.extend_from_slice(b"connection: upgrade\r\n");
-    fields::push(buffer, &http::header::UPGRADE, protocol);
+/// What is of this connection only is named so (RFC 9110 §7.8, §10.1.4).
+fn push_connection(buffer: &mut Vec<u8>, upgrade: Option<&HeaderValue>, names_te: bool) {
+    buffer.extend_from_slice(match (upgrade, names_te) {
+        (Some(_), true) => b"connection: upgrade, te\r\n",
+        (Some(_), false) => b"connection: upgrade\r\n",
+        (None, true) => b"connection: te\r\n",
+        (None, false) => b"",
+    });
+    if let Some(protocol) = upgrade {
+        fields::push(buffer, &UPGRADE, protocol);
+    }
 }
 
 /// The length that `Content-Length` says.
 fn announced(length: &HeaderValue) -> Option<u64> {
     length.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn an_upgrade_does_not_take_te_off_the_fields_that_connection_names() {
+        let request = Request::get("/").header(TE, "trailers").body(()).unwrap();
+        let (websocket, mut wire) = (HeaderValue::from_static("websocket"), Vec::new());
+        super::request(&request.into_parts().0, &Body::Empty, Some(&websocket), &mut wire);
+        let expected = "GET / HTTP/1.1\r\nte: trailers\r\nconnection: upgrade, te\r\nupgrade: websocket\r\n\r\n";
+        assert_eq!(String::from_utf8(wire).unwrap(), expected);
+    }
 }

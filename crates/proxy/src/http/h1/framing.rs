@@ -154,11 +154,10 @@ impl Chunked {
                         buf.advance(2);
                         return Ok(Decoded::End);
                     }
-                    let Some(end) = fields::section_end(buf, scanned)? else {
-                        return match buf.len() {
-                            0..MAX_TRAILERS => Ok(Decoded::More),
-                            _ => Err(Malformed::HeaderTooLarge),
-                        };
+                    let end = match fields::section_end(buf, scanned)? {
+                        Some(end) if end <= MAX_TRAILERS => end,
+                        None if buf.len() < MAX_TRAILERS => return Ok(Decoded::More),
+                        _ => return Err(Malformed::HeaderTooLarge),
                     };
                     let trailers = fields::trailers(buf.split_to(end).freeze())?;
                     return Ok(Decoded::Frame(Frame::Trailers(trailers)));

@@ -17,7 +17,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::{Instant, timeout};
 
 use self::transport::{RequestBody, Shared, Transport};
-use crate::account::record::Record;
+use crate::call::{Call, Transaction};
 use crate::client::Client;
 use crate::http::body::{Body, Duplex, Frame};
 use crate::http::h1::encode;
@@ -50,8 +50,8 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
         match goes_on {
             Next::Request => {}
             Next::Close => return Box::pin(linger(transport)).await,
-            Next::Switch(upgraded, record) => {
-                return Box::pin(switch(transport, upgraded, *record)).await;
+            Next::Switch(upgraded, transaction) => {
+                return Box::pin(switch(transport, upgraded, *transaction)).await;
             }
             Next::Abort => return,
         }
@@ -59,13 +59,13 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
 }
 
 /// What happens to a connection after a request.
-enum Next {
+enum Next<'a> {
     /// The next request is awaited.
     Request,
     /// It is closed once the client has had the chance to read the answer.
     Close,
     /// It carries another protocol from now on.
-    Switch(Box<dyn Duplex>, Box<Record>),
+    Switch(Box<dyn Duplex>, Box<Transaction<'a>>),
     /// It is broken, or over: dropped.
     Abort,
 }
@@ -94,33 +94,40 @@ impl Asked {
 }
 
 /// Answer one request.
-async fn exchange(client: &Rc<Client>, transport: &Shared, head: &mut RequestHead) -> Next {
+async fn exchange<'a>(
+    client: &'a Rc<Client>,
+    transport: &Shared,
+    head: &mut RequestHead,
+) -> Next<'a> {
     let asked = Asked::of(head);
-    let mut record = stack::begin(client, &mut head.parts);
-    let mut body = receive(client, transport, head, &record);
+    let snapshot = client.local.snapshot();
+    let transaction = Transaction::begin(client, &snapshot, &mut head.parts);
+    let mut body = receive(client, transport, head, &transaction);
     let interim: InterimSink = match asked.version {
         Version::HTTP_10 => None,
         _ => Some(transport.clone() as Rc<dyn Interim>),
     };
     let answered = {
         let (head, upgrade) = (&mut head.parts, head.control.upgrade.as_ref());
-        let mut answering =
-            pin!(stack::handle(client, head, &mut body, upgrade, &interim, &mut record));
+        let mut call =
+            Call::new(client, &snapshot, &transaction, head, &mut body, upgrade, &interim);
+        let mut answering = pin!(stack::answer(&mut call));
         poll_fn(|cx| match answering.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => transport.borrow_mut().poll_gone(cx).map(|()| None),
         })
         .await
     };
-    // The answer may take long, and needs nothing of it.
+    // The answer may take long, and needs nothing of them.
+    drop(snapshot);
     head.parts.headers = HeaderMap::new();
     let begun = match answered {
         Some(response) => begin_answer(client, transport, &asked, response),
         None => return Next::Abort,
     };
     match begun {
-        Ok(mut answer) => send_answer(client, transport, &asked, &mut answer, &mut record).await,
-        Err(upgraded) => Next::Switch(upgraded, Box::new(record)),
+        Ok(mut answer) => send_answer(client, transport, &asked, &mut answer, &transaction).await,
+        Err(upgraded) => Next::Switch(upgraded, Box::new(transaction)),
     }
 }
 
@@ -129,7 +136,7 @@ fn receive(
     client: &Rc<Client>,
     transport: &Shared,
     head: &mut RequestHead,
-    record: &Record,
+    transaction: &Transaction<'_>,
 ) -> Body {
     let t = &mut *transport.borrow_mut();
     t.decoder = std::mem::replace(&mut head.decoder, Decoder::Done);
@@ -140,20 +147,20 @@ fn receive(
     t.owes_continue = head.control.expect_continue
         && head.parts.version != Version::HTTP_10
         && t.input.is_empty();
-    t.deadline.set(record.began(), client.settings.plan.timeouts.request_body.duration());
+    t.deadline.set(transaction.began(), client.settings.plan.timeouts.request_body.duration());
     Body::stream(RequestBody::new(transport.clone(), client.clone()))
 }
 
 /// Answer what could not be read as a request.
-async fn refuse(client: &Rc<Client>, transport: &Shared, failure: Failure) -> Next {
-    let (response, mut record) = stack::refuse(client, failure);
+async fn refuse<'a>(client: &'a Rc<Client>, transport: &Shared, failure: Failure) -> Next<'a> {
+    let (response, transaction) = stack::refuse(client, failure);
     if failure == Failure::ClientGone {
         return Next::Abort;
     }
     let Ok(mut answer) = begin_answer(client, transport, &Asked::UNREAD, response) else {
         return Next::Abort;
     };
-    match send_answer(client, transport, &Asked::UNREAD, &mut answer, &mut record).await {
+    match send_answer(client, transport, &Asked::UNREAD, &mut answer, &transaction).await {
         Next::Request => Next::Close,
         next => next,
     }
@@ -204,13 +211,13 @@ async fn send_answer(
     transport: &Shared,
     asked: &Asked,
     answer: &mut Answer,
-    record: &mut Record,
-) -> Next {
-    let written = write_body(client, transport, answer, record).await;
+    transaction: &Transaction<'_>,
+) -> Next<'static> {
+    let written = write_body(client, transport, answer, transaction).await;
     let now = Instant::now();
     match written {
         Ok(()) => {
-            record.complete(now);
+            transaction.complete(now);
             let t = &mut *transport.borrow_mut();
             t.quiet_since = now;
             let over = asked.read && t.decoder.is_done();
@@ -222,7 +229,7 @@ async fn send_answer(
             }
         }
         Err(failure) => {
-            record.broken(failure, now);
+            transaction.broken(failure, now);
             // A close would look like the end of a response that has no length.
             transport.borrow().io.reset_on_close();
             Next::Abort
@@ -235,7 +242,7 @@ async fn write_body(
     client: &Client,
     transport: &Shared,
     answer: &mut Answer,
-    record: &mut Record,
+    transaction: &Transaction<'_>,
 ) -> Result<(), Failure> {
     let Answer { body, encoder, .. } = answer;
     let mut done = false;
@@ -252,7 +259,7 @@ async fn write_body(
                         Ok(())
                     }
                     Poll::Ready(Some(Ok(Frame::Data(data)))) => {
-                        record.sent(data.len());
+                        transaction.sent(data.len() as u64);
                         encoder.data(data, output)
                     }
                     Poll::Ready(Some(Ok(Frame::Trailers(trailers)))) => {
@@ -292,16 +299,16 @@ async fn write_body(
 }
 
 /// Carry the other protocol that the connection was switched to (RFC 9110 §7.8).
-async fn switch(transport: Shared, upgraded: Box<dyn Duplex>, mut record: Record) {
+async fn switch(transport: Shared, upgraded: Box<dyn Duplex>, transaction: Transaction<'_>) {
     let Some(mut t) = Rc::into_inner(transport).map(RefCell::into_inner) else { return };
     // Earlier answers may fill the way to a client that does not read.
     match timeout(upgraded.idle(), poll_fn(|cx| t.output.poll_write(&mut t.io, cx))).await {
         Ok(Ok(())) => {
             let carried = tunnel::run(Prefixed::new(t.input, t.io), upgraded).await;
-            record.sent(usize::try_from(carried).unwrap_or(usize::MAX));
-            record.complete(Instant::now());
+            transaction.sent(carried);
+            transaction.complete(Instant::now());
         }
-        Ok(Err(_)) | Err(_) => record.broken(Failure::ClientGone, Instant::now()),
+        Ok(Err(_)) | Err(_) => transaction.broken(Failure::ClientGone, Instant::now()),
     }
 }
 

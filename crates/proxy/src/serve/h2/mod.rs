@@ -15,7 +15,7 @@ use tidegate_core::failure::Failure;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
-use crate::account::record::Record;
+use crate::call::{Call, Transaction};
 use crate::client::Client;
 use crate::http::ADDED_FIELDS;
 use crate::http::body::Body;
@@ -32,8 +32,8 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
     let limits = &client.settings.plan.limits;
     let mut builder = h2::server::Builder::new();
     builder
-        .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits.streams.get())
+        .max_header_list_size(u32::try_from(limits.header_bytes.get()).unwrap_or(u32::MAX))
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER);
@@ -127,10 +127,12 @@ async fn exchange(
     body: &mut Body,
     respond: &Rc<Respond>,
 ) {
-    let mut record = stack::begin(client, head);
+    let snapshot = client.local.snapshot();
+    let transaction = Transaction::begin(client, &snapshot, head);
     let answered = {
         let interim: InterimSink = Some(respond.clone());
-        let mut answering = pin!(stack::handle(client, head, body, None, &interim, &mut record));
+        let mut call = Call::new(client, &snapshot, &transaction, head, body, None, &interim);
+        let mut answering = pin!(stack::answer(&mut call));
         poll_fn(|cx| match answering.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             // The client took its request back.
@@ -138,17 +140,18 @@ async fn exchange(
         })
         .await
     };
-    // The answer may take long, and needs nothing of it.
+    // The answer may take long, and needs nothing of them.
+    drop(snapshot);
     head.headers = HeaderMap::new();
     if let Some(response) = answered {
-        send(client, &head.method, respond, response, &mut record).await;
+        send(client, &head.method, respond, response, &transaction).await;
     }
 }
 
 /// Answer what is no good request.
 async fn refuse(client: Rc<Client>, method: Method, respond: Rc<Respond>, failure: Failure) {
-    let (response, mut record) = stack::refuse(&client, failure);
-    send(&client, &method, &respond, response, &mut record).await;
+    let (response, transaction) = stack::refuse(&client, failure);
+    send(&client, &method, &respond, response, &transaction).await;
 }
 
 /// Send an answer.
@@ -157,26 +160,26 @@ async fn send(
     method: &Method,
     respond: &Respond,
     response: Response<Body>,
-    record: &mut Record,
+    transaction: &Transaction<'_>,
 ) {
     let mut pump = match send_head(client, method, respond, response) {
         Ok(Some(pump)) => pump,
-        Ok(None) => return record.complete(Instant::now()),
-        Err(failure) => return record.broken(failure, Instant::now()),
+        Ok(None) => return transaction.complete(Instant::now()),
+        Err(failure) => return transaction.broken(failure, Instant::now()),
     };
     let pumped = poll_fn(|cx| pump.poll(cx)).await;
-    record.sent(usize::try_from(pump.sent).unwrap_or(usize::MAX));
+    transaction.sent(pump.sent);
     let now = Instant::now();
     match pumped {
-        Ok(()) => record.complete(now),
-        Err(Stopped::Peer) => record.broken(Failure::ClientGone, now),
+        Ok(()) => transaction.complete(now),
+        Err(Stopped::Peer) => transaction.broken(Failure::ClientGone, now),
         Err(Stopped::Stalled) => {
             pump.reset(Reason::CANCEL);
-            record.broken(Failure::ClientGone, now);
+            transaction.broken(Failure::ClientGone, now);
         }
         Err(Stopped::Source(failure)) => {
             pump.reset(Reason::INTERNAL_ERROR);
-            record.broken(failure, now);
+            transaction.broken(failure, now);
         }
     }
 }

@@ -12,6 +12,7 @@ use self::clients::Clients;
 use crate::account::metrics::{ListenerMetrics, Metrics};
 use crate::http::h1::HeadLimits;
 use crate::net::Address;
+use crate::objects::keeper::{Object, is_same};
 use crate::tls::ServerTls;
 
 /// A listener, shared by all workers. It lives as long as its name and address stay.
@@ -37,7 +38,7 @@ pub struct Listener {
 #[derive(Debug)]
 pub struct Settings {
     /// What was asked for.
-    pub plan: plan::Listener,
+    pub plan: Arc<plan::Listener>,
     /// Limits on a request's head.
     pub head_limits: HeadLimits,
     /// TLS, where it is spoken.
@@ -50,56 +51,75 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong with its TLS part.
     pub fn build(
-        plan: &plan::Listener,
+        plan: &Arc<plan::Listener>,
         before: Option<&Arc<Settings>>,
         path: &str,
-    ) -> Result<Arc<Self>, Vec<Issue>> {
-        if let Some(same) = before.filter(|before| before.plan == *plan) {
-            return Ok(same.clone());
-        }
+    ) -> Result<Self, Vec<Issue>> {
         let limits = &plan.limits;
-        let tls = match (&plan.tls, before.and_then(|before| before.tls.as_ref())) {
-            (None, _) => None,
-            (Some(wanted), Some(now)) => {
-                let before = before.map(|before| &before.plan);
-                let same = before.is_some_and(|b| {
-                    b.tls.as_ref() == Some(wanted) && b.protocols == plan.protocols
-                });
-                match same {
-                    true => Some(now.clone()),
-                    false => Some(now.rebuild(wanted, &plan.protocols, &format!("{path}.tls"))?),
-                }
-            }
-            (Some(wanted), None) => {
-                Some(ServerTls::build(wanted, &plan.protocols, &format!("{path}.tls"))?)
-            }
-        };
         let head_limits = HeadLimits {
-            bytes: usize::try_from(limits.header_bytes.0).unwrap_or(usize::MAX),
-            fields: limits.header_count as usize,
-            target: usize::try_from(limits.uri_length.0).unwrap_or(usize::MAX),
+            bytes: limits.header_bytes.bytes(),
+            fields: limits.header_count.get() as usize,
+            target: limits.uri_length.bytes(),
         };
-        Ok(Arc::new(Self { plan: plan.clone(), head_limits, tls }))
+        let tls = build_tls(plan, before, &format!("{path}.tls"))?;
+        Ok(Self { plan: plan.clone(), head_limits, tls })
+    }
+}
+
+/// TLS, where it is spoken: what the listener has now as far as it stays.
+fn build_tls(
+    plan: &plan::Listener,
+    before: Option<&Arc<Settings>>,
+    path: &str,
+) -> Result<Option<Arc<ServerTls>>, Vec<Issue>> {
+    let Some(wanted) = &plan.tls else { return Ok(None) };
+    let now = before.and_then(|before| Some((&before.plan, before.tls.as_ref()?)));
+    let tls = match now {
+        None => ServerTls::build(wanted, &plan.protocols, path)?,
+        Some((before, now)) => {
+            let same = before.tls.as_ref() == Some(wanted) && before.protocols == plan.protocols;
+            if same { now.clone() } else { now.rebuild(wanted, &plan.protocols, path)? }
+        }
+    };
+    Ok(Some(tls))
+}
+
+impl Object for Settings {
+    type Plan<'p> = &'p Arc<plan::Listener>;
+
+    fn name(&self) -> &str {
+        &self.plan.name
+    }
+
+    fn is_of(&self, plan: &&Arc<plan::Listener>) -> bool {
+        is_same(&self.plan, plan)
+    }
+}
+
+impl Object for Listener {
+    type Plan<'p> = &'p Address;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_of(&self, address: &&Address) -> bool {
+        self.address == **address
     }
 }
 
 impl Listener {
     /// A listener that is not known yet.
-    pub fn new(
-        plan: &plan::Listener,
-        address: Address,
-        settings: Arc<Settings>,
-        metrics: &Metrics,
-    ) -> Arc<Self> {
+    pub fn new(name: &str, address: Address, settings: &Arc<Settings>, metrics: &Metrics) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Self {
+        Self {
             id: NEXT.fetch_add(1, Relaxed),
-            name: plan.name.clone(),
+            name: name.to_owned(),
             address,
-            settings: ArcSwap::new(settings),
-            metrics: metrics.listener(&plan.name),
+            settings: ArcSwap::new(settings.clone()),
+            metrics: metrics.listener(name),
             open: AtomicU32::new(0),
             clients: Clients::default(),
-        })
+        }
     }
 }

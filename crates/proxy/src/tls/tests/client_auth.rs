@@ -16,7 +16,7 @@ fn client_with(ca: &Authority, identity: &Certificate) -> Arc<ClientConfig> {
         .with_root_certificates(pem::authorities(&ca.pem()).unwrap())
         .with_client_auth_cert(
             pem::certificates(&identity.cert).unwrap(),
-            pem::private_key(&identity.key).unwrap(),
+            pem::private_key(identity.key.expose()).unwrap(),
         );
     Arc::new(config.unwrap())
 }

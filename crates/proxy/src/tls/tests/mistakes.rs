@@ -16,7 +16,7 @@ fn every_mistake_of_a_listener_is_reported_at_its_place() {
     let ca = Authority::new();
     let good = ca.certificate(&["a.example"]);
     let swapped = Certificate { key: ca.certificate(&["b.example"]).key, ..good.clone() };
-    let no_pem = Certificate { cert: "hello".into(), key: good.cert.clone(), ocsp: None };
+    let no_pem = Certificate { cert: "hello".into(), key: good.cert.as_str().into(), ocsp: None };
     let broken = Certificate {
         cert: "-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n".into(),
         key: "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
@@ -25,7 +25,10 @@ fn every_mistake_of_a_listener_is_reported_at_its_place() {
     };
     let no_host = ca.certificate(&["127.0.0.1"]);
     let tls = ListenerTls {
-        client_auth: Some(ClientAuth { ca: good.key.clone(), mode: ClientAuthMode::Require }),
+        client_auth: Some(ClientAuth {
+            ca: good.key.expose().into(),
+            mode: ClientAuthMode::Require,
+        }),
         ..listener(&[&good, &swapped, &no_pem, &broken, &no_host])
     };
     let issues = ServerTls::build(&tls, &BOTH, "listeners.0.tls").unwrap_err();

@@ -168,7 +168,7 @@ async fn check(upstream: Rc<Current>, member: Arc<Member>) {
 async fn once(upstream: &Upstream, member: &Arc<Member>, pool: &Rc<Pool>) -> Result<(), String> {
     let Some(check) = &upstream.check else { return Ok(()) };
     let limit = upstream.plan.health.timeout.duration();
-    let elsewhere = upstream.plan.health.port.and_then(|port| member.address.with_port(port));
+    let elsewhere = upstream.plan.health.port.and_then(|port| member.address.with_port(port.get()));
     let fetch = Fetch {
         upstream,
         member,
@@ -190,7 +190,7 @@ fn pool(upstream: &Upstream, member: &Arc<Member>) -> Rc<Pool> {
 }
 
 /// `interval`, give or take a tenth.
-fn vary(interval: plan::Millis, random: &mut SplitMix64) -> Duration {
+fn vary(interval: plan::Timeout, random: &mut SplitMix64) -> Duration {
     let interval = interval.duration();
     let fifth = u64::try_from(interval.as_nanos() / 5).unwrap_or(u64::MAX);
     interval.mul_f64(0.9) + Duration::from_nanos(random.below(fifth.max(1)))

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::balance::tests::upstream;
-use crate::plan::{BalancePolicy, Millis};
+use crate::plan::BalancePolicy;
+use crate::plan::testing::number;
 
 const NOW: Moment = Moment(60_000_000_000);
 
@@ -111,7 +112,7 @@ proptest! {
     fn the_pool_never_exceeds_its_size_nor_its_age_and_repeats_no_endpoint(
         most in 2u32..20, steps in proptest::collection::vec((0u32..30, 0u64..400, 0.0f32..9.0), 1..200),
     ) {
-        let mut pool = Pool::new(&plan::Prequal { pool: most, age: Millis(1_000), ..plan() });
+        let mut pool = Pool::new(&plan::Prequal { pool: number(most), age: number(1_000), ..plan() });
         let mut now = NOW;
         for (endpoint, millis, burden) in steps {
             now = now.after(Duration::from_millis(millis));

@@ -1,0 +1,97 @@
+//! A request's line in the access log, from the request's beginning to its end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::{HOST, REFERER, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Version, request};
+use tokio::time::Instant;
+
+use super::{AccessLog, Entry};
+use crate::account::event::Event;
+use crate::account::record::Record;
+use crate::account::witness::{Origin, Witness};
+use crate::http::ids::TRACEPARENT;
+use crate::net::clock;
+
+/// What the access log alone wants to know of a request; written when the request has ended.
+pub struct Line {
+    log: Arc<AccessLog>,
+    time: u64,
+    client: Option<IpAddr>,
+    version: Version,
+    host: Option<HeaderValue>,
+    trace: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    referer: Option<HeaderValue>,
+}
+
+impl Line {
+    /// A request of the client at this address begins. `head` is absent where none could be read.
+    pub fn begin(
+        log: &Arc<AccessLog>,
+        client: Option<IpAddr>,
+        head: Option<&request::Parts>,
+    ) -> Box<Self> {
+        let field = |name| head.and_then(|head| head.headers.get(name).cloned());
+        Box::new(Self {
+            log: log.clone(),
+            time: clock::unix_nanos(),
+            client,
+            version: head.map_or(Version::HTTP_11, |head| head.version),
+            host: field(HOST),
+            trace: field(TRACEPARENT),
+            user_agent: field(USER_AGENT),
+            referer: field(REFERER),
+        })
+    }
+
+    fn write(&self, record: &Record, origin: &Origin<'_>) {
+        let endpoint = record.last_try.as_ref().map(|(endpoint, _)| endpoint);
+        let entry = Entry {
+            time: self.time,
+            listener: origin.listener.name(),
+            client: self.client,
+            request_id: record.request_id.as_bytes(),
+            method: record.method.as_str().as_bytes(),
+            host: self.host.as_ref().map_or(b"", HeaderValue::as_bytes),
+            path: record.path().as_bytes(),
+            query: record.target.as_ref().and_then(PathAndQuery::query).map(str::as_bytes),
+            protocol: protocol(self.version),
+            status: record.status,
+            request_bytes: record.received(),
+            response_bytes: record.sent,
+            duration: record.took(),
+            route: record.route.as_ref().map(|(_, route)| route.name()),
+            upstream: endpoint.map(|endpoint| &**endpoint.upstream()),
+            endpoint: endpoint.map(|endpoint| endpoint.address()),
+            tries: record.tries,
+            upstream_head: record.response_head,
+            error: record.failure.map(|failure| failure.meaning().label),
+            user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
+            referer: self.referer.as_ref().map(HeaderValue::as_bytes),
+            tls_version: origin.tls.map(|tls| tls.version()),
+            tls_server_name: origin.tls.and_then(|tls| tls.server_name.as_deref()),
+            tls_client: origin.tls.and_then(|tls| tls.peer.as_deref()),
+            trace_id: self.trace.as_ref().and_then(|trace| trace.to_str().ok()?.get(3..35)),
+        };
+        self.log.write(origin.worker, &entry);
+    }
+}
+
+impl Witness for Line {
+    fn event(&mut self, _at: Instant, event: &Event<'_>, record: &Record) {
+        if let Event::Ended { origin } = event {
+            self.write(record, origin);
+        }
+    }
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        _ => "HTTP/1.1",
+    }
+}

@@ -1,0 +1,130 @@
+//! The witnesses of a request: whatever writes down what happens to it.
+//!
+//! The steps of a request tell each [`Event`] once. Its [`Record`] takes the numbers from it; the metrics, the access
+//! log and explain then make of event and record what they are for. Another witness is a file with its
+//! `impl Witness` and a field of [`All`].
+
+use std::cell::{Ref, RefCell};
+
+use http::{HeaderValue, request};
+use tidegate_core::failure::Failure;
+use tokio::time::Instant;
+
+use super::Accounts;
+use super::access_log::Line;
+use super::event::Event;
+use super::explain::Explain;
+use super::metrics::{ListenerMetrics, RequestCounts};
+use super::record::Record;
+use crate::tls::stream::Session;
+
+/// Writes down something of what happens to a request.
+pub trait Witness {
+    /// `event` happened `at` that time; `record` has taken it in already.
+    fn event(&mut self, at: Instant, event: &Event<'_>, record: &Record);
+}
+
+/// Where a request came in.
+#[derive(Clone, Copy)]
+pub struct Origin<'a> {
+    /// The number of the worker that serves it.
+    pub worker: usize,
+    /// What the worker counts and remembers in.
+    pub accounts: &'a Accounts,
+    /// The listener's counts.
+    pub listener: &'a ListenerMetrics,
+    /// What the connection's TLS handshake agreed on.
+    pub tls: Option<&'a Session>,
+}
+
+/// A request's record and its witnesses. A request whose end was not told before this is dropped was given up by its
+/// client.
+pub struct Witnesses<'a> {
+    origin: Origin<'a>,
+    all: RefCell<All>,
+}
+
+struct All {
+    record: Record,
+    counts: RequestCounts,
+    explain: Explain,
+    /// Absent: there is no access log.
+    line: Option<Box<Line>>,
+}
+
+impl<'a> Witnesses<'a> {
+    /// A request begins now. `head` is absent where none could be read.
+    pub fn begin(
+        origin: Origin<'a>,
+        request_id: HeaderValue,
+        head: Option<&request::Parts>,
+        explain: Explain,
+        line: Option<Box<Line>>,
+    ) -> Self {
+        let record = Record::begin(Instant::now(), request_id, head);
+        Self { origin, all: RefCell::new(All { record, counts: RequestCounts, explain, line }) }
+    }
+
+    /// The numbers so far.
+    pub fn record(&self) -> Ref<'_, Record> {
+        Ref::map(self.all.borrow(), |all| &all.record)
+    }
+
+    /// The time, as exactly as it is written down: read from the clock where explain takes notes, else that of the
+    /// request's beginning, which is some microseconds ago while the request has not waited for anything.
+    pub fn coarse_now(&self) -> Instant {
+        self.all.borrow().coarse_now()
+    }
+
+    /// `event` happened [just now](Self::coarse_now).
+    #[inline]
+    pub fn tell(&self, event: &Event<'_>) {
+        let mut all = self.all.borrow_mut();
+        let at = all.coarse_now();
+        all.event(at, event);
+    }
+
+    /// `event` happened `at` that time.
+    #[inline]
+    pub fn tell_at(&self, at: Instant, event: &Event<'_>) {
+        self.all.borrow_mut().event(at, event);
+    }
+
+    /// The response was sent to the end.
+    pub fn complete(&self, now: Instant) {
+        self.tell_at(now, &Event::Ended { origin: &self.origin });
+    }
+
+    /// The response broke off.
+    pub fn broken(&self, failure: Failure, now: Instant) {
+        self.tell_at(now, &Event::Failed(failure));
+        self.complete(now);
+    }
+}
+
+impl Drop for Witnesses<'_> {
+    fn drop(&mut self) {
+        let Record { ended, failure, .. } = self.all.get_mut().record;
+        match (ended, failure) {
+            (Some(_), _) => {}
+            (None, Some(_)) => self.complete(Instant::now()),
+            (None, None) => self.broken(Failure::ClientGone, Instant::now()),
+        }
+    }
+}
+
+impl All {
+    fn coarse_now(&self) -> Instant {
+        if self.explain.takes_notes() { Instant::now() } else { self.record.began }
+    }
+
+    #[inline]
+    fn event(&mut self, at: Instant, event: &Event<'_>) {
+        self.record.event(at, event);
+        self.counts.event(at, event, &self.record);
+        self.explain.event(at, event, &self.record);
+        if let Some(line) = &mut self.line {
+            line.event(at, event, &self.record);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A request under way: what its steps work on, and what of it lasts until its response has ended.
+
+use std::cell::OnceCell;
+use std::net::IpAddr;
+
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Uri, request};
+use tidegate_core::failure::Failure;
+use tidegate_core::route::{Captures, Found};
+use tokio::time::Instant;
+
+use crate::account::access_log::Line;
+use crate::account::event::Event;
+use crate::account::explain::Explain;
+use crate::account::witness::Witnesses;
+use crate::client::Client;
+use crate::http::body::Body;
+use crate::http::ids;
+use crate::http::interim::InterimSink;
+use crate::http::time_left::TimeLeft;
+use crate::snapshot::{Route, Snapshot};
+use crate::upstream::admission::Permit;
+
+/// A request from its head to the head of its response. Head and body are borrowed all the way down: passed on by
+/// value, they would be copied at each step.
+pub struct Call<'a> {
+    /// The connection that it came in on.
+    pub client: &'a Client,
+    /// What is decided by: the snapshot that it began with.
+    pub snapshot: &'a Snapshot,
+    /// What lasts longer than the call.
+    pub transaction: &'a Transaction<'a>,
+    /// Its head.
+    pub head: &'a mut request::Parts,
+    /// Its body.
+    pub body: &'a mut Body,
+    /// The protocol that the client wants to switch to.
+    pub upgrade: Option<&'a HeaderValue>,
+    /// Where interim responses go.
+    pub interim: &'a InterimSink,
+    /// The client's address: the peer's own, or what trusted proxies say of it.
+    pub address: Option<IpAddr>,
+    /// The route that takes it, once it is known.
+    pub route: Option<&'a Route>,
+    /// What the route's conditions found in its path.
+    pub found: Found,
+    /// Until when it must be over.
+    pub time_left: TimeLeft<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// The call of a request that has [begun](Transaction::begin) with `snapshot`.
+    pub fn new(
+        client: &'a Client,
+        snapshot: &'a Snapshot,
+        transaction: &'a Transaction<'a>,
+        head: &'a mut request::Parts,
+        body: &'a mut Body,
+        upgrade: Option<&'a HeaderValue>,
+        interim: &'a InterimSink,
+    ) -> Self {
+        Self {
+            client,
+            snapshot,
+            transaction,
+            address: client.address(&head.headers),
+            head,
+            body,
+            upgrade,
+            interim,
+            route: None,
+            found: Found { route: 0, prefix: 0, captures: Captures::default() },
+            time_left: TimeLeft::default(),
+        }
+    }
+
+    /// The authority that it asks for; empty if it has none.
+    pub fn host(&self) -> &str {
+        self.head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Its target with another path; the query stays.
+    ///
+    /// # Errors
+    /// If that is not the path of a target.
+    pub fn target_with_path(&self, path: &str) -> Result<Uri, Failure> {
+        let target = match self.head.uri.query() {
+            Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+            None => PathAndQuery::try_from(path),
+        };
+        target.map(Uri::from).map_err(|_| Failure::MalformedRequest)
+    }
+
+    /// Tell its witnesses of `event`, which happened just now.
+    pub fn tell(&self, event: &Event<'_>) {
+        self.transaction.witnesses.tell(event);
+    }
+}
+
+/// What of a request lasts until its response has ended. One that is dropped before was given up by its client.
+pub struct Transaction<'a> {
+    /// Its record, and what is told what happens to it.
+    pub witnesses: Witnesses<'a>,
+    /// Its place among the requests that its upstream is busy with, once it was admitted.
+    pub permit: OnceCell<Permit>,
+}
+
+impl<'a> Transaction<'a> {
+    /// A request begins: it gets its name, and its account is opened.
+    pub fn begin(client: &'a Client, snapshot: &Snapshot, head: &mut request::Parts) -> Self {
+        let id = ids::ensure(&mut head.headers, &mut client.local.outbound.random.borrow_mut());
+        Self::open(client, snapshot, id, Some(head))
+    }
+
+    /// Something came in that could not be read as a request.
+    pub fn begin_unread(client: &'a Client, snapshot: &Snapshot) -> Self {
+        let id = ids::fresh(&mut client.local.outbound.random.borrow_mut());
+        Self::open(client, snapshot, id, None)
+    }
+
+    fn open(
+        client: &'a Client,
+        snapshot: &Snapshot,
+        id: HeaderValue,
+        head: Option<&request::Parts>,
+    ) -> Self {
+        let line = snapshot.access_log.as_ref().map(|log| {
+            let address = match head {
+                Some(head) => client.address(&head.headers),
+                None => client.peer.address,
+            };
+            Line::begin(log, address, head)
+        });
+        let random = &mut client.local.outbound.random.borrow_mut();
+        let explain = Explain::begin(snapshot.plan.explain, random, head.map(|head| &head.headers));
+        let witnesses = Witnesses::begin(client.origin(), id, head, explain, line);
+        Self { witnesses, permit: OnceCell::new() }
+    }
+
+    /// When it began.
+    pub fn began(&self) -> Instant {
+        self.witnesses.record().began
+    }
+
+    /// So many bytes of the response's body were sent.
+    pub fn sent(&self, bytes: u64) {
+        self.witnesses.tell(&Event::BodySent(bytes));
+    }
+
+    /// The response was sent to the end.
+    pub fn complete(&self, now: Instant) {
+        self.give_back_permit(now);
+        self.witnesses.complete(now);
+    }
+
+    /// The response broke off.
+    pub fn broken(&self, failure: Failure, now: Instant) {
+        self.give_back_permit(now);
+        self.witnesses.broken(failure, now);
+    }
+
+    /// The permit is given back when this is dropped, which follows at once.
+    fn give_back_permit(&self, now: Instant) {
+        if let Some(permit) = self.permit.get() {
+            permit.ends(now);
+        }
+    }
+}

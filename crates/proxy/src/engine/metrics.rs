@@ -1,0 +1,113 @@
+//! The page of metrics: what was counted, and how things are at this moment.
+
+use std::sync::Arc;
+
+use crate::account::exposition::{Exposition, Kind};
+use crate::account::metrics::Metrics;
+use crate::net::clock;
+use crate::snapshot::Snapshot;
+use crate::upstream::Upstream;
+use crate::upstream::admission::Occupancy;
+
+/// All metrics in the Prometheus text format 0.0.4, while `snapshot` is served. What else counts adds its families here.
+pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
+    let mut page = Exposition::default();
+    metrics.families(&mut page);
+    occupancy(&mut page, &snapshot.upstreams);
+    endpoints(&mut page, &snapshot.upstreams);
+    let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
+    page.family(
+        "tidegate_access_log_dropped_lines_total",
+        Kind::Counter,
+        "Lines lost because they came faster than they could be written.",
+    )
+    .sample(&[], dropped);
+    page.into_text()
+}
+
+/// What the upstreams have to do.
+fn occupancy(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
+    let now: Vec<_> = upstreams
+        .iter()
+        .map(|upstream| (upstream.metrics.name(), upstream.admission.occupancy()))
+        .collect();
+    let mut gauge = |name, help, value: fn(&Occupancy) -> Option<u32>| {
+        let mut family = page.family(name, Kind::Gauge, help);
+        for (upstream, occupancy) in &now {
+            if let Some(value) = value(occupancy) {
+                family.sample(&[("upstream", upstream)], value);
+            }
+        }
+    };
+    gauge(
+        "tidegate_upstream_requests_in_flight",
+        "Requests admitted and not finished.",
+        |occupancy| Some(occupancy.in_flight),
+    );
+    gauge(
+        "tidegate_upstream_requests_limit",
+        "Requests that may be in flight; absent where as many as come.",
+        |occupancy| occupancy.limit,
+    );
+    gauge("tidegate_upstream_requests_queued", "Requests that wait for admission.", |occupancy| {
+        Some(occupancy.queued)
+    });
+}
+
+/// How the endpoints are.
+fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
+    let members = || {
+        upstreams.iter().flat_map(|upstream| &upstream.members).map(|member| {
+            let counts = &member.metrics;
+            ([("upstream", &**counts.upstream()), ("endpoint", counts.address())], &member.endpoint)
+        })
+    };
+    let mut family = page.family(
+        "tidegate_endpoint_requests_in_flight",
+        Kind::Gauge,
+        "Requests sent to an endpoint and not finished.",
+    );
+    for (labels, endpoint) in members() {
+        family.sample(&labels, endpoint.load.in_flight());
+    }
+    let mut family = page.family(
+        "tidegate_endpoint_available",
+        Kind::Gauge,
+        "Whether an endpoint may get new requests (1) or not (0).",
+    );
+    let now = clock::now();
+    for (labels, endpoint) in members() {
+        let available = endpoint.health.available(now) && endpoint.is_open();
+        family.sample(&labels, u8::from(available));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+    use tidegate_core::plan::{self, Plan};
+
+    use super::*;
+    use crate::account::Accounts;
+
+    #[test]
+    fn the_page_tells_how_upstreams_and_endpoints_are_now() {
+        let plain = include_str!("../../../core/tests/upstream.json");
+        let mut upstream: plan::Upstream = serde_json::from_str(plain).unwrap();
+        upstream.name = "app".into();
+        let endpoint = json!({"address": "127.0.0.1:1", "weight": 1, "drain": false, "priority": 0, "labels": {}});
+        upstream.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
+        let plan = Plan { upstreams: vec![upstream.into()], ..Snapshot::empty(1).plan };
+        let accounts = Accounts::new(1);
+        let snapshot = Snapshot::build(plan, None, &accounts).unwrap();
+        let _permit = snapshot.upstreams[0].try_admit(tokio::time::Instant::now()).unwrap();
+        let page = page(&accounts.metrics, &snapshot);
+        let has = |line: &str| page.lines().any(|each| each == line);
+        assert!(has("tidegate_upstream_requests_in_flight{upstream=\"app\"} 1"), "{page}");
+        let endpoint = "{upstream=\"app\",endpoint=\"127.0.0.1:1\"}";
+        assert!(has(&format!("tidegate_endpoint_requests_in_flight{endpoint} 0")), "{page}");
+        assert!(has(&format!("tidegate_endpoint_available{endpoint} 1")), "{page}");
+        assert!(has("tidegate_access_log_dropped_lines_total 0"), "{page}");
+    }
+}

@@ -1,0 +1,3 @@
+//! What has a name and lives through reloads.
+
+pub mod keeper;

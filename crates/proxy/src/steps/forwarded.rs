@@ -1,0 +1,26 @@
+//! Forwarded fields: the upstream is told of the client and of the way that the request took.
+
+use http::HeaderValue;
+use http::header::HOST;
+use tidegate_core::failure::Failure;
+
+use super::Flow;
+use crate::call::Call;
+use crate::http::forwarded::append_via;
+use crate::upstream::Upstream;
+
+/// Write `Forwarded`, `X-Forwarded-*` and `Via`, and a `Host` where there is none.
+///
+/// # Errors
+/// If the upstream's name cannot be a host's.
+pub fn before(upstream: &Upstream, call: &mut Call<'_>) -> Result<Flow, Failure> {
+    let (client, head) = (call.client, &mut *call.head);
+    client.peer.announce(&mut head.headers, &mut client.forwarded.borrow_mut());
+    append_via(&mut head.headers, call.snapshot.via.of(head.version));
+    if !head.headers.contains_key(HOST) {
+        // Only HTTP/1.0 may leave it out; HTTP/1.1 upstreams need one.
+        let host = HeaderValue::from_str(&upstream.plan.name).map_err(|_| Failure::Internal)?;
+        head.headers.insert(HOST, host);
+    }
+    Ok(Flow::Go)
+}

@@ -1,0 +1,36 @@
+//! Problem: the answer to a request that failed.
+
+use http::Response;
+use tidegate_core::failure::Failure;
+
+use crate::account::event::Event;
+use crate::call::{Call, Transaction};
+use crate::http::body::Body;
+use crate::http::problem::{Problem, takes_json};
+use crate::snapshot::Snapshot;
+
+/// Answer that a call failed: in JSON where the client takes it, else in plain text.
+pub fn answer(call: &Call<'_>, failure: Failure) -> Response<Body> {
+    problem(call.snapshot, call.transaction, failure, takes_json(&call.head.headers))
+}
+
+/// Answer what could not be read as a request.
+pub fn refuse(
+    snapshot: &Snapshot,
+    transaction: &Transaction<'_>,
+    failure: Failure,
+) -> Response<Body> {
+    problem(snapshot, transaction, failure, false)
+}
+
+fn problem(
+    snapshot: &Snapshot,
+    transaction: &Transaction<'_>,
+    failure: Failure,
+    json: bool,
+) -> Response<Body> {
+    transaction.witnesses.tell(&Event::Failed(failure));
+    let record = transaction.witnesses.record();
+    let (gateway, request_id, tries) = (&snapshot.plan.name, &record.request_id, record.tries);
+    Problem { failure, gateway, request_id, tries, json }.response()
+}

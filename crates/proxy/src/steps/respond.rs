@@ -1,0 +1,24 @@
+//! Respond: answer with a fixed response.
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Response, StatusCode};
+use tidegate_core::failure::Failure;
+
+use super::Flow;
+use crate::http::body::Body;
+use crate::snapshot::Fixed;
+
+/// Answer with `fixed`.
+///
+/// # Errors
+/// None.
+pub fn before(fixed: &Fixed) -> Result<Flow, Failure> {
+    let mut response = Response::new(Body::full(fixed.body.clone()));
+    *response.status_mut() = fixed.status;
+    *response.headers_mut() = fixed.headers.clone();
+    if fixed.status != StatusCode::NO_CONTENT {
+        let length = HeaderValue::from(fixed.body.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
+    Ok(Flow::Answer(response))
+}

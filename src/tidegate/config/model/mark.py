@@ -1,0 +1,74 @@
+"""Marks: what an option is, said once, on its field.
+
+A mark is metadata of the field's type (`Annotated[Name, Ref("upstream")]`). Checks, the reading of files, the
+plan, restarts and the reference page find what they need by looking for marks (`tidegate.config.model.walk`).
+A secret needs no mark: it has a type of its own (`tidegate.config.model.secret`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Annotated
+
+from pydantic import Field
+
+
+class Use(Enum):
+    """What a file that an option names must hold."""
+
+    CERT = auto()
+    """A certificate chain in PEM, leaf first."""
+    KEY = auto()
+    """A private key in PEM."""
+    CA = auto()
+    """Certificate authorities in PEM."""
+    OCSP = auto()
+    """An OCSP response (RFC 6960) in DER."""
+    TOKEN = auto()
+    """A bearer token."""
+    OUTPUT = auto()
+    """Nothing yet: tidegate writes there."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The option is a path, relative to the file that the option is written in."""
+
+    use: Use
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The option is the name of something of this kind (`upstream`, `listener`), which must exist."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The option tells a member of its list from the others, and references of the kind name it so."""
+
+    kind: str
+    canonical: Callable[[str], str] = str
+    """Gives the one spelling of a value. Raises ValueError where it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnce:
+    """The option is read once, when the process starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """The option is no part of the plan: the engine has no use for it."""
+
+
+CertPath = Annotated[str, File(Use.CERT), Field(min_length=1)]
+KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
+CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]
+OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
+TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
+OutputPath = Annotated[str, File(Use.OUTPUT), Field(min_length=1)]
+
+STANDARD_OUTPUT = "-"
+"""The output path that stands for standard output."""

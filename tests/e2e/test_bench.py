@@ -1,0 +1,18 @@
+"""The benchmarks run; what they say is not judged here."""
+
+import json
+from pathlib import Path
+
+import pytest
+from bench import curve, scale
+
+
+def test_the_scale_is_measured_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures, drawing = tmp_path / "scale.json", tmp_path / "scale.svg"
+    scale.main(["--sizes", "10", "--rounds", "1", "--changes", "2", "--json", str(figures)])
+    measured = {row["measure"] for row in json.loads(figures.read_text())}
+    told = capsys.readouterr().out
+    assert {"start, ms", "reload with one route changed, ms"} <= measured
+    assert all(measure in told for measure in measured)
+    curve.main(figures, drawing)
+    assert drawing.read_text().startswith("<?xml")

@@ -19,4 +19,4 @@ def command(
     end: Annotated[bool, typer.Option("--end", help="Take it back.")] = False,
 ) -> None:
     """Send an endpoint no new requests until that is taken back. The requests it has are finished."""
-    say(client, upstream, endpoint, "drain", None if end else True, reason)
+    say(client, upstream, endpoint, "duty", None if end else "draining", reason)

@@ -20,6 +20,6 @@ def command(
 ) -> None:
     """Take an endpoint out of service until that is taken back. The requests it has are finished."""
     if end:
-        say(client, upstream, endpoint, "maintenance", None)
+        say(client, upstream, endpoint, "duty", None)
     else:
-        say(client, upstream, endpoint, "maintenance", True, reason)
+        say(client, upstream, endpoint, "duty", "maintenance", reason)

@@ -36,11 +36,8 @@ def say(
 
 
 def in_words(option: str, value: Any) -> str:
-    """What a value of an option means: `maintenance`, `no drain`, `weight 3`."""
-    if option == "weight":
-        return f"weight {value}"
-    said = option if value else f"no {option}"
-    return f"{said} ({value})" if isinstance(value, str) else said
+    """What a value of an option means: `maintenance`, `weight 3`."""
+    return f"weight {value}" if option == "weight" else str(value)
 
 
 def shown(word: dict[str, Any]) -> str:

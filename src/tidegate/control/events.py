@@ -36,6 +36,8 @@ KINDS: dict[str, Logged] = {
     "thread_restarted": None,
 }
 """Every kind of event with its line in the log; None: the engine writes it itself."""
+TOLD_HERE = frozenset({"word_applied"})
+"""What the engine tells and is told here with its author."""
 
 log = structlog.get_logger("tidegate.events")
 
@@ -133,7 +135,8 @@ class Events:
     def _hear(self, told: list[dict[str, Any]] | None) -> None:
         for event in told or ():
             time, kind = datetime.fromtimestamp(event.pop("time"), UTC), event.pop("kind")
-            self._take(kind, time, event)
+            if kind not in TOLD_HERE:
+                self._take(kind, time, event)
         if told is None:
             self.ended = True
             self._arrived.set()

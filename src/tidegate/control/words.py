@@ -1,4 +1,4 @@
-"""The operator's words: drain, maintenance and weights that are said of endpoints while the gateway runs.
+"""The operator's words on endpoints while the gateway runs: their duty (serving, draining, maintenance) and weight.
 
 A word holds over what the configuration says of the same option, outlives every change of the configuration
 and the endpoint's own absence from it, and ends when the operator takes it back. It is a live value of the
@@ -19,6 +19,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from tidegate._engine import Engine
+from tidegate.config.model.upstream import Endpoint
 from tidegate.control.events import Events
 from tidegate.control.store import StoreError
 
@@ -26,9 +27,10 @@ FILE_NAME = "words.json"
 MOST = 10_000
 """Words at a time."""
 
-Option = Literal["weight", "drain", "maintenance"]
+Option = Literal["duty", "weight"]
 OPTIONS: tuple[Option, ...] = get_args(Option)
-Value = bool | int
+Duty = Literal["serving", "draining", "maintenance"]
+Value = Duty | int
 
 log = structlog.get_logger("tidegate.control")
 
@@ -128,9 +130,12 @@ class Words:
 
     def _supply(self, upstream: str, endpoint: str, words: Mapping[_Key, Word]) -> None:
         """Tell the engine what holds of an endpoint."""
-        holding = {word.option: word.value for word in _of(upstream, endpoint, words)}
-        word = {option: holding.get(option) for option in OPTIONS} if holding else None
-        self._engine.supply("endpoint", upstream, json.dumps({"address": endpoint, "word": word}).encode())
+        holding = {word.option: word for word in _of(upstream, endpoint, words)}
+        said: dict[str, Value | str | None] = {option: word.value for option, word in holding.items()}
+        if "duty" in holding:
+            said["reason"] = holding["duty"].reason
+        told = {"address": endpoint, "word": said or None}
+        self._engine.supply("endpoint", upstream, json.dumps(told).encode())
 
     def _read(self) -> list[Word]:
         if self._file is None or not self._file.exists():
@@ -163,6 +168,12 @@ class Words:
             _sync(self._file.parent)
         except OSError as error:
             log.error("the operator's words are not kept; they end with the process", error=str(error))
+
+
+def configured(endpoint: Endpoint) -> dict[Option, Value]:
+    """What the configuration says of what words can be said of."""
+    duty: Duty = "maintenance" if endpoint.maintenance else "draining" if endpoint.drain else "serving"
+    return {"duty": duty, "weight": endpoint.weight}
 
 
 def _key(word: Word) -> _Key:

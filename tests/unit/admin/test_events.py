@@ -40,7 +40,7 @@ async def test_events_come_as_they_happen_and_end_with_the_engine() -> None:
             id, kind, data = parsed(await anext(coming))
             assert (kind, data["kind"], data["generation"]) == ("committed", "committed", 1)
             assert id == data["id"]
-            await gateway.words.say("app", "127.0.0.1:9001", {"drain": True}, author="ann")
+            await gateway.words.say("app", "127.0.0.1:9001", {"duty": "draining"}, author="ann")
             assert parsed(await anext(coming))[2]["author"] == "ann"
             engine.told.put([{"time": 1.5, "kind": "health_changed", "to": "draining"}])
             assert parsed(await anext(coming))[1] == "health_changed"

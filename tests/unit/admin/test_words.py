@@ -17,19 +17,19 @@ async def listed(admin: Admin) -> list[dict[str, Any]]:
 
 
 async def test_weight_and_drain_are_said_without_a_generation(admin: Admin) -> None:
-    weighted = await admin.http.patch(ONE, json={"weight": 3, "drain": True, "reason": "a slow disk"})
+    weighted = await admin.http.patch(ONE, json={"weight": 3, "duty": "draining", "reason": "a slow disk"})
     assert weighted.status_code == 200
     assert weighted.json()["changed"] is True
     assert {word["option"]: word["value"] for word in weighted.json()["words"]} == {
         "weight": 3,
         "drain": True,
     }
-    assert weighted.json()["configured"] == {"weight": 1, "drain": False, "maintenance": None}
+    assert weighted.json()["configured"] == {"weight": 1, "duty": "serving"}
     shown = (await admin.http.get(PATH)).json()[0]
-    assert (shown["weight"], shown["drain"]) == (3, True)
+    assert shown["weight"] == 3
     assert shown["words"][0]["reason"] == "a slow disk"
     assert admin.engine.commits == 1
-    back = await admin.http.patch(ONE, json={"weight": None, "drain": None})
+    back = await admin.http.patch(ONE, json={"weight": None, "duty": None})
     assert back.json()["words"] == []
     assert (await admin.http.get(PATH)).json()[0]["weight"] == 1
 
@@ -37,7 +37,7 @@ async def test_weight_and_drain_are_said_without_a_generation(admin: Admin) -> N
 async def test_an_endpoint_is_taken_out_of_service_and_put_back(admin: Admin) -> None:
     taken = await admin.http.post(f"{ONE}/maintenance", json={"reason": "a new disk"})
     assert taken.status_code == 200
-    assert admin.engine.words["app", "127.0.0.1:9001"]["maintenance"]
+    assert admin.engine.words["app", "127.0.0.1:9001"]["duty"] == "maintenance"
     health = (await admin.http.get(f"{ONE}/health")).json()
     assert health["words"][0]["reason"] == "a new disk"
     back = await admin.http.delete(f"{ONE}/maintenance")
@@ -84,11 +84,25 @@ async def test_the_word_on_an_endpoint_that_went_is_listed_as_absent_until_it_is
 
 @pytest.mark.parametrize(
     "said",
-    [{"weight": -1}, {"weight": 10**12}, {"wait": 1}, {"drain": "perhaps"}, {"drain": True, "reason": ""}],
+    [
+        {"weight": -1},
+        {"weight": 10**12},
+        {"wait": 1},
+        {"duty": "gone"},
+        {"duty": None, "drain": True},
+        {"drain": True, "reason": ""},
+    ],
 )
 async def test_what_is_no_word_is_refused(admin: Admin, said: dict[str, Any]) -> None:
     assert (await admin.http.patch(ONE, json=said)).status_code == 422
     assert await listed(admin) == []
+
+
+@pytest.mark.parametrize(("drain", "duty"), [(True, "draining"), (False, "serving")])
+async def test_drain_is_short_for_a_duty(admin: Admin, drain: bool, duty: str) -> None:
+    said = await admin.http.patch(ONE, json={"drain": drain})
+    assert [word["value"] for word in said.json()["words"]] == [duty]
+    assert (await admin.http.patch(ONE, json={"drain": None})).json()["words"] == []
 
 
 async def test_a_value_that_the_engine_refuses_changes_nothing(admin: Admin) -> None:

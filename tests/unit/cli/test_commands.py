@@ -25,9 +25,9 @@ CHANGE = {
 WORD = {
     "upstream": "app",
     "endpoint": "10.0.0.1:80",
-    "option": "maintenance",
-    "value": True,
-    "configured": None,
+    "option": "duty",
+    "value": "maintenance",
+    "configured": "serving",
     "absent": False,
     "reason": "a new disk",
     "author": "ann",
@@ -255,7 +255,7 @@ def test_status_is_a_table_of_endpoints(
     )
     assert "app 10.0.0.1:80 is unhealthy: 3 health checks failed" in said
     assert "app 10.0.0.1:80: maintenance: a new disk (by ann, " in said
-    assert " ago; configured: no maintenance)" in said
+    assert " ago; configured: serving)" in said
     assert "app 10.0.0.1:80: weight 3 (by ann, " in said
     assert " ago; the endpoint is absent)" in said
     assert tidegate(monkeypatch, "status", "--json") == 0
@@ -265,12 +265,12 @@ def test_status_is_a_table_of_endpoints(
 @pytest.mark.parametrize(
     ("command", "sent", "said"),
     [
-        ("drain", {"drain": True}, "drain, until"),
+        ("drain", {"duty": "draining"}, "draining, until"),
         ("weight {} 3 --reason slow", {"weight": 3, "reason": "slow"}, "weight 3, until"),
-        ("maintenance", {"maintenance": True, "reason": "by the operator"}, "maintenance, until"),
-        ("drain {} --end", {"drain": None}, "taken back; as configured: no drain"),
+        ("maintenance", {"duty": "maintenance", "reason": "by the operator"}, "maintenance, until"),
+        ("drain {} --end", {"duty": None}, "taken back; as configured: serving"),
         ("weight {} --end", {"weight": None}, "taken back; as configured: weight 2"),
-        ("maintenance {} --end", {"maintenance": None}, "as configured: maintenance (a new disk)"),
+        ("maintenance {} --end", {"duty": None}, "as configured: serving"),
     ],
 )
 def test_words_are_said_and_taken_back(
@@ -285,7 +285,7 @@ def test_words_are_said_and_taken_back(
     def answer(_: Any, method: str, path: str, json: Any) -> httpx.Response:
         assert (method, path) == ("PATCH", ENDPOINT)
         bodies.append(json)
-        configured = {"weight": 2, "drain": False, "maintenance": "a new disk"}
+        configured = {"weight": 2, "duty": "serving"}
         return httpx.Response(200, json={"changed": True, "configured": configured, "words": []})
 
     monkeypatch.setattr(httpx.Client, "request", answer)

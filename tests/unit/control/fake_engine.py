@@ -92,7 +92,7 @@ class FakeEngine:
 
     def _word(self, upstream: str, address: str) -> dict[str, Any]:
         word = self.words.get((upstream, address), {})
-        return {option: value for option, value in word.items() if value is not None}
+        return {option: value for option, value in word.items() if option == "weight"}
 
     def _endpoint_health(self, upstream: str, address: str) -> Any:
         for each in self.served.get("upstreams", []):
@@ -113,7 +113,7 @@ class FakeEngine:
                 told = json.loads(value)
                 if told["word"] is None:
                     del self.words[upstream, told["address"]]
-                elif (told["word"]["weight"] or 0) > 1000:
+                elif told["word"].get("weight", 0) > 1000:
                     raise ValueError("a weight is at most 1000")
                 else:
                     self.words[upstream, told["address"]] = told["word"]

@@ -22,37 +22,34 @@ AT = ("app", "127.0.0.1:9001")
 
 def make_words(state_dir: Path | None = None) -> tuple[Words, FakeEngine]:
     """Words to an engine that has heard none yet, but for those kept."""
-    engine = FakeEngine()
+    engine = FakeEngine(workers=1)
     return Words(cast(Engine, engine), Events(), state_dir), engine
 
 
 async def test_words_of_several_options_are_one_supply_and_end_one_by_one() -> None:
     words, engine = make_words()
-    await words.say(*AT, {"weight": 0, "drain": True}, author="ann")
-    await words.say(*AT, {"maintenance": True}, author="bob", reason="a new disk")
-    assert engine.words[AT] == {"weight": 0, "drain": True, "maintenance": True}
-    assert [(word.option, word.author) for word in words.of(*AT)] == [
-        ("weight", "ann"),
-        ("drain", "ann"),
-        ("maintenance", "bob"),
-    ]
-    assert await words.say(*AT, {"drain": None}, author="ann")
-    assert engine.words[AT] == {"weight": 0, "drain": None, "maintenance": True}
-    assert await words.say(*AT, {"weight": None, "maintenance": None}, author="ann")
+    await words.say(*AT, {"weight": 0, "duty": "draining"}, author="ann")
+    assert engine.words[AT] == {"weight": 0, "duty": "draining", "reason": None}
+    await words.say(*AT, {"duty": "maintenance"}, author="bob", reason="a new disk")
+    assert engine.words[AT] == {"weight": 0, "duty": "maintenance", "reason": "a new disk"}
+    assert [(word.option, word.author) for word in words.of(*AT)] == [("duty", "bob"), ("weight", "ann")]
+    assert await words.say(*AT, {"duty": None}, author="ann")
+    assert engine.words[AT] == {"weight": 0}
+    assert await words.say(*AT, {"weight": None}, author="ann")
     assert AT not in engine.words
     assert not await words.say(*AT, {"weight": None}, author="ann")
 
 
 async def test_words_outlive_the_process_and_hold_before_anything_is_served(tmp_path: Path) -> None:
     first, _ = make_words(tmp_path)
-    await first.say(*AT, {"maintenance": True}, author="ann", reason="a new disk")
+    await first.say(*AT, {"duty": "maintenance"}, author="ann", reason="a new disk")
     kept = tmp_path / FILE_NAME
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     again, engine = make_words(tmp_path)
-    assert engine.words[AT]["maintenance"] is True
+    assert engine.words[AT] == {"duty": "maintenance", "reason": "a new disk"}
     assert engine.commits == 0
     assert again.all() == first.all()
-    await again.say(*AT, {"maintenance": None}, author="ann")
+    await again.say(*AT, {"duty": None}, author="ann")
     assert make_words(tmp_path)[0].all() == []
 
 
@@ -84,17 +81,17 @@ async def test_a_full_disk_does_not_keep_a_word_from_holding(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert await words.say(*AT, {"drain": True}, author="ann")
-    assert engine.words[AT]["drain"] is True
+    assert await words.say(*AT, {"duty": "draining"}, author="ann")
+    assert engine.words[AT]["duty"] == "draining"
     assert not (tmp_path / FILE_NAME).exists()
 
 
 async def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 2)
     words, engine = make_words()
-    await words.say(*AT, {"weight": 1, "drain": True}, author="ann")
+    await words.say(*AT, {"weight": 1, "duty": "draining"}, author="ann")
     with pytest.raises(TooManyWordsError):
-        await words.say("app", "127.0.0.1:9002", {"drain": True}, author="ann")
+        await words.say("app", "127.0.0.1:9002", {"duty": "draining"}, author="ann")
     assert len(engine.words) == 1
     await words.say(*AT, {"weight": 2}, author="ann")
 
@@ -102,7 +99,7 @@ async def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_word_is_finished_even_if_the_speaker_is_gone() -> None:
     gateway, _ = await started_gateway()
     after = gateway.events.read(0).events[-1].number
-    task = asyncio.create_task(gateway.words.say(*AT, {"drain": True}, author="ann"))
+    task = asyncio.create_task(gateway.words.say(*AT, {"duty": "draining"}, author="ann"))
     await asyncio.sleep(0)
     task.cancel()
     await gateway.events.wait(after)
@@ -128,9 +125,9 @@ async def test_words_are_events_with_author_and_reason() -> None:
 
 async def test_a_change_of_the_configuration_leaves_words_as_they_are() -> None:
     gateway, engine = await started_gateway()
-    await gateway.words.say(*AT, {"maintenance": True}, author="ann")
+    await gateway.words.say(*AT, {"duty": "maintenance"}, author="ann")
     await gateway.edit(lambda _: document(upstreams=[], routes=[]), "admin")
     await gateway.edit(lambda _: document(), "admin")
     assert gateway.words.of(*AT)
-    assert engine.words[AT]["maintenance"]
+    assert engine.words[AT]["duty"] == "maintenance"
     assert "maintenance" not in json.dumps(gateway.running.document)

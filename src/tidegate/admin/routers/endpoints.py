@@ -6,10 +6,10 @@ words of the operator, which hold beside it.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, HTTPException, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.admin.context import ChangeView, TheAuthor, TheChange, TheGateway
 from tidegate.admin.routers.upstreams import live_upstream
@@ -17,7 +17,7 @@ from tidegate.admin.routers.words import WordView
 from tidegate.config.model.unit import Count
 from tidegate.control import endpoints
 from tidegate.control.gateway import MissingError
-from tidegate.control.words import OPTIONS, Option, Value
+from tidegate.control.words import OPTIONS, Duty, Option, Value, configured
 
 router = APIRouter(prefix="/v1/upstreams/{name}/endpoints", tags=["upstreams"])
 
@@ -47,15 +47,26 @@ class WordsChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    duty: Duty | None = Field(None, description="What it is to do, whatever the configuration says.")
+    drain: bool | None = Field(None, description="Short for the duty draining, or serving.")
     weight: Count | None = Field(None, description="Its share of the load beside the others'.")
-    drain: bool | None = Field(None, description="Whether it gets no new requests.")
-    maintenance: bool | None = Field(None, description="Whether it is out of service.")
     reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def _one_duty(self) -> Self:
+        if {"duty", "drain"} <= self.model_fields_set:
+            raise ValueError("expected either duty or drain")
+        return self
 
     @property
     def values(self) -> dict[Option, Value | None]:
         """What is said of the options."""
-        return {option: getattr(self, option) for option in OPTIONS if option in self.model_fields_set}
+        values: dict[Option, Value | None] = {
+            option: getattr(self, option) for option in OPTIONS if option in self.model_fields_set
+        }
+        if "drain" in self.model_fields_set:
+            values["duty"] = None if self.drain is None else "draining" if self.drain else "serving"
+        return values
 
 
 class Maintenance(BaseModel):
@@ -73,7 +84,7 @@ class EndpointWords(BaseModel):
     endpoint: str
     changed: bool
     words: list[WordView] = Field(description="Those on this endpoint.")
-    configured: dict[Option, Value | str | None] | None = Field(
+    configured: dict[Option, Value] | None = Field(
         description="What the configuration says of the same options; null: it has no such endpoint."
     )
 
@@ -119,7 +130,7 @@ class Operator:
             endpoint=self._endpoint,
             changed=changed,
             words=[WordView.of(word) for word in words.of(*at)],
-            configured={option: getattr(found, option) for option in OPTIONS} if found else None,
+            configured=configured(found) if found else None,
         )
 
 
@@ -153,13 +164,13 @@ async def health(gateway: TheGateway, name: Name, address: Address) -> EndpointH
 @router.post("/{address:path}/maintenance", summary="Take an endpoint out of service")
 async def begin_maintenance(operator: TheOperator, maintenance: Maintenance) -> EndpointWords:
     """It finishes the requests it has, and gets no new ones and no checks until that is taken back."""
-    return await operator.say({"maintenance": True}, maintenance.reason)
+    return await operator.say({"duty": "maintenance"}, maintenance.reason)
 
 
 @router.delete("/{address:path}/maintenance", summary="Put an endpoint back into service")
 async def end_maintenance(operator: TheOperator) -> EndpointWords:
     """It begins anew, like an endpoint that was just added, unless the configuration says maintenance too."""
-    return await operator.say({"maintenance": None})
+    return await operator.say({"duty": None})
 
 
 @router.patch("/{address:path}", summary="Set an endpoint's weight, drain it, or take it out")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from tidegate.admin.context import TheGateway
 from tidegate.config.model.upstream import Endpoint
 from tidegate.control.gateway import Gateway
-from tidegate.control.words import Option, Value, Word
+from tidegate.control.words import Option, Value, Word, configured
 
 router = APIRouter(prefix="/v1/words", tags=["words"])
 
@@ -34,7 +34,7 @@ class PlacedWordView(WordView):
     upstream: str
     endpoint: str
     absent: bool = Field(description="Whether the upstream has no such endpoint now.")
-    configured: Value | str | None = Field(description="What the configuration says; null: nothing.")
+    configured: Value | None = Field(description="What the configuration says; null: nothing.")
 
 
 @router.get("", summary="The operator's words on endpoints")
@@ -51,7 +51,7 @@ def _placed(word: Word, endpoint: Endpoint | None) -> PlacedWordView:
         upstream=word.upstream,
         endpoint=word.endpoint,
         absent=endpoint is None,
-        configured=getattr(endpoint, word.option) if endpoint else None,
+        configured=configured(endpoint)[word.option] if endpoint else None,
     )
 
 

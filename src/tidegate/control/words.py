@@ -1,4 +1,4 @@
-"""The operator's words on endpoints while the gateway runs: their duty (serving, draining, maintenance) and weight.
+"""The operator's words on endpoints while the gateway runs: their duty (to serve, to drain, …) and weight.
 
 A word holds over what the configuration says of the same option, outlives every change of the configuration
 and the endpoint's own absence from it, and ends when the operator takes it back. It is a live value of the

@@ -22,7 +22,7 @@ async def test_weight_and_drain_are_said_without_a_generation(admin: Admin) -> N
     assert weighted.json()["changed"] is True
     assert {word["option"]: word["value"] for word in weighted.json()["words"]} == {
         "weight": 3,
-        "drain": True,
+        "duty": "draining",
     }
     assert weighted.json()["configured"] == {"weight": 1, "duty": "serving"}
     shown = (await admin.http.get(PATH)).json()[0]

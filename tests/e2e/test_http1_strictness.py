@@ -144,6 +144,8 @@ BROKEN_HEADS: dict[str, str | bytes] = {
     "a space in Host": "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
     "a slash in Host": "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
     "user information in Host": "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n",
+    "an empty Host": "GET / HTTP/1.1\r\nHost:\r\n\r\n",
+    "a Host that is a port alone": "GET / HTTP/1.1\r\nHost: :80\r\n\r\n",
     "a port that is no number": "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n",
     "binary rubbish": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 }
@@ -158,6 +160,21 @@ def test_a_broken_head_is_refused(gateway: Gateway, origin: Origin, name: str) -
 @pytest.mark.parametrize("version", ["HTTP/2.0", "HTTP/3.0", "HTTP/0.9", "HTTP/9.9"])
 def test_another_major_version_is_refused(gateway: Gateway, origin: Origin, version: str) -> None:
     refuse(gateway, origin, f"GET / {version}\r\nHost: a\r\n\r\n", (400, 505))
+
+
+def test_a_later_minor_version_is_served_as_http_1_1(gateway: Gateway, origin: Origin) -> None:
+    """RFC 9110 §2.5."""
+    with gateway.connect() as client:
+        client.send("GET /x HTTP/1.2\r\nHost: a\r\n\r\n")
+        response = client.read_response()
+        assert (response.version, Echo.of(response).version) == ("HTTP/1.1", "HTTP/1.1")
+        assert client.request("/next").status == 200
+
+
+def test_an_empty_host_of_http_1_0_is_none(gateway: Gateway, origin: Origin) -> None:
+    with gateway.connect() as client:
+        client.send("GET /x HTTP/1.0\r\nHost:\r\n\r\n")
+        assert Echo.of(client.read_response()).header("host") == "app"
 
 
 def test_connect_is_not_carried_out_and_what_follows_is_no_request(gateway: Gateway, origin: Origin) -> None:
@@ -184,6 +201,9 @@ BROKEN_CHUNKS = {
     "a bare LF in an extension": "3;x\nyz\r\nabc\r\n0\r\n\r\n",
     "a bare CR in an extension": "3;x\ryz\r\nabc\r\n0\r\n\r\n",
     "a NUL in an extension": "3;x\x00y\r\nabc\r\n0\r\n\r\n",
+    "an extension whose name is no token": "3;x y\r\nabc\r\n0\r\n\r\n",
+    "an extension without a name": "3;=x\r\nabc\r\n0\r\n\r\n",
+    "an extension whose value is no token": "3;x=(y)\r\nabc\r\n0\r\n\r\n",
     "a trailer without colon": "3\r\nabc\r\n0\r\nnonsense\r\n\r\n",
     "a folded trailer": "3\r\nabc\r\n0\r\nX: a\r\n b\r\n\r\n",
     "a bare LF in the trailers": "3\r\nabc\r\n0\r\nX: a\nY: b\r\n\r\n",

@@ -1,17 +1,21 @@
 """HTTP/2 as attackers speak it: fields that would become another request in HTTP/1, and floods."""
 
+import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hyperframe.frame import PingFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
-from .conftest import Running
+from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.configs import listener, proxy
 from .harness.gateway import Gateway
-from .harness.h2frames import FrameClient, RawFields, get
+from .harness.h2frames import RST_STREAM, FrameClient, RawFields, get
 from .harness.origin import Origin
+from .harness.waiting import eventually
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 GROWTH = 40_000_000
@@ -108,6 +112,63 @@ def test_a_malformed_request_goes_nowhere(
     serves_others(gateway)
     assert [request.target for request in origin.requests] == ["/others"]
     assert b"smuggled" not in b"".join(origin.received())
+
+
+Refuse = Callable[[FrameClient], object]
+
+
+def _open_one_too_many(client: FrameClient) -> None:
+    for stream in range(1, 9, 2):
+        client.send(client.headers(stream, [*get(), (b"content-length", b"1")], end_stream=False))
+
+
+REFUSED_BY_HTTP_2: dict[str, tuple[str, int, Refuse]] = {
+    "a malformed request": (
+        "malformed_request",
+        400,
+        lambda client: client.send(client.headers(1, get(b"/a b"))),
+    ),
+    "a head that is too large": (
+        "header_too_large",
+        431,
+        lambda client: client.send(client.headers(1, [*get(), (b"x", b"y" * 5000)])),
+    ),
+    "a stream too many": ("stream_limit", 503, _open_one_too_many),
+    "a frame of no sense": (
+        "malformed_request",
+        400,
+        lambda client: client.send(struct.pack(">IBII", 4 << 8 | RST_STREAM, 0, 0, 0)),
+    ),
+    "a flood": (
+        "too_many_frames",
+        429,
+        lambda client: [
+            client.send(client.headers(stream, get()), RstStreamFrame(stream, error_code=8))
+            for stream in range(1, 3000, 2)
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_HTTP_2)
+def test_what_http_2_itself_refuses_is_logged_and_counted(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path, name: str
+) -> None:
+    error, status, refuse = REFUSED_BY_HTTP_2[name]
+    path = tmp_path / "access.log"
+    config = proxy(origin.address, access_log={"path": str(path)})
+    config["listeners"] = [listener("web", limits={"header_bytes": "4KiB", "streams": 3})]
+    gateway = start_gateway(config)
+    with FrameClient(gateway.port()).begin() as client:
+        refuse(client)
+
+        def told() -> list[dict[str, Any]]:
+            lines = path.read_text().splitlines() if path.exists() else []
+            return [entry for entry in map(json.loads, lines) if entry.get("error") == error]
+
+        first = eventually(told, f"a line with {error}")[0]
+    assert (first["status"], first["listener"], first["client"]) == (status, "web", "127.0.0.1")
+    assert gateway.metrics().total("tidegate_errors_total", error=error) >= 1
 
 
 def test_spaces_around_a_value_do_not_reach_the_origin(client: FrameClient, origin: Origin) -> None:

@@ -11,8 +11,10 @@ from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from .conftest import Running, StartGateway
+from .harness import answers
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
+from .harness.h2client import H2Client
 from .harness.message import Echo
 from .harness.origin import Exchange, Origin
 from .harness.waiting import eventually
@@ -87,6 +89,21 @@ def test_a_refused_upgrade_is_an_ordinary_answer(gateway: Gateway, origin: Origi
         assert Echo.of(client.request("/next")).target == "/next"
 
 
+@pytest.mark.parametrize("connection", ["Connection: upgrade\r\n", ""])
+def test_a_required_upgrade_is_named(gateway: Gateway, origin: Origin, connection: str) -> None:
+    """RFC 9110 §15.5.22: a 426 without Upgrade tells a client nothing."""
+    head = f"HTTP/1.1 426 Upgrade Required\r\n{connection}Upgrade: websocket\r\nContent-Length: 0\r\n\r\n"
+    origin.on("/required", answers.raw(head.encode()))
+    with gateway.connect() as client:
+        response = client.request("/required")
+        assert (response.status, response.values("upgrade")) == (426, ["websocket"])
+        assert response.values("connection") == ["upgrade"]
+        assert client.request("/next").status == 200
+    with H2Client(gateway.port()) as client2:
+        response = client2.request("/required")
+        assert (response.status, response.header("upgrade")) == (426, None)
+
+
 def test_an_upgrade_to_h2c_is_not_passed_on(gateway: Gateway, origin: Origin) -> None:
     """A tunnel for h2c would carry requests past every rule of the gateway."""
     headers = [
@@ -98,6 +115,20 @@ def test_an_upgrade_to_h2c_is_not_passed_on(gateway: Gateway, origin: Origin) ->
         seen = Echo.of(client.request("/x", headers=headers))
     assert seen.header("upgrade") is None
     assert seen.header("http2-settings") is None
+
+
+def test_an_upgrade_to_tls_is_not_passed_on(gateway: Gateway, origin: Origin) -> None:
+    """RFC 2817: it is between two neighbours, and the gateway is the next of both."""
+    with gateway.connect() as client:
+        headers = [("Connection", "Upgrade"), ("Upgrade", "TLS/1.2")]
+        assert Echo.of(client.request("/x", headers=headers)).header("upgrade") is None
+
+
+def test_an_upgrade_in_an_http_1_0_request_is_ignored(gateway: Gateway, origin: Origin) -> None:
+    """RFC 9110 §7.8."""
+    with gateway.connect() as client:
+        client.send("GET /x HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n")
+        assert Echo.of(client.read_response()).header("upgrade") is None
 
 
 def test_an_upgrade_that_its_client_does_not_hear_of_is_given_up(

@@ -36,6 +36,10 @@ pub enum Failure {
     ClientGone,
     /// The `Expect` field asks for something other than `100-continue`.
     ExpectationFailed,
+    /// The client has as many streams open as one HTTP/2 connection may.
+    StreamLimit,
+    /// The client sent more HTTP/2 frames than its requests need.
+    TooManyFrames,
     /// No route takes this request.
     NoRoute,
     /// The upstream has no endpoint that may be used.
@@ -135,6 +139,8 @@ impl Failure {
             Self::BodyTimeout            => row(408, "http_request_error", "body_timeout", Client, "The request's body did not arrive in time."),
             Self::ClientGone             => row(499, "http_request_error", "client_gone", Client, "The client closed the connection before the response was complete."),
             Self::ExpectationFailed      => row(417, "http_request_error", "expectation_failed", Client, "The only expectation this gateway knows is 100-continue."),
+            Self::StreamLimit            => row(503, "connection_limit_reached", "stream_limit", Client, "The client has as many streams open as one connection may."),
+            Self::TooManyFrames          => row(429, "http_request_denied", "too_many_frames", Client, "The client sent more HTTP/2 frames than its requests need."),
             Self::NoRoute                => row(404, "destination_not_found", "no_route", Client, "No route takes this request."),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Gateway, "No endpoint of the upstream is available."),
             Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Gateway, "The upstream is overloaded.").come_again_in(1),

@@ -9,6 +9,7 @@ pub mod admission;
 pub mod balance;
 pub mod deadline;
 pub mod failure;
+pub mod field;
 pub mod health;
 pub mod hedge;
 pub mod load;

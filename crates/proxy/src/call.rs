@@ -138,11 +138,6 @@ impl<'a> Transaction<'a> {
         Self { witnesses, permit: OnceCell::new() }
     }
 
-    /// When it began.
-    pub fn began(&self) -> Instant {
-        self.witnesses.record().began
-    }
-
     /// So many bytes of the response's body were sent.
     pub fn sent(&self, bytes: u64) {
         self.witnesses.tell(&Event::BodySent(bytes));

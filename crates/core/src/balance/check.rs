@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::strategy;
+use crate::field::is_token;
 use crate::plan::{HashKey, Issue, Upstream};
 
 /// All mistakes in how `upstream`, whose place in the plan is `path` (like `upstreams.0`), is balanced.
@@ -27,6 +28,7 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
         None => {}
     }
     if let Some(sticky) = &balance.sticky {
+        // RFC 6265 §4.1.1.
         if !is_token(&sticky.cookie) {
             report("balance.sticky.cookie", format!("{:?} cannot name a cookie", sticky.cookie));
         }
@@ -54,12 +56,6 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
         }
     }
     issues
-}
-
-/// Whether `text` is a token (RFC 9110 §5.6.2), as names of cookies are (RFC 6265 §4.1.1).
-fn is_token(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(fits)
 }
 
 /// How many of the fields are given.

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::unit::{LARGEST, bounded};
+use super::unit::{LARGEST, Size, bounded};
 use super::{Secret, Timeout};
 
 /// A socket that accepts client connections.
@@ -113,6 +113,8 @@ pub struct ListenerLimits {
     pub uri_length: TargetSize,
     /// Concurrent streams of one HTTP/2 connection.
     pub streams: NonZeroU32,
+    /// Bytes of an HTTP/1 request that are read and dropped after a response that closes its connection.
+    pub linger_bytes: Size,
 }
 
 /// How long a client may take.
@@ -129,6 +131,9 @@ pub struct ListenerTimeouts {
     pub write: Timeout,
     /// How long a connection may stay open without a request.
     pub idle: Timeout,
+    /// How long the rest of an HTTP/1 request is read after its response, so that a client that sends all of
+    /// it first gets to read the response.
+    pub linger: Timeout,
 }
 
 bounded! {

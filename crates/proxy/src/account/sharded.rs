@@ -1,5 +1,6 @@
 //! Values that every worker keeps for itself and that are added up when somebody asks.
 
+use std::ops::Index;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -51,6 +52,24 @@ impl Counter {
     /// The number now.
     pub(super) fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// A counter for each of `N` kinds.
+#[derive(Debug)]
+pub(super) struct Counters<const N: usize>([Counter; N]);
+
+impl<const N: usize> Default for Counters<N> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl<const N: usize> Index<usize> for Counters<N> {
+    type Output = Counter;
+
+    fn index(&self, kind: usize) -> &Counter {
+        &self.0[kind]
     }
 }
 

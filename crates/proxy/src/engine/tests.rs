@@ -104,11 +104,11 @@ fn plan() -> Plan {
         "name": "web", "address": "127.0.0.1:0", "protocols": ["http1"], "tls": null, "trusted_proxies": [],
         "limits": {
             "connections": 10, "connections_per_client": 10, "header_bytes": 4096, "header_count": 20,
-            "uri_length": 1024, "streams": 10,
+            "uri_length": 1024, "streams": 10, "linger_bytes": 4096,
         },
         "timeouts": {
             "handshake": 10_000, "header_read": 10_000, "request_body": 10_000, "write": 10_000,
-            "idle": 10_000,
+            "idle": 10_000, "linger": 10_000,
         },
     });
     let plan = json!({

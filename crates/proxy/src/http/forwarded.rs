@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::header::{Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 use ipnet::IpNet;
+use tidegate_core::field::is_token;
 
 /// The addresses a request came through, nearest last.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -131,8 +132,7 @@ fn element(peer: &Peer, host: Option<&HeaderValue>) -> HeaderValue {
         None => "for=unknown".into(),
     };
     if let Some(host) = host.and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty()) {
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        match host.bytes().all(is_token) {
+        match is_token(host) {
             true => text.push_str(&format!(";host={host}")),
             false => text.push_str(&format!(";host=\"{host}\"")),
         }

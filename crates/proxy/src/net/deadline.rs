@@ -24,6 +24,13 @@ impl Deadline {
         self.at = now.checked_add(timeout);
     }
 
+    /// Expire `timeout` from now on, unless it is set already.
+    pub fn ensure(&mut self, timeout: Duration) {
+        if self.at.is_none() {
+            self.set(Instant::now(), timeout);
+        }
+    }
+
     /// Whether it will expire at all.
     pub fn is_set(&self) -> bool {
         self.at.is_some()

@@ -1,6 +1,7 @@
-//! The loop of a client's connection: its beginning, then requests and answers, per protocol.
+//! The loop of a client's connection: its beginning, then requests and responses, per protocol.
 
 pub mod connection;
 pub mod h1;
 mod h2;
+mod request;
 mod tunnel;

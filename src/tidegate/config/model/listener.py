@@ -6,11 +6,11 @@ from pydantic import Field
 
 from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import ListenAddress, Name, Network, NumberAsText
-from tidegate.config.model.unit import Positive, Timeout, size
+from tidegate.config.model.text import AsWritten, ListenAddress, Name, Network
+from tidegate.config.model.unit import Positive, Size, Timeout, size
 
 HttpVersion = Literal["http1", "http2"]
-TlsVersion = Annotated[Literal["1.2", "1.3"], NumberAsText]
+TlsVersion = Annotated[Literal["1.2", "1.3"], AsWritten()]
 
 
 class Certificate(Options):
@@ -63,6 +63,8 @@ class ListenerLimits(Options):
     """Bytes of a request target."""
     streams: Positive = 256
     """Concurrent streams of one HTTP/2 connection."""
+    linger_bytes: Size = 64 << 20
+    """Bytes of an HTTP/1 request that are read and dropped after a response that closes its connection."""
 
 
 class ListenerTimeouts(Options):
@@ -78,6 +80,9 @@ class ListenerTimeouts(Options):
     """Longest time that a client takes none of a response."""
     idle: Timeout = 75_000
     """How long a connection may stay open without a request."""
+    linger: Timeout = 10_000
+    """How long the rest of an HTTP/1 request is read after its response, so that a client that sends all of
+    it first gets to read the response."""
 
 
 class Listener(Options):

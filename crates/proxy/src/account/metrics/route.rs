@@ -8,7 +8,7 @@ use tidegate_core::failure::Failure;
 use super::class::{ByClass, CodeClass, by_class};
 use super::histogram::{Histogram, HistogramTotal, histogram};
 use crate::account::exposition::{Exposition, Kind};
-use crate::account::sharded::{Counter, Sharded};
+use crate::account::sharded::{Counter, Counters, Sharded};
 
 /// Counts of one route; those of requests that no route took have the empty name.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct RouteMetrics {
     name: Box<str>,
     traffic: Sharded<RouteTraffic>,
     /// Apart, because most routes never fail.
-    failures: Sharded<[Counter; Failure::ALL.len()]>,
+    failures: Sharded<Counters<{ Failure::ALL.len() }>>,
 }
 
 #[derive(Debug, Default)]

@@ -50,27 +50,32 @@ pub struct ResponseContext<'a> {
     pub date: &'a dyn Fn() -> HeaderValue,
 }
 
-/// Append a response's head. Returns what writes its body, and whether the connection stays open.
+/// Append a response's head; `is_whole` says that no content follows it. Returns what writes the body, and
+/// whether the connection stays open.
 pub fn response(
     head: &response::Parts,
-    body: &Body,
+    is_whole: bool,
     context: &ResponseContext<'_>,
     buffer: &mut Vec<u8>,
 ) -> (Encoder, bool) {
     status_line(head.status, buffer);
-    let (mut length, mut is_dated) = (None, false);
+    let (mut length, mut is_dated, mut upgrades) = (None, false, false);
     push_all(&head.headers, buffer, |name, value| match *name {
         CONTENT_LENGTH => length = length.or_else(|| announced(value)),
         DATE => is_dated = true,
+        UPGRADE => upgrades = true,
         _ => {}
     });
     if !is_dated {
         fields::push(buffer, &DATE, &(context.date)());
     }
     let mut keep_alive = context.keep_alive;
-    let encoder = response_encoder(head.status, length, body, context, buffer);
+    let encoder = response_encoder(head.status, length, is_whole, context, buffer);
     if encoder == Encoder::UntilClose {
         keep_alive = false;
+    }
+    if upgrades {
+        buffer.extend_from_slice(b"connection: upgrade\r\n");
     }
     match (keep_alive, context.version) {
         (false, _) => buffer.extend_from_slice(b"connection: close\r\n"),
@@ -96,7 +101,7 @@ fn push_all(
 fn response_encoder(
     status: StatusCode,
     length: Option<u64>,
-    body: &Body,
+    is_whole: bool,
     context: &ResponseContext<'_>,
     buffer: &mut Vec<u8>,
 ) -> Encoder {
@@ -108,7 +113,7 @@ fn response_encoder(
     if let Some(length) = length {
         return Encoder::Length(length);
     }
-    if body.is_end() {
+    if is_whole {
         buffer.extend_from_slice(b"content-length: 0\r\n");
         return Encoder::None;
     }

@@ -44,8 +44,10 @@ pub struct Control {
     pub content_length: Option<u64>,
     /// `Transfer-Encoding: chunked`.
     pub chunked: bool,
-    /// `Upgrade`, where `Connection` names it.
+    /// `Upgrade`.
     pub upgrade: Option<HeaderValue>,
+    /// `Connection: upgrade`.
+    pub names_upgrade: bool,
     /// `TE: trailers`, where `Connection` names it.
     pub te_trailers: bool,
     /// `Expect: 100-continue`.
@@ -65,8 +67,7 @@ pub fn sort(
     let mut map = HeaderMap::with_capacity(fields.len() + extra);
     let mut control = Control::default();
     let mut named: SmallVec<[HeaderName; 4]> = SmallVec::new();
-    let (mut upgrade, mut te_trailers, mut wants_upgrade, mut names_te) =
-        (None, false, false, false);
+    let (mut te_trailers, mut names_te) = (false, false);
     for field in fields {
         let name = field.name.as_bytes();
         match special(name) {
@@ -77,7 +78,7 @@ pub fn sort(
                     match token {
                         t if t.eq_ignore_ascii_case(b"close") => control.close = true,
                         t if t.eq_ignore_ascii_case(b"keep-alive") => control.keep_alive = true,
-                        t if t.eq_ignore_ascii_case(b"upgrade") => wants_upgrade = true,
+                        t if t.eq_ignore_ascii_case(b"upgrade") => control.names_upgrade = true,
                         t if t.eq_ignore_ascii_case(b"te") => names_te = true,
                         t => named.push(HeaderName::from_bytes(t).map_err(|_| Malformed::Syntax)?),
                     }
@@ -101,7 +102,7 @@ pub fn sort(
                 continue;
             }
             Special::Upgrade => {
-                upgrade = Some(value(section, field.value)?);
+                control.upgrade = Some(value(section, field.value)?);
                 continue;
             }
             Special::Te => {
@@ -129,12 +130,17 @@ pub fn sort(
             map.remove(name);
         }
     }
-    // An upgrade to HTTP/2 is between two neighbours, and no longer made (RFC 9113 §3.1).
-    control.upgrade = upgrade.filter(|to: &HeaderValue| {
-        wants_upgrade && !tokens(to.as_bytes()).any(|t| t.eq_ignore_ascii_case(b"h2c"))
-    });
     control.te_trailers = te_trailers && names_te;
     Ok((map, control))
+}
+
+/// Whether a connection may change over to it: HTTP/2, to which an upgrade is no longer made (RFC 9113 §3.1), and TLS
+/// (RFC 2817) are between two neighbours.
+pub fn may_upgrade(to: &HeaderValue) -> bool {
+    !tokens(to.as_bytes()).any(|protocol| {
+        let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"h2c") || name.eq_ignore_ascii_case(b"tls")
+    })
 }
 
 /// A trailer section (RFC 9112 §7.1.2), without the fields that no trailer may carry (RFC 9110 §6.5.1).

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
+use tidegate_core::field::is_token_byte;
 
 use super::Malformed;
 use super::fields;
@@ -199,20 +200,59 @@ fn chunk_size(line: &[u8]) -> Result<(u64, usize), Malformed> {
     let size = line[..digits].iter().fold(0u64, |size, digit| {
         size << 4 | u64::from((*digit as char).to_digit(16).unwrap_or(0))
     });
-    let extension = &line[digits..];
-    let blanks = extension.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let named = extension.get(blanks + 1..).is_some_and(|rest| !rest.trim_ascii().is_empty());
-    let mut escaped = false;
-    let is_quote = |byte: &&u8| {
-        let quote = **byte == b'"' && !escaped;
-        escaped = **byte == b'\\' && !escaped;
-        quote
-    };
-    let quotes = extension.iter().filter(is_quote).count();
-    let well_formed =
-        extension.is_empty() || (extension.get(blanks) == Some(&b';') && named && quotes % 2 == 0);
-    let printable = extension.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..));
-    if well_formed && printable { Ok((size, extension.len())) } else { Err(Malformed::Syntax) }
+    let extensions = &line[digits..];
+    match are_extensions(extensions) {
+        true => Ok((size, extensions.len())),
+        false => Err(Malformed::Syntax),
+    }
+}
+
+/// `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )` (RFC 9112 §7.1.1).
+fn are_extensions(mut rest: &[u8]) -> bool {
+    while !rest.is_empty() {
+        let Some(named) = after(b';', rest) else { return false };
+        let Some(name) = token(named) else { return false };
+        rest = name;
+        if let Some(valued) = after(b'=', rest) {
+            let Some(value) = token(valued).or_else(|| quoted_string(valued)) else { return false };
+            rest = value;
+        }
+    }
+    true
+}
+
+/// What follows a delimiter, which may have blanks on both sides.
+fn after(delimiter: u8, text: &[u8]) -> Option<&[u8]> {
+    match unblanked(text) {
+        [first, rest @ ..] if *first == delimiter => Some(unblanked(rest)),
+        _ => None,
+    }
+}
+
+fn unblanked(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// What follows a token (RFC 9110 §5.6.2).
+fn token(text: &[u8]) -> Option<&[u8]> {
+    let length = text.iter().take_while(|byte| is_token_byte(**byte)).count();
+    (length > 0).then(|| &text[length..])
+}
+
+/// What follows a quoted string (RFC 9110 §5.6.4).
+fn quoted_string(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.strip_prefix(b"\"")?;
+    loop {
+        rest = match rest {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', b'\t' | b' '..=b'~' | 0x80.., rest @ ..] => rest,
+            [b'\t' | b' '..=b'[' | b']'..=b'~' | 0x80.., rest @ ..] => rest,
+            _ => return None,
+        }
+    }
 }
 
 /// Writes a body.
@@ -325,6 +365,16 @@ mod tests {
             "4\r\nWikiX\r\n",
             "\r\n",
             "4;\x01\r\nWiki\r\n",
+            "4;\x0ca\r\nWiki\r\n",
+            "4;\r\nWiki\r\n",
+            "4;;\r\nWiki\r\n",
+            "4;=1\r\nWiki\r\n",
+            "4;na me\r\nWiki\r\n",
+            "4;n@me\r\nWiki\r\n",
+            "4;name=\r\nWiki\r\n",
+            "4;name=\"open\r\nWiki\r\n",
+            "4;name=\"a\"b\r\nWiki\r\n",
+            "4;name=a \r\nWiki\r\n",
             "11111111111111111\r\n",
             "4\r\nWiki\n0\r\n",
             "4\r\r\nWiki\r\n",
@@ -334,6 +384,23 @@ mod tests {
                 Err(Malformed::Syntax),
                 "{wire:?}"
             );
+        }
+    }
+
+    #[test]
+    fn extensions_are_read_over() {
+        for extensions in [
+            ";a",
+            ";a;b=1",
+            " ; a = 1 ;\tb",
+            ";a=\"\"",
+            ";a=\"x;y=\\\"z\"",
+            ";a=\"\u{e9}\";b",
+            ";!#$%&'*+-.^_`|~09az",
+        ] {
+            let wire = format!("1{extensions}\r\na\r\n0{extensions}\r\n\r\n");
+            let body = read(Decoder::chunked(), wire.as_bytes(), 1);
+            assert_eq!(body, Ok((b"a".to_vec(), true)), "{extensions}");
         }
     }
 

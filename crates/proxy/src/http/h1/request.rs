@@ -61,6 +61,19 @@ pub fn read(
     parse(buf.split_to(end).freeze(), limits).map(Some)
 }
 
+/// RFC 9110 §2.5: a later minor version than ours is read as ours.
+fn of_later_minor(head: &[u8]) -> Option<Bytes> {
+    let line = memchr::memchr(b'\r', head)?;
+    match &head[..line] {
+        [.., b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {
+            let mut head = BytesMut::from(head);
+            head[line - 1] = b'1';
+            Some(head.freeze())
+        }
+        _ => None,
+    }
+}
+
 fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
     let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let mut many = Vec::new();
@@ -75,7 +88,12 @@ fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
     match parsed.parse_with_uninit_headers(&head, space) {
         Ok(httparse::Status::Complete(_)) => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed::HeaderTooLarge),
-        Err(httparse::Error::Version) => return Err(version_error(&head)),
+        Err(httparse::Error::Version) => {
+            return match of_later_minor(&head) {
+                Some(head) => parse(head, limits),
+                None => Err(version_error(&head)),
+            };
+        }
         _ => return Err(Malformed::Syntax),
     }
     let (Some(method), Some(path), Some(minor_version)) =
@@ -88,11 +106,18 @@ fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Malformed::Syntax)?;
     let target = target::parse(&method, head.slice_ref(path.as_bytes()))?;
-    let (mut headers, control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
+    let (mut headers, mut control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
     check_host(&headers, &control, minor_version)?;
-    if let Some(authority) = target.authority {
-        headers.insert(HOST, authority);
+    match target.authority {
+        Some(authority) => _ = headers.insert(HOST, authority),
+        None if method == Method::CONNECT || names_host(&headers) => {}
+        // HTTP/1.0 may leave it out, and an empty one says no more.
+        None if minor_version == 0 => _ = headers.remove(HOST),
+        None => return Err(Malformed::Syntax),
     }
+    // RFC 9110 §7.8: in an HTTP/1.0 request it is ignored.
+    let may_upgrade = minor_version > 0 && control.names_upgrade;
+    control.upgrade = control.upgrade.filter(|to| may_upgrade && fields::may_upgrade(to));
     if control.te_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -116,6 +141,11 @@ fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<(), M
     let enough = control.hosts == 1 || (control.hosts == 0 && minor == 0);
     let well_formed = headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()));
     if enough && well_formed { Ok(()) } else { Err(Malformed::Syntax) }
+}
+
+/// Whether there is a `Host` that names one (RFC 9110 §4.2.1: an empty host is none).
+fn names_host(headers: &HeaderMap) -> bool {
+    headers.get(HOST).is_some_and(|host| !matches!(host.as_bytes(), [] | [b':', ..]))
 }
 
 /// `HTTP/2.0` and the like are well formed, and of a version that is not spoken here.
@@ -143,6 +173,10 @@ mod tests {
 
     fn head(wire: &[u8]) -> Result<Option<RequestHead>, Malformed> {
         read(&mut BytesMut::from(wire), &mut 0, LIMITS)
+    }
+
+    fn read_head(wire: &str) -> RequestHead {
+        head(wire.as_bytes()).expect(wire).expect(wire)
     }
 
     fn error(wire: &str) -> Malformed {
@@ -211,10 +245,48 @@ mod tests {
 
     #[test]
     fn the_host_is_there_once_and_well_formed() {
-        for fields in ["", "Host: a\r\nHost: a\r\n", "Host: a/b\r\n", "Host: a b\r\n"] {
+        for fields in [
+            "",
+            "Host: a\r\nHost: a\r\n",
+            "Host: a/b\r\n",
+            "Host: a b\r\n",
+            "Host:\r\n",
+            "Host: :80\r\n",
+        ] {
             assert_eq!(error(&format!("GET / HTTP/1.1\r\n{fields}\r\n")), Malformed::Syntax);
         }
-        assert!(head(b"GET / HTTP/1.0\r\n\r\n").unwrap().is_some());
+        for wire in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\nHost:\r\n\r\n"] {
+            assert!(read_head(wire).parts.headers.is_empty(), "{wire:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_host_is_overruled_by_the_target() {
+        let head = read_head("GET http://a:80/x HTTP/1.1\r\nHost:\r\n\r\n");
+        assert_eq!(head.parts.headers[HOST], "a:80");
+        let connect = read_head("CONNECT a:443 HTTP/1.1\r\nHost:\r\n\r\n");
+        assert_eq!(connect.parts.method, Method::CONNECT);
+    }
+
+    #[test]
+    fn a_later_minor_version_is_read_as_ours() {
+        let later = read_head("GET /HTTP/1.2 HTTP/1.2\r\nHost: a\r\n\r\n");
+        assert_eq!(later.parts.version, Version::HTTP_11);
+        assert_eq!(later.parts.uri.path(), "/HTTP/1.2");
+        assert_eq!(error("GET / HTTP/1.22\r\nHost: a\r\n\r\n"), Malformed::Syntax);
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_by_http_1_1_alone_and_never_to_what_is_between_neighbours() {
+        let upgrade = |version: &str, to: &str| {
+            let fields = format!("Host: a\r\nConnection: upgrade\r\nUpgrade: {to}\r\n");
+            read_head(&format!("GET / {version}\r\n{fields}\r\n")).control.upgrade
+        };
+        assert_eq!(upgrade("HTTP/1.1", "websocket").unwrap(), "websocket");
+        assert_eq!(upgrade("HTTP/1.0", "websocket"), None);
+        for to in ["h2c", "websocket, H2C", "TLS/1.2", "tls/1.0, HTTP/1.1"] {
+            assert_eq!(upgrade("HTTP/1.1", to), None, "{to}");
+        }
     }
 
     #[test]

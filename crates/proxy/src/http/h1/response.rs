@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
-use http::header::HeaderMap;
+use http::header::{HeaderMap, UPGRADE};
 use http::{Method, StatusCode};
 
 use super::Malformed;
@@ -61,7 +61,16 @@ fn parse(head: Bytes, method: &Method) -> Result<ResponseHead, Malformed> {
         return Err(Malformed::Syntax);
     };
     let status = StatusCode::from_u16(code).map_err(|_| Malformed::Syntax)?;
-    let (headers, control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
+    let (mut headers, mut control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
+    match control.upgrade.take() {
+        // RFC 9110 §15.5.22: what the client is to change over to, and not this connection.
+        Some(protocol) if status == StatusCode::UPGRADE_REQUIRED => {
+            headers.insert(UPGRADE, protocol);
+        }
+        upgrade => {
+            control.upgrade = upgrade.filter(|to| control.names_upgrade && fields::may_upgrade(to));
+        }
+    }
     let decoder = decoder(status, &control, method);
     // RFC 9112 §6.1: a 1.0 message with a transfer coding has faulty framing.
     let reusable = !control.close

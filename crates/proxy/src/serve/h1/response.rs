@@ -1,0 +1,204 @@
+//! Writing responses.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::header::UPGRADE;
+use http::{HeaderMap, Method, Response, StatusCode, Version, response};
+use tidegate_core::failure::Failure;
+
+use super::state::Event;
+use super::transport::{SharedTransport, Switched, Transport, Wire};
+use crate::client::Client;
+use crate::http::body::{Body, Frame};
+use crate::http::h1::encode;
+use crate::http::h1::request::RequestHead;
+use crate::http::interim::{Interim, InterimSink};
+use crate::serve::request::Reply;
+use crate::serve::tunnel;
+
+/// Writes the response to one request.
+pub struct ResponseWriter<'a> {
+    client: &'a Client,
+    transport: &'a SharedTransport,
+    method: Method,
+    version: Version,
+}
+
+impl<'a> ResponseWriter<'a> {
+    /// Write the response to a request with this head.
+    pub fn to(client: &'a Client, transport: &'a SharedTransport, head: &RequestHead) -> Self {
+        let (method, version) = (head.parts.method.clone(), head.parts.version);
+        Self { client, transport, method, version }
+    }
+
+    /// Write the response to what could not be read as a request.
+    pub fn to_malformed(client: &'a Client, transport: &'a SharedTransport) -> Self {
+        Self { client, transport, method: Method::GET, version: Version::HTTP_11 }
+    }
+}
+
+impl Reply for ResponseWriter<'_> {
+    fn interim(&self) -> InterimSink {
+        match self.version {
+            Version::HTTP_10 => None,
+            _ => Some(self.transport.clone() as Rc<dyn Interim>),
+        }
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.transport.poll_gone(cx)
+    }
+
+    async fn send(&mut self, response: Response<Body>, sent: &mut u64) -> Result<(), Failure> {
+        let (head, body) = response.into_parts();
+        let written = match body {
+            Body::Upgraded(upgraded) => match self.transport.switch(head) {
+                Ok(()) => {
+                    *sent += Box::pin(tunnel::run(Switched(self.transport), upgraded)).await;
+                    return Ok(());
+                }
+                Err(failure) => Err(failure),
+            },
+            mut body => {
+                self.begin(head, &body);
+                poll_fn(|cx| self.poll_body(&mut body, sent, cx)).await
+            }
+        };
+        if written.is_err() {
+            self.transport.abort();
+        }
+        written
+    }
+}
+
+impl ResponseWriter<'_> {
+    fn begin(&self, head: response::Parts, body: &Body) {
+        let is_whole = body.is_end();
+        let wire = &mut *self.transport.wire();
+        wire.skip_arrived();
+        if !wire.is_rest_small() || self.client.is_draining() {
+            wire.state.close_after();
+        }
+        let context = encode::ResponseContext {
+            method: &self.method,
+            version: self.version,
+            keep_alive: wire.state.persists(),
+            date: &|| self.client.local.date(),
+        };
+        wire.state.on(Event::Response);
+        let (encoder, persists) = encode::response(&head, is_whole, &context, wire.output.buffer());
+        wire.encoder = encoder;
+        if !persists {
+            wire.state.close_after();
+        }
+    }
+
+    /// Write what waits and the whole of the body behind it.
+    fn poll_body(
+        &self,
+        body: &mut Body,
+        sent: &mut u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        loop {
+            let mut waits = false;
+            while !waits && self.transport.takes_more() {
+                match body.poll_frame(cx) {
+                    Poll::Ready(frame) => *sent += self.transport.push(frame.transpose()?)?,
+                    Poll::Pending => waits = true,
+                }
+            }
+            let patience = self.client.settings.plan.timeouts.write;
+            ready!(self.transport.poll_flush(patience.duration(), cx))?;
+            if self.transport.finish() {
+                return Poll::Ready(Ok(()));
+            }
+            if waits {
+                return self.transport.poll_gone(cx).map(|()| Err(Failure::ClientGone));
+            }
+        }
+    }
+}
+
+impl Transport {
+    /// Change over to another protocol, which the endpoint agreed to.
+    fn switch(&self, mut head: response::Parts) -> Result<(), Failure> {
+        let wire = &mut *self.wire();
+        if !wire.state.allows(Event::Switch) {
+            // RFC 9110 §7.8: not in the middle of the request.
+            return Err(Failure::UpstreamProtocol);
+        }
+        wire.state.on(Event::Switch);
+        let protocol = head.headers.remove(UPGRADE);
+        encode::interim(head.status, &head.headers, protocol.as_ref(), wire.output.buffer());
+        Ok(())
+    }
+
+    /// Whether more of the response's body can be queued.
+    fn takes_more(&self) -> bool {
+        let wire = &*self.wire();
+        wire.state.allows(Event::ResponseData) && wire.output.takes_more()
+    }
+
+    /// Queue the next piece of the response, or its end. Returns how many bytes of content it has.
+    fn push(&self, frame: Option<Frame>) -> Result<u64, Failure> {
+        let Wire { encoder, output, state, .. } = &mut *self.wire();
+        let (size, encoded) = match frame {
+            Some(Frame::Data(data)) => (data.len() as u64, encoder.data(data, output)),
+            Some(Frame::Trailers(trailers)) => {
+                state.on(Event::ResponseEnd);
+                (0, encoder.end(Some(&trailers), output))
+            }
+            None => {
+                state.on(Event::ResponseEnd);
+                (0, encoder.end(None, output))
+            }
+        };
+        encoded.map(|()| size).map_err(|_| Failure::UpstreamProtocol)
+    }
+
+    /// Write all that waits; a client that does not take it within `patience` is given up.
+    fn poll_flush(&self, patience: Duration, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let wire = &mut *self.wire();
+        match wire.output.poll_write(&mut wire.io, cx) {
+            Poll::Ready(written) => {
+                wire.writing.clear();
+                Poll::Ready(written.map_err(|_| Failure::ClientGone))
+            }
+            Poll::Pending => {
+                wire.writing.ensure(patience);
+                wire.writing.poll_expired(cx).map(|()| Err(Failure::ClientGone))
+            }
+        }
+    }
+
+    /// Take note that all that was queued is written. Returns whether that was the whole response.
+    fn finish(&self) -> bool {
+        let state = &mut self.wire().state;
+        let is_whole = state.allows(Event::Written);
+        if is_whole {
+            state.on(Event::Written);
+        }
+        is_whole
+    }
+
+    /// Give the connection up so that the client notices that something is missing: a close would look like
+    /// the end of a response that has no length.
+    fn abort(&self) {
+        let wire = &mut *self.wire();
+        wire.state.on(Event::Break);
+        wire.io.reset_on_close();
+    }
+}
+
+impl Interim for Transport {
+    fn send(&self, status: StatusCode, headers: HeaderMap) {
+        let wire = &mut *self.wire();
+        if wire.state.allows(Event::Interim) {
+            encode::interim(status, &headers, None, wire.output.buffer());
+        }
+    }
+}

@@ -207,7 +207,7 @@ impl Balancer {
     /// starts slowly, 0 while it gets no requests.
     pub fn effective_weight(&self, endpoint: usize, now: Moment) -> f64 {
         let endpoint = &self.endpoints[endpoint];
-        if !endpoint.is_open() || !endpoint.health.available(now) {
+        if !endpoint.takes_requests(now) {
             return 0.0;
         }
         f64::from(endpoint.weight()) * self.narrowing.readiness(endpoint, now)

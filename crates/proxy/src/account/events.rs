@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::net::clock;
 
@@ -40,6 +41,17 @@ pub enum Happening {
         to: &'static str,
         /// Why, for people.
         cause: String,
+    },
+    /// What an operator says of an endpoint holds from now on.
+    WordApplied {
+        /// Its upstream.
+        upstream: String,
+        /// Its address.
+        endpoint: String,
+        /// What is said; null: nothing any more.
+        word: Value,
+        /// Whether there is such an endpoint now.
+        present: bool,
     },
     /// A task panicked; it alone ended.
     TaskPanicked {

@@ -34,6 +34,7 @@ use crate::account::Accounts;
 use crate::account::events::Event;
 use crate::account::explain::Summary;
 use crate::snapshot::Snapshot;
+use crate::upstream::live::LiveEndpoints;
 use explain::Explained;
 use log::{Format, LogHandle};
 use reading::{Items, Unread};
@@ -52,6 +53,8 @@ pub struct Engine {
     threads: Threads,
     /// What plans are made of.
     items: Mutex<Items>,
+    /// What sources and operators say of endpoints. Locked after `turn`.
+    live: Mutex<LiveEndpoints>,
     log: LogHandle,
 }
 
@@ -107,8 +110,8 @@ impl Engine {
         let accounts = Arc::new(Accounts::new(workers));
         let serving = Arc::new(Mutex::new(Serving::begin(Snapshot::empty(workers))));
         let threads = Threads::start(workers, &accounts, &serving)?;
-        let (turn, items) = (Mutex::default(), Mutex::default());
-        Ok(Self { accounts, serving, turn, threads, items, log })
+        let (turn, items, live) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { accounts, serving, turn, threads, items, live, log })
     }
 
     /// Build everything that the plan in `text` asks for, new listeners bound, and disturb nothing.
@@ -127,7 +130,8 @@ impl Engine {
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
             (serving.generation, serving.snapshot.clone(), listeners)
         };
-        change::prepare(plan, generation, &snapshot, listeners, &self.accounts)
+        let accounts = &self.accounts;
+        change::prepare(plan, generation, &snapshot, listeners, &self.live, accounts)
     }
 
     /// Serve `prepared` from now on; what it did not change is not disturbed. When this returns, every
@@ -138,8 +142,9 @@ impl Engine {
     pub fn commit(&self, prepared: Prepared) -> Result<(), Overtaken> {
         let _turn = self.turn.lock();
         let snapshot = prepared.snapshot.clone();
-        let turnover = self.serving.lock().replace(prepared)?;
+        let turnover = self.serving.lock().replace(prepared, &self.live.lock(), &self.accounts)?;
         self.threads.adopt(&snapshot);
+        drop(turnover.before);
         self.accounts.stories.trim(snapshot.plan.explain.keep);
         let is_new = |bound: &&Bound| turnover.opened.contains(&bound.listener.id);
         self.serving
@@ -168,7 +173,7 @@ impl Engine {
         let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
         let snapshot = serving.snapshot.clone();
         drop(serving);
-        status::of(&snapshot, listeners, self.threads.workers())
+        status::of(&snapshot, listeners, &self.live.lock(), self.threads.workers())
     }
 
     /// How an endpoint of an upstream came to be as it is; `None` if there is no such endpoint.

@@ -17,6 +17,7 @@ use crate::engine::log::{self, Format};
 use crate::local::Local;
 use crate::net::ListenSocket;
 use crate::snapshot::Snapshot;
+use crate::upstream::live::LiveEndpoints;
 use crate::worker::{self, Command};
 
 /// What a worker thread of one worker has to do with, without the thread.
@@ -51,8 +52,10 @@ impl Stage {
         panics::watch();
         let accounts = Arc::new(Accounts::new(1));
         let mut serving = Serving::begin(Snapshot::empty(1));
-        let prepared = change::prepare(plan, 0, &serving.snapshot, Vec::new(), &accounts);
-        serving.replace(prepared.unwrap_or_else(|issues| panic!("{issues:?}"))).unwrap();
+        let prepared =
+            change::prepare(plan, 0, &serving.snapshot, Vec::new(), &Mutex::default(), &accounts);
+        let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
+        serving.replace(prepared, &LiveEndpoints::default(), &accounts).unwrap();
         let ListenSocket::Tcp(socket) = &serving.listeners[0].sockets[0] else { panic!("not TCP") };
         Self {
             address: socket.local_addr().unwrap(),
@@ -197,6 +200,7 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
             turn: Mutex::default(),
             threads: Threads { workers: vec![worker], checker },
             items: Mutex::default(),
+            live: Mutex::default(),
             log: log::init(Format::Text, "warn").unwrap(),
         };
         let prepared = engine.build(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));

@@ -78,6 +78,13 @@ impl Threads {
         }
     }
 
+    /// Check and probe the endpoints that `snapshot` has now.
+    pub fn watch(&self, snapshot: &Arc<Snapshot>) {
+        let (done, _) = mpsc::channel();
+        // A checker that is gone has been reported by its own thread.
+        let _ = self.checker.commands.send(Command::Adopt(snapshot.clone(), done));
+    }
+
     /// Give a command to every thread; answers with how many took it.
     pub fn tell_all(&self, command: impl Fn() -> Command) -> usize {
         let all = self.workers.iter().chain([&self.checker]);

@@ -163,8 +163,9 @@ impl Upstream {
     /// A permit at once or never: for what is not worth waiting.
     pub fn try_admit(&self, now: Instant) -> Option<Permit> {
         let admission = &self.admission;
-        self.balancer.renew(clock::moment(now));
-        admission.gate.fit(self.balancer.room());
+        let membership = self.membership();
+        membership.balancer.renew(clock::moment(now));
+        admission.gate.fit(membership.balancer.room());
         admission.gate.enter().then(|| Permit::begin(admission.clone(), now))
     }
 

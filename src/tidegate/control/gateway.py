@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from tidegate._engine import Engine, PlanError, Prepared, check_plan
+from tidegate._engine import Engine, PlanError, Prepared, inspect
 from tidegate.config.load import Loaded
 from tidegate.config.model import Config
 from tidegate.config.plan import Plan, build_plan, problems_from_engine, with_engine
@@ -267,7 +267,7 @@ class Gateway:
         try:
             loaded = candidate()
         except ConfigError as error:
-            raise with_engine(error, check_plan) from error
+            raise with_engine(error, inspect) from error
         plan = build_plan(loaded)
         try:
             prepared = self.engine.prepare(plan.json.encode())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.config.conftest import Write
-from tidegate._engine import check_plan
+from tidegate._engine import inspect
 from tidegate.config.load import load_file
 from tidegate.config.plan import with_engine
 from tidegate.config.problem import ConfigError
@@ -18,7 +18,7 @@ def refused(file: Path) -> list[tuple[int | None, str]]:
     """The lines and options of all mistakes in a file."""
     with pytest.raises(ConfigError) as error:
         load_file(file)
-    return [(each.line, each.path) for each in with_engine(error.value, check_plan).problems]
+    return [(each.line, each.path) for each in with_engine(error.value, inspect).problems]
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_what_was_taken_out_is_missed_nowhere(write: Write, route: str) -> None:
     )
     with pytest.raises(ConfigError) as error:
         load_file(write("f.yaml", text))
-    assert with_engine(error.value, check_plan).problems == error.value.problems
+    assert with_engine(error.value, inspect).problems == error.value.problems
 
 
 @pytest.mark.parametrize("text", ["- a", "routes: 3", "a: [", "{}"])
 def test_what_is_hardly_a_configuration_is_told_as_before(write: Write, text: str) -> None:
     with pytest.raises(ConfigError) as error:
         load_file(write("f.yaml", text))
-    assert with_engine(error.value, check_plan).problems == error.value.problems
+    assert with_engine(error.value, inspect).problems == error.value.problems
 
 
 def test_the_engine_is_asked_for_a_whole_plan(write: Write) -> None:

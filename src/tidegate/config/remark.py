@@ -4,29 +4,29 @@ import re
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
 
+from tidegate.config.member import Members
 from tidegate.config.model import Config, FieldMatch, Route
 from tidegate.config.model.bounded import Bounded
-from tidegate.config.model.mark import Ref
 from tidegate.config.model.unit import PERCENT
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
-from tidegate.config.tree import OptionPath, Source, dotted, find, find_texts, plain
+from tidegate.config.tree import OptionPath, Source, dotted, find, plain
 
 _CAPTURE = re.compile(r"\{(\*?)[^}]*\}")
 
 
-def remarks(source: Source, config: Config) -> Iterator[Problem]:
+def remarks(source: Source, config: Config, members: Members) -> Iterator[Problem]:
     """Everything that `config`, which is written in `source`, hardly means; each a warning."""
-    yield from _serves_nothing(source)
+    yield from _serves_nothing(source, config)
     yield from _unreachable_routes(source, config)
-    yield from _unused_upstreams(source, config)
+    yield from _unused_upstreams(source, config, members)
     yield from _no_endpoints(source, config)
     yield from _shares_of_one(source)
 
 
-def _serves_nothing(source: Source) -> Iterator[Problem]:
+def _serves_nothing(source: Source, config: Config) -> Iterator[Problem]:
     for section, effect in (("listeners", "no request can come in"), ("routes", "every request gets a 404")):
-        if not any(find(source.root, (section, "*"))):
+        if not getattr(config, section):
             yield _remark(source, (section,), f"there are none: {effect}")
             return
 
@@ -78,13 +78,8 @@ def _covers(first: Route, second: Route) -> bool:
     )
 
 
-def _unused_upstreams(source: Source, config: Config) -> Iterator[Problem]:
-    used = {
-        name
-        for pattern, ref in marked(Ref).items()
-        if ref.kind == "upstream"
-        for _, name in find_texts(source.root, pattern)
-    }
+def _unused_upstreams(source: Source, config: Config, members: Members) -> Iterator[Problem]:
+    used = {name for route in members["routes"].values() for _, name in route.references}
     for index, upstream in enumerate(config.upstreams):
         if upstream.name not in used:
             yield _remark(

@@ -44,8 +44,9 @@ def _compare(old: Any, new: Any, path: str, steps: tuple[str, ...]) -> Iterator[
         yield Edit(path, redact(old, steps), redact(new, steps))
         return
     for identity in [*before, *(identity for identity in after if identity not in before)]:
-        below = f"{path}[{identity}]"
-        yield from _compare(before.get(identity), after.get(identity), below, (*steps, "*"))
+        if before.get(identity) is not after.get(identity):
+            below = f"{path}[{identity}]"
+            yield from _compare(before.get(identity), after.get(identity), below, (*steps, "*"))
     kept_before = [identity for identity in before if identity in after]
     kept_after = [identity for identity in after if identity in before]
     if kept_before != kept_after:

@@ -101,8 +101,13 @@ def test_what_is_hardly_a_configuration_is_told_as_before(write: Write, text: st
 
 
 def test_the_engine_is_asked_for_a_whole_plan(write: Write) -> None:
-    asked: list[str] = []
+    asked: list[bytes] = []
+
+    def answer(plan: bytes, _: bytes) -> bytes:
+        asked.append(plan)
+        return b"[]"
+
     with pytest.raises(ConfigError) as error:
         load_file(write("f.yaml", "name: [x]\nworkers: 3\n"))
-    with_engine(error.value, lambda plan: asked.append(plan) or [])  # type: ignore[func-returns-value]
+    with_engine(error.value, answer)
     assert json.loads(asked[0])["workers"] == 3

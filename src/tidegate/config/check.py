@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tidegate.config.explain import did_you_mean
 from tidegate.config.include import spelled
-from tidegate.config.member import Member
+from tidegate.config.member import Member, Reference
 from tidegate.config.model import Admin, Config
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.text import split_address
@@ -39,9 +39,10 @@ def fits(rest: Source, config: Config, known: Sequence[Member]) -> bool:
         "upstream": [upstream.name for upstream in config.upstreams],
     }
     names = {kind: set(each) for kind, each in listed.items()}
+    references = frozenset[Reference]().union(*(member.references for member in known))
     return (
         all(len(names[kind]) == len(each) for kind, each in listed.items())
-        and all(name in names[kind] for member in known for kind, name in member.references)
+        and all(name in names[kind] for kind, name in references)
         and not (config.zone is None and any(upstream.balance.zone_aware for upstream in config.upstreams))
         and not any(check(rest, names))
     )

@@ -134,14 +134,14 @@ def _load_rest(
     root = planted(rest.written)
     resolve_paths(root, base.absolute())
     try:
-        config = Config.model_validate(rest.filled(plain(root)))
+        config, members = rest.joined(Config.model_validate(plain(root)))
     except ValidationError:
         return None
     material = read_material(Source(root))
     if material.problems or not fits(Source(root), config, rest.known):
         return None
     files |= material.contents.keys()
-    return _with_remarks(Loaded(config, source, files, material.contents, members_of(config, written, known)))
+    return _with_remarks(Loaded(config, source, files, material.contents, members))
 
 
 def _with_remarks(loaded: Loaded, problems: Iterable[Problem] = ()) -> Loaded:

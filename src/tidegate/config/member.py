@@ -18,6 +18,8 @@ from tidegate.config.model.walk import Pattern, marked
 SECTIONS = ("listeners", "routes", "upstreams")
 
 Data = dict[str, Any]
+Reference = tuple[str, str]
+"""The kind and the name of what is referred to."""
 Members = Mapping[str, Mapping[str, "Member"]]
 """By section and name, in the order of the configuration."""
 NONE: Members = {section: {} for section in SECTIONS}
@@ -34,9 +36,15 @@ class Member:
     """What was given, validated, without defaults: `written` itself where that says the same."""
     model: Listener | Route | Upstream
 
+    @classmethod
+    def of(cls, section: str, written: Data, model: Listener | Route | Upstream) -> "Member":
+        """The member of a section that `model` is, which was validated from `written`."""
+        document = model.data(exclude_unset=True)
+        return cls(section, document if written == document else written, document, model)
+
     @cached_property
-    def references(self) -> frozenset[tuple[str, str]]:
-        """Kinds and names of what it refers to."""
+    def references(self) -> frozenset[Reference]:
+        """What it refers to."""
         patterns = ((path, mark.kind) for path, mark in marked(Ref).items() if path[0] == self.section)
         return frozenset((kind, name) for path, kind in patterns for name in _texts(self.document, path[2:]))
 
@@ -88,36 +96,34 @@ class Rest:
         """The members that are known."""
         return [member for members in self._same.values() for member in members if member]
 
-    def filled(self, rest: Data) -> Data:
-        """`rest`, with the models of the members that are known in their places."""
-        whole = dict(rest)
-        for section, members in self._same.items():
-            left = iter(rest[section])
-            whole[section] = [member.model if member else next(left) for member in members]
-        return whole
+    def joined(self, config: Config) -> tuple[Config, Members]:
+        """The whole configuration and its members; `config` is what is left, validated."""
+        members = {section: _made(section, self.written, config) for section in SECTIONS}
+        for section, same in self._same.items():
+            made = iter(members[section])
+            members[section] = [member or next(made) for member in same]
+        models = {section: tuple(member.model for member in members[section]) for section in self._same}
+        return config.model_copy(update=models), _by_name(members)
 
 
-def members_of(config: Config, written: Data, known: Members = NONE) -> Members:
-    """The members of `config`, which was validated from `written`; those whose models are known stay."""
-    same = {id(member.model): member for section in SECTIONS for member in known[section].values()}
-    return {
-        section: {
-            model.name: same.get(id(model)) or _made(section, data, model)
-            for data, model in zip(written.get(section, ()), getattr(config, section), strict=True)
-        }
-        for section in SECTIONS
-    }
+def members_of(config: Config, written: Data) -> Members:
+    """The members of `config`, which was validated from `written`."""
+    return _by_name({section: _made(section, written, config) for section in SECTIONS})
+
+
+def _made(section: str, written: Data, config: Config) -> list[Member]:
+    pairs = zip(written.get(section, ()), getattr(config, section), strict=True)
+    return [Member.of(section, data, model) for data, model in pairs]
+
+
+def _by_name(members: Mapping[str, list[Member]]) -> Members:
+    return {section: {member.model.name: member for member in each} for section, each in members.items()}
 
 
 def _same(known: Mapping[str, Member], data: Any) -> Member | None:
     name = data.get("name") if isinstance(data, dict) else None
     member = known.get(name) if isinstance(name, str) else None
     return member if member and not member.names_files and member.says(data) else None
-
-
-def _made(section: str, written: Data, model: Listener | Route | Upstream) -> Member:
-    document = model.data(exclude_unset=True)
-    return Member(section, document if written == document else written, document, model)
 
 
 def _texts(data: Any, path: Pattern) -> Iterator[str]:

@@ -1,18 +1,15 @@
 """What is no mistake, but hardly meant."""
 
-import re
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
 
 from tidegate.config.member import Members
-from tidegate.config.model import Config, FieldMatch, Route
+from tidegate.config.model import Config, Route
 from tidegate.config.model.bounded import Bounded
 from tidegate.config.model.unit import PERCENT
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source, dotted, find, plain
-
-_CAPTURE = re.compile(r"\{(\*?)[^}]*\}")
 
 
 def remarks(source: Source, config: Config, members: Members) -> Iterator[Problem]:
@@ -35,32 +32,13 @@ def _unreachable_routes(source: Source, config: Config) -> Iterator[Problem]:
     """Routes that match what a route before them matches, host by host, for the same listeners."""
     before: dict[Hashable, list[int]] = {}
     for index, route in enumerate(config.routes):
-        alike = before.setdefault(_conditions(route), [])
+        alike = before.setdefault(route.match.conditions, [])
         shadows = (one for one in alike if _covers(config.routes[one], route))
         if (one := next(shadows, None)) is not None:
             name = config.routes[one].name
             message = f"no request can reach this route: {name!r} before it takes all that it would match"
             yield _remark(source, ("routes", index, "name"), message, f"see {dotted(('routes', one))}")
         alike.append(index)
-
-
-def _conditions(route: Route) -> Hashable:
-    """What a route asks for besides listeners and hosts, in one form for all spellings."""
-    match = route.match
-    path = match.path
-    if path is None or path.prefix is not None:
-        spelled: Hashable = ("prefix", path.prefix.rstrip("/") if path and path.prefix else "")
-    else:
-        spelled = (path.exact, path.regex, _CAPTURE.sub(r"{\1}", path.template or ""))
-    headers = frozenset(_condition(each, each.name.lower()) for each in match.headers)
-    query, cookies = (
-        frozenset(_condition(each, each.name) for each in fields) for fields in (match.query, match.cookies)
-    )
-    return (spelled, frozenset(match.methods), headers, query, cookies)
-
-
-def _condition(field: FieldMatch, name: str) -> Hashable:
-    return (name, field.exact, field.prefix, field.regex, field.present)
 
 
 def _covers(first: Route, second: Route) -> bool:

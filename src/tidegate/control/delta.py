@@ -6,7 +6,7 @@ first and the last member that differ everything is taken to.
 
 from typing import Any, TypedDict
 
-from tidegate.control.document import Document
+from tidegate.control.document import Document, same_ends
 
 
 class Splice(TypedDict):
@@ -44,8 +44,5 @@ def applied(document: Document, change: Delta) -> Document:
 
 
 def _splice(before: list[Any], after: list[Any]) -> Splice:
-    shorter = min(len(before), len(after))
-    start = next((at for at in range(shorter) if before[at] is not after[at]), shorter)
-    behind = shorter - start
-    end = next((at for at in range(behind) if before[-1 - at] is not after[-1 - at]), behind)
+    start, end = same_ends(before, after)
     return {"at": start, "gone": len(before) - start - end, "come": after[start : len(after) - end]}

@@ -4,7 +4,7 @@ A document holds what the user gave and no more: defaults are left out, and file
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tidegate.config.load import Loaded
@@ -31,6 +31,14 @@ def etag_of(loaded: Loaded) -> str:
     members = {section: [each.digest for each in loaded.members[section].values()] for section in SECTIONS}
     rest = loaded.config.data(exclude=SECTIONS, exclude_unset=True)
     return f'"{hashlib.sha256(canonical({**rest, **members}).encode()).hexdigest()[:32]}"'
+
+
+def same_ends(before: Sequence[Any], after: Sequence[Any]) -> tuple[int, int]:
+    """How many items at the beginning and at the end of two lists are the same objects."""
+    shorter = min(len(before), len(after))
+    start = next((at for at in range(shorter) if before[at] is not after[at]), shorter)
+    behind = shorter - start
+    return start, next((at for at in range(behind) if before[-1 - at] is not after[-1 - at]), behind)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

@@ -158,7 +158,9 @@ def test_a_grpc_check_asks_for_the_service(start_gateway: StartGateway) -> None:
 
     with H2Origin() as origin:
         origin.on("/grpc.health.v1.Health/Check", check)
-        gateway = start_gateway(checked(origin.address, grpc={"service": "shop.Orders"}, initial="unhealthy"))
+        config = checked(origin.address, grpc={"service": "shop.Orders"}, initial="unhealthy")
+        config["upstreams"][0]["protocol"] = "http2"
+        gateway = start_gateway(config)
         assert "passed" in becomes(gateway, origin.address, "healthy")
         eventually(lambda: len(origin.streams) >= 5, "checks come")
         assert origin.accepted == 1, "they use one connection"

@@ -3,6 +3,7 @@
 //! `cargo bench -p tidegate-core --bench balance`
 #![allow(missing_docs)]
 
+use std::cell::OnceCell;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -82,10 +83,13 @@ fn pick(criterion: &mut Criterion) {
     for (name, policy, choices) in POLICIES {
         let mut group = criterion.benchmark_group(format!("pick/{name}"));
         for size in SIZES {
-            let balancer = busy_balancer(&upstream(policy, choices, size));
+            // Not before it is wanted: most of the time is setting up.
+            let balancer = OnceCell::new();
             let mut random = SplitMix64::new(2);
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-                bencher.iter(|| pick_one(&balancer, &mut random));
+                let balancer =
+                    balancer.get_or_init(|| busy_balancer(&upstream(policy, choices, size)));
+                bencher.iter(|| pick_one(balancer, &mut random));
             });
         }
     }

@@ -15,7 +15,10 @@ NAME = "check"
 def command(
     file: Annotated[Path, typer.Argument(help="The configuration file (YAML, TOML or JSON).")],
 ) -> None:
-    """Check a configuration file, and show everything that is wrong with it."""
+    """Check a configuration file, and show everything that is wrong with it or hardly meant.
+
+    Warnings alone (a route that no request can reach, an upstream that no route uses) are no failure.
+    """
     loaded, _ = load_plan(file)
     config = loaded.config
     show(loaded.warnings)

@@ -31,11 +31,14 @@ def problems_shown() -> Iterator[None]:
 def load_plan(file: Path) -> tuple["Loaded", "Plan"]:
     """The file's configuration and its plan, checked by the engine too."""
     from tidegate.config.load import load_file
-    from tidegate.config.plan import build_plan, problems_from_engine
+    from tidegate.config.plan import build_plan, problems_from_engine, with_engine
     from tidegate.config.problem import ConfigError
 
     with problems_shown():
-        loaded = load_file(file)
+        try:
+            loaded = load_file(file)
+        except ConfigError as error:
+            raise with_engine(error, check_plan) from None
         plan = build_plan(loaded)
         if errors := inspect(plan, "check"):
             raise ConfigError(problems_from_engine(errors, loaded.source))

@@ -2,15 +2,12 @@
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tidegate.config.explain import did_you_mean
 from tidegate.config.include import spelled
 from tidegate.config.model import Admin
-from tidegate.config.model.bounded import Bounded
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.text import split_address
-from tidegate.config.model.unit import PERCENT
 from tidegate.config.model.walk import Pattern, marked
 from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source, find, find_texts, plain
@@ -24,33 +21,7 @@ def check(source: Source) -> Iterator[Problem]:
     yield from _open_admin(source)
     yield from _nothing_to_restore(source)
     yield from _zone_aware_nowhere(source)
-
-
-def remarks(source: Source) -> Iterator[Problem]:
-    """What is no mistake, but hardly meant."""
-    yield from _serves_nothing(source)
-    yield from _shares_of_one(source)
-
-
-def _serves_nothing(source: Source) -> Iterator[Problem]:
-    for section, effect in (("listeners", "no request can come in"), ("routes", "every request gets a 404")):
-        if not any(find(source.root, (section, "*"))):
-            yield _remark(source, (section,), f"there are none: {effect}")
-            return
-
-
-def _shares_of_one(source: Source) -> Iterator[Problem]:
-    """Numbers in files that look like shares from 0 to 1, where percent are counted."""
-    for pattern, number in marked(Bounded).items():
-        for path, node in find(source.root, pattern) if number.unit == PERCENT else ():
-            value = plain(node)
-            if isinstance(value, float) and 0 < value < 1 and node.place.file:
-                hint = f"write {value * 100:g} for that share of all; {value:g}% is understood as it stands"
-                yield _remark(source, path, f"percent are counted here, so this is {value:g} %", hint)
-
-
-def _remark(source: Source, path: OptionPath, message: str, hint: str | None = None) -> Problem:
-    return replace(source.problem(path, message, hint=hint), severity="warning")
+    yield from _grpc_over_http1(source)
 
 
 def _duplicates(source: Source) -> Iterator[Problem]:
@@ -170,3 +141,15 @@ def _zone_aware_nowhere(source: Source) -> Iterator[Problem]:
             if plain(node) is not None:
                 message = "no zone can be preferred: it is not said which one this gateway runs in"
                 yield source.problem(path, message, hint="set zone at the top level")
+
+
+def _grpc_over_http1(source: Source) -> Iterator[Problem]:
+    for path, node in find(source.root, ("upstreams", "*", "health", "grpc")):
+        upstream = path[:2]
+        protocol = source.text((*upstream, "protocol")) or "auto"
+        encrypted = source.node((*upstream, "tls")) is not None
+        elsewhere = source.node((*upstream, "health", "port")) is not None and not encrypted
+        speaks_http1 = protocol == "http1" or (protocol == "auto" and not encrypted)
+        if plain(node) is not None and speaks_http1 and not elsewhere:
+            message = "gRPC needs HTTP/2, and this upstream is spoken to by HTTP/1.1"
+            yield source.problem(path, message, hint="set the upstream's protocol to http2")

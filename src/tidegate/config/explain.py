@@ -46,7 +46,18 @@ def explain(error: ValidationError, source: Source, root: type[Options] = Config
     """Every mistake in plain words, with its place and, for a misspelt word, what may be meant.
 
     `root` is what was read from `source`."""
-    return [_problem(details, source, root) for details in error.errors(include_url=False)]
+    found = (details for details in error.errors(include_url=False) if not _is_phantom(details))
+    return [_problem(details, source, root) for details in found]
+
+
+def _is_phantom(details: ErrorDetails) -> bool:
+    """Whether a list is called too short only because some of its items are wrong, which is told of each."""
+    found = details["input"]
+    return (
+        details["type"] == "too_short"
+        and isinstance(found, list)
+        and len(found) >= details.get("ctx", {})["min_length"]
+    )
 
 
 def _problem(details: ErrorDetails, source: Source, root: type[Options]) -> Problem:
@@ -65,6 +76,7 @@ def _problem(details: ErrorDetails, source: Source, root: type[Options]) -> Prob
 
 def _retired(details: ErrorDetails, path: OptionPath, root: type[Options]) -> Retired | None:
     """What earlier versions knew and this one does not: an option, or a word of one."""
+    name: Any = None
     known: Iterable[Any] = ()
     if details["type"] == "extra_forbidden":
         name, known = path[-1], getattr(group_at(path[:-1], root), "retired", ())

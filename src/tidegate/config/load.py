@@ -8,16 +8,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tidegate.config.check import check, remarks
+from tidegate.config.check import check
 from tidegate.config.collector import collector_paused
 from tidegate.config.default import default_config
 from tidegate.config.explain import explain
 from tidegate.config.include import Reader, resolve_paths
-from tidegate.config.material import read_material
+from tidegate.config.material import Material, read_material
 from tidegate.config.model import Config
-from tidegate.config.model.walk import secrets
+from tidegate.config.model.text import AsWritten
+from tidegate.config.model.walk import marked, secrets
 from tidegate.config.problem import ConfigError, Problem
-from tidegate.config.tree import Node, Source, find, plain, planted
+from tidegate.config.remainder import Remainder, remainder
+from tidegate.config.remark import remarks
+from tidegate.config.tree import Node, Scalar, Source, find, plain, planted, undotted
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,25 @@ class Loaded:
     """What the files that options name held when they were checked."""
     warnings: tuple[Problem, ...] = ()
     """What should be looked at, but keeps nothing from starting."""
+
+
+class RefusedError(ConfigError):
+    """A configuration has mistakes, which are `problems`; the engine may find more in what is left of it."""
+
+    def __init__(self, problems: list[Problem], source: Source, material: Material) -> None:
+        super().__init__(problems)
+        self.source = source
+        self._material = material
+
+    def remainder(self) -> tuple[Loaded, Remainder] | None:
+        """What can be loaded without the mistakes, and where it stands in the whole."""
+        unreadable = [undotted(each.path) for each in self._material.problems if each.severity == "error"]
+        rest = remainder(self.source.root, unreadable)
+        if rest is None:
+            return None
+        config, part = rest
+        contents = self._material.contents
+        return Loaded(config, Source(part.root), frozenset(contents), contents), part
 
 
 def load_file(path: Path) -> Loaded:
@@ -70,6 +92,7 @@ def load_default() -> Loaded:
 
 
 def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded:
+    _keep_as_written(root)
     source = Source(root)
     config = None
     try:
@@ -79,11 +102,19 @@ def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded
         problems += [problem for problem in explain(error, source) if problem.path not in told]
     problems += check(source)
     material = read_material(source)
-    problems = discreet(_in_order([*problems, *material.problems]), source)
+    problems = discreet(in_order([*problems, *material.problems]), source)
     if config is None or any(problem.severity == "error" for problem in problems):
-        raise ConfigError(problems)
-    warnings = (*problems, *discreet(remarks(source), source))
+        raise RefusedError(problems, source, material)
+    warnings = (*problems, *discreet(remarks(source, config), source))
     return Loaded(config, source, files | material.contents.keys(), material.contents, warnings)
+
+
+def _keep_as_written(root: Node) -> None:
+    """Give the options that are texts what stands in the file, where that looks like a number."""
+    for pattern in marked(AsWritten):
+        for _, node in find(root, pattern):
+            if isinstance(node, Scalar) and node.written and isinstance(node.value, int | float):
+                node.value = node.value if isinstance(node.value, bool) else node.written
 
 
 def discreet(problems: Iterable[Problem], source: Source) -> list[Problem]:
@@ -92,7 +123,7 @@ def discreet(problems: Iterable[Problem], source: Source) -> list[Problem]:
     return [replace(problem, quotable=(problem.file, problem.line) not in lines) for problem in problems]
 
 
-def _in_order(problems: list[Problem]) -> list[Problem]:
+def in_order(problems: list[Problem]) -> list[Problem]:
     """Problems as they follow one another in the files, the first file first."""
     files = list(dict.fromkeys(problem.file for problem in problems))
     return sorted(problems, key=lambda p: (files.index(p.file), p.line or 0, p.column or 0))

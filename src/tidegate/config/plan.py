@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.config.collector import collector_paused
-from tidegate.config.load import Loaded, discreet
-from tidegate.config.model.mark import ControlPlane, File, Use
+from tidegate.config.load import Loaded, RefusedError, discreet, in_order
+from tidegate.config.model.mark import ControlPlane, File, Ref, Use
 from tidegate.config.model.walk import marked
-from tidegate.config.problem import Problem
-from tidegate.config.tree import OptionPath, Source
+from tidegate.config.problem import ConfigError, Problem
+from tidegate.config.tree import Source, dotted, matches, undotted
 
 COMPARED_WHOLE = 16
 """Up to so many endpoints, policies that compare look at all when the configuration does not say."""
 DRAWN = 5
 """Beyond that they draw so many. Two are enough to be exponentially better than one (Mitzenmacher, 2001); in
 the simulator's reference five have a p99 that is 15 % lower still."""
+
+
+Check = Callable[[str], Iterable[tuple[str, str]]]
+"""Gives the engine's errors in a plan in JSON: pairs of a dotted path and a message."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,26 @@ def build_plan(loaded: Loaded) -> Plan:
 
 def problems_from_engine(errors: Iterable[tuple[str, str]], source: Source) -> list[Problem]:
     """The engine's errors, pairs of a dotted path and a message, with the places of the options."""
-    return discreet((source.problem(_steps(path), message) for path, message in errors), source)
+    return discreet((source.problem(undotted(path), message) for path, message in errors), source)
+
+
+def with_engine(error: ConfigError, check: Check) -> ConfigError:
+    """`error`, and what the engine finds in what is left of the configuration without its mistakes.
+
+    The engine's word on references is not asked: in the remainder, some lead nowhere.
+    """
+    rest = error.remainder() if isinstance(error, RefusedError) else None
+    if not isinstance(error, RefusedError) or rest is None:
+        return error
+    loaded, part = rest
+    told = {problem.path for problem in error.problems}
+    found = ((part.in_the_whole(undotted(path)), message) for path, message in check(build_plan(loaded).json))
+    more = [
+        error.source.problem(path, message)
+        for path, message in found
+        if dotted(path) not in told and not any(matches(path, pattern) for pattern in marked(Ref))
+    ]
+    return ConfigError(in_order([*error.problems, *discreet(more, error.source)]))
 
 
 def _build(loaded: Loaded) -> Plan:
@@ -88,7 +111,3 @@ def _replace(data: Any, path: Sequence[str], content: Callable[[str], str]) -> N
         _replace(data[first], rest, content)
     elif data[first] is not None:
         data[first] = content(data[first])
-
-
-def _steps(path: str) -> OptionPath:
-    return tuple(int(step) if step.isdecimal() else step for step in path.split(".") if step)

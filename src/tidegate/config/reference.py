@@ -30,6 +30,9 @@ its default and an example. `[]` stands for an item of a list.
 - **Shares** are percent, from 0 to 100: `5`, `0.1` or, to be plain about it, `0.1%`.
 - **Files** are paths relative to the file that they are written in.
 - **Variables** of the environment stand in any value: `${VAR}` or `${VAR:-default}`; a literal `${` is `$${`.
+  `${1}` is left as it is, for the captures of a regular expression.
+- **Texts** that look like numbers are kept as they are written in values of fields, conditions and labels:
+  `1.10` is not `1.1`. Other texts that look like numbers need quotes.
 - **Unknown options** are errors.
 """
 _PLAIN = {

@@ -34,8 +34,8 @@ class Scalar:
 
     value: Any
     place: Place
-    plain: bool = False
-    """Whether the text decides the type (a YAML scalar without quotes)."""
+    written: str | None = None
+    """The text that decided what type the value has: a number, or anything without quotes in YAML."""
 
 
 class Entry(NamedTuple):
@@ -62,6 +62,16 @@ class ListNode:
 
 
 Node = Scalar | MappingNode | ListNode
+
+
+def child(node: Node | None, step: str | int) -> Node | None:
+    """What is written below `node` under a name, or at a position of a list; None if there is nothing."""
+    if isinstance(node, MappingNode):
+        entry = node.entries.get(str(step))
+        return entry.node if entry else None
+    if isinstance(node, ListNode) and isinstance(step, int) and 0 <= step < len(node.items):
+        return node.items[step]
+    return None
 
 
 def plain(node: Node) -> Any:
@@ -111,6 +121,11 @@ def dotted(path: Sequence[str | int]) -> str:
     return ".".join(str(step) for step in path)
 
 
+def undotted(path: str) -> OptionPath:
+    """The path that is shown as `path`."""
+    return tuple(int(step) if step.isdecimal() else step for step in path.split(".") if step)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the options of a configuration are written."""
@@ -132,15 +147,16 @@ class Source:
                 break
         return place
 
-    def text(self, path: Sequence[str | int]) -> str | None:
-        """The text that is written at `path`; None if there is none."""
+    def node(self, path: Sequence[str | int]) -> Node | None:
+        """What is written at `path`; None if there is nothing."""
         node: Node | None = self.root
         for step in path:
-            if isinstance(node, MappingNode):
-                entry = node.entries.get(str(step))
-                node = entry.node if entry else None
-            elif isinstance(node, ListNode) and isinstance(step, int):
-                node = node.items[step]
+            node = child(node, step)
+        return node
+
+    def text(self, path: Sequence[str | int]) -> str | None:
+        """The text that is written at `path`; None if there is none."""
+        node = self.node(path)
         return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
 
     def problem(
@@ -158,13 +174,19 @@ def matches(path: Sequence[str | int], pattern: Sequence[str]) -> bool:
 
 
 def find(node: Node, pattern: Sequence[str], path: OptionPath = ()) -> Iterator[tuple[OptionPath, Node]]:
-    """What is written at the places that `pattern` describes; `*` stands for every item of a list."""
+    """What is written at the places that `pattern` describes.
+
+    `*` stands for every item of a list and every value of a mapping.
+    """
     if not pattern:
         yield path, node
     elif pattern[0] == "*":
         if isinstance(node, ListNode):
             for index, item in enumerate(node.items):
                 yield from find(item, pattern[1:], (*path, index))
+        elif isinstance(node, MappingNode):
+            for name, entry in node.entries.items():
+                yield from find(entry.node, pattern[1:], (*path, name))
     elif isinstance(node, MappingNode) and pattern[0] in node.entries:
         yield from find(node.entries[pattern[0]].node, pattern[1:], (*path, pattern[0]))
 

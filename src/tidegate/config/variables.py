@@ -1,4 +1,7 @@
-"""`${VAR}` and `${VAR:-default}` in values; `$${` stands for `${`."""
+"""`${VAR}` and `${VAR:-default}` in values; `$${` stands for `${`.
+
+`${1}` is no variable, whose name begins with a letter: it stays, for replacements by regular expression.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +11,7 @@ from tidegate.config.syntax.yaml import resolve
 from tidegate.config.tree import Node, dotted, scalars
 
 _REFERENCE = re.compile(
-    r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-(?P<default>[^}]*))?\}|\$\{"
+    r"\$\$\{|\$\{(?P<capture>[0-9]+)\}|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-(?P<default>[^}]*))?\}|\$\{"
 )
 
 
@@ -30,8 +33,8 @@ def expand_variables(root: Node, environ: Mapping[str, str]) -> list[Problem]:
                 Problem(str(error), dotted(path), *scalar.place, hint="a literal ${ is written $${")
             )
         else:
-            scalar.value = resolve(text) if scalar.plain else text
-            scalar.plain = False
+            decides = scalar.written is not None
+            scalar.value, scalar.written = (resolve(text), text) if decides else (text, None)
     return problems
 
 
@@ -44,6 +47,8 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         if match[0] == "$${":
             return "${"
+        if match["capture"]:
+            return match[0]
         name = match["name"]
         if name is None:
             raise ValueError("expected ${NAME} or ${NAME:-default}")

@@ -17,10 +17,10 @@ from typing import Any
 
 import structlog
 
-from tidegate._engine import Engine, PlanError, Prepared
+from tidegate._engine import Engine, PlanError, Prepared, check_plan
 from tidegate.config.load import Loaded
 from tidegate.config.model import Config
-from tidegate.config.plan import Plan, build_plan, problems_from_engine
+from tidegate.config.plan import Plan, build_plan, problems_from_engine, with_engine
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.control.diff import Edit, compare
 from tidegate.control.document import Document, document_of, etag_of
@@ -260,7 +260,10 @@ class Gateway:
 
     @_without_collections()
     def _prepare(self, candidate: Callable[[], Loaded]) -> _Candidate:
-        loaded = candidate()
+        try:
+            loaded = candidate()
+        except ConfigError as error:
+            raise with_engine(error, check_plan) from error
         plan = build_plan(loaded)
         try:
             prepared = self.engine.prepare(plan.json.encode())

@@ -53,6 +53,9 @@ MISTAKES: list[Mistake] = [
     ("upstreams: [{name: a, balance: {sticky: {same_site: none}}}]", 41, "upstreams.0.balance.sticky", "expected secure with same_site none", None),
     ("upstreams: [{name: a, balance: {sticky: {secret: short}}}]", 50, "upstreams.0.balance.sticky.secret", "expected a text of at least 16 characters", None),
     ("upstreams: [{name: a, balance: {sticky: {path: '/;'}}}]", 48, "upstreams.0.balance.sticky.path", "expected a path without a semicolon", None),
+    ("routes: [{name: a, respond: {}, match: {headers: [{name: a b, present: true}]}}]", 58, "routes.0.match.headers.0.name", "expected a name", None),
+    ("upstreams: [{name: a, health: {grpc: {}}}]", 38, "upstreams.0.health.grpc", "gRPC needs HTTP/2", "set the upstream's protocol to http2"),
+    ("upstreams: [{name: a, protocol: http1, tls: {}, health: {grpc: {}}}]", 64, "upstreams.0.health.grpc", "gRPC needs HTTP/2", "set the upstream's"),
     ("routes: [{name: a, respond: {headers: {'a b': c}}}]", 40, "routes.0.respond.headers.a b", "expected a name", None),
 ]  # fmt: skip
 
@@ -78,6 +81,29 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(problems: Find) 
         (4, "routes.0.timeout"),
         (5, "restore"),
     ]
+
+
+def test_a_wrong_item_does_not_make_its_list_too_short(problems: Find) -> None:
+    (problem,) = problems("routes: [{name: a, split: [{upstream: 3}]}]")
+    assert problem.path == "routes.0.split.0.upstream"
+    (problem,) = problems("routes: [{name: a, split: []}]")
+    assert problem.message.startswith("expected at least 1 item")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "protocol: http2",
+        "tls: {}",
+        "tls: {}, protocol: http2",
+        "health: {grpc: {}, port: 9000}",
+        "health: {grpc: null}",
+    ],
+)
+def test_a_grpc_check_goes_where_http2_is_spoken(load: Callable[..., Loaded], options: str) -> None:
+    assert load(
+        f"upstreams: [{{name: a, {options if 'health' in options else f'health: {{grpc: {{}}}}, {options}'}}}]"
+    )
 
 
 def test_a_mistake_without_a_near_word_lists_the_known_ones(problems: Find) -> None:
@@ -172,11 +198,3 @@ def test_the_defaults_greet_a_newcomer() -> None:
 def test_a_problem_is_written_on_one_line() -> None:
     problem = Problem("is wrong", "a.b", Path("f"), 1, 2, hint="do that", severity="warning")
     assert str(problem) == "warning: f:1:2: a.b: is wrong (do that)"
-
-
-def test_a_configuration_that_serves_nothing_is_remarked_on(load: Callable[..., Loaded]) -> None:
-    listener = "listeners: [{name: web, address: '127.0.0.1:80'}]\n"
-    routes = "routes: [{name: all, respond: {}}]\n"
-    assert ["no request can come in" in str(each) for each in load(routes).warnings] == [True]
-    assert ["every request gets a 404" in str(each) for each in load(listener).warnings] == [True]
-    assert load(listener + routes).warnings == ()

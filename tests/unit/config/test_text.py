@@ -1,10 +1,13 @@
 """Texts with rules."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from tests.unit.config.conftest import Find
+from tidegate.config.load import Loaded
 from tidegate.config.model import HeaderEdits
 from tidegate.config.model.text import EndpointAddress, HostPattern, ListenAddress, Method, Network
 
@@ -62,6 +65,52 @@ def test_hosts_are_lower_case_and_methods_upper_case() -> None:
 
 def test_a_field_value_may_be_written_as_a_number() -> None:
     assert HeaderEdits.model_validate({"set": {"x-version": 2}}).set == {"x-version": "2"}
+
+
+NUMBERS = ["1.10", "010", "0x1F", "1e3", "-0", "0o17", "+1", "1.0"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_text_that_looks_like_a_number_is_kept_as_it_is_written(
+    load: Callable[..., Loaded], number: str
+) -> None:
+    text = (
+        f"routes: [{{name: a, respond: {{headers: {{x-version: {number}}}}},\n"
+        f"  match: {{headers: [{{name: x-version, exact: {number}}}],\n"
+        f"  cookies: [{{name: c, prefix: {number}}}]}}}}]\n"
+        f"upstreams: [{{name: u, endpoints: [{{address: 'h:1', labels: {{version: {number}}}}}]}}]\n"
+    )
+    config = load(text).config
+    (route,), (upstream,) = config.routes, config.upstreams
+    assert route.respond and route.respond.headers == {"x-version": number}
+    assert route.match.headers[0].exact == number
+    assert route.match.cookies[0].prefix == number
+    assert upstream.endpoints[0].labels == {"version": number}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("f.json", '{"routes": [{"name": "a", "respond": {"headers": {"x-version": 1.10}}}]}'),
+        ("f.toml", "routes = [{name = 'a', respond = {headers = {x-version = 1.10}}}]"),
+        ("f.toml", "[[routes]]\nname = 'a'\n[routes.respond.headers]\nx-version = 1.10\n"),
+        ("f.yaml", "routes: [{name: a, respond: {headers: {x-version: '1.10'}}}]"),
+        ("f.yaml", "routes: [{name: a, respond: {headers: {x-version: '${VERSION}'}}}]"),
+        ("f.yaml", "routes:\n- name: a\n  respond:\n    headers:\n      x-version: ${VERSION}\n"),
+    ],
+)
+def test_so_it_is_in_every_language_and_from_variables(
+    load: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv("VERSION", "1.10")
+    (route,) = load(text, name).config.routes
+    assert route.respond and route.respond.headers == {"x-version": "1.10"}
+
+
+@pytest.mark.parametrize("value", ["true", "null", "[]"])
+def test_a_text_is_no_other_word_without_quotes(problems: Find, value: str) -> None:
+    (problem,) = problems(f"routes: [{{name: a, respond: {{headers: {{x: {value}}}}}}}]")
+    assert problem.message.startswith("expected text")
 
 
 @pytest.mark.parametrize("edit", [{"x": "a\r\nb: c"}, {"a b": "c"}, {"": "c"}, {"x": "\0"}])

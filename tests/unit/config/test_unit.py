@@ -96,15 +96,5 @@ def test_a_model_refuses_what_is_no_share(value: object) -> None:
         Explain.model_validate({"sample": value})
 
 
-def test_a_share_that_looks_like_one_of_one_is_remarked_on(load: Callable[..., Loaded]) -> None:
-    serves = "listeners: [{name: web, address: '127.0.0.1:80'}]\nroutes: [{name: all, respond: {}}]\n"
-    (warning,) = load(serves + "explain: {sample: 0.01}").warnings
-    assert (warning.path, warning.line) == ("explain.sample", 3)
-    assert "this is 0.01 %" in warning.message
-    assert warning.hint == "write 1 for that share of all; 0.01% is understood as it stands"
-    for plain in ("1", "0", "0.01%", "1.5"):
-        assert load(serves + f"explain: {{sample: {plain}}}").warnings == ()
-
-
 def test_auto_workers_are_the_usable_cpus() -> None:
     assert Config.model_validate({"workers": "auto"}).workers == usable_cpus()

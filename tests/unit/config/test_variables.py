@@ -23,6 +23,7 @@ ENVIRON = {"HOST": "example.com", "EMPTY": ""}
         ("${NO:-}", ""),
         ("$${HOST}", "${HOST}"),
         ("$HOST $ {x}", "$HOST $ {x}"),
+        ("/${1}/$2/${HOST}/$${name}", "/${1}/$2/example.com/${name}"),
     ],
 )
 def test_references_are_replaced(text: str, expanded: str) -> None:
@@ -52,6 +53,14 @@ def test_an_aliased_value_is_replaced_once(load: Callable[..., Loaded]) -> None:
     text = "routes: [{name: a, respond: &r {body: '$${X}'}}, {name: b, respond: *r}]"
     bodies = [route.respond.body for route in load(text).config.routes if route.respond]
     assert bodies == ["${X}", "${X}"]
+
+
+def test_captures_of_a_rewrite_are_no_variables(load: Callable[..., Loaded]) -> None:
+    regex = "{pattern: '(.)(?<x>.)', replacement: '${1}$${x}'}"
+    text = f"routes: [{{name: a, upstream: b, rewrite: {{regex: {regex}}}}}]\nupstreams: [{{name: b}}]"
+    (route,) = load(text).config.routes
+    assert route.rewrite and route.rewrite.regex
+    assert route.rewrite.regex.replacement == "${1}${x}"
 
 
 def test_an_undefined_variable_has_its_place_and_is_told_once(problems: Find) -> None:

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::strategy;
+use crate::field::is_token;
 use crate::plan::{HashKey, Issue, Upstream};
-use crate::token::is_token;
 
 /// All mistakes in how `upstream`, whose place in the plan is `path` (like `upstreams.0`), is balanced.
 pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {

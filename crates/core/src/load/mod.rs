@@ -72,7 +72,7 @@ impl Total {
 /// The load of one endpoint.
 ///
 /// In the order of use: what a pick reads fills the first cache line, what only a request's end writes
-/// the second.
+/// the second. Together they are 128 bytes; with more, picks among thousands of endpoints become slower.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Load {
@@ -81,8 +81,8 @@ pub struct Load {
     foreseen: LastForeseen,
     failing: Failing,
     reported: Reported,
-    /// τ of all that is forgotten here, in nanoseconds.
-    decay: AtomicU64,
+    /// τ of all that is forgotten here, in milliseconds.
+    decay: AtomicU32,
     /// What is kept up to date.
     signals: AtomicU8,
     peak: PeakEwma,
@@ -108,7 +108,7 @@ impl Load {
             latency: Ewma::default(),
             peak: PeakEwma::default(),
             failing: Failing::default(),
-            decay: AtomicU64::new(decay.as_nanos() as u64),
+            decay: AtomicU32::new(millis(decay)),
             signals: AtomicU8::new(signals.bits()),
             total,
             reported: Reported::default(),
@@ -121,7 +121,7 @@ impl Load {
     /// Forget with `decay` from `now` on, and keep `signals` up to date. The peak latency, where it was not read
     /// before, begins with the mean.
     pub fn configure(&self, decay: Duration, signals: Signals, now: Moment) {
-        self.decay.store(decay.as_nanos() as u64, Relaxed);
+        self.decay.store(millis(decay), Relaxed);
         let before = Signals::from_bits(self.signals.swap(signals.bits(), Relaxed));
         if signals.contains(Signals::PEAK)
             && !before.contains(Signals::PEAK)
@@ -279,12 +279,18 @@ impl Load {
     }
 
     fn decay(&self) -> Duration {
-        Duration::from_nanos(self.decay.load(Relaxed))
+        Duration::from_millis(self.decay.load(Relaxed).into())
     }
 
     fn signals(&self) -> Signals {
         Signals::from_bits(self.signals.load(Relaxed))
     }
+}
+
+const _: () = assert!(std::mem::offset_of!(Load, levels) == 128);
+
+fn millis(decay: Duration) -> u32 {
+    u32::try_from(decay.as_millis()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! All is read and checked once, when a plan is built; what is left for a request cannot fail.
 
 mod header_edits;
+mod path_change;
 mod path_text;
 mod prefix;
 mod redirect;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use http::StatusCode;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::path_text::{PathText, canonical};
-use super::prefix::PrefixText;
+use super::path_change::PathChange;
+use super::path_text::canonical;
 use super::target::authority;
 use crate::plan::{self, Issue, PathMatch};
 use crate::route::Found;
@@ -37,15 +37,9 @@ pub struct Redirect {
     status: StatusCode,
     scheme: Option<&'static str>,
     host: Option<String>,
-    path: PathChange,
+    /// Absent: the requested one.
+    path: Option<PathChange>,
     strip_query: bool,
-}
-
-#[derive(Debug, Clone)]
-enum PathChange {
-    None,
-    Prefix(PrefixText),
-    Whole(PathText),
 }
 
 /// What was requested, for [`Redirect::location`].
@@ -82,13 +76,9 @@ impl Redirect {
             authority(host, &format!("{at}.host"), issues);
         }
         let path = match (path, prefix) {
-            (None, None) => Some(PathChange::None),
-            (Some(text), None) => PathText::build(text, path_match, &format!("{at}.path"), issues)
-                .map(PathChange::Whole),
-            (None, Some(text)) => {
-                PrefixText::build(text, path_match, &format!("{at}.prefix"), issues)
-                    .map(PathChange::Prefix)
-            }
+            (None, None) => Some(None),
+            (Some(text), None) => PathChange::whole(text, path_match, at, issues).map(Some),
+            (None, Some(text)) => PathChange::prefix(text, path_match, at, issues).map(Some),
             _ => {
                 issues.push(Issue::new(at, "expected at most one of `path` and `prefix`"));
                 None
@@ -120,9 +110,8 @@ impl Redirect {
         };
         let path = match &self.path {
             _ if !path.starts_with('/') => Cow::Borrowed("/"),
-            PathChange::None => canonical(Cow::Borrowed(path)),
-            PathChange::Prefix(prefix) => Cow::Owned(prefix.replace(path, found.prefix)),
-            PathChange::Whole(text) => text.fill(path, &found.captures),
+            None => canonical(Cow::Borrowed(path)),
+            Some(change) => change.apply(path, found),
         };
         let mut location = format!("{scheme}://{}{path}", utf8_percent_encode(host, AUTHORITY));
         if let Some(query) = query.filter(|_| !self.strip_query) {

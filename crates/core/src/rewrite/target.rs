@@ -6,8 +6,8 @@ use http::HeaderValue;
 use http::uri::Authority;
 use regex::Regex;
 
-use super::path_text::{PathText, canonical};
-use super::prefix::PrefixText;
+use super::path_change::PathChange;
+use super::path_text::canonical;
 use crate::plan::{self, Issue, PathMatch};
 use crate::route::Found;
 use crate::route::anchored;
@@ -15,15 +15,14 @@ use crate::route::anchored;
 /// Changes of a request's target before it is sent upstream.
 #[derive(Debug, Clone)]
 pub struct Target {
-    path: PathChange,
+    path: Change,
     host: Option<HeaderValue>,
 }
 
 #[derive(Debug, Clone)]
-enum PathChange {
+enum Change {
     None,
-    Prefix(PrefixText),
-    Whole(PathText),
+    Path(PathChange),
     Regex { pattern: Regex, replacement: String },
 }
 
@@ -40,7 +39,7 @@ impl Target {
             Some(host) => authority(host, &format!("{at}.host"), issues).map(Some),
             None => Some(None),
         };
-        let path = PathChange::build(rewrite, path_match, at, issues);
+        let path = Change::build(rewrite, path_match, at, issues);
         Some(Self { path: path?, host: host? })
     }
 
@@ -50,10 +49,9 @@ impl Target {
             return Cow::Borrowed(path);
         }
         match &self.path {
-            PathChange::None => Cow::Borrowed(path),
-            PathChange::Prefix(prefix) => Cow::Owned(prefix.replace(path, found.prefix)),
-            PathChange::Whole(text) => text.fill(path, &found.captures),
-            PathChange::Regex { pattern, replacement } => {
+            Change::None => Cow::Borrowed(path),
+            Change::Path(change) => change.apply(path, found),
+            Change::Regex { pattern, replacement } => {
                 canonical(pattern.replace_all(path, replacement.as_str()))
             }
         }
@@ -65,7 +63,7 @@ impl Target {
     }
 }
 
-impl PathChange {
+impl Change {
     fn build(
         rewrite: &plan::Rewrite,
         path_match: Option<&PathMatch>,
@@ -75,11 +73,10 @@ impl PathChange {
         match (&rewrite.prefix, &rewrite.path, &rewrite.regex) {
             (None, None, None) => Some(Self::None),
             (Some(text), None, None) => {
-                PrefixText::build(text, path_match, &format!("{at}.prefix"), issues)
-                    .map(Self::Prefix)
+                PathChange::prefix(text, path_match, at, issues).map(Self::Path)
             }
             (None, Some(text), None) => {
-                PathText::build(text, path_match, &format!("{at}.path"), issues).map(Self::Whole)
+                PathChange::whole(text, path_match, at, issues).map(Self::Path)
             }
             (None, None, Some(regex)) => Self::regex(regex)
                 .map_err(|(option, wrong)| {

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt;
 
-use http::{HeaderName, Method, header};
+use http::{HeaderName, Method};
 use percent_encoding::percent_decode;
 use regex::bytes::Regex;
 
 use super::RouteQuery;
 use super::anchored::anchored;
+use crate::field::cookies;
 use crate::plan::{FieldMatch, Issue, Route};
 
 /// What a request has to fulfil beside host and path. Empty lists ask for nothing.
@@ -95,7 +96,7 @@ impl Conditions {
         };
         let cookie = || {
             self.cookies.iter().find_map(|(name, test)| {
-                test.unmet("cookie", name, || cookies(request, name).map(Cow::from))
+                test.unmet("cookie", name, || cookies(request.headers, name).map(Cow::from))
             })
         };
         header.or_else(query).or_else(cookie)
@@ -273,14 +274,4 @@ fn form_decoded(text: &str) -> Cow<'_, [u8]> {
     } else {
         percent_decode(text.as_bytes()).into()
     }
-}
-
-/// The values of the cookie `name` (RFC 6265 §4.2.1).
-fn cookies<'a>(request: &RouteQuery<'a>, name: &str) -> impl Iterator<Item = &'a [u8]> {
-    let fields = request.headers.get_all(header::COOKIE).iter();
-    fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b';')).filter_map(move |pair| {
-        let equals = pair.iter().position(|&byte| byte == b'=')?;
-        let (own, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
-        (own == name.as_bytes()).then_some(value)
-    })
 }

@@ -3,9 +3,9 @@
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use tidegate_core::balance::Sticky;
+use tidegate_core::field::cookies;
 
 use super::Upstream;
-use super::hash::cookie;
 
 /// What a request's cookie says, where the upstream has such cookies.
 pub struct Affinity<'a> {
@@ -18,7 +18,10 @@ impl<'a> Affinity<'a> {
     /// What a request with these fields says.
     pub fn of(upstream: &'a Upstream, headers: &HeaderMap) -> Self {
         let sticky = upstream.balancer.sticky();
-        let endpoint = sticky.and_then(|sticky| sticky.endpoint(cookie(headers, sticky.cookie())?));
+        let named = |sticky: &Sticky| {
+            cookies(headers, sticky.cookie()).find_map(|value| sticky.endpoint(value))
+        };
+        let endpoint = sticky.and_then(named);
         Self { sticky, endpoint }
     }
 

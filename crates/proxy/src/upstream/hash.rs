@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use http::header::COOKIE;
-use http::{HeaderMap, request};
+use http::request;
 use tidegate_core::balance::hash_key;
+use tidegate_core::field::cookies;
 use tidegate_core::plan::HashKey;
 
 /// The hash of what `key` names; absent where the request has no such thing.
@@ -13,7 +13,7 @@ pub fn of(key: &HashKey, head: &request::Parts, client: Option<IpAddr>) -> Optio
         return head.headers.get(name).map(|value| hash_key(value.as_bytes()));
     }
     if let Some(name) = &key.cookie {
-        return cookie(&head.headers, name).map(hash_key);
+        return cookies(&head.headers, name).next().map(hash_key);
     }
     if key.path == Some(true) {
         return Some(hash_key(head.uri.path().as_bytes()));
@@ -22,13 +22,4 @@ pub fn of(key: &HashKey, head: &request::Parts, client: Option<IpAddr>) -> Optio
         IpAddr::V4(address) => Some(hash_key(&address.octets())),
         IpAddr::V6(address) => Some(hash_key(&address.octets())),
     }
-}
-
-/// The value of a cookie (RFC 6265 §4.2).
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    headers.get_all(COOKIE).iter().find_map(|line| {
-        line.as_bytes()
-            .split(|byte| *byte == b';')
-            .find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
-    })
 }

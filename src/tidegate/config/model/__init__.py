@@ -33,6 +33,7 @@ from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
     FieldMatch,
     HeaderEdits,
+    HeaderMatch,
     Mirror,
     PathMatch,
     Redirect,
@@ -69,6 +70,7 @@ __all__ = [
     "FieldMatch",
     "HashKey",
     "HeaderEdits",
+    "HeaderMatch",
     "Health",
     "HealthBody",
     "HealthGrpc",

@@ -37,8 +37,8 @@ class PathMatch(Options):
 class FieldMatch(Options):
     """Condition on a named value: exactly one of `exact`, `prefix`, `regex` and `present` is given."""
 
-    name: str = Field(min_length=1, examples=["x-team"])
-    """Name of the header field (in any case), query parameter or cookie."""
+    name: str = Field(min_length=1, examples=["debug"])
+    """Name of the query parameter or cookie."""
     exact: FieldValue | None = Field(default=None, examples=["blue"])
     """The whole value."""
     prefix: FieldValue | None = Field(default=None, examples=["bl"])
@@ -54,6 +54,13 @@ class FieldMatch(Options):
         return self
 
 
+class HeaderMatch(FieldMatch):
+    """Condition on a header field: exactly one of `exact`, `prefix`, `regex` and `present` is given."""
+
+    name: FieldName = Field(examples=["x-team"])
+    """Name of the field, in any case."""
+
+
 class RouteMatch(Options):
     """Which requests a route takes: all given conditions must hold."""
 
@@ -63,7 +70,7 @@ class RouteMatch(Options):
     """Condition on the path; null: any."""
     methods: tuple[Method, ...] = Field(default=(), examples=[["GET", "HEAD"]])
     """Methods; empty: any."""
-    headers: tuple[FieldMatch, ...] = Field(default=(), examples=[[{"name": "x-team", "exact": "blue"}]])
+    headers: tuple[HeaderMatch, ...] = Field(default=(), examples=[[{"name": "x-team", "exact": "blue"}]])
     """Conditions on header fields."""
     query: tuple[FieldMatch, ...] = Field(default=(), examples=[[{"name": "debug", "present": True}]])
     """Conditions on query parameters."""

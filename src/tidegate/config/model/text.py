@@ -2,9 +2,11 @@
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from tidegate.config.model.unit import describe
 
@@ -133,8 +135,13 @@ def _name(text: str) -> str:
     return text
 
 
-NumberAsText = BeforeValidator(_number_as_text)
-"""Takes a number for the text that it is written as."""
+@dataclass(frozen=True, slots=True)
+class AsWritten:
+    """A text as which a number is taken too, in the way that it is written: `1.10` is no `1.1`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_number_as_text, handler(source))
+
 
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_name)]
 """An identity: what references, metrics and log lines call a thing."""
@@ -151,7 +158,7 @@ FieldName = Annotated[Token, Field(examples=["x-team"])]
 FieldValue = Annotated[
     str,
     AfterValidator(_field_value),
-    NumberAsText,
+    AsWritten(),
     WithJsonSchema({"type": ["string", "number"]}, mode="validation"),
 ]
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path), Field(examples=["/v1"])]

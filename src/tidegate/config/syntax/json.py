@@ -64,8 +64,9 @@ class _Reader:
         start = self._peek()
         place = self.lines.place(self.pos)
         if start not in {"{", "["}:
-            value, self.pos = self._scalar.raw_decode(self._text, self.pos)
-            return Scalar(value, place)
+            begins = self.pos
+            value, self.pos = self._scalar.raw_decode(self._text, begins)
+            return Scalar(value, place, None if start == '"' else self._text[begins : self.pos])
         if self._depth == MAX_DEPTH:
             self._fail("nested too deeply")
         self._depth += 1

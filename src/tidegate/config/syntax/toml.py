@@ -3,7 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tidegate.config.syntax.error import Lines, syntax_error
 from tidegate.config.tree import MAX_DEPTH, Entry, ListNode, MappingNode, Node, OptionPath, Place, Scalar
@@ -20,8 +20,17 @@ _TOKEN = re.compile(
 )
 _ERROR_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
-_Places = dict[OptionPath, tuple[Place, Place]]
-"""For each option the places of its name and of its value."""
+
+class _Written(NamedTuple):
+    """Where an option is written, and how."""
+
+    key: Place
+    value: Place
+    text: str = ""
+    """A single value as it stands in the file."""
+
+
+_Places = dict[OptionPath, _Written]
 
 
 def parse_toml(text: str, file: Path) -> Node:
@@ -48,13 +57,13 @@ def _explained(error: Exception, text: str, file: Path) -> Exception:
 
 
 def _tree(data: Any, path: OptionPath, places: _Places, around: Place, depth: int) -> Node:
-    place = places.get(path, (around, around))[1]
+    _, place, text = places.get(path, _Written(around, around))
     if depth > MAX_DEPTH:
         raise syntax_error(place, "nested too deeply")
     if isinstance(data, dict):
         entries = {
             name: Entry(
-                places.get((*path, name), (place, place))[0],
+                places.get((*path, name), _Written(place, place)).key,
                 _tree(value, (*path, name), places, place, depth + 1),
             )
             for name, value in data.items()
@@ -64,7 +73,7 @@ def _tree(data: Any, path: OptionPath, places: _Places, around: Place, depth: in
         return ListNode(
             [_tree(item, (*path, i), places, place, depth + 1) for i, item in enumerate(data)], place
         )
-    return Scalar(data, place)
+    return Scalar(data, place, None if isinstance(data, str) else text)
 
 
 class _Scan:
@@ -121,19 +130,19 @@ class _Scan:
                 path = (*path, self._tables[path])
 
     def _note(self, path: OptionPath, key: Place, value: Place) -> None:
-        self._places.setdefault(path, (key, value))
+        self._places.setdefault(path, _Written(key, value))
 
     def _pair(self, path: OptionPath) -> None:
         key = self._tokens[self._at][2]
         path = self._key(path, key)
         self._at += 1  # the equals sign
-        self._places[path] = (self._places[path][0], self._tokens[self._at][2])
+        self._places[path] = self._places[path]._replace(value=self._tokens[self._at][2])
         self._value(path)
 
     def _value(self, path: OptionPath) -> None:
         opening = self._tokens[self._at][1]
         if opening not in {"[", "[[", "{"}:
-            self._scalar()
+            self._scalar(path)
             return
         if opening == "[[":  # two arrays, taken for the mark of a table
             self._split_brackets()
@@ -160,10 +169,13 @@ class _Scan:
         second = place._replace(column=(place.column or 0) + 1)
         self._tokens[self._at : self._at + 1] = [(kind, text[0], place), (kind, text[1], second)]
 
-    def _scalar(self) -> None:
+    def _scalar(self, path: OptionPath) -> None:
         """Numbers may hold dots and dates may hold a space, so a scalar may be several tokens."""
+        begins = self._at
         while self._tokens[self._at][0] in {"text", "word"} or self._tokens[self._at][1] == ".":
             self._at += 1
+        text = "".join(token for _, token, _ in self._tokens[begins : self._at])
+        self._places[path] = self._places[path]._replace(text=text)
 
 
 def _key_name(kind: str, text: str) -> str:

@@ -136,8 +136,9 @@ class _Composer:
         if event.tag in _TEXT_TAGS:
             return Scalar(event.value, self._place(event))
         self._check_tag(event)
-        plain = event.implicit[0] or event.tag in _TYPES
-        return Scalar(resolve(event.value) if plain else event.value, self._place(event), plain)
+        if event.implicit[0] or event.tag in _TYPES:
+            return Scalar(resolve(event.value), self._place(event), event.value)
+        return Scalar(event.value, self._place(event))
 
     def _list(self, event: Any) -> ListNode:
         self._check_tag(event)

@@ -1,6 +1,5 @@
 //! What is noted of a request while it is under way.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -8,7 +7,6 @@ use tidegate_core::balance::Candidate;
 use tidegate_core::plan::BalancePolicy;
 
 use crate::account::event::TryOutcome;
-use crate::account::metrics::EndpointMetrics;
 
 /// Most tries, and most decisions of limits, that are kept of one request.
 const MOST: usize = 32;
@@ -68,11 +66,10 @@ pub struct Choice {
 }
 
 /// One try on one endpoint.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Try {
     /// The endpoint's address.
-    #[serde(serialize_with = "address")]
-    endpoint: Arc<EndpointMetrics>,
+    pub endpoint: Box<str>,
     /// When it began.
     #[serde(serialize_with = "milliseconds", rename = "at_ms")]
     pub at: Duration,
@@ -108,12 +105,12 @@ impl Notes {
         }
     }
 
-    /// A try on an endpoint began.
-    pub fn try_began(&mut self, endpoint: &Arc<EndpointMetrics>, at: Duration) {
+    /// A try on the endpoint of this address began.
+    pub fn try_began(&mut self, endpoint: &str, at: Duration) {
         let choice = self.choice.take();
         if self.tries.len() < MOST {
             self.tries.push(Try {
-                endpoint: endpoint.clone(),
+                endpoint: endpoint.into(),
                 at,
                 connected: None,
                 ended: None,
@@ -124,36 +121,22 @@ impl Notes {
     }
 
     /// The try on an endpoint has a connection.
-    pub fn try_connected(&mut self, endpoint: &Arc<EndpointMetrics>, at: Duration) {
+    pub fn try_connected(&mut self, endpoint: &str, at: Duration) {
         if let Some(open) = self.open_try(endpoint) {
             open.connected = Some(at);
         }
     }
 
     /// The try on an endpoint came to something.
-    pub fn try_ended(
-        &mut self,
-        endpoint: &Arc<EndpointMetrics>,
-        outcome: TryOutcome,
-        at: Duration,
-    ) {
+    pub fn try_ended(&mut self, endpoint: &str, outcome: TryOutcome, at: Duration) {
         if let Some(open) = self.open_try(endpoint) {
             (open.outcome, open.ended) = (outcome, Some(at));
         }
     }
 
-    fn open_try(&mut self, endpoint: &Arc<EndpointMetrics>) -> Option<&mut Try> {
-        let is_open =
-            |each: &&mut Try| Arc::ptr_eq(&each.endpoint, endpoint) && each.ended.is_none();
-        self.tries.iter_mut().rev().find(is_open)
+    fn open_try(&mut self, endpoint: &str) -> Option<&mut Try> {
+        self.tries.iter_mut().rev().find(|each| *each.endpoint == *endpoint && each.ended.is_none())
     }
-}
-
-fn address<S: Serializer>(
-    endpoint: &Arc<EndpointMetrics>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(endpoint.address())
 }
 
 /// In milliseconds.

@@ -47,11 +47,11 @@ impl Explain {
             let mut notes = Box::<Notes>::default();
             if let Some((endpoint, began)) = &record.last_try {
                 let began = record.since(*began);
-                notes.try_began(endpoint, began);
+                notes.try_began(endpoint.address(), began);
                 if let (Some(took), Ok(status)) =
                     (record.response_head, StatusCode::from_u16(record.status))
                 {
-                    notes.try_ended(endpoint, TryOutcome::Answered(status), began + took);
+                    notes.try_ended(endpoint.address(), TryOutcome::Answered(status), began + took);
                 }
             }
             notes
@@ -84,7 +84,7 @@ impl Witness for Explain {
                 }
             }
             Event::TryFailed { endpoint, outcome } => {
-                self.notes(record).try_ended(endpoint, *outcome, record.since(at));
+                self.notes(record).try_ended(endpoint.address(), *outcome, record.since(at));
             }
             Event::Ended { origin } => self.keep_story(record, origin),
             _ => {
@@ -102,10 +102,10 @@ impl Notes {
         match event {
             Event::RouteChosen { .. } => self.routed = Some(at),
             Event::UpstreamAdmitted { decision } => self.limit_decided(decision()),
-            Event::TryBegan(endpoint) => self.try_began(endpoint, at),
-            Event::TryConnected(endpoint) => self.try_connected(endpoint, at),
+            Event::TryBegan(endpoint) => self.try_began(endpoint.address(), at),
+            Event::TryConnected(endpoint) => self.try_connected(endpoint.address(), at),
             Event::ResponseStarted { endpoint, status, .. } => {
-                self.try_ended(endpoint, TryOutcome::Answered(*status), at);
+                self.try_ended(endpoint.address(), TryOutcome::Answered(*status), at);
             }
             _ => {}
         }

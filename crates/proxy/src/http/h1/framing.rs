@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
-use tidegate_core::token::is_token_byte;
+use tidegate_core::field::is_token_byte;
 
 use super::Malformed;
 use super::fields;

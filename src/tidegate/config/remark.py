@@ -1,0 +1,113 @@
+"""What is no mistake, but hardly meant."""
+
+import re
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
+
+from tidegate.config.model import Config, FieldMatch, Route
+from tidegate.config.model.bounded import Bounded
+from tidegate.config.model.mark import Ref
+from tidegate.config.model.unit import PERCENT
+from tidegate.config.model.walk import marked
+from tidegate.config.problem import Problem
+from tidegate.config.tree import OptionPath, Source, dotted, find, find_texts, plain
+
+_CAPTURE = re.compile(r"\{(\*?)[^}]*\}")
+
+
+def remarks(source: Source, config: Config) -> Iterator[Problem]:
+    """Everything that `config`, which is written in `source`, hardly means; each a warning."""
+    yield from _serves_nothing(source)
+    yield from _unreachable_routes(source, config)
+    yield from _unused_upstreams(source, config)
+    yield from _no_endpoints(source, config)
+    yield from _shares_of_one(source)
+
+
+def _serves_nothing(source: Source) -> Iterator[Problem]:
+    for section, effect in (("listeners", "no request can come in"), ("routes", "every request gets a 404")):
+        if not any(find(source.root, (section, "*"))):
+            yield _remark(source, (section,), f"there are none: {effect}")
+            return
+
+
+def _unreachable_routes(source: Source, config: Config) -> Iterator[Problem]:
+    """Routes that match what a route before them matches, host by host, for the same listeners."""
+    before: dict[Hashable, list[int]] = {}
+    for index, route in enumerate(config.routes):
+        alike = before.setdefault(_conditions(route), [])
+        shadows = (one for one in alike if _covers(config.routes[one], route))
+        if (one := next(shadows, None)) is not None:
+            name = config.routes[one].name
+            message = f"no request can reach this route: {name!r} before it takes all that it would match"
+            yield _remark(source, ("routes", index, "name"), message, f"see {dotted(('routes', one))}")
+        alike.append(index)
+
+
+def _conditions(route: Route) -> Hashable:
+    """What a route asks for besides listeners and hosts, in one form for all spellings."""
+    match = route.match
+    path = match.path
+    if path is None or path.prefix is not None:
+        spelled: Hashable = ("prefix", path.prefix.rstrip("/") if path and path.prefix else "")
+    else:
+        spelled = (path.exact, path.regex, _CAPTURE.sub(r"{\1}", path.template or ""))
+    headers = frozenset(_condition(each, each.name.lower()) for each in match.headers)
+    query, cookies = (
+        frozenset(_condition(each, each.name) for each in fields) for fields in (match.query, match.cookies)
+    )
+    return (spelled, frozenset(match.methods), headers, query, cookies)
+
+
+def _condition(field: FieldMatch, name: str) -> Hashable:
+    return (name, field.exact, field.prefix, field.regex, field.present)
+
+
+def _covers(first: Route, second: Route) -> bool:
+    """Whether all hosts and listeners of the second route are the first one's too.
+
+    A route for certain listeners comes before one for all, whatever the order of the file.
+    """
+    hosts = set(second.match.hosts) <= set(first.match.hosts)
+    listeners = set(second.listeners) <= set(first.listeners)
+    return (
+        hosts
+        and listeners
+        and bool(second.match.hosts) == bool(first.match.hosts)
+        and bool(second.listeners) == bool(first.listeners)
+    )
+
+
+def _unused_upstreams(source: Source, config: Config) -> Iterator[Problem]:
+    used = {
+        name
+        for pattern, ref in marked(Ref).items()
+        if ref.kind == "upstream"
+        for _, name in find_texts(source.root, pattern)
+    }
+    for index, upstream in enumerate(config.upstreams):
+        if upstream.name not in used:
+            yield _remark(
+                source, ("upstreams", index, "name"), f"no route uses the upstream {upstream.name!r}"
+            )
+
+
+def _no_endpoints(source: Source, config: Config) -> Iterator[Problem]:
+    for index, upstream in enumerate(config.upstreams):
+        if not upstream.endpoints:
+            message = f"the upstream {upstream.name!r} has none: its requests are answered with 503"
+            yield _remark(source, ("upstreams", index, "endpoints"), message)
+
+
+def _shares_of_one(source: Source) -> Iterator[Problem]:
+    """Numbers in files that look like shares from 0 to 1, where percent are counted."""
+    for pattern, number in marked(Bounded).items():
+        for path, node in find(source.root, pattern) if number.unit == PERCENT else ():
+            value = plain(node)
+            if isinstance(value, float) and 0 < value < 1 and node.place.file:
+                hint = f"write {value * 100:g} for that share of all; {value:g}% is understood as it stands"
+                yield _remark(source, path, f"percent are counted here, so this is {value:g} %", hint)
+
+
+def _remark(source: Source, path: OptionPath, message: str, hint: str | None = None) -> Problem:
+    return replace(source.problem(path, message, hint=hint), severity="warning")

@@ -24,11 +24,13 @@ from tidegate.config.model import Config
 from tidegate.config.model.text import split_address
 from tidegate.config.problem import ConfigError
 from tidegate.control import logs, systemd
+from tidegate.control.events import Events
 from tidegate.control.gateway import Change, ConflictError, Gateway, Running
 from tidegate.control.generation import Origin
 from tidegate.control.source import Source
 from tidegate.control.store import Store
 from tidegate.control.watch import Watcher
+from tidegate.control.words import Words
 
 log = structlog.get_logger("tidegate.run")
 
@@ -48,14 +50,17 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
     loaded = source.read()
     config = loaded.config
     logs.configure(config.log.format, config.log.level)
-    store = Store(Path(config.state_dir) if config.state_dir else None)
+    state_dir = Path(config.state_dir) if config.state_dir else None
+    store = Store(state_dir)
     try:
         origin: Origin = "start"
         if config.restore == "last" and (restored := _last_generation(source, store)):
             loaded, config, origin = restored, restored.config, "restore"
         listener = _admin_listener(config)
         engine = Engine(config.workers, config.log.format, config.log.level)
-        process = _Process(Gateway(engine, store, source), listener)
+        events = Events()
+        words = Words(engine, events, state_dir)
+        process = _Process(Gateway(engine, store, source, events, words), listener)
         first = [loaded]
         # Once another is served nobody may hold the first one any more: it can take 100 MB.
         del loaded, config
@@ -140,6 +145,7 @@ class _Process:
         """Serve what `first` reads and what comes after it, until told to stop."""
         self._handle_signals()
         gateway = self.gateway
+        gateway.events.hear(gateway.engine)
         try:
             await gateway.apply(first, origin)
         except ConfigError:

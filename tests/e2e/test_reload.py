@@ -3,6 +3,7 @@
 import copy
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -274,3 +275,70 @@ def test_a_mended_file_is_taken(start_gateway: StartGateway, origin: Origin) -> 
     by_file(gateway, config)
     with gateway.connect() as client:
         assert client.request("/fixed").text == "new"
+
+
+# The operator's words
+
+
+def word(gateway: Gateway, address: str) -> dict[str, Any]:
+    """The only word there is, which is on that endpoint."""
+    (word,) = gateway.admin.get("/v1/words").raise_for_status().json()
+    assert word["endpoint"] == address
+    found: dict[str, Any] = word
+    return found
+
+
+def begin_maintenance(gateway: Gateway, address: str) -> None:
+    """Take an endpoint out of service."""
+    path = f"/v1/upstreams/app/endpoints/{address}/maintenance"
+    gateway.admin.post(path, json={"reason": "a new disk"}).raise_for_status()
+
+
+def reached(gateway: Gateway) -> set[str | None]:
+    """Names of the origins that answer some requests."""
+    with gateway.connect() as client:
+        return {client.request("/").header("x-origin") for _ in range(10)}
+
+
+def test_no_reload_ends_maintenance(start_gateway: StartGateway, origin: Origin) -> None:
+    with Origin("other") as other:
+        gateway = start_gateway(proxy(origin.address, other.address))
+        begin_maintenance(gateway, other.address)
+        assert reached(gateway) == {"origin"}
+        generation = gateway.generation()
+        gateway.admin.post("/v1/config/reload").raise_for_status()
+        assert gateway.generation() == generation
+        assert reached(gateway) == {"origin"}
+        for change in (by_file, by_signal, by_put):
+            change(gateway, with_answer(gateway.config, change.__name__))
+            assert reached(gateway) == {"origin"}
+            assert word(gateway, other.address)["reason"] == "a new disk"
+
+
+def test_the_word_on_an_endpoint_waits_for_its_return(start_gateway: StartGateway, origin: Origin) -> None:
+    with Origin("other") as other:
+        both, alone = proxy(origin.address, other.address), proxy(origin.address)
+        gateway = start_gateway(both)
+        complete = gateway.config
+        begin_maintenance(gateway, other.address)
+        by_put(gateway, {**complete, "upstreams": alone["upstreams"]})
+        assert word(gateway, other.address)["absent"] is True
+        by_put(gateway, complete)
+        assert word(gateway, other.address)["absent"] is False
+        assert reached(gateway) == {"origin"}
+        path = f"/v1/upstreams/app/endpoints/{other.address}/maintenance"
+        gateway.admin.delete(path).raise_for_status()
+        assert reached(gateway) == {"origin", "other"}
+
+
+def test_with_a_state_dir_words_hold_from_the_first_request_of_the_next_process_on(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    with Origin("other") as other:
+        config = {**proxy(origin.address, other.address), "state_dir": str(tmp_path / "state")}
+        first = start_gateway(config)
+        begin_maintenance(first, other.address)
+        first.stop()
+        second = start_gateway(first.config)
+        assert reached(second) == {"origin"}
+        assert word(second, other.address)["reason"] == "a new disk"

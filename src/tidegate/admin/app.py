@@ -16,6 +16,7 @@ from tidegate.admin.reference import reference_page
 from tidegate.admin.routers import (
     config,
     endpoints,
+    events,
     explain,
     generations,
     health,
@@ -24,13 +25,28 @@ from tidegate.admin.routers import (
     routes,
     status,
     upstreams,
+    words,
 )
 from tidegate.control.gateway import Gateway
 
-RESOURCES = (health, status, config, generations, routes, upstreams, endpoints, explain, log, metrics)
+RESOURCES = (
+    health,
+    status,
+    config,
+    generations,
+    routes,
+    upstreams,
+    endpoints,
+    words,
+    explain,
+    events,
+    log,
+    metrics,
+)
 OFFLINE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 DESCRIPTION = (
-    "The running gateway as HTTP resources. Every change of the configuration becomes a numbered generation. "
+    "The running gateway as HTTP resources. Every change of the configuration becomes a numbered generation; "
+    "what an operator says of an endpoint holds beside the configuration. "
     "Send the ETag of what you have read as If-Match: what changed in between is not overwritten (412)."
 )
 

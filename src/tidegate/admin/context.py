@@ -29,9 +29,23 @@ def _origin(user_agent: Annotated[str, Header(include_in_schema=False)] = "") ->
     return "cli" if user_agent.startswith("tidegate-cli/") else "admin"
 
 
+def _author(
+    request: Request,
+    origin: Annotated[Origin, Depends(_origin)],
+    person: Annotated[
+        str | None,
+        Header(alias="From", max_length=200, description="Who speaks (RFC 9110 §10.1.2), to be shown."),
+    ] = None,
+) -> str:
+    """Who asks, as far as that can be told: by their own word, and from which address."""
+    named = "".join(character for character in person or "" if character.isprintable()) or origin
+    return f"{named} from {request.client.host}" if request.client and request.client.host else named
+
+
 TheGateway = Annotated[Gateway, Depends(_gateway)]
 Expected = Annotated[frozenset[str] | None, Depends(_expected)]
 TheOrigin = Annotated[Origin, Depends(_origin)]
+TheAuthor = Annotated[str, Depends(_author)]
 DryRun = Annotated[bool, Query(description="Only say what the change would do.")]
 
 

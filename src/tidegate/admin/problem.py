@@ -14,8 +14,16 @@ from starlette.exceptions import HTTPException
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.control.gateway import ConflictError, MissingError, StaleError
 from tidegate.control.store import StoreError
+from tidegate.control.words import TooManyWordsError
 
 MEDIA_TYPE = "application/problem+json"
+STATUSES = {
+    StaleError: 412,
+    MissingError: 404,
+    ConflictError: 409,
+    TooManyWordsError: 409,
+    StoreError: 500,
+}
 
 log = structlog.get_logger("tidegate.admin")
 
@@ -71,7 +79,7 @@ def add_handlers(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_malformed)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unforeseen)
-    for kind, status in ((StaleError, 412), (MissingError, 404), (ConflictError, 409), (StoreError, 500)):
+    for kind, status in STATUSES.items():
         app.exception_handler(kind)(_answering(status))
 
 

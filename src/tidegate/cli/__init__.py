@@ -8,6 +8,8 @@ import typer
 from tidegate.cli import (
     check,
     demo,
+    drain,
+    events,
     exits,
     explain,
     health,
@@ -20,6 +22,7 @@ from tidegate.cli import (
     sim,
     status,
     version,
+    weight,
 )
 
 app = typer.Typer(
@@ -37,6 +40,9 @@ for command in (
     status,
     health,
     maintenance,
+    drain,
+    weight,
+    events,
     routes,
     route,
     explain,

@@ -1,10 +1,14 @@
 """The admin API, as commands call it."""
 
+import getpass
 import inspect
 import json
+import os
 import re
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +41,20 @@ class Client:
         """The answer to `body`. Raises CommandError."""
         return self._call("POST", path, body)
 
-    def delete(self, path: str) -> Any:
-        """The answer to a removal. Raises CommandError."""
-        return self._call("DELETE", path)
+    def patch(self, path: str, body: Any) -> Any:
+        """The answer to a change. Raises CommandError."""
+        return self._call("PATCH", path, body)
+
+    def follow(self, path: str) -> Iterator[dict[str, Any]]:
+        """What each server-sent event of an endless resource holds, as it comes. Raises CommandError."""
+        accept = {"Accept": "text/event-stream"}
+        with self._reached(), self._http.stream("GET", path, headers=accept) as response:
+            if not response.is_success:
+                response.read()
+                self._answer(response)
+            for line in response.iter_lines():
+                if line.startswith("data: "):
+                    yield json.loads(line.removeprefix("data: "))
 
     @cached_property
     def _http(self) -> "httpx.Client":
@@ -47,7 +62,7 @@ class Client:
 
         from tidegate._engine import version
 
-        headers = {"User-Agent": f"tidegate-cli/{version()}"}
+        headers = {"User-Agent": f"tidegate-cli/{version()}", "Accept": "application/json", "From": _person()}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
@@ -62,16 +77,26 @@ class Client:
         return httpx.Client(headers=headers, verify=tls, timeout=60, trust_env=False, **_place(self._url))
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
+        with self._reached():
+            response = self._http.request(method, path, json=body)
+        return self._answer(response)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Tell where the admin API cannot be reached. Raises CommandError."""
         import httpx
 
         try:
-            response = self._http.request(method, path, json=body)
+            yield
         except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise exits.CommandError(
                 exits.UNREACHABLE,
                 f"the admin API at {self._url} cannot be reached: {_reason(error)}\n"
                 "start tidegate, or say where its admin API is with --admin",
             ) from None
+
+    def _answer(self, response: "httpx.Response") -> Any:
+        """What a response says. Raises CommandError."""
         try:
             answer = response.json()
         except json.JSONDecodeError:
@@ -98,6 +123,15 @@ def calls_admin(command: Callable[..., None]) -> Callable[..., None]:
     with_client.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_client.__annotations__ = {each.name: each.annotation for each in parameters}
     return with_client
+
+
+def _person() -> str:
+    """Who runs the command, in the characters that a field may have."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}".encode("ascii", "replace").decode()
 
 
 def _reason(error: Exception) -> str:

@@ -30,17 +30,18 @@ def problems_shown() -> Iterator[None]:
 
 def load_plan(file: Path) -> tuple["Loaded", "Plan"]:
     """The file's configuration and its plan, checked by the engine too."""
+    from tidegate import _engine
     from tidegate.config.load import load_file
-    from tidegate.config.plan import build_plan, problems_from_engine, with_engine
+    from tidegate.config.plan import build_plan, engine_errors, problems_from_engine, with_engine
     from tidegate.config.problem import ConfigError
 
     with problems_shown():
         try:
             loaded = load_file(file)
         except ConfigError as error:
-            raise with_engine(error, check_plan) from None
+            raise with_engine(error, _engine.inspect) from None
         plan = build_plan(loaded)
-        if errors := inspect(plan, "check"):
+        if errors := engine_errors(plan, _engine.inspect):
             raise ConfigError(problems_from_engine(errors, loaded.source))
         return loaded, plan
 

@@ -1,14 +1,12 @@
 """`tidegate health`."""
 
 from datetime import datetime
-from typing import Annotated, Any
-from urllib.parse import quote
-
-import typer
+from typing import Any
 
 from tidegate.cli import output
 from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.options import AsJson
+from tidegate.cli.words import Endpoint, Upstream, in_words, path_of
 
 NAME = "health"
 
@@ -16,18 +14,13 @@ NAME = "health"
 @calls_admin
 def command(
     client: Client,
-    upstream: Annotated[str, typer.Argument(help="The upstream's name.")],
-    endpoint: Annotated[str, typer.Argument(help="The endpoint's address, as configured.")],
+    upstream: Upstream,
+    endpoint: Endpoint,
     as_json: AsJson = False,
 ) -> None:
     """Show why an endpoint is in the state that it is in, and its last changes."""
     health = client.get(f"{path_of(upstream, endpoint)}/health")
     output.answer(health, as_json, _print)
-
-
-def path_of(upstream: str, endpoint: str) -> str:
-    """Where the admin API has an endpoint."""
-    return f"/v1/upstreams/{quote(upstream, safe='')}/endpoints/{quote(endpoint, safe='')}"
 
 
 def _print(health: dict[str, Any]) -> None:
@@ -36,6 +29,10 @@ def _print(health: dict[str, Any]) -> None:
 
     console = output.console()
     console.print(Text(f"{health['state']}: {health['cause']}"))
+    for word in health["words"]:
+        console.print(
+            Text(f"the operator says: {in_words(word['option'], word['value'])} (by {word['author']})")
+        )
     console.print()
     table = Table("time", "from", "to", "cause", box=None, pad_edge=False)
     for change in health["changes"]:

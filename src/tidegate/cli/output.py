@@ -43,3 +43,13 @@ def error(message: str) -> None:
 def counted(number: int, name: str) -> str:
     """How many there are: `1 route`, `2 routes`."""
     return f"{number} {name}" if number == 1 else f"{number} {name}s"
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units: `1d 1h`."""
+    days, rest = divmod(int(seconds), 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, seconds = divmod(rest, 60)
+    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (int(seconds), "s"))
+    shown = [f"{number}{unit}" for number, unit in parts if number]
+    return " ".join(shown[:2]) or "0s"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cli import output
+from tidegate.cli import output, words
 from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.options import AsJson
 
@@ -18,8 +18,9 @@ def command(
     client: Client,
     as_json: AsJson = False,
 ) -> None:
-    """Show how the running gateway is doing: its listeners, upstreams and endpoints."""
-    status = {**client.get("/v1/status"), "upstreams": client.get("/v1/upstreams")}
+    """Show how the running gateway is doing: its listeners, upstreams, endpoints and the operator's words."""
+    status = client.get("/v1/status")
+    status |= {name: client.get(f"/v1/{name}") for name in ("upstreams", "words")}
     output.answer(status, as_json, _print)
 
 
@@ -27,7 +28,7 @@ def _print(status: dict[str, Any]) -> None:
     console, upstreams = output.console(), status["upstreams"]
     state = "[green]ready[/green]" if status["ready"] else "[red]not ready[/red]"
     console.print(
-        f"tidegate {status['version']}: {state}, up {_duration(status['uptime_seconds'])}, "
+        f"tidegate {status['version']}: {state}, up {output.duration(status['uptime_seconds'])}, "
         f"{output.counted(status['workers'], 'worker')}, generation {status['generation']['number']}"
     )
     if status["restart_required"]:
@@ -45,6 +46,10 @@ def _print(status: dict[str, Any]) -> None:
     for upstream, each in endpoints:
         if not each["healthy"]:
             console.print(f"{upstream} {each['address']} is {each['state']}: {each['cause']}", style="yellow")
+    if status["words"]:
+        console.print("\nThe operator's words:")
+    for word in status["words"]:
+        console.print(f"  {words.shown(word)}", markup=False)
 
 
 def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
         "endpoint": endpoint["address"],
         "weight": endpoint["weight"],
         "state": "draining" if endpoint["drain"] else endpoint["state"],
-        "for": _duration(endpoint["for_seconds"]),
+        "for": output.duration(endpoint["for_seconds"]),
         "in flight": endpoint["in_flight"],
         "workers": endpoint["workers"],
         "requests": endpoint["requests"],
@@ -86,12 +91,3 @@ def _cell(value: Any) -> "Text":
     if isinstance(value, float):
         return Text(f"{value:.1f}")
     return Text("" if value is None else str(value))
-
-
-def _duration(seconds: float) -> str:
-    days, rest = divmod(int(seconds), 86_400)
-    hours, rest = divmod(rest, 3_600)
-    minutes, seconds = divmod(rest, 60)
-    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (int(seconds), "s"))
-    shown = [f"{number}{unit}" for number, unit in parts if number]
-    return " ".join(shown[:2]) or "0s"

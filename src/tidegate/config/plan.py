@@ -21,8 +21,8 @@ DRAWN = 5
 the simulator's reference five have a p99 that is 15 % lower still."""
 
 
-Check = Callable[[str], Iterable[tuple[str, str]]]
-"""Gives the engine's errors in a plan in JSON: pairs of a dotted path and a message."""
+Inspect = Callable[[bytes, bytes], bytes]
+"""The engine's answer to a question about a plan, all in JSON: `tidegate._engine.inspect`."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,13 @@ def problems_from_engine(errors: Iterable[tuple[str, str]], source: Source) -> l
     return discreet((source.problem(undotted(path), message) for path, message in errors), source)
 
 
-def with_engine(error: ConfigError, check: Check) -> ConfigError:
+def engine_errors(plan: Plan, inspect: Inspect) -> list[tuple[str, str]]:
+    """What the engine finds wrong with a plan without serving it: pairs of a dotted path and a message."""
+    errors: list[tuple[str, str]] = json.loads(inspect(plan.json.encode(), b'{"check": {}}'))
+    return errors
+
+
+def with_engine(error: ConfigError, inspect: Inspect) -> ConfigError:
     """`error`, and what the engine finds in what is left of the configuration without its mistakes.
 
     The engine's word on references is not asked: in the remainder, some lead nowhere.
@@ -58,7 +64,8 @@ def with_engine(error: ConfigError, check: Check) -> ConfigError:
         return error
     loaded, part = rest
     told = {problem.path for problem in error.problems}
-    found = ((part.in_the_whole(undotted(path)), message) for path, message in check(build_plan(loaded).json))
+    errors = engine_errors(build_plan(loaded), inspect)
+    found = ((part.in_the_whole(undotted(path)), message) for path, message in errors)
     more = [
         error.source.problem(path, message)
         for path, message in found

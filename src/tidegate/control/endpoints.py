@@ -1,9 +1,17 @@
-"""Changes of an upstream's endpoints, as edits of the document."""
+"""An upstream's endpoints: as they are configured, and changes of them as edits of the document."""
 
 from typing import Any
 
+from tidegate.config.model import Config
+from tidegate.config.model.upstream import Endpoint
 from tidegate.control.document import Document
 from tidegate.control.gateway import ConflictError, MissingError
+
+
+def find(config: Config, upstream: str, address: str) -> Endpoint | None:
+    """The endpoint as it is configured."""
+    found = (endpoint for each in config.upstreams if each.name == upstream for endpoint in each.endpoints)
+    return next((endpoint for endpoint in found if endpoint.address == address), None)
 
 
 def add(document: Document, upstream: str, endpoint: dict[str, Any]) -> Document:
@@ -14,24 +22,11 @@ def add(document: Document, upstream: str, endpoint: dict[str, Any]) -> Document
     return _with_endpoints(document, upstream, [*endpoints, endpoint])
 
 
-def change(document: Document, upstream: str, address: str, options: dict[str, Any]) -> Document:
-    """With other options for one endpoint; those that are None go. Raises MissingError."""
-    endpoints = _endpoints(document, upstream)
-    _require(endpoints, upstream, address)
-    gone = {name for name, value in options.items() if value is None}
-    changed = [
-        {name: value for name, value in {**each, **options}.items() if name not in gone}
-        if each["address"] == address
-        else each
-        for each in endpoints
-    ]
-    return _with_endpoints(document, upstream, changed)
-
-
 def remove(document: Document, upstream: str, address: str) -> Document:
     """Without one endpoint. Raises MissingError."""
     endpoints = _endpoints(document, upstream)
-    _require(endpoints, upstream, address)
+    if all(each["address"] != address for each in endpoints):
+        raise MissingError(f"upstream {upstream} has no endpoint {address}")
     return _with_endpoints(document, upstream, [each for each in endpoints if each["address"] != address])
 
 
@@ -41,11 +36,6 @@ def _endpoints(document: Document, upstream: str) -> list[dict[str, Any]]:
             endpoints: list[dict[str, Any]] = each.get("endpoints", [])
             return endpoints
     raise MissingError(f"there is no upstream {upstream}")
-
-
-def _require(endpoints: list[dict[str, Any]], upstream: str, address: str) -> None:
-    if all(each["address"] != address for each in endpoints):
-        raise MissingError(f"upstream {upstream} has no endpoint {address}")
 
 
 def _with_endpoints(document: Document, upstream: str, endpoints: list[dict[str, Any]]) -> Document:

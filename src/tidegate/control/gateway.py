@@ -17,17 +17,19 @@ from typing import Any
 
 import structlog
 
-from tidegate._engine import Engine, PlanError, Prepared, check_plan
+from tidegate._engine import Engine, PlanError, Prepared, inspect
 from tidegate.config.load import Loaded
 from tidegate.config.model import Config
 from tidegate.config.plan import Plan, build_plan, problems_from_engine, with_engine
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.control.diff import Edit, compare
 from tidegate.control.document import Document, document_of, etag_of
+from tidegate.control.events import Events
 from tidegate.control.generation import Generation, Origin, Refusal, Summary
 from tidegate.control.restart import read_once, restart_required
 from tidegate.control.source import Source
 from tidegate.control.store import Store, StoreError
+from tidegate.control.words import Words
 
 REFUSALS_KEPT = 50
 
@@ -113,10 +115,12 @@ def _without_collections() -> Iterator[None]:
 class Gateway:
     """Owns the engine and what it serves. Used from one event loop; what takes time runs in threads."""
 
-    def __init__(self, engine: Engine, store: Store, source: Source) -> None:
+    def __init__(self, engine: Engine, store: Store, source: Source, events: Events, words: Words) -> None:
         self.engine = engine
         self.store = store
         self.source = source
+        self.events = events
+        self.words = words
         self.started = datetime.now(UTC)
         self.draining = False
         self.results: Counter[str] = Counter(committed=0, unchanged=0, refused=0)
@@ -263,7 +267,7 @@ class Gateway:
         try:
             loaded = candidate()
         except ConfigError as error:
-            raise with_engine(error, check_plan) from error
+            raise with_engine(error, inspect) from error
         plan = build_plan(loaded)
         try:
             prepared = self.engine.prepare(plan.json.encode())
@@ -282,7 +286,7 @@ class Gateway:
         self._suspects = frozenset()
         self._started = self._started or read_once(ready.loaded.config)
         self.results["committed"] += 1
-        log.info("configuration committed", generation=generation.number, origin=origin)
+        self.events.tell("committed", generation=generation.number, origin=origin)
         for warning in ready.loaded.warnings:
             log.warning(str(warning))
         for listener in self.on_commit:
@@ -306,6 +310,6 @@ class Gateway:
         self._suspects = frozenset(problem.file for problem in error.problems if problem.file)
         if self._running is None:
             return  # the process does not start, and whoever started it is told why
-        log.error("configuration refused", origin=origin, problems=len(error.problems))
+        self.events.tell("refused", origin=origin, problems=len(error.problems), first=str(error.problems[0]))
         for problem in error.problems:
             log.error(str(problem))

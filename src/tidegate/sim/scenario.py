@@ -40,7 +40,7 @@ class Scenarios:
         weights = [group.weight for group in self._study.servers for _ in range(group.count)]
         upstream = {
             "name": "servers",
-            "balance": {name: value for name, value in policy.data().items() if name != "c3"},
+            "balance": policy.data(exclude={"c3"}),
             "health": self._study.health.data(),
             "endpoints": [
                 {"address": f"server-{number}:80", "weight": weight} for number, weight in enumerate(weights)

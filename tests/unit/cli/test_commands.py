@@ -22,6 +22,20 @@ CHANGE = {
     "restart_required": [],
 }
 
+WORD = {
+    "upstream": "app",
+    "endpoint": "10.0.0.1:80",
+    "option": "duty",
+    "value": "maintenance",
+    "configured": "serving",
+    "absent": False,
+    "reason": "a new disk",
+    "author": "ann",
+    "time": "2026-11-26T10:00:00Z",
+}
+WEIGHT = {"option": "weight", "value": 3, "reason": None, "absent": True}
+ENDPOINT = "/v1/upstreams/app/endpoints/10.0.0.1%3A80"
+
 
 def tidegate(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Run a command; returns its exit code."""
@@ -231,6 +245,7 @@ def test_status_is_a_table_of_endpoints(
     }
     answers["GET /v1/status"] = httpx.Response(200, json=status)
     answers["GET /v1/upstreams"] = httpx.Response(200, json=[{"name": "app", "endpoints": [endpoint]}])
+    answers["GET /v1/words"] = httpx.Response(200, json=[WORD, {**WORD, **WEIGHT}])
     assert tidegate(monkeypatch, "status") == 0
     said = capsys.readouterr().out
     for part in ("up 1d 1h", "generation 7", "0.0.0.0:80", "workers"):
@@ -239,8 +254,61 @@ def test_status_is_a_table_of_endpoints(
         "app       10.0.0.1:80  3       unhealthy  1m 1s  0          4        10        4         1.2" in said
     )
     assert "app 10.0.0.1:80 is unhealthy: 3 health checks failed" in said
+    assert "app 10.0.0.1:80: maintenance: a new disk (by ann, " in said
+    assert " ago; configured: serving)" in said
+    assert "app 10.0.0.1:80: weight 3 (by ann, " in said
+    assert " ago; the endpoint is absent)" in said
     assert tidegate(monkeypatch, "status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["upstreams"][0]["name"] == "app"
+
+
+@pytest.mark.parametrize(
+    ("command", "sent", "said"),
+    [
+        ("drain", {"duty": "draining"}, "draining, until"),
+        ("weight {} 3 --reason slow", {"weight": 3, "reason": "slow"}, "weight 3, until"),
+        ("maintenance", {"duty": "maintenance", "reason": "by the operator"}, "maintenance, until"),
+        ("drain {} --end", {"duty": None}, "taken back; as configured: serving"),
+        ("weight {} --end", {"weight": None}, "taken back; as configured: weight 2"),
+        ("maintenance {} --end", {"duty": None}, "as configured: serving"),
+    ],
+)
+def test_words_are_said_and_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    sent: dict[str, Any],
+    said: str,
+) -> None:
+    bodies = []
+
+    def answer(_: Any, method: str, path: str, json: Any) -> httpx.Response:
+        assert (method, path) == ("PATCH", ENDPOINT)
+        bodies.append(json)
+        configured = {"weight": 2, "duty": "serving"}
+        return httpx.Response(200, json={"changed": True, "configured": configured, "words": []})
+
+    monkeypatch.setattr(httpx.Client, "request", answer)
+    name, _, rest = command.partition(" {}")
+    assert tidegate(monkeypatch, name, "app", "10.0.0.1:80", *rest.split()) == 0
+    assert bodies == [sent]
+    assert said in capsys.readouterr().out
+
+
+def test_a_weight_is_given_or_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tidegate(monkeypatch, "weight", "app", "10.0.0.1:80") == 2
+    assert tidegate(monkeypatch, "weight", "app", "10.0.0.1:80", "3", "--end") == 2
+
+
+def test_events_are_a_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+) -> None:
+    event = {"id": "1-1", "time": "2026-11-26T10:00:00Z", "kind": "committed", "generation": 7}
+    answers["GET /v1/events"] = httpx.Response(200, json=[event])
+    assert tidegate(monkeypatch, "events") == 0
+    assert capsys.readouterr().out.endswith(" committed generation=7\n")
+    assert tidegate(monkeypatch, "events", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == event
 
 
 def test_routes_of_a_file_need_no_running_gateway(

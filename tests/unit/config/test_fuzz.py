@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.config.test_syntax import JSON_VALUES
-from tidegate._engine import check_plan
+from tidegate._engine import inspect
 from tidegate.config.load import load_data, load_file
 from tidegate.config.model.walk import walk
 from tidegate.config.plan import build_plan, with_engine
@@ -45,7 +45,7 @@ def check(path: Path, content: bytes) -> None:
         build_plan(load_file(path))
     except ConfigError as error:
         assert error.problems
-        assert all(str(problem) for problem in with_engine(error, check_plan).problems)
+        assert all(str(problem) for problem in with_engine(error, inspect).problems)
 
 
 @pytest.mark.parametrize("name", ["f.yaml", "f.toml", "f.json"])
@@ -73,4 +73,4 @@ def test_any_data(tmp_path: Path, data: dict[str, Any]) -> None:
     try:
         build_plan(load_data(data, tmp_path))
     except ConfigError as error:
-        assert with_engine(error, check_plan).problems
+        assert with_engine(error, inspect).problems

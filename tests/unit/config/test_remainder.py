@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.config.conftest import Write
-from tidegate._engine import check_plan
+from tidegate._engine import inspect
 from tidegate.config.load import load_file
 from tidegate.config.plan import with_engine
 from tidegate.config.problem import ConfigError
@@ -18,7 +18,7 @@ def refused(file: Path) -> list[tuple[int | None, str]]:
     """The lines and options of all mistakes in a file."""
     with pytest.raises(ConfigError) as error:
         load_file(file)
-    return [(each.line, each.path) for each in with_engine(error.value, check_plan).problems]
+    return [(each.line, each.path) for each in with_engine(error.value, inspect).problems]
 
 
 @pytest.mark.parametrize(
@@ -90,19 +90,24 @@ def test_what_was_taken_out_is_missed_nowhere(write: Write, route: str) -> None:
     )
     with pytest.raises(ConfigError) as error:
         load_file(write("f.yaml", text))
-    assert with_engine(error.value, check_plan).problems == error.value.problems
+    assert with_engine(error.value, inspect).problems == error.value.problems
 
 
 @pytest.mark.parametrize("text", ["- a", "routes: 3", "a: [", "{}"])
 def test_what_is_hardly_a_configuration_is_told_as_before(write: Write, text: str) -> None:
     with pytest.raises(ConfigError) as error:
         load_file(write("f.yaml", text))
-    assert with_engine(error.value, check_plan).problems == error.value.problems
+    assert with_engine(error.value, inspect).problems == error.value.problems
 
 
 def test_the_engine_is_asked_for_a_whole_plan(write: Write) -> None:
-    asked: list[str] = []
+    asked: list[bytes] = []
+
+    def note(plan: bytes, _question: bytes) -> bytes:
+        asked.append(plan)
+        return b"[]"
+
     with pytest.raises(ConfigError) as error:
         load_file(write("f.yaml", "name: [x]\nworkers: 3\n"))
-    with_engine(error.value, lambda plan: asked.append(plan) or [])  # type: ignore[func-returns-value]
+    with_engine(error.value, note)
     assert json.loads(asked[0])["workers"] == 3

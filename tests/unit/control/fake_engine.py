@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import json
+import queue
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -42,6 +43,10 @@ class FakeEngine:
         self.log_filter = log_filter
         self.reopened = 0
         self.drained_ms: list[int] = []
+        self.words: dict[tuple[str, str], dict[str, Any]] = {}
+        """The operator's words on endpoints, by upstream and address."""
+        self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
+        """What `wait` gives."""
 
     def prepare(self, plan: bytes) -> FakePrepared:
         if self.errors:
@@ -76,11 +81,18 @@ class FakeEngine:
         upstreams = [
             {
                 "name": each["name"],
-                "endpoints": [{**endpoint, "healthy": True} for endpoint in each["endpoints"]],
+                "endpoints": [
+                    {**endpoint, **self._word(each["name"], endpoint["address"]), "healthy": True}
+                    for endpoint in each["endpoints"]
+                ],
             }
             for each in self.served.get("upstreams", [])
         ]
         return {"listeners": listeners, "upstreams": upstreams}
+
+    def _word(self, upstream: str, address: str) -> dict[str, Any]:
+        word = self.words.get((upstream, address), {})
+        return {option: value for option, value in word.items() if option == "weight"}
 
     def _endpoint_health(self, upstream: str, address: str) -> Any:
         for each in self.served.get("upstreams", []):
@@ -97,14 +109,26 @@ class FakeEngine:
                 self.log_filter = value.decode()
             case "log", "reopen":
                 self.reopened += 1
+            case "endpoint", upstream:
+                told = json.loads(value)
+                if told["word"] is None:
+                    del self.words[upstream, told["address"]]
+                elif told["word"].get("weight", 0) > 1000:
+                    raise ValueError("a weight is at most 1000")
+                else:
+                    self.words[upstream, told["address"]] = told["word"]
             case _:
                 raise ValueError(f"there is no live value {kind} {name}")
 
     def wait(self, timeout_ms: int) -> bytes:
-        return b"null" if self.drained_ms else b"[]"
+        try:
+            return json.dumps(self.told.get(timeout=timeout_ms / 1000)).encode()
+        except queue.Empty:
+            return b"[]"
 
     def drain(self, timeout_ms: int) -> bool:
         self.drained_ms.append(timeout_ms)
+        self.told.put(None)
         return True
 
 

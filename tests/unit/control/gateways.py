@@ -6,9 +6,11 @@ from typing import Any, cast
 
 from tests.unit.control.fake_engine import FakeEngine
 from tidegate._engine import Engine
+from tidegate.control.events import Events
 from tidegate.control.gateway import Gateway
 from tidegate.control.source import Source
 from tidegate.control.store import Store
+from tidegate.control.words import Words
 
 DOCUMENT: dict[str, Any] = {
     "workers": 1,
@@ -39,8 +41,10 @@ def make_gateway(
     *, source: Source | None = None, store: Store | None = None, engine: FakeEngine | None = None
 ) -> tuple[Gateway, FakeEngine]:
     """A gateway that serves nothing yet."""
-    fake = engine or FakeEngine(workers=1)
-    return Gateway(cast(Engine, fake), store or Store(), source or Source(document=document())), fake
+    fake, events = engine or FakeEngine(workers=1), Events()
+    words = Words(cast(Engine, fake), events)
+    source = source or Source(document=document())
+    return Gateway(cast(Engine, fake), store or Store(), source, events, words), fake
 
 
 async def started_gateway(**parts: Any) -> tuple[Gateway, FakeEngine]:

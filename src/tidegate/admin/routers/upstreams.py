@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from tidegate.admin.context import TheGateway
+from tidegate.admin.routers.words import WordView
 from tidegate.control.document import redact
 from tidegate.control.gateway import Gateway, MissingError
 
@@ -28,8 +29,12 @@ async def show(gateway: TheGateway, name: str) -> dict[str, Any]:
 
 
 async def live_upstreams(gateway: Gateway) -> list[dict[str, Any]]:
-    """All upstreams with their live state."""
+    """All upstreams with their live state, and with the operator's words on their endpoints."""
     upstreams: list[dict[str, Any]] = (await gateway.ask("status"))["upstreams"]
+    for upstream in upstreams:
+        for endpoint in upstream["endpoints"]:
+            words = gateway.words.of(upstream["name"], endpoint["address"])
+            endpoint["words"] = [WordView.of(word).model_dump(mode="json") for word in words]
     return upstreams
 
 

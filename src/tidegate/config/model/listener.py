@@ -7,7 +7,7 @@ from pydantic import Field
 from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import AsWritten, ListenAddress, Name, Network
-from tidegate.config.model.unit import Positive, Timeout, size
+from tidegate.config.model.unit import Positive, Size, Timeout, size
 
 HttpVersion = Literal["http1", "http2"]
 TlsVersion = Annotated[Literal["1.2", "1.3"], AsWritten()]

@@ -83,7 +83,10 @@ pub struct RouteTable {
 }
 
 impl RouteTable {
-    /// Reads the matching part of `routes`; the errors are all mistakes in it.
+    /// Reads the matching part of `routes`.
+    ///
+    /// # Errors
+    /// All mistakes in it.
     pub fn build(routes: &[Route], listeners: &[Listener]) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let mut rules: Vec<_> = routes

@@ -69,6 +69,23 @@ pub struct Plan {
     pub upstreams: Vec<Upstream>,
 }
 
+impl Plan {
+    /// A plan of so many workers that serves nothing.
+    pub fn empty(workers: u32) -> Self {
+        Self {
+            name: "tidegate".into(),
+            zone: None,
+            workers,
+            drain_timeout: Millis(0),
+            access_log: None,
+            explain: Explain { sample: 0.0, keep: 0, slow: Millis(0) },
+            listeners: Vec::new(),
+            routes: Vec::new(),
+            upstreams: Vec::new(),
+        }
+    }
+}
+
 /// The access log: one line per finished request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -7,22 +7,11 @@ use serde_json::{Value, json};
 use super::pattern::PathPattern;
 use super::rule::Rule;
 use super::{Found, RouteQuery, RouteTable};
-use crate::plan::{Issue, Listener, PathMatch, Route};
+use crate::plan::{self, Issue, Listener, PathMatch, Route};
 
 /// A route of the plan with defaults for what `options` leave out.
 pub(crate) fn route(options: Value) -> Route {
-    let mut whole = json!({
-        "name": "r", "listeners": [],
-        "match": {"hosts": [], "methods": [], "headers": [], "query": [], "cookies": []},
-        "upstream": "app", "subset": {},
-        "request_headers": {"set": {}, "add": {}, "remove": []},
-        "response_headers": {"set": {}, "add": {}, "remove": []},
-        "retry": {
-            "attempts": 1, "on": [], "statuses": [], "grpc": [], "methods": [],
-            "backoff": {"base": 25, "max": 250}, "max_retry_after": 0, "buffer": 0,
-        },
-        "limits": {}, "priority": {"level": "normal", "from_anyone": false},
-    });
+    let mut whole = plan::testing::plan()["routes"][0].take();
     for (option, value) in options.as_object().unwrap() {
         match (option.as_str(), value) {
             ("match", Value::Object(matches)) => {
@@ -48,13 +37,9 @@ pub(crate) fn found(value: &Value, path: &str) -> Found {
 }
 
 pub(crate) fn listener(name: &str) -> Listener {
-    serde_json::from_value(json!({
-        "name": name, "address": "127.0.0.1:0", "protocols": ["http1"], "trusted_proxies": [],
-        "limits": {"connections": 1, "connections_per_client": 1, "header_bytes": 1, "header_count": 1,
-                   "uri_length": 1, "streams": 1},
-        "timeouts": {"handshake": 1, "header_read": 1, "request_body": 1, "write": 1, "idle": 1},
-    }))
-    .unwrap()
+    let mut listener = plan::testing::plan()["listeners"][0].take();
+    listener["name"] = json!(name);
+    serde_json::from_value(listener).unwrap()
 }
 
 /// Builds a table of routes that are given with their options, for the listeners `web` and `secure`.

@@ -9,7 +9,7 @@ mod via;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tidegate_core::plan::{self, Issue, Plan};
+use tidegate_core::plan::{Issue, Plan};
 use tidegate_core::route::RouteTable;
 
 pub use route::{Action, Destination, Fixed, Route};
@@ -42,17 +42,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot that answers nothing.
     pub fn empty(workers: usize) -> Self {
-        let plan = Plan {
-            name: "tidegate".into(),
-            zone: None,
-            workers: u32::try_from(workers).unwrap_or(u32::MAX),
-            drain_timeout: plan::Millis(0),
-            access_log: None,
-            explain: plan::Explain { sample: 0.0, keep: 0, slow: plan::Millis(0) },
-            listeners: Vec::new(),
-            routes: Vec::new(),
-            upstreams: Vec::new(),
-        };
+        let plan = Plan::empty(u32::try_from(workers).unwrap_or(u32::MAX));
         Self {
             table: RouteTable::default(),
             routes: Vec::new(),

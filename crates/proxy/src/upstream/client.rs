@@ -217,12 +217,12 @@ mod tests {
     }
 
     fn upstream(address: String) -> Upstream {
-        let plain = include_str!("../../../core/tests/upstream.json");
-        let mut plan: plan::Upstream = serde_json::from_str(plain).unwrap();
+        let plain = include_str!("../../../core/tests/plan.json");
+        let mut plan: plan::Plan = serde_json::from_str(plain).unwrap();
+        let mut plan = plan.upstreams.remove(0);
         plan.protocol = plan::UpstreamProtocol::Http2;
         (plan.pool.idle_timeout, plan.pool.max_age) = (plan::Millis(60_000), plan::Millis(60_000));
-        let endpoint = serde_json::json!({"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}});
-        plan.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
+        plan.endpoints[0].address = address;
         Upstream::build(&plan, None, "u", None, &[], &Metrics::new(1)).unwrap()
     }
 

@@ -190,12 +190,12 @@ fn build_members(
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
     use tidegate_core::balance::{Pick, SplitMix64};
 
     use super::super::live::LiveEndpoints;
     use super::*;
     use crate::account::events::Happening;
+    use crate::testing;
 
     struct Stage {
         accounts: Accounts,
@@ -206,14 +206,9 @@ mod tests {
     impl Stage {
         /// With so many endpoints, of which at least half must be well, or all get requests.
         fn new(endpoints: usize) -> Self {
-            let plain = include_str!("../../../core/tests/upstream.json");
-            let mut plan: plan::Upstream = serde_json::from_str(plain).unwrap();
-            let endpoint = |index| {
-                json!({"address": format!("h:{}", index + 1), "weight": 1, "drain": false, "priority": 0,
-                       "labels": {}})
-            };
+            let mut plan = testing::upstream();
             plan.endpoints =
-                (0..endpoints).map(|at| serde_json::from_value(endpoint(at)).unwrap()).collect();
+                (1..=endpoints).map(|port| testing::endpoint(&format!("h:{port}"))).collect();
             let (accounts, live) = (Accounts::new(1), LiveEndpoints::default());
             let wanted =
                 Wanted { plan: &Arc::new(plan), zone: None, subsets: &[], live: live.of("app") };

@@ -149,17 +149,21 @@ fn digest(text: &str) -> Digest {
 
 /// What `text`, which is `at` this place of the plan, says.
 fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], at: &str) -> Result<T, Issue> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = match (at, error.path().to_string()) {
-            ("", path) => path,
-            (at, path) if path == "." => at.to_owned(),
-            (at, path) => format!("{at}.{path}"),
-        };
-        Issue::new(path, error.inner().to_string())
-    })?;
-    reader.end().map_err(|error| Issue::new(at, error.to_string()))?;
-    Ok(read)
+    // To know the place of each value takes time, which only a mistake is worth.
+    serde_json::from_slice(text).map_err(|error| {
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+            Ok(_) => Issue::new(at, error.to_string()), // what follows it is wrong
+            Err(error) => {
+                let path = match (at, error.path().to_string()) {
+                    ("", path) => path,
+                    (at, path) if path == "." => at.to_owned(),
+                    (at, path) => format!("{at}.{path}"),
+                };
+                Issue::new(path, error.inner().to_string())
+            }
+        }
+    })
 }
 
 #[cfg(test)]

@@ -101,8 +101,11 @@ class Engine:
         Every event has `time`, in seconds since 1970, and `kind`:
 
         - `health_changed`: `upstream`, `endpoint`, the states `from` and `to`, `cause`;
+        - `panic_mode`: of which `upstream`, and whether it is `active` now: too few endpoints are well, so
+          requests go to all that serve;
         - `word_applied`: `upstream`, `endpoint`, the `word` or null, and whether it is `present`;
-        - `task_panicked`: `thread` (a worker's number or `health`), `message`, `place`; one connection ends;
+        - `task_panicked`: `thread` (a worker's number, `health` or `long-work`), `message`, `place`; what
+          it did for one connection ends;
         - `thread_restarted`: `thread`, `message`; all of its connections end;
         - `events_lost`: `count`: so many came after these and did not fit.
 

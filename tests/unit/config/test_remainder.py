@@ -103,11 +103,11 @@ def test_what_is_hardly_a_configuration_is_told_as_before(write: Write, text: st
 def test_the_engine_is_asked_for_a_whole_plan(write: Write) -> None:
     asked: list[bytes] = []
 
-    def answer(plan: bytes, _: bytes) -> bytes:
+    def note(plan: bytes, _question: bytes) -> bytes:
         asked.append(plan)
         return b"[]"
 
     with pytest.raises(ConfigError) as error:
         load_file(write("f.yaml", "name: [x]\nworkers: 3\n"))
-    with_engine(error.value, answer)
+    with_engine(error.value, note)
     assert json.loads(asked[0])["workers"] == 3

@@ -86,11 +86,13 @@ fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::json;
+    use tidegate_core::balance::SplitMix64;
     use tidegate_core::plan::{self, Plan};
 
     use super::*;
     use crate::account::Accounts;
     use crate::upstream::live::LiveEndpoints;
+    use crate::upstream::outbound::Outbound;
 
     #[test]
     fn the_page_tells_how_upstreams_and_endpoints_are_now() {
@@ -102,7 +104,9 @@ mod tests {
         let plan = Plan { upstreams: vec![upstream.into()], ..Snapshot::empty(1).plan };
         let accounts = Accounts::new(1);
         let snapshot = Snapshot::build(plan, None, &LiveEndpoints::default(), &accounts).unwrap();
-        let _permit = snapshot.upstreams[0].try_admit(tokio::time::Instant::now()).unwrap();
+        let outbound = Outbound::new(0, SplitMix64::new(1), Arc::default());
+        let _permit =
+            snapshot.upstreams[0].try_admit(&outbound, tokio::time::Instant::now()).unwrap();
         let page = page(&accounts.metrics, &snapshot);
         let has = |line: &str| page.lines().any(|each| each == line);
         assert!(has("tidegate_upstream_requests_in_flight{upstream=\"app\"} 1"), "{page}");

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tidegate_core::health::State;
 use tidegate_core::plan::{self, BalancePolicy};
 
+use super::absent::{self, AbsentEndpoint, AbsentUpstream};
 use crate::net::clock;
 use crate::snapshot::{Listener, Snapshot};
 use crate::upstream::live::{LiveEndpoints, LiveUpstream};
@@ -57,24 +58,6 @@ pub struct UpstreamStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// What operators said of endpoints that are not there.
     pub absent: Vec<AbsentEndpoint>,
-}
-
-/// What operators said of the endpoints of an upstream that is not there.
-#[derive(Debug, Serialize)]
-pub struct AbsentUpstream {
-    /// Its name.
-    pub upstream: String,
-    /// Its endpoints.
-    pub endpoints: Vec<AbsentEndpoint>,
-}
-
-/// What an operator said of an endpoint that is not there.
-#[derive(Debug, Serialize)]
-pub struct AbsentEndpoint {
-    /// Its address.
-    pub address: String,
-    /// What was said.
-    pub word: Word,
 }
 
 /// An endpoint.
@@ -129,58 +112,7 @@ pub struct Configured {
     pub maintenance: Option<String>,
 }
 
-/// How an endpoint came to be as it is.
-#[derive(Debug, Serialize)]
-pub struct EndpointHealth {
-    /// Its state.
-    pub state: &'static str,
-    /// Whether it may get requests now.
-    pub healthy: bool,
-    /// Why it is in that state.
-    pub cause: String,
-    /// Its last changes, the latest first.
-    pub changes: Vec<HealthChange>,
-}
-
-/// A change of an endpoint's health.
-#[derive(Debug, Serialize)]
-pub struct HealthChange {
-    /// When, in seconds since 1970.
-    pub time: f64,
-    /// The state before.
-    pub from: &'static str,
-    /// The state since.
-    pub to: &'static str,
-    /// Why.
-    pub cause: String,
-}
-
-/// The health of an endpoint; `None` if there is no such endpoint.
-pub(super) fn health(snapshot: &Snapshot, upstream: &str, address: &str) -> Option<EndpointHealth> {
-    let upstream = snapshot.upstreams.iter().find(|each| each.plan.name == upstream)?;
-    let membership = upstream.membership();
-    let endpoint = &membership.members[membership.find(address)?].endpoint;
-    let (now, wall) = (clock::now(), clock::unix_nanos() as f64 / 1e9);
-    let changes: Vec<_> = endpoint
-        .health
-        .history()
-        .into_iter()
-        .rev()
-        .map(|change| HealthChange {
-            time: wall - now.since(change.at).as_secs_f64(),
-            from: change.from.label(),
-            to: change.to.label(),
-            cause: change.cause.to_string(),
-        })
-        .collect();
-    Some(EndpointHealth {
-        state: endpoint.health.state().label(),
-        healthy: endpoint.takes_requests(now),
-        cause: changes.first().map(|last| last.cause.clone()).unwrap_or_default(),
-        changes,
-    })
-}
-
+/// How everything is at this moment.
 pub(super) fn of(
     snapshot: &Snapshot,
     listeners: Vec<Arc<Listener>>,
@@ -193,7 +125,7 @@ pub(super) fn of(
         workers,
         listeners: listeners.iter().map(|listener| listener_status(listener)).collect(),
         upstreams: snapshot.upstreams.iter().map(upstream).collect(),
-        absent: absent_upstreams(snapshot, live),
+        absent: absent::upstreams(snapshot, live),
     }
 }
 
@@ -224,7 +156,7 @@ fn upstream_status(upstream: &Upstream, live: &LiveUpstream) -> UpstreamStatus {
         limit: admission.limit,
         queued: admission.queued,
         endpoints: membership.members.iter().enumerate().map(endpoint).collect(),
-        absent: absent(live, |address| present.contains(address)),
+        absent: absent::endpoints(live, |address| present.contains(address)),
     }
 }
 
@@ -257,31 +189,4 @@ fn endpoint_status(membership: &Membership, index: usize) -> EndpointStatus {
 fn configured(endpoint: &plan::Endpoint) -> Configured {
     let plan::Endpoint { weight, drain, maintenance, .. } = endpoint;
     Configured { weight: *weight, drain: *drain, maintenance: maintenance.clone() }
-}
-
-/// The words on endpoints that are not `present`, by address.
-fn absent(live: &LiveUpstream, present: impl Fn(&str) -> bool) -> Vec<AbsentEndpoint> {
-    let absent = live.words().filter(|(address, _)| !present(address));
-    let mut absent: Vec<_> = absent
-        .map(|(address, word)| AbsentEndpoint { address: address.to_owned(), word: word.clone() })
-        .collect();
-    absent.sort_by(|one, other| one.address.cmp(&other.address));
-    absent
-}
-
-/// The words on upstreams that are not there, by name.
-fn absent_upstreams(snapshot: &Snapshot, live: &LiveEndpoints) -> Vec<AbsentUpstream> {
-    let present: HashSet<&str> =
-        snapshot.upstreams.iter().map(|upstream| upstream.plan.name.as_str()).collect();
-    let mut upstreams: Vec<_> = live
-        .all()
-        .filter(|(name, _)| !present.contains(name))
-        .map(|(name, live)| AbsentUpstream {
-            upstream: name.to_owned(),
-            endpoints: absent(live, |_| false),
-        })
-        .filter(|upstream| !upstream.endpoints.is_empty())
-        .collect();
-    upstreams.sort_by(|one, other| one.upstream.cmp(&other.upstream));
-    upstreams
 }

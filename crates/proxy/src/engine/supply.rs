@@ -57,7 +57,12 @@ impl Engine {
         };
         let (upstream, endpoint) = (upstream.to_owned(), address);
         let word = json!(word);
-        self.accounts.events.tell(Happening::WordApplied { upstream, endpoint, word, present });
+        self.common.accounts.events.tell(Happening::WordApplied {
+            upstream,
+            endpoint,
+            word,
+            present,
+        });
         Ok(())
     }
 
@@ -72,7 +77,7 @@ impl Engine {
         let membership = upstream.membership();
         let Some(index) = membership.find(address) else { return Ok(false) };
         if membership.depends_on_weights() {
-            upstream.renew(live, upstream, &self.accounts)?;
+            upstream.renew(live, upstream, &self.common.accounts)?;
             self.watch_anew();
         } else {
             membership.apply_one(index, live);
@@ -86,7 +91,7 @@ impl Engine {
         let mut live = self.live.lock();
         let before = live.set_source(upstream, endpoints)?;
         if let Some(found) = self.upstream(upstream) {
-            if let Err(wrong) = found.renew(live.of(upstream), &found, &self.accounts) {
+            if let Err(wrong) = found.renew(live.of(upstream), &found, &self.common.accounts) {
                 live.set_source(upstream, before)?;
                 return Err(wrong);
             }

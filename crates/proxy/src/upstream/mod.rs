@@ -16,6 +16,7 @@ pub mod live;
 mod member;
 mod membership;
 pub mod outbound;
+mod panic_mode;
 mod pool;
 pub mod probe;
 mod report;
@@ -167,7 +168,7 @@ impl Upstream {
     fn apply(&self, live: &LiveUpstream) {
         let membership = self.membership();
         membership.apply(&live.over(&membership.plan));
-        membership.balancer.renew(clock::now());
+        membership.renew_now(clock::now());
         self.admission.configure(&self.plan.limits, membership.balancer.room());
     }
 

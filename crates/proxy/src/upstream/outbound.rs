@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::pool::Pool;
 use super::{Member, Membership, Upstream};
+use crate::long_work::LongWork;
 
 /// A worker's own count of the uses of a membership, so that requests of different workers do not write to the
 /// same cache line.
@@ -23,16 +24,19 @@ pub struct Outbound {
     pub worker: usize,
     /// Its random numbers.
     pub random: RefCell<SplitMix64>,
+    /// Where it leaves what takes long.
+    pub long_work: Arc<LongWork>,
     pools: RefCell<ById<Rc<Pool>>>,
     memberships: RefCell<ById<HeldMembership>>,
 }
 
 impl Outbound {
     /// No connections yet.
-    pub fn new(worker: usize, random: SplitMix64) -> Self {
+    pub fn new(worker: usize, random: SplitMix64, long_work: Arc<LongWork>) -> Self {
         Self {
             worker,
             random: RefCell::new(random),
+            long_work,
             pools: RefCell::default(),
             memberships: RefCell::default(),
         }

@@ -76,7 +76,7 @@ pub async fn send(
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
     let membership = outbound.membership(dispatch.upstream);
-    let membership = &**membership;
+    let membership = &*membership;
     let affinity = Affinity::of(membership, &head.headers);
     let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, retry_permit) = (RefCell::default(), RefCell::default());
@@ -108,7 +108,7 @@ pub struct Tries<'a> {
     /// How it is sent.
     pub dispatch: &'a Dispatch<'a>,
     /// The endpoints that there are for it.
-    pub membership: &'a Membership,
+    pub membership: &'a Arc<Membership>,
     /// Its body.
     pub content: Content,
     /// What decides where it goes, by hashing.
@@ -128,7 +128,7 @@ impl Tries<'_> {
     /// Why there is none.
     pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
         let balancer = &self.membership.balancer;
-        balancer.renew(clock::moment(now));
+        self.membership.renew(clock::moment(now), &self.outbound.long_work);
         let tried = self.tried.borrow();
         let mut pick = Pick {
             now: clock::moment(now),
@@ -149,7 +149,7 @@ impl Tries<'_> {
 
     /// How the endpoints stood for a pick, for people.
     fn choice(&self, pick: &Pick<'_>, picked: Option<usize>) -> Choice {
-        let Membership { balancer, plan, members, .. } = self.membership;
+        let Membership { balancer, plan, members, .. } = &**self.membership;
         let candidates = balancer.explain(pick, picked);
         Choice {
             policy: plan.balance.policy,

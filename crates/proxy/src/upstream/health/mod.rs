@@ -27,6 +27,7 @@ use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use super::{Member, Membership, Upstream};
 use crate::account::events::Happening;
+use crate::long_work::LongWork;
 use crate::net::clock;
 
 /// Checks begin at multiples of this time, so that the thread wakes once for many of them.
@@ -86,6 +87,12 @@ impl Watch {
             };
             self.0.insert(name, watched);
         }
+    }
+
+    /// Let picks go by how the endpoints stand now, without waiting for a request that finds something changed.
+    pub fn renew(&self, long_work: &LongWork) {
+        let now = clock::now();
+        self.0.values().for_each(|watched| watched.membership.renew(now, long_work));
     }
 }
 

@@ -32,6 +32,7 @@ KINDS: dict[str, Logged] = {
     "word_taken_back": ("info", "the operator's word is taken back"),
     "events_lost": ("warning", "events came faster than they could be taken"),
     "health_changed": None,
+    "panic_mode": None,
     "task_panicked": None,
     "thread_restarted": None,
 }

@@ -11,7 +11,7 @@ from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.text import split_address
 from tidegate.config.model.walk import Pattern, marked
 from tidegate.config.problem import Problem
-from tidegate.config.tree import OptionPath, Source, find, find_texts, plain
+from tidegate.config.tree import OptionPath, Source, child, find, find_each, find_texts, plain, text_of
 
 Names = Mapping[str, Collection[str]]
 """What there is of each kind."""
@@ -65,9 +65,8 @@ def _duplicates(source: Source) -> Iterator[Problem]:
 
 def _identities(source: Source, pattern: Pattern) -> Iterator[tuple[OptionPath, str]]:
     """What the members of a list are told apart by; a text alone stands for a member of that identity."""
-    for path, _ in find(source.root, pattern[:-1]):
-        text = source.text(path) or source.text((*path, pattern[-1]))
-        if text:
+    for path, node in find(source.root, pattern[:-1]):
+        if text := text_of(node) or text_of(child(node, pattern[-1])):
             yield (*path, pattern[-1]), text
 
 
@@ -87,11 +86,12 @@ def _names(source: Source) -> Names:
 
 
 def _unknown_references(source: Source, names: Names) -> Iterator[Problem]:
-    for pattern, ref in marked(Ref).items():
-        for path, name in find_texts(source.root, pattern):
-            if name not in names[ref.kind]:
-                hint = did_you_mean(name, names[ref.kind]) or f"no {ref.kind} has this name"
-                yield source.problem(path, f"unknown {ref.kind} {name!r}", hint=hint)
+    patterns, refs = tuple(marked(Ref)), list(marked(Ref).values())
+    for path, node, position in find_each(source.root, patterns):
+        kind, name = refs[position].kind, text_of(node)
+        if name is not None and name not in names[kind]:
+            hint = did_you_mean(name, names[kind]) or f"no {kind} has this name"
+            yield source.problem(path, f"unknown {kind} {name!r}", hint=hint)
 
 
 def _overlapping_addresses(source: Source) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ from tidegate.config.model.walk import marked, secrets
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.remainder import Remainder, remainder
 from tidegate.config.remark import remarks
-from tidegate.config.tree import UNWRITTEN, Node, Scalar, Source, find, plain, planted, undotted
+from tidegate.config.tree import UNWRITTEN, Node, Scalar, Source, find, find_each, plain, planted, undotted
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,9 @@ def _with_remarks(loaded: Loaded, problems: Iterable[Problem] = ()) -> Loaded:
 
 def _keep_as_written(root: Node) -> None:
     """Give the options that are texts what stands in the file, where that looks like a number."""
-    for pattern in marked(AsWritten):
-        for _, node in find(root, pattern):
-            if isinstance(node, Scalar) and node.written and isinstance(node.value, int | float):
-                node.value = node.value if isinstance(node.value, bool) else node.written
+    for _, node, _ in find_each(root, tuple(marked(AsWritten))):
+        if isinstance(node, Scalar) and node.written and isinstance(node.value, int | float):
+            node.value = node.value if isinstance(node.value, bool) else node.written
 
 
 def discreet(problems: Iterable[Problem], source: Source) -> list[Problem]:

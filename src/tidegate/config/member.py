@@ -76,6 +76,7 @@ class Rest:
     written: Data
     _same: Mapping[str, list[Member | None]]
     """For each that is written in a section the member that it is already."""
+    _known: Members
 
     @classmethod
     def of(cls, written: Data, known: Members) -> "Rest":
@@ -89,7 +90,7 @@ class Rest:
             section: [data for data, member in zip(written[section], members, strict=True) if not member]
             for section, members in same.items()
         }
-        return cls({**written, **rest}, same)
+        return cls({**written, **rest}, same, known)
 
     @property
     def known(self) -> list[Member]:
@@ -98,7 +99,7 @@ class Rest:
 
     def joined(self, config: Config) -> tuple[Config, Members]:
         """The whole configuration and its members; `config` is what is left, validated."""
-        members = {section: _made(section, self.written, config) for section in SECTIONS}
+        members = {section: _made(section, self.written, config, self._known) for section in SECTIONS}
         for section, same in self._same.items():
             made = iter(members[section])
             members[section] = [member or next(made) for member in same]
@@ -108,12 +109,12 @@ class Rest:
 
 def members_of(config: Config, written: Data) -> Members:
     """The members of `config`, which was validated from `written`."""
-    return _by_name({section: _made(section, written, config) for section in SECTIONS})
+    return _by_name({section: _made(section, written, config, NONE) for section in SECTIONS})
 
 
-def _made(section: str, written: Data, config: Config) -> list[Member]:
+def _made(section: str, written: Data, config: Config, known: Members) -> list[Member]:
     pairs = zip(written.get(section, ()), getattr(config, section), strict=True)
-    return [Member.of(section, data, model) for data, model in pairs]
+    return [_same(known[section], data) or Member.of(section, data, model) for data, model in pairs]
 
 
 def _by_name(members: Mapping[str, list[Member]]) -> Members:

@@ -11,7 +11,7 @@ from typing import Any
 from tidegate.config.collector import collector_paused
 from tidegate.config.load import Loaded, RefusedError, discreet, in_order
 from tidegate.config.member import SECTIONS, Member
-from tidegate.config.model import Upstream
+from tidegate.config.model import Route, Upstream
 from tidegate.config.model.mark import ControlPlane, File, Ref, Use
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import ConfigError, Problem
@@ -102,6 +102,8 @@ def with_engine(error: ConfigError, inspect: Inspect) -> ConfigError:
 
 def _text_of(member: Member, loaded: Loaded) -> str:
     """A member as the plan has it."""
+    if isinstance(member.model, Route):  # by far the most are routes, and these go as they are
+        return member.model.text()
     data = member.model.data()
     if isinstance(member.model, Upstream):
         _resolve_choices(data)

@@ -9,7 +9,7 @@ from tidegate.config.model.bounded import Bounded
 from tidegate.config.model.unit import PERCENT
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
-from tidegate.config.tree import OptionPath, Source, dotted, find, plain
+from tidegate.config.tree import OptionPath, Source, dotted, find_each, plain
 
 
 def remarks(source: Source, config: Config, members: Members) -> Iterator[Problem]:
@@ -74,12 +74,12 @@ def _no_endpoints(source: Source, config: Config) -> Iterator[Problem]:
 
 def _shares_of_one(source: Source) -> Iterator[Problem]:
     """Numbers in files that look like shares from 0 to 1, where percent are counted."""
-    for pattern, number in marked(Bounded).items():
-        for path, node in find(source.root, pattern) if number.unit == PERCENT else ():
-            value = plain(node)
-            if isinstance(value, float) and 0 < value < 1 and node.place.file:
-                hint = f"write {value * 100:g} for that share of all; {value:g}% is understood as it stands"
-                yield _remark(source, path, f"percent are counted here, so this is {value:g} %", hint)
+    percents = tuple(pattern for pattern, number in marked(Bounded).items() if number.unit == PERCENT)
+    for path, node, _ in find_each(source.root, percents):
+        value = plain(node)
+        if isinstance(value, float) and 0 < value < 1 and node.place.file:
+            hint = f"write {value * 100:g} for that share of all; {value:g}% is understood as it stands"
+            yield _remark(source, path, f"percent are counted here, so this is {value:g} %", hint)
 
 
 def _remark(source: Source, path: OptionPath, message: str, hint: str | None = None) -> Problem:

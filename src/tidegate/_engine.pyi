@@ -64,6 +64,13 @@ class Engine:
     def supply(self, kind: str, name: str, value: bytes) -> None:
         """Put a live value into force at once. It survives every commit. These there are:
 
+        - kind `endpoint`, name of an upstream: an operator's word on one of its endpoints:
+          `{"address", "word": {"duty": "serving" | "draining" | "maintenance", "weight", "reason"} | null}`.
+          Of the word's keys each may be left out, but not both `duty` and `weight`. It takes the place of the
+          word before it, null takes it back. It holds over the file, whether the endpoint is there or not;
+          65,536 are kept;
+        - kind `endpoints`, name of an upstream: the endpoints that a source found, as a plan has them. They
+          join the file's own, which hold where an address is in both; an empty list takes them back;
         - kind `log`, name `filter`: which of the engine's own log events are kept, as directives:
           `info,tidegate_proxy::listen=debug`;
         - kind `log`, name `reopen`: nothing; the access log's file is opened anew, after it was renamed.
@@ -73,7 +80,10 @@ class Engine:
     def ask(self, question: bytes) -> bytes:
         """The answer to a question, which is an object with one key. These there are:
 
-        - `{"status": {}}`: listeners, upstreams and endpoints as they are now;
+        - `{"status": {}}`: listeners, upstreams and endpoints as they are now. An endpoint has the operator's
+          `word`, and what the file says of it as `configured`: `{"weight", "drain", "maintenance"}`, null if
+          a source found it. Words on what is not there are in `absent`, of an upstream
+          (`[{"address", "word"}]`) and of the whole (`[{"upstream", "endpoints"}]`);
         - `{"endpoint_health": {"upstream": name, "address": address}}`: how an endpoint came to be as it is:
           `{"state", "healthy", "cause", "changes": [{"time", "from", "to", "cause"}]}`, the latest change
           first; null if there is no such endpoint;
@@ -91,7 +101,11 @@ class Engine:
         Every event has `time`, in seconds since 1970, and `kind`:
 
         - `health_changed`: `upstream`, `endpoint`, the states `from` and `to`, `cause`;
-        - `task_panicked`: `thread` (a worker's number or `health`), `message`, `place`; one connection ends;
+        - `panic_mode`: of which `upstream`, and whether it is `active` now: too few endpoints are well, so
+          requests go to all that serve;
+        - `word_applied`: `upstream`, `endpoint`, the `word` or null, and whether it is `present`;
+        - `task_panicked`: `thread` (a worker's number, `health` or `long-work`), `message`, `place`; what
+          it did for one connection ends;
         - `thread_restarted`: `thread`, `message`; all of its connections end;
         - `events_lost`: `count`: so many came after these and did not fit.
 

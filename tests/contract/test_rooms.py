@@ -9,6 +9,7 @@ from .rooms import Use, against, rooms, uses
 
 SOURCE = Path(__file__).parents[2] / "crates" / "proxy" / "src"
 ORDER = (
+    "long_work",
     "net",
     "tls",
     "http",

@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod http;
 mod listen;
 mod local;
+mod long_work;
 mod net;
 mod objects;
 mod serve;

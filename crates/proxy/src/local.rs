@@ -12,6 +12,7 @@ use tidegate_core::balance::SplitMix64;
 use tokio::time::Instant;
 
 use crate::account::Accounts;
+use crate::long_work::LongWork;
 use crate::snapshot::Snapshot;
 use crate::upstream::outbound::Outbound;
 
@@ -35,11 +36,16 @@ pub struct Local {
 
 impl Local {
     /// The state of worker `index`, which decides by `snapshot`.
-    pub fn new(index: usize, accounts: Arc<Accounts>, snapshot: Arc<Snapshot>) -> Rc<Self> {
+    pub fn new(
+        index: usize,
+        accounts: Arc<Accounts>,
+        long_work: Arc<LongWork>,
+        snapshot: Arc<Snapshot>,
+    ) -> Rc<Self> {
         let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut seeds = SplitMix64::new(seed.as_nanos() as u64 ^ (index as u64) << 56);
         Rc::new(Self {
-            outbound: Outbound::new(index, SplitMix64::new(seeds.next())),
+            outbound: Outbound::new(index, SplitMix64::new(seeds.next()), long_work),
             accounts,
             connections: RefCell::default(),
             mirrored: Cell::new(0),

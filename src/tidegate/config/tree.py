@@ -166,6 +166,10 @@ class Source:
         return Problem(message, dotted(path), *self.place(path, key=key), hint=hint)
 
 
+UNWRITTEN = Source(MappingNode({}, NOWHERE))
+"""Where the options are that did not come from a file."""
+
+
 def matches(path: Sequence[str | int], pattern: Sequence[str]) -> bool:
     """Whether `path` is, or lies below, a place that `pattern` describes; `*` stands for any step."""
     return len(path) >= len(pattern) and all(

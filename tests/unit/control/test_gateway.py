@@ -151,7 +151,7 @@ async def test_a_restart_goes_on_with_what_was_committed_last(tmp_path: Path) ->
     stored = store.document(last.number)
     assert stored
     again, engine = make_gateway(store=store)
-    await again.apply(lambda: again.source.load(stored), "restore")
+    await again.apply(lambda known: again.source.load(stored, known), "restore")
     assert again.running.generation == last
     assert engine.served["routes"][0]["timeout"] == 7000
     assert len(store.newest(10)) == 2

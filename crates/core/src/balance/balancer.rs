@@ -203,11 +203,16 @@ impl Balancer {
         }
     }
 
+    /// Whether requests that ask for no labels go to endpoints which are not well, because too few are.
+    pub fn is_panicking(&self) -> bool {
+        self.outlook().is_panic()
+    }
+
     /// The weight that `endpoint` has at `now`, as its neighbours' count: smaller than configured while it
     /// starts slowly, 0 while it gets no requests.
     pub fn effective_weight(&self, endpoint: usize, now: Moment) -> f64 {
         let endpoint = &self.endpoints[endpoint];
-        if !endpoint.is_open() || !endpoint.health.available(now) {
+        if !endpoint.takes_requests(now) {
             return 0.0;
         }
         f64::from(endpoint.weight()) * self.narrowing.readiness(endpoint, now)

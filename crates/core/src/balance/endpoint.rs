@@ -47,6 +47,11 @@ impl Endpoint {
         self.added.max(self.health.recovered())
     }
 
+    /// Whether it may get requests at `now`: new ones may come to it, and it is well or to be tried.
+    pub fn takes_requests(&self, now: Moment) -> bool {
+        self.is_open() && self.health.available(now)
+    }
+
     /// Whether new requests may come here at all, well or not.
     pub fn is_open(&self) -> bool {
         self.weight() > 0 && self.health.state().is_in_service()

@@ -38,6 +38,7 @@ pub use explain::{Considered, Explanation, Row};
 pub use normalize::{PathError, normalize_path};
 
 use std::borrow::Borrow;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 
@@ -103,6 +104,15 @@ impl RouteTable {
         let index = HostIndex::build(&rules).map_err(|issue| vec![issue])?;
         let listeners = listeners.iter().map(|&name| name.into()).collect();
         Ok(Self { rules, index, listeners })
+    }
+
+    /// Whether a table that was built from `before` is that of `after` too: the routes match alike, in the same
+    /// order, and are told of alike. Quick where most of them are the same ones.
+    pub fn serves_both(before: &[Arc<Route>], after: &[Arc<Route>]) -> bool {
+        let is_alike = |(one, other): (&Arc<Route>, &Arc<Route>)| {
+            Arc::ptr_eq(one, other) || rule::is_alike(one, other)
+        };
+        before.len() == after.len() && before.iter().zip(after).all(is_alike)
     }
 
     /// The route that takes `request`.

@@ -58,6 +58,14 @@ impl Rule {
     }
 }
 
+/// Whether both routes give the same rule.
+pub(super) fn is_alike(one: &Route, other: &Route) -> bool {
+    one.name == other.name
+        && one.matches == other.matches
+        && one.listeners == other.listeners
+        && action(one) == action(other)
+}
+
 fn hosts(patterns: &[String], at: &str, issues: &mut Vec<Issue>) -> Vec<HostPattern> {
     if patterns.is_empty() {
         return vec![HostPattern::Any];

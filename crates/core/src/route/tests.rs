@@ -1,11 +1,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::Arc;
+
 use http::Method;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::Found;
-use super::testing::{Request, get, table, try_build};
+use super::testing::{Request, get, route, table, try_build};
+use super::{Found, RouteTable};
 
 fn matches(condition: Value, request: &Request) -> bool {
     request.on(&table(&[condition])).is_some()
@@ -285,4 +287,24 @@ proptest! {
             prop_assert_eq!(format!("/{}", text.join("/")), path);
         }
     }
+}
+
+#[test]
+fn a_table_serves_on_while_routes_match_and_are_told_of_alike() {
+    let shared = Arc::new(route(json!({"name": "shared"})));
+    let plain = json!({"name": "one", "match": {"path": {"prefix": "/v1"}}});
+    let one = |option: &str, value: Value| {
+        let mut options = plain.clone();
+        options[option] = value;
+        [shared.clone(), Arc::new(route(options))]
+    };
+    let before = one("timeout", json!(1_000));
+    assert!(RouteTable::serves_both(&before, &one("timeout", json!(2_000))));
+    assert!(!RouteTable::serves_both(&before, &one("match", json!({"path": {"prefix": "/v2"}}))));
+    assert!(!RouteTable::serves_both(&before, &one("listeners", json!(["secure"]))));
+    assert!(!RouteTable::serves_both(&before, &one("upstream", json!("other"))));
+    assert!(!RouteTable::serves_both(&before, &one("name", json!("two"))));
+    let [first, second] = before.clone();
+    assert!(!RouteTable::serves_both(&before, &[second, first]));
+    assert!(!RouteTable::serves_both(&before, &before[..1]));
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::net::clock;
 
@@ -41,6 +43,24 @@ pub enum Happening {
         /// Why, for people.
         cause: String,
     },
+    /// An upstream's panic mode began or ended.
+    PanicMode {
+        /// The upstream.
+        upstream: String,
+        /// Whether it began.
+        active: bool,
+    },
+    /// What an operator says of an endpoint holds from now on.
+    WordApplied {
+        /// Its upstream.
+        upstream: String,
+        /// Its address.
+        endpoint: String,
+        /// What is said; null: nothing any more.
+        word: Value,
+        /// Whether there is such an endpoint now.
+        present: bool,
+    },
     /// A task panicked; it alone ended.
     TaskPanicked {
         /// The thread: a worker's number, or `health`.
@@ -69,6 +89,8 @@ pub enum Happening {
 pub struct Events {
     queue: Mutex<Queue>,
     arrived: Condvar,
+    /// The engine itself acts on this kind.
+    health_changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +103,9 @@ struct Queue {
 impl Events {
     /// Tell what happened just now.
     pub fn tell(&self, happening: Happening) {
+        if let Happening::HealthChanged { .. } = happening {
+            self.health_changed.notify_one();
+        }
         let mut queue = self.queue.lock();
         if queue.waiting.len() < KEPT {
             queue.waiting.push_back(Event::now(happening));
@@ -107,6 +132,11 @@ impl Events {
         let lost = std::mem::take(&mut queue.lost);
         events.extend((lost > 0).then(|| Event::now(Happening::EventsLost { count: lost })));
         Some(events)
+    }
+
+    /// Wait for a change of health, which only one task does.
+    pub async fn health_changed(&self) {
+        self.health_changed.notified().await;
     }
 
     /// There will be no more: waits end.

@@ -1,9 +1,10 @@
 //! From one snapshot to the next: what is built and what is kept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tidegate_core::plan::{Issue, Plan};
 
 use super::diff::Diff;
@@ -12,7 +13,8 @@ use crate::net::Address;
 use crate::net::{ListenSocket, listen_socket as socket};
 use crate::objects::keeper::Keeper;
 use crate::snapshot::{Listener, Settings, Snapshot};
-use crate::upstream::{Member, Upstream};
+use crate::upstream::Upstream;
+use crate::upstream::live::LiveEndpoints;
 
 /// A snapshot that is built, its new listeners bound, and that waits to be committed.
 pub struct Prepared {
@@ -35,13 +37,14 @@ pub(super) fn prepare(
     base: u64,
     before: &Arc<Snapshot>,
     existing: Vec<Arc<Listener>>,
+    live: &Mutex<LiveEndpoints>,
     accounts: &Accounts,
 ) -> Result<Prepared, Vec<Issue>> {
     let mut issues = Vec::new();
     let mut listeners = prepare_listeners(&plan, &existing, accounts, &mut issues);
     let workers = plan.workers.get() as usize;
     let diff = Diff::between(&before.plan, &plan);
-    let snapshot = Snapshot::build(plan, Some(before), accounts).map_err(|more| {
+    let snapshot = Snapshot::build(plan, Some(before), &live.lock(), accounts).map_err(|more| {
         issues.extend(more);
     });
     if let (Ok(snapshot), true) = (snapshot, issues.is_empty()) {
@@ -113,18 +116,25 @@ fn bind(
 
 /// Put the upstreams that are new or other ones in `after` into force, and mark the endpoints that it no longer
 /// reaches in the same way as `before`.
-pub(super) fn take_over(before: &Snapshot, after: &Snapshot) {
+pub(super) fn take_over(
+    before: &Snapshot,
+    after: &Snapshot,
+    live: &LiveEndpoints,
+    accounts: &Accounts,
+) {
     let begun = missing_from(&after.upstreams, &before.upstreams);
-    begun.iter().for_each(|upstream| upstream.apply());
-    let members = |upstreams: &[&Arc<Upstream>]| -> Vec<Arc<Member>> {
-        upstreams.iter().flat_map(|upstream| &upstream.members).cloned().collect()
-    };
-    let kept: HashSet<u64> = members(&begun).iter().map(|member| member.id).collect();
     let ended = missing_from(&before.upstreams, &after.upstreams);
-    members(&ended)
-        .iter()
-        .filter(|member| !kept.contains(&member.id))
-        .for_each(|member| member.retire());
+    let heirs: HashMap<&str, &Arc<Upstream>> =
+        begun.iter().map(|upstream| (upstream.plan.name.as_str(), *upstream)).collect();
+    let predecessors: HashMap<&str, &Arc<Upstream>> =
+        ended.iter().map(|upstream| (upstream.plan.name.as_str(), *upstream)).collect();
+    for (name, upstream) in &heirs {
+        upstream.begin(live.of(name), predecessors.get(name).map(|before| &***before), accounts);
+    }
+    for (name, upstream) in predecessors {
+        let heir = heirs.get(name).map(|heir| heir.membership());
+        upstream.membership().retire(heir.as_deref().map(Arc::as_ref));
+    }
 }
 
 /// Those of `upstreams` that are not among the `others`.

@@ -2,26 +2,30 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until};
 
-use super::Serving;
+use super::common::Common;
 use super::thread::runtime;
-use crate::account::metrics::WorkerMetrics;
 use crate::upstream::health::Watch;
 use crate::upstream::probe::Probes;
 use crate::upstream::tasks::Tasks;
 use crate::worker::Command;
 
-/// Watch and probe the endpoints of what is served until told to drain.
+/// How soon after a change of health picks go by it where no request comes: many changes are taken in at once.
+const TAKEN_IN: Duration = Duration::from_millis(10);
+
+/// Watch and probe the endpoints of what is served until told to drain. This is thread `index`.
 pub(super) fn run(
-    metrics: &WorkerMetrics,
-    serving: &Mutex<Serving>,
+    index: usize,
+    common: &Common,
     commands: &mut UnboundedReceiver<Command>,
 ) -> io::Result<()> {
     let runtime = runtime()?;
-    metrics.watch(runtime.metrics());
+    let Common { accounts, serving, long_work } = common;
+    accounts.metrics.worker(index).watch(runtime.metrics());
     let snapshot = Arc::clone(&serving.lock().snapshot);
     runtime.block_on(async {
         let (mut watch, mut probes) = (Watch::default(), Probes::default());
@@ -29,16 +33,26 @@ pub(super) fn run(
         watch.adopt(&snapshot.upstreams, &mut tasks);
         probes.adopt(&snapshot.upstreams, &mut tasks);
         drop(snapshot);
+        let mut changed: Option<Instant> = None;
         loop {
             let command = tokio::select! {
                 command = commands.recv() => command,
+                () = accounts.events.health_changed(), if changed.is_none() => {
+                    changed = Some(Instant::now());
+                    continue;
+                }
+                () = sleep_until(changed.unwrap_or_else(Instant::now) + TAKEN_IN), if changed.is_some() => {
+                    changed = None;
+                    watch.renew(long_work);
+                    continue;
+                }
                 never = tasks.watch() => match never {},
             };
             match command {
                 Some(Command::Adopt(snapshot, done)) => {
                     watch.adopt(&snapshot.upstreams, &mut tasks);
                     probes.adopt(&snapshot.upstreams, &mut tasks);
-                    // Whoever asked may have given up waiting.
+                    // The caller may have given up waiting.
                     let _ = done.send(());
                 }
                 Some(Command::Drain(_, done)) => {

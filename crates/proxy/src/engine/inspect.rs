@@ -11,6 +11,7 @@ use super::routing::RouteQuestion;
 use crate::account::Accounts;
 use crate::net::Address;
 use crate::snapshot::{Settings, Snapshot, route_table};
+use crate::upstream::live::LiveEndpoints;
 
 /// A question about a plan.
 #[derive(Debug, Deserialize)]
@@ -84,7 +85,7 @@ fn check(mut plan: Plan) -> Vec<Issue> {
         }
     }
     plan.access_log = None;
-    if let Err(more) = Snapshot::build(plan, None, &Accounts::new(1)) {
+    if let Err(more) = Snapshot::build(plan, None, &LiveEndpoints::default(), &Accounts::new(1)) {
         issues.extend(more);
     }
     let mut seen = HashSet::new();

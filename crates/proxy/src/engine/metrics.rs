@@ -56,8 +56,9 @@ fn occupancy(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
 
 /// How the endpoints are.
 fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
+    let memberships: Vec<_> = upstreams.iter().map(|upstream| upstream.membership()).collect();
     let members = || {
-        upstreams.iter().flat_map(|upstream| &upstream.members).map(|member| {
+        memberships.iter().flat_map(|membership| &membership.members).map(|member| {
             let counts = &member.metrics;
             ([("upstream", &**counts.upstream()), ("endpoint", counts.address())], &member.endpoint)
         })
@@ -77,8 +78,7 @@ fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     );
     let now = clock::now();
     for (labels, endpoint) in members() {
-        let available = endpoint.health.available(now) && endpoint.is_open();
-        family.sample(&labels, u8::from(available));
+        family.sample(&labels, u8::from(endpoint.takes_requests(now)));
     }
 }
 
@@ -86,10 +86,13 @@ fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::json;
+    use tidegate_core::balance::SplitMix64;
     use tidegate_core::plan::{self, Plan};
 
     use super::*;
     use crate::account::Accounts;
+    use crate::upstream::live::LiveEndpoints;
+    use crate::upstream::outbound::Outbound;
 
     #[test]
     fn the_page_tells_how_upstreams_and_endpoints_are_now() {
@@ -100,8 +103,10 @@ mod tests {
         upstream.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
         let plan = Plan { upstreams: vec![upstream.into()], ..Snapshot::empty(1).plan };
         let accounts = Accounts::new(1);
-        let snapshot = Snapshot::build(plan, None, &accounts).unwrap();
-        let _permit = snapshot.upstreams[0].try_admit(tokio::time::Instant::now()).unwrap();
+        let snapshot = Snapshot::build(plan, None, &LiveEndpoints::default(), &accounts).unwrap();
+        let outbound = Outbound::new(0, SplitMix64::new(1), Arc::default());
+        let _permit =
+            snapshot.upstreams[0].try_admit(&outbound, tokio::time::Instant::now()).unwrap();
         let page = page(&accounts.metrics, &snapshot);
         let has = |line: &str| page.lines().any(|each| each == line);
         assert!(has("tidegate_upstream_requests_in_flight{upstream=\"app\"} 1"), "{page}");

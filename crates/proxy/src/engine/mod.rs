@@ -1,9 +1,12 @@
 //! The engine: workers, and the change from one snapshot to the next.
 
+mod absent;
 mod ask;
 mod change;
 mod checker;
+mod common;
 mod diff;
+mod endpoint_health;
 mod explain;
 mod inspect;
 pub mod log;
@@ -30,28 +33,29 @@ pub use change::Prepared;
 pub use diff::Diff;
 pub use inspect::{NoAnswer, inspect};
 
-use crate::account::Accounts;
 use crate::account::events::Event;
 use crate::account::explain::Summary;
 use crate::snapshot::Snapshot;
+use crate::upstream::live::LiveEndpoints;
+use common::Common;
+use endpoint_health::EndpointHealth;
 use explain::Explained;
 use log::{Format, LogHandle};
 use reading::{Items, Unread};
 use serving::{Bound, Serving};
-use status::{EndpointHealth, EngineStatus};
+use status::EngineStatus;
 use threads::Threads;
 
 /// The data plane of a process.
 pub struct Engine {
-    accounts: Arc<Accounts>,
-    /// Locked for as long as it is looked at: a worker that starts anew must not wait for a commit, which
-    /// may be waiting for it.
-    serving: Arc<Mutex<Serving>>,
+    common: Arc<Common>,
     /// Held while what is served changes.
     turn: Mutex<()>,
     threads: Threads,
     /// What plans are made of.
     items: Mutex<Items>,
+    /// What sources and operators say of endpoints. Locked after `turn`.
+    live: Mutex<LiveEndpoints>,
     log: LogHandle,
 }
 
@@ -104,11 +108,10 @@ impl Engine {
         let log = log::init(format, directives).map_err(StartError::Log)?;
         log.set(directives).map_err(StartError::Log)?;
         panics::watch();
-        let accounts = Arc::new(Accounts::new(workers));
-        let serving = Arc::new(Mutex::new(Serving::begin(Snapshot::empty(workers))));
-        let threads = Threads::start(workers, &accounts, &serving)?;
-        let (turn, items) = (Mutex::default(), Mutex::default());
-        Ok(Self { accounts, serving, turn, threads, items, log })
+        let common = Arc::new(Common::new(workers, Serving::begin(Snapshot::empty(workers))));
+        let threads = Threads::start(workers, &common)?;
+        let (turn, items, live) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { common, turn, threads, items, live, log })
     }
 
     /// Build everything that the plan in `text` asks for, new listeners bound, and disturb nothing.
@@ -123,11 +126,12 @@ impl Engine {
     fn build(&self, mut plan: Plan) -> Result<Prepared, Vec<Issue>> {
         plan.workers = plan::Workers::started(self.threads.workers());
         let (generation, snapshot, listeners) = {
-            let serving = self.serving.lock();
+            let serving = self.common.serving.lock();
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
             (serving.generation, serving.snapshot.clone(), listeners)
         };
-        change::prepare(plan, generation, &snapshot, listeners, &self.accounts)
+        let accounts = &self.common.accounts;
+        change::prepare(plan, generation, &snapshot, listeners, &self.live, accounts)
     }
 
     /// Serve `prepared` from now on; what it did not change is not disturbed. When this returns, every
@@ -138,11 +142,17 @@ impl Engine {
     pub fn commit(&self, prepared: Prepared) -> Result<(), Overtaken> {
         let _turn = self.turn.lock();
         let snapshot = prepared.snapshot.clone();
-        let turnover = self.serving.lock().replace(prepared)?;
+        let turnover = self.common.serving.lock().replace(
+            prepared,
+            &self.live.lock(),
+            &self.common.accounts,
+        )?;
         self.threads.adopt(&snapshot);
-        self.accounts.stories.trim(snapshot.plan.explain.keep);
+        drop(turnover.before);
+        self.common.accounts.stories.trim(snapshot.plan.explain.keep);
         let is_new = |bound: &&Bound| turnover.opened.contains(&bound.listener.id);
-        self.serving
+        self.common
+            .serving
             .lock()
             .listeners
             .iter()
@@ -154,51 +164,52 @@ impl Engine {
 
     /// What is served now.
     fn snapshot(&self) -> Arc<Snapshot> {
-        self.serving.lock().snapshot.clone()
+        self.common.serving.lock().snapshot.clone()
     }
 
     /// All metrics in the Prometheus text format.
     pub fn metrics(&self) -> String {
-        metrics::page(&self.accounts.metrics, &self.snapshot())
+        metrics::page(&self.common.accounts.metrics, &self.snapshot())
     }
 
     /// Listeners, upstreams and endpoints as they are now.
     fn status(&self) -> EngineStatus {
-        let serving = self.serving.lock();
+        let serving = self.common.serving.lock();
         let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
         let snapshot = serving.snapshot.clone();
         drop(serving);
-        status::of(&snapshot, listeners, self.threads.workers())
+        status::of(&snapshot, listeners, &self.live.lock(), self.threads.workers())
     }
 
     /// How an endpoint of an upstream came to be as it is; `None` if there is no such endpoint.
     fn endpoint_health(&self, upstream: &str, address: &str) -> Option<EndpointHealth> {
-        status::health(&self.snapshot(), upstream, address)
+        endpoint_health::of(&self.snapshot(), upstream, address)
     }
 
     /// What became of a recent request; `None` if it is not remembered.
     fn explain(&self, request_id: &str) -> Option<Explained> {
-        let story = self.accounts.stories.find(request_id)?;
+        let story = self.common.accounts.stories.find(request_id)?;
         Some(explain::of(story, &self.snapshot()))
     }
 
     /// The last `count` requests that stood out, the latest first.
     fn outstanding(&self, count: usize) -> Vec<Summary> {
-        self.accounts.stories.last(count).iter().map(|story| story.summary()).collect()
+        self.common.accounts.stories.last(count).iter().map(|story| story.summary()).collect()
     }
 
     /// The events that have not been taken yet; where there are none, those that come within `limit`. `None`:
     /// the engine has drained, and there will be no more.
     pub fn wait(&self, limit: Duration) -> Option<Vec<Event>> {
-        self.accounts.events.wait(limit)
+        self.common.accounts.events.wait(limit)
     }
 
     /// Accept nothing more, let connections end for at most `limit`, then stop. True if all ended in time.
     pub fn drain(&self, limit: Duration) -> bool {
         let _turn = self.turn.lock();
-        self.serving.lock().listeners.clear();
+        self.common.serving.lock().listeners.clear();
         let finished = self.threads.drain(limit);
-        self.accounts.events.end();
+        self.common.long_work.end();
+        self.common.accounts.events.end();
         finished
     }
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Overtaken;
 use super::change::{self, Prepared};
+use crate::account::Accounts;
 use crate::net::ListenSocket;
 use crate::snapshot::Listener;
 use crate::snapshot::Snapshot;
+use crate::upstream::live::LiveEndpoints;
 
 /// What is served now.
 pub(super) struct Serving {
@@ -28,6 +30,9 @@ pub(super) struct Turnover {
     pub(super) opened: Vec<u64>,
     /// They are gone.
     pub(super) closed: Vec<u64>,
+    /// What was served before: to be let go of when no worker decides by it any more, so that it is not the
+    /// workers that take it apart.
+    pub(super) before: Arc<Snapshot>,
 }
 
 impl Serving {
@@ -37,13 +42,18 @@ impl Serving {
     }
 
     /// Serve what was prepared, and mark what is served no more.
-    pub(super) fn replace(&mut self, prepared: Prepared) -> Result<Turnover, Overtaken> {
+    pub(super) fn replace(
+        &mut self,
+        prepared: Prepared,
+        live: &LiveEndpoints,
+        accounts: &Accounts,
+    ) -> Result<Turnover, Overtaken> {
         if self.generation != prepared.base {
             return Err(Overtaken);
         }
         self.generation += 1;
         let before = std::mem::replace(&mut self.snapshot, prepared.snapshot);
-        change::take_over(&before, &self.snapshot);
+        change::take_over(&before, &self.snapshot, live, accounts);
         let mut old = std::mem::take(&mut self.listeners);
         let mut opened = Vec::new();
         for wanted in prepared.listeners {
@@ -59,6 +69,6 @@ impl Serving {
             }
         }
         let closed = old.iter().map(|bound| bound.listener.id).collect();
-        Ok(Turnover { opened, closed })
+        Ok(Turnover { opened, closed, before })
     }
 }

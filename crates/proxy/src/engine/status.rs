@@ -1,16 +1,19 @@
 //! How everything is at this moment, for people and the admin API.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 use tidegate_core::health::State;
-use tidegate_core::plan::BalancePolicy;
+use tidegate_core::plan::{self, BalancePolicy};
 
+use super::absent::{self, AbsentEndpoint, AbsentUpstream};
 use crate::net::clock;
-use crate::snapshot::Listener;
-use crate::snapshot::Snapshot;
-use crate::upstream::Upstream;
+use crate::snapshot::{Listener, Snapshot};
+use crate::upstream::live::{LiveEndpoints, LiveUpstream};
+use crate::upstream::word::Word;
+use crate::upstream::{Member, Membership, Upstream};
 
 /// The engine.
 #[derive(Debug, Serialize)]
@@ -21,6 +24,8 @@ pub struct EngineStatus {
     pub listeners: Vec<ListenerStatus>,
     /// In the plan's order.
     pub upstreams: Vec<UpstreamStatus>,
+    /// What operators said of endpoints of upstreams that are not there.
+    pub absent: Vec<AbsentUpstream>,
 }
 
 /// A listener.
@@ -51,6 +56,8 @@ pub struct UpstreamStatus {
     pub queued: u32,
     /// Its endpoints.
     pub endpoints: Vec<EndpointStatus>,
+    /// What operators said of endpoints that are not there.
+    pub absent: Vec<AbsentEndpoint>,
 }
 
 /// An endpoint.
@@ -88,68 +95,37 @@ pub struct EndpointStatus {
     pub failures: u64,
     /// Mean latency of late, in milliseconds; absent before the first answer.
     pub latency_ms: Option<f64>,
+    /// What an operator said of it, which holds over what is configured.
+    pub word: Option<Word>,
+    /// What the file says of it; absent: a source found it.
+    pub configured: Option<Configured>,
 }
 
-/// How an endpoint came to be as it is.
+/// What the file says of an endpoint, whatever an operator said.
 #[derive(Debug, Serialize)]
-pub struct EndpointHealth {
-    /// Its state.
-    pub state: &'static str,
-    /// Whether it may get requests now.
-    pub healthy: bool,
-    /// Why it is in that state.
-    pub cause: String,
-    /// Its last changes, the latest first.
-    pub changes: Vec<HealthChange>,
+pub struct Configured {
+    /// Its share of the load.
+    pub weight: u32,
+    /// Whether it gets no new requests.
+    pub drain: bool,
+    /// Why it is out of service; absent: it is in service.
+    pub maintenance: Option<String>,
 }
 
-/// A change of an endpoint's health.
-#[derive(Debug, Serialize)]
-pub struct HealthChange {
-    /// When, in seconds since 1970.
-    pub time: f64,
-    /// The state before.
-    pub from: &'static str,
-    /// The state since.
-    pub to: &'static str,
-    /// Why.
-    pub cause: String,
-}
-
-/// The health of an endpoint; `None` if there is no such endpoint.
-pub(super) fn health(snapshot: &Snapshot, upstream: &str, address: &str) -> Option<EndpointHealth> {
-    let upstream = snapshot.upstreams.iter().find(|each| each.plan.name == upstream)?;
-    let member = upstream.members.iter().find(|member| member.endpoint.address == address)?;
-    let (now, wall) = (clock::now(), clock::unix_nanos() as f64 / 1e9);
-    let health = &member.endpoint.health;
-    let changes: Vec<_> = health
-        .history()
-        .into_iter()
-        .rev()
-        .map(|change| HealthChange {
-            time: wall - now.since(change.at).as_secs_f64(),
-            from: change.from.label(),
-            to: change.to.label(),
-            cause: change.cause.to_string(),
-        })
-        .collect();
-    Some(EndpointHealth {
-        state: health.state().label(),
-        healthy: health.available(now) && member.endpoint.is_open(),
-        cause: changes.first().map(|last| last.cause.clone()).unwrap_or_default(),
-        changes,
-    })
-}
-
+/// How everything is at this moment.
 pub(super) fn of(
     snapshot: &Snapshot,
     listeners: Vec<Arc<Listener>>,
+    live: &LiveEndpoints,
     workers: usize,
 ) -> EngineStatus {
+    let upstream =
+        |upstream: &Arc<Upstream>| upstream_status(upstream, live.of(&upstream.plan.name));
     EngineStatus {
         workers,
         listeners: listeners.iter().map(|listener| listener_status(listener)).collect(),
-        upstreams: snapshot.upstreams.iter().map(|upstream| upstream_status(upstream)).collect(),
+        upstreams: snapshot.upstreams.iter().map(upstream).collect(),
+        absent: absent::upstreams(snapshot, live),
     }
 }
 
@@ -163,31 +139,40 @@ fn listener_status(listener: &Listener) -> ListenerStatus {
     }
 }
 
-fn upstream_status(upstream: &Upstream) -> UpstreamStatus {
-    let admission = upstream.admission.occupancy();
+fn upstream_status(upstream: &Upstream, live: &LiveUpstream) -> UpstreamStatus {
+    let (admission, membership) = (upstream.admission.occupancy(), upstream.membership());
+    let present: HashSet<&str> =
+        membership.members.iter().map(|member| member.endpoint.address.as_str()).collect();
+    let endpoint = |(index, member): (usize, &Arc<Member>)| EndpointStatus {
+        word: live.word(&member.endpoint.address).cloned(),
+        // The file's own endpoints come first.
+        configured: upstream.plan.endpoints.get(index).map(configured),
+        ..endpoint_status(&membership, index)
+    };
     UpstreamStatus {
         name: upstream.plan.name.clone(),
         policy: upstream.plan.balance.policy,
-        in_flight: upstream.balancer.endpoints().total().in_flight(),
+        in_flight: membership.balancer.endpoints().total().in_flight(),
         limit: admission.limit,
         queued: admission.queued,
-        endpoints: (0..upstream.members.len()).map(|at| endpoint_status(upstream, at)).collect(),
+        endpoints: membership.members.iter().enumerate().map(endpoint).collect(),
+        absent: absent::endpoints(live, |address| present.contains(address)),
     }
 }
 
-fn endpoint_status(upstream: &Upstream, index: usize) -> EndpointStatus {
-    let (endpoint, plan) = (&upstream.members[index].endpoint, &upstream.plan.endpoints[index]);
+fn endpoint_status(membership: &Membership, index: usize) -> EndpointStatus {
+    let (endpoint, plan) = (&membership.members[index].endpoint, &membership.plan.endpoints[index]);
     let now = clock::now();
     let (load, last) = (&endpoint.load, endpoint.health.history().pop());
     EndpointStatus {
         address: endpoint.address.clone(),
         weight: endpoint.weight(),
-        effective_weight: upstream.balancer.effective_weight(index, now),
+        effective_weight: membership.balancer.effective_weight(index, now),
         priority: plan.priority,
         zone: plan.zone.clone(),
         drain: endpoint.health.state() == State::Draining,
         state: endpoint.health.state().label(),
-        healthy: endpoint.health.available(now),
+        healthy: endpoint.takes_requests(now),
         cause: last.as_ref().map(|last| last.cause.to_string()).unwrap_or_default(),
         for_seconds: last.map_or(0.0, |last| now.since(last.at).as_secs_f64()),
         in_flight: load.in_flight(),
@@ -196,5 +181,12 @@ fn endpoint_status(upstream: &Upstream, index: usize) -> EndpointStatus {
         requests: load.requests(),
         failures: load.failures(),
         latency_ms: load.latency().map(|latency| latency.as_secs_f64() * 1000.0),
+        word: None,
+        configured: None,
     }
+}
+
+fn configured(endpoint: &plan::Endpoint) -> Configured {
+    let plan::Endpoint { weight, drain, maintenance, .. } = endpoint;
+    Configured { weight: *weight, drain: *drain, maintenance: maintenance.clone() }
 }

@@ -9,20 +9,20 @@ use serde_json::json;
 use tidegate_core::plan::{self, Plan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::common::Common;
 use super::thread::{ThreadHandle, keep_running, runtime};
 use super::threads::{Threads, run_worker};
 use super::{Engine, Serving, change, checker, metrics, panics};
-use crate::account::Accounts;
 use crate::engine::log::{self, Format};
 use crate::local::Local;
 use crate::net::ListenSocket;
 use crate::snapshot::Snapshot;
+use crate::upstream::live::LiveEndpoints;
 use crate::worker::{self, Command};
 
 /// What a worker thread of one worker has to do with, without the thread.
 struct Stage {
-    accounts: Arc<Accounts>,
-    serving: Arc<Mutex<Serving>>,
+    common: Arc<Common>,
     address: SocketAddr,
     log: Arc<Log>,
 }
@@ -49,30 +49,27 @@ impl Stage {
 
     fn serving(plan: Plan) -> Self {
         panics::watch();
-        let accounts = Arc::new(Accounts::new(1));
-        let mut serving = Serving::begin(Snapshot::empty(1));
-        let prepared = change::prepare(plan, 0, &serving.snapshot, Vec::new(), &accounts);
-        serving.replace(prepared.unwrap_or_else(|issues| panic!("{issues:?}"))).unwrap();
+        let common = Common::new(1, Serving::begin(Snapshot::empty(1)));
+        let (accounts, live) = (common.accounts.clone(), Mutex::default());
+        let mut serving = common.serving.lock();
+        let prepared = change::prepare(plan, 0, &serving.snapshot, Vec::new(), &live, &accounts);
+        let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
+        serving.replace(prepared, &LiveEndpoints::default(), &accounts).unwrap();
         let ListenSocket::Tcp(socket) = &serving.listeners[0].sockets[0] else { panic!("not TCP") };
-        Self {
-            address: socket.local_addr().unwrap(),
-            accounts,
-            serving: Arc::new(Mutex::new(serving)),
-            log: Arc::default(),
-        }
+        let address = socket.local_addr().unwrap();
+        drop(serving);
+        Self { common: Arc::new(common), address, log: Arc::default() }
     }
 
     /// A worker's thread that runs `body`; what it logs is kept.
     fn start(
         &self,
-        body: impl FnOnce(&mut UnboundedReceiver<Command>, &Arc<Accounts>, &Mutex<Serving>)
-        + Send
-        + 'static,
+        body: impl FnOnce(&mut UnboundedReceiver<Command>, &Common) + Send + 'static,
     ) -> ThreadHandle {
-        let (accounts, serving) = (self.accounts.clone(), self.serving.clone());
+        let common = self.common.clone();
         let log = self.subscriber();
         ThreadHandle::start("worker-0", move |commands| {
-            tracing::subscriber::with_default(log, || body(commands, &accounts, &serving));
+            tracing::subscriber::with_default(log, || body(commands, &common));
         })
         .unwrap()
     }
@@ -92,7 +89,8 @@ impl Stage {
 
     /// Whether one of these was counted for this thread.
     fn counts(&self, metric: &str, thread: &str) -> bool {
-        let page = metrics::page(&self.accounts.metrics, &self.serving.lock().snapshot);
+        let page =
+            metrics::page(&self.common.accounts.metrics, &self.common.serving.lock().snapshot);
         page.contains(&format!("tidegate_worker_{metric}_total{{worker=\"{thread}\"}} 1\n"))
     }
 
@@ -136,11 +134,10 @@ fn checked(endpoint: &TcpListener) -> plan::Upstream {
 #[test]
 fn a_worker_that_panics_is_started_anew_and_serves_on() {
     let stage = Stage::new();
-    let _worker = stage.start(|commands, accounts, serving| {
-        let accounts = Arc::clone(accounts);
-        keep_running(0, &accounts, |first| match first {
+    let _worker = stage.start(|commands, common| {
+        keep_running(0, &common.accounts, |first| match first {
             true => panic!("the worker fell over"),
-            false => run_worker(0, &accounts, serving, first, commands),
+            false => run_worker(0, common, first, commands),
         });
     });
     assert_eq!(stage.ask(), "HTTP/1.1 404 Not Found");
@@ -152,16 +149,16 @@ fn a_worker_that_panics_is_started_anew_and_serves_on() {
 #[test]
 fn a_connection_that_panics_ends_alone() {
     let stage = Stage::new();
-    let _worker = stage.start(|commands, accounts, serving| {
-        keep_running(0, accounts, |_| {
+    let _worker = stage.start(|commands, common| {
+        keep_running(0, &common.accounts, |_| {
             let (snapshot, bound) = {
-                let serving = serving.lock();
+                let serving = common.serving.lock();
                 let bound = &serving.listeners[0];
                 let socket = bound.sockets[0].duplicate()?;
                 (serving.snapshot.clone(), vec![(bound.listener.clone(), socket)])
             };
             runtime()?.block_on(async {
-                let worker = Local::new(0, accounts.clone(), snapshot);
+                let worker = Local::new(0, common.accounts.clone(), Arc::default(), snapshot);
                 tokio::task::spawn_local(async { panic!("one bad request") });
                 worker::run(worker, bound, commands).await;
             });
@@ -178,10 +175,10 @@ fn a_connection_that_panics_ends_alone() {
 fn a_worker_that_panics_does_not_hold_up_a_commit() {
     for takes_the_command in [false, true] {
         let stage = Stage::new();
-        let worker = stage.start(move |commands, accounts, serving| {
-            keep_running(0, accounts, |first| {
+        let worker = stage.start(move |commands, common| {
+            keep_running(0, &common.accounts, |first| {
                 if !first {
-                    return run_worker(0, accounts, serving, first, commands);
+                    return run_worker(0, common, first, commands);
                 }
                 while commands.is_empty() {
                     std::thread::yield_now();
@@ -192,11 +189,11 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
         });
         let checker = ThreadHandle::start("health", |_| {}).unwrap();
         let engine = Engine {
-            accounts: stage.accounts.clone(),
-            serving: stage.serving.clone(),
+            common: stage.common.clone(),
             turn: Mutex::default(),
             threads: Threads { workers: vec![worker], checker },
             items: Mutex::default(),
+            live: Mutex::default(),
             log: log::init(Format::Text, "warn").unwrap(),
         };
         let prepared = engine.build(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));
@@ -210,13 +207,30 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
 fn the_thread_that_checks_is_started_anew_when_it_panics_and_checks_on() {
     let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
     let stage = Stage::serving(Plan { upstreams: vec![checked(&endpoint).into()], ..plan() });
-    let _checker = stage.start(|commands, accounts, serving| {
-        keep_running(1, accounts, |first| match first {
+    let _checker = stage.start(|commands, common| {
+        keep_running(1, &common.accounts, |first| match first {
             true => panic!("the checker fell over"),
-            false => checker::run(accounts.metrics.worker(1), serving, commands),
+            false => checker::run(1, common, commands),
         });
     });
     endpoint.accept().unwrap();
     assert!(stage.counts("restarts", "health") && stage.counts("panics", "health"));
     assert!(stage.logged("the checker fell over"));
+}
+
+#[test]
+fn long_work_that_panics_is_counted_and_the_next_is_done() {
+    let stage = Stage::new();
+    stage.common.long_work.submit(|| panic!("the work fell over")).unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    stage.common.long_work.submit(move || done.send(()).unwrap()).unwrap();
+    let _thread = stage.start(|_, common| {
+        keep_running(2, &common.accounts, |_| {
+            common.long_work.run();
+            Ok(())
+        });
+    });
+    is_done.recv().unwrap();
+    assert!(stage.counts("restarts", "long-work") && stage.counts("panics", "long-work"));
+    stage.common.long_work.end();
 }

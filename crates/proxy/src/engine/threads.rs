@@ -1,16 +1,15 @@
-//! The threads: workers, and one that checks endpoints' health.
+//! The threads: workers, one that checks endpoints' health, and those for long work.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::common::Common;
 use super::thread::{ThreadHandle, keep_running, runtime};
-use super::{Bound, Serving, checker};
-use crate::account::Accounts;
+use super::{Bound, checker};
 use crate::local::Local;
 use crate::snapshot::Snapshot;
 use crate::worker::{self, Command};
@@ -22,8 +21,11 @@ const ADOPTION: Duration = Duration::from_secs(5);
 /// Time beyond a drain's limit after which a worker that does not answer is given up.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Threads for long work.
+const LONG_WORKERS: usize = 2;
+
 /// All threads of an engine.
-pub struct Threads {
+pub(super) struct Threads {
     pub(super) workers: Vec<ThreadHandle>,
     /// Takes the same snapshots as the workers.
     pub(super) checker: ThreadHandle,
@@ -31,27 +33,31 @@ pub struct Threads {
 
 impl Threads {
     /// Start the threads.
-    pub fn start(
-        workers: usize,
-        accounts: &Arc<Accounts>,
-        serving: &Arc<Mutex<Serving>>,
-    ) -> io::Result<Self> {
+    pub(super) fn start(workers: usize, common: &Arc<Common>) -> io::Result<Self> {
         let worker = |index| {
-            let (accounts, serving) = (accounts.clone(), serving.clone());
+            let common = common.clone();
             ThreadHandle::start(&format!("worker-{index}"), move |commands| {
-                keep_running(index, &accounts, |first| {
-                    run_worker(index, &accounts, &serving, first, commands)
+                keep_running(index, &common.accounts, |first| {
+                    run_worker(index, &common, first, commands)
                 });
             })
         };
         let workers: Vec<_> = (0..workers).map(worker).collect::<io::Result<_>>()?;
-        let index = workers.len();
-        let (accounts, serving) = (accounts.clone(), serving.clone());
+        let (index, checked) = (workers.len(), common.clone());
         let checker = ThreadHandle::start("health", move |commands| {
-            keep_running(index, &accounts, |_| {
-                checker::run(accounts.metrics.worker(index), &serving, commands)
-            });
+            keep_running(index, &checked.accounts, |_| checker::run(index, &checked, commands));
         })?;
+        for number in 0..LONG_WORKERS {
+            let (index, common) = (index + 1, common.clone());
+            let name = format!("long-work-{number}");
+            // It ends with the queue.
+            let _detached = std::thread::Builder::new().name(name).spawn(move || {
+                keep_running(index, &common.accounts, |_| {
+                    common.long_work.run();
+                    Ok(())
+                });
+            })?;
+        }
         Ok(Self { workers, checker })
     }
 
@@ -76,6 +82,13 @@ impl Threads {
                 }
             }
         }
+    }
+
+    /// Check and probe the endpoints that `snapshot` has now.
+    pub fn watch(&self, snapshot: &Arc<Snapshot>) {
+        let (done, _) = mpsc::channel();
+        // A checker that is gone has been reported by its own thread.
+        let _ = self.checker.commands.send(Command::Adopt(snapshot.clone(), done));
     }
 
     /// Give a command to every thread; answers with how many took it.
@@ -125,12 +138,12 @@ impl Threads {
 /// Run a worker until it is drained. One that is started anew serves the listeners that are there by then.
 pub(super) fn run_worker(
     index: usize,
-    accounts: &Arc<Accounts>,
-    serving: &Mutex<Serving>,
+    common: &Common,
     first: bool,
     commands: &mut UnboundedReceiver<Command>,
 ) -> io::Result<()> {
     let runtime = runtime()?;
+    let Common { accounts, serving, long_work } = common;
     accounts.metrics.worker(index).watch(runtime.metrics());
     let (snapshot, listeners) = {
         let serving = serving.lock();
@@ -140,7 +153,7 @@ pub(super) fn run_worker(
         (serving.snapshot.clone(), sockets.collect::<Vec<_>>())
     };
     runtime.block_on(async {
-        let local = Local::new(index, accounts.clone(), snapshot);
+        let local = Local::new(index, accounts.clone(), long_work.clone(), snapshot);
         worker::run(local, listeners, commands).await;
     });
     // Connections that are still there have had their time.

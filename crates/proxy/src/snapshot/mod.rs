@@ -24,6 +24,7 @@ use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
 use crate::objects::keeper::{Keeper, Object};
 use crate::upstream::Upstream;
+use crate::upstream::live::LiveEndpoints;
 
 /// Everything a request is decided by.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct Snapshot {
     /// What was asked for.
     pub plan: Plan,
     /// Finds a request's route, as an index into `routes`.
-    pub table: RouteTable,
+    pub table: Arc<RouteTable>,
     /// In the plan's order.
     pub routes: Vec<Arc<Route>>,
     /// By route.
@@ -65,7 +66,7 @@ impl Snapshot {
             upstreams: Vec::new(),
         };
         Self {
-            table: RouteTable::default(),
+            table: Arc::default(),
             routes: Vec::new(),
             destinations: Vec::new(),
             upstreams: Vec::new(),
@@ -76,21 +77,26 @@ impl Snapshot {
         }
     }
 
-    /// Build what `plan` asks for, taking over from `before` what stayed the same.
+    /// Build what `plan` asks for, taking over from `before` what stayed the same. Of endpoints holds
+    /// what is `live`.
     ///
     /// # Errors
     /// Everything that is wrong with the plan.
     pub fn build(
         plan: Plan,
         before: Option<&Snapshot>,
+        live: &LiveEndpoints,
         accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let subsets = Subsets::of(&plan.routes);
-        let upstreams = upstreams::build(&plan, &subsets, before, accounts, &mut issues);
+        let upstreams = upstreams::build(&plan, &subsets, before, live, accounts, &mut issues);
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
-        let table = route_table(&plan).map_err(|more| issues.extend(more)).ok();
+        let table = match before.filter(|before| has_table_of(before, &plan)) {
+            Some(before) => Some(before.table.clone()),
+            None => route_table(&plan).map_err(|more| issues.extend(more)).ok().map(Arc::new),
+        };
         let routes = routes::build(&plan, before, &accounts.metrics, &mut issues);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
@@ -122,6 +128,13 @@ impl Snapshot {
 pub fn route_table(plan: &Plan) -> Result<RouteTable, Vec<Issue>> {
     let listeners: Vec<_> = plan.listeners.iter().map(|listener| listener.name.as_str()).collect();
     RouteTable::build(&plan.routes, &listeners)
+}
+
+/// Whether the table of `before` is that of `plan` too.
+fn has_table_of(before: &Snapshot, plan: &Plan) -> bool {
+    let names =
+        |plan: &Plan| -> Vec<_> { plan.listeners.iter().map(|each| each.name.clone()).collect() };
+    names(&before.plan) == names(plan) && RouteTable::serves_both(&before.plan.routes, &plan.routes)
 }
 
 fn open_log(

@@ -20,7 +20,7 @@ pub async fn before<'a>(
     let class = priority.of(&call.head.headers, call.client.peer.trusted);
     let transaction = call.transaction;
     let now = transaction.witnesses.coarse_now();
-    match upstream.admit(call.client.local.index(), class, now).await {
+    match upstream.admit(&call.client.local.outbound, class, now).await {
         Ok(permit) => {
             let permit = transaction.permit.get_or_init(|| permit);
             let decision = || upstream.admission.decision(true);

@@ -42,7 +42,7 @@ fn copy(call: &mut Call<'_>) {
     let upstream = upstream.clone();
     let now = call.transaction.witnesses.coarse_now();
     // A copy is not worth waiting.
-    let Some(permit) = upstream.try_admit(now) else { return };
+    let Some(permit) = upstream.try_admit(&local.outbound, now) else { return };
     local.mirrored.set(under_way + 1);
     let counted = Counted(local.clone());
     let (original, mut body) = std::mem::take(call.body).tee(MAX_BEHIND);

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
+use super::outbound::Outbound;
 use crate::account::explain::LimitDecision;
 use crate::net::clock;
 
@@ -161,10 +162,11 @@ impl Upstream {
     }
 
     /// A permit at once or never: for what is not worth waiting.
-    pub fn try_admit(&self, now: Instant) -> Option<Permit> {
+    pub fn try_admit(&self, outbound: &Outbound, now: Instant) -> Option<Permit> {
         let admission = &self.admission;
-        self.balancer.renew(clock::moment(now));
-        admission.gate.fit(self.balancer.room());
+        let membership = self.membership();
+        membership.renew(clock::moment(now), &outbound.long_work);
+        admission.gate.fit(membership.balancer.room());
         admission.gate.enter().then(|| Permit::begin(admission.clone(), now))
     }
 
@@ -174,16 +176,16 @@ impl Upstream {
     /// Why there is none.
     pub async fn admit(
         &self,
-        worker: usize,
+        outbound: &Outbound,
         class: Priority,
         now: Instant,
     ) -> Result<Permit, Failure> {
-        match self.try_admit(now) {
+        match self.try_admit(outbound, now) {
             Some(permit) => Ok(permit),
             None => {
                 let waited = Box::pin(self.wait(class)).await;
                 let failure = waited.as_ref().err().copied();
-                self.metrics.queued(worker, now.elapsed(), class, failure);
+                self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
                 waited
             }
         }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use tidegate_core::balance::Sticky;
 use tidegate_core::field::cookies;
 
-use super::Upstream;
+use super::Membership;
 
 /// What a request's cookie says, where the upstream has such cookies.
 pub struct Affinity<'a> {
@@ -16,8 +16,8 @@ pub struct Affinity<'a> {
 
 impl<'a> Affinity<'a> {
     /// What a request with these fields says.
-    pub fn of(upstream: &'a Upstream, headers: &HeaderMap) -> Self {
-        let sticky = upstream.balancer.sticky();
+    pub fn of(membership: &'a Membership, headers: &HeaderMap) -> Self {
+        let sticky = membership.balancer.sticky();
         let named = |sticky: &Sticky| {
             cookies(headers, sticky.cookie()).find_map(|value| sticky.endpoint(value))
         };

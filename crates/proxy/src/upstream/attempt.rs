@@ -40,7 +40,7 @@ pub async fn attempt(
 ) -> Outcome {
     let Tries { outbound, dispatch, content, .. } = tries;
     let upstream = dispatch.upstream;
-    let endpoint = &upstream.members[member];
+    let endpoint = &tries.membership.members[member];
     // One that was down already was picked because too few are not.
     let was_down = endpoint.endpoint.health.is_down();
     let gives_up = || !was_down && tries.gives_up(endpoint, head);
@@ -85,7 +85,7 @@ impl Tries<'_> {
         let dispatch = self.dispatch;
         endpoint.endpoint.health.is_down()
             && self.may_go_on()
-            && dispatch.upstream.is_available()
+            && self.membership.is_available()
             && dispatch.retry.after_failure(Failure::EndpointDown, false, &head.method).is_some()
     }
 }

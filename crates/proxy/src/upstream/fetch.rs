@@ -166,6 +166,7 @@ mod tests {
     use super::*;
     use crate::account::Accounts;
     use crate::upstream::Wanted;
+    use crate::upstream::live::LiveEndpoints;
 
     /// Answers a request on each connection, and closes the first when told to.
     async fn serve(listener: TcpListener, close: oneshot::Receiver<()>) {
@@ -199,7 +200,8 @@ mod tests {
         (plan.pool.idle_timeout, plan.pool.max_age) = (minute, minute);
         let endpoint = serde_json::json!({"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}});
         plan.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
-        let wanted = Wanted { plan: &Arc::new(plan), zone: None, subsets: &[] };
+        let live = LiveEndpoints::default();
+        let wanted = Wanted { plan: &Arc::new(plan), zone: None, subsets: &[], live: live.of("u") };
         Upstream::build(wanted, None, "u", &Accounts::new(1)).unwrap()
     }
 
@@ -212,7 +214,7 @@ mod tests {
             let upstream = upstream(listener.local_addr().unwrap().to_string());
             let (close, closing) = oneshot::channel();
             spawn_local(serve(listener, closing));
-            let member = &upstream.members[0];
+            let member = &upstream.membership().members[0].clone();
             let pool = &Rc::new(Pool::new(member.clone(), &upstream.plan.pool));
             let (address, limit) = (&member.address, Duration::from_secs(10));
             let fetch = Fetch { upstream: &upstream, member, address, pool, reuse: true, limit };

@@ -12,42 +12,47 @@ mod hash;
 pub mod health;
 mod hedge;
 mod link;
+pub mod live;
 mod member;
+mod membership;
 pub mod outbound;
+mod panic_mode;
 mod pool;
 pub mod probe;
 mod report;
 pub mod send;
 pub mod tasks;
+pub mod word;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use tidegate_core::balance::{self, Balancer, Endpoints, Surroundings};
+use arc_swap::{ArcSwap, Guard};
+use tidegate_core::balance;
 use tidegate_core::health::check as check_health;
 use tidegate_core::plan::{self, Issue, Labels, UpstreamProtocol};
 use tidegate_core::retry::{Allowance, Budget};
 
 pub use member::Member;
+pub use membership::Membership;
 
 use self::admission::Admission;
+use self::live::LiveUpstream;
+use self::membership::Predecessor;
 use crate::account::Accounts;
 use crate::account::metrics::UpstreamMetrics;
 use crate::net::{Address, clock};
-use crate::tls::ClientTls;
-use crate::tls::secret;
+use crate::tls::{ClientTls, secret};
 
 /// A group of endpoints that serve the same thing.
 #[derive(Debug)]
 pub struct Upstream {
+    /// Unique for the life of the process.
+    pub id: u64,
     /// What was asked for.
     pub plan: Arc<plan::Upstream>,
     /// The gateway's own zone.
     pub zone: Option<Box<str>>,
-    /// Picks among `members`, by index.
-    pub balancer: Balancer,
-    /// The endpoints.
-    pub members: Vec<Arc<Member>>,
     /// The labels that routes ask for.
     pub subsets: Vec<Labels>,
     /// Its counts.
@@ -61,6 +66,7 @@ pub struct Upstream {
     /// What they earn.
     pub allowance: Allowance,
     tls: Option<Arc<ClientTls>>,
+    membership: ArcSwap<Membership>,
 }
 
 /// What an upstream is built from.
@@ -72,6 +78,8 @@ pub struct Wanted<'p> {
     pub zone: Option<&'p str>,
     /// The labels that routes ask for.
     pub subsets: &'p [Labels],
+    /// What sources and operators say of its endpoints. It may change while the upstream lives.
+    pub live: &'p LiveUpstream,
 }
 
 impl Upstream {
@@ -88,30 +96,32 @@ impl Upstream {
         path: &str,
         accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
-        let Wanted { plan, zone, subsets } = wanted;
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let plan = wanted.plan;
         let mut issues = balance::check(path, plan);
         issues.extend(check_health(&format!("{path}.health"), &plan.health));
         issues.extend(check_ports(path, plan));
-        let secret = secret::of_process().map_or(&[][..], |secret| secret);
-        if secret.is_empty() && plan.balance.sticky.is_some() {
+        if plan.balance.sticky.is_some() && secret::of_process().is_err() {
             let wrong = "the system has no randomness to sign cookies with";
             issues.push(Issue::new(format!("{path}.balance.sticky"), wrong));
         }
         let same_way =
             before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
         let tls = build_tls(plan, same_way, path, &mut issues);
-        let endpoints = Endpoints::new(plan, before.map(|b| b.balancer.endpoints()), clock::now());
-        let members = build_members(plan, &endpoints, same_way, path, accounts, &mut issues);
+        let known = before.map(|before| before.membership.load());
+        let predecessor = known
+            .as_ref()
+            .map(|membership| Predecessor { membership, same_way: same_way.is_some() });
+        let membership = Membership::build(wanted, predecessor, path, accounts, &mut issues);
         let allowance = Allowance::from(&plan.retry_budget);
         if !issues.is_empty() {
             return Err(issues);
         }
         Ok(Self {
-            balancer: Balancer::within(plan, endpoints, Surroundings { zone, subsets, secret }),
+            id: NEXT.fetch_add(1, Relaxed),
             plan: plan.clone(),
-            zone: zone.map(Into::into),
-            subsets: subsets.to_vec(),
-            members,
+            zone: wanted.zone.map(Into::into),
+            subsets: wanted.subsets.to_vec(),
             metrics: accounts.metrics.upstream(&plan.name),
             check: health::Check::build(&plan.health),
             admission: match before {
@@ -124,7 +134,14 @@ impl Upstream {
             },
             allowance,
             tls,
+            membership: ArcSwap::from_pointee(membership),
         })
+    }
+
+    /// Its endpoints just now. To be held for longer than a moment, it is taken by
+    /// [`Outbound::membership`](outbound::Outbound::membership) or [`ArcSwap::load_full`].
+    pub fn membership(&self) -> Guard<Arc<Membership>> {
+        self.membership.load()
     }
 
     /// Whether an endpoint may say that it did not carry a request out: with HTTP/1 it cannot.
@@ -136,21 +153,52 @@ impl Upstream {
         }
     }
 
-    /// Whether any endpoint is available.
-    pub fn is_available(&self) -> bool {
-        let now = clock::now();
-        self.members.iter().any(|member| member.endpoint.health.available(now))
+    /// Begin to serve in the place of `before`; called when the configuration is committed.
+    pub fn begin(&self, live: &LiveUpstream, before: Option<&Upstream>, accounts: &Accounts) {
+        if self.membership().version == live.version() {
+            self.apply(live);
+        } else if let Err(wrong) = self.renew(live, before.unwrap_or(self), accounts) {
+            // They were supplied after it was prepared, and checked with its predecessor only.
+            tracing::error!(upstream = self.plan.name, wrong, "live values do not hold");
+            self.apply(live);
+        }
     }
 
-    /// Put weights, duties, limits and health settings into force; called when the configuration is
-    /// committed.
-    pub fn apply(&self) {
-        let now = clock::now();
-        for (index, transition) in self.balancer.endpoints().apply(&self.plan, now) {
-            health::tell(&self.members[index], Some(transition));
+    /// Put weights, duties, limits and health settings into force, with what is `live`.
+    fn apply(&self, live: &LiveUpstream) {
+        let membership = self.membership();
+        membership.apply(&live.over(&membership.plan));
+        membership.renew_now(clock::now());
+        self.admission.configure(&self.plan.limits, membership.balancer.room());
+    }
+
+    /// Take the live values, which changed, into force: build the endpoints anew beside those of `before`, which
+    /// are its own ones or those of its predecessor.
+    ///
+    /// # Errors
+    /// What is wrong with them; nothing has changed then.
+    pub fn renew(
+        &self,
+        live: &LiveUpstream,
+        before: &Upstream,
+        accounts: &Accounts,
+    ) -> Result<(), String> {
+        let subsets = &self.subsets;
+        let wanted = Wanted { plan: &self.plan, zone: self.zone.as_deref(), subsets, live };
+        let known = before.membership.load_full();
+        let same_way =
+            before.plan.tls == self.plan.tls && before.plan.protocol == self.plan.protocol;
+        let predecessor = Predecessor { membership: &known, same_way };
+        let (path, mut issues) = (format!("upstream {}", self.plan.name), Vec::new());
+        let membership = Membership::build(wanted, Some(predecessor), &path, accounts, &mut issues);
+        issues.extend(check_ports(&path, &membership.plan));
+        if let Some(issue) = issues.first() {
+            return Err(issue.to_string());
         }
-        self.balancer.renew(now);
-        self.admission.configure(&self.plan.limits, self.balancer.room());
+        let replaced = self.membership.swap(Arc::new(membership));
+        self.apply(live);
+        replaced.retire(Some(&self.membership()));
+        Ok(())
     }
 }
 
@@ -166,37 +214,6 @@ fn build_tls(
     }
     let built = ClientTls::build(plan.tls.as_ref()?, plan.protocol, &format!("{path}.tls"));
     built.map_err(|more| issues.extend(more)).ok()
-}
-
-/// A member for each of `endpoints`; those of an upstream that is reached in the same way are the same ones.
-fn build_members(
-    plan: &plan::Upstream,
-    endpoints: &Endpoints,
-    same_way: Option<&Upstream>,
-    path: &str,
-    accounts: &Accounts,
-    issues: &mut Vec<Issue>,
-) -> Vec<Arc<Member>> {
-    let known: HashMap<&str, &Arc<Member>> = same_way
-        .iter()
-        .flat_map(|before| &before.members)
-        .map(|member| (member.endpoint.address.as_str(), member))
-        .collect();
-    let name: Arc<str> = plan.name.as_str().into();
-    let mut members = Vec::with_capacity(endpoints.len());
-    for (index, endpoint) in endpoints.iter().enumerate() {
-        match known.get(endpoint.address.as_str()) {
-            Some(&same) => members.push(same.clone()),
-            None => match Member::new(endpoint, &name, accounts) {
-                Ok(member) => members.push(Arc::new(member)),
-                Err(wrong) => {
-                    let place = format!("{path}.endpoints.{index}.address");
-                    issues.push(Issue::new(place, wrong));
-                }
-            },
-        }
-    }
-    members
 }
 
 /// A port for checks is no use to an endpoint that has none.

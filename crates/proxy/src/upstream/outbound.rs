@@ -10,8 +10,13 @@ use tidegate_core::balance::SplitMix64;
 use tidegate_core::plan;
 use tokio::time::Instant;
 
-use super::Member;
 use super::pool::Pool;
+use super::{Member, Membership, Upstream};
+use crate::long_work::LongWork;
+
+/// A worker's own count of the uses of a membership, so that requests of different workers do not write to the
+/// same cache line.
+pub type HeldMembership = Rc<Arc<Membership>>;
 
 /// One worker's connections to endpoints and its random numbers. Only its thread ever sees it.
 pub struct Outbound {
@@ -19,13 +24,22 @@ pub struct Outbound {
     pub worker: usize,
     /// Its random numbers.
     pub random: RefCell<SplitMix64>,
-    pools: RefCell<HashMap<u64, Rc<Pool>, BuildHasherDefault<IdHasher>>>,
+    /// Where it leaves what takes long.
+    pub long_work: Arc<LongWork>,
+    pools: RefCell<ById<Rc<Pool>>>,
+    memberships: RefCell<ById<HeldMembership>>,
 }
 
 impl Outbound {
     /// No connections yet.
-    pub fn new(worker: usize, random: SplitMix64) -> Self {
-        Self { worker, random: RefCell::new(random), pools: RefCell::default() }
+    pub fn new(worker: usize, random: SplitMix64, long_work: Arc<LongWork>) -> Self {
+        Self {
+            worker,
+            random: RefCell::new(random),
+            long_work,
+            pools: RefCell::default(),
+            memberships: RefCell::default(),
+        }
     }
 
     /// This worker's connections to `member`.
@@ -37,13 +51,31 @@ impl Outbound {
         pool.clone()
     }
 
-    /// Close what has been unused for too long.
+    /// The endpoints of `upstream` just now. A request takes them once.
+    pub fn membership(&self, upstream: &Upstream) -> HeldMembership {
+        let now = upstream.membership();
+        let mut memberships = self.memberships.borrow_mut();
+        match memberships.get(&upstream.id) {
+            Some(held) if Arc::ptr_eq(held, &now) => held.clone(),
+            _ => {
+                let held = Rc::new(Arc::clone(&now));
+                memberships.insert(upstream.id, held.clone());
+                held
+            }
+        }
+    }
+
+    /// Close what has been unused for too long, and let go of endpoints that no request has.
     pub fn sweep(&self, now: Instant) {
         self.pools.borrow_mut().retain(|_, pool| pool.sweep(now));
+        self.memberships.borrow_mut().retain(|_, held| Rc::strong_count(held) > 1);
     }
 }
 
-/// Members' ids are unique already.
+/// By an id that is unique for the life of the process.
+type ById<T> = HashMap<u64, T, BuildHasherDefault<IdHasher>>;
+
+/// Ids are unique already.
 #[derive(Default)]
 struct IdHasher(u64);
 

@@ -16,10 +16,10 @@ use tidegate_core::failure::Failure;
 use tidegate_core::load::Report;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::Upstream;
 use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
+use super::{Membership, Upstream};
 use crate::net::clock;
 
 /// An answer that takes longer is of no use: it tells of the past.
@@ -33,6 +33,7 @@ pub struct Probes(HashMap<String, Probing>);
 
 struct Probing {
     upstream: Arc<Upstream>,
+    membership: Arc<Membership>,
     _lanes: Vec<Task>,
 }
 
@@ -43,12 +44,15 @@ impl Probes {
         for upstream in upstreams {
             let Some(probe) = &upstream.plan.balance.probe else { continue };
             let name = &upstream.plan.name;
+            let membership = &*upstream.membership();
             let probing = match before.remove(name) {
-                Some(same) if Arc::ptr_eq(&same.upstream, upstream) => same,
+                Some(same) if same.is_of(upstream, membership) => same,
                 _ => {
-                    let lanes = 0..upstream.members.len().min(probe.limit.get() as usize);
-                    let lane = |lane| tasks.spawn(run(upstream.clone(), lane));
-                    Probing { upstream: upstream.clone(), _lanes: lanes.map(lane).collect() }
+                    let lanes = 0..membership.members.len().min(probe.limit.get() as usize);
+                    let lane = |lane| tasks.spawn(run(upstream.clone(), membership.clone(), lane));
+                    let lanes = lanes.map(lane).collect();
+                    let (upstream, membership) = (upstream.clone(), membership.clone());
+                    Probing { upstream, membership, _lanes: lanes }
                 }
             };
             self.0.insert(name.clone(), probing);
@@ -56,10 +60,16 @@ impl Probes {
     }
 }
 
+impl Probing {
+    fn is_of(&self, upstream: &Arc<Upstream>, membership: &Arc<Membership>) -> bool {
+        Arc::ptr_eq(&self.upstream, upstream) && Arc::ptr_eq(&self.membership, membership)
+    }
+}
+
 /// Probe every `limit`th endpoint, one after the other, again and again.
-async fn run(upstream: Arc<Upstream>, lane: usize) {
+async fn run(upstream: Arc<Upstream>, membership: Arc<Membership>, lane: usize) {
     let Some(probe) = &upstream.plan.balance.probe else { return };
-    let members = upstream.members.iter().skip(lane).step_by(probe.limit.get() as usize);
+    let members = membership.members.iter().skip(lane).step_by(probe.limit.get() as usize);
     let pools: Vec<_> = members
         .map(|member| (member, Rc::new(Pool::new(member.clone(), &upstream.plan.pool))))
         .collect();

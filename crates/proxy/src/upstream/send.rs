@@ -25,7 +25,7 @@ use super::admission::{Permit, RetryPermit};
 use super::affinity::Affinity;
 use super::attempt::{Answered, Outcome, attempt};
 use super::outbound::Outbound;
-use super::{Upstream, hash, hedge};
+use super::{Membership, Upstream, hash, hedge};
 use crate::account::event::{Event, TryOutcome};
 use crate::account::explain::{Choice, LimitDecision};
 use crate::account::metrics::EndpointMetrics;
@@ -75,10 +75,13 @@ pub async fn send(
     dispatch.upstream.budget.earn();
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
-    let affinity = Affinity::of(dispatch.upstream, &head.headers);
+    let membership = outbound.membership(dispatch.upstream);
+    let membership = &*membership;
+    let affinity = Affinity::of(membership, &head.headers);
     let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, retry_permit) = (RefCell::default(), RefCell::default());
-    let tries = Tries { outbound, dispatch, content, hash, affinity, tried, retry_permit };
+    let tries =
+        Tries { outbound, dispatch, membership, content, hash, affinity, tried, retry_permit };
     let mut now = dispatch.permit.began();
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
@@ -104,6 +107,8 @@ pub struct Tries<'a> {
     pub outbound: &'a Outbound,
     /// How it is sent.
     pub dispatch: &'a Dispatch<'a>,
+    /// The endpoints that there are for it.
+    pub membership: &'a Arc<Membership>,
     /// Its body.
     pub content: Content,
     /// What decides where it goes, by hashing.
@@ -122,8 +127,8 @@ impl Tries<'_> {
     /// # Errors
     /// Why there is none.
     pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
-        let balancer = &self.dispatch.upstream.balancer;
-        balancer.renew(clock::moment(now));
+        let balancer = &self.membership.balancer;
+        self.membership.renew(clock::moment(now), &self.outbound.long_work);
         let tried = self.tried.borrow();
         let mut pick = Pick {
             now: clock::moment(now),
@@ -144,7 +149,7 @@ impl Tries<'_> {
 
     /// How the endpoints stood for a pick, for people.
     fn choice(&self, pick: &Pick<'_>, picked: Option<usize>) -> Choice {
-        let Upstream { balancer, plan, members, .. } = &**self.dispatch.upstream;
+        let Membership { balancer, plan, members, .. } = &**self.membership;
         let candidates = balancer.explain(pick, picked);
         Choice {
             policy: plan.balance.policy,
@@ -193,7 +198,7 @@ impl Tries<'_> {
     }
 
     fn counts(&self, member: usize) -> &Arc<EndpointMetrics> {
-        &self.dispatch.upstream.members[member].metrics
+        &self.membership.members[member].metrics
     }
 
     /// Whether `member` was tried.
@@ -275,7 +280,7 @@ impl Tries<'_> {
         };
         let retries = self.tries();
         // Where nothing was sent, going on at once to an endpoint that did not fail loads nothing.
-        let at_once = reason.is_harmless() && retries == 1 && upstream.members.len() > 1;
+        let at_once = reason.is_harmless() && retries == 1 && self.membership.members.len() > 1;
         let pause = match asked {
             Some(asked) => asked,
             None if at_once => Duration::ZERO,

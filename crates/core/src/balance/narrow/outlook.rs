@@ -45,6 +45,11 @@ impl Outlook {
         self.views(subset).iter().find(|view| view.has(endpoint))
     }
 
+    /// Whether requests that ask for no labels are picked for in panic.
+    pub(in crate::balance) fn is_panic(&self) -> bool {
+        self.whole.iter().any(|view| view.is_panic())
+    }
+
     /// How many endpoints may be picked, whatever the labels.
     pub(in crate::balance) fn members(&self) -> usize {
         self.whole.iter().map(|view| view.members().len()).sum()

@@ -1,5 +1,6 @@
 //! The registry: handles by name, and all that is counted with them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
@@ -16,7 +17,7 @@ use crate::account::exposition::Exposition;
 pub struct Metrics {
     shards: usize,
     unrouted: Arc<RouteMetrics>,
-    /// The last is the thread that checks health.
+    /// After the workers the thread that checks health, then the threads for long work.
     workers: Box<[WorkerMetrics]>,
     listeners: ByName<String, ListenerMetrics>,
     routes: ByName<String, RouteMetrics>,
@@ -34,7 +35,7 @@ impl Metrics {
         Arc::new(Self {
             shards,
             unrouted: Arc::new(RouteMetrics::new("", shards)),
-            workers: (0..shards).map(|_| WorkerMetrics::default()).collect(),
+            workers: (0..workers + 2).map(|_| WorkerMetrics::default()).collect(),
             listeners: ByName::default(),
             routes: ByName::default(),
             upstreams: ByName::default(),
@@ -69,14 +70,18 @@ impl Metrics {
     }
 
     /// The counts of a worker, by its number, or of the thread that checks health, whose number is one more
-    /// than the last worker's.
+    /// than the last worker's, or of the threads for long work, which have the next number.
     pub fn worker(&self, index: usize) -> &WorkerMetrics {
         &self.workers[index]
     }
 
-    /// What such a thread is called: its number, or `health`.
+    /// What such a thread is called: its number, `health` or `long-work`.
     pub fn worker_label(&self, index: usize) -> String {
-        if index + 1 < self.shards { index.to_string() } else { "health".into() }
+        match index.cmp(&(self.shards - 1)) {
+            Ordering::Less => index.to_string(),
+            Ordering::Equal => "health".into(),
+            Ordering::Greater => "long-work".into(),
+        }
     }
 }
 
@@ -93,7 +98,8 @@ impl Metrics {
         admission::families(page, &upstreams);
         endpoint::families(page, &self.endpoints.held());
         listener::families(page, &self.listeners.held());
-        let labels: Vec<_> = (0..self.shards).map(|index| self.worker_label(index)).collect();
+        let labels: Vec<_> =
+            (0..self.workers.len()).map(|index| self.worker_label(index)).collect();
         worker::families(page, &labels, &self.workers);
     }
 }

@@ -25,8 +25,9 @@ pub use check::Check;
 use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
-use super::{Member, Upstream};
+use super::{Member, Membership, Upstream};
 use crate::account::events::Happening;
+use crate::long_work::LongWork;
 use crate::net::clock;
 
 /// Checks begin at multiples of this time, so that the thread wakes once for many of them.
@@ -62,6 +63,8 @@ pub struct Watch(HashMap<String, Watched>);
 /// An upstream that is watched.
 struct Watched {
     upstream: Rc<Current>,
+    /// The endpoints that have their tasks.
+    membership: Arc<Membership>,
     /// By the member's id.
     checks: HashMap<u64, Task>,
     _comparison: Task,
@@ -75,15 +78,21 @@ impl Watch {
     pub fn adopt(&mut self, upstreams: &[Arc<Upstream>], tasks: &mut Tasks) {
         let mut before = std::mem::take(&mut self.0);
         for upstream in upstreams {
-            let watched = match before.remove(&upstream.plan.name) {
-                Some(mut watched) => {
+            let (name, watched) = match before.remove_entry(&upstream.plan.name) {
+                Some((name, mut watched)) => {
                     watched.adopt(upstream, tasks);
-                    watched
+                    (name, watched)
                 }
-                None => Watched::new(upstream, tasks),
+                None => (upstream.plan.name.clone(), Watched::new(upstream, tasks)),
             };
-            self.0.insert(upstream.plan.name.clone(), watched);
+            self.0.insert(name, watched);
         }
+    }
+
+    /// Let picks go by how the endpoints stand now, without waiting for a request that finds something changed.
+    pub fn renew(&self, long_work: &LongWork) {
+        let now = clock::now();
+        self.0.values().for_each(|watched| watched.membership.renew(now, long_work));
     }
 }
 
@@ -91,13 +100,18 @@ impl Watched {
     fn new(upstream: &Arc<Upstream>, tasks: &mut Tasks) -> Self {
         let current = Rc::new(Current(RefCell::new(upstream.clone())));
         let comparison = tasks.spawn(outliers::compare(current.clone()));
+        let membership = upstream.membership.load_full();
         let mut watched =
-            Self { upstream: current, checks: HashMap::new(), _comparison: comparison };
+            Self { upstream: current, membership, checks: HashMap::new(), _comparison: comparison };
         watched.check(tasks);
         watched
     }
 
     fn adopt(&mut self, upstream: &Arc<Upstream>, tasks: &mut Tasks) {
+        if self.upstream.is(upstream, &self.membership) {
+            return;
+        }
+        self.membership = upstream.membership.load_full();
         let before = self.upstream.0.replace(upstream.clone());
         if before.plan.health != upstream.plan.health {
             self.checks.clear();
@@ -112,7 +126,7 @@ impl Watched {
         if upstream.check.is_none() {
             return;
         }
-        for member in &upstream.members {
+        for member in &self.membership.members {
             let task = before
                 .remove(&member.id)
                 .unwrap_or_else(|| tasks.spawn(check(self.upstream.clone(), member.clone())));
@@ -124,6 +138,11 @@ impl Watched {
 impl Current {
     fn get(&self) -> Arc<Upstream> {
         self.0.borrow().clone()
+    }
+
+    /// Whether it is `upstream` still, with the same endpoints.
+    fn is(&self, upstream: &Arc<Upstream>, membership: &Arc<Membership>) -> bool {
+        Arc::ptr_eq(&self.0.borrow(), upstream) && Arc::ptr_eq(&upstream.membership(), membership)
     }
 }
 

@@ -1,14 +1,13 @@
 //! Comparing the endpoints of an upstream with each other.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use tidegate_core::health::{Comparison, Stats};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Current, on_grid, tell};
 use crate::net::clock;
-use crate::upstream::Upstream;
+use crate::upstream::Membership;
 
 /// Eject, interval by interval, the endpoints that do worse than their peers.
 pub async fn compare(current: Rc<Current>) {
@@ -18,20 +17,21 @@ pub async fn compare(current: Rc<Current>) {
         if upstream.plan.balance.hash.is_some() {
             plan.latency = None; // requests are not alike where a hash chooses among them
         }
-        let mut comparison = Comparison::begin(stats(&upstream));
+        let membership = upstream.membership.load_full();
+        let mut comparison = Comparison::begin(stats(&membership));
         // Other members, or other settings, begin another comparison.
-        while Arc::ptr_eq(&upstream, &current.get()) {
+        while current.is(&upstream, &membership) {
             sleep_until(on_grid(Instant::now() + plan.interval.duration())).await;
-            for (index, complaint) in comparison.end(stats(&upstream), &plan) {
-                let member = &upstream.members[index];
+            for (index, complaint) in comparison.end(stats(&membership), &plan) {
+                let member = &membership.members[index];
                 tell(member, member.endpoint.health.stood_out(complaint, clock::now()));
             }
         }
     }
 }
 
-fn stats(upstream: &Upstream) -> Vec<Stats> {
-    let loads = upstream.members.iter().map(|member| &member.endpoint.load);
+fn stats(membership: &Membership) -> Vec<Stats> {
+    let loads = membership.members.iter().map(|member| &member.endpoint.load);
     loads
         .map(|load| Stats {
             requests: load.requests(),

@@ -7,6 +7,7 @@ pub mod events;
 pub mod explain;
 pub mod exposition;
 pub mod metrics;
+pub mod origin;
 pub mod record;
 mod sharded;
 #[cfg(test)]

@@ -14,7 +14,8 @@ use super::event::{Event, TryOutcome};
 use super::explain::{Choice, Explain, LimitDecision};
 use super::exposition::Exposition;
 use super::metrics::{EndpointMetrics, ListenerMetrics, RouteMetrics};
-use super::witness::{Origin, Witnesses};
+use super::origin::Origin;
+use super::witness::Witnesses;
 
 /// What one worker counts in, and what its requests have to do with.
 struct Stage {

@@ -10,31 +10,17 @@ use http::{HeaderValue, request};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
-use super::Accounts;
 use super::access_log::Line;
 use super::event::Event;
 use super::explain::Explain;
-use super::metrics::{ListenerMetrics, RequestCounts};
+use super::metrics::RequestCounts;
+use super::origin::Origin;
 use super::record::Record;
-use crate::tls::stream::Session;
 
 /// Writes down something of what happens to a request.
 pub trait Witness {
     /// `event` happened `at` that time; `record` has taken it in already.
     fn event(&mut self, at: Instant, event: &Event<'_>, record: &Record);
-}
-
-/// Where a request came in.
-#[derive(Clone, Copy)]
-pub struct Origin<'a> {
-    /// The number of the worker that serves it.
-    pub worker: usize,
-    /// What the worker counts and remembers in.
-    pub accounts: &'a Accounts,
-    /// The listener's counts.
-    pub listener: &'a ListenerMetrics,
-    /// What the connection's TLS handshake agreed on.
-    pub tls: Option<&'a Session>,
 }
 
 /// A request's record and its witnesses. A request whose end was not told before this is dropped was given up by its

@@ -21,12 +21,12 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Serve an accepted connection until it ends.
 pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) {
     let limit = settings.plan.timeouts.handshake.duration();
-    let (io, session) = match &settings.tls {
+    let (io, negotiated) = match &settings.tls {
         None => (Io::Plain(socket), None),
         Some(tls) => match stream::accept(tls, socket, limit).await {
-            Ok((io, session)) => {
-                admitted.handshake(Some(&session));
-                (Io::Tls(io), Some(session))
+            Ok((io, negotiated)) => {
+                admitted.handshake(Some(&negotiated));
+                (Io::Tls(io), Some(negotiated))
             }
             Err(error) => {
                 admitted.handshake(None);
@@ -35,8 +35,8 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) 
             }
         },
     };
-    let agreed = session.as_ref().and_then(|session| session.alpn);
-    let client = Client::new(admitted, settings, session);
+    let agreed = negotiated.as_ref().and_then(|negotiated| negotiated.alpn);
+    let client = Client::new(admitted, settings, negotiated);
     let protocols = &client.settings.plan.protocols;
     match (agreed, protocols.as_slice()) {
         (Some(HttpVersion::Http2), _) => {

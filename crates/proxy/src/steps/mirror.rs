@@ -12,7 +12,8 @@ use super::Flow;
 use crate::call::Call;
 use crate::http::time_left::TimeLeft;
 use crate::local::Local;
-use crate::upstream::send::{Dispatch, send};
+use crate::upstream::send::send;
+use crate::upstream::tries::Dispatch;
 
 /// Pieces of a body that the copy may be behind.
 const MAX_BEHIND: usize = 16;

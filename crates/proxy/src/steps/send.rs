@@ -6,7 +6,8 @@ use super::Flow;
 use crate::call::Call;
 use crate::snapshot::{Destination, Forward};
 use crate::upstream::admission::Permit;
-use crate::upstream::send::{Dispatch, send};
+use crate::upstream::send::send;
+use crate::upstream::tries::Dispatch;
 
 /// Send the request, and answer with the response.
 ///

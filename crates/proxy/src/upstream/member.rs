@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tidegate_core::balance::Endpoint;
+use tidegate_core::health::{State, Transition};
 
 use crate::account::Accounts;
-use crate::account::events::Events;
+use crate::account::events::{Events, Happening};
 use crate::account::metrics::{EndpointMetrics, UpstreamMetrics};
 use crate::net::Address;
 
@@ -51,6 +52,29 @@ impl Member {
             events: accounts.events.clone(),
             retired: AtomicBool::new(false),
         })
+    }
+
+    /// Log, count and tell a change of its health, if there is one.
+    pub fn health_changed(&self, transition: Option<Transition>) {
+        let Some(Transition { from, to, cause, .. }) = transition else { return };
+        self.group.health.changed(to);
+        let (upstream, endpoint) = (&*self.upstream, &self.endpoint.address);
+        let (from, to_label) = (from.label(), to.label());
+        self.events.tell(Happening::HealthChanged {
+            upstream: upstream.to_owned(),
+            endpoint: endpoint.clone(),
+            from,
+            to: to_label,
+            cause: cause.to_string(),
+        });
+        match to {
+            State::Healthy | State::Draining | State::Maintenance => {
+                tracing::info!(upstream, endpoint, from, to = to_label, %cause, "endpoint health changed");
+            }
+            State::Resting | State::Ejected | State::Unhealthy => {
+                tracing::warn!(upstream, endpoint, from, to = to_label, %cause, "endpoint health changed");
+            }
+        }
     }
 
     /// Mark it as no longer part of the configuration: its idle connections are closed.

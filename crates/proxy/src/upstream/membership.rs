@@ -15,7 +15,7 @@ use tidegate_core::time::Moment;
 
 use super::live::LiveUpstream;
 use super::panic_mode::PanicMode;
-use super::{Member, Wanted, health};
+use super::{Member, Wanted};
 use crate::account::Accounts;
 use crate::long_work::LongWork;
 use crate::net::clock;
@@ -131,7 +131,7 @@ impl Membership {
     /// force.
     pub fn apply(&self, told: &plan::Upstream) {
         for (index, transition) in self.balancer.endpoints().apply(told, clock::now()) {
-            health::tell(&self.members[index], Some(transition));
+            self.members[index].health_changed(Some(transition));
         }
     }
 
@@ -142,7 +142,7 @@ impl Membership {
         let told = told.as_ref().unwrap_or(plan);
         member.endpoint.set_weight(told.weight);
         let (health, duty) = (&member.endpoint.health, Duty::of(told));
-        health::tell(member, health.configure(&self.plan.health, duty, clock::now()));
+        member.health_changed(health.configure(&self.plan.health, duty, clock::now()));
     }
 
     /// Mark the endpoints that are not in `after`: their idle connections are closed.

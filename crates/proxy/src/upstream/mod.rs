@@ -22,6 +22,7 @@ pub mod probe;
 mod report;
 pub mod send;
 pub mod tasks;
+pub mod tries;
 pub mod word;
 
 use std::sync::Arc;

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::{AccessLog, Entry};
 use crate::account::event::Event;
+use crate::account::origin::Origin;
 use crate::account::record::Record;
-use crate::account::witness::{Origin, Witness};
+use crate::account::witness::Witness;
 use crate::http::ids::TRACEPARENT;
 use crate::net::clock;
 

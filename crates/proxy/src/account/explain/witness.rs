@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::notes::Notes;
 use super::story::{Reason, Story, bounded};
 use crate::account::event::{Event, TryOutcome};
+use crate::account::origin::Origin;
 use crate::account::record::Record;
-use crate::account::witness::{Origin, Witness};
+use crate::account::witness::Witness;
 
 /// Takes notes of a request that is sampled, or of which something went wrong, and keeps its story if it is worth it.
 pub struct Explain {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tidegate_core::balance::Endpoint;
 
 use crate::account::Accounts;
-use crate::account::events::Events;
 use crate::account::metrics::{EndpointMetrics, UpstreamMetrics};
+use crate::account::outbox::Outbox;
 use crate::net::Address;
 
 /// An endpoint and how it is reached; the identity of its connections.
@@ -26,7 +26,7 @@ pub struct Member {
     /// Its upstream's counts.
     pub group: Arc<UpstreamMetrics>,
     /// Where changes of its health are told.
-    pub events: Arc<Events>,
+    pub outbox: Arc<Outbox>,
     retired: AtomicBool,
 }
 
@@ -48,7 +48,7 @@ impl Member {
             endpoint: endpoint.clone(),
             upstream: upstream.clone(),
             group: accounts.metrics.upstream(upstream),
-            events: accounts.events.clone(),
+            outbox: accounts.outbox.clone(),
             retired: AtomicBool::new(false),
         })
     }

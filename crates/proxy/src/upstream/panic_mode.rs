@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::account::events::{Events, Happening};
+use crate::account::outbox::{Notice, Outbox};
 
 /// Whether an upstream is in panic mode, through every reload. Beginning and end are logged and told.
 #[derive(Debug)]
 pub struct PanicMode {
     upstream: Arc<str>,
     active: AtomicBool,
-    events: Arc<Events>,
+    outbox: Arc<Outbox>,
 }
 
 impl PanicMode {
     /// Of an upstream that is not in it.
-    pub fn new(upstream: Arc<str>, events: Arc<Events>) -> Self {
-        Self { upstream, active: AtomicBool::new(false), events }
+    pub fn new(upstream: Arc<str>, outbox: Arc<Outbox>) -> Self {
+        Self { upstream, active: AtomicBool::new(false), outbox }
     }
 
     /// Take note of whether it is.
@@ -31,6 +31,6 @@ impl PanicMode {
             }
             false => tracing::info!(upstream, "enough endpoints are well again"),
         }
-        self.events.tell(Happening::PanicMode { upstream: upstream.to_owned(), active });
+        self.outbox.tell(Notice::PanicMode { upstream: upstream.to_owned(), active });
     }
 }

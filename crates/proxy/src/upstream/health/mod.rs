@@ -26,7 +26,7 @@ use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use super::{Member, Membership, Upstream};
-use crate::account::events::Happening;
+use crate::account::outbox::Notice;
 use crate::long_work::LongWork;
 use crate::net::clock;
 
@@ -39,7 +39,7 @@ pub fn tell(member: &Member, transition: Option<Transition>) {
     member.group.health.changed(to);
     let (upstream, endpoint) = (&*member.upstream, &member.endpoint.address);
     let (from, to_label) = (from.label(), to.label());
-    member.events.tell(Happening::HealthChanged {
+    member.outbox.tell(Notice::HealthChanged {
         upstream: upstream.to_owned(),
         endpoint: endpoint.clone(),
         from,

@@ -119,7 +119,12 @@ class Changes:
 
     def _request(self, method: str, path: str, **content: Any) -> Act:
         request = self._gateway.admin.build_request(method, path, timeout=DEADLINE, **content)
-        return lambda: self._gateway.admin.send(request).raise_for_status()
+
+        def act() -> None:
+            response = self._gateway.admin.send(request)
+            assert response.is_success, response.text
+
+        return act
 
     def _next(self) -> int:
         self._count += 1

@@ -25,7 +25,7 @@ from tidegate.config.model.text import split_address
 from tidegate.config.problem import ConfigError
 from tidegate.control import logs, systemd
 from tidegate.control.events import Events
-from tidegate.control.gateway import Change, ConflictError, Gateway, Running
+from tidegate.control.gateway import Candidate, Change, ConflictError, Gateway, Running
 from tidegate.control.generation import Origin
 from tidegate.control.source import Source
 from tidegate.control.store import Store
@@ -64,7 +64,7 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         first = [loaded]
         # Once another is served nobody may hold the first one any more: it can take 100 MB.
         del loaded, config
-        asyncio.run(process.live(first.pop, origin, served))
+        asyncio.run(process.live(lambda _: first.pop(), origin, served))
     finally:
         store.close()
 
@@ -139,9 +139,7 @@ class _Process:
         self.stop = asyncio.Event()
         self.background: set[asyncio.Task[None]] = set()
 
-    async def live(
-        self, first: Callable[[], Loaded], origin: Origin, served: Callable[[], None] | None
-    ) -> None:
+    async def live(self, first: Candidate, origin: Origin, served: Callable[[], None] | None) -> None:
         """Serve what `first` reads and what comes after it, until told to stop."""
         self._handle_signals()
         gateway = self.gateway
@@ -152,8 +150,8 @@ class _Process:
             await asyncio.to_thread(gateway.engine.drain, 0)
             raise
         gateway.on_commit.append(self._follow_log_level())
-        for listener in gateway.running.plan.data["listeners"]:
-            log.info("serving", listener=listener["name"], address=listener["address"])
+        for listener in gateway.running.config.listeners:
+            log.info("serving", listener=listener.name, address=listener.address)
         systemd.notify("READY=1")
         if served:
             served()
@@ -254,7 +252,7 @@ class _Process:
     async def _drain(self) -> None:
         self.gateway.draining = True
         systemd.notify("STOPPING=1")
-        timeout_ms = self.gateway.running.plan.data["drain_timeout"]
+        timeout_ms = self.gateway.running.config.drain_timeout
         if await asyncio.to_thread(self.gateway.engine.drain, timeout_ms):
             log.info("stopped")
         else:

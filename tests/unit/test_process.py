@@ -60,7 +60,7 @@ async def test_a_configuration_is_let_go_when_another_is_served(tmp_path: Path) 
     process, served = _Process(gateway, None), asyncio.Event()
     first = [gateway.source.read()]
     loaded, config = _let_go(first[0]), _let_go(first[0].config)
-    life = asyncio.create_task(process.live(first.pop, "start", served.set))
+    life = asyncio.create_task(process.live(lambda _: first.pop(), "start", served.set))
     await served.wait()
     await loaded.wait()  # where each option is written matters only while mistakes are told
     assert not config.is_set()

@@ -1,27 +1,51 @@
 """What no single option can tell: references, names, and addresses that get in each other's way."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tidegate.config.explain import did_you_mean
 from tidegate.config.include import spelled
-from tidegate.config.model import Admin
+from tidegate.config.member import Member, Reference
+from tidegate.config.model import Admin, Config
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.text import split_address
 from tidegate.config.model.walk import Pattern, marked
 from tidegate.config.problem import Problem
-from tidegate.config.tree import OptionPath, Source, find, find_texts, plain
+from tidegate.config.tree import OptionPath, Source, child, find, find_each, find_texts, plain, text_of
+
+Names = Mapping[str, Collection[str]]
+"""What there is of each kind."""
 
 
-def check(source: Source) -> Iterator[Problem]:
-    """Every mistake between options. It looks at what is written, so it also works beside other mistakes."""
+def check(source: Source, names: Names | None = None) -> Iterator[Problem]:
+    """Every mistake between options. It looks at what is written, so it also works beside other mistakes.
+
+    `names` are those that can be referred to, if they are not all written in `source`.
+    """
     yield from _duplicates(source)
-    yield from _unknown_references(source)
+    yield from _unknown_references(source, names or _names(source))
     yield from _overlapping_addresses(source)
     yield from _open_admin(source)
     yield from _nothing_to_restore(source)
     yield from _zone_aware_nowhere(source)
     yield from _grpc_over_http1(source)
+
+
+def fits(rest: Source, config: Config, known: Sequence[Member]) -> bool:
+    """Whether the rest of `config` has no mistake, beside members that have none in themselves."""
+    listed = {
+        "listener": [listener.name for listener in config.listeners],
+        "route": [route.name for route in config.routes],
+        "upstream": [upstream.name for upstream in config.upstreams],
+    }
+    names = {kind: set(each) for kind, each in listed.items()}
+    references = frozenset[Reference]().union(*(member.references for member in known))
+    return (
+        all(len(names[kind]) == len(each) for kind, each in listed.items())
+        and all(name in names[kind] for kind, name in references)
+        and not (config.zone is None and any(upstream.balance.zone_aware for upstream in config.upstreams))
+        and not any(check(rest, names))
+    )
 
 
 def _duplicates(source: Source) -> Iterator[Problem]:
@@ -41,9 +65,8 @@ def _duplicates(source: Source) -> Iterator[Problem]:
 
 def _identities(source: Source, pattern: Pattern) -> Iterator[tuple[OptionPath, str]]:
     """What the members of a list are told apart by; a text alone stands for a member of that identity."""
-    for path, _ in find(source.root, pattern[:-1]):
-        text = source.text(path) or source.text((*path, pattern[-1]))
-        if text:
+    for path, node in find(source.root, pattern[:-1]):
+        if text := text_of(node) or text_of(child(node, pattern[-1])):
             yield (*path, pattern[-1]), text
 
 
@@ -55,16 +78,20 @@ def _at(source: Source, path: OptionPath) -> str:
     return spelled(source.place(path)) or ".".join(map(str, path))
 
 
-def _unknown_references(source: Source) -> Iterator[Problem]:
-    known = {
+def _names(source: Source) -> Names:
+    return {
         identity.kind: {text: None for _, text in _identities(source, pattern)}
         for pattern, identity in marked(Identity).items()
     }
-    for pattern, ref in marked(Ref).items():
-        for path, name in find_texts(source.root, pattern):
-            if name not in known[ref.kind]:
-                hint = did_you_mean(name, known[ref.kind]) or f"no {ref.kind} has this name"
-                yield source.problem(path, f"unknown {ref.kind} {name!r}", hint=hint)
+
+
+def _unknown_references(source: Source, names: Names) -> Iterator[Problem]:
+    patterns, refs = tuple(marked(Ref)), list(marked(Ref).values())
+    for path, node, position in find_each(source.root, patterns):
+        kind, name = refs[position].kind, text_of(node)
+        if name is not None and name not in names[kind]:
+            hint = did_you_mean(name, names[kind]) or f"no {kind} has this name"
+            yield source.problem(path, f"unknown {kind} {name!r}", hint=hint)
 
 
 def _overlapping_addresses(source: Source) -> Iterator[Problem]:

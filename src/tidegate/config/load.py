@@ -8,19 +8,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tidegate.config.check import check
+from tidegate.config.check import check, fits
 from tidegate.config.collector import collector_paused
 from tidegate.config.default import default_config
 from tidegate.config.explain import explain
 from tidegate.config.include import Reader, resolve_paths
 from tidegate.config.material import Material, read_material
+from tidegate.config.member import NONE, Members, Rest, members_of
 from tidegate.config.model import Config
 from tidegate.config.model.text import AsWritten
 from tidegate.config.model.walk import marked, secrets
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.remainder import Remainder, remainder
 from tidegate.config.remark import remarks
-from tidegate.config.tree import Node, Scalar, Source, find, plain, planted, undotted
+from tidegate.config.tree import UNWRITTEN, Node, Scalar, Source, find, find_each, plain, planted, undotted
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Loaded:
     """Every file that was read: the configuration, what it includes, and the files that its options name."""
     contents: Mapping[Path, bytes] = field(repr=False)
     """What the files that options name held when they were checked."""
+    members: Members = field(repr=False)
+    """Its listeners, routes and upstreams, to load the next configuration with."""
     warnings: tuple[Problem, ...] = ()
     """What should be looked at, but keeps nothing from starting."""
 
@@ -55,30 +58,39 @@ class RefusedError(ConfigError):
             return None
         config, part = rest
         contents = self._material.contents
-        return Loaded(config, Source(part.root), frozenset(contents), contents), part
+        members = members_of(config, plain(part.root))
+        return Loaded(config, Source(part.root), frozenset(contents), contents, members), part
 
 
-def load_file(path: Path) -> Loaded:
+def load_file(path: Path, known: Members = NONE) -> Loaded:
     """Load the file at `path` (YAML, TOML or JSON by its ending), with what it includes.
 
-    Raises ConfigError with every mistake.
+    What it says of members as they are `known` is taken from there. Raises ConfigError with every mistake.
     """
     with collector_paused():
         reader = Reader(os.environ)
         root = reader.read(path)
-        return _load(root, frozenset(reader.files), reader.problems)
+        _keep_as_written(root)
+        files = frozenset(reader.files)
+        if not reader.problems and (
+            loaded := _load_rest(plain(root), Source(root), path.parent, files, known)
+        ):
+            return loaded
+        return _load(root, files, reader.problems)
 
 
-def load_data(data: dict[str, Any], base: Path) -> Loaded:
+def load_data(data: dict[str, Any], base: Path, known: Members = NONE) -> Loaded:
     """Load bare data, as the admin API gets it; files are relative to the folder `base`.
 
     Variables and includes belong to files: a `${VAR}` stays as it is, `include` is an error.
-    Raises ConfigError with every mistake.
+    What it says of members as they are `known` is taken from there. Raises ConfigError with every mistake.
     """
     problems = []
     with collector_paused():
+        data = {name: value for name, value in data.items() if name != "$schema"}
+        if loaded := _load_rest(data, UNWRITTEN, base, frozenset(), known):
+            return loaded
         root = planted(data)
-        root.entries.pop("$schema", None)
         include = root.entries.pop("include", None)
         if include and plain(include.node):
             problems.append(Problem("files can be included only from a file", "include"))
@@ -92,11 +104,10 @@ def load_default() -> Loaded:
 
 
 def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded:
-    _keep_as_written(root)
-    source = Source(root)
+    source, written = Source(root), plain(root)
     config = None
     try:
-        config = Config.model_validate(plain(root))
+        config = Config.model_validate(written)
     except ValidationError as error:
         told = {problem.path for problem in problems}
         problems += [problem for problem in explain(error, source) if problem.path not in told]
@@ -105,16 +116,44 @@ def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded
     problems = discreet(in_order([*problems, *material.problems]), source)
     if config is None or any(problem.severity == "error" for problem in problems):
         raise RefusedError(problems, source, material)
-    warnings = (*problems, *discreet(remarks(source, config), source))
-    return Loaded(config, source, files | material.contents.keys(), material.contents, warnings)
+    files |= material.contents.keys()
+    loaded = Loaded(config, source, files, material.contents, members_of(config, written))
+    return _with_remarks(loaded, problems)
+
+
+def _load_rest(
+    written: dict[str, Any], source: Source, base: Path, files: frozenset[Path], known: Members
+) -> Loaded | None:
+    """The configuration that is written, looking only at what is not known; None if that has a mistake.
+
+    To say all that is wrong, and where, takes a look at the whole.
+    """
+    rest = Rest.of(written, known)
+    if not rest.known or "include" in written:
+        return None
+    root = planted(rest.written)
+    resolve_paths(root, base.absolute())
+    try:
+        config, members = rest.joined(Config.model_validate(plain(root)))
+    except ValidationError:
+        return None
+    material = read_material(Source(root))
+    if material.problems or not fits(Source(root), config, rest.known):
+        return None
+    files |= material.contents.keys()
+    return _with_remarks(Loaded(config, source, files, material.contents, members))
+
+
+def _with_remarks(loaded: Loaded, problems: Iterable[Problem] = ()) -> Loaded:
+    found = remarks(loaded.source, loaded.config, loaded.members)
+    return replace(loaded, warnings=(*problems, *discreet(found, loaded.source)))
 
 
 def _keep_as_written(root: Node) -> None:
     """Give the options that are texts what stands in the file, where that looks like a number."""
-    for pattern in marked(AsWritten):
-        for _, node in find(root, pattern):
-            if isinstance(node, Scalar) and node.written and isinstance(node.value, int | float):
-                node.value = node.value if isinstance(node.value, bool) else node.written
+    for _, node, _ in find_each(root, tuple(marked(AsWritten))):
+        if isinstance(node, Scalar) and node.written and isinstance(node.value, int | float):
+            node.value = node.value if isinstance(node.value, bool) else node.written
 
 
 def discreet(problems: Iterable[Problem], source: Source) -> list[Problem]:

@@ -1,14 +1,17 @@
 """Turns a loaded configuration into the plan that the engine reads."""
 
 import base64
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tidegate.config.collector import collector_paused
 from tidegate.config.load import Loaded, RefusedError, discreet, in_order
+from tidegate.config.member import SECTIONS, Member
+from tidegate.config.model import Route, Upstream
 from tidegate.config.model.mark import ControlPlane, File, Ref, Use
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import ConfigError, Problem
@@ -25,22 +28,45 @@ Inspect = Callable[[bytes, bytes], bytes]
 """The engine's answer to a question about a plan, all in JSON: `tidegate._engine.inspect`."""
 
 
+Digests = Mapping[Member, str]
+"""What the engine calls members that it has: the digest of their text in a plan."""
+UNKNOWN: Digests = {}
+
+
 @dataclass(frozen=True)
 class Plan:
     """What `Engine.prepare` takes."""
 
     json: str = field(repr=False)
-    """The plan as JSON."""
-    data: dict[str, Any] = field(repr=False)
-    """The same in plain values."""
-    files: frozenset[Path]
-    """Every file that the plan depends on."""
+    """The plan as JSON; a member that the engine has is its digest."""
+    digests: Digests = field(repr=False)
+    """Of all members."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The same in plain values."""
+        data: dict[str, Any] = json.loads(self.json)
+        return data
 
 
-def build_plan(loaded: Loaded) -> Plan:
-    """The plan of a configuration: all defaults filled in, the contents of files in place of their paths."""
+def build_plan(loaded: Loaded, known: Digests = UNKNOWN) -> Plan:
+    """The plan of a configuration: all defaults filled in, the contents of files in place of their paths.
+
+    `known` are the members that the engine has.
+    """
+    left_out = {path[0] for path in marked(ControlPlane)}
     with collector_paused():
-        return _build(loaded)
+        data = loaded.config.data(exclude={*left_out, *SECTIONS})
+        parts = [f"{json.dumps(name)}:{_dumped(value)}" for name, value in data.items()]
+        digests = dict[Member, str]()
+        for section, members in loaded.members.items():
+            texts = []
+            for member in members.values():
+                digest = known.get(member)
+                texts.append(f'"{digest}"' if digest else _text_of(member, loaded))
+                digests[member] = digest or _digest(texts[-1])
+            parts.append(f'"{section}":[{",".join(texts)}]')
+        return Plan(f"{{{','.join(parts)}}}", digests)
 
 
 def problems_from_engine(errors: Iterable[tuple[str, str]], source: Source) -> list[Problem]:
@@ -74,15 +100,27 @@ def with_engine(error: ConfigError, inspect: Inspect) -> ConfigError:
     return ConfigError(in_order([*error.problems, *discreet(more, error.source)]))
 
 
-def _build(loaded: Loaded) -> Plan:
-    left_out = {path[0] for path in marked(ControlPlane)}
-    data = loaded.config.data(exclude=left_out)
-    for upstream in data["upstreams"]:
-        _resolve_choices(upstream)
-    for path, mark in marked(File).items():
-        if path[0] not in left_out and mark.use in _ENCODINGS:
-            _replace(data, path, _contents(loaded, _ENCODINGS[mark.use]))
-    return Plan(json.dumps(data, separators=(",", ":")), data, loaded.files)
+def _text_of(member: Member, loaded: Loaded) -> str:
+    """A member as the plan has it."""
+    if isinstance(member.model, Route):  # by far the most are routes, and these go as they are
+        return member.model.text()
+    data = member.model.data()
+    if isinstance(member.model, Upstream):
+        _resolve_choices(data)
+    if member.names_files:
+        for path, mark in marked(File).items():
+            if path[0] == member.section and mark.use in _ENCODINGS:
+                _replace(data, path[2:], _contents(loaded, _ENCODINGS[mark.use]))
+    return _dumped(data)
+
+
+def _digest(text: str) -> str:
+    """What the engine calls a member of this text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _dumped(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"))
 
 
 def _text(content: bytes) -> str:

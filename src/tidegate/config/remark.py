@@ -1,32 +1,29 @@
 """What is no mistake, but hardly meant."""
 
-import re
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
 
-from tidegate.config.model import Config, FieldMatch, Route
+from tidegate.config.member import Members
+from tidegate.config.model import Config, Route
 from tidegate.config.model.bounded import Bounded
-from tidegate.config.model.mark import Ref
 from tidegate.config.model.unit import PERCENT
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
-from tidegate.config.tree import OptionPath, Source, dotted, find, find_texts, plain
-
-_CAPTURE = re.compile(r"\{(\*?)[^}]*\}")
+from tidegate.config.tree import OptionPath, Source, dotted, find_each, plain
 
 
-def remarks(source: Source, config: Config) -> Iterator[Problem]:
+def remarks(source: Source, config: Config, members: Members) -> Iterator[Problem]:
     """Everything that `config`, which is written in `source`, hardly means; each a warning."""
-    yield from _serves_nothing(source)
+    yield from _serves_nothing(source, config)
     yield from _unreachable_routes(source, config)
-    yield from _unused_upstreams(source, config)
+    yield from _unused_upstreams(source, config, members)
     yield from _no_endpoints(source, config)
     yield from _shares_of_one(source)
 
 
-def _serves_nothing(source: Source) -> Iterator[Problem]:
+def _serves_nothing(source: Source, config: Config) -> Iterator[Problem]:
     for section, effect in (("listeners", "no request can come in"), ("routes", "every request gets a 404")):
-        if not any(find(source.root, (section, "*"))):
+        if not getattr(config, section):
             yield _remark(source, (section,), f"there are none: {effect}")
             return
 
@@ -35,32 +32,13 @@ def _unreachable_routes(source: Source, config: Config) -> Iterator[Problem]:
     """Routes that match what a route before them matches, host by host, for the same listeners."""
     before: dict[Hashable, list[int]] = {}
     for index, route in enumerate(config.routes):
-        alike = before.setdefault(_conditions(route), [])
+        alike = before.setdefault(route.match.conditions, [])
         shadows = (one for one in alike if _covers(config.routes[one], route))
         if (one := next(shadows, None)) is not None:
             name = config.routes[one].name
             message = f"no request can reach this route: {name!r} before it takes all that it would match"
             yield _remark(source, ("routes", index, "name"), message, f"see {dotted(('routes', one))}")
         alike.append(index)
-
-
-def _conditions(route: Route) -> Hashable:
-    """What a route asks for besides listeners and hosts, in one form for all spellings."""
-    match = route.match
-    path = match.path
-    if path is None or path.prefix is not None:
-        spelled: Hashable = ("prefix", path.prefix.rstrip("/") if path and path.prefix else "")
-    else:
-        spelled = (path.exact, path.regex, _CAPTURE.sub(r"{\1}", path.template or ""))
-    headers = frozenset(_condition(each, each.name.lower()) for each in match.headers)
-    query, cookies = (
-        frozenset(_condition(each, each.name) for each in fields) for fields in (match.query, match.cookies)
-    )
-    return (spelled, frozenset(match.methods), headers, query, cookies)
-
-
-def _condition(field: FieldMatch, name: str) -> Hashable:
-    return (name, field.exact, field.prefix, field.regex, field.present)
 
 
 def _covers(first: Route, second: Route) -> bool:
@@ -78,13 +56,8 @@ def _covers(first: Route, second: Route) -> bool:
     )
 
 
-def _unused_upstreams(source: Source, config: Config) -> Iterator[Problem]:
-    used = {
-        name
-        for pattern, ref in marked(Ref).items()
-        if ref.kind == "upstream"
-        for _, name in find_texts(source.root, pattern)
-    }
+def _unused_upstreams(source: Source, config: Config, members: Members) -> Iterator[Problem]:
+    used = {name for route in members["routes"].values() for _, name in route.references}
     for index, upstream in enumerate(config.upstreams):
         if upstream.name not in used:
             yield _remark(
@@ -101,12 +74,12 @@ def _no_endpoints(source: Source, config: Config) -> Iterator[Problem]:
 
 def _shares_of_one(source: Source) -> Iterator[Problem]:
     """Numbers in files that look like shares from 0 to 1, where percent are counted."""
-    for pattern, number in marked(Bounded).items():
-        for path, node in find(source.root, pattern) if number.unit == PERCENT else ():
-            value = plain(node)
-            if isinstance(value, float) and 0 < value < 1 and node.place.file:
-                hint = f"write {value * 100:g} for that share of all; {value:g}% is understood as it stands"
-                yield _remark(source, path, f"percent are counted here, so this is {value:g} %", hint)
+    percents = tuple(pattern for pattern, number in marked(Bounded).items() if number.unit == PERCENT)
+    for path, node, _ in find_each(source.root, percents):
+        value = plain(node)
+        if isinstance(value, float) and 0 < value < 1 and node.place.file:
+            hint = f"write {value * 100:g} for that share of all; {value:g}% is understood as it stands"
+            yield _remark(source, path, f"percent are counted here, so this is {value:g} %", hint)
 
 
 def _remark(source: Source, path: OptionPath, message: str, hint: str | None = None) -> Problem:

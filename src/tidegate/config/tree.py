@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,6 +73,11 @@ def child(node: Node | None, step: str | int) -> Node | None:
     if isinstance(node, ListNode) and isinstance(step, int) and 0 <= step < len(node.items):
         return node.items[step]
     return None
+
+
+def text_of(node: Node | None) -> str | None:
+    """The text that `node` is; None if it is none."""
+    return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
 
 
 def plain(node: Node) -> Any:
@@ -156,14 +162,17 @@ class Source:
 
     def text(self, path: Sequence[str | int]) -> str | None:
         """The text that is written at `path`; None if there is none."""
-        node = self.node(path)
-        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+        return text_of(self.node(path))
 
     def problem(
         self, path: Sequence[str | int], message: str, *, hint: str | None = None, key: bool = False
     ) -> Problem:
         """A mistake at the option `path`, with its place."""
         return Problem(message, dotted(path), *self.place(path, key=key), hint=hint)
+
+
+UNWRITTEN = Source(MappingNode({}, NOWHERE))
+"""Where the options are that did not come from a file."""
 
 
 def matches(path: Sequence[str | int], pattern: Sequence[str]) -> bool:
@@ -189,6 +198,47 @@ def find(node: Node, pattern: Sequence[str], path: OptionPath = ()) -> Iterator[
                 yield from find(entry.node, pattern[1:], (*path, name))
     elif isinstance(node, MappingNode) and pattern[0] in node.entries:
         yield from find(node.entries[pattern[0]].node, pattern[1:], (*path, pattern[0]))
+
+
+Patterns = tuple[tuple[str, ...], ...]
+
+
+def find_each(node: Node, patterns: Patterns) -> list[tuple[OptionPath, Node, int]]:
+    """Like `find` for many patterns in one walk, in the tree's order; with the position of the pattern."""
+    found: list[tuple[OptionPath, Node, int]] = []
+    _collect(node, _branches(patterns), (), found)
+    return found
+
+
+class _Branch(NamedTuple):
+    """What patterns that begin alike go on with."""
+
+    ends: list[int]
+    below: dict[str, _Branch]
+
+
+@cache
+def _branches(patterns: Patterns) -> _Branch:
+    root = _Branch([], {})
+    for position, pattern in enumerate(patterns):
+        branch = root
+        for step in pattern:
+            branch = branch.below.setdefault(step, _Branch([], {}))
+        branch.ends.append(position)
+    return root
+
+
+def _collect(
+    node: Node, branch: _Branch, path: OptionPath, found: list[tuple[OptionPath, Node, int]]
+) -> None:
+    found.extend((path, node, position) for position in branch.ends)
+    if isinstance(node, MappingNode):
+        for name, entry in node.entries.items():
+            if below := branch.below.get(name):
+                _collect(entry.node, below, (*path, name), found)
+    elif isinstance(node, ListNode) and (each := branch.below.get("*")):
+        for index, item in enumerate(node.items):
+            _collect(item, each, (*path, index), found)
 
 
 def find_texts(node: Node, pattern: Sequence[str]) -> Iterator[tuple[OptionPath, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.control.document import Document, redact
+from tidegate.control.document import Document, redact, same_ends
 
 IDENTITIES = ("name", "address")
 
@@ -39,21 +39,30 @@ def _compare(old: Any, new: Any, path: str, steps: tuple[str, ...]) -> Iterator[
             below = f"{path}.{key}" if path else key
             yield from _compare(old.get(key), new.get(key), below, (*steps, key))
         return
-    before, after = _by_identity(old), _by_identity(new)
+    before, after = _differing(old, new)
     if before is None or after is None:
         yield Edit(path, redact(old, steps), redact(new, steps))
         return
     for identity in [*before, *(identity for identity in after if identity not in before)]:
-        below = f"{path}[{identity}]"
-        yield from _compare(before.get(identity), after.get(identity), below, (*steps, "*"))
+        if before.get(identity) is not after.get(identity):
+            below = f"{path}[{identity}]"
+            yield from _compare(before.get(identity), after.get(identity), below, (*steps, "*"))
     kept_before = [identity for identity in before if identity in after]
     kept_after = [identity for identity in after if identity in before]
     if kept_before != kept_after:
         yield Edit(f"{path}[order]", kept_before, kept_after)
 
 
-def _by_identity(members: Any) -> dict[str, Any] | None:
-    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+def _differing(old: Any, new: Any) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The members of two lists, but for those at their ends that are the same."""
+    if not isinstance(old, list) or not isinstance(new, list):
+        return None, None
+    start, end = same_ends(old, new)
+    return _by_identity(old[start : len(old) - end]), _by_identity(new[start : len(new) - end])
+
+
+def _by_identity(members: list[Any]) -> dict[str, Any] | None:
+    if not all(isinstance(member, dict) for member in members):
         return None
     for key in IDENTITIES:
         named = {str(member[key]): member for member in members if key in member}

@@ -4,11 +4,11 @@ A document holds what the user gave and no more: defaults are left out, and file
 """
 
 import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tidegate.config.load import Loaded
+from tidegate.config.member import SECTIONS, canonical
 from tidegate.config.model.mark import Identity
 from tidegate.config.model.secret import REDACTED
 from tidegate.config.model.walk import Pattern, marked, secrets
@@ -17,19 +17,28 @@ Document = dict[str, Any]
 
 
 def document_of(loaded: Loaded) -> Document:
-    """The document of a validated configuration."""
-    document: Document = loaded.config.data(exclude_unset=True)
+    """The document of a validated configuration. Of members that are the same it holds the same objects."""
+    config = loaded.config
+    document: Document = config.data(exclude=SECTIONS, exclude_unset=True)
+    for section in SECTIONS:
+        if section in config.model_fields_set:
+            document[section] = [member.document for member in loaded.members[section].values()]
     return document
 
 
-def canonical(document: Document) -> str:
-    """The one JSON text of a document: keys sorted, no spaces."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def etag_of(loaded: Loaded) -> str:
+    """The entity tag (RFC 9110 §8.8.3) of a configuration, quotes included."""
+    members = {section: [each.digest for each in loaded.members[section].values()] for section in SECTIONS}
+    rest = loaded.config.data(exclude=SECTIONS, exclude_unset=True)
+    return f'"{hashlib.sha256(canonical({**rest, **members}).encode()).hexdigest()[:32]}"'
 
 
-def etag_of(document: Document) -> str:
-    """The entity tag (RFC 9110 §8.8.3) of a document, quotes included."""
-    return f'"{hashlib.sha256(canonical(document).encode()).hexdigest()[:32]}"'
+def same_ends(before: Sequence[Any], after: Sequence[Any]) -> tuple[int, int]:
+    """How many items at the beginning and at the end of two lists are the same objects."""
+    shorter = min(len(before), len(after))
+    start = next((at for at in range(shorter) if before[at] is not after[at]), shorter)
+    behind = shorter - start
+    return start, next((at for at in range(behind) if before[-1 - at] is not after[-1 - at]), behind)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

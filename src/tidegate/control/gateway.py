@@ -8,20 +8,22 @@ import asyncio
 import gc
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from tidegate._engine import Engine, PlanError, Prepared, inspect
+from tidegate._engine import Engine, PlanError, Prepared, UnknownItemsError, inspect
 from tidegate.config.load import Loaded
+from tidegate.config.member import NONE, Members
 from tidegate.config.model import Config
-from tidegate.config.plan import Plan, build_plan, problems_from_engine, with_engine
+from tidegate.config.plan import UNKNOWN, Digests, Plan, build_plan, problems_from_engine, with_engine
 from tidegate.config.problem import ConfigError, Problem
+from tidegate.config.tree import UNWRITTEN
 from tidegate.control.diff import Edit, compare
 from tidegate.control.document import Document, document_of, etag_of
 from tidegate.control.events import Events
@@ -32,6 +34,9 @@ from tidegate.control.store import Store, StoreError
 from tidegate.control.words import Words
 
 REFUSALS_KEPT = 50
+
+Candidate = Callable[[Members], Loaded]
+"""Reads what is to be served, building on members that are served already."""
 
 log = structlog.get_logger("tidegate.control")
 
@@ -53,16 +58,20 @@ class Running:
     """What is served now. Where each option is written is not kept, which takes a third of the memory."""
 
     generation: Generation
-    config: Config
-    """The validated configuration."""
-    contents: Mapping[Path, bytes] = field(repr=False)
-    """What the files that options name held when they were read."""
+    loaded: Loaded
+    digests: Digests = field(repr=False)
+    """What the engine calls its members."""
     document: Document = field(repr=False)
-    plan: Plan
+
+    @property
+    def config(self) -> Config:
+        """The validated configuration."""
+        return self.loaded.config
 
     def is_same_as(self, candidate: "_Candidate") -> bool:
         """Whether the candidate says nothing new, in its options and in the files that they name."""
-        return self.document == candidate.document and self.contents == candidate.loaded.contents
+        contents = self.loaded.contents == candidate.loaded.contents
+        return contents and self.document == candidate.document
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class _Candidate:
     """A change that has passed everything that can fail."""
 
     loaded: Loaded
-    plan: Plan
+    digests: Digests = field(repr=False)
     document: Document = field(repr=False)
     etag: str
     prepared: Prepared
@@ -141,12 +150,13 @@ class Gateway:
     @property
     def sources(self) -> frozenset[Path]:
         """The configuration file, what it includes, and the files that the last refusal was about."""
-        return (self.running.plan.files - self.running.contents.keys()) | self._suspects
+        loaded = self.running.loaded
+        return (loaded.files - loaded.contents.keys()) | self._suspects
 
     @property
     def files(self) -> frozenset[Path]:
         """Every file whose change matters."""
-        return self.running.plan.files | self._suspects
+        return self.running.loaded.files | self._suspects
 
     @property
     def workers(self) -> int:
@@ -165,7 +175,7 @@ class Gateway:
 
     async def apply(
         self,
-        candidate: Callable[[], Loaded],
+        candidate: Candidate,
         origin: Origin,
         *,
         expect: frozenset[str] | None = None,
@@ -174,9 +184,9 @@ class Gateway:
         """Serve what `candidate` reads, or with `dry_run` say what that would change.
 
         Changes are made one at a time, and a change that began is finished even if its caller is gone.
-        `candidate` is called in a thread when the change's turn has come, so that it may build on what is
-        served then. Raises ConfigError with everything that is wrong, and StaleError if what is served has
-        none of the etags in `expect`.
+        `candidate` is called in a thread when the change's turn has come, with the members of what is served
+        then, so that it may build on them. Raises ConfigError with everything that is wrong, and StaleError
+        if what is served has none of the etags in `expect`.
         """
         return await asyncio.shield(self._in_turn(candidate, origin, expect, dry_run))
 
@@ -190,7 +200,10 @@ class Gateway:
     ) -> Change:
         """Serve the document that `change` makes of the one that is served; otherwise as `apply`."""
         return await self.apply(
-            lambda: self.source.load(change(self.running.document)), origin, expect=expect, dry_run=dry_run
+            lambda known: self.source.load(change(self.running.document), known),
+            origin,
+            expect=expect,
+            dry_run=dry_run,
         )
 
     async def reload(self, origin: Origin) -> Change:
@@ -235,7 +248,7 @@ class Gateway:
         return json.loads(await asyncio.to_thread(self.engine.ask, asked))
 
     async def _in_turn(
-        self, candidate: Callable[[], Loaded], origin: Origin, expect: frozenset[str] | None, dry_run: bool
+        self, candidate: Candidate, origin: Origin, expect: frozenset[str] | None, dry_run: bool
     ) -> Change:
         async with self._one_at_a_time:
             if expect is not None and self.running.generation.etag not in expect:
@@ -263,26 +276,32 @@ class Gateway:
             )
 
     @_without_collections()
-    def _prepare(self, candidate: Callable[[], Loaded]) -> _Candidate:
+    def _prepare(self, candidate: Candidate) -> _Candidate:
+        served = self._running
         try:
-            loaded = candidate()
+            loaded = candidate(served.loaded.members if served else NONE)
         except ConfigError as error:
             raise with_engine(error, inspect) from error
-        plan = build_plan(loaded)
+        plan = build_plan(loaded, served.digests if served else UNKNOWN)
+        prepared = self._prepared(plan, loaded)
+        document = document_of(loaded)
+        edits = compare(served.document if served else {}, document)
+        return _Candidate(loaded, plan.digests, document, etag_of(loaded), prepared, edits)
+
+    def _prepared(self, plan: Plan, loaded: Loaded) -> Prepared:
         try:
-            prepared = self.engine.prepare(plan.json.encode())
+            return self.engine.prepare(plan.json.encode())
+        except UnknownItemsError:
+            log.warning("the engine has not kept what it serves; the whole plan is sent")
+            return self._prepared(build_plan(loaded), loaded)
         except PlanError as error:
             raise ConfigError(problems_from_engine(error.errors, loaded.source)) from error
-        document = document_of(loaded)
-        served = self._running.document if self._running else {}
-        return _Candidate(loaded, plan, document, etag_of(document), prepared, compare(served, document))
 
     async def _commit(self, ready: _Candidate, origin: Origin) -> None:
         await asyncio.to_thread(self.engine.commit, ready.prepared)
         generation = await asyncio.to_thread(self._record, ready, origin)
-        self._running = Running(
-            generation, ready.loaded.config, ready.loaded.contents, ready.document, ready.plan
-        )
+        loaded = replace(ready.loaded, source=UNWRITTEN)
+        self._running = Running(generation, loaded, ready.digests, ready.document)
         self._suspects = frozenset()
         self._started = self._started or read_once(ready.loaded.config)
         self.results["committed"] += 1

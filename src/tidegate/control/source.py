@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tidegate.config.default import default_config
 from tidegate.config.load import Loaded, load_data, load_file
+from tidegate.config.member import NONE, Members
 from tidegate.control.document import Document, document_of, merge_patch
 
 
@@ -30,22 +31,23 @@ class Source:
         """The folder that relative paths in the configuration start from."""
         return self.file.absolute().parent if self.file else Path.cwd()
 
-    def read(self) -> Loaded:
-        """The configuration as the file says now.
+    def read(self, known: Members = NONE) -> Loaded:
+        """The configuration as the file says now, built on members that are known.
 
         Raises ConfigError.
         """
         if self.file is None:
-            return self.load(self.document)
-        loaded = load_file(self.file)
+            return self.load(self.document, known)
+        loaded = load_file(self.file, known)
         if not self.overrides:
             return loaded
-        overridden = load_data(merge_patch(document_of(loaded), self.overrides), self.base)
-        return replace(loaded, config=overridden.config)
+        document = merge_patch(document_of(loaded), self.overrides)
+        overridden = load_data(document, self.base, loaded.members)
+        return replace(loaded, config=overridden.config, members=overridden.members)
 
-    def load(self, document: Document) -> Loaded:
-        """The configuration that `document` describes.
+    def load(self, document: Document, known: Members = NONE) -> Loaded:
+        """The configuration that `document` describes, built on members that are known.
 
         Raises ConfigError.
         """
-        return load_data(merge_patch(document, self.overrides), self.base)
+        return load_data(merge_patch(document, self.overrides), self.base, known)

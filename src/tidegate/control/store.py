@@ -1,4 +1,7 @@
-"""The store of generations: SQLite, in a file under `state_dir`, or in memory where there is none."""
+"""The store of generations: SQLite, in a file under `state_dir`, or in memory where there is none.
+
+A generation is stored as what it changes in the one before, and now and then as a whole.
+"""
 
 import json
 import os
@@ -8,14 +11,19 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
-from tidegate.control.document import Document, canonical
+from tidegate.control.delta import Delta, applied, delta
+from tidegate.control.document import Document
 from tidegate.control.generation import Generation, Origin, Summary
 
 KEPT_ON_DISK = 1000
 KEPT_IN_MEMORY = 100
-SCHEMA_VERSION = 1
+WHOLE_EVERY = 50
+"""So many generations at most are put together to read one."""
+SCHEMA_VERSION = 2
 FILE_NAME = "generations.db"
 
 SCHEMA = """
@@ -25,9 +33,12 @@ CREATE TABLE generations (
     origin TEXT NOT NULL,
     etag TEXT NOT NULL,
     summary TEXT NOT NULL,
-    document BLOB NOT NULL
+    document BLOB NOT NULL,
+    whole INTEGER NOT NULL DEFAULT 1
 )
 """
+UPGRADE = "ALTER TABLE generations ADD COLUMN whole INTEGER NOT NULL DEFAULT 1"
+"""From schema 1, where every document was whole."""
 NEWEST = 2**63 - 1
 """A number that none is above."""
 
@@ -42,6 +53,8 @@ class Store:
     def __init__(self, state_dir: Path | None = None) -> None:
         """Open the store, and make it where it does not exist yet."""
         self._lock = threading.Lock()
+        self._last: tuple[Generation, Document] | None = None
+        """The newest generation, if it was added here."""
         self._keep = KEPT_ON_DISK if state_dir else KEPT_IN_MEMORY
         self._place = str(state_dir / FILE_NAME) if state_dir else ":memory:"
         with self._faults_told("opened"):
@@ -52,15 +65,18 @@ class Store:
     def add(self, origin: Origin, etag: str, summary: Summary, document: Document) -> Generation:
         """Record a generation and forget those beyond the number that is kept."""
         now = datetime.now(UTC)
-        packed = zlib.compress(canonical(document).encode())
         with self._faults_told("written"), self._lock, self._database:
+            before = self._last[1] if self._last and self._last[0].number % WHOLE_EVERY else None
+            stored = document if before is None else delta(before, document)
             cursor = self._database.execute(
-                "INSERT INTO generations (time, origin, etag, summary, document) VALUES (?, ?, ?, ?, ?)",
-                (now.timestamp(), origin, etag, json.dumps(summary), packed),
+                "INSERT INTO generations (time, origin, etag, summary, document, whole) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (now.timestamp(), origin, etag, json.dumps(summary), _packed(stored), before is None),
             )
-            number = cursor.lastrowid or 0
-            self._database.execute("DELETE FROM generations WHERE number <= ?", (number - self._keep,))
-        return Generation(number, now, origin, etag, summary)
+            generation = Generation(cursor.lastrowid or 0, now, origin, etag, summary)
+            self._forget(generation.number - self._keep)
+        self._last = (generation, document)
+        return generation
 
     def last(self) -> Generation | None:
         """The newest generation."""
@@ -77,10 +93,15 @@ class Store:
     def document(self, number: int) -> Document | None:
         """The document of the generation of that number."""
         with self._faults_told("read"), self._lock:
-            row = self._database.execute(
-                "SELECT document FROM generations WHERE number = ?", (number,)
-            ).fetchone()
-            document: Document | None = json.loads(zlib.decompress(row[0])) if row else None
+            rows = self._database.execute(
+                "SELECT number, document FROM generations WHERE number <= ? AND number >= "
+                "(SELECT max(number) FROM generations WHERE whole AND number <= ?) ORDER BY number",
+                (number, number),
+            ).fetchall()
+            if not rows or rows[-1][0] != number:
+                return None
+            whole, *changes = (_unpacked(packed) for _, packed in rows)
+            document: Document = reduce(applied, changes, whole)
         return document
 
     def close(self) -> None:
@@ -88,12 +109,21 @@ class Store:
         with self._lock:
             self._database.close()
 
+    def _forget(self, last: int) -> None:
+        """Forget the generations up to that one, but for those that later ones build on."""
+        self._database.execute(
+            "DELETE FROM generations WHERE number <= ? AND number < "
+            "(SELECT max(number) FROM generations WHERE whole AND number <= ?)",
+            (last, last + 1),
+        )
+
     def _select(self, highest: int, count: int) -> list[Generation]:
         with self._faults_told("read"), self._lock:
             rows = self._database.execute(
                 "SELECT number, time, origin, etag, summary FROM generations "
-                "WHERE number <= ? ORDER BY number DESC LIMIT ?",
-                (highest, count),
+                "WHERE number <= ? AND number > (SELECT max(number) FROM generations) - ? "
+                "ORDER BY number DESC LIMIT ?",
+                (highest, self._keep, count),
             ).fetchall()
             return [
                 Generation(number, datetime.fromtimestamp(time, UTC), origin, etag, json.loads(summary))
@@ -105,7 +135,7 @@ class Store:
         """Tell what goes wrong as StoreError: a file may hold anything after a disk has failed."""
         try:
             yield
-        except (OSError, sqlite3.Error, zlib.error, TypeError, ValueError) as error:
+        except (OSError, sqlite3.Error, zlib.error, LookupError, TypeError, ValueError) as error:
             raise StoreError(f"the store of generations {self._place} cannot be {done}: {error}") from error
 
 
@@ -117,11 +147,19 @@ def _open(place: str) -> sqlite3.Connection:
         raise sqlite3.DatabaseError(
             f"it was written by a newer tidegate (schema {version}, not {SCHEMA_VERSION})"
         )
-    if version == 0:
+    if version < SCHEMA_VERSION:
         with database:
-            database.execute(SCHEMA)
+            database.execute(UPGRADE if version else SCHEMA)
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     return database
+
+
+def _packed(stored: Document | Delta) -> bytes:
+    return zlib.compress(json.dumps(stored, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _unpacked(packed: bytes) -> Any:
+    return json.loads(zlib.decompress(packed))
 
 
 def _make_private(file: Path) -> None:

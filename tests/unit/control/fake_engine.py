@@ -1,5 +1,6 @@
 """An engine that follows the stub and serves nothing; a stand-in where the native module is not built."""
 
+import hashlib
 import importlib
 import importlib.util
 import json
@@ -40,6 +41,8 @@ class FakeEngine:
         self.served: dict[str, Any] = {}
         self.commits = 0
         self.errors: list[tuple[str, str]] = []
+        self.sent_whole: list[str] = []
+        """Names of what the last plan held as a whole, not as a digest."""
         self.log_filter = log_filter
         self.reopened = 0
         self.drained_ms: list[int] = []
@@ -53,7 +56,25 @@ class FakeEngine:
             error = importlib.import_module("tidegate._engine").PlanError("the plan cannot be served")
             error.errors = self.errors
             raise error
-        return FakePrepared(json.loads(plan), self.served)
+        return FakePrepared(self._whole(json.loads(plan)), self.served)
+
+    def _whole(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """The plan with the items that are served in the place of their digests."""
+        had = {_digest(each): each for kind in KINDS for each in self.served.get(kind, [])}
+        digests = [each for kind in KINDS for each in plan.get(kind, []) if isinstance(each, str)]
+        if unknown := [digest for digest in digests if digest not in had]:
+            error = importlib.import_module("tidegate._engine").UnknownItemsError("there are no such items")
+            error.digests = unknown
+            raise error
+        self.sent_whole = [
+            each["name"] for kind in KINDS for each in plan.get(kind, []) if each not in digests
+        ]
+        items = {
+            kind: [had.get(each, each) if isinstance(each, str) else each for each in plan[kind]]
+            for kind in KINDS
+            if kind in plan
+        }
+        return {**plan, **items}
 
     def commit(self, prepared: FakePrepared) -> None:
         self.served = prepared.plan
@@ -130,6 +151,11 @@ class FakeEngine:
         self.drained_ms.append(timeout_ms)
         self.told.put(None)
         return True
+
+
+def _digest(item: dict[str, Any]) -> str:
+    """What the engine calls an item: the digest of its very text."""
+    return hashlib.sha256(json.dumps(item, separators=(",", ":")).encode()).hexdigest()[:32]
 
 
 def _names(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, list[str]]:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tidegate.control.document import Document, canonical, etag_of, keep_secrets, merge_patch, redact
+from tidegate.config.member import canonical
+from tidegate.control.document import Document, etag_of, keep_secrets, merge_patch, redact
+from tidegate.control.source import Source
 
 
 @pytest.mark.parametrize(
@@ -35,8 +37,14 @@ def test_a_merge_patch_does_what_rfc_7386_says(target: Any, patch: Any, result: 
 
 
 def test_the_etag_depends_on_values_and_not_on_the_order_of_options() -> None:
-    assert etag_of({"a": 1, "b": [1, 2]}) == etag_of({"b": [1, 2], "a": 1})
-    assert etag_of({"b": [1, 2]}) != etag_of({"b": [2, 1]})
+    def etag(**options: Any) -> str:
+        return etag_of(Source(document=options).read())
+
+    route = {"name": "a", "respond": {"status": 204, "headers": {"x": "1", "y": "2"}}}
+    other = {"respond": {"headers": {"y": "2", "x": "1"}, "status": 204}, "name": "a"}
+    assert etag(workers=1, routes=[route]) == etag(routes=[other], workers=1)
+    assert etag(routes=[route, {**route, "name": "b"}]) != etag(routes=[{**route, "name": "b"}, route])
+    assert etag(workers=1) != etag(workers=2)
     assert canonical({"b": 1, "a": "ä"}) == '{"a":"ä","b":1}'
 
 

@@ -44,6 +44,22 @@ async def test_the_diff_names_what_changed() -> None:
     assert [(edit.path, edit.old, edit.new) for edit in change.edits] == [("routes[all].timeout", 5000, 7000)]
 
 
+async def test_only_what_changed_is_sent_to_the_engine() -> None:
+    gateway, engine = await started_gateway()
+    assert engine.sent_whole == ["web", "all", "app"]
+    await gateway.edit(with_timeout("7s"), "admin")
+    assert engine.sent_whole == ["all"]
+    await gateway.reread("file")
+    assert engine.sent_whole == []
+
+
+async def test_an_engine_that_has_lost_what_it_served_gets_it_again() -> None:
+    gateway, engine = await started_gateway()
+    engine.served = {}
+    await gateway.edit(with_timeout("7s"), "admin")
+    assert [route["timeout"] for route in engine.served["routes"]] == [7000]
+
+
 async def test_a_refused_configuration_leaves_the_running_one_and_is_remembered() -> None:
     gateway, engine = await started_gateway()
     before = gateway.running
@@ -151,7 +167,7 @@ async def test_a_restart_goes_on_with_what_was_committed_last(tmp_path: Path) ->
     stored = store.document(last.number)
     assert stored
     again, engine = make_gateway(store=store)
-    await again.apply(lambda: again.source.load(stored), "restore")
+    await again.apply(lambda known: again.source.load(stored, known), "restore")
     assert again.running.generation == last
     assert engine.served["routes"][0]["timeout"] == 7000
     assert len(store.newest(10)) == 2

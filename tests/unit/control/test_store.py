@@ -2,7 +2,9 @@
 
 import sqlite3
 import stat
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,52 @@ def test_old_generations_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         store.add("admin", f'"{number}"', SUMMARY, {})
     assert [generation.number for generation in store.newest(10)] == [5, 4, 3]
+
+
+def test_every_generation_that_is_kept_can_be_read_whatever_it_builds_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "KEPT_ON_DISK", 5)
+    monkeypatch.setattr(module, "WHOLE_EVERY", 4)
+    store = Store(tmp_path)
+    routes: list[dict[str, Any]] = [{"name": str(number)} for number in range(10)]
+    documents = {}
+    for number in range(1, 25):
+        routes = [*routes]
+        routes[number % 10] = {"name": str(number % 10), "timeout": number}
+        documents[number] = {"workers": number, "routes": routes}
+        store.add("admin", f'"{number}"', SUMMARY, documents[number])
+        if number % 7 == 0:  # the process is started anew
+            store.close()
+            store = Store(tmp_path)
+        kept = [generation.number for generation in store.newest(100)]
+        assert kept == list(range(number, max(number - 5, 0), -1))
+        assert [store.document(each) for each in kept] == [documents[each] for each in kept]
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        assert database.execute("SELECT count(*) FROM generations").fetchone()[0] <= 5 + 4
+
+
+def test_a_generation_costs_what_it_changes(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    routes = [{"name": f"route-{number}"} for number in range(1000)]
+    store.add("start", '"a"', SUMMARY, {"routes": routes})
+    store.add("admin", '"b"', SUMMARY, {"routes": [{"name": "other"}, *routes[1:]]})
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        first, second = (size for (size,) in database.execute("SELECT length(document) FROM generations"))
+    assert second * 10 < first
+
+
+def test_the_store_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        columns = "number INTEGER PRIMARY KEY AUTOINCREMENT, time REAL, origin TEXT, etag TEXT, summary TEXT"
+        database.execute(f"CREATE TABLE generations ({columns}, document BLOB)")
+        packed = zlib.compress(b'{"workers":1}')
+        database.execute("INSERT INTO generations VALUES (7, 1.5, 'start', '\"a\"', '{}', ?)", (packed,))
+        database.execute("PRAGMA user_version = 1")
+    store = Store(tmp_path)
+    assert store.document(7) == {"workers": 1}
+    assert store.add("admin", '"b"', SUMMARY, {"workers": 2}).number == 8
+    assert store.document(8) == {"workers": 2}
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

@@ -172,10 +172,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing;
 
     fn upstream(name: &str) -> Value {
-        let plain = include_str!("../../../core/tests/upstream.json");
-        let mut upstream: Value = serde_json::from_str(plain).unwrap();
+        let mut upstream = testing::plan_data()["upstreams"][0].take();
         upstream["name"] = json!(name);
         upstream
     }

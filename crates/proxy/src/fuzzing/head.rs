@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, DATE, HOST};
+use http::header::{CONTENT_LENGTH, DATE, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::cuttings;
@@ -19,15 +19,14 @@ const LIMITS: HeadLimits = HeadLimits { bytes: 2048, fields: 24, target: 512 };
 /// For what was read and written: a host may have moved from the target into a field.
 const WIDE: HeadLimits = HeadLimits { bytes: 8192, fields: 32, target: 1024 };
 /// Fields that end at this gateway (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [&str; 5] =
-    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+const HOP_BY_HOP: [&str; 4] = ["connection", "keep-alive", "proxy-connection", "transfer-encoding"];
 
 /// A request's head.
 pub fn request_head(wire: &[u8]) {
     let read = |buf: &mut BytesMut, scanned: &mut usize| request::read(buf, scanned, LIMITS);
     if let Some(head) = read_however_cut(wire, read) {
         check_fields(&head.parts.headers, &head.decoder);
-        check_target(&head);
+        check_request(&head);
         check_request_written(&head);
     }
 }
@@ -38,7 +37,7 @@ pub fn response_head(wire: &[u8]) {
         let read = |buf: &mut BytesMut, scanned: &mut usize| response::read(buf, scanned, &method);
         if let Some(head) = read_however_cut(wire, read) {
             check_fields(&head.headers, &head.decoder);
-            check_body_of(&head, &method);
+            check_response(&head, &method);
             check_response_written(&head, &method);
         }
     }
@@ -96,7 +95,8 @@ fn check_fields(headers: &HeaderMap, decoder: &Decoder) {
     }
 }
 
-fn check_target(head: &RequestHead) {
+fn check_request(head: &RequestHead) {
+    assert!(!head.parts.headers.contains_key(UPGRADE), "an upgrade went on");
     let target = head.parts.uri.to_string();
     let is_asterisk = target == "*" && head.parts.method == Method::OPTIONS;
     assert!(target.starts_with('/') || is_asterisk, "not in origin form: {target}");
@@ -122,7 +122,9 @@ fn check_request_written(head: &RequestHead) {
     assert_eq!(format!("{:?}", again.decoder), format!("{:?}", head.decoder));
 }
 
-fn check_body_of(head: &ResponseHead, method: &Method) {
+fn check_response(head: &ResponseHead, method: &Method) {
+    let may_name_upgrade = head.status == StatusCode::UPGRADE_REQUIRED;
+    assert!(may_name_upgrade || !head.headers.contains_key(UPGRADE), "an upgrade went on");
     let bodiless = head.status.is_informational()
         || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status)
         || *method == Method::HEAD;

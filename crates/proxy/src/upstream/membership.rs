@@ -35,6 +35,8 @@ pub struct Membership {
     panic_mode: Arc<PanicMode>,
     /// Whether a renewal waits beside the workers.
     renewing: AtomicBool,
+    /// Whether another one has taken its place.
+    replaced: AtomicBool,
 }
 
 /// So many endpoints at the most are looked at by the request that finds something changed, which takes it some
@@ -78,8 +80,15 @@ impl Membership {
         let around = Surroundings { zone: wanted.zone, subsets: wanted.subsets, secret };
         let balancer = Balancer::within(&told, endpoints, around);
         drop(told);
-        let (version, renewing) = (wanted.live.version(), AtomicBool::new(false));
-        Self { plan, balancer, members, version, panic_mode, renewing }
+        Self {
+            plan,
+            balancer,
+            members,
+            version: wanted.live.version(),
+            panic_mode,
+            renewing: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
+        }
     }
 
     /// The endpoint at `address`, by index.
@@ -113,7 +122,9 @@ impl Membership {
     /// The same at once.
     pub fn renew_now(&self, now: Moment) {
         self.balancer.renew(now);
-        self.panic_mode.set(self.balancer.is_panicking());
+        if !self.replaced.load(Relaxed) {
+            self.panic_mode.look(|| self.balancer.is_panicking());
+        }
     }
 
     /// Whether any endpoint may get requests.
@@ -147,8 +158,10 @@ impl Membership {
         true
     }
 
-    /// Mark the endpoints that are not in `after`: their idle connections are closed.
-    pub fn retire(&self, after: Option<&Membership>) {
+    /// Give its place to `after`, and mark the endpoints that are not in that one: their idle connections are
+    /// closed.
+    pub fn give_way(&self, after: Option<&Membership>) {
+        self.replaced.store(true, Relaxed);
         let kept: HashSet<u64> =
             after.iter().flat_map(|after| &after.members).map(|member| member.id).collect();
         let gone = self.members.iter().filter(|member| !kept.contains(&member.id));
@@ -192,12 +205,12 @@ fn build_members(
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
     use tidegate_core::balance::{Pick, SplitMix64};
 
     use super::super::live::LiveEndpoints;
     use super::*;
     use crate::account::outbox::Notice;
+    use crate::testing;
 
     struct Stage {
         accounts: Accounts,
@@ -208,14 +221,9 @@ mod tests {
     impl Stage {
         /// With so many endpoints, of which at least half must be well, or all get requests.
         fn new(endpoints: usize) -> Self {
-            let plain = include_str!("../../../core/tests/upstream.json");
-            let mut plan: plan::Upstream = serde_json::from_str(plain).unwrap();
-            let endpoint = |index| {
-                json!({"address": format!("h:{}", index + 1), "weight": 1, "drain": false, "priority": 0,
-                       "labels": {}})
-            };
+            let mut plan = testing::upstream();
             plan.endpoints =
-                (0..endpoints).map(|at| serde_json::from_value(endpoint(at)).unwrap()).collect();
+                (1..=endpoints).map(|port| testing::endpoint(&format!("h:{port}"))).collect();
             let (accounts, live) = (Accounts::new(1), LiveEndpoints::default());
             let wanted =
                 Wanted { plan: &Arc::new(plan), zone: None, subsets: &[], live: live.of("app") };

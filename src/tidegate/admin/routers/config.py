@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from tidegate.admin.context import ChangeView, TheChange, TheGateway, TheOrigin
+from tidegate.config.member import canonical
 from tidegate.config.schema import json_schema
-from tidegate.control.document import Document, canonical, keep_secrets, merge_patch, redact
+from tidegate.control.document import Document, keep_secrets, merge_patch, redact
 
 router = APIRouter(prefix="/v1/config", tags=["configuration"])
 

@@ -41,7 +41,7 @@ async def show(gateway: TheGateway) -> StatusView:
     """Version, uptime, listeners, counts, and the changes that were refused, the newest first."""
     live = await gateway.ask("status")
     running = gateway.running
-    plan = running.plan.data
+    config = running.config
     return StatusView(
         version=version(),
         started=gateway.started,
@@ -51,10 +51,10 @@ async def show(gateway: TheGateway) -> StatusView:
         generation=GenerationView.of(running.generation),
         restart_required=gateway.restart_required,
         counts={
-            "listeners": len(plan["listeners"]),
-            "routes": len(plan["routes"]),
-            "upstreams": len(plan["upstreams"]),
-            "endpoints": sum(len(upstream["endpoints"]) for upstream in plan["upstreams"]),
+            "listeners": len(config.listeners),
+            "routes": len(config.routes),
+            "upstreams": len(config.upstreams),
+            "endpoints": sum(len(upstream.endpoints) for upstream in config.upstreams),
         },
         listeners=live["listeners"],
         refused=[

@@ -6,7 +6,6 @@ from fastapi import APIRouter
 
 from tidegate.admin.context import TheGateway
 from tidegate.admin.routers.words import WordView
-from tidegate.control.document import redact
 from tidegate.control.gateway import Gateway, MissingError
 
 router = APIRouter(prefix="/v1/upstreams", tags=["upstreams"])
@@ -22,10 +21,8 @@ async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
 async def show(gateway: TheGateway, name: str) -> dict[str, Any]:
     """As the engine sees it, with the options it was given as `options`."""
     upstream = await live_upstream(gateway, name)
-    plan = redact(gateway.running.plan.data)
-    planned = next(each for each in plan["upstreams"] if each["name"] == name)
-    hidden = {"name", "endpoints", "tls"}
-    return {**upstream, "options": {key: value for key, value in planned.items() if key not in hidden}}
+    planned = next(each for each in gateway.running.config.upstreams if each.name == name)
+    return {**upstream, "options": planned.model_dump(mode="json", exclude={"name", "endpoints", "tls"})}
 
 
 async def live_upstreams(gateway: Gateway) -> list[dict[str, Any]]:

@@ -32,6 +32,10 @@ class Options(BaseModel):
             mode="json", exclude=set(exclude), exclude_unset=exclude_unset, context=REVEALED
         )
 
+    def text(self) -> str:
+        """What `data` gives, as JSON."""
+        return self.model_dump_json(context=REVEALED)
+
     def given(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that have a value."""
         return [name for name in names if getattr(self, name) is not None]

@@ -1,5 +1,8 @@
 """Routes: what is done with which request."""
 
+import re
+from collections.abc import Hashable
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -14,6 +17,9 @@ from tidegate.config.model.unit import Count, Percent, Size, Status, Timeout
 
 UpstreamName = Annotated[Name, Ref("upstream")]
 ListenerName = Annotated[Name, Ref("listener")]
+
+_CAPTURE = re.compile(r"\{(\*?)[^}]*\}")
+"""A segment of a template that is captured."""
 
 
 class PathMatch(Options):
@@ -48,6 +54,10 @@ class FieldMatch(Options):
     present: bool | None = Field(default=None, examples=[True])
     """Whether it is there at all."""
 
+    def condition(self, name: str) -> Hashable:
+        """What is asked for of what has this name."""
+        return (name, self.exact, self.prefix, self.regex, self.present)
+
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
         self.require_exactly_one("exact", "prefix", "regex", "present")
@@ -76,6 +86,19 @@ class RouteMatch(Options):
     """Conditions on query parameters."""
     cookies: tuple[FieldMatch, ...] = Field(default=(), examples=[[{"name": "beta", "exact": "on"}]])
     """Conditions on cookies."""
+
+    @cached_property
+    def conditions(self) -> Hashable:
+        """All conditions but those on the host, in one form for all spellings."""
+        path = self.path
+        if path is None or path.prefix is not None:
+            spelled: Hashable = ("prefix", path.prefix.rstrip("/") if path and path.prefix else "")
+        else:
+            spelled = (path.exact, path.regex, _CAPTURE.sub(r"{\1}", path.template or ""))
+        headers = frozenset(each.condition(each.name.lower()) for each in self.headers)
+        query = frozenset(each.condition(each.name) for each in self.query)
+        cookies = frozenset(each.condition(each.name) for each in self.cookies)
+        return (spelled, frozenset(self.methods), headers, query, cookies)
 
 
 class Split(Options):

@@ -7,8 +7,8 @@ use tidegate_core::balance::Endpoint;
 use tidegate_core::health::{State, Transition};
 
 use crate::account::Accounts;
-use crate::account::events::{Events, Happening};
 use crate::account::metrics::{EndpointMetrics, UpstreamMetrics};
+use crate::account::outbox::{Notice, Outbox};
 use crate::net::Address;
 
 /// An endpoint and how it is reached; the identity of its connections.
@@ -27,7 +27,7 @@ pub struct Member {
     /// Its upstream's counts.
     pub group: Arc<UpstreamMetrics>,
     /// Where changes of its health are told.
-    pub events: Arc<Events>,
+    pub outbox: Arc<Outbox>,
     retired: AtomicBool,
 }
 
@@ -49,7 +49,7 @@ impl Member {
             endpoint: endpoint.clone(),
             upstream: upstream.clone(),
             group: accounts.metrics.upstream(upstream),
-            events: accounts.events.clone(),
+            outbox: accounts.outbox.clone(),
             retired: AtomicBool::new(false),
         })
     }
@@ -60,7 +60,7 @@ impl Member {
         self.group.health.changed(to);
         let (upstream, endpoint) = (&*self.upstream, &self.endpoint.address);
         let (from, to_label) = (from.label(), to.label());
-        self.events.tell(Happening::HealthChanged {
+        self.outbox.tell(Notice::HealthChanged {
             upstream: upstream.to_owned(),
             endpoint: endpoint.clone(),
             from,

@@ -198,7 +198,7 @@ impl Upstream {
         }
         let replaced = self.membership.swap(Arc::new(membership));
         self.apply(live);
-        replaced.retire(Some(&self.membership()));
+        replaced.give_way(Some(&self.membership()));
         Ok(())
     }
 }

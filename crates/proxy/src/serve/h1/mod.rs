@@ -38,7 +38,7 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
         };
         match transport.next() {
             Next::Request => {}
-            Next::Rest if transport.read_rest(timeouts.linger.duration()).await => {}
+            Next::Rest if transport.read_rest(listener).await => {}
             Next::Close => return transport.linger(listener).await,
             Next::Rest | Next::Drop => return,
         }

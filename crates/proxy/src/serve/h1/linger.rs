@@ -25,7 +25,7 @@ impl Transport {
     /// Read the rest of a request, as far as the listener allows. Returns whether that was all of it.
     pub async fn read_rest(&self, listener: &plan::Listener) -> bool {
         self.wire().reading.set(Instant::now(), listener.timeouts.linger.duration());
-        let mut left = listener.limits.linger_bytes.0;
+        let mut left = listener.limits.linger_bytes.get();
         poll_fn(|cx| self.wire().poll_rest(&mut left, cx)).await
     }
 

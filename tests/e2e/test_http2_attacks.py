@@ -168,6 +168,7 @@ def test_what_http_2_itself_refuses_is_logged_and_counted(
 
         first = eventually(told, f"a line with {error}")[0]
     assert (first["status"], first["listener"], first["client"]) == (status, "web", "127.0.0.1")
+    assert (first["method"], first["protocol"]) == ("", "HTTP/2.0")
     assert gateway.metrics().total("tidegate_errors_total", error=error) >= 1
 
 

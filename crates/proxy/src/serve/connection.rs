@@ -65,7 +65,7 @@ async fn detect(client: std::rc::Rc<Client>, mut io: Io) {
         Some(HttpVersion::Http1) if allowed.contains(&HttpVersion::Http1) => {
             h1::serve(client, io, input).await;
         }
-        // Whoever speaks nothing that is spoken here learns it from the HTTP/2 side's settings frame.
+        // A client that speaks nothing that is spoken here learns it from the settings frame of HTTP/2.
         Some(HttpVersion::Http1) => Box::pin(h2::serve(client, io, input)).await,
         None => {}
     }

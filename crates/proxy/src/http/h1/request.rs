@@ -38,7 +38,7 @@ pub struct RequestHead {
     pub decoder: Decoder,
 }
 
-/// Take a head out of `buf`, or nothing while it is incomplete.
+/// Take a head out of `buf`, or nothing while it is incomplete. One that is malformed stays there.
 pub fn read(
     buf: &mut BytesMut,
     scanned: &mut usize,
@@ -58,7 +58,11 @@ pub fn read(
         _ => return Err(Malformed::HeaderTooLarge),
     };
     *scanned = 0;
-    parse(buf.split_to(end).freeze(), limits).map(Some)
+    let head = buf.split_to(end).freeze();
+    parse(&head, limits).map(Some).inspect_err(|_| {
+        let rest = std::mem::replace(buf, BytesMut::from(&head[..]));
+        buf.unsplit(rest);
+    })
 }
 
 /// RFC 9110 §2.5: a later minor version than ours is read as ours.
@@ -74,7 +78,7 @@ fn of_later_minor(head: &[u8]) -> Option<Bytes> {
     }
 }
 
-fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
+fn parse(head: &Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
     let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let mut many = Vec::new();
     let space = match limits.fields {
@@ -85,13 +89,13 @@ fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
         }
     };
     let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(&head, space) {
+    match parsed.parse_with_uninit_headers(head, space) {
         Ok(httparse::Status::Complete(_)) => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed::HeaderTooLarge),
         Err(httparse::Error::Version) => {
-            return match of_later_minor(&head) {
-                Some(head) => parse(head, limits),
-                None => Err(version_error(&head)),
+            return match of_later_minor(head) {
+                Some(head) => parse(&head, limits),
+                None => Err(version_error(head)),
             };
         }
         _ => return Err(Malformed::Syntax),
@@ -106,7 +110,7 @@ fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Malformed::Syntax)?;
     let target = target::parse(&method, head.slice_ref(path.as_bytes()))?;
-    let (mut headers, mut control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
+    let (mut headers, mut control) = fields::sort(head, parsed.headers, ADDED_FIELDS)?;
     check_host(&headers, &control, minor_version)?;
     match target.authority {
         Some(authority) => _ = headers.insert(HOST, authority),

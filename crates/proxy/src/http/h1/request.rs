@@ -11,7 +11,7 @@ use super::fields::{self, Control};
 use super::framing::Decoder;
 use super::target;
 use crate::http::ADDED_FIELDS;
-use crate::http::host::is_host;
+use crate::http::host::{is_empty, is_host};
 
 /// Fields up to this number are parsed on the stack.
 const USUAL_FIELDS: usize = 100;
@@ -147,9 +147,9 @@ fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<(), M
     if enough && well_formed { Ok(()) } else { Err(Malformed::Syntax) }
 }
 
-/// Whether there is a `Host` that names one (RFC 9110 §4.2.1: an empty host is none).
+/// Whether there is a `Host` that names one.
 fn names_host(headers: &HeaderMap) -> bool {
-    headers.get(HOST).is_some_and(|host| !matches!(host.as_bytes(), [] | [b':', ..]))
+    headers.get(HOST).is_some_and(|host| !is_empty(host.as_bytes()))
 }
 
 /// `HTTP/2.0` and the like are well formed, and of a version that is not spoken here.

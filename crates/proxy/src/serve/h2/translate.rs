@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::http::ADDED_FIELDS;
 use crate::http::body::Body;
 use crate::http::h2::Incoming;
-use crate::http::host::is_host;
+use crate::http::host::{is_empty, is_host};
 use crate::http::interim::Interim;
 
 /// Bring `head` into the form that the stack reads: `:authority` becomes `Host` (RFC 9113 §8.3.1), the limits
@@ -42,7 +42,8 @@ pub fn translate(
         (None, Some(_)) => {}
         _ => return Err(Failure::MalformedRequest),
     }
-    if !head.headers.get(HOST).is_some_and(|host| is_host(host.as_bytes())) {
+    let names_host = |host: &HeaderValue| is_host(host.as_bytes()) && !is_empty(host.as_bytes());
+    if !head.headers.get(HOST).is_some_and(names_host) {
         return Err(Failure::MalformedRequest);
     }
     if let Some(target) = target {

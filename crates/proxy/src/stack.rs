@@ -11,6 +11,7 @@ use tidegate_core::failure::Failure;
 use crate::call::{Call, Transaction};
 use crate::client::Client;
 use crate::http::body::Body;
+use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
     Flow, admit, body_limit, destination, forwarded, mirror, problem, redirect, request_headers,
@@ -38,9 +39,13 @@ pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
 }
 
 /// Answer what could not even be read as a request.
-pub fn refuse(client: &Client, failure: Failure) -> (Response<Body>, Transaction<'_>) {
+pub fn refuse<'a>(
+    client: &'a Client,
+    failure: Failure,
+    known: &PartialHead<'_>,
+) -> (Response<Body>, Transaction<'a>) {
     let snapshot = client.local.snapshot();
-    let transaction = Transaction::begin_unread(client, &snapshot);
+    let transaction = Transaction::begin_unread(client, &snapshot, known);
     let mut response = problem::refuse(&snapshot, &transaction, failure);
     request_id::after(&transaction, &mut response);
     (response, transaction)

@@ -6,7 +6,7 @@
 
 use std::cell::{Ref, RefCell};
 
-use http::{HeaderValue, request};
+use http::HeaderValue;
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
@@ -16,6 +16,7 @@ use super::explain::Explain;
 use super::metrics::RequestCounts;
 use super::origin::Origin;
 use super::record::Record;
+use crate::http::partial_head::PartialHead;
 
 /// Writes down something of what happens to a request.
 pub trait Witness {
@@ -39,11 +40,11 @@ struct All {
 }
 
 impl<'a> Witnesses<'a> {
-    /// A request begins now. `head` is absent where none could be read.
+    /// A request with this head begins now.
     pub fn begin(
         origin: Origin<'a>,
         request_id: HeaderValue,
-        head: Option<&request::Parts>,
+        head: &PartialHead<'_>,
         explain: Explain,
         line: Option<Box<Line>>,
     ) -> Self {

@@ -30,7 +30,10 @@ macro_rules! step {
 /// Answer a call.
 pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
     let mut response = match before(call).await {
-        Ok(Flow::Answer(response)) => after(call, response),
+        Ok(Flow::Answer(mut response)) => {
+            after(call, &mut response);
+            response
+        }
         Ok(Flow::Go) => problem::answer(call, Failure::Internal),
         Err(failure) => problem::answer(call, failure),
     };
@@ -74,11 +77,10 @@ async fn forwarding(forward: &Forward, call: &mut Call<'_>) -> Result<Flow, Fail
     step!(request_headers::before(&forward.request_headers, call));
     step!(mirror::before(forward.mirrored_millionths, call));
     let permit = admit::before(&forward.priority, upstream, call).await?;
-    send::before(forward, destination, permit, call).await
+    send::before(forward, destination, permit, call).await.map(Flow::Answer)
 }
 
 /// The steps that its response takes.
-fn after(call: &Call<'_>, mut response: Response<Body>) -> Response<Body> {
-    response_headers::after(call, &mut response);
-    response
+fn after(call: &Call<'_>, response: &mut Response<Body>) {
+    response_headers::after(call, response);
 }

@@ -92,6 +92,7 @@ impl Record {
     }
 
     /// Take in `event`, which happened `at` that time.
+    #[inline(always)]
     pub fn event(&mut self, at: Instant, event: &Event<'_>) {
         match event {
             Event::RouteChosen { id, metrics } => self.route = Some((*id, (*metrics).clone())),

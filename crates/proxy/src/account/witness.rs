@@ -64,7 +64,10 @@ impl<'a> Witnesses<'a> {
     }
 
     /// `event` happened [just now](Self::coarse_now).
-    #[inline]
+    ///
+    /// This and what it calls are inlined: where an event is told it is known which it is, and what has nothing to do
+    /// with it is left out. That made a request 1,000 instructions cheaper.
+    #[inline(always)]
     pub fn tell(&self, event: &Event<'_>) {
         let mut all = self.all.borrow_mut();
         let at = all.coarse_now();
@@ -72,7 +75,7 @@ impl<'a> Witnesses<'a> {
     }
 
     /// `event` happened `at` that time.
-    #[inline]
+    #[inline(always)]
     pub fn tell_at(&self, at: Instant, event: &Event<'_>) {
         self.all.borrow_mut().event(at, event);
     }
@@ -105,7 +108,7 @@ impl All {
         if self.explain.takes_notes() { Instant::now() } else { self.record.began }
     }
 
-    #[inline]
+    #[inline(always)]
     fn event(&mut self, at: Instant, event: &Event<'_>) {
         self.record.event(at, event);
         self.counts.event(at, event, &self.record);

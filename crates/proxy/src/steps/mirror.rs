@@ -63,7 +63,7 @@ fn copy(call: &mut Call<'_>) {
             witnesses: None,
         };
         let outbound = &counted.0.outbound;
-        if let Ok(response) = send(outbound, &dispatch, &mut head, &mut body).await {
+        if let Ok(response) = send(outbound, dispatch, &mut head, &mut body).await {
             let mut body = response.into_body();
             while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}
         }

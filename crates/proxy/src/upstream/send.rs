@@ -35,10 +35,11 @@ const MOST_DISCARDED: usize = 64 * 1024;
 /// Why there is none.
 pub async fn send(
     outbound: &Outbound,
-    dispatch: &Dispatch<'_>,
+    dispatch: Dispatch<'_>,
     head: &mut request::Parts,
     body: &mut Body,
 ) -> Result<Response<Body>, Failure> {
+    let dispatch = &dispatch;
     dispatch.upstream.budget.earn();
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));

@@ -160,12 +160,14 @@ impl Tries<'_> {
         self.tell(&Event::LimitDecided(LimitDecision::plain(limit, allowed)));
     }
 
+    #[inline(always)]
     fn tell(&self, event: &Event<'_>) {
         if let Some(witnesses) = self.dispatch.witnesses {
             witnesses.tell(event);
         }
     }
 
+    #[inline(always)]
     pub(super) fn tell_at(&self, at: Instant, event: &Event<'_>) {
         if let Some(witnesses) = self.dispatch.witnesses {
             witnesses.tell_at(at, event);

@@ -83,6 +83,7 @@ impl Line {
 }
 
 impl Witness for Line {
+    #[inline(always)]
     fn event(&mut self, _at: Instant, event: &Event<'_>, record: &Record) {
         if let Event::Ended { origin } = event {
             self.write(record, origin);

@@ -26,6 +26,7 @@ impl RequestCounts {
 }
 
 impl Witness for RequestCounts {
+    #[inline(always)]
     fn event(&mut self, _at: Instant, event: &Event<'_>, record: &Record) {
         if let Event::Ended { origin } = event {
             self.count(record, origin);

@@ -110,8 +110,11 @@ def _admin_listener(config: Config) -> socket.socket | None:
 
 
 def _tcp_listener(host: str, port: int) -> socket.socket:
-    """A socket whose connections send at once. asyncio sets that only on sockets that name their protocol, which
-    accepted ones do not: an answer's body would wait 40 ms for the acknowledgement of its head."""
+    """A socket whose connections send at once.
+
+    asyncio sees to that only where a socket names its protocol, which accepted ones do not: the body of an
+    answer would wait 40 ms for the acknowledgement of its head.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

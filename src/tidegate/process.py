@@ -62,7 +62,7 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         words = Words(engine, events, state_dir)
         process = _Process(Gateway(engine, store, source, events, words), listener)
         first = [loaded]
-        # Once another is served nobody may hold the first one any more: it can take 100 MB.
+        # Once another is served nothing may hold the first one any more: it can take 100 MB.
         del loaded, config
         asyncio.run(process.live(lambda _: first.pop(), origin, served))
     finally:
@@ -220,7 +220,7 @@ class _Process:
             log.warning("the running configuration stays", generation=self.gateway.running.generation.number)
         except ConflictError as error:
             log.warning("nothing is reloaded", reason=str(error))
-        except Exception:  # what nobody foresaw must not end the watching, nor the process
+        except Exception:  # what was not foreseen must not end the watching, nor the process
             log.exception("the change failed; the running configuration stays")
         finally:
             if not self.stop.is_set():

@@ -30,7 +30,7 @@ pub enum Command {
     Drain(Duration, Sender<bool>),
 }
 
-/// Accept from `listeners` and carry out commands until told to drain, or until nobody is left to give any.
+/// Accept from `listeners` and carry out commands until told to drain, or until there will be no more.
 pub async fn run(
     local: Rc<Local>,
     listeners: Vec<(Arc<Listener>, ListenSocket)>,

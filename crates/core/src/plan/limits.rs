@@ -1,4 +1,4 @@
-//! Limits: what an upstream is given at a time, and who goes first.
+//! Limits: what an upstream is given at a time, and which goes first.
 
 use std::num::NonZeroU32;
 
@@ -66,7 +66,7 @@ pub struct UpstreamLimits {
 pub struct Queueing {
     /// The longest wait.
     pub timeout: Timeout,
-    /// A wait that is too long where it lasts: then who waits longer is shed (CoDel's target).
+    /// A wait that is too long where it lasts: then what waits longer is shed (CoDel's target).
     pub target: Timeout,
     /// For how long the wait must exceed the target before anybody is shed (CoDel's interval).
     pub interval: Timeout,

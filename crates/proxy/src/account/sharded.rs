@@ -1,4 +1,4 @@
-//! Values that every worker keeps for itself and that are added up when somebody asks.
+//! Values that every worker keeps for itself and that are added up when they are read.
 
 use std::ops::Index;
 use std::sync::OnceLock;

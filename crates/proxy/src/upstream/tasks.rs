@@ -19,7 +19,7 @@ impl Tasks {
         Task(self.0.spawn_local(task))
     }
 
-    /// Wait for ever, and panic as soon as a task has: who watches them can begin all of them anew.
+    /// Wait for ever, and panic as soon as a task has, so that the thread that watches them begins all of them anew.
     pub async fn watch(&mut self) -> Infallible {
         while let Some(ended) = self.0.join_next().await {
             if let Err(error) = ended

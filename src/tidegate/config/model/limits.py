@@ -1,4 +1,4 @@
-"""Limits: what an upstream is given at a time, and who goes first."""
+"""Limits: what an upstream is given at a time, and which goes first."""
 
 from typing import Literal, Self
 
@@ -17,7 +17,7 @@ class Queueing(Options):
     timeout: Timeout = 5_000
     """The longest wait."""
     target: Timeout = 100
-    """A wait that is too long where it lasts: then who waits longer is shed (CoDel's target)."""
+    """A wait that is too long where it lasts: then what waits longer is shed (CoDel's target)."""
     interval: Timeout = 2_000
     """For how long the wait must exceed the target before anybody is shed (CoDel's interval)."""
 

@@ -28,7 +28,8 @@ pub struct LogHandle {
 /// A process has one log: later calls answer with the handle of the first and change nothing.
 /// Where the program already had a log of its own (another `tracing` subscriber), that one stays.
 ///
-/// The error says which directive is malformed.
+/// # Errors
+/// Which directive is malformed.
 pub fn init(format: Format, directives: &str) -> Result<LogHandle, String> {
     static HANDLE: OnceLock<LogHandle> = OnceLock::new();
     let filter = parse(directives)?;
@@ -48,7 +49,10 @@ pub fn init(format: Format, directives: &str) -> Result<LogHandle, String> {
 }
 
 impl LogHandle {
-    /// Logs what `directives` ask for from now on; the error says which is malformed.
+    /// Logs what `directives` ask for from now on.
+    ///
+    /// # Errors
+    /// Which of them is malformed.
     pub fn set(&self, directives: &str) -> Result<(), String> {
         self.filter.reload(parse(directives)?).map_err(|error| error.to_string())
     }

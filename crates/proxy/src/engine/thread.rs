@@ -60,6 +60,10 @@ pub(super) fn keep_running(
                 let (thread, message) = (worker.clone(), message.to_owned());
                 accounts.outbox.tell(Notice::ThreadRestarted { thread, message });
                 first = false;
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the thread has nothing to serve until it is started anew"
+                )]
                 std::thread::sleep(BETWEEN_STARTS.saturating_sub(began.elapsed()));
             }
         }

@@ -10,6 +10,7 @@ def demo_document(upstreams: Sequence[DemoUpstream], port: int, admin_port: int)
     """A gateway before the demo's upstreams, with what a first look should show."""
     return {
         "admin": {"address": f"127.0.0.1:{admin_port}"},
+        "explain": {"sample": 100},
         "listeners": [{"name": "web", "address": f"0.0.0.0:{port}"}],
         "routes": [
             {

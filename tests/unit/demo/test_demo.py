@@ -40,10 +40,16 @@ def test_the_configuration_is_good() -> None:
     config = load_data(demo_document(THREE, 8080, 9090), Path()).config
     assert config.listeners[0].address == "0.0.0.0:8080"
     assert [each.address for each in config.upstreams[0].endpoints] == ["127.0.0.1:1", "127.0.0.1:2"]
+    assert config.explain.sample == 100
 
 
-def test_the_introduction_has_three_lines_to_try(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_introduction_suggests_commands_for_the_admin_api_that_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     introduce(THREE, 8080, 9090)
+    assert "tidegate status\n" in capsys.readouterr().out
+    introduce(THREE, 8080, 9091)
     said = capsys.readouterr().out
-    assert said.count("curl ") == 3
+    assert "tidegate explain REQUEST-ID --admin http://127.0.0.1:9091" in said
+    assert "tidegate maintenance demo 127.0.0.1:2 --admin" in said
     assert "takes 200 ms" in said

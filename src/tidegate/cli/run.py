@@ -1,5 +1,6 @@
 """`tidegate run`."""
 
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +35,7 @@ def command(config: ConfigFile = None, workers: Workers = None, admin_address: A
 
 def serve(source: "Source", *, served: Callable[[], None] | None = None) -> None:
     """Run until stopped, with failures told as every command tells them."""
+    gc.disable()  # nothing that is made until the first configuration is served is garbage; then it begins
     from tidegate.control.store import StoreError
     from tidegate.process import StartError, run
 

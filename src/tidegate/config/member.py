@@ -128,12 +128,13 @@ def _same(known: Mapping[str, Member], data: Any) -> Member | None:
 
 
 def _texts(data: Any, path: Pattern) -> Iterator[str]:
-    """The texts at the places of `data` that `path` describes; `*` stands for every item of a list."""
+    """The texts at the places of `data` that `path` describes; `*` stands for every item and every value."""
     if not path:
         if isinstance(data, str):
             yield data
     elif path[0] == "*":
-        for item in data if isinstance(data, list) else ():
-            yield from _texts(item, path[1:])
+        values = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+        for value in values:
+            yield from _texts(value, path[1:])
     elif isinstance(data, dict):
         yield from _texts(data.get(path[0]), path[1:])

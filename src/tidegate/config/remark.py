@@ -32,13 +32,15 @@ def _unreachable_routes(source: Source, config: Config) -> Iterator[Problem]:
     """Routes that match what a route before them matches, host by host, for the same listeners."""
     before: dict[Hashable, list[int]] = {}
     for index, route in enumerate(config.routes):
-        alike = before.setdefault(route.match.conditions, [])
+        conditions, hosts = route.match.conditions, route.match.hosts or (None,)
+        alike = before.get((conditions, hosts[0]), ())
         shadows = (one for one in alike if _covers(config.routes[one], route))
         if (one := next(shadows, None)) is not None:
             name = config.routes[one].name
             message = f"no request can reach this route: {name!r} before it takes all that it would match"
             yield _remark(source, ("routes", index, "name"), message, f"see {dotted(('routes', one))}")
-        alike.append(index)
+        for host in hosts:
+            before.setdefault((conditions, host), []).append(index)
 
 
 def _covers(first: Route, second: Route) -> bool:
@@ -57,7 +59,8 @@ def _covers(first: Route, second: Route) -> bool:
 
 
 def _unused_upstreams(source: Source, config: Config, members: Members) -> Iterator[Problem]:
-    used = {name for route in members["routes"].values() for _, name in route.references}
+    routes = members["routes"].values()
+    used = {name for route in routes for kind, name in route.references if kind == "upstream"}
     for index, upstream in enumerate(config.upstreams):
         if upstream.name not in used:
             yield _remark(

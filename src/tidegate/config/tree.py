@@ -110,16 +110,17 @@ def _planted(data: Any, depth: int) -> Node:
     return Scalar(data, NOWHERE)
 
 
-def scalars(node: Node, path: OptionPath = ()) -> Iterator[tuple[OptionPath, Scalar]]:
-    """Every single value below `node`, with its option's path."""
-    if isinstance(node, Scalar):
-        yield path, node
-    elif isinstance(node, MappingNode):
-        for name, entry in node.entries.items():
-            yield from scalars(entry.node, (*path, name))
-    else:
-        for index, item in enumerate(node.items):
-            yield from scalars(item, (*path, index))
+def scalars(root: Node) -> Iterator[tuple[OptionPath, Scalar]]:
+    """Every single value below `root`, with its option's path."""
+    waiting: list[tuple[OptionPath, Node]] = [((), root)]
+    while waiting:
+        path, node = waiting.pop()
+        if isinstance(node, Scalar):
+            yield path, node
+        elif isinstance(node, MappingNode):
+            waiting += [((*path, name), entry.node) for name, entry in node.entries.items()]
+        else:
+            waiting += [((*path, index), item) for index, item in enumerate(node.items)]
 
 
 def dotted(path: Sequence[str | int]) -> str:
@@ -233,8 +234,9 @@ def _collect(
 ) -> None:
     found.extend((path, node, position) for position in branch.ends)
     if isinstance(node, MappingNode):
+        each = branch.below.get("*")
         for name, entry in node.entries.items():
-            if below := branch.below.get(name):
+            if below := branch.below.get(name, each):
                 _collect(entry.node, below, (*path, name), found)
     elif isinstance(node, ListNode) and (each := branch.below.get("*")):
         for index, item in enumerate(node.items):

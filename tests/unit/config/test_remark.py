@@ -82,3 +82,11 @@ def test_an_upstream_without_routes_or_endpoints_is_remarked_on(load: Callable[.
     )
     found = [(each.path, each.line) for each in load(LISTENER + text).warnings]
     assert found == [("upstreams.2.name", 6), ("upstreams.1.endpoints", 5)]
+
+
+def test_an_upstream_that_shares_its_name_with_a_listener_is_remarked_on(load: Callable[..., Loaded]) -> None:
+    routes = (
+        "routes: [{name: all, respond: {}, listeners: [web]}]\nupstreams: [{name: web, endpoints: ['a:1']}]\n"
+    )
+    (warning,) = load(LISTENER + routes).warnings
+    assert "no route uses the upstream 'web'" in warning.message

@@ -92,9 +92,11 @@ class RouteMatch(Options):
         """All conditions but those on the host, in one form for all spellings."""
         path = self.path
         if path is None or path.prefix is not None:
-            spelled: Hashable = ("prefix", path.prefix.rstrip("/") if path and path.prefix else "")
+            spelled: Hashable = path.prefix.rstrip("/") if path and path.prefix else ""
         else:
             spelled = (path.exact, path.regex, _CAPTURE.sub(r"{\1}", path.template or ""))
+        if not (self.methods or self.headers or self.query or self.cookies):  # as most are
+            return spelled
         headers = frozenset(each.condition(each.name.lower()) for each in self.headers)
         query = frozenset(each.condition(each.name) for each in self.query)
         cookies = frozenset(each.condition(each.name) for each in self.cookies)

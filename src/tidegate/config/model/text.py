@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, WithJsonSchema
@@ -14,6 +15,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 _HOST = re.compile(
     r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?", re.ASCII
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
 
 
@@ -59,6 +61,7 @@ def _listen_address(text: str) -> str:
     return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
 
 
+@lru_cache(16_384)
 def endpoint_address(text: str) -> str:
     """The one spelling of an endpoint's address.
 
@@ -113,7 +116,7 @@ def _field_value(text: str) -> str:
 
 
 def _has_control(text: str) -> bool:
-    return any(char < " " or char == "\x7f" for char in text)
+    return _CONTROL.search(text) is not None
 
 
 def _absolute_path(text: str) -> str:

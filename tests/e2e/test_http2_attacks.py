@@ -73,6 +73,9 @@ MALFORMED: dict[str, RawFields] = {
     "a space in the authority": get(authority=b"a b"),
     "user information in the authority": get(authority=b"u:p@a"),
     "a slash in the authority": get(authority=b"a/b"),
+    "an empty authority": get(authority=b""),
+    "an authority that is a port alone": get(authority=b":80"),
+    "an empty host": [f for f in get() if f[0] != b":authority"] + [(b"host", b"")],
     "CR LF in the scheme": [
         (b":method", b"GET"),
         (b":scheme", b"http\r\nX: y"),
@@ -168,6 +171,7 @@ def test_what_http_2_itself_refuses_is_logged_and_counted(
 
         first = eventually(told, f"a line with {error}")[0]
     assert (first["status"], first["listener"], first["client"]) == (status, "web", "127.0.0.1")
+    assert (first["method"], first["protocol"]) == ("", "HTTP/2.0")
     assert gateway.metrics().total("tidegate_errors_total", error=error) >= 1
 
 

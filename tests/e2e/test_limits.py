@@ -257,7 +257,7 @@ def test_an_idle_http_2_connection_is_closed(gateway: Gateway, origin: Origin) -
 
 
 def test_a_connection_that_says_nothing_is_closed(gateway: Gateway) -> None:
-    with gateway.connect("silent") as client:
+    with gateway.connect("silent", deadline=5) as client:
         client.wait_closed()
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,53 @@ def test_a_failure_is_told_in_the_log(start_gateway: StartGateway, tmp_path: Pat
         client.request("/")
     entry = json.loads(lines(path, 1)[0])
     assert (entry["status"], entry["error"]) == (502, "connect_refused")
+
+
+REFUSED = {
+    "nothing of sense": (b"\x16\x03\x01\r\n\r\n", ("", "", ""), "- - -"),
+    "a head that breaks off": (b"GET /cut", ("GET", "", ""), "GET - -"),
+    "a broken field": (
+        b"PUT /a?b HTTP/1.0\r\nX Y: z\r\n\r\n",
+        ("PUT", "/a", "HTTP/1.0"),
+        "PUT /a?b HTTP/1.0",
+    ),
+    "another version": (b"GET /a HTTP/3.0\r\nHost: a\r\n\r\n", ("GET", "/a", ""), "GET /a -"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("log_format", ["json", "combined"])
+def test_what_is_no_request_is_logged_by_what_can_be_read_of_it(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path, log_format: str, name: str
+) -> None:
+    sent, (method, path, protocol), combined = REFUSED[name]
+    log = tmp_path / "access.log"
+    gateway = logging(start_gateway, origin, str(log), log_format)
+    with gateway.connect() as client:
+        client.send(sent)
+        client.sock.shutdown(socket.SHUT_WR)
+        client.read_to_end()
+    line = lines(log, 1)[0]
+    if log_format == "json":
+        entry = json.loads(line)
+        assert (entry["method"], entry["path"], entry["protocol"]) == (method, path, protocol)
+    else:
+        match = COMBINED.fullmatch(line)
+        assert match is not None, line
+        assert match["request"] == combined
+
+
+def test_a_refused_http_2_request_is_logged_with_its_target(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    path = tmp_path / "access.log"
+    gateway = logging(start_gateway, origin, str(path), "json")
+    with H2Client(gateway.port()) as client:
+        headers = [("expect", "much")]
+        assert client.request("/a?b", method="PUT", headers=headers, body=b"x").status == 417
+    entry = json.loads(lines(path, 1)[0])
+    assert (entry["method"], entry["path"], entry["protocol"]) == ("PUT", "/a", "HTTP/2.0")
+    assert (entry["status"], entry["error"]) == (417, "expectation_failed")
 
 
 def test_the_log_names_the_client_that_a_trusted_proxy_names(

@@ -138,6 +138,13 @@ def test_an_admin_address_in_use_is_named() -> None:
             _admin_listener(config(address))
 
 
+def test_answers_of_the_admin_api_do_not_wait_for_acknowledgements() -> None:
+    listener = _admin_listener(config("127.0.0.1:0"))
+    assert listener is not None
+    with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_admin_socket_left_behind_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
     address = f"unix:{tmp_path}/admin.sock"
     first = _admin_listener(config(address))

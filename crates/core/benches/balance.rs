@@ -39,12 +39,13 @@ fn upstream(policy: &str, choices: Option<u32>, size: usize) -> Upstream {
             json!({"address": address, "weight": 1 + index % 3, "drain": false, "priority": 0, "labels": {}})
         })
         .collect();
-    let plain = serde_json::from_str::<Value>(include_str!("../tests/upstream.json"));
-    let upstream = plain.and_then(|mut plan| {
-        plan["balance"]["policy"] = json!(policy);
-        plan["balance"]["choices"] = json!(choices);
-        plan["endpoints"] = json!(endpoints);
-        serde_json::from_value(plan)
+    let plan = serde_json::from_str::<Value>(include_str!("../tests/plan.json"));
+    let upstream = plan.and_then(|mut plan| {
+        let mut upstream = plan["upstreams"][0].take();
+        upstream["balance"]["policy"] = json!(policy);
+        upstream["balance"]["choices"] = json!(choices);
+        upstream["endpoints"] = json!(endpoints);
+        serde_json::from_value(upstream)
     });
     match upstream {
         Ok(upstream) => upstream,

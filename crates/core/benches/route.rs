@@ -15,18 +15,12 @@ use tidegate_core::route::{RouteQuery, RouteTable, normalize_path};
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
 
 fn route(number: usize, host: &str, path: &Value) -> Route {
-    let edits = json!({"set": {}, "add": {}, "remove": []});
-    serde_json::from_value(json!({
-        "name": format!("route-{number}"), "listeners": [], "upstream": "app",
-        "match": {"hosts": [host], "path": path, "methods": [], "headers": [], "query": [], "cookies": []},
-        "request_headers": edits, "response_headers": edits, "limits": {},
-        "retry": {
-            "attempts": 1, "on": [], "statuses": [], "grpc": [], "methods": [],
-            "backoff": {"base": 25, "max": 250}, "max_retry_after": 0, "buffer": 0,
-        },
-        "priority": {"level": "normal", "from_anyone": false}, "subset": {},
-    }))
-    .unwrap()
+    let plan: Value = serde_json::from_str(include_str!("../tests/plan.json")).unwrap();
+    let mut route: Route = serde_json::from_value(plan["routes"][0].clone()).unwrap();
+    route.name = format!("route-{number}");
+    route.matches.hosts = vec![host.into()];
+    route.matches.path = serde_json::from_value(path.clone()).unwrap();
+    route
 }
 
 fn routes(size: usize) -> Vec<Route> {

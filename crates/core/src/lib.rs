@@ -4,6 +4,7 @@
 //! randomness are parameters, so that the proxy and the simulator decide with
 //! the same code and every decision can be tested without a socket.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub, clippy::missing_errors_doc)]
 
 pub mod admission;
 pub mod balance;

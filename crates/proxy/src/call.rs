@@ -18,6 +18,7 @@ use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::ids;
 use crate::http::interim::InterimSink;
+use crate::http::partial_head::PartialHead;
 use crate::http::time_left::TimeLeft;
 use crate::snapshot::{Route, Snapshot};
 use crate::upstream::admission::Permit;
@@ -110,30 +111,30 @@ impl<'a> Transaction<'a> {
     /// A request begins: it gets its name, and its account is opened.
     pub fn begin(client: &'a Client, snapshot: &Snapshot, head: &mut request::Parts) -> Self {
         let id = ids::ensure(&mut head.headers, &mut client.local.outbound.random.borrow_mut());
-        Self::open(client, snapshot, id, Some(head))
+        Self::open(client, snapshot, id, &PartialHead::from(&*head))
     }
 
-    /// Something came in that could not be read as a request.
-    pub fn begin_unread(client: &'a Client, snapshot: &Snapshot) -> Self {
+    /// Something came in that could not be read as a request; this much is known of it.
+    pub fn begin_unread(client: &'a Client, snapshot: &Snapshot, head: &PartialHead<'_>) -> Self {
         let id = ids::fresh(&mut client.local.outbound.random.borrow_mut());
-        Self::open(client, snapshot, id, None)
+        Self::open(client, snapshot, id, head)
     }
 
     fn open(
         client: &'a Client,
         snapshot: &Snapshot,
         id: HeaderValue,
-        head: Option<&request::Parts>,
+        head: &PartialHead<'_>,
     ) -> Self {
         let line = snapshot.access_log.as_ref().map(|log| {
-            let address = match head {
-                Some(head) => client.address(&head.headers),
+            let address = match head.headers {
+                Some(headers) => client.address(headers),
                 None => client.peer.address,
             };
             Line::begin(log, address, head)
         });
         let random = &mut client.local.outbound.random.borrow_mut();
-        let explain = Explain::begin(snapshot.plan.explain, random, head.map(|head| &head.headers));
+        let explain = Explain::begin(snapshot.plan.explain, random, head.headers);
         let witnesses = Witnesses::begin(client.origin(), id, head, explain, line);
         Self { witnesses, permit: OnceCell::new() }
     }

@@ -9,11 +9,11 @@ use std::task::Context;
 
 use http::HeaderMap;
 
-use crate::account::witness::Origin;
+use crate::account::origin::Origin;
 use crate::http::forwarded::{ForwardedElement, Peer};
 use crate::local::{DrainSignal, Local};
 use crate::snapshot::{Listener, Settings};
-use crate::tls::Session;
+use crate::tls::Negotiated;
 
 /// A connection that was let in; it gives its place back when dropped.
 pub struct Admitted {
@@ -44,10 +44,10 @@ impl Admitted {
 
 impl Admitted {
     /// Count a TLS handshake: what it agreed on, or that it failed.
-    pub fn handshake(&self, session: Option<&Session>) {
+    pub fn handshake(&self, negotiated: Option<&Negotiated>) {
         let metrics = &self.listener.metrics;
-        match session {
-            Some(session) => metrics.handshake(self.local.index(), session.resumed),
+        match negotiated {
+            Some(negotiated) => metrics.handshake(self.local.index(), negotiated.resumed),
             None => metrics.handshake_failed(self.local.index()),
         }
     }
@@ -74,7 +74,7 @@ pub struct Client {
     /// Its other end.
     pub peer: Peer,
     /// What its TLS handshake agreed on.
-    pub tls: Option<Session>,
+    pub tls: Option<Negotiated>,
     /// The `Forwarded` element last written.
     pub forwarded: RefCell<ForwardedElement>,
     signal: Rc<DrainSignal>,
@@ -84,7 +84,7 @@ pub struct Client {
 
 impl Client {
     /// Begin to serve an admitted connection.
-    pub fn new(admitted: Admitted, settings: Arc<Settings>, tls: Option<Session>) -> Rc<Self> {
+    pub fn new(admitted: Admitted, settings: Arc<Settings>, tls: Option<Negotiated>) -> Rc<Self> {
         let local = admitted.local.clone();
         let signal = DrainSignal::new(admitted.listener.id);
         let key = local.connections.borrow_mut().insert(signal.clone());

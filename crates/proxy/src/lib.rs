@@ -19,6 +19,8 @@ mod serve;
 mod snapshot;
 mod stack;
 mod steps;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod upstream;
 mod worker;

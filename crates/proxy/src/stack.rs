@@ -11,6 +11,7 @@ use tidegate_core::failure::Failure;
 use crate::call::{Call, Transaction};
 use crate::client::Client;
 use crate::http::body::Body;
+use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
     Flow, admit, body_limit, destination, forwarded, mirror, problem, redirect, request_headers,
@@ -29,7 +30,10 @@ macro_rules! step {
 /// Answer a call.
 pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
     let mut response = match before(call).await {
-        Ok(Flow::Answer(response)) => after(call, response),
+        Ok(Flow::Answer(mut response)) => {
+            after(call, &mut response);
+            response
+        }
         Ok(Flow::Go) => problem::answer(call, Failure::Internal),
         Err(failure) => problem::answer(call, failure),
     };
@@ -38,9 +42,13 @@ pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
 }
 
 /// Answer what could not even be read as a request.
-pub fn refuse(client: &Client, failure: Failure) -> (Response<Body>, Transaction<'_>) {
+pub fn refuse<'a>(
+    client: &'a Client,
+    failure: Failure,
+    known: &PartialHead<'_>,
+) -> (Response<Body>, Transaction<'a>) {
     let snapshot = client.local.snapshot();
-    let transaction = Transaction::begin_unread(client, &snapshot);
+    let transaction = Transaction::begin_unread(client, &snapshot, known);
     let mut response = problem::refuse(&snapshot, &transaction, failure);
     request_id::after(&transaction, &mut response);
     (response, transaction)
@@ -69,11 +77,10 @@ async fn forwarding(forward: &Forward, call: &mut Call<'_>) -> Result<Flow, Fail
     step!(request_headers::before(&forward.request_headers, call));
     step!(mirror::before(forward.mirrored_millionths, call));
     let permit = admit::before(&forward.priority, upstream, call).await?;
-    send::before(forward, destination, permit, call).await
+    send::before(forward, destination, permit, call).await.map(Flow::Answer)
 }
 
 /// The steps that its response takes.
-fn after(call: &Call<'_>, mut response: Response<Body>) -> Response<Body> {
-    response_headers::after(call, &mut response);
-    response
+fn after(call: &Call<'_>, response: &mut Response<Body>) {
+    response_headers::after(call, response);
 }

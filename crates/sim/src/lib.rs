@@ -6,6 +6,7 @@
 //!
 //! [`Balancer`]: tidegate_core::balance::Balancer
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub, clippy::missing_errors_doc)]
 
 mod agenda;
 mod arrivals;

@@ -107,6 +107,9 @@ struct Counters {
 }
 
 /// Run a scenario. The same scenario gives the same report, to the bit.
+///
+/// # Errors
+/// If the scenario [cannot be run](Scenario::check).
 pub fn run(scenario: &Scenario) -> Result<Report, Issue> {
     scenario.check()?;
     let mut run = Run::new(scenario);

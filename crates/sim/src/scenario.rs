@@ -188,7 +188,10 @@ pub struct Phase {
 }
 
 impl Scenario {
-    /// Whether it can be run: a run neither panics nor lasts for ever.
+    /// Check that it can be run: then a run neither panics nor lasts for ever.
+    ///
+    /// # Errors
+    /// The first option that stands against it.
     pub fn check(&self) -> Result<(), Issue> {
         let demand = |met: bool, path: &str, message: &str| match met {
             true => Ok(()),

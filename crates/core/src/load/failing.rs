@@ -22,21 +22,21 @@ const LEFT: f64 = 1e-3;
 /// come. What is kept is the moment at which it will have faded to `FORGOTTEN`: one word, which
 /// is not written and costs one load while all is well.
 #[derive(Debug, Default)]
-pub struct Failing(AtomicU64);
+pub(super) struct Failing(AtomicU64);
 
 impl Failing {
     /// The share at `now`, from 0 to almost 1; `decay` is τ.
-    pub fn share(&self, now: Moment, decay: Duration) -> f64 {
+    pub(super) fn share(&self, now: Moment, decay: Duration) -> f64 {
         self.share_until(self.0.load(Relaxed), now, decay)
     }
 
     /// A request failed at `now`.
-    pub fn failed(&self, now: Moment, decay: Duration) {
+    pub(super) fn failed(&self, now: Moment, decay: Duration) {
         self.update(now, decay, |share| share + (1.0 - share) * LATEST);
     }
 
     /// A request was answered well at `now`.
-    pub fn answered(&self, now: Moment, decay: Duration) {
+    pub(super) fn answered(&self, now: Moment, decay: Duration) {
         if self.0.load(Relaxed) > now.0 {
             self.update(now, decay, |share| share * (1.0 - LATEST));
         }

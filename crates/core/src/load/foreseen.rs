@@ -14,6 +14,11 @@ pub struct Foreseen {
     pub pace: Option<f32>,
 }
 
+impl Foreseen {
+    /// Where nothing is known.
+    pub(super) const NOTHING: Self = Self { workers: None, pace: None };
+}
+
 /// The last [`Foreseen`], which every pick reads.
 #[derive(Debug)]
 pub(super) struct LastForeseen {

@@ -12,7 +12,7 @@ use crate::time::Moment;
 /// A sample below the mean moves it as in [`Ewma`](super::Ewma). While no samples come the mean fades
 /// by the same law: an endpoint that was slow once and gets no requests for it is tried again after some τ.
 #[derive(Debug)]
-pub struct PeakEwma {
+pub(super) struct PeakEwma {
     /// Seconds, as the bits of an `f64`; NaN before the first sample.
     mean: AtomicU64,
     /// Moment of the latest sample.
@@ -27,7 +27,7 @@ impl Default for PeakEwma {
 
 impl PeakEwma {
     /// Take in the latency of a good answer that came at `now`; `decay` is τ.
-    pub fn record(&self, sample: Duration, now: Moment, decay: Duration) {
+    pub(super) fn record(&self, sample: Duration, now: Moment, decay: Duration) {
         let before = Moment(self.at.fetch_max(now.0, Relaxed));
         let kept = kept(now.since(before), decay);
         let sample = sample.as_secs_f64();
@@ -36,14 +36,14 @@ impl PeakEwma {
 
     /// A request failed at `now`, so long after it was sent: slow failures are bad news like slow
     /// answers, quick ones are no news, except that the mean does not fade over them.
-    pub fn record_failure(&self, sample: Duration, now: Moment) {
+    pub(super) fn record_failure(&self, sample: Duration, now: Moment) {
         self.at.fetch_max(now.0, Relaxed);
         let sample = sample.as_secs_f64();
         self.update(|mean| if mean < sample { sample } else { mean });
     }
 
     /// The mean at `now` in seconds; `None` before the first good answer. `decay` is τ.
-    pub fn value(&self, now: Moment, decay: Duration) -> Option<f64> {
+    pub(super) fn value(&self, now: Moment, decay: Duration) -> Option<f64> {
         let mean = f64::from_bits(self.mean.load(Relaxed));
         let idle = now.since(Moment(self.at.load(Relaxed)));
         (!mean.is_nan()).then(|| mean * kept(idle, decay))

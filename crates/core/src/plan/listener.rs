@@ -113,7 +113,7 @@ pub struct ListenerLimits {
     pub uri_length: TargetSize,
     /// Concurrent streams of one HTTP/2 connection.
     pub streams: NonZeroU32,
-    /// Bytes of an HTTP/1 request that are read and dropped after a response that closes its connection.
+    /// Bytes of an HTTP/1 request that are still read, and dropped, after its response.
     pub linger_bytes: Size,
 }
 

@@ -90,6 +90,23 @@ impl Workers {
     }
 }
 
+impl Plan {
+    /// A plan of so many workers that serves nothing.
+    pub fn empty(workers: usize) -> Self {
+        Self {
+            name: "tidegate".into(),
+            zone: None,
+            workers: Workers::started(workers),
+            drain_timeout: Millis::LOWEST,
+            access_log: None,
+            explain: Explain { sample: Percent::LOWEST, keep: 0, slow: Millis::LOWEST },
+            listeners: Vec::new(),
+            routes: Vec::new(),
+            upstreams: Vec::new(),
+        }
+    }
+}
+
 /// The access log: one line per finished request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

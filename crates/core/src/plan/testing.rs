@@ -13,11 +13,19 @@ pub(crate) fn number<T: DeserializeOwned>(value: impl Into<Value>) -> T {
     }
 }
 
-/// An upstream without endpoints whose options are as plain as they can be. Tests of other crates and
-/// benchmarks read the same file.
+/// A plan of one listener, one route, and one upstream of one endpoint, whose options are as plain as they can be.
+/// Tests of other crates and benchmarks read the same file.
+pub(crate) fn plan() -> Value {
+    match serde_json::from_str(include_str!("../../tests/plan.json")) {
+        Ok(plan) => plan,
+        Err(error) => unreachable!("crates/core/tests/plan.json: {error}"),
+    }
+}
+
+/// Its upstream.
 pub(crate) fn upstream() -> Upstream {
-    match serde_json::from_str(include_str!("../../tests/upstream.json")) {
+    match serde_json::from_value(plan()["upstreams"][0].take()) {
         Ok(upstream) => upstream,
-        Err(error) => unreachable!("crates/core/tests/upstream.json: {error}"),
+        Err(error) => unreachable!("crates/core/tests/plan.json: {error}"),
     }
 }

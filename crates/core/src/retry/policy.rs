@@ -117,8 +117,10 @@ impl Policy {
         self.covers(method).then_some(reason)
     }
 
-    /// How long a response asks to wait before its request is repeated (503 and 429 only); an error where
-    /// that is too long to be waited for.
+    /// How long a response asks to wait before its request is repeated (503 and 429 only).
+    ///
+    /// # Errors
+    /// If that is too long to be waited for.
     pub fn wait_asked(
         &self,
         status: StatusCode,

@@ -22,6 +22,9 @@ pub enum PathError {
 /// not stand in a path is encoded, and then dot segments are removed (§5.2.4), none climbing above the
 /// root. `//` and `%2F` stay as they are: both can tell resources apart. `*` is the target of
 /// `OPTIONS *` and stays too. A path that is normal already is borrowed, after a single scan.
+///
+/// # Errors
+/// If it is not absolute, holds a NUL or an encoding that is none.
 pub fn normalize_path(path: &str) -> Result<Cow<'_, str>, PathError> {
     if path == "*" {
         return Ok(Cow::Borrowed(path));

@@ -7,22 +7,11 @@ use serde_json::{Value, json};
 use super::pattern::PathPattern;
 use super::rule::Rule;
 use super::{Found, RouteQuery, RouteTable};
-use crate::plan::{Issue, PathMatch, Route};
+use crate::plan::{self, Issue, PathMatch, Route};
 
 /// A route of the plan with defaults for what `options` leave out.
 pub(crate) fn route(options: Value) -> Route {
-    let mut whole = json!({
-        "name": "r", "listeners": [],
-        "match": {"hosts": [], "methods": [], "headers": [], "query": [], "cookies": []},
-        "upstream": "app", "subset": {},
-        "request_headers": {"set": {}, "add": {}, "remove": []},
-        "response_headers": {"set": {}, "add": {}, "remove": []},
-        "retry": {
-            "attempts": 1, "on": [], "statuses": [], "grpc": [], "methods": [],
-            "backoff": {"base": 25, "max": 250}, "max_retry_after": 0, "buffer": 0,
-        },
-        "limits": {}, "priority": {"level": "normal", "from_anyone": false},
-    });
+    let mut whole = plan::testing::plan()["routes"][0].take();
     for (option, value) in options.as_object().unwrap() {
         match (option.as_str(), value) {
             ("match", Value::Object(matches)) => {

@@ -10,7 +10,7 @@ use tidegate_core::failure::Failure;
 
 use super::explain::{Choice, LimitDecision};
 use super::metrics::{EndpointMetrics, RouteMetrics};
-use super::witness::Origin;
+use super::origin::Origin;
 
 /// Something that happened to a request. It borrows what it tells; what costs to find out is a function,
 /// called only by a witness that writes it down.

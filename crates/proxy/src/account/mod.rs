@@ -3,10 +3,11 @@
 pub mod access_log;
 mod civil;
 pub mod event;
-pub mod events;
 pub mod explain;
 pub mod exposition;
 pub mod metrics;
+pub mod origin;
+pub mod outbox;
 pub mod record;
 mod sharded;
 #[cfg(test)]
@@ -16,9 +17,9 @@ pub mod witness;
 
 use std::sync::Arc;
 
-use self::events::Events;
 use self::explain::Archive;
 use self::metrics::{Metrics, RouteMetrics};
+use self::outbox::Outbox;
 
 /// What the threads of an engine count, remember and tell in.
 pub struct Accounts {
@@ -29,7 +30,7 @@ pub struct Accounts {
     /// What became of recent requests.
     pub stories: Archive,
     /// What the control plane is told.
-    pub events: Arc<Events>,
+    pub outbox: Arc<Outbox>,
 }
 
 impl Accounts {
@@ -40,7 +41,7 @@ impl Accounts {
             unrouted: metrics.unrouted(),
             metrics,
             stories: Archive::new(workers),
-            events: Arc::default(),
+            outbox: Arc::default(),
         }
     }
 }

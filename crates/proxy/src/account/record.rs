@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, request};
+use http::{HeaderValue, Method};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::event::Event;
 use super::metrics::{EndpointMetrics, RouteMetrics};
+use crate::http::partial_head::PartialHead;
 
 /// What is known of a request so far.
 pub struct Record {
@@ -19,8 +20,8 @@ pub struct Record {
     pub began: Instant,
     /// Its name.
     pub request_id: HeaderValue,
-    /// Its method.
-    pub method: Method,
+    /// Its method; absent where it could not be read.
+    pub method: Option<Method>,
     /// Its target; absent where it could not be read.
     pub target: Option<PathAndQuery>,
     /// The route that takes it: its number, and its counts, which have its name.
@@ -46,12 +47,12 @@ pub struct Record {
 
 impl Record {
     /// A request begins `now`.
-    pub fn begin(now: Instant, request_id: HeaderValue, head: Option<&request::Parts>) -> Self {
+    pub fn begin(now: Instant, request_id: HeaderValue, head: &PartialHead<'_>) -> Self {
         Self {
             began: now,
             request_id,
-            method: head.map_or(Method::GET, |head| head.method.clone()),
-            target: head.and_then(|head| head.uri.path_and_query().cloned()),
+            method: head.method.cloned(),
+            target: head.target.cloned(),
             route: None,
             admitted: None,
             tries: 0,
@@ -63,6 +64,11 @@ impl Record {
             ended: None,
             received: None,
         }
+    }
+
+    /// Its method; empty where it could not be read.
+    pub fn method(&self) -> &str {
+        self.method.as_ref().map_or("", Method::as_str)
     }
 
     /// Its path; empty where it could not be read.
@@ -86,6 +92,7 @@ impl Record {
     }
 
     /// Take in `event`, which happened `at` that time.
+    #[inline(always)]
     pub fn event(&mut self, at: Instant, event: &Event<'_>) {
         match event {
             Event::RouteChosen { id, metrics } => self.route = Some((*id, (*metrics).clone())),

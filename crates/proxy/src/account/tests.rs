@@ -14,7 +14,9 @@ use super::event::{Event, TryOutcome};
 use super::explain::{Choice, Explain, LimitDecision};
 use super::exposition::Exposition;
 use super::metrics::{EndpointMetrics, ListenerMetrics, RouteMetrics};
-use super::witness::{Origin, Witnesses};
+use super::origin::Origin;
+use super::witness::Witnesses;
+use crate::http::partial_head::PartialHead;
 
 /// What one worker counts in, and what its requests have to do with.
 struct Stage {
@@ -44,8 +46,8 @@ impl Stage {
         let explain = Explain::begin(settings, &mut SplitMix64::new(1), Some(&HeaderMap::new()));
         let (accounts, listener) = (&self.accounts, &*self.listener);
         let origin = Origin { worker: 0, accounts, listener, tls: None };
-        let witnesses =
-            Witnesses::begin(origin, HeaderValue::from_static("r-1"), None, explain, None);
+        let (id, head) = (HeaderValue::from_static("r-1"), PartialHead::default());
+        let witnesses = Witnesses::begin(origin, id, &head, explain, None);
         witnesses.tell(&Event::RouteChosen { id: 7, metrics: &self.route });
         witnesses
     }

@@ -133,7 +133,7 @@ pub(super) fn take_over(
     }
     for (name, upstream) in predecessors {
         let heir = heirs.get(name).map(|heir| heir.membership());
-        upstream.membership().retire(heir.as_deref().map(Arc::as_ref));
+        upstream.membership().give_way(heir.as_deref().map(Arc::as_ref));
     }
 }
 

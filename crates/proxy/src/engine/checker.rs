@@ -37,7 +37,7 @@ pub(super) fn run(
         loop {
             let command = tokio::select! {
                 command = commands.recv() => command,
-                () = accounts.events.health_changed(), if changed.is_none() => {
+                () = accounts.outbox.health_changed(), if changed.is_none() => {
                     changed = Some(Instant::now());
                     continue;
                 }

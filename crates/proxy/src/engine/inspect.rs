@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tidegate_core::plan::{Issue, Plan};
 
 use super::ask::{read, written};
-use super::reading::{Items, Unread};
+use super::reading::{Items, Refused};
 use super::routing::RouteQuestion;
 use crate::account::Accounts;
 use crate::net::Address;
@@ -46,9 +46,9 @@ impl From<String> for NoAnswer {
 /// Why there is none.
 pub fn inspect(text: &[u8], question: &[u8]) -> Result<Vec<u8>, NoAnswer> {
     let question: Question = read(question)?;
-    let plan = Items::default().read(text).map_err(|unread| match unread {
-        Unread::Malformed(issues) => issues,
-        Unread::Unknown(digests) => {
+    let plan = Items::default().read(text).map_err(|refused| match refused {
+        Refused::Issues(issues) => issues,
+        Refused::Unknown(digests) => {
             let wrong = "expected the item itself: nothing is known by its digest here";
             digests.into_iter().map(|digest| Issue::new(digest, wrong)).collect()
         }

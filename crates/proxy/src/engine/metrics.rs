@@ -85,23 +85,17 @@ fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use serde_json::json;
     use tidegate_core::balance::SplitMix64;
-    use tidegate_core::plan::{self, Plan};
 
     use super::*;
     use crate::account::Accounts;
+    use crate::testing;
     use crate::upstream::live::LiveEndpoints;
     use crate::upstream::outbound::Outbound;
 
     #[test]
     fn the_page_tells_how_upstreams_and_endpoints_are_now() {
-        let plain = include_str!("../../../core/tests/upstream.json");
-        let mut upstream: plan::Upstream = serde_json::from_str(plain).unwrap();
-        upstream.name = "app".into();
-        let endpoint = json!({"address": "127.0.0.1:1", "weight": 1, "drain": false, "priority": 0, "labels": {}});
-        upstream.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
-        let plan = Plan { upstreams: vec![upstream.into()], ..Snapshot::empty(1).plan };
+        let plan = testing::plan();
         let accounts = Accounts::new(1);
         let snapshot = Snapshot::build(plan, None, &LiveEndpoints::default(), &accounts).unwrap();
         let outbound = Outbound::new(0, SplitMix64::new(1), Arc::default());

@@ -32,16 +32,17 @@ use tidegate_core::plan::{self, Issue, Plan};
 pub use change::Prepared;
 pub use diff::Diff;
 pub use inspect::{NoAnswer, inspect};
+pub use reading::Refused;
 
-use crate::account::events::Event;
 use crate::account::explain::Summary;
+use crate::account::outbox::TimedNotice;
 use crate::snapshot::Snapshot;
 use crate::upstream::live::LiveEndpoints;
 use common::Common;
 use endpoint_health::EndpointHealth;
 use explain::Explained;
 use log::{Format, LogHandle};
-use reading::{Items, Unread};
+use reading::Items;
 use serving::{Bound, Serving};
 use status::EngineStatus;
 use threads::Threads;
@@ -70,30 +71,6 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-/// Why a plan is not prepared.
-#[derive(Debug)]
-pub enum Refused {
-    /// Everything that is wrong with it.
-    Issues(Vec<Issue>),
-    /// It names items by digests that are not known: they must cross whole.
-    Unknown(Vec<String>),
-}
-
-impl From<Unread> for Refused {
-    fn from(unread: Unread) -> Self {
-        match unread {
-            Unread::Malformed(issues) => Self::Issues(issues),
-            Unread::Unknown(digests) => Self::Unknown(digests),
-        }
-    }
-}
-
-impl From<Vec<Issue>> for Refused {
-    fn from(issues: Vec<Issue>) -> Self {
-        Self::Issues(issues)
-    }
-}
-
 /// A prepared change that came too late.
 #[derive(Debug, thiserror::Error)]
 #[error("another change was committed after this one was prepared")]
@@ -120,7 +97,7 @@ impl Engine {
     /// Everything that is wrong with the plan, or which of its items must cross whole.
     pub fn prepare(&self, text: &[u8]) -> Result<Prepared, Refused> {
         let plan = self.items.lock().read(text)?;
-        Ok(self.build(plan)?)
+        self.build(plan).map_err(Refused::Issues)
     }
 
     fn build(&self, mut plan: Plan) -> Result<Prepared, Vec<Issue>> {
@@ -140,24 +117,18 @@ impl Engine {
     /// # Errors
     /// If another change was committed since it was prepared.
     pub fn commit(&self, prepared: Prepared) -> Result<(), Overtaken> {
+        let Common { accounts, serving, .. } = &*self.common;
         let _turn = self.turn.lock();
         let snapshot = prepared.snapshot.clone();
-        let turnover = self.common.serving.lock().replace(
-            prepared,
-            &self.live.lock(),
-            &self.common.accounts,
-        )?;
+        // In this order: what is served is never held up by what is being prepared.
+        let live = self.live.lock();
+        let turnover = serving.lock().replace(prepared, &live, accounts)?;
+        drop(live);
         self.threads.adopt(&snapshot);
         drop(turnover.before);
-        self.common.accounts.stories.trim(snapshot.plan.explain.keep);
+        accounts.stories.trim(snapshot.plan.explain.keep);
         let is_new = |bound: &&Bound| turnover.opened.contains(&bound.listener.id);
-        self.common
-            .serving
-            .lock()
-            .listeners
-            .iter()
-            .filter(is_new)
-            .for_each(|new| self.threads.listen(new));
+        serving.lock().listeners.iter().filter(is_new).for_each(|new| self.threads.listen(new));
         turnover.closed.into_iter().for_each(|listener| self.threads.close(listener));
         Ok(())
     }
@@ -197,10 +168,10 @@ impl Engine {
         self.common.accounts.stories.last(count).iter().map(|story| story.summary()).collect()
     }
 
-    /// The events that have not been taken yet; where there are none, those that come within `limit`. `None`:
+    /// The notices that have not been taken yet; where there are none, those that come within `limit`. `None`:
     /// the engine has drained, and there will be no more.
-    pub fn wait(&self, limit: Duration) -> Option<Vec<Event>> {
-        self.common.accounts.events.wait(limit)
+    pub fn wait(&self, limit: Duration) -> Option<Vec<TimedNotice>> {
+        self.common.accounts.outbox.wait(limit)
     }
 
     /// Accept nothing more, let connections end for at most `limit`, then stop. True if all ended in time.
@@ -209,7 +180,7 @@ impl Engine {
         self.common.serving.lock().listeners.clear();
         let finished = self.threads.drain(limit);
         self.common.long_work.end();
-        self.common.accounts.events.end();
+        self.common.accounts.outbox.end();
         finished
     }
 }

@@ -6,7 +6,7 @@ use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, Once};
 
 use crate::account::Accounts;
-use crate::account::events::Happening;
+use crate::account::outbox::Notice;
 
 thread_local! {
     static THREAD: RefCell<Option<(Arc<Accounts>, usize)>> = const { RefCell::new(None) };
@@ -43,7 +43,7 @@ fn record(accounts: &Accounts, index: usize, info: &PanicHookInfo<'_>) {
     let message = panic_message(info.payload()).to_owned();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     tracing::error!(worker = thread, message, place, "a task panicked; it alone ends");
-    accounts.events.tell(Happening::TaskPanicked { thread, message, place });
+    accounts.outbox.tell(Notice::TaskPanicked { thread, message, place });
 }
 
 /// What a panic said.

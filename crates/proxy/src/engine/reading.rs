@@ -18,11 +18,11 @@ use tidegate_core::plan::{
 /// The first half of the SHA-256 of an item's text, in lower-case hexadecimal digits.
 type Digest = [u8; 32];
 
-/// Why there is no plan.
+/// Why a plan is refused.
 #[derive(Debug)]
-pub enum Unread {
-    /// It is not of a plan's shape.
-    Malformed(Vec<Issue>),
+pub enum Refused {
+    /// Everything that is wrong with it.
+    Issues(Vec<Issue>),
     /// It names items by digests that are not known: they must cross whole.
     Unknown(Vec<String>),
 }
@@ -58,9 +58,9 @@ impl Items {
     ///
     /// # Errors
     /// If it is not of a plan's shape, or names items that are not known.
-    pub fn read(&mut self, text: &[u8]) -> Result<Plan, Unread> {
+    pub fn read(&mut self, text: &[u8]) -> Result<Plan, Refused> {
         let crossing: Crossing<'_> =
-            parse(text, "").map_err(|issue| Unread::Malformed(vec![issue]))?;
+            parse(text, "").map_err(|issue| Refused::Issues(vec![issue]))?;
         let mut failures = Failures::default();
         let plan = Plan {
             name: crossing.name,
@@ -74,8 +74,8 @@ impl Items {
             upstreams: self.upstreams.read(&crossing.upstreams, "upstreams", &mut failures),
         };
         match failures {
-            Failures { issues, .. } if !issues.is_empty() => Err(Unread::Malformed(issues)),
-            Failures { unknown, .. } if !unknown.is_empty() => Err(Unread::Unknown(unknown)),
+            Failures { issues, .. } if !issues.is_empty() => Err(Refused::Issues(issues)),
+            Failures { unknown, .. } if !unknown.is_empty() => Err(Refused::Unknown(unknown)),
             _ => Ok(plan),
         }
     }
@@ -149,17 +149,21 @@ fn digest(text: &str) -> Digest {
 
 /// What `text`, which is `at` this place of the plan, says.
 fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], at: &str) -> Result<T, Issue> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = match (at, error.path().to_string()) {
-            ("", path) => path,
-            (at, path) if path == "." => at.to_owned(),
-            (at, path) => format!("{at}.{path}"),
-        };
-        Issue::new(path, error.inner().to_string())
-    })?;
-    reader.end().map_err(|error| Issue::new(at, error.to_string()))?;
-    Ok(read)
+    // To know the place of each value takes time, which only a mistake is worth.
+    serde_json::from_slice(text).map_err(|error| {
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+            Ok(_) => Issue::new(at, error.to_string()), // what follows it is wrong
+            Err(error) => {
+                let path = match (at, error.path().to_string()) {
+                    ("", path) => path,
+                    (at, path) if path == "." => at.to_owned(),
+                    (at, path) => format!("{at}.{path}"),
+                };
+                Issue::new(path, error.inner().to_string())
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -168,10 +172,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing;
 
     fn upstream(name: &str) -> Value {
-        let plain = include_str!("../../../core/tests/upstream.json");
-        let mut upstream: Value = serde_json::from_str(plain).unwrap();
+        let mut upstream = testing::plan_data()["upstreams"][0].take();
         upstream["name"] = json!(name);
         upstream
     }
@@ -210,7 +214,7 @@ mod tests {
         let (mut items, one) = (Items::default(), upstream("one"));
         drop(items.read(&crossing(std::slice::from_ref(&one))).unwrap());
         match items.read(&crossing(&[digest_of(&one)])) {
-            Err(Unread::Unknown(digests)) => assert_eq!(json!(digests), json!([digest_of(&one)])),
+            Err(Refused::Unknown(digests)) => assert_eq!(json!(digests), json!([digest_of(&one)])),
             other => panic!("{other:?}"),
         }
         items.read(&crossing(&[])).unwrap();
@@ -222,14 +226,14 @@ mod tests {
         let mut wrong = upstream("one");
         wrong["pool"]["max_idle"] = json!("many");
         match Items::default().read(&crossing(&[upstream("two"), wrong, json!(7)])) {
-            Err(Unread::Malformed(issues)) => {
+            Err(Refused::Issues(issues)) => {
                 let places: Vec<_> = issues.iter().map(|issue| issue.path.as_str()).collect();
                 assert_eq!(places, ["upstreams.1.pool.max_idle", "upstreams.2"]);
             }
             other => panic!("{other:?}"),
         }
         match Items::default().read(br#"{"name": 7}"#) {
-            Err(Unread::Malformed(issues)) => assert_eq!(issues[0].path, "name"),
+            Err(Refused::Issues(issues)) => assert_eq!(issues[0].path, "name"),
             other => panic!("{other:?}"),
         }
     }

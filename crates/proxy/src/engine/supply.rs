@@ -10,7 +10,7 @@ use serde_json::json;
 use tidegate_core::plan;
 
 use super::Engine;
-use crate::account::events::Happening;
+use crate::account::outbox::Notice;
 use crate::upstream::Upstream;
 use crate::upstream::live::LiveEndpoints;
 use crate::upstream::word::Word;
@@ -57,12 +57,7 @@ impl Engine {
         };
         let (upstream, endpoint) = (upstream.to_owned(), address);
         let word = json!(word);
-        self.common.accounts.events.tell(Happening::WordApplied {
-            upstream,
-            endpoint,
-            word,
-            present,
-        });
+        self.common.accounts.outbox.tell(Notice::WordApplied { upstream, endpoint, word, present });
         Ok(())
     }
 
@@ -76,11 +71,9 @@ impl Engine {
         let live = live.of(&upstream.plan.name);
         let membership = upstream.membership();
         let Some(index) = membership.find(address) else { return Ok(false) };
-        if membership.depends_on_weights() {
+        if !membership.apply_one(index, live) {
             upstream.renew(live, upstream, &self.common.accounts)?;
             self.watch_anew();
-        } else {
-            membership.apply_one(index, live);
         }
         Ok(true)
     }

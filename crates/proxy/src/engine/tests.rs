@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use serde_json::json;
 use tidegate_core::plan::{self, Plan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -17,6 +16,7 @@ use crate::engine::log::{self, Format};
 use crate::local::Local;
 use crate::net::ListenSocket;
 use crate::snapshot::Snapshot;
+use crate::testing;
 use crate::upstream::live::LiveEndpoints;
 use crate::worker::{self, Command};
 
@@ -99,36 +99,19 @@ impl Stage {
     }
 }
 
+/// A listener that leads nowhere.
 fn plan() -> Plan {
-    let listener = json!({
-        "name": "web", "address": "127.0.0.1:0", "protocols": ["http1"], "tls": null, "trusted_proxies": [],
-        "limits": {
-            "connections": 10, "connections_per_client": 10, "header_bytes": 4096, "header_count": 20,
-            "uri_length": 1024, "streams": 10, "linger_bytes": 4096,
-        },
-        "timeouts": {
-            "handshake": 10_000, "header_read": 10_000, "request_body": 10_000, "write": 10_000,
-            "idle": 10_000, "linger": 10_000,
-        },
-    });
-    let plan = json!({
-        "name": "tidegate", "workers": 1, "drain_timeout": 0, "access_log": null,
-        "explain": {"sample": 0.0, "keep": 10, "slow": 1_000}, "listeners": [listener],
-        "routes": [], "upstreams": [],
-    });
-    serde_json::from_value(plan).unwrap()
+    Plan { routes: Vec::new(), upstreams: Vec::new(), ..testing::plan() }
 }
 
 /// An upstream of this endpoint, which is checked by connecting to it.
 fn checked(endpoint: &TcpListener) -> plan::Upstream {
     let address = endpoint.local_addr().unwrap().to_string();
-    let plain = include_str!("../../../core/tests/upstream.json");
-    let mut upstream: serde_json::Value = serde_json::from_str(plain).unwrap();
-    upstream["endpoints"] =
-        json!([{"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}}]);
-    upstream["health"]["tcp"] = json!({});
-    upstream["health"]["timeout"] = json!(10_000);
-    serde_json::from_value(upstream).unwrap()
+    let mut upstream = testing::upstream();
+    upstream.endpoints = vec![testing::endpoint(&address)];
+    upstream.health.tcp = Some(plan::HealthTcp {});
+    upstream.health.timeout = plan::Timeout::new(10_000).unwrap();
+    upstream
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::panics;
 use crate::account::Accounts;
-use crate::account::events::Happening;
+use crate::account::outbox::Notice;
 use crate::worker::Command;
 
 /// Time between two starts of a thread at the least, so that one that panics at every start does not take a core.
@@ -58,7 +58,7 @@ pub(super) fn keep_running(
                 tracing::error!(worker, message, "a worker panicked and is started anew");
                 metrics.worker(index).restarted();
                 let (thread, message) = (worker.clone(), message.to_owned());
-                accounts.events.tell(Happening::ThreadRestarted { thread, message });
+                accounts.outbox.tell(Notice::ThreadRestarted { thread, message });
                 first = false;
                 std::thread::sleep(BETWEEN_STARTS.saturating_sub(began.elapsed()));
             }

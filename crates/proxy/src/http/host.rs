@@ -17,6 +17,11 @@ pub fn is_host(host: &[u8]) -> bool {
     well_named && port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
 }
 
+/// Whether it names no host, though it may have a port (RFC 9110 §4.2.1).
+pub fn is_empty(host: &[u8]) -> bool {
+    matches!(host, [] | [b':', ..])
+}
+
 /// Whether a registered name may have it: `unreserved`, `sub-delims` or a part of `pct-encoded` (RFC 3986 §3.2.2).
 fn is_of_name(byte: u8) -> bool {
     let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
@@ -27,6 +32,11 @@ fn is_of_name(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_alone_is_no_host() {
+        assert!(is_empty(b"") && is_empty(b":80") && !is_empty(b"[::1]:80"));
+    }
 
     #[test]
     fn hosts_are_names_and_addresses_with_or_without_a_port() {

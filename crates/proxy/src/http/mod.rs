@@ -8,6 +8,7 @@ pub mod h2;
 pub mod host;
 pub mod ids;
 pub mod interim;
+pub mod partial_head;
 pub mod problem;
 pub mod time_left;
 mod trailers;

@@ -6,7 +6,6 @@ use std::task::{Poll, ready};
 
 use bytes::BytesMut;
 use tidegate_core::plan::HttpVersion;
-use tokio::time::Instant;
 
 use super::{h1, h2};
 use crate::client::{Admitted, Client};
@@ -21,12 +20,12 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Serve an accepted connection until it ends.
 pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) {
     let limit = settings.plan.timeouts.handshake.duration();
-    let (io, session) = match &settings.tls {
+    let (io, negotiated) = match &settings.tls {
         None => (Io::Plain(socket), None),
         Some(tls) => match stream::accept(tls, socket, limit).await {
-            Ok((io, session)) => {
-                admitted.handshake(Some(&session));
-                (Io::Tls(io), Some(session))
+            Ok((io, negotiated)) => {
+                admitted.handshake(Some(&negotiated));
+                (Io::Tls(io), Some(negotiated))
             }
             Err(error) => {
                 admitted.handshake(None);
@@ -35,8 +34,8 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) 
             }
         },
     };
-    let agreed = session.as_ref().and_then(|session| session.alpn);
-    let client = Client::new(admitted, settings, session);
+    let agreed = negotiated.as_ref().and_then(|negotiated| negotiated.alpn);
+    let client = Client::new(admitted, settings, negotiated);
     let protocols = &client.settings.plan.protocols;
     match (agreed, protocols.as_slice()) {
         (Some(HttpVersion::Http2), _) => {
@@ -53,7 +52,7 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) 
 async fn detect(client: std::rc::Rc<Client>, mut io: Io) {
     let mut input = BytesMut::new();
     let mut deadline = Deadline::default();
-    deadline.set(Instant::now(), client.settings.plan.timeouts.header_read.duration());
+    deadline.ensure(client.settings.plan.timeouts.handshake.duration());
     let speaks = poll_fn(|cx| match first_bytes(&mut io, &mut input, cx) {
         Poll::Pending if client.poll_draining(cx) => Poll::Ready(None),
         Poll::Pending => deadline.poll_expired(cx).map(|()| None),
@@ -66,7 +65,7 @@ async fn detect(client: std::rc::Rc<Client>, mut io: Io) {
         Some(HttpVersion::Http1) if allowed.contains(&HttpVersion::Http1) => {
             h1::serve(client, io, input).await;
         }
-        // Whoever speaks nothing that is spoken here learns it from the HTTP/2 side's settings frame.
+        // A client that speaks nothing that is spoken here learns it from the settings frame of HTTP/2.
         Some(HttpVersion::Http1) => Box::pin(h2::serve(client, io, input)).await,
         None => {}
     }

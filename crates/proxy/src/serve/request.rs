@@ -5,7 +5,6 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, HeaderValue, Response, request};
@@ -16,6 +15,7 @@ use crate::call::{Call, Transaction};
 use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::interim::InterimSink;
+use crate::http::partial_head::PartialHead;
 use crate::stack;
 
 /// Where the response to a request goes.
@@ -33,7 +33,7 @@ pub trait Reply {
 
 /// Serve a request: find its response, unless the client leaves before, and send it. Returns when it ended.
 pub async fn serve(
-    client: &Rc<Client>,
+    client: &Client,
     head: &mut request::Parts,
     body: &mut Body,
     upgrade: Option<&HeaderValue>,
@@ -61,9 +61,14 @@ pub async fn serve(
     }
 }
 
-/// Answer what could not be read as a request. Returns when that ended.
-pub async fn refuse(client: &Rc<Client>, failure: Failure, reply: &mut impl Reply) -> Instant {
-    let (response, transaction) = stack::refuse(client, failure);
+/// Answer what could not be read as a request, of which this much is known. Returns when that ended.
+pub async fn refuse(
+    client: &Client,
+    failure: Failure,
+    known: &PartialHead<'_>,
+    reply: &mut impl Reply,
+) -> Instant {
+    let (response, transaction) = stack::refuse(client, failure, known);
     match failure {
         Failure::ClientGone => Instant::now(),
         _ => send(response, &transaction, reply).await,
@@ -71,8 +76,8 @@ pub async fn refuse(client: &Rc<Client>, failure: Failure, reply: &mut impl Repl
 }
 
 /// Account for a request that its protocol has refused by itself.
-pub fn refused(client: &Rc<Client>, failure: Failure) {
-    let (_, transaction) = stack::refuse(client, failure);
+pub fn refused(client: &Client, failure: Failure, known: &PartialHead<'_>) {
+    let (_, transaction) = stack::refuse(client, failure, known);
     transaction.complete(Instant::now());
 }
 

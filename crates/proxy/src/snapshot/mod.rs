@@ -50,21 +50,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot that answers nothing.
     pub fn empty(workers: usize) -> Self {
-        let plan = Plan {
-            name: "tidegate".into(),
-            zone: None,
-            workers: plan::Workers::started(workers),
-            drain_timeout: plan::Millis::LOWEST,
-            access_log: None,
-            explain: plan::Explain {
-                sample: plan::Percent::LOWEST,
-                keep: 0,
-                slow: plan::Millis::LOWEST,
-            },
-            listeners: Vec::new(),
-            routes: Vec::new(),
-            upstreams: Vec::new(),
-        };
+        let plan = Plan::empty(workers);
         Self {
             table: Arc::default(),
             routes: Vec::new(),

@@ -12,7 +12,8 @@ use super::Flow;
 use crate::call::Call;
 use crate::http::time_left::TimeLeft;
 use crate::local::Local;
-use crate::upstream::send::{Dispatch, send};
+use crate::upstream::send::send;
+use crate::upstream::tries::Dispatch;
 
 /// Pieces of a body that the copy may be behind.
 const MAX_BEHIND: usize = 16;
@@ -62,7 +63,7 @@ fn copy(call: &mut Call<'_>) {
             witnesses: None,
         };
         let outbound = &counted.0.outbound;
-        if let Ok(response) = send(outbound, &dispatch, &mut head, &mut body).await {
+        if let Ok(response) = send(outbound, dispatch, &mut head, &mut body).await {
             let mut body = response.into_body();
             while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}
         }

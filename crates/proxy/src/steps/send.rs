@@ -1,23 +1,25 @@
 //! Send: the request goes to an endpoint of its upstream.
 
+use http::Response;
 use tidegate_core::failure::Failure;
 
-use super::Flow;
 use crate::call::Call;
+use crate::http::body::Body;
 use crate::snapshot::{Destination, Forward};
 use crate::upstream::admission::Permit;
-use crate::upstream::send::{Dispatch, send};
+use crate::upstream::send::send;
+use crate::upstream::tries::Dispatch;
 
-/// Send the request, and answer with the response.
+/// Send the request; its response is the answer.
 ///
 /// # Errors
 /// Why there is no response.
-pub async fn before(
-    forward: &Forward,
-    destination: &Destination,
-    permit: &Permit,
-    call: &mut Call<'_>,
-) -> Result<Flow, Failure> {
+pub fn before<'a>(
+    forward: &'a Forward,
+    destination: &'a Destination,
+    permit: &'a Permit,
+    call: &'a mut Call<'_>,
+) -> impl Future<Output = Result<Response<Body>, Failure>> {
     let dispatch = Dispatch {
         upstream: &destination.upstream,
         subset: destination.subset,
@@ -31,5 +33,5 @@ pub async fn before(
         witnesses: Some(&call.transaction.witnesses),
     };
     let outbound = &call.client.local.outbound;
-    send(outbound, &dispatch, call.head, call.body).await.map(Flow::Answer)
+    send(outbound, dispatch, call.head, call.body)
 }

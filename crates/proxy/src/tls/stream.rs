@@ -15,7 +15,7 @@ use super::{ALPN_HTTP1, ALPN_HTTP2, ClientTls, ServerTls};
 
 /// What a handshake agreed on; small, kept for the life of the connection.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct Negotiated {
     /// The version of HTTP that ALPN chose; absent: ALPN was not used.
     pub alpn: Option<HttpVersion>,
     /// Whether an earlier session was resumed.
@@ -46,15 +46,15 @@ pub async fn accept<IO>(
     tls: &ServerTls,
     io: IO,
     limit: Duration,
-) -> Result<(Box<TlsStream<IO>>, Session), HandshakeError>
+) -> Result<(Box<TlsStream<IO>>, Negotiated), HandshakeError>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let handshake = Box::pin(TlsAcceptor::from(tls.config().clone()).accept(io));
     let stream = timeout(limit, handshake).await.map_err(|_| HandshakeError::TimedOut(limit))??;
     let connection = stream.get_ref().1;
-    let session = Session::of(connection, connection.server_name());
-    Ok((Box::new(stream.into()), session))
+    let negotiated = Negotiated::of(connection, connection.server_name());
+    Ok((Box::new(stream.into()), negotiated))
 }
 
 /// Starts a handshake with the endpoint `name` (see [`ClientTls::server_name_for`]) and finishes
@@ -64,7 +64,7 @@ pub async fn connect<IO>(
     name: ServerName<'static>,
     io: IO,
     limit: Duration,
-) -> Result<(Box<TlsStream<IO>>, Session), HandshakeError>
+) -> Result<(Box<TlsStream<IO>>, Negotiated), HandshakeError>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
@@ -74,11 +74,11 @@ where
     };
     let handshake = Box::pin(TlsConnector::from(tls.config().clone()).connect(name, io));
     let stream = timeout(limit, handshake).await.map_err(|_| HandshakeError::TimedOut(limit))??;
-    let session = Session::of(stream.get_ref().1, asked_for.as_deref());
-    Ok((Box::new(stream.into()), session))
+    let negotiated = Negotiated::of(stream.get_ref().1, asked_for.as_deref());
+    Ok((Box::new(stream.into()), negotiated))
 }
 
-impl Session {
+impl Negotiated {
     fn of(connection: &CommonState, server_name: Option<&str>) -> Self {
         Self {
             alpn: connection.alpn_protocol().and_then(|name| match name {

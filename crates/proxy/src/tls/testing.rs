@@ -14,7 +14,7 @@ use tidegate_core::plan::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_rustls::TlsConnector;
 
-use super::{HandshakeError, ServerTls, Session, pem, provider, stream};
+use super::{HandshakeError, Negotiated, ServerTls, pem, provider, stream};
 
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
 pub(super) const BOTH: [HttpVersion; 2] = [HttpVersion::Http1, HttpVersion::Http2];
@@ -107,7 +107,7 @@ pub(super) async fn handshake(
     server: &ServerTls,
     client: &Arc<ClientConfig>,
     name: &str,
-) -> (Result<Session, HandshakeError>, std::io::Result<Seen>) {
+) -> (Result<Negotiated, HandshakeError>, std::io::Result<Seen>) {
     let (near, far) = duplex(64 * 1024);
     tokio::join!(serve_one_byte(server, near), async {
         let name = ServerName::try_from(name.to_owned()).unwrap();
@@ -125,7 +125,7 @@ pub(super) async fn handshake(
 pub(super) async fn serve_one_byte(
     server: &ServerTls,
     io: DuplexStream,
-) -> Result<Session, HandshakeError> {
+) -> Result<Negotiated, HandshakeError> {
     let (mut stream, session) = stream::accept(server, io, LIMIT).await?;
     stream.write_u8(b'!').await?;
     stream.flush().await?;

@@ -1,9 +1,8 @@
 //! One try of a request on one endpoint.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{Response, request};
+use http::request;
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
@@ -12,24 +11,8 @@ use super::client::{self, Outgoing, TryTimeouts, Waiter};
 use super::flight::Flight;
 use super::link;
 use super::report::Reports;
-use super::send::{Dispatch, Tries};
-use crate::http::body::Body;
+use super::tries::{Answered, Dispatch, Outcome, Tries};
 use crate::http::broken::Broken;
-
-/// The head of a response came.
-pub struct Answered {
-    /// The response.
-    pub response: Response<Body>,
-    /// The endpoint that gave it.
-    pub member: usize,
-    /// When the try began.
-    pub began: Instant,
-    /// Time since then.
-    pub took: Duration,
-}
-
-/// What a try comes to.
-pub type Outcome = Result<Answered, Broken>;
 
 /// Try `member`. A pooled connection that turns out to be stale is replaced by a fresh one.
 pub async fn attempt(

@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
 use super::connection_slot::ConnectionSlot;
-use super::{Member, Upstream, health};
+use super::{Member, Upstream};
 use crate::net::Address;
 use crate::net::clock;
 use crate::net::io::{Io, Socket};
@@ -60,7 +60,7 @@ pub async fn open(
             }
         }
     };
-    health::tell(member, transition);
+    member.health_changed(transition);
     let (io, version) = opened?;
     Ok(Opened { io, version, slot })
 }

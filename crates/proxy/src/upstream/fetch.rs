@@ -165,6 +165,7 @@ mod tests {
 
     use super::*;
     use crate::account::Accounts;
+    use crate::testing;
     use crate::upstream::Wanted;
     use crate::upstream::live::LiveEndpoints;
 
@@ -193,13 +194,11 @@ mod tests {
     }
 
     fn upstream(address: String) -> Upstream {
-        let plain = include_str!("../../../core/tests/upstream.json");
-        let mut plan: plan::Upstream = serde_json::from_str(plain).unwrap();
+        let mut plan = testing::upstream();
         plan.protocol = plan::UpstreamProtocol::Http2;
         let minute = plan::Millis::new(60_000).unwrap();
         (plan.pool.idle_timeout, plan.pool.max_age) = (minute, minute);
-        let endpoint = serde_json::json!({"address": address, "weight": 1, "drain": false, "priority": 0, "labels": {}});
-        plan.endpoints = vec![serde_json::from_value(endpoint).unwrap()];
+        plan.endpoints = vec![testing::endpoint(&address)];
         let live = LiveEndpoints::default();
         let wanted = Wanted { plan: &Arc::new(plan), zone: None, subsets: &[], live: live.of("u") };
         Upstream::build(wanted, None, "u", &Accounts::new(1)).unwrap()

@@ -9,8 +9,8 @@ use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Sent};
 use tokio::time::Instant;
 
+use super::Member;
 use super::report::Reports;
-use super::{Member, health};
 use crate::http::body::Frame;
 use crate::net::clock;
 
@@ -90,7 +90,7 @@ impl Flight {
             None => known.succeeded(clock::moment(at)),
             Some(fault) => known.failed(fault, clock::moment(at)),
         };
-        health::tell(&self.member, transition);
+        self.member.health_changed(transition);
     }
 }
 

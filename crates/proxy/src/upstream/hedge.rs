@@ -8,8 +8,8 @@ use http::request;
 use tidegate_core::hedge::Hedge;
 use tokio::time::{Instant, timeout};
 
-use super::attempt::{Outcome, attempt};
-use super::send::{Dispatch, Tries};
+use super::attempt::attempt;
+use super::tries::{Dispatch, Outcome, Tries};
 use crate::net::clock;
 
 /// How the requests of `dispatch` are hedged, if this one may be sent to two endpoints at all.

@@ -167,18 +167,16 @@ fn check_source(endpoints: &[plan::Endpoint]) -> Result<(), String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use serde_json::json;
 
     use super::*;
+    use crate::testing;
 
     fn endpoint(address: &str, weight: u32) -> plan::Endpoint {
-        let plain = json!({"address": address, "weight": weight, "drain": true, "priority": 0, "labels": {}});
-        serde_json::from_value(plain).unwrap()
+        plan::Endpoint { weight, drain: true, ..testing::endpoint(address) }
     }
 
     fn upstream(endpoints: &[(&str, u32)]) -> Arc<plan::Upstream> {
-        let plain = include_str!("../../../core/tests/upstream.json");
-        let mut upstream: plan::Upstream = serde_json::from_str(plain).unwrap();
+        let mut upstream = testing::upstream();
         upstream.endpoints = endpoints.iter().map(|(at, weight)| endpoint(at, *weight)).collect();
         Arc::new(upstream)
     }

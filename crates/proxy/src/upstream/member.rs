@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use tidegate_core::balance::Endpoint;
+use tidegate_core::health::{State, Transition};
 
 use crate::account::Accounts;
-use crate::account::events::Events;
 use crate::account::metrics::{EndpointMetrics, UpstreamMetrics};
+use crate::account::outbox::{Notice, Outbox};
 use crate::net::Address;
 
 /// An endpoint and how it is reached; the identity of its connections.
@@ -26,7 +27,7 @@ pub struct Member {
     /// Its upstream's counts.
     pub group: Arc<UpstreamMetrics>,
     /// Where changes of its health are told.
-    pub events: Arc<Events>,
+    pub outbox: Arc<Outbox>,
     retired: AtomicBool,
 }
 
@@ -48,9 +49,32 @@ impl Member {
             endpoint: endpoint.clone(),
             upstream: upstream.clone(),
             group: accounts.metrics.upstream(upstream),
-            events: accounts.events.clone(),
+            outbox: accounts.outbox.clone(),
             retired: AtomicBool::new(false),
         })
+    }
+
+    /// Log, count and tell a change of its health, if there is one.
+    pub fn health_changed(&self, transition: Option<Transition>) {
+        let Some(Transition { from, to, cause, .. }) = transition else { return };
+        self.group.health.changed(to);
+        let (upstream, endpoint) = (&*self.upstream, &self.endpoint.address);
+        let (from, to_label) = (from.label(), to.label());
+        self.outbox.tell(Notice::HealthChanged {
+            upstream: upstream.to_owned(),
+            endpoint: endpoint.clone(),
+            from,
+            to: to_label,
+            cause: cause.to_string(),
+        });
+        match to {
+            State::Healthy | State::Draining | State::Maintenance => {
+                tracing::info!(upstream, endpoint, from, to = to_label, %cause, "endpoint health changed");
+            }
+            State::Resting | State::Ejected | State::Unhealthy => {
+                tracing::warn!(upstream, endpoint, from, to = to_label, %cause, "endpoint health changed");
+            }
+        }
     }
 
     /// Mark it as no longer part of the configuration: its idle connections are closed.

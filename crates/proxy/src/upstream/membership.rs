@@ -15,7 +15,7 @@ use tidegate_core::time::Moment;
 
 use super::live::LiveUpstream;
 use super::panic_mode::PanicMode;
-use super::{Member, Wanted, health};
+use super::{Member, Wanted};
 use crate::account::Accounts;
 use crate::long_work::LongWork;
 use crate::net::clock;
@@ -35,6 +35,8 @@ pub struct Membership {
     panic_mode: Arc<PanicMode>,
     /// Whether a renewal waits beside the workers.
     renewing: AtomicBool,
+    /// Whether another one has taken its place.
+    replaced: AtomicBool,
 }
 
 /// So many endpoints at the most are looked at by the request that finds something changed, which takes it some
@@ -69,7 +71,7 @@ impl Membership {
         let members = build_members(&name, &endpoints, before, path, accounts, issues);
         let panic_mode = match before {
             Some(before) => before.membership.panic_mode.clone(),
-            None => Arc::new(PanicMode::new(name, accounts.events.clone())),
+            None => Arc::new(PanicMode::new(name, accounts.outbox.clone())),
         };
         // Asked for only where it is needed: the system's randomness takes tens of milliseconds to begin with.
         let sticky = plan.balance.sticky.as_ref();
@@ -78,8 +80,15 @@ impl Membership {
         let around = Surroundings { zone: wanted.zone, subsets: wanted.subsets, secret };
         let balancer = Balancer::within(&told, endpoints, around);
         drop(told);
-        let (version, renewing) = (wanted.live.version(), AtomicBool::new(false));
-        Self { plan, balancer, members, version, panic_mode, renewing }
+        Self {
+            plan,
+            balancer,
+            members,
+            version: wanted.live.version(),
+            panic_mode,
+            renewing: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
+        }
     }
 
     /// The endpoint at `address`, by index.
@@ -113,7 +122,9 @@ impl Membership {
     /// The same at once.
     pub fn renew_now(&self, now: Moment) {
         self.balancer.renew(now);
-        self.panic_mode.set(self.balancer.is_panicking());
+        if !self.replaced.load(Relaxed) {
+            self.panic_mode.look(|| self.balancer.is_panicking());
+        }
     }
 
     /// Whether any endpoint may get requests.
@@ -122,31 +133,35 @@ impl Membership {
         self.members.iter().any(|member| member.endpoint.takes_requests(now))
     }
 
-    /// Whether a weight is part of what the policy was built from.
-    pub fn depends_on_weights(&self) -> bool {
-        matches!(self.plan.balance.policy, BalancePolicy::RingHash | BalancePolicy::Maglev)
-    }
-
     /// Put weights, duties and health settings of `told`, which is this plan with the operators' words over it, into
     /// force.
     pub fn apply(&self, told: &plan::Upstream) {
         for (index, transition) in self.balancer.endpoints().apply(told, clock::now()) {
-            health::tell(&self.members[index], Some(transition));
+            self.members[index].health_changed(Some(transition));
         }
     }
 
-    /// Put the same of one endpoint into force.
-    pub fn apply_one(&self, index: usize, live: &LiveUpstream) {
+    /// Put what is said of the endpoint at `index` into force; false, and nothing is done, where more than it has to
+    /// be built anew: its weight changes, and the policy was built from the weights.
+    pub fn apply_one(&self, index: usize, live: &LiveUpstream) -> bool {
         let (member, plan) = (&self.members[index], &self.plan.endpoints[index]);
         let told = live.word(&plan.address).map(|word| word.over(plan));
         let told = told.as_ref().unwrap_or(plan);
+        let tabled =
+            matches!(self.plan.balance.policy, BalancePolicy::RingHash | BalancePolicy::Maglev);
+        if tabled && told.weight != member.endpoint.weight() {
+            return false;
+        }
         member.endpoint.set_weight(told.weight);
         let (health, duty) = (&member.endpoint.health, Duty::of(told));
-        health::tell(member, health.configure(&self.plan.health, duty, clock::now()));
+        member.health_changed(health.configure(&self.plan.health, duty, clock::now()));
+        true
     }
 
-    /// Mark the endpoints that are not in `after`: their idle connections are closed.
-    pub fn retire(&self, after: Option<&Membership>) {
+    /// Give its place to `after`, and mark the endpoints that are not in that one: their idle connections are
+    /// closed.
+    pub fn give_way(&self, after: Option<&Membership>) {
+        self.replaced.store(true, Relaxed);
         let kept: HashSet<u64> =
             after.iter().flat_map(|after| &after.members).map(|member| member.id).collect();
         let gone = self.members.iter().filter(|member| !kept.contains(&member.id));
@@ -190,12 +205,12 @@ fn build_members(
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
     use tidegate_core::balance::{Pick, SplitMix64};
 
     use super::super::live::LiveEndpoints;
     use super::*;
-    use crate::account::events::Happening;
+    use crate::account::outbox::Notice;
+    use crate::testing;
 
     struct Stage {
         accounts: Accounts,
@@ -206,14 +221,9 @@ mod tests {
     impl Stage {
         /// With so many endpoints, of which at least half must be well, or all get requests.
         fn new(endpoints: usize) -> Self {
-            let plain = include_str!("../../../core/tests/upstream.json");
-            let mut plan: plan::Upstream = serde_json::from_str(plain).unwrap();
-            let endpoint = |index| {
-                json!({"address": format!("h:{}", index + 1), "weight": 1, "drain": false, "priority": 0,
-                       "labels": {}})
-            };
+            let mut plan = testing::upstream();
             plan.endpoints =
-                (0..endpoints).map(|at| serde_json::from_value(endpoint(at)).unwrap()).collect();
+                (1..=endpoints).map(|port| testing::endpoint(&format!("h:{port}"))).collect();
             let (accounts, live) = (Accounts::new(1), LiveEndpoints::default());
             let wanted =
                 Wanted { plan: &Arc::new(plan), zone: None, subsets: &[], live: live.of("app") };
@@ -271,10 +281,10 @@ mod tests {
         let each = |act: &dyn Fn(&Member)| {
             stage.membership.members.iter().for_each(|member| act(member));
             (0..2).for_each(|_| stage.renew());
-            let events = stage.accounts.events.wait(Duration::ZERO).unwrap();
-            events.into_iter().map(|event| event.happening).collect::<Vec<_>>()
+            let told = stage.accounts.outbox.wait(Duration::ZERO).unwrap();
+            told.into_iter().map(|told| told.notice).collect::<Vec<_>>()
         };
-        let told = |active| vec![Happening::PanicMode { upstream: "app".into(), active }];
+        let told = |active| vec![Notice::PanicMode { upstream: "app".into(), active }];
         let failed = each(&|member| _ = member.endpoint.health.connect_failed(clock::now()));
         assert_eq!(failed, told(true));
         let connected = each(&|member| _ = member.endpoint.health.connected(clock::now()));

@@ -22,6 +22,7 @@ pub mod probe;
 mod report;
 pub mod send;
 pub mod tasks;
+pub mod tries;
 pub mod word;
 
 use std::sync::Arc;
@@ -197,7 +198,7 @@ impl Upstream {
         }
         let replaced = self.membership.swap(Arc::new(membership));
         self.apply(live);
-        replaced.retire(Some(&self.membership()));
+        replaced.give_way(Some(&self.membership()));
         Ok(())
     }
 }

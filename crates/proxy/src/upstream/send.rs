@@ -1,66 +1,33 @@
 //! Sending a request: pick an endpoint, try it, and try again elsewhere where that may help.
 //!
 //! What is worth another try is the route's policy (`tidegate_core::retry`); that retries do not multiply the
-//! load of a service in trouble is its upstream's budget. One try is in `attempt`, two at once in `hedge`.
+//! load of a service in trouble is its upstream's budget. One try is in `attempt`, two at once in `hedge`; what they
+//! share is in `tries`.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, Response, request};
-use smallvec::SmallVec;
-use tidegate_core::balance::{Pick, Unpicked};
+use http::{Response, request};
 use tidegate_core::failure::Failure;
-use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::RetryOn;
-use tidegate_core::retry::{Policy, Reason};
+use tidegate_core::retry::Reason;
 use tokio::time::{Instant, sleep};
 
-use super::admission::{Permit, RetryPermit};
 use super::affinity::Affinity;
-use super::attempt::{Answered, Outcome, attempt};
+use super::attempt::attempt;
 use super::outbound::Outbound;
-use super::{Membership, Upstream, hash, hedge};
-use crate::account::event::{Event, TryOutcome};
-use crate::account::explain::{Choice, LimitDecision};
-use crate::account::metrics::EndpointMetrics;
-use crate::account::witness::Witnesses;
+use super::tries::{Answered, Dispatch, Outcome, Tries};
+use super::{hash, hedge};
+use crate::account::event::Event;
 use crate::http::body::{Body, Content, Frame};
-use crate::http::interim::InterimSink;
-use crate::http::time_left::TimeLeft;
 use crate::net::clock;
 
 /// Most of a response that is read only to use its connection again.
 const MOST_DISCARDED: usize = 64 * 1024;
-
-/// How a request is sent.
-pub struct Dispatch<'a> {
-    /// Where to.
-    pub upstream: &'a Arc<Upstream>,
-    /// The place of the labels that the route asks for.
-    pub subset: Option<usize>,
-    /// When a try is repeated.
-    pub retry: &'a Policy,
-    /// When a second try is made beside one that takes long.
-    pub hedge: Option<&'a Hedge>,
-    /// Until when all tries must be over, and how endpoints are told.
-    pub time_left: TimeLeft<'a>,
-    /// The protocol the client wants to switch to.
-    pub upgrade: Option<&'a HeaderValue>,
-    /// Where interim responses go.
-    pub interim: &'a InterimSink,
-    /// The client's address, where it is hashed.
-    pub client: Option<IpAddr>,
-    /// Its place among the requests that the upstream is busy with.
-    pub permit: &'a Permit,
-    /// What is told how it goes; a mirror's copy has none.
-    pub witnesses: Option<&'a Witnesses<'a>>,
-}
 
 /// Send a request, as soon as it has its permit, and wait for the head of its response.
 ///
@@ -68,10 +35,11 @@ pub struct Dispatch<'a> {
 /// Why there is none.
 pub async fn send(
     outbound: &Outbound,
-    dispatch: &Dispatch<'_>,
+    dispatch: Dispatch<'_>,
     head: &mut request::Parts,
     body: &mut Body,
 ) -> Result<Response<Body>, Failure> {
+    let dispatch = &dispatch;
     dispatch.upstream.budget.earn();
     let hash = dispatch.upstream.plan.balance.hash.as_ref();
     let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
@@ -101,121 +69,7 @@ pub async fn send(
     }
 }
 
-/// A request that is sent, and its tries so far.
-pub struct Tries<'a> {
-    /// What it is sent with.
-    pub outbound: &'a Outbound,
-    /// How it is sent.
-    pub dispatch: &'a Dispatch<'a>,
-    /// The endpoints that there are for it.
-    pub membership: &'a Arc<Membership>,
-    /// Its body.
-    pub content: Content,
-    /// What decides where it goes, by hashing.
-    hash: Option<u64>,
-    /// The endpoint that its client's requests stay with.
-    affinity: Affinity<'a>,
-    /// The endpoints it was sent to.
-    tried: RefCell<SmallVec<[usize; 4]>>,
-    /// Held while a retry is under way.
-    retry_permit: RefCell<Option<RetryPermit>>,
-}
-
 impl Tries<'_> {
-    /// An endpoint that is not tried yet, while there is one.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
-        let balancer = &self.membership.balancer;
-        self.membership.renew(clock::moment(now), &self.outbound.long_work);
-        let tried = self.tried.borrow();
-        let mut pick = Pick {
-            now: clock::moment(now),
-            random: &mut self.outbound.random.borrow_mut(),
-            hash: self.hash,
-            subset: self.dispatch.subset,
-            sticky: self.affinity.endpoint,
-            tried: &tried,
-        };
-        let picked = balancer.pick(&mut pick);
-        let choice = || self.choice(&pick, picked.ok());
-        self.tell(&Event::EndpointChosen { found: picked.is_ok(), choice: &choice });
-        picked.map_err(|unpicked| match unpicked {
-            Unpicked::NoEndpoint => Failure::NoEndpoint,
-            Unpicked::AllBusy => Failure::RequestLimit,
-        })
-    }
-
-    /// How the endpoints stood for a pick, for people.
-    fn choice(&self, pick: &Pick<'_>, picked: Option<usize>) -> Choice {
-        let Membership { balancer, plan, members, .. } = &**self.membership;
-        let candidates = balancer.explain(pick, picked);
-        Choice {
-            policy: plan.balance.policy,
-            sticky: picked.is_some() && picked == pick.sticky,
-            left_out: members.len() - candidates.len(),
-            candidates,
-        }
-    }
-
-    /// A try on `member` begins.
-    pub fn begin(&self, member: usize, now: Instant) {
-        self.tried.borrow_mut().push(member);
-        self.tell_at(now, &Event::TryBegan(self.counts(member)));
-    }
-
-    /// The try on `member` has a connection.
-    pub fn connected(&self, member: usize) {
-        self.tell(&Event::TryConnected(self.counts(member)));
-    }
-
-    /// The try on `member` failed, or got a response that is not passed on.
-    pub fn failed(&self, member: usize, outcome: &Outcome) {
-        let outcome = match outcome {
-            Ok(answer) => TryOutcome::Answered(answer.response.status()),
-            Err(broken) => TryOutcome::Failed(broken.failure),
-        };
-        let endpoint = self.counts(member);
-        self.tell_at(Instant::now(), &Event::TryFailed { endpoint, outcome });
-    }
-
-    /// A limit on further tries decided.
-    fn decided(&self, limit: &'static str, allowed: bool) {
-        self.tell(&Event::LimitDecided(LimitDecision::plain(limit, allowed)));
-    }
-
-    fn tell(&self, event: &Event<'_>) {
-        if let Some(witnesses) = self.dispatch.witnesses {
-            witnesses.tell(event);
-        }
-    }
-
-    fn tell_at(&self, at: Instant, event: &Event<'_>) {
-        if let Some(witnesses) = self.dispatch.witnesses {
-            witnesses.tell_at(at, event);
-        }
-    }
-
-    fn counts(&self, member: usize) -> &Arc<EndpointMetrics> {
-        &self.membership.members[member].metrics
-    }
-
-    /// Whether `member` was tried.
-    pub fn has_tried(&self, member: usize) -> bool {
-        self.tried.borrow().contains(&member)
-    }
-
-    /// Tries so far.
-    fn tries(&self) -> u32 {
-        self.tried.borrow().len() as u32
-    }
-
-    /// Whether the try that is under way may be followed by another.
-    pub fn may_go_on(&self) -> bool {
-        self.tries() < self.dispatch.retry.attempts && self.content.is_left()
-    }
-
     /// What follows from what the try on `member` came to: the answer, or a pause before the next try.
     ///
     /// The pause is boxed, so that requests without retries do not carry it around.
@@ -306,16 +160,6 @@ impl Tries<'_> {
         self.retry_permit.replace(Some(permit));
         upstream.metrics.retried(self.outbound.worker, reason);
         Some(pause)
-    }
-}
-
-impl Dispatch<'_> {
-    /// Bytes of the request's body that are kept for another try: none where only a try that never took any
-    /// of it could be repeated.
-    fn kept(&self, head: &request::Parts) -> usize {
-        let repeats = self.retry.repeats(&head.method);
-        let refuses = self.retry.attempts > 1 && self.upstream.may_refuse();
-        if repeats || refuses { self.retry.buffer } else { 0 }
     }
 }
 

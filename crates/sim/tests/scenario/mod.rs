@@ -17,8 +17,9 @@ pub fn scenario(balance: Value, servers: &[Value]) -> Value {
     let endpoints: Vec<_> = (0..servers.len())
         .map(|n| json!({"address": format!("server-{n}:80"), "weight": 1, "drain": false, "priority": 0, "labels": {}}))
         .collect();
-    let mut upstream: Value =
-        serde_json::from_str(include_str!("../../../core/tests/upstream.json")).unwrap();
+    let mut plan: Value =
+        serde_json::from_str(include_str!("../../../core/tests/plan.json")).unwrap();
+    let mut upstream = plan["upstreams"][0].take();
     upstream["balance"] = with(upstream["balance"].take(), balance);
     upstream["endpoints"] = json!(endpoints);
     json!({

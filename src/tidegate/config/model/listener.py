@@ -64,7 +64,7 @@ class ListenerLimits(Options):
     streams: Positive = 256
     """Concurrent streams of one HTTP/2 connection."""
     linger_bytes: Size = 64 << 20
-    """Bytes of an HTTP/1 request that are read and dropped after a response that closes its connection."""
+    """Bytes of an HTTP/1 request that are still read, and dropped, after its response."""
 
 
 class ListenerTimeouts(Options):

@@ -109,9 +109,9 @@ class Balance(Options):
     """`fastest_free` (the quickest that has a worker free, as far as is known; else as `least_request`),
     `round_robin` (smooth, by weight), `random` (by weight), `least_request` (fewest requests in flight,
     by weight), `peak_ewma` (lowest latency times requests in flight, by weight), `prequal` (lowest latency
-    among endpoints that are not hot); the same endpoint for the
-    same key: `ring_hash` (a ring of hashes), `maglev` (a look-up table) or `rendezvous` (the highest score;
-    for small sets); or `first_available` (the first in order that is not at `limits.endpoint_requests`)."""
+    among endpoints that are not hot); the same endpoint for the same key: `ring_hash` (a ring of hashes),
+    `maglev` (a look-up table) or `rendezvous` (the highest score; for up to a hundred); or `first_available`
+    (the first in order that is not at `limits.endpoint_requests`)."""
     choices: Positive | None = Field(default=None, examples=[2])
     """`fastest_free`, `least_request`, `peak_ewma`: how many endpoints are drawn and compared;
     null: all up to 16, beyond that 5."""

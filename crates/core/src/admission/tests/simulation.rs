@@ -12,16 +12,16 @@ use crate::time::Moment;
 
 /// One server: so many requests at a time, the others in its own queue.
 #[derive(Debug, Clone)]
-pub struct Replica {
-    pub workers: usize,
+pub(super) struct Replica {
+    pub(super) workers: usize,
     /// What a second of work takes here.
-    pub slowness: f64,
+    pub(super) slowness: f64,
     busy: usize,
     queue: VecDeque<usize>,
 }
 
 impl Replica {
-    pub fn new(workers: usize) -> Self {
+    pub(super) fn new(workers: usize) -> Self {
         Self { workers, slowness: 1.0, busy: 0, queue: VecDeque::new() }
     }
 
@@ -32,7 +32,7 @@ impl Replica {
 
 /// Where requests come from.
 #[derive(Debug, Clone, Copy)]
-pub enum Clients {
+pub(super) enum Clients {
     /// So many a second, whatever becomes of them.
     Open(f64),
     /// So many at a time, each sending the next when it has its answer.
@@ -48,7 +48,7 @@ enum Event {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     Served,
     Shed,
     TimedOut,
@@ -56,34 +56,34 @@ pub enum End {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Request {
-    pub class: Priority,
-    pub work: f64,
-    pub began: Moment,
-    pub entered: Option<Moment>,
-    pub ended: Moment,
-    pub end: Option<End>,
+pub(super) struct Request {
+    pub(super) class: Priority,
+    pub(super) work: f64,
+    pub(super) began: Moment,
+    pub(super) entered: Option<Moment>,
+    pub(super) ended: Moment,
+    pub(super) end: Option<End>,
     place: Option<Place>,
 }
 
 impl Request {
-    pub fn took(&self) -> f64 {
+    pub(super) fn took(&self) -> f64 {
         self.ended.since(self.began).as_secs_f64()
     }
 }
 
 type Action = Rc<dyn Fn(&mut Simulation)>;
 
-pub struct Simulation {
-    pub replicas: Vec<Replica>,
-    pub gate: Gate<usize>,
-    pub clients: Clients,
+pub(super) struct Simulation {
+    pub(super) replicas: Vec<Replica>,
+    pub(super) gate: Gate<usize>,
+    pub(super) clients: Clients,
     /// Shares of the classes, and mean work of the kinds of requests with their shares.
-    pub classes: [f64; 3],
-    pub work: Vec<(f64, f64)>,
-    pub now: Moment,
-    pub requests: Vec<Request>,
-    pub most_inside: u32,
+    pub(super) classes: [f64; 3],
+    pub(super) work: Vec<(f64, f64)>,
+    pub(super) now: Moment,
+    pub(super) requests: Vec<Request>,
+    pub(super) most_inside: u32,
     timeout: Duration,
     events: BinaryHeap<Reverse<(Moment, u64, Event)>>,
     number: u64,
@@ -92,7 +92,7 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    pub fn new(limits: &UpstreamLimits, replicas: Vec<Replica>, clients: Clients) -> Self {
+    pub(super) fn new(limits: &UpstreamLimits, replicas: Vec<Replica>, clients: Clients) -> Self {
         Self {
             replicas,
             gate: Gate::new(limits),
@@ -111,7 +111,7 @@ impl Simulation {
     }
 
     /// Do something at `at` seconds.
-    pub fn at(&mut self, at: f64, action: impl Fn(&mut Simulation) + 'static) {
+    pub(super) fn at(&mut self, at: f64, action: impl Fn(&mut Simulation) + 'static) {
         self.actions.push(Rc::new(action));
         self.schedule(
             Moment::default().after(Duration::from_secs_f64(at)),
@@ -140,7 +140,7 @@ impl Simulation {
     }
 
     /// Run until `until` seconds.
-    pub fn run(&mut self, until: f64) {
+    pub(super) fn run(&mut self, until: f64) {
         let until = Moment::default().after(Duration::from_secs_f64(until));
         if self.requests.is_empty() {
             let first = match self.clients {
@@ -267,7 +267,7 @@ impl Simulation {
     }
 
     /// Requests that ended like `end` between two times, in seconds.
-    pub fn ended(&self, end: End, from: f64, until: f64) -> Vec<&Request> {
+    pub(super) fn ended(&self, end: End, from: f64, until: f64) -> Vec<&Request> {
         let within = |request: &&Request| {
             let at = request.ended.0 as f64 / 1e9;
             request.end == Some(end) && (from..until).contains(&at)
@@ -276,19 +276,19 @@ impl Simulation {
     }
 
     /// Workers that were busy, on average, with what was served between two times.
-    pub fn work(&self, from: f64, until: f64) -> f64 {
+    pub(super) fn work(&self, from: f64, until: f64) -> f64 {
         let served = self.ended(End::Served, from, until);
         served.iter().map(|request| request.work).sum::<f64>() / (until - from)
     }
 
     /// Let requests come again after they had stopped.
-    pub fn resume(&mut self, rate: f64) {
+    pub(super) fn resume(&mut self, rate: f64) {
         self.clients = Clients::Open(rate);
         self.schedule(self.now, Event::Arrives);
     }
 
     /// A quantile of what those took that were served between two times.
-    pub fn quantile(&self, q: f64, from: f64, until: f64) -> f64 {
+    pub(super) fn quantile(&self, q: f64, from: f64, until: f64) -> f64 {
         let mut took: Vec<_> =
             self.ended(End::Served, from, until).iter().map(|request| request.took()).collect();
         took.sort_by(f64::total_cmp);

@@ -16,7 +16,7 @@ pub struct Entry<'a> {
     pub client: Option<IpAddr>,
     /// `X-Request-Id`.
     pub request_id: &'a [u8],
-    /// Method.
+    /// Method; empty where it could not be read, as are host, path and protocol.
     pub method: &'a [u8],
     /// Host asked for, from `:authority` or `Host`.
     pub host: &'a [u8],

@@ -57,15 +57,15 @@ pub fn combined(entry: &Entry<'_>, line: &mut Vec<u8>) {
     line.extend_from_slice(b" - - [");
     Civil::from_unix_ns(entry.time).write_common_log(line);
     line.extend_from_slice(b"] \"");
-    hex_escaped(line, entry.method);
+    hex_escaped(line, known(entry.method));
     line.push(b' ');
-    hex_escaped(line, entry.path);
+    hex_escaped(line, known(entry.path));
     if let Some(query) = entry.query {
         line.push(b'?');
         hex_escaped(line, query);
     }
     line.push(b' ');
-    hex_escaped(line, entry.protocol.as_bytes());
+    hex_escaped(line, known(entry.protocol.as_bytes()));
     line.extend_from_slice(b"\" ");
     display(line, entry.status);
     line.push(b' ');
@@ -76,6 +76,11 @@ pub fn combined(entry: &Entry<'_>, line: &mut Vec<u8>) {
         line.push(b'"');
     }
     line.push(b'\n');
+}
+
+/// A part of the request line, or what stands for one that could not be read.
+fn known(part: &[u8]) -> &[u8] {
+    if part.is_empty() { b"-" } else { part }
 }
 
 fn key(line: &mut Vec<u8>, name: &str) {

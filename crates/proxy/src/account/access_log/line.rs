@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use http::header::{HOST, REFERER, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Version, request};
+use http::{HeaderValue, Version};
 use tokio::time::Instant;
 
 use super::{AccessLog, Entry};
 use crate::account::event::Event;
+use crate::account::origin::Origin;
 use crate::account::record::Record;
-use crate::account::witness::{Origin, Witness};
+use crate::account::witness::Witness;
 use crate::http::ids::TRACEPARENT;
+use crate::http::partial_head::PartialHead;
 use crate::net::clock;
 
 /// What the access log alone wants to know of a request; written when the request has ended.
@@ -20,7 +22,7 @@ pub struct Line {
     log: Arc<AccessLog>,
     time: u64,
     client: Option<IpAddr>,
-    version: Version,
+    version: Option<Version>,
     host: Option<HeaderValue>,
     trace: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
@@ -28,18 +30,18 @@ pub struct Line {
 }
 
 impl Line {
-    /// A request of the client at this address begins. `head` is absent where none could be read.
+    /// A request with this head, of the client at this address, begins.
     pub fn begin(
         log: &Arc<AccessLog>,
         client: Option<IpAddr>,
-        head: Option<&request::Parts>,
+        head: &PartialHead<'_>,
     ) -> Box<Self> {
-        let field = |name| head.and_then(|head| head.headers.get(name).cloned());
+        let field = |name| head.headers.and_then(|headers| headers.get(name).cloned());
         Box::new(Self {
             log: log.clone(),
             time: clock::unix_nanos(),
             client,
-            version: head.map_or(Version::HTTP_11, |head| head.version),
+            version: head.version,
             host: field(HOST),
             trace: field(TRACEPARENT),
             user_agent: field(USER_AGENT),
@@ -54,11 +56,11 @@ impl Line {
             listener: origin.listener.name(),
             client: self.client,
             request_id: record.request_id.as_bytes(),
-            method: record.method.as_str().as_bytes(),
+            method: record.method().as_bytes(),
             host: self.host.as_ref().map_or(b"", HeaderValue::as_bytes),
             path: record.path().as_bytes(),
             query: record.target.as_ref().and_then(PathAndQuery::query).map(str::as_bytes),
-            protocol: protocol(self.version),
+            protocol: self.version.map_or("", protocol),
             status: record.status,
             request_bytes: record.received(),
             response_bytes: record.sent,
@@ -81,6 +83,7 @@ impl Line {
 }
 
 impl Witness for Line {
+    #[inline(always)]
     fn event(&mut self, _at: Instant, event: &Event<'_>, record: &Record) {
         if let Event::Ended { origin } = event {
             self.write(record, origin);

@@ -142,7 +142,7 @@ impl Story {
             time: clock::unix_nanos() as f64 / 1e9 - end.as_secs_f64(),
             reason,
             listener: listener.into(),
-            method: bounded(record.method.as_str()),
+            method: bounded(record.method()),
             host: notes.host,
             path: bounded(record.path()),
             status: record.status,

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::notes::Notes;
 use super::story::{Reason, Story, bounded};
 use crate::account::event::{Event, TryOutcome};
+use crate::account::origin::Origin;
 use crate::account::record::Record;
-use crate::account::witness::{Origin, Witness};
+use crate::account::witness::Witness;
 
 /// Takes notes of a request that is sampled, or of which something went wrong, and keeps its story if it is worth it.
 pub struct Explain {
@@ -58,9 +59,19 @@ impl Explain {
         })
     }
 
+    #[cold]
+    fn write_down(&mut self, at: Instant, event: &Event<'_>, record: &Record) {
+        if self.settings.keep > 0 {
+            let at = record.since(at);
+            self.notes(record).event(at, event);
+        }
+    }
+
     fn keep_story(&mut self, record: &Record, origin: &Origin<'_>) {
         let slow = self.settings.slow.duration();
-        if let Some(reason) = Reason::of(record, slow, self.sampled) {
+        if self.settings.keep > 0
+            && let Some(reason) = Reason::of(record, slow, self.sampled)
+        {
             self.notes(record);
             let notes = self.notes.take().map_or_else(Notes::default, |notes| *notes);
             let story = Story::of(record, notes, reason, origin.listener.name());
@@ -70,44 +81,50 @@ impl Explain {
 }
 
 impl Witness for Explain {
+    #[inline(always)]
     fn event(&mut self, at: Instant, event: &Event<'_>, record: &Record) {
-        if self.settings.keep == 0 {
-            return;
-        }
         match event {
-            // What goes wrong, or is no first try, is worth notes of any request.
-            Event::RouteMissing { host } => self.notes(record).host = host.and_then(text),
-            Event::LimitDecided(decision) => self.notes(record).limit_decided(*decision),
-            Event::EndpointChosen { found, choice } => {
-                if self.takes_notes() || !found || record.tries > 0 {
-                    self.notes(record).choice = Some(choice());
-                }
-            }
-            Event::TryFailed { endpoint, outcome } => {
-                self.notes(record).try_ended(endpoint.address(), *outcome, record.since(at));
-            }
             Event::Ended { origin } => self.keep_story(record, origin),
-            _ => {
-                if let Some(notes) = &mut self.notes {
-                    notes.event(record.since(at), event);
-                }
+            event if self.takes_notes() || begins_notes(event, record) => {
+                self.write_down(at, event, record);
             }
+            _ => {}
         }
     }
 }
 
+/// Whether `event` is worth notes of any request: something went wrong, or this is no first try.
+#[inline(always)]
+fn begins_notes(event: &Event<'_>, record: &Record) -> bool {
+    match event {
+        Event::RouteMissing { .. } | Event::LimitDecided(_) | Event::TryFailed { .. } => true,
+        Event::EndpointChosen { found, .. } => !found || record.tries > 0,
+        _ => false,
+    }
+}
+
 impl Notes {
-    /// What is written down only of a request of which notes are taken anyway; `at` counts from its beginning.
+    /// `event` happened `at` that time from the request's beginning on.
     fn event(&mut self, at: Duration, event: &Event<'_>) {
         match event {
             Event::RouteChosen { .. } => self.routed = Some(at),
+            Event::RouteMissing { host } => self.host = host.and_then(text),
+            Event::LimitDecided(decision) => self.limit_decided(*decision),
             Event::UpstreamAdmitted { decision } => self.limit_decided(decision()),
+            Event::EndpointChosen { choice, .. } => self.choice = Some(choice()),
             Event::TryBegan(endpoint) => self.try_began(endpoint.address(), at),
             Event::TryConnected(endpoint) => self.try_connected(endpoint.address(), at),
+            Event::TryFailed { endpoint, outcome } => {
+                self.try_ended(endpoint.address(), *outcome, at);
+            }
             Event::ResponseStarted { endpoint, status, .. } => {
                 self.try_ended(endpoint.address(), TryOutcome::Answered(*status), at);
             }
-            _ => {}
+            Event::BodyExpected(_)
+            | Event::Failed(_)
+            | Event::Answered(_)
+            | Event::BodySent(_)
+            | Event::Ended { .. } => {}
         }
     }
 }

@@ -3,8 +3,9 @@
 use tokio::time::Instant;
 
 use crate::account::event::Event;
+use crate::account::origin::Origin;
 use crate::account::record::Record;
-use crate::account::witness::{Origin, Witness};
+use crate::account::witness::Witness;
 
 /// Counts a request for its route and its listener.
 pub struct RequestCounts;
@@ -25,6 +26,7 @@ impl RequestCounts {
 }
 
 impl Witness for RequestCounts {
+    #[inline(always)]
     fn event(&mut self, _at: Instant, event: &Event<'_>, record: &Record) {
         if let Event::Ended { origin } = event {
             self.count(record, origin);

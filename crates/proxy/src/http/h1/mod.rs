@@ -10,6 +10,7 @@ mod fields;
 pub mod framing;
 pub mod output;
 pub mod request;
+pub mod request_line;
 pub mod response;
 mod target;
 

@@ -11,7 +11,7 @@ use super::fields::{self, Control};
 use super::framing::Decoder;
 use super::target;
 use crate::http::ADDED_FIELDS;
-use crate::http::host::is_host;
+use crate::http::host::{is_empty, is_host};
 
 /// Fields up to this number are parsed on the stack.
 const USUAL_FIELDS: usize = 100;
@@ -38,7 +38,7 @@ pub struct RequestHead {
     pub decoder: Decoder,
 }
 
-/// Take a head out of `buf`, or nothing while it is incomplete.
+/// Take a head out of `buf`, or nothing while it is incomplete. One that is malformed stays there.
 pub fn read(
     buf: &mut BytesMut,
     scanned: &mut usize,
@@ -58,7 +58,11 @@ pub fn read(
         _ => return Err(Malformed::HeaderTooLarge),
     };
     *scanned = 0;
-    parse(buf.split_to(end).freeze(), limits).map(Some)
+    let head = buf.split_to(end).freeze();
+    parse(&head, limits).map(Some).inspect_err(|_| {
+        let rest = std::mem::replace(buf, BytesMut::from(&head[..]));
+        buf.unsplit(rest);
+    })
 }
 
 /// RFC 9110 §2.5: a later minor version than ours is read as ours.
@@ -74,7 +78,7 @@ fn of_later_minor(head: &[u8]) -> Option<Bytes> {
     }
 }
 
-fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
+fn parse(head: &Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
     let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let mut many = Vec::new();
     let space = match limits.fields {
@@ -85,13 +89,13 @@ fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
         }
     };
     let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(&head, space) {
+    match parsed.parse_with_uninit_headers(head, space) {
         Ok(httparse::Status::Complete(_)) => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed::HeaderTooLarge),
         Err(httparse::Error::Version) => {
-            return match of_later_minor(&head) {
-                Some(head) => parse(head, limits),
-                None => Err(version_error(&head)),
+            return match of_later_minor(head) {
+                Some(head) => parse(&head, limits),
+                None => Err(version_error(head)),
             };
         }
         _ => return Err(Malformed::Syntax),
@@ -106,7 +110,7 @@ fn parse(head: Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Malformed::Syntax)?;
     let target = target::parse(&method, head.slice_ref(path.as_bytes()))?;
-    let (mut headers, mut control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
+    let (mut headers, mut control) = fields::sort(head, parsed.headers, ADDED_FIELDS)?;
     check_host(&headers, &control, minor_version)?;
     match target.authority {
         Some(authority) => _ = headers.insert(HOST, authority),
@@ -143,9 +147,9 @@ fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<(), M
     if enough && well_formed { Ok(()) } else { Err(Malformed::Syntax) }
 }
 
-/// Whether there is a `Host` that names one (RFC 9110 §4.2.1: an empty host is none).
+/// Whether there is a `Host` that names one.
 fn names_host(headers: &HeaderMap) -> bool {
-    headers.get(HOST).is_some_and(|host| !matches!(host.as_bytes(), [] | [b':', ..]))
+    headers.get(HOST).is_some_and(|host| !is_empty(host.as_bytes()))
 }
 
 /// `HTTP/2.0` and the like are well formed, and of a version that is not spoken here.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::StatusCode;
 use tidegate_core::plan;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
@@ -21,10 +22,11 @@ const SMALL_REST: u64 = 256 * 1024;
 const SILENCE: Duration = Duration::from_secs(2);
 
 impl Transport {
-    /// Read the rest of a request, for `limit` at most. Returns whether that was all of it.
-    pub async fn read_rest(&self, limit: Duration) -> bool {
-        self.wire().reading.set(Instant::now(), limit);
-        poll_fn(|cx| self.wire().poll_rest(cx)).await
+    /// Read the rest of a request, as far as the listener allows. Returns whether that was all of it.
+    pub async fn read_rest(&self, listener: &plan::Listener) -> bool {
+        self.wire().reading.set(Instant::now(), listener.timeouts.linger.duration());
+        let mut left = listener.limits.linger_bytes.get();
+        poll_fn(|cx| self.wire().poll_rest(&mut left, cx)).await
     }
 
     /// Close the connection once the client has had the chance to read the response: say that nothing more
@@ -48,18 +50,22 @@ impl Transport {
 }
 
 impl Wire {
-    /// Whether what is left of the request, if anything, is known to be little.
-    pub fn is_rest_small(&self) -> bool {
+    /// Whether the rest of the request, if there is any, is worth reading for the sake of the next one, when it
+    /// is answered with `status`.
+    pub fn goes_on_after(&self, status: StatusCode) -> bool {
+        let is_small = self.decoder.remaining().is_some_and(|left| left <= SMALL_REST);
         match self.state.client() {
             ClientState::Done => true,
-            ClientState::SendingBody | ClientState::BodyDiscarded => {
-                self.decoder.remaining().is_some_and(|left| left <= SMALL_REST)
+            // Its endpoint answers while it takes the body: the request may well end before its response.
+            ClientState::SendingBody => {
+                is_small || !(status.is_client_error() || status.is_server_error())
             }
+            ClientState::BodyDiscarded => is_small,
             _ => false,
         }
     }
 
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    fn poll_rest(&mut self, left: &mut u64, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             match self.decode() {
                 Ok(Decoded::Frame(_)) => continue,
@@ -68,7 +74,7 @@ impl Wire {
                 Err(_) => return Poll::Ready(false),
             }
             match self.io.poll_read_through(cx, &mut self.input) {
-                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(count @ 1..)) if count as u64 <= *left => *left -= count as u64,
                 Poll::Ready(_) => return Poll::Ready(false),
                 Poll::Pending => {
                     ready!(self.reading.poll_expired(cx));
@@ -90,11 +96,8 @@ impl Wire {
         loop {
             self.input.clear();
             match self.io.poll_read_through(cx, &mut self.input) {
-                Poll::Ready(Ok(count @ 1..)) => {
-                    *left = left.saturating_sub(count as u64);
-                    if *left == 0 {
-                        return Poll::Ready(());
-                    }
+                Poll::Ready(Ok(count @ 1..)) if count as u64 <= *left => {
+                    *left -= count as u64;
                     self.writing.set(Instant::now(), SILENCE);
                 }
                 Poll::Ready(_) => return Poll::Ready(()),

@@ -31,14 +31,15 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
         let ended = match &mut read {
             Ok(Some(head)) => Box::pin(exchange(&client, &transport, head)).await,
             Ok(None) => return,
-            Err(failure) => {
+            Err(unreadable) => {
                 let mut reply = ResponseWriter::to_malformed(&client, &transport);
-                Box::pin(request::refuse(&client, *failure, &mut reply)).await
+                let (failure, known) = (unreadable.failure, unreadable.line.known());
+                Box::pin(request::refuse(&client, failure, &known, &mut reply)).await
             }
         };
         match transport.next() {
             Next::Request => {}
-            Next::Rest if transport.read_rest(timeouts.linger.duration()).await => {}
+            Next::Rest if transport.read_rest(listener).await => {}
             Next::Close => return transport.linger(listener).await,
             Next::Rest | Next::Drop => return,
         }

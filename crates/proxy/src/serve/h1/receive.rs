@@ -18,9 +18,18 @@ use crate::http::body::{Body, NextFrame, Source};
 use crate::http::h1::Malformed;
 use crate::http::h1::framing::{Decoded, Decoder};
 use crate::http::h1::request::{self, RequestHead};
+use crate::http::h1::request_line::RequestLine;
 
 /// Size of a read while a body comes in.
 const BODY_READ: usize = 64 * 1024;
+
+/// What came instead of a request's head.
+pub struct Unreadable {
+    /// What is wrong with it.
+    pub failure: Failure,
+    /// What it tells nevertheless.
+    pub line: RequestLine,
+}
 
 impl Transport {
     /// Get ready for the next request; the last one ended at `ended`, and the client may be idle for `idle`.
@@ -41,7 +50,7 @@ impl Transport {
         &self,
         client: &Client,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<RequestHead>, Failure>> {
+    ) -> Poll<Result<Option<RequestHead>, Unreadable>> {
         let wire = &mut *self.wire();
         let head = ready!(wire.poll_head(client, cx));
         match &head {
@@ -52,7 +61,10 @@ impl Transport {
                 wire.state.close_after();
             }
         }
-        Poll::Ready(head)
+        Poll::Ready(head.map_err(|failure| {
+            let line = RequestLine::salvage(&wire.input);
+            Unreadable { failure, line }
+        }))
     }
 
     /// The body behind `head`.

@@ -79,7 +79,7 @@ impl ResponseWriter<'_> {
         let is_whole = body.is_end();
         let wire = &mut *self.transport.wire();
         wire.skip_arrived();
-        if !wire.is_rest_small() || self.client.is_draining() {
+        if !wire.goes_on_after(head.status) || self.client.is_draining() {
             wire.state.close_after();
         }
         let context = encode::ResponseContext {

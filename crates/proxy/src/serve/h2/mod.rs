@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
-use http::Request;
+use http::{Request, Version};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
@@ -22,6 +22,7 @@ use self::translate::translate;
 use super::request;
 use crate::client::Client;
 use crate::http::h2::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
+use crate::http::partial_head::PartialHead;
 use crate::net::deadline::Deadline;
 use crate::net::io::{Io, Prefixed};
 
@@ -56,13 +57,15 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
 
 /// Serve one request.
 async fn exchange(client: Rc<Client>, (request, respond): Accepted) {
-    let stream = Rc::new(RefCell::new(respond));
-    let mut reply = ResponseSender::new(&client, stream.clone(), request.method().clone());
-    match translate(&client, request, &stream) {
-        Ok((mut head, mut body)) => {
-            request::serve(&client, &mut head, &mut body, None, &mut reply).await
+    let send_half = Rc::new(RefCell::new(respond));
+    let (mut head, stream) = request.into_parts();
+    let mut reply = ResponseSender::new(&client, send_half.clone(), head.method.clone());
+    match translate(&client, &mut head, stream, &send_half) {
+        Ok(mut body) => request::serve(&client, &mut head, &mut body, None, &mut reply).await,
+        Err(failure) => {
+            let known = PartialHead::from(&head);
+            request::refuse(&client, failure, &known, &mut reply).await
         }
-        Err(failure) => request::refuse(&client, failure, &mut reply).await,
     };
 }
 
@@ -70,8 +73,9 @@ type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// Account for what was refused before it could be handed on.
 fn account(client: &Rc<Client>, refusals: &Refusals) {
+    let known = PartialHead { version: Some(Version::HTTP_2), ..PartialHead::default() };
     for failure in refusals.take() {
-        request::refused(client, failure);
+        request::refused(client, failure, &known);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use h2::RecvStream;
 use http::header::{COOKIE, EXPECT, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, request};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, request};
 use tidegate_core::failure::Failure;
 
 use super::response::SendHalf;
@@ -10,17 +10,17 @@ use crate::client::Client;
 use crate::http::ADDED_FIELDS;
 use crate::http::body::Body;
 use crate::http::h2::Incoming;
-use crate::http::host::is_host;
+use crate::http::host::{is_empty, is_host};
 use crate::http::interim::Interim;
 
-/// Head and body of `request`: `:authority` becomes `Host` (RFC 9113 §8.3.1), the limits that frames alone do
-/// not enforce are checked.
+/// Bring `head` into the form that the stack reads: `:authority` becomes `Host` (RFC 9113 §8.3.1), the limits
+/// that frames alone do not enforce are checked. Returns the body of `stream`.
 pub fn translate(
     client: &Client,
-    request: Request<RecvStream>,
+    head: &mut request::Parts,
+    stream: RecvStream,
     send_half: &SendHalf,
-) -> Result<(request::Parts, Body), Failure> {
-    let (mut head, stream) = request.into_parts();
+) -> Result<Body, Failure> {
     let limits = client.settings.head_limits;
     if head.headers.len() > limits.fields {
         return Err(Failure::HeaderTooLarge);
@@ -42,7 +42,8 @@ pub fn translate(
         (None, Some(_)) => {}
         _ => return Err(Failure::MalformedRequest),
     }
-    if !head.headers.get(HOST).is_some_and(|host| is_host(host.as_bytes())) {
+    let names_host = |host: &HeaderValue| is_host(host.as_bytes()) && !is_empty(host.as_bytes());
+    if !head.headers.get(HOST).is_some_and(names_host) {
         return Err(Failure::MalformedRequest);
     }
     if let Some(target) = target {
@@ -64,15 +65,14 @@ pub fn translate(
         }
         _ => {}
     }
-    let body = match stream.is_end_stream() {
+    Ok(match stream.is_end_stream() {
         true => Body::Empty,
         false => {
             let idle = client.settings.plan.timeouts.request_body.duration();
             let (late, gone) = (Failure::BodyTimeout, Failure::ClientGone);
             Body::stream(Incoming::new(stream, idle, late, gone))
         }
-    };
-    Ok((head, body))
+    })
 }
 
 /// HTTP/2 may send a cookie's pairs in fields of their own; elsewhere they belong into one (RFC 9113 §8.2.3).

@@ -8,14 +8,14 @@ use tokio::io::{AsyncReadExt, duplex};
 use crate::tls::testing::{
     Authority, LIMIT, demanding, listener, serve_one_byte, server, trusting,
 };
-use crate::tls::{ClientTls, HandshakeError, ServerTls, Session, stream};
+use crate::tls::{ClientTls, HandshakeError, Negotiated, ServerTls, stream};
 
 /// Connects to `server` as to an endpoint with this host.
 async fn connect(
     server: &ServerTls,
     client: &ClientTls,
     host: &str,
-) -> (Result<Session, HandshakeError>, Result<Session, HandshakeError>) {
+) -> (Result<Negotiated, HandshakeError>, Result<Negotiated, HandshakeError>) {
     let (near, far) = duplex(64 * 1024);
     tokio::join!(serve_one_byte(server, near), async {
         let name = client.server_name_for(host).unwrap();

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::balance::SplitMix64;
-use tidegate_core::health::{State, Transition};
 use tidegate_core::plan;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -26,35 +25,11 @@ use super::fetch::Fetch;
 use super::pool::Pool;
 use super::tasks::{Task, Tasks};
 use super::{Member, Membership, Upstream};
-use crate::account::events::Happening;
 use crate::long_work::LongWork;
 use crate::net::clock;
 
 /// Checks begin at multiples of this time, so that the thread wakes once for many of them.
 const GRID: Duration = Duration::from_millis(20);
-
-/// Log, count and tell a change of health, if there is one.
-pub fn tell(member: &Member, transition: Option<Transition>) {
-    let Some(Transition { from, to, cause, .. }) = transition else { return };
-    member.group.health.changed(to);
-    let (upstream, endpoint) = (&*member.upstream, &member.endpoint.address);
-    let (from, to_label) = (from.label(), to.label());
-    member.events.tell(Happening::HealthChanged {
-        upstream: upstream.to_owned(),
-        endpoint: endpoint.clone(),
-        from,
-        to: to_label,
-        cause: cause.to_string(),
-    });
-    match to {
-        State::Healthy | State::Draining | State::Maintenance => {
-            tracing::info!(upstream, endpoint, from, to = to_label, %cause, "endpoint health changed");
-        }
-        State::Resting | State::Ejected | State::Unhealthy => {
-            tracing::warn!(upstream, endpoint, from, to = to_label, %cause, "endpoint health changed");
-        }
-    }
-}
 
 /// All that is watched, by the upstream's name.
 #[derive(Default)]
@@ -168,7 +143,7 @@ async fn check(upstream: Rc<Current>, member: Arc<Member>) {
                 Ok(()) => health.check_passed(clock::now()),
                 Err(cause) => health.check_failed(clock::now(), cause),
             };
-            tell(&member, transition);
+            member.health_changed(transition);
             if passed.is_err() {
                 pool = self::pool(&upstream, &member);
             }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tidegate_core::health::{Comparison, Stats};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Current, on_grid, tell};
+use super::{Current, on_grid};
 use crate::net::clock;
 use crate::upstream::Membership;
 
@@ -24,7 +24,7 @@ pub async fn compare(current: Rc<Current>) {
             sleep_until(on_grid(Instant::now() + plan.interval.duration())).await;
             for (index, complaint) in comparison.end(stats(&membership), &plan) {
                 let member = &membership.members[index];
-                tell(member, member.endpoint.health.stood_out(complaint, clock::now()));
+                member.health_changed(member.endpoint.health.stood_out(complaint, clock::now()));
             }
         }
     }

@@ -1,6 +1,6 @@
-//! What the engine has to tell: events for the control plane, which waits for them.
+//! What the engine has to tell the control plane, which waits for it: notices, which become its events.
 //!
-//! Telling never waits. Where events are not taken, or not quickly enough, the queue is full, and what comes
+//! Telling never waits. Where notices are not taken, or not quickly enough, the queue is full, and what comes
 //! then is counted and dropped.
 
 use std::collections::VecDeque;
@@ -13,23 +13,23 @@ use tokio::sync::Notify;
 
 use crate::net::clock;
 
-/// Events that are kept until they are taken.
+/// Notices that are kept until they are taken.
 const KEPT: usize = 4096;
 
-/// Something that happened, and when.
+/// A notice and when it was given.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Event {
+pub struct TimedNotice {
     /// Seconds since 1970.
     pub time: f64,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
-    pub happening: Happening,
+    pub notice: Notice,
 }
 
-/// What happens; `kind` names it.
+/// Something that happened; `kind` names it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Happening {
+pub enum Notice {
     /// An endpoint's health changed: it was ejected, failed its checks, returned, drains, …
     HealthChanged {
         /// Its upstream.
@@ -63,7 +63,7 @@ pub enum Happening {
     },
     /// A task panicked; it alone ended.
     TaskPanicked {
-        /// The thread: a worker's number, or `health`.
+        /// The thread: a worker's number, `health` or `long-work`.
         thread: String,
         /// What the panic said.
         message: String,
@@ -72,21 +72,21 @@ pub enum Happening {
     },
     /// A thread panicked and is started anew.
     ThreadRestarted {
-        /// The thread: a worker's number, or `health`.
+        /// The thread: a worker's number, `health` or `long-work`.
         thread: String,
         /// What the panic said.
         message: String,
     },
-    /// Events came faster than they were taken.
+    /// Notices came faster than they were taken.
     EventsLost {
         /// How many.
         count: u64,
     },
 }
 
-/// The events that wait to be taken.
+/// The notices that wait to be taken.
 #[derive(Debug, Default)]
-pub struct Events {
+pub struct Outbox {
     queue: Mutex<Queue>,
     arrived: Condvar,
     /// The engine itself acts on this kind.
@@ -95,29 +95,29 @@ pub struct Events {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Event>,
+    waiting: VecDeque<TimedNotice>,
     lost: u64,
     ended: bool,
 }
 
-impl Events {
+impl Outbox {
     /// Tell what happened just now.
-    pub fn tell(&self, happening: Happening) {
-        if let Happening::HealthChanged { .. } = happening {
+    pub fn tell(&self, notice: Notice) {
+        if let Notice::HealthChanged { .. } = notice {
             self.health_changed.notify_one();
         }
         let mut queue = self.queue.lock();
         if queue.waiting.len() < KEPT {
-            queue.waiting.push_back(Event::now(happening));
+            queue.waiting.push_back(TimedNotice::now(notice));
         } else {
             queue.lost += 1;
         }
         self.arrived.notify_one();
     }
 
-    /// All events that have not been taken yet, the oldest first; where there are none, those that come within
+    /// All notices that have not been taken yet, the oldest first; where there are none, those that come within
     /// `limit`. `None`: there will be no more.
-    pub fn wait(&self, limit: Duration) -> Option<Vec<Event>> {
+    pub fn wait(&self, limit: Duration) -> Option<Vec<TimedNotice>> {
         let deadline = Instant::now() + limit;
         let mut queue = self.queue.lock();
         while queue.waiting.is_empty() && !queue.ended {
@@ -128,10 +128,10 @@ impl Events {
         if queue.ended && queue.waiting.is_empty() {
             return None;
         }
-        let mut events = Vec::from(std::mem::take(&mut queue.waiting));
+        let mut notices = Vec::from(std::mem::take(&mut queue.waiting));
         let lost = std::mem::take(&mut queue.lost);
-        events.extend((lost > 0).then(|| Event::now(Happening::EventsLost { count: lost })));
-        Some(events)
+        notices.extend((lost > 0).then(|| TimedNotice::now(Notice::EventsLost { count: lost })));
+        Some(notices)
     }
 
     /// Wait for a change of health, which only one task does.
@@ -146,9 +146,9 @@ impl Events {
     }
 }
 
-impl Event {
-    fn now(happening: Happening) -> Self {
-        Self { time: clock::unix_nanos() as f64 / 1e9, happening }
+impl TimedNotice {
+    fn now(notice: Notice) -> Self {
+        Self { time: clock::unix_nanos() as f64 / 1e9, notice }
     }
 }
 
@@ -162,57 +162,57 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    fn happening(number: u64) -> Happening {
-        Happening::EventsLost { count: number }
+    fn notice(number: u64) -> Notice {
+        Notice::EventsLost { count: number }
     }
 
-    fn happenings(events: Vec<Event>) -> Vec<Happening> {
-        events.into_iter().map(|event| event.happening).collect()
+    fn notices(outbox: Vec<TimedNotice>) -> Vec<Notice> {
+        outbox.into_iter().map(|told| told.notice).collect()
     }
 
     #[test]
     fn events_are_taken_once_and_in_order() {
-        let events = Events::default();
-        (1..=3).for_each(|number| events.tell(happening(number)));
-        let taken = happenings(events.wait(LONG).unwrap());
-        assert_eq!(taken, [happening(1), happening(2), happening(3)]);
-        assert_eq!(events.wait(Duration::ZERO), Some(Vec::new()));
+        let outbox = Outbox::default();
+        (1..=3).for_each(|number| outbox.tell(notice(number)));
+        let taken = notices(outbox.wait(LONG).unwrap());
+        assert_eq!(taken, [notice(1), notice(2), notice(3)]);
+        assert_eq!(outbox.wait(Duration::ZERO), Some(Vec::new()));
     }
 
     #[test]
     fn a_wait_ends_when_something_happens() {
-        let events = Arc::new(Events::default());
-        let telling = events.clone();
-        let teller = thread::spawn(move || telling.tell(happening(1)));
-        assert_eq!(happenings(events.wait(LONG).unwrap()), [happening(1)]);
+        let outbox = Arc::new(Outbox::default());
+        let telling = outbox.clone();
+        let teller = thread::spawn(move || telling.tell(notice(1)));
+        assert_eq!(notices(outbox.wait(LONG).unwrap()), [notice(1)]);
         teller.join().unwrap();
     }
 
     #[test]
     fn what_does_not_fit_is_counted() {
-        let events = Events::default();
-        (0..KEPT as u64 + 2).for_each(|_| events.tell(happening(0)));
-        let taken = happenings(events.wait(LONG).unwrap());
+        let outbox = Outbox::default();
+        (0..KEPT as u64 + 2).for_each(|_| outbox.tell(notice(0)));
+        let taken = notices(outbox.wait(LONG).unwrap());
         assert_eq!(taken.len(), KEPT + 1);
-        assert_eq!(taken.last(), Some(&happening(2)));
+        assert_eq!(taken.last(), Some(&notice(2)));
     }
 
     #[test]
     fn at_the_end_a_wait_ends_after_what_was_told() {
-        let events = Arc::new(Events::default());
-        let waiting = events.clone();
+        let outbox = Arc::new(Outbox::default());
+        let waiting = outbox.clone();
         let waiter = thread::spawn(move || waiting.wait(LONG));
-        events.end();
+        outbox.end();
         assert_eq!(waiter.join().unwrap(), None);
-        events.tell(happening(1));
-        assert_eq!(happenings(events.wait(LONG).unwrap()), [happening(1)]);
-        assert_eq!(events.wait(LONG), None);
+        outbox.tell(notice(1));
+        assert_eq!(notices(outbox.wait(LONG).unwrap()), [notice(1)]);
+        assert_eq!(outbox.wait(LONG), None);
     }
 
     #[test]
-    fn an_event_is_one_flat_object() {
-        let event = Event { time: 1.5, happening: happening(7) };
-        let text = serde_json::to_string(&event).unwrap();
+    fn a_notice_is_one_flat_object() {
+        let timed = TimedNotice { time: 1.5, notice: notice(7) };
+        let text = serde_json::to_string(&timed).unwrap();
         assert_eq!(text, r#"{"time":1.5,"kind":"events_lost","count":7}"#);
     }
 }

@@ -1,0 +1,37 @@
+//! The plan that core's tests have, for tests.
+
+use serde_json::{Value, json};
+use tidegate_core::plan::{self, Plan};
+
+/// A plan of one listener, one route, and one upstream of one endpoint, as data.
+pub fn plan_data() -> Value {
+    match serde_json::from_str(include_str!("../../core/tests/plan.json")) {
+        Ok(plan) => plan,
+        Err(error) => unreachable!("crates/core/tests/plan.json: {error}"),
+    }
+}
+
+/// The same, read.
+pub fn plan() -> Plan {
+    match serde_json::from_value(plan_data()) {
+        Ok(plan) => plan,
+        Err(error) => unreachable!("crates/core/tests/plan.json: {error}"),
+    }
+}
+
+/// Its upstream, without the endpoint.
+pub fn upstream() -> plan::Upstream {
+    let mut upstream = plan::Upstream::clone(&plan().upstreams[0]);
+    upstream.endpoints.clear();
+    upstream
+}
+
+/// An endpoint of the plan, at `address`.
+pub fn endpoint(address: &str) -> plan::Endpoint {
+    let mut endpoint = plan_data()["upstreams"][0]["endpoints"][0].take();
+    endpoint["address"] = json!(address);
+    match serde_json::from_value(endpoint) {
+        Ok(endpoint) => endpoint,
+        Err(error) => unreachable!("crates/core/tests/plan.json: {error}"),
+    }
+}

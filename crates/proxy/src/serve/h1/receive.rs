@@ -171,6 +171,7 @@ impl Wire {
                 Poll::Pending => {
                     self.reading.ensure(client.settings.plan.timeouts.request_body.duration());
                     ready!(self.reading.poll_expired(cx));
+                    self.state.on(Event::Malformed);
                     return fail(Failure::BodyTimeout);
                 }
             }

@@ -66,7 +66,7 @@ impl<'a> Witnesses<'a> {
     /// `event` happened [just now](Self::coarse_now).
     ///
     /// This and what it calls are inlined: where an event is told it is known which it is, and what has nothing to do
-    /// with it is left out. That made a request 1,000 instructions cheaper.
+    /// with it is left out.
     #[inline(always)]
     pub fn tell(&self, event: &Event<'_>) {
         let mut all = self.all.borrow_mut();

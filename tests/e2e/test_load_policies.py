@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import random
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -109,24 +111,38 @@ def test_the_workers_of_endpoints_are_learnt_and_what_they_cannot_take_waits_but
     running: Running, origins: dict[str, Origin]
 ) -> None:
     workers = [Workers(server) for server in origins.values()]
-    enough = threading.Event()
+    learnt, enough = threading.Event(), threading.Event()
 
-    def client(gateway: Gateway) -> int:
+    def client(gateway: Gateway, pauses: random.Random) -> int:
         answered = 0
         with gateway.connect() as connection:
             while not enough.is_set():
                 assert connection.request("/").status == 200
                 answered += 1
+                # Only load that varies shows at which number of requests in flight overtaking ends.
+                if not learnt.is_set():
+                    time.sleep(pauses.uniform(0, 0.02))
         return answered
 
     def known(gateway: Gateway) -> list[int | None]:
         endpoints = gateway.admin.get("/v1/upstreams/app/endpoints").json()
         return [endpoint["workers"] for endpoint in endpoints]
 
+    def stop() -> None:
+        enough.set()
+        for each in workers:
+            each.stuck = False
+
     limits = {"queue": {"timeout": "500ms"}}
-    with balanced(running, origins, "fastest_free", limits) as gateway, ThreadPoolExecutor(12) as pool:
-        clients = [pool.submit(client, gateway) for _ in range(12)]
+    with (
+        balanced(running, origins, "fastest_free", limits) as gateway,
+        ThreadPoolExecutor(12) as pool,
+        contextlib.ExitStack() as cleanup,
+    ):
+        clients = [pool.submit(client, gateway, random.Random(number)) for number in range(12)]
+        cleanup.callback(stop)
         eventually(lambda: known(gateway) == [2, 2, 2], "two workers each are known", 30)
+        learnt.set()
         for each in workers:
             each.most = 0
         queued = gateway.metrics().total("tidegate_upstream_queue_seconds_count", upstream="app")
@@ -143,9 +159,7 @@ def test_the_workers_of_endpoints_are_learnt_and_what_they_cannot_take_waits_but
         for each in workers:
             each.stuck = True
         eventually(lambda: sum(each.inside for each in workers) == 12, "all were sent on in the end", 30)
-        enough.set()
-        for each in workers:
-            each.stuck = False
+        stop()
         assert all(each.result() for each in clients)
 
 

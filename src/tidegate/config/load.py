@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from tidegate.config.check import check, fits
 from tidegate.config.collector import collector_paused
-from tidegate.config.default import default_config
 from tidegate.config.explain import explain
 from tidegate.config.include import Reader, resolve_paths
 from tidegate.config.material import Material, read_material
@@ -96,11 +95,6 @@ def load_data(data: dict[str, Any], base: Path, known: Members = NONE) -> Loaded
             problems.append(Problem("files can be included only from a file", "include"))
         resolve_paths(root, base.absolute())
         return _load(root, frozenset(), problems)
-
-
-def load_default() -> Loaded:
-    """Load what runs when nothing is configured."""
-    return load_data(default_config().data(), Path())
 
 
 def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tidegate.config.member import exactly_equal
 from tidegate.control.document import Document, redact, same_ends
 
 IDENTITIES = ("name", "address")
@@ -32,7 +33,7 @@ def compare(old: Document, new: Document) -> list[Edit]:
 
 def _compare(old: Any, new: Any, path: str, steps: tuple[str, ...]) -> Iterator[Edit]:
     """What differs at `path`, which is `steps` where `*` stands for any item of a list."""
-    if old == new:
+    if exactly_equal(old, new):
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:

@@ -19,7 +19,7 @@ import structlog
 
 from tidegate._engine import Engine, PlanError, Prepared, UnknownItemsError, inspect
 from tidegate.config.load import Loaded
-from tidegate.config.member import NONE, Members
+from tidegate.config.member import NONE, Members, exactly_equal
 from tidegate.config.model import Config
 from tidegate.config.plan import UNKNOWN, Digests, Plan, build_plan, problems_from_engine, with_engine
 from tidegate.config.problem import ConfigError, Problem
@@ -71,7 +71,7 @@ class Running:
     def is_same_as(self, candidate: "_Candidate") -> bool:
         """Whether the candidate says nothing new, in its options and in the files that they name."""
         contents = self.loaded.contents == candidate.loaded.contents
-        return contents and self.document == candidate.document
+        return contents and exactly_equal(self.document, candidate.document)
 
 
 @dataclass(frozen=True)

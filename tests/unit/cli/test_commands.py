@@ -129,7 +129,7 @@ def test_a_terminal_without_unicode_is_served(monkeypatch: pytest.MonkeyPatch, f
     written = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
     assert tidegate(monkeypatch, "route", "GET", "/", "--config", str(file)) == 0
-    assert b"Route all takes this request" in written.getvalue()
+    assert b"Route all takes this request by listener web: upstream app." in written.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_routes_of_a_file_need_no_running_gateway(
     assert tidegate(monkeypatch, "routes", "--config", str(file), "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["route"] == "all"
     assert tidegate(monkeypatch, "route", "GET", "http://a/b", "-c", str(file), "-H", "X-A: b") == 0
-    assert "Route all takes this request." in capsys.readouterr().out
+    assert "Route all takes this request by listener web: upstream app." in capsys.readouterr().out
     assert tidegate(monkeypatch, "route", "GET", "ftp://a/b", "-c", str(file)) == 2
 
 

@@ -20,6 +20,8 @@ SECTIONS = ("listeners", "routes", "upstreams")
 Data = dict[str, Any]
 Reference = tuple[str, str]
 """The kind and the name of what is referred to."""
+MemberId = tuple[str, str]
+"""The section and the name of a member."""
 Members = Mapping[str, Mapping[str, "Member"]]
 """By section and name, in the order of the configuration."""
 NONE: Members = {section: {} for section in SECTIONS}
@@ -75,7 +77,8 @@ def exactly_equal(one: Any, other: Any) -> bool:
         same_names = one.keys() == other.keys()
         return same_names and all(exactly_equal(value, other[name]) for name, value in one.items())
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(exactly_equal, one, other))
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(a is b or exactly_equal(a, b) for a, b in pairs)
     return bool(one == other)
 
 

@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
+from tidegate.cli import app
 from tidegate.control.source import default_document
 
 from .conftest import StartGateway
@@ -39,7 +41,7 @@ def tidegate(
     )
 
 
-COMMANDS = ("run", "check", "demo", "schema", "routes", "route", "status", "reload", "version")
+COMMANDS = tuple(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_help_names_every_command() -> None:

@@ -243,8 +243,10 @@ def test_status_is_a_table_of_endpoints(
         "failures": 4,
         "latency_ms": 1.25,
     }
+    unweighted = {**endpoint, "address": "10.0.0.2:80", "weight": 0, "state": "healthy", "cause": "added"}
+    endpoints = [endpoint, unweighted]
     answers["GET /v1/status"] = httpx.Response(200, json=status)
-    answers["GET /v1/upstreams"] = httpx.Response(200, json=[{"name": "app", "endpoints": [endpoint]}])
+    answers["GET /v1/upstreams"] = httpx.Response(200, json=[{"name": "app", "endpoints": endpoints}])
     answers["GET /v1/words"] = httpx.Response(200, json=[WORD, {**WORD, **WEIGHT}])
     assert tidegate(monkeypatch, "status") == 0
     said = capsys.readouterr().out
@@ -254,6 +256,7 @@ def test_status_is_a_table_of_endpoints(
         "app       10.0.0.1:80  3       unhealthy  1m 1s  0          4        10        4         1.2" in said
     )
     assert "app 10.0.0.1:80 is unhealthy: 3 health checks failed" in said
+    assert "app 10.0.0.2:80 gets no requests: its weight is 0" in said
     assert "app 10.0.0.1:80: maintenance: a new disk (by ann, " in said
     assert " ago; configured: serving)" in said
     assert "app 10.0.0.1:80: weight 3 (by ann, " in said

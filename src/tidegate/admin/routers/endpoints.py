@@ -12,7 +12,8 @@ from fastapi import APIRouter, Depends, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.admin.context import ChangeView, TheAuthor, TheChange, TheGateway
-from tidegate.admin.routers.upstreams import live_upstream
+from tidegate.admin.routers.members import named
+from tidegate.admin.routers.upstreams import live_upstreams
 from tidegate.admin.routers.words import WordView
 from tidegate.config.model.unit import Count
 from tidegate.control import endpoints
@@ -140,7 +141,7 @@ TheOperator = Annotated[Operator, Depends()]
 @router.get("", summary="An upstream's endpoints")
 async def listed(gateway: TheGateway, name: Name) -> list[dict[str, Any]]:
     """As the engine sees them, with their health and load."""
-    live: list[dict[str, Any]] = (await live_upstream(gateway, name))["endpoints"]
+    live: list[dict[str, Any]] = named(await live_upstreams(gateway), "upstreams", name)["endpoints"]
     return live
 
 

@@ -13,14 +13,24 @@ from tidegate.control.document import Document, redact
 from tidegate.control.gateway import Gateway
 from tidegate.control.members import adding, missing, patching, removing, replacing
 
-Live = Callable[[Gateway, str], Awaitable[dict[str, Any]]]
-"""What the engine knows of a member by its name. Raises MissingError."""
+Seen = dict[str, Any]
+"""A member as the engine sees it."""
 
 Name = Annotated[str, Path(description="Its name.")]
 
 
-def add_members(router: APIRouter, section: str, live: Live) -> None:
-    """Add the operations on the members of a section, of which the engine knows what `live` says."""
+def named(seen: list[Seen], section: str, name: str, key: str = "name") -> Seen:
+    """The one of that name. Raises MissingError."""
+    found = next((each for each in seen if each[key] == name), None)
+    if found is None:
+        raise missing(section, name)
+    return found
+
+
+def add_members(
+    router: APIRouter, section: str, live: Callable[[Gateway], Awaitable[list[Seen]]], key: str = "name"
+) -> None:
+    """Add the operations on the members of a section; `live` gives them all, each with its name as `key`."""
     kind = section.removesuffix("s")
     described = f"As `{section}[]` in GET /v1/config/schema."
 
@@ -30,7 +40,7 @@ def add_members(router: APIRouter, section: str, live: Live) -> None:
         member = gateway.running.loaded.members[section].get(name)
         if member is None:
             raise missing(section, name)
-        seen = await live(gateway, name)
+        seen = named(await live(gateway), section, name, key)
         options = member.model.model_dump(mode="json", exclude={"name", *seen})
         (configured,) = redact({section: [member.document]})[section]
         response.headers["ETag"] = gateway.running.generation.etag

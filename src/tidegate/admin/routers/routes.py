@@ -7,8 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tidegate.admin.context import TheGateway
 from tidegate.admin.routers.members import add_members
-from tidegate.control.gateway import Gateway
-from tidegate.control.members import missing
 from tidegate.control.question import question
 
 router = APIRouter(prefix="/v1/routes", tags=["routes"])
@@ -56,15 +54,7 @@ async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
     return table
 
 
-async def live_route(gateway: Gateway, name: str) -> dict[str, Any]:
-    """One row of the table. Raises MissingError."""
-    for row in await listed(gateway):
-        if row["route"] == name:
-            return row
-    raise missing("routes", name)
-
-
-add_members(router, "routes", live_route)
+add_members(router, "routes", listed, key="route")
 
 
 @router.post("/explain", summary="Which route takes a request, and why")

@@ -8,7 +8,6 @@ from tidegate.admin.context import TheGateway
 from tidegate.admin.routers.members import add_members
 from tidegate.admin.routers.words import WordView
 from tidegate.control.gateway import Gateway
-from tidegate.control.members import missing
 
 router = APIRouter(prefix="/v1/upstreams", tags=["upstreams"])
 
@@ -29,12 +28,4 @@ async def live_upstreams(gateway: Gateway) -> list[dict[str, Any]]:
     return upstreams
 
 
-async def live_upstream(gateway: Gateway, name: str) -> dict[str, Any]:
-    """One upstream with its live state. Raises MissingError."""
-    for upstream in await live_upstreams(gateway):
-        if upstream["name"] == name:
-            return upstream
-    raise missing("upstreams", name)
-
-
-add_members(router, "upstreams", live_upstream)
+add_members(router, "upstreams", live_upstreams)

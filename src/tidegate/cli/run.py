@@ -13,8 +13,6 @@ from tidegate.cli.options import ConfigFile
 if TYPE_CHECKING:
     from tidegate.control.source import Source
 
-NAME = "run"
-
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker threads, over what the configuration says.")]
 AdminAddress = Annotated[
     str | None, typer.Option(help="Address of the admin API, over what the configuration says.")

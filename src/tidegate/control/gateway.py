@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from tidegate._engine import Engine, PlanError, Prepared, UnknownItemsError, inspect
 from tidegate.config.load import Loaded
 from tidegate.config.member import NONE, Members
@@ -24,6 +22,7 @@ from tidegate.config.model import Config
 from tidegate.config.plan import UNKNOWN, Digests, Plan, build_plan, problems_from_engine, with_engine
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.tree import UNWRITTEN
+from tidegate.control import logs
 from tidegate.control.diff import Edit, compare
 from tidegate.control.document import Document, document_of, etag_of
 from tidegate.control.events import Events
@@ -38,7 +37,7 @@ REFUSALS_KEPT = 50
 Candidate = Callable[[Members], Loaded]
 """Reads what is to be served, building on members that are served already."""
 
-log = structlog.get_logger("tidegate.control")
+log = logs.Logger("tidegate.control")
 
 
 class StaleError(Exception):

@@ -165,11 +165,10 @@ impl Exchange for H1Exchange {
     ) -> Poll<Result<response::Parts, Broken>> {
         self.poll_response(cx, waiter).map_err(|failure| {
             self.flight.failed(failure);
-            let untouched = self
-                .connection
-                .as_ref()
-                .is_some_and(|connection| connection.used && connection.input.is_empty());
-            let stale = failure == Failure::UpstreamReset && untouched;
+            let gave_up =
+                |idle: &Connection| idle.used && idle.input.is_empty() && !self.interims.came();
+            let stale = failure == Failure::UpstreamReset
+                && self.connection.as_deref().is_some_and(gave_up);
             Broken { failure, stale, refused: false }
         })
     }

@@ -100,6 +100,7 @@ impl Exchange for H2Exchange {
         }
         while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
             let (head, ()) = head.into_parts();
+            self.stream.connection().heard_at(Instant::now());
             if let Err(failure) = self.interims.pass(waiter.interim, head.status, head.headers) {
                 return Poll::Ready(Err(self.broken(failure, false)));
             }
@@ -119,7 +120,7 @@ impl Exchange for H2Exchange {
                 let (late, gone) = (Failure::ResponseTimeout, Failure::UpstreamReset);
                 self.incoming = Some(Incoming::new(stream, self.timeouts.idle, late, gone));
                 self.heard = Instant::now();
-                self.stream.connection().answered(self.heard);
+                self.stream.connection().heard_at(self.heard);
                 self.flight.answered(head.status, self.heard);
                 self.finish_if_done();
                 Ok(head)

@@ -15,8 +15,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from tidegate._engine import Engine
 from tidegate.admin.credentials import is_protected
 from tidegate.config.load import Loaded
@@ -33,7 +31,7 @@ from tidegate.control.store import Store
 from tidegate.control.watch import Watcher
 from tidegate.control.words import Words
 
-log = structlog.get_logger("tidegate.run")
+log = logs.Logger("tidegate.run")
 
 
 class StartError(Exception):
@@ -169,9 +167,9 @@ class _Process:
             await asyncio.to_thread(gateway.engine.drain, 0)
             raise
         gateway.on_commit.append(self._follow_log_level())
+        systemd.notify("READY=1")
         for listener in gateway.running.config.listeners:
             log.info("serving", listener=listener.name, address=listener.address)
-        systemd.notify("READY=1")
         if served:
             served()
         watcher = self._spawn(Watcher(lambda: gateway.files, self._files_changed).run())
@@ -265,7 +263,7 @@ class _Process:
         log.info("admin API serving", address=_spelled(self.listener))
 
         async def close() -> None:
-            admin.should_exit = True
+            admin.stop()
             await serving
 
         return close

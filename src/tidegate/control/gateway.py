@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from tidegate._engine import Engine, PlanError, Prepared, UnknownItemsError, inspect
 from tidegate.config.load import Loaded
 from tidegate.config.member import NONE, MemberId, Members, exactly_equal
@@ -25,6 +23,7 @@ from tidegate.config.plan import UNKNOWN, Digests, Plan, build_plan, problems_fr
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.stamp import Stamps
 from tidegate.config.tree import UNWRITTEN
+from tidegate.control import logs
 from tidegate.control.diff import Edit, compare, touched
 from tidegate.control.document import Document, document_of, etag_of, with_member
 from tidegate.control.events import Events
@@ -41,7 +40,7 @@ NAMED = 50
 Candidate = Callable[[Members], Loaded]
 """Reads what is to be served, building on members that are served already."""
 
-log = structlog.get_logger("tidegate.control")
+log = logs.Logger("tidegate.control")
 
 
 class StaleError(Exception):

@@ -130,6 +130,7 @@ impl Tries<'_> {
             policy: plan.balance.policy,
             sticky: picked.is_some_and(|picked| pick.sticky.contains(&picked)),
             left_out: members.len() - candidates.len(),
+            panic_mode: picked.is_some_and(|picked| balancer.was_panic(pick, picked)),
             candidates,
         }
     }

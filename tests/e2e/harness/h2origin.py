@@ -39,9 +39,13 @@ class Stream:
 
     def send_headers(self, status: int, headers: Fields | None = None, *, end: bool = False) -> None:
         """Response header; an informational one when the status is 1xx."""
-        own = [("x-origin", self.origin.name)] if status >= 200 else []
+        self.begin(status, [(name.encode(), value.encode()) for name, value in headers or []], end=end)
+
+    def begin(self, status: int, fields: list[tuple[bytes, bytes]], *, end: bool = False) -> None:
+        """Response header of these very fields."""
+        own = [(b"x-origin", self.origin.name.encode())] if status >= 200 else []
         self.protocol.connection.send_headers(
-            self.number, [(":status", str(status)), *(headers or []), *own], end_stream=end
+            self.number, [(b":status", str(status).encode()), *fields, *own], end_stream=end
         )
         self.protocol.flush()
 
@@ -59,6 +63,10 @@ class Stream:
 
     def send_trailers(self, trailers: Fields) -> None:
         """Trailers, which end the response."""
+        self.end([(name.encode(), value.encode()) for name, value in trailers])
+
+    def end(self, trailers: list[tuple[bytes, bytes]]) -> None:
+        """These very trailers."""
         self.protocol.connection.send_headers(self.number, trailers, end_stream=True)
         self.protocol.flush()
 
@@ -149,7 +157,10 @@ class _Protocol(asyncio.Protocol):
         self.origin = origin
         self.connection = h2.connection.H2Connection(
             h2.config.H2Configuration(
-                client_side=False, header_encoding="utf-8", validate_outbound_headers=False
+                client_side=False,
+                header_encoding="latin-1",
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
             )
         )
         self._streams: dict[int, Stream] = {}

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
+use tidegate_core::message::forwarding::ForwardingFields;
+use tidegate_core::message::head_rules::HeadLimits;
 use tidegate_core::plan::{self, Issue};
 
 use self::clients::Clients;
 use crate::account::metrics::{ListenerMetrics, Metrics};
-use crate::http::h1::HeadLimits;
 use crate::net::{Address, Rights};
 use crate::objects::keeper::{Object, is_same};
 use crate::tls::ServerTls;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub rights: Rights,
     /// Limits on a request's head.
     pub head_limits: HeadLimits,
+    /// Fields that only trusted proxies may write.
+    pub forwarding: ForwardingFields,
     /// TLS, where it is spoken.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -66,7 +69,9 @@ impl Settings {
         let rights =
             rights(plan.unix.as_ref(), &format!("{path}.unix")).map_err(|issue| vec![issue]);
         let tls = build_tls(plan, before, &format!("{path}.tls"));
-        Ok(Self { plan: plan.clone(), rights: rights?, head_limits, tls: tls? })
+        let forwarding = ForwardingFields::new(&plan.forwarding_headers);
+        let (rights, tls) = (rights?, tls?);
+        Ok(Self { plan: plan.clone(), rights, head_limits, forwarding, tls })
     }
 }
 

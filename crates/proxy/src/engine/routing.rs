@@ -85,9 +85,10 @@ impl RouteQuestion {
         let (matched, at, no_issues) = (route.matches.path.as_ref(), "", &mut Vec::new());
         if let Some(redirect) = &route.redirect {
             let query = self.query.as_deref();
-            let requested = Requested { scheme: &self.scheme, host: &self.host, path, query };
+            let host = Some(self.host.as_str()).filter(|host| !host.is_empty());
+            let requested = Requested { scheme: &self.scheme, host, path, query };
             let location = Redirect::build(redirect, matched, at, no_issues)
-                .map(|redirect| redirect.location(&requested, found));
+                .and_then(|redirect| redirect.location(&requested, found));
             return Leads { location, ..Leads::default() };
         }
         if route.respond.is_some() {

@@ -34,6 +34,12 @@ def _print(status: dict[str, Any]) -> None:
     if status["refused"]:
         refused = output.counted(len(status["refused"]), "refused change")
         console.print(f"{refused}, the last at {status['refused'][0]['time']}", style="yellow")
+    for upstream in status["panic_mode"]:
+        console.print(
+            f"Upstream {upstream} is in panic mode: too few of its endpoints are well, "
+            "so requests go to all in service",
+            style="yellow",
+        )
     console.print()
     console.print(_table("listener", status["listeners"]))
     console.print()

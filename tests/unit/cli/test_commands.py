@@ -234,6 +234,7 @@ def test_status_is_a_table_of_endpoints(
         "generation": {"number": 7},
         "restart_required": ["workers"],
         "refused": [],
+        "panic_mode": ["app"],
         "listeners": [{"name": "web", "address": "0.0.0.0:80"}],
     }
     endpoint = {
@@ -251,8 +252,9 @@ def test_status_is_a_table_of_endpoints(
         "latency_ms": 1.25,
     }
     unweighted = {**endpoint, "address": "10.0.0.2:80", "weight": 0, "state": "healthy", "cause": "added"}
+    endpoints = [endpoint, unweighted]
     answers["GET /v1/status"] = answer(200, status)
-    answers["GET /v1/upstreams"] = answer(200, [{"name": "app", "endpoints": [endpoint, unweighted]}])
+    answers["GET /v1/upstreams"] = answer(200, [{"name": "app", "endpoints": endpoints}])
     answers["GET /v1/words"] = answer(200, [WORD, {**WORD, **WEIGHT}])
     assert tidegate(monkeypatch, "status") == 0
     said = capsys.readouterr().out
@@ -263,6 +265,7 @@ def test_status_is_a_table_of_endpoints(
     )
     assert "app 10.0.0.1:80 is unhealthy: 3 health checks failed" in said
     assert "app 10.0.0.2:80 gets no requests: its weight is 0" in said
+    assert "Upstream app is in panic mode: too few of its endpoints are well" in said
     assert "app 10.0.0.1:80: maintenance: a new disk (by ann, " in said
     assert " ago; configured: serving)" in said
     assert "app 10.0.0.1:80: weight 3 (by ann, " in said

@@ -102,6 +102,7 @@ class FakeEngine:
         upstreams = [
             {
                 "name": each["name"],
+                "panic_mode": False,
                 "endpoints": [
                     {**endpoint, **self._word(each["name"], endpoint["address"]), "healthy": True}
                     for endpoint in each["endpoints"]

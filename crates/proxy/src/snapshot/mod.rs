@@ -7,7 +7,7 @@ mod route;
 mod routes;
 mod subsets;
 mod upstreams;
-mod via;
+pub mod via;
 
 use std::collections::HashMap;
 use std::sync::Arc;

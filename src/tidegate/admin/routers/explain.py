@@ -66,6 +66,9 @@ class Choice(BaseModel):
 
     policy: str
     sticky: bool = Field(description="Whether the client's cookie named the endpoint.")
+    panic_mode: bool = Field(
+        description="Whether it was picked, well or not, because too few endpoints were well."
+    )
     candidates: list[Candidate]
     left_out: int = Field(description="How many more there were.")
 

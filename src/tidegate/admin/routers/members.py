@@ -54,9 +54,9 @@ def add_members(
     @router.put("/{name}", summary=f"Replace or add a {kind}", openapi_extra=body(described))
     async def replace(change: TheChange, name: Name, document: TheDocument) -> ChangeView:
         """It stays in its place; where there was none of its name, it comes last."""
-        named = {"name": name, **document}
-        _check_name(named, name)
-        return await change.edit_member(section, name, replacing(section, named))
+        member = {"name": name, **document}
+        _check_name(member, name)
+        return await change.edit_member(section, name, replacing(section, member))
 
     @router.patch("/{name}", summary=f"Change a {kind}", openapi_extra=body(described, patch=True))
     async def patch(change: TheChange, name: Name, document: TheDocument) -> ChangeView:

@@ -24,7 +24,7 @@ pub struct Prepared {
     pub diff: Diff,
 }
 
-/// A listener of the new snapshot; one that exists already is not bound anew.
+/// A listener of the new snapshot. One that exists already, and one that takes an address over, is not bound anew.
 pub(super) struct PreparedListener {
     pub(super) listener: Arc<Listener>,
     pub(super) settings: Arc<Settings>,
@@ -92,16 +92,22 @@ fn prepare_listeners(
     listeners
 }
 
-/// Bind the sockets of the listeners that are new.
+/// Bind the sockets of the listeners that are new; those of an address that goes over from one that is gone are
+/// bound already.
 fn bind(
     listeners: &mut [PreparedListener],
     existing: &[Arc<Listener>],
     workers: usize,
     issues: &mut Vec<Issue>,
 ) {
+    let kept: HashSet<u64> = listeners.iter().map(|prepared| prepared.listener.id).collect();
     for (index, prepared) in listeners.iter_mut().enumerate() {
         let listener = &prepared.listener;
-        if existing.iter().any(|known| known.id == listener.id) {
+        let is_bound = |known: &Arc<Listener>| {
+            known.id == listener.id
+                || (known.address == listener.address && !kept.contains(&known.id))
+        };
+        if existing.iter().any(is_bound) {
             continue;
         }
         // A port that this process listens on already goes over from one listener to another.

@@ -8,6 +8,7 @@ from tidegate.config.include import read_bounded, reason
 from tidegate.config.model.mark import File, Use
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
+from tidegate.config.stamp import Stamp, stamp_of
 from tidegate.config.tree import OptionPath, Source, find_texts
 
 
@@ -16,6 +17,8 @@ class Material:
     """The contents of the files that a configuration names, and what is wrong with them."""
 
     contents: dict[Path, bytes] = field(default_factory=dict, repr=False)
+    files: dict[Path, Stamp] = field(default_factory=dict)
+    """Every file that is named, whether it can be read or not."""
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -38,6 +41,7 @@ def read_material(source: Source, now: datetime | None = None) -> Material:
 def _read(material: Material, source: Source, path: OptionPath, file: Path) -> Problem | None:
     if file not in material.contents:
         try:
+            material.files[file] = stamp_of(file)
             material.contents[file] = read_bounded(file)
         except OSError as error:
             return source.problem(path, f"cannot read {file}: {reason(error)}")

@@ -10,7 +10,7 @@ use regex::bytes::Regex;
 
 use super::RouteQuery;
 use super::anchored::anchored;
-use crate::field::cookies;
+use crate::message::field::cookies;
 use crate::plan::{FieldMatch, Issue, Route};
 
 /// What a request has to fulfil beside host and path. Empty lists ask for nothing.

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from tidegate.config.model import Config, Listener, Route, Upstream
@@ -16,6 +16,8 @@ from tidegate.config.model.mark import File, Ref
 from tidegate.config.model.walk import Pattern, marked
 
 SECTIONS = ("listeners", "routes", "upstreams")
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 Data = dict[str, Any]
 Reference = tuple[str, str]
@@ -48,14 +50,14 @@ class Member:
     @cached_property
     def references(self) -> frozenset[Reference]:
         """What it refers to."""
-        patterns = ((path, mark.kind) for path, mark in marked(Ref).items() if path[0] == self.section)
-        return frozenset((kind, name) for path, kind in patterns for name in _texts(self.document, path[2:]))
+        return frozenset(
+            (kind, name) for path, kind in _refs(self.section) for name in _texts(self.document, path)
+        )
 
     @cached_property
     def names_files(self) -> bool:
         """Whether it depends on files, which change without it."""
-        patterns = (path for path in marked(File) if path[0] == self.section)
-        return any(True for path in patterns for _ in _texts(self.document, path[2:]))
+        return any(True for path in _files(self.section) for _ in _texts(self.document, path))
 
     @cached_property
     def digest(self) -> str:
@@ -87,9 +89,21 @@ def _same_types(one: Any, other: Any) -> bool:
     return type(one) is type(other)
 
 
+@cache
+def _refs(section: str) -> list[tuple[Pattern, str]]:
+    """Where members of a section refer to something, and its kind."""
+    return [(path[2:], mark.kind) for path, mark in marked(Ref).items() if path[0] == section]
+
+
+@cache
+def _files(section: str) -> list[Pattern]:
+    """Where members of a section name files."""
+    return [path[2:] for path in marked(File) if path[0] == section]
+
+
 def canonical(data: Data) -> str:
     """The one JSON text of plain values: keys sorted, no spaces."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(data)
 
 
 @dataclass(frozen=True)

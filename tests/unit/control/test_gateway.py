@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,23 @@ async def test_changes_at_the_same_time_build_on_one_another() -> None:
     await asyncio.gather(*(gateway.edit(adding(f"u{number}"), "admin") for number in range(5)))
     assert len(gateway.running.document["upstreams"]) == 6
     assert gateway.running.generation.number == 6
+
+
+async def test_changes_take_turns_in_one_thread_which_keeps_their_memory() -> None:
+    gateway, _ = await started_gateway()
+    threads = set()
+
+    def noted(timeout: str) -> Any:
+        def edit(current: Document) -> Document:
+            threads.add(threading.get_ident())
+            edited: Document = with_timeout(timeout)(current)
+            return edited
+
+        return edit
+
+    for timeout in ("1s", "2s", "3s"):
+        await asyncio.gather(asyncio.to_thread(int), gateway.edit(noted(timeout), "admin"))
+    assert len(threads) == 1
 
 
 async def test_a_change_is_finished_even_if_its_caller_is_gone() -> None:

@@ -16,7 +16,7 @@ def remarks(source: Source, config: Config, members: Members) -> Iterator[Proble
     """Everything that `config`, which is written in `source`, hardly means; each a warning."""
     yield from _serves_nothing(source, config)
     yield from _unreachable_routes(source, config)
-    yield from _unused_upstreams(source, config, members)
+    yield from _unused(source, members)
     yield from _no_endpoints(source, config)
     yield from _shares_of_one(source)
 
@@ -58,14 +58,13 @@ def _covers(first: Route, second: Route) -> bool:
     )
 
 
-def _unused_upstreams(source: Source, config: Config, members: Members) -> Iterator[Problem]:
-    routes = members["routes"].values()
-    used = {name for route in routes for kind, name in route.references if kind == "upstream"}
-    for index, upstream in enumerate(config.upstreams):
-        if upstream.name not in used:
-            yield _remark(
-                source, ("upstreams", index, "name"), f"no route uses the upstream {upstream.name!r}"
-            )
+def _unused(source: Source, members: Members) -> Iterator[Problem]:
+    """What routes name, and none does."""
+    used = {reference for route in members["routes"].values() for reference in route.references}
+    for section, kind in (("upstreams", "upstream"), ("rate_limits", "rate limit")):
+        for index, name in enumerate(members[section]):
+            if (kind, name) not in used:
+                yield _remark(source, (section, index, "name"), f"no route uses the {kind} {name!r}")
 
 
 def _no_endpoints(source: Source, config: Config) -> Iterator[Problem]:

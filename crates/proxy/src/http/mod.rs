@@ -10,6 +10,7 @@ pub mod ids;
 pub mod interim;
 pub mod partial_head;
 pub mod problem;
+pub mod quota;
 pub mod time_left;
 mod trailers;
 

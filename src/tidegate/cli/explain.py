@@ -13,8 +13,6 @@ from tidegate.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-NAME = "explain"
-
 
 @calls_admin
 def command(

@@ -9,8 +9,6 @@ from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.configuration import inspect, load_plan
 from tidegate.cli.options import AsJson, FromFile
 
-NAME = "route"
-
 Method = Annotated[str, typer.Argument(help="The request's method.")]
 Url = Annotated[str, typer.Argument(help="Its URL, like https://api.example.com/v1/users?page=2.")]
 Headers = Annotated[

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-NAME = "status"
-
 
 @calls_admin
 def command(

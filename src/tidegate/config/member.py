@@ -44,7 +44,8 @@ class Member:
     def of(cls, section: str, written: Data, model: Model) -> "Member":
         """The member of a section that `model` is, which was validated from `written`."""
         document = model.data(exclude_unset=True)
-        return cls(section, document if written == document else written, document, model)
+        same = exactly_equal(written, document)
+        return cls(section, document if same else written, document, model)
 
     @cached_property
     def references(self) -> frozenset[Reference]:
@@ -65,7 +66,21 @@ class Member:
 
     def says(self, data: Any) -> bool:
         """Whether this member is what `data` describes."""
-        return data in (self.document, self.written)
+        return exactly_equal(data, self.document) or exactly_equal(data, self.written)
+
+
+def exactly_equal(one: Any, other: Any) -> bool:
+    """Whether plain values are the same in JSON too: to Python, `true` is 1 and 1 is 1.0."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        same_names = one.keys() == other.keys()
+        return same_names and all(exactly_equal(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(exactly_equal, one, other))
+    return bool(one == other)
 
 
 def canonical(data: Data) -> str:

@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
 
-import structlog
-
 from tidegate._engine import Engine
+from tidegate.control import logs
 
 KEPT = 2_000
 WAIT_MS = 60_000
@@ -40,7 +39,7 @@ KINDS: dict[str, Logged] = {
 TOLD_HERE = frozenset({"word_applied"})
 """What the engine tells and is told here with its author."""
 
-log = structlog.get_logger("tidegate.events")
+log = logs.Logger("tidegate.events")
 
 
 @dataclass(frozen=True)

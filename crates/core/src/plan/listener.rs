@@ -24,6 +24,8 @@ pub struct Listener {
     /// Peers whose `X-Forwarded-*` and `Forwarded` fields are believed.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
+    /// More header fields that only trusted proxies may write.
+    pub forwarding_headers: Vec<String>,
     /// What one client may cost.
     pub limits: ListenerLimits,
     /// How long a client may take.

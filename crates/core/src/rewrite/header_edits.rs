@@ -82,7 +82,8 @@ fn field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
             "`{name}` frames messages or belongs to one connection; the gateway sets it itself"
         ));
     }
-    let value = HeaderValue::from_str(value).map_err(|_| {
+    // RFC 9110 §5.5: blanks at its ends are not part of a value.
+    let value = HeaderValue::from_str(value.trim_matches([' ', '\t'])).map_err(|_| {
         format!("the value of `{name}` may not hold line breaks or control characters")
     })?;
     Ok((name, value))

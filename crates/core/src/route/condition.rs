@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 
 use super::RouteQuery;
 use super::anchored::anchored;
-use crate::field::cookies;
+use crate::message::field::cookies;
 use crate::plan::{FieldMatch, Issue, Route};
 use crate::query::parameters;
 

@@ -3,6 +3,7 @@
 use http::HeaderValue;
 use http::header::HOST;
 use tidegate_core::failure::Failure;
+use tidegate_core::message::authority::names_host;
 
 use super::Flow;
 use crate::call::Call;
@@ -18,8 +19,10 @@ pub fn before(upstream: &Upstream, call: &mut Call<'_>) -> Result<Flow, Failure>
     client.peer.announce(&mut head.headers, &mut client.forwarded.borrow_mut());
     append_via(&mut head.headers, call.snapshot.via.of(head.version));
     if !head.headers.contains_key(HOST) {
-        // Only HTTP/1.0 may leave it out; HTTP/1.1 upstreams need one.
-        let host = HeaderValue::from_str(&upstream.plan.name).map_err(|_| Failure::Internal)?;
+        // Only HTTP/1.0 may leave it out; endpoints need one.
+        let name = upstream.plan.name.as_str();
+        let host = if names_host(name.as_bytes()) { name } else { "localhost" };
+        let host = HeaderValue::from_str(host).map_err(|_| Failure::Internal)?;
         head.headers.insert(HOST, host);
     }
     Ok(Flow::Go)

@@ -3,7 +3,7 @@
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use tidegate_core::balance::Sticky;
-use tidegate_core::field::cookies;
+use tidegate_core::message::field::cookies;
 
 use super::Membership;
 

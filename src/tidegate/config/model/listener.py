@@ -6,7 +6,7 @@ from pydantic import Field
 
 from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import AsWritten, ListenAddress, Name, Network
+from tidegate.config.model.text import AsWritten, FieldName, ListenAddress, Name, Network
 from tidegate.config.model.unit import Positive, Size, Timeout, size
 
 HttpVersion = Literal["http1", "http2"]
@@ -97,7 +97,10 @@ class Listener(Options):
     tls: ListenerTls | None = None
     """TLS settings; null: plain text."""
     trusted_proxies: tuple[Network, ...] = Field(default=(), examples=[["10.0.0.0/8"]])
-    """Peers whose `X-Forwarded-*` and `Forwarded` fields are believed."""
+    """Peers whose `X-Forwarded-*`, `Forwarded` and other forwarding fields are believed; they are taken off the
+    requests of all others."""
+    forwarding_headers: tuple[FieldName, ...] = Field(default=(), examples=[["cf-connecting-ip"]])
+    """More header fields that only trusted proxies may write, beside those that are known."""
     limits: ListenerLimits = ListenerLimits()
     """What one client may cost."""
     timeouts: ListenerTimeouts = ListenerTimeouts()

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
+use tidegate_core::message::forwarding::ForwardingFields;
+use tidegate_core::message::head_rules::HeadLimits;
 use tidegate_core::plan::{self, Issue};
 
 use self::clients::Clients;
 use crate::account::metrics::{ListenerMetrics, Metrics};
-use crate::http::h1::HeadLimits;
 use crate::net::Address;
 use crate::objects::keeper::{Object, is_same};
 use crate::tls::ServerTls;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub plan: Arc<plan::Listener>,
     /// Limits on a request's head.
     pub head_limits: HeadLimits,
+    /// Fields that only trusted proxies may write.
+    pub forwarding: ForwardingFields,
     /// TLS, where it is spoken.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -62,7 +65,8 @@ impl Settings {
             target: limits.uri_length.bytes(),
         };
         let tls = build_tls(plan, before, &format!("{path}.tls"))?;
-        Ok(Self { plan: plan.clone(), head_limits, tls })
+        let forwarding = ForwardingFields::new(&plan.forwarding_headers);
+        Ok(Self { plan: plan.clone(), head_limits, forwarding, tls })
     }
 }
 

@@ -10,13 +10,14 @@ use http::header::HOST;
 use http::uri::{Authority, Scheme, Uri};
 use http::{Request, Version, request, response};
 use tidegate_core::failure::Failure;
+use tidegate_core::message::{Malformed, pseudo};
 use tokio::time::Instant;
 
 use super::connection::{Connection, Stream};
 use crate::http::body::{Body, NextFrame, Source};
 use crate::http::broken::Broken;
-use crate::http::h2::Incoming;
 use crate::http::h2::pump::{Pump, Stopped};
+use crate::http::h2::{Failures, Incoming};
 use crate::http::interim::Interims;
 use crate::net::deadline::Deadline;
 use crate::upstream::client::wait::Wait;
@@ -99,8 +100,12 @@ impl Exchange for H2Exchange {
             return Poll::Ready(Err(self.broken(failure, false)));
         }
         while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
-            let (head, ()) = head.into_parts();
-            if let Err(failure) = self.interims.pass(waiter.interim, head.status, head.headers) {
+            let (mut head, ()) = head.into_parts();
+            self.stream.connection().heard_at(Instant::now());
+            let judged = pseudo::response(&mut head.headers).map_err(Malformed::of_response);
+            let passed =
+                judged.and_then(|()| self.interims.pass(waiter.interim, head.status, head.headers));
+            if let Err(failure) = passed {
                 return Poll::Ready(Err(self.broken(failure, false)));
             }
         }
@@ -116,10 +121,13 @@ impl Exchange for H2Exchange {
             Ok(response) => {
                 let (mut head, stream) = response.into_parts();
                 head.version = Version::HTTP_2;
-                let (late, gone) = (Failure::ResponseTimeout, Failure::UpstreamReset);
-                self.incoming = Some(Incoming::new(stream, self.timeouts.idle, late, gone));
+                if let Err(malformed) = pseudo::response(&mut head.headers) {
+                    return Poll::Ready(Err(self.broken(malformed.of_response(), false)));
+                }
+                self.incoming =
+                    Some(Incoming::new(stream, self.timeouts.idle, Failures::OF_RESPONSE));
                 self.heard = Instant::now();
-                self.stream.connection().answered(self.heard);
+                self.stream.connection().heard_at(self.heard);
                 self.flight.answered(head.status, self.heard);
                 self.finish_if_done();
                 Ok(head)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::{HeaderName, header, request};
 
 use super::key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
-use crate::field::cookies;
+use crate::message::field::cookies;
 use crate::plan::{self, Issue, KeyPart};
 use crate::query::parameters;
 use crate::route::host;

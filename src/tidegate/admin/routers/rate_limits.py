@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, HTTPException, Query, status
 from pydantic import BaseModel, Field
 
 from tidegate.admin.context import TheGateway
-from tidegate.control.gateway import Gateway, MissingError
+from tidegate.control.gateway import MissingError
 
 router = APIRouter(prefix="/v1/rate-limits", tags=["rate limits"])
 
@@ -61,7 +63,8 @@ async def show(gateway: TheGateway, name: str) -> RateLimitView:
 @router.get("/{name}/key", summary="What a key has left")
 async def key(gateway: TheGateway, name: str, parts: Parts = []) -> list[Left]:  # noqa: B006 - FastAPI's way
     """By window; of a key that has spent nothing, all."""
-    found = await gateway.ask("rate_limit_key", limit=name, parts=_parts(parts))
+    with _told():
+        found = await gateway.ask("rate_limit_key", limit=name, parts=_parts(parts))
     if found is None:
         raise _missing(name)
     return [Left(**each) for each in found]
@@ -70,19 +73,24 @@ async def key(gateway: TheGateway, name: str, parts: Parts = []) -> list[Left]: 
 @router.delete("/{name}/key", summary="Give a key a fresh bucket", status_code=status.HTTP_204_NO_CONTENT)
 async def forget(gateway: TheGateway, name: str, parts: Parts = []) -> None:  # noqa: B006 - FastAPI's way
     """What it has spent is forgotten."""
-    await _known(gateway, name)
-    await asyncio.to_thread(
-        gateway.engine.supply, "fresh_bucket", name, json.dumps(_parts(parts)).encode()
-    )
+    await show(gateway, name)
+    with _told():
+        await asyncio.to_thread(
+            gateway.engine.supply, "fresh_bucket", name, json.dumps(_parts(parts)).encode()
+        )
 
 
 def _parts(parts: list[str]) -> list[str | None]:
     return [None if part == ABSENT else part for part in parts]
 
 
-async def _known(gateway: Gateway, name: str) -> None:
-    if all(limit.name != name for limit in gateway.running.config.rate_limits):
-        raise _missing(name)
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the engine says against a key is the caller's mistake."""
+    try:
+        yield
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
 
 
 def _missing(name: str) -> MissingError:

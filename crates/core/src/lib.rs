@@ -15,6 +15,7 @@ pub mod health;
 pub mod hedge;
 pub mod load;
 pub mod plan;
+pub mod rate;
 pub mod retry;
 pub mod rewrite;
 pub mod route;

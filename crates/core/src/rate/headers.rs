@@ -174,3 +174,189 @@ fn list(buffer: &mut String) -> ListSerializer<&mut String> {
     buffer.clear();
     ListSerializer::with_buffer(buffer)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::rate::testing::{key, window};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn policies() -> [Policy; 4] {
+        [
+            Policy::of_window("per-user", 0, &window(100, SECOND, 200), Unit::Requests),
+            Policy::of_window("per-user", 1, &window(5_000, 3_600 * SECOND, 5_000), Unit::Requests),
+            Policy::of_window("bytes", 0, &window(9_000, 60 * SECOND, 9_000), Unit::ContentBytes),
+            Policy::of_in_flight("download", 8),
+        ]
+    }
+
+    fn service(policy: &Policy, left: u64, until_more: Option<Duration>) -> Service<'_> {
+        Service { policy, left, until_more, until_full: 90 * SECOND, key: None }
+    }
+
+    fn services(policies: &[Policy; 4]) -> [Service<'_>; 4] {
+        [
+            service(&policies[0], 37, Some(Duration::from_millis(10))),
+            service(&policies[1], 4_000, Some(Duration::from_millis(1_001))),
+            service(&policies[2], 8_000, None),
+            service(&policies[3], 7, None),
+        ]
+    }
+
+    fn told(style: Style, services: &[Service<'_>]) -> Vec<String> {
+        let fields = Fields::new(style, services, &mut String::from("of another response"));
+        fields
+            .0
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect()
+    }
+
+    /// The lines of a response to which fields with what `services` tell are added.
+    fn added(
+        style: Style,
+        services: &[Service<'_>],
+        theirs: &[(&'static str, &'static str)],
+    ) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in theirs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        Fields::new(style, services, &mut String::new()).add_to(&mut headers);
+        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_window_with_the_least_left_of_each_unit_is_told() {
+        let policies = policies();
+        assert_eq!(
+            told(Style::Nearest, &services(&policies)[..2]),
+            [r#"ratelimit: "per-user";r=37;t=1"#, r#"ratelimit-policy: "per-user";q=100;w=1"#,]
+        );
+        assert_eq!(
+            told(Style::Nearest, &services(&policies)),
+            [
+                r#"ratelimit: "per-user";r=37;t=1, "bytes";r=8000, "download";r=7"#,
+                r#"ratelimit-policy: "per-user";q=100;w=1, "bytes";q=9000;w=60;qu="content-bytes", "download";q=8;qu="concurrent-requests""#,
+            ]
+        );
+    }
+
+    #[test]
+    fn all_windows_are_told_or_none() {
+        let policies = policies();
+        assert_eq!(
+            told(Style::All, &services(&policies)[..2]),
+            [
+                r#"ratelimit: "per-user";r=37;t=1, "per-user-1h";r=4000;t=2"#,
+                r#"ratelimit-policy: "per-user";q=100;w=1, "per-user-1h";q=5000;w=3600"#,
+            ]
+        );
+        assert_eq!(told(Style::None, &services(&policies)), [""; 0]);
+        for style in [Style::All, Style::Nearest, Style::Legacy] {
+            assert_eq!(told(style, &[]), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn the_usual_fields_tell_the_burst_what_is_left_and_when_all_is_back() {
+        let policies = policies();
+        assert_eq!(
+            told(Style::Legacy, &services(&policies)[..2]),
+            ["x-ratelimit-limit: 200", "x-ratelimit-remaining: 37", "x-ratelimit-reset: 90",]
+        );
+    }
+
+    #[test]
+    fn a_key_is_told_as_bytes_in_both_fields() {
+        let policies = policies();
+        let service = Service { key: Some(key(1)), ..service(&policies[0], 1, None) };
+        let [limit, policy] = &told(Style::Nearest, &[service])[..] else { unreachable!() };
+        let pk = limit.split_once(";pk=").unwrap().1;
+        assert_eq!(pk.len(), ":".len() + 24 + ":".len(), "{pk}");
+        assert!(policy.ends_with(&format!("w=1;pk={pk}")), "{policy}");
+    }
+
+    #[test]
+    fn fields_of_an_upstream_are_passed_on_and_joined() {
+        let policies = policies();
+        let theirs = [
+            ("ratelimit", r#""theirs";r=1;t=9"#),
+            ("ratelimit", r#""per-user";r=99;t=9, old;r=3"#),
+            ("ratelimit-policy", r#""theirs";q=1;w=10;acme-note="x", "per-user";q=600;w=3600"#),
+        ];
+        assert_eq!(
+            added(Style::Nearest, &services(&policies)[..1], &theirs),
+            [
+                r#"ratelimit: "per-user";r=37;t=1, "theirs";r=1;t=9, old;r=3"#,
+                r#"ratelimit-policy: "per-user";q=600;w=3600, "theirs";q=1;w=10;acme-note="x""#,
+            ]
+        );
+        assert_eq!(added(Style::None, &services(&policies), &theirs).len(), 3, "as they came");
+    }
+
+    #[test]
+    fn of_one_name_the_stricter_is_kept() {
+        let policies = policies();
+        let limit = |theirs| {
+            added(Style::Nearest, &services(&policies)[..1], &[("ratelimit", theirs)])[0].clone()
+        };
+        assert_eq!(limit(r#""per-user";r=36"#), r#"ratelimit: "per-user";r=36"#);
+        assert_eq!(limit(r#""per-user";r=37;t=2"#), r#"ratelimit: "per-user";r=37;t=2"#);
+        assert_eq!(
+            limit("per-user;r=36"),
+            "ratelimit: per-user;r=36",
+            "a token, as older drafts have it"
+        );
+        for looser in
+            [r#""per-user";r=38"#, r#""per-user";r=37"#, r#""per-user";t=9"#, r#""per-user";r=few"#]
+        {
+            assert_eq!(limit(looser), r#"ratelimit: "per-user";r=37;t=1"#, "{looser}");
+        }
+        // Another client of the upstream's limit.
+        assert_eq!(
+            limit(r#""per-user";r=1;pk=:AAA=:"#),
+            r#"ratelimit: "per-user";r=37;t=1, "per-user";r=1;pk=:AAA=:"#
+        );
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_does_not_spoil_ours() {
+        let policies = policies();
+        for theirs in ["limit=100, remaining=50, reset=50", r#""open;r=1"#, ""] {
+            let headers =
+                added(Style::Nearest, &services(&policies)[..1], &[("ratelimit", theirs)]);
+            assert_eq!(headers[0], r#"ratelimit: "per-user";r=37;t=1"#, "{theirs}");
+        }
+    }
+
+    #[test]
+    fn of_the_usual_fields_those_with_less_left_are_kept() {
+        let policies = policies();
+        let remaining = |theirs: &'static str| {
+            let theirs = [("x-ratelimit-remaining", theirs), ("x-ratelimit-limit", "40")];
+            let mut lines = added(Style::Legacy, &services(&policies)[..1], &theirs);
+            lines.sort();
+            lines
+        };
+        assert_eq!(remaining("36"), ["x-ratelimit-limit: 40", "x-ratelimit-remaining: 36"]);
+        for looser in ["38", "many"] {
+            let ours =
+                ["x-ratelimit-limit: 200", "x-ratelimit-remaining: 37", "x-ratelimit-reset: 90"];
+            assert_eq!(remaining(looser), ours);
+        }
+    }
+
+    #[test]
+    fn a_client_comes_back_in_whole_seconds_not_too_early_and_not_all_at_once() {
+        let millis = Duration::from_millis;
+        assert_eq!(retry_after(Duration::ZERO, 0.99), 0);
+        assert_eq!(retry_after(millis(1), 0.0), 1);
+        assert_eq!(retry_after(millis(9_001), 0.0), 10);
+        assert_eq!(retry_after(millis(9_001), 0.999), 11);
+        assert_eq!(retry_after(millis(60_000), 0.999), 66);
+        assert_eq!(retry_after(millis(5_000), 0.999), 5, "a tenth of it is no second");
+    }
+}

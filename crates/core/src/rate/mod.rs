@@ -27,3 +27,6 @@ pub use window::{Verdict, Window};
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

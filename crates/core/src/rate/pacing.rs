@@ -44,9 +44,12 @@ impl Pacing {
     /// # Errors
     /// If there is no memory for so many keys.
     pub fn new(rate: NonZeroU64, burst: u64, keys: NonZeroUsize) -> Result<Self, OutOfMemory> {
-        let within = |pause: Duration| bytes(rate, pause);
-        let burst = NonZeroU64::MIN
-            .max(NonZeroU64::new(burst.max(within(LEAST_BURST))).unwrap_or(NonZeroU64::MIN));
+        let within = |time: Duration| {
+            let exact = u128::from(rate.get()) * time.as_nanos() / 1_000_000_000;
+            u64::try_from(exact).unwrap_or(u64::MAX)
+        };
+        let burst = burst.max(within(LEAST_BURST));
+        let burst = NonZeroU64::new(burst).unwrap_or(NonZeroU64::MIN);
         let window = Window::new(rate, Duration::from_secs(1), burst);
         let worthwhile = WORTHWHILE.clamp(within(SHORTEST_PAUSE), within(LONGEST_PAUSE)).max(1);
         Ok(Self { window, worthwhile, table: Table::new(keys)? })
@@ -70,12 +73,6 @@ impl Pacing {
             }
         }
     }
-}
-
-/// How many bytes pass in `time` at `rate` a second.
-fn bytes(rate: NonZeroU64, time: Duration) -> u64 {
-    let exact = u128::from(rate.get()) * time.as_nanos() / 1_000_000_000;
-    u64::try_from(exact).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

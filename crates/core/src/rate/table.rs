@@ -217,3 +217,174 @@ fn cells(row: &Row) -> impl Iterator<Item = Cell<'_, AtomicU64>> {
     let (hashes, times) = row.split_at(CELLS);
     hashes.iter().zip(times).map(|(hash, time)| Cell { hash, time })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::atomic::AtomicUsize;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rate::testing::key;
+
+    fn table(keys: usize) -> Table {
+        Table::new(NonZeroUsize::new(keys).unwrap()).unwrap()
+    }
+
+    fn time(table: &Table, n: u64) -> u64 {
+        table.look(key(n)).arrival.0
+    }
+
+    /// Set the time of the `n`th key, as seen at `now`, in nanoseconds.
+    fn set(table: &Table, n: u64, time: u64, now: u64) {
+        table.update(key(n), Moment(now), |_| Arrival::at(Moment(time)));
+    }
+
+    /// In how many cells the `n`th key is.
+    fn cells_of(table: &Table, n: u64) -> usize {
+        let all = table.rows().iter().flat_map(cells);
+        all.filter(|cell| cell.time_of(key(n).cell()).is_some()).count()
+    }
+
+    #[test]
+    fn a_key_that_never_came_has_a_time_that_is_over() {
+        assert_eq!(time(&table(10), 1), 0);
+    }
+
+    #[test]
+    fn rows_begin_where_a_pair_of_cache_lines_does() {
+        for keys in [1, 10, 1_000, 100_000] {
+            let table = table(keys);
+            assert!(table.rows().iter().all(|row| row.as_ptr().addr() % ROW_BYTES == 0));
+            assert!(table.rows().len() * CELLS * USED >= keys * OF_CELLS);
+        }
+    }
+
+    #[test]
+    fn as_many_keys_as_it_is_made_for_are_kept() {
+        let table = table(50_000);
+        (0..50_000).for_each(|n| set(&table, n, 1_000_000 + n, 1));
+        let lost = (0..50_000).filter(|n| cells_of_hash(&table, *n) == 0).count();
+        assert_eq!(lost as u64, table.evictions());
+        assert!(lost < 50, "{lost} of 50,000");
+        let live = table.live(Moment(1));
+        assert!(live.abs_diff(50_000) < 2_500, "{live}");
+        assert_eq!(table.live(Moment(2_000_000)), 0);
+    }
+
+    /// As [`cells_of`], without a look at the whole table.
+    fn cells_of_hash(table: &Table, n: u64) -> usize {
+        usize::from(table.look(key(n)).cell.is_some())
+    }
+
+    #[test]
+    fn cells_whose_time_is_over_are_given_to_others_at_no_loss() {
+        let table = table(1_000);
+        for n in 0..100_000 {
+            // Each is over before the next thousand come.
+            set(&table, n, n + 500, n);
+        }
+        assert_eq!(table.evictions(), 0);
+    }
+
+    #[test]
+    fn where_all_are_live_the_one_nearest_to_fresh_goes() {
+        // One row: all keys compete for eight cells.
+        let table = table(1);
+        for n in 0..8 {
+            set(&table, n, 100 + (n + 3) % 8, 1);
+        }
+        set(&table, 8, 200, 1);
+        assert_eq!(table.evictions(), 1);
+        let lost = (0..9).filter(|n| cells_of(&table, *n) == 0).collect::<Vec<_>>();
+        assert_eq!(lost, [5], "its time is 100");
+    }
+
+    #[test]
+    fn a_fresh_key_takes_no_cell() {
+        let table = table(1);
+        set(&table, 1, 5, 5);
+        assert_eq!(cells_of(&table, 1), 0);
+    }
+
+    #[test]
+    fn a_table_of_another_size_takes_over_what_is_live() {
+        let (old, new) = (table(1_000), table(5_000));
+        (0..1_000).for_each(|n| set(&old, n, 10 + n, 1));
+        new.fill(&old, Moment(500), |arrival| arrival.later(16));
+        for n in 491..1_000 {
+            assert_eq!(new.look(key(n)).arrival, Arrival::at(Moment(10 + n + 1)));
+        }
+        assert_eq!(new.live(Moment(500)), 509);
+    }
+
+    #[test]
+    fn of_what_many_threads_charge_nothing_is_lost() {
+        let table = table(100);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for n in 0..20_000 {
+                        table.update(key(n % 50), Moment(1), |arrival| {
+                            arrival.max(Arrival::at(Moment(1))).later(1)
+                        });
+                    }
+                });
+            }
+        });
+        for n in 0..50 {
+            assert_eq!(time(&table, n), 16 + 1_600, "key {n}");
+            assert_eq!(cells_of(&table, n), 1);
+        }
+    }
+
+    #[test]
+    fn no_key_has_two_cells_however_many_threads_put_it_in_and_out() {
+        // So small that keys are evicted all the time.
+        let table = table(12);
+        let now = AtomicUsize::new(1);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (table, now) = (&table, &now);
+                scope.spawn(move || {
+                    for n in 0..20_000 {
+                        let now = Moment(now.fetch_add(1, Relaxed) as u64);
+                        let key = key((n * 7 + thread) % 40);
+                        table.update(key, now, |arrival| arrival.max(Arrival::at(now)).later(500));
+                    }
+                });
+            }
+        });
+        assert!(table.evictions() > 0);
+        assert!((0..40).all(|n| cells_of(&table, n) <= 1));
+        let hashes = table.rows().iter().flat_map(cells).map(|cell| cell.hash.read());
+        assert!(
+            hashes.filter(|hash| *hash != 0).all(|hash| (0..40).any(|n| key(n).cell() == hash))
+        );
+    }
+
+    proptest! {
+        /// With room for all, it is a map from keys to times.
+        #[test]
+        fn it_holds_what_was_put_in(
+            steps in prop::collection::vec((0u64..60, 0u64..1_000, 0u64..20), 1..300),
+        ) {
+            let table = table(100);
+            let mut model = HashMap::new();
+            let mut now = 1;
+            for (n, ahead, pause) in steps {
+                now += pause;
+                set(&table, n, now + ahead, now);
+                model.insert(n, Arrival::at(Moment(now + ahead)));
+                for (n, arrival) in &model {
+                    let seen = table.look(key(*n)).arrival;
+                    let over = *arrival <= Arrival::at(Moment(now)) && seen <= Arrival::at(Moment(now));
+                    prop_assert!(seen == *arrival || over);
+                }
+            }
+            prop_assert_eq!(table.evictions(), 0);
+        }
+    }
+}

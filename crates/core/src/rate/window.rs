@@ -12,6 +12,9 @@ const FRACTION: u32 = 32;
 /// charges of one as the burst has take exactly the burst. Of smaller units (bytes), each charge is rounded instead.
 const COARSE: u128 = 1_000 << FRACTION;
 
+/// A bucket takes no longer to fill: then there is room in 64 bits for debts, and for a process that runs for decades.
+const LONGEST: Duration = Duration::from_secs(315_360_000);
+
 /// A bucket of `burst` units that refills with `quota` per `per`, by the generic cell rate algorithm in its virtual
 /// scheduling form (GCRA; ITU-T I.371, annex A), which decides as Turner's leaky bucket does (*New Directions in
 /// Communications*, IEEE Communications Magazine 24(10), 1986) and keeps one number a key.
@@ -49,13 +52,16 @@ impl Verdict {
 }
 
 impl Window {
-    /// A window of `quota` units per `per`, of which `burst` may come at once. A `per` of zero counts as 1 ns.
+    /// A window of `quota` units per `per` (1 ns to ten years), of which `burst` may come at once. A burst that would take
+    /// more than ten years to come back counts as what comes back in ten years.
     pub fn new(quota: NonZeroU64, per: Duration, burst: NonZeroU64) -> Self {
-        let per = per.max(Duration::from_nanos(1));
+        let per = per.clamp(Duration::from_nanos(1), LONGEST);
         let exact = (u128::from(ticks(per)) << FRACTION).div_ceil(u128::from(quota.get()));
         let interval = if exact < COARSE { exact } else { exact.next_multiple_of(1 << FRACTION) };
-        let mut window = Self { quota, per, burst, interval, span: 0 };
-        window.span = window.ticks(burst.get());
+        let mut window = Self { quota, per, burst, interval, span: ticks(LONGEST) };
+        let most = window.units(window.span);
+        window.burst = burst.min(NonZeroU64::new(most).unwrap_or(NonZeroU64::MIN));
+        window.span = window.ticks(window.burst.get());
         window
     }
 
@@ -117,7 +123,7 @@ impl Window {
         if room == self.span {
             return self.burst.get();
         }
-        u64::try_from((u128::from(room) << FRACTION) / self.interval).unwrap_or(u64::MAX)
+        self.units(room)
     }
 
     /// What is left, in ticks.
@@ -149,6 +155,11 @@ impl Window {
         now.later((spent * self.interval as f64 / 2f64.powi(FRACTION as i32)) as u64)
     }
 
+    /// How many units take no more than `ticks`.
+    fn units(&self, ticks: u64) -> u64 {
+        u64::try_from((u128::from(ticks) << FRACTION) / self.interval).unwrap_or(u64::MAX)
+    }
+
     /// What `units` take.
     pub(super) fn ticks(&self, units: u64) -> u64 {
         let exact = self.interval.saturating_mul(u128::from(units));
@@ -166,7 +177,7 @@ mod tests {
 
     use super::*;
     use crate::rate::arrival::PER_NANO;
-    use crate::rate::testing::{nonzero, window};
+    use crate::rate::testing::window;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -308,16 +319,26 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_is_no_more_than_what_comes_back_in_ten_years() {
+        let day = Duration::from_secs(86_400);
+        let burst = |per, burst| window(1, per, burst).burst();
+        assert_eq!(
+            (burst(day, 3_649), burst(day, 3_651), burst(day, u64::MAX)),
+            (3_649, 3_650, 3_650)
+        );
+        assert_eq!((burst(LONGEST, 9), burst(Duration::MAX, 1)), (1, 1));
+    }
+
+    #[test]
     fn the_longest_and_the_largest_do_not_overflow() {
-        let decade = Duration::from_secs(315_360_000);
-        let mut asked = Asked::of(window(1, decade, u64::MAX));
+        let mut asked = Asked::of(window(1, LONGEST, 1));
         assert_eq!(asked.ask(1, Moment(u64::MAX)), Verdict::Allow);
-        assert_eq!(asked.ask(u64::MAX, Moment(0)), Verdict::Allow);
+        assert_eq!(asked.ask(u64::MAX, Moment(0)), Verdict::TooCostly);
         asked.arrival = asked.window.spend(asked.arrival, u64::MAX, Moment(u64::MAX));
-        asked.left(Moment(0));
-        asked.window.until_more(asked.arrival, Moment(0));
-        let mut asked = Asked::of(window(u64::MAX, Duration::ZERO, 1));
-        assert_eq!(asked.ask(1, Moment(0)), Verdict::Allow);
+        assert_eq!(asked.left(Moment(0)), 0);
+        assert!(asked.window.until_more(asked.arrival, Moment(0)) > Some(LONGEST));
+        let mut asked = Asked::of(window(u64::MAX, Duration::ZERO, u64::MAX));
+        assert_eq!(asked.ask(u64::MAX, Moment(0)), Verdict::Allow);
     }
 
     #[test]
@@ -434,11 +455,5 @@ mod tests {
             prop_assert!(asked.window.decide(asked.arrival, left + 1, 0, now).0.denies());
             prop_assert!(left == 0 || asked.ask(left, now) == Verdict::Allow);
         }
-    }
-
-    #[test]
-    fn a_quota_of_zero_length_is_no_division_by_zero() {
-        let window = Window::new(nonzero(1), Duration::ZERO, nonzero(1));
-        assert_eq!(window.per(), Duration::from_nanos(1));
     }
 }

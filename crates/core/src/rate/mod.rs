@@ -11,9 +11,7 @@ mod key;
 mod limit;
 mod pacing;
 mod policy;
-mod rule;
 mod table;
-mod terms;
 mod window;
 
 pub use cost::{Cost, Ended};
@@ -24,9 +22,11 @@ pub use key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
 pub use limit::{Demand, Limit, Mode, Pass, Standing, Terms};
 pub use pacing::{Pacing, Share};
 pub use policy::{Policy, Unit};
-pub use rule::{KeyRule, Subject};
 pub use table::OutOfMemory;
 pub use window::{Verdict, Window};
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

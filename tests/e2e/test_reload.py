@@ -61,7 +61,13 @@ def by_patch(gateway: Gateway, config: Config) -> None:
     gateway.admin.patch("/v1/config", json=patch, headers=headers).raise_for_status()
 
 
-WAYS = [by_file, by_signal, by_reload, by_put, by_patch]
+def by_name(gateway: Gateway, config: Config) -> None:
+    """Hand over that route alone."""
+    fixed = next(each for each in config["routes"] if each["name"] == "fixed")
+    gateway.admin.put("/v1/routes/fixed", json=fixed).raise_for_status()
+
+
+WAYS = [by_file, by_signal, by_reload, by_put, by_patch, by_name]
 
 
 @pytest.mark.parametrize("change", WAYS)

@@ -291,6 +291,24 @@ def test_a_refused_stream_is_sent_again_whatever_the_method(
         assert retries(gateway, reason="refused_stream") > 0
 
 
+def test_a_refused_stream_is_not_sent_again_where_there_is_one_attempt(
+    start_gateway: StartGateway, h2_origin: H2Origin
+) -> None:
+    async def refuse(stream: Stream) -> None:
+        await stream.complete.wait()
+        stream.reset(7)
+
+    h2_origin.on("/refused", refuse)
+    config = proxy(h2_origin.address)
+    config["upstreams"][0].update(protocol="http2", **LENIENT)
+    config["routes"][0]["retry"] = {"attempts": 1}
+    gateway = start_gateway(config)
+    before = len(h2_origin.streams)
+    with gateway.connect() as client:
+        statuses = [client.request("/refused", method=method).status for method in ("GET", "POST")]
+    assert (statuses, len(h2_origin.streams) - before) == ([502, 502], 2)
+
+
 def test_a_session_that_was_told_to_go_away_gets_no_new_request(
     start_gateway: StartGateway, h2_origin: H2Origin
 ) -> None:

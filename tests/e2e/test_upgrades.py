@@ -81,6 +81,15 @@ def test_an_upgraded_connection_is_a_tunnel(gateway: Gateway, origin: Origin) ->
             assert client.read_exactly(len(words)) == words.upper()
 
 
+def test_an_endpoint_cannot_switch_in_the_middle_of_a_request(gateway: Gateway, origin: Origin) -> None:
+    origin.on("/shout", _shout)
+    with gateway.connect() as client:
+        client.send("POST /shout HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n")
+        client.send("Connection: upgrade\r\nUpgrade: shout\r\n\r\nha")
+        response = client.read_response()
+    assert (response.status, "error: upstream_protocol" in response.text) == (502, True)
+
+
 def test_the_end_of_one_side_of_a_tunnel_ends_the_other(gateway: Gateway, origin: Origin) -> None:
     origin.on("/shout", _shout)
     with gateway.connect() as client:

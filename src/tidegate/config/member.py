@@ -24,6 +24,8 @@ Model = Listener | Route | Upstream | RateLimit
 Data = dict[str, Any]
 Reference = tuple[str, str]
 """The kind and the name of what is referred to."""
+MemberId = tuple[str, str]
+"""The section and the name of a member."""
 Members = Mapping[str, Mapping[str, "Member"]]
 """By section and name, in the order of the configuration."""
 NONE: Members = {section: {} for section in SECTIONS}
@@ -71,16 +73,22 @@ class Member:
 
 def exactly_equal(one: Any, other: Any) -> bool:
     """Whether plain values are the same in JSON too: to Python, `true` is 1 and 1 is 1.0."""
-    if one is other:
-        return True
-    if type(one) is not type(other):
-        return False
+    return one is other or (one == other and _same_types(one, other))
+
+
+def _same_types(one: Any, other: Any) -> bool:
+    """Whether values that Python takes for equal are of the same types; texts equal nothing but texts."""
     if isinstance(one, dict):
-        same_names = one.keys() == other.keys()
-        return same_names and all(exactly_equal(value, other[name]) for name, value in one.items())
+        for name, value in one.items():
+            if type(value) is not str and not _same_types(value, other[name]):
+                return False
+        return True
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(exactly_equal, one, other))
-    return bool(one == other)
+        for value, its in zip(one, other, strict=True):
+            if value is not its and type(value) is not str and not _same_types(value, its):
+                return False
+        return True
+    return type(one) is type(other)
 
 
 def canonical(data: Data) -> str:

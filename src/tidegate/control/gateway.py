@@ -17,7 +17,7 @@ from typing import Any
 
 from tidegate._engine import Engine, PlanError, Prepared, UnknownItemsError, inspect
 from tidegate.config.load import Loaded
-from tidegate.config.member import NONE, Members, exactly_equal
+from tidegate.config.member import NONE, MemberId, Members, exactly_equal
 from tidegate.config.model import Config
 from tidegate.config.plan import UNKNOWN, Digests, Plan, build_plan, problems_from_engine, with_engine
 from tidegate.config.problem import ConfigError, Problem
@@ -25,7 +25,7 @@ from tidegate.config.stamp import Stamps
 from tidegate.config.tree import UNWRITTEN
 from tidegate.control import logs
 from tidegate.control.diff import Edit, compare, touched
-from tidegate.control.document import Document, document_of, etag_of
+from tidegate.control.document import Document, document_of, etag_of, with_member
 from tidegate.control.events import Events
 from tidegate.control.generation import Generation, Origin, Refusal, Summary
 from tidegate.control.restart import read_once, restart_required
@@ -211,6 +211,31 @@ class Gateway:
             expect=expect,
             dry_run=dry_run,
         )
+
+    async def edit_member(
+        self,
+        id: MemberId,
+        change: Callable[[Document | None], Document | None],
+        origin: Origin,
+        *,
+        expect: frozenset[str] | None = None,
+        dry_run: bool = False,
+    ) -> Change:
+        """Serve what `change` makes of one member, where None stands for none; otherwise as `edit`.
+
+        It costs what the member costs, however large the configuration is.
+        """
+
+        section, name = id
+
+        def candidate(known: Members) -> Loaded:
+            running = self.running
+            member = known[section].get(name)
+            given = change(member.document if member else None)
+            amended = self.source.amend(running.loaded, section, name, given)
+            return amended or self.source.load(with_member(running.document, section, name, given), known)
+
+        return await self.apply(candidate, origin, expect=expect, dry_run=dry_run)
 
     async def reload(self, origin: Origin) -> Change:
         """Serve what the file says now. Raises ConflictError if there is none; otherwise as `apply`."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tidegate.config.amend import amended
 from tidegate.config.default import default_config
 from tidegate.config.load import Loaded, RefusedError, load_data, load_file
 from tidegate.config.member import NONE, Members
@@ -62,6 +63,10 @@ class Source:
         Raises ConfigError.
         """
         return load_data(merge_patch(document, self.overrides), self.base, known)
+
+    def amend(self, loaded: Loaded, section: str, name: str, given: Document | None) -> Loaded | None:
+        """`loaded`, which was loaded here, with a member given so, or without it; None: look at the whole."""
+        return amended(loaded, section, name, given, self.base)
 
     def _read(self, file: Path, known: Members) -> Loaded:
         try:

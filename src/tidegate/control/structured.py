@@ -5,8 +5,16 @@ import os
 import sys
 from typing import Any
 
-import structlog
-from structlog.stdlib import BoundLogger, ProcessorFormatter
+# Where rich is installed, structlog loads it to draw tracebacks with the values of variables: with tokens and
+# keys. That is not wanted here, and not worth 3 MB: to structlog, rich looks as if it were not installed.
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]
+import structlog  # noqa: E402
+from structlog.stdlib import BoundLogger, ProcessorFormatter  # noqa: E402
+
+del sys.modules["rich"]
+if _rich:
+    sys.modules["rich"] = _rich
 
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -37,7 +45,6 @@ def formatter(format: str) -> logging.Formatter:
 def _shape(format: str) -> list[structlog.typing.Processor]:
     if format == "text":
         coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        # The richer tracebacks show the values of variables, and so tokens and keys.
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=coloured, pad_event_to=0, exception_formatter=plain)]
     return [

@@ -136,7 +136,7 @@ def test_a_terminal_without_unicode_is_served(monkeypatch: pytest.MonkeyPatch, f
     written = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
     assert tidegate(monkeypatch, "route", "GET", "/", "--config", str(file)) == 0
-    assert b"Route all takes this request" in written.getvalue()
+    assert b"Route all takes this request by listener web: upstream app." in written.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -234,6 +234,7 @@ def test_status_is_a_table_of_endpoints(
         "generation": {"number": 7},
         "restart_required": ["workers"],
         "refused": [],
+        "panic_mode": ["app"],
         "listeners": [{"name": "web", "address": "0.0.0.0:80"}],
     }
     endpoint = {
@@ -250,8 +251,10 @@ def test_status_is_a_table_of_endpoints(
         "failures": 4,
         "latency_ms": 1.25,
     }
+    unweighted = {**endpoint, "address": "10.0.0.2:80", "weight": 0, "state": "healthy", "cause": "added"}
+    endpoints = [endpoint, unweighted]
     answers["GET /v1/status"] = answer(200, status)
-    answers["GET /v1/upstreams"] = answer(200, [{"name": "app", "endpoints": [endpoint]}])
+    answers["GET /v1/upstreams"] = answer(200, [{"name": "app", "endpoints": endpoints}])
     answers["GET /v1/words"] = answer(200, [WORD, {**WORD, **WEIGHT}])
     assert tidegate(monkeypatch, "status") == 0
     said = capsys.readouterr().out
@@ -261,6 +264,8 @@ def test_status_is_a_table_of_endpoints(
         "app       10.0.0.1:80  3       unhealthy  1m 1s  0          4        10        4         1.2" in said
     )
     assert "app 10.0.0.1:80 is unhealthy: 3 health checks failed" in said
+    assert "app 10.0.0.2:80 gets no requests: its weight is 0" in said
+    assert "Upstream app is in panic mode: too few of its endpoints are well" in said
     assert "app 10.0.0.1:80: maintenance: a new disk (by ann, " in said
     assert " ago; configured: serving)" in said
     assert "app 10.0.0.1:80: weight 3 (by ann, " in said
@@ -324,7 +329,7 @@ def test_routes_of_a_file_need_no_running_gateway(
     assert tidegate(monkeypatch, "routes", "--config", str(file), "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["route"] == "all"
     assert tidegate(monkeypatch, "route", "GET", "http://a/b", "-c", str(file), "-H", "X-A: b") == 0
-    assert "Route all takes this request." in capsys.readouterr().out
+    assert "Route all takes this request by listener web: upstream app." in capsys.readouterr().out
     assert tidegate(monkeypatch, "route", "GET", "ftp://a/b", "-c", str(file)) == 2
 
 

@@ -67,6 +67,15 @@ def _anchor(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
+FOLDERS = "bench|crates|docs|examples|schema|src|tests"
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_files_that_a_page_names_are_there(page: str) -> None:
+    named = re.findall(rf"`((?:{FOLDERS})/[\w./-]*)`", TEXTS[page])
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_every_page_is_listed() -> None:
     listed = re.findall(r"\]\(([^)#]+\.md)\)", TEXTS["docs/README.md"])
     pages = {page.removeprefix("docs/") for page in TEXTS if page.startswith("docs/")}

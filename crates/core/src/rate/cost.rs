@@ -52,6 +52,14 @@ impl Cost {
         if self.statuses.is_empty() { self.requests } else { 0 }
     }
 
+    /// Whether what a request costs is known only when its response has ended.
+    pub fn is_known_later(&self) -> bool {
+        self.request_bytes
+            || self.response_bytes
+            || self.header.is_some()
+            || !self.statuses.is_empty()
+    }
+
     /// What it cost after all.
     pub fn total(&self, ended: &Ended) -> u64 {
         let counts = |status| self.statuses.contains(&status);

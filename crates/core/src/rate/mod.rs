@@ -11,6 +11,8 @@ mod key;
 mod limit;
 mod pacing;
 mod policy;
+mod rule;
+mod terms;
 mod table;
 mod window;
 
@@ -22,6 +24,7 @@ pub use key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
 pub use limit::{Demand, Limit, Mode, Pass, Standing, Terms};
 pub use pacing::{Pacing, Share};
 pub use policy::{Policy, Unit};
+pub use rule::{KeyRule, Subject};
 pub use table::OutOfMemory;
 pub use window::{Verdict, Window};
 

@@ -23,7 +23,7 @@ def remarks(source: Source, config: Config, members: Members) -> Iterator[Proble
 
 def remarks_on_member(source: Source, part: Config, config: Config, members: Members) -> Iterator[Problem]:
     """What a member of `config` hardly means that alone is written in `source`, and so in its `part`."""
-    yield from _unused_upstreams(source, part, members)
+    yield from _unused(source, part, members)
     yield from _no_endpoints(source, part)
     yield from _shares_of_one(source)
     for route in part.routes:

@@ -209,7 +209,10 @@ def test_a_client_that_leaves_while_its_request_waits_gives_its_place_back(
     window = {"quota": 1, "per": "1h", "burst": 1}
     gateway = start_gateway(limited(limit("turns", window, key=[], wait="2h")))
     assert statuses(gateway, 1) == [200]
-    waiting = lambda: gateway.metrics().total("tidegate_rate_limit_waiting", limit="turns")  # noqa: E731
+
+    def waiting() -> float:
+        return gateway.metrics().total("tidegate_rate_limit_waiting", limit="turns")
+
     with gateway.connect() as connection:
         connection.send_request("/")
         eventually(lambda: waiting() == 1, "it waits")
@@ -241,10 +244,11 @@ def test_the_admin_api_shows_what_a_key_has_left_and_gives_it_a_fresh_bucket(
     gateway = start_gateway(limited(limit(key=["client", {"header": "x-user"}])))
     assert statuses(gateway, 4, x_user="a")[-1] == 429
     [shown] = gateway.admin.get("/v1/rate-limits").json()
-    assert (shown["name"], shown["options"]["windows"][0]["quota"]) == ("few", 3)
+    assert shown["name"] == "few"
+    assert gateway.admin.get("/v1/rate-limits/few").json()["options"]["windows"][0]["quota"] == 3
     key = "/v1/rate-limits/few/key?part=127.0.0.1&part=a"
     assert [each["left"] for each in gateway.admin.get(key).json()] == [0]
-    assert gateway.admin.delete(key).status_code == 204
+    assert [each["left"] for each in gateway.admin.delete(key).json()] == [3]
     assert statuses(gateway, 1, x_user="a") == [200]
     assert gateway.admin.get("/v1/rate-limits/few/key?part=here&part=a").status_code == 422
     assert gateway.admin.get("/v1/rate-limits/many").status_code == 404

@@ -169,7 +169,8 @@ def _said_by_rate_limit(said: dict[str, Any]) -> str:
     verdict = "refused" if said["verdict"] == "deny" else "let it go on"
     if said["mode"] == "shadow" and said["verdict"] == "deny":
         verdict = "would have refused it (shadow)"
-    text = f"rate limit {said['name']}, window {said['window']}: {verdict}; it costs {said['cost']}, {said['left']} left"
+    window = f"rate limit {said['name']}, window {said['window']}"
+    text = f"{window}: {verdict}; it costs {said['cost']}, {said['left']} left"
     return text if said["wait_ms"] is None else f"{text}, room for it in {_ms(said['wait_ms'])}"
 
 

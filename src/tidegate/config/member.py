@@ -1,4 +1,4 @@
-"""Members: the listeners, routes, upstreams and named objects of a configuration, kept from one load to the next.
+"""Members: listeners, routes, upstreams and named objects of a configuration, kept from one load to the next.
 
 A change costs what it changes: a member that is written as it was before is not validated, checked and dumped
 again. So a member holds what was made of it, and members are the same if they are the same object.

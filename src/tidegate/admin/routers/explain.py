@@ -48,8 +48,8 @@ class Said(BaseModel):
     cost: int | None = Field(None, description="Units that the request was to be charged.")
     left: int | None = Field(None, description="Units that are left after it.")
     wait_ms: float | None = Field(None, description="How long until there is room for it.")
-    verdict: Literal["allow", "wait", "deny"] | None = None
-    mode: Literal["enforce", "shadow"] | None = None
+    verdict: str | None = Field(None, description="allow, wait or deny.")
+    mode: str | None = Field(None, description="enforce, or shadow: nothing follows from it.")
 
 
 class Candidate(BaseModel):

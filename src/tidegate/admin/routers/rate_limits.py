@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, status
+from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field
 
 from tidegate.admin.context import TheGateway
-from tidegate.control.gateway import MissingError
+from tidegate.admin.routers.members import add_members, named
+
+SECTION = "rate_limits"
+ABSENT = "-"
+"""Stands for a part of a key that requests lack."""
 
 router = APIRouter(prefix="/v1/rate-limits", tags=["rate limits"])
 
@@ -18,21 +22,11 @@ Parts = Annotated[
     list[str],
     Query(
         alias="part",
+        default_factory=list,
         description="What the key is made of, in the order of the limit's option `key`; "
-        "`-` stands for a part that requests lack.",
+        f"`{ABSENT}` stands for a part that requests lack.",
     ),
 ]
-ABSENT = "-"
-
-
-class RateLimitView(BaseModel):
-    """A rate limit and how it is doing."""
-
-    name: str
-    keys: int = Field(description="Keys that have spent something that is not back yet.")
-    waiting: int = Field(description="Requests that wait for their turn.")
-    evictions: int = Field(description="Keys that were forgotten too early, for want of room.")
-    options: dict[str, Any] = Field(description="What it was given.")
 
 
 class Left(BaseModel):
@@ -44,40 +38,33 @@ class Left(BaseModel):
 
 
 @router.get("", summary="The rate limits")
-async def listed(gateway: TheGateway) -> list[RateLimitView]:
-    """In the order of the configuration."""
-    options = {limit.name: limit.data(exclude={"name"}) for limit in gateway.running.config.rate_limits}
-    found = await gateway.ask("rate_limits")
-    return [RateLimitView(**each, options=options.get(each["name"], {})) for each in found]
+async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
+    """About how many keys have spent something, how many requests wait, and how many keys were forgotten too
+    early for want of room."""
+    limits: list[dict[str, Any]] = await gateway.ask("rate_limits")
+    return limits
 
 
-@router.get("/{name}", summary="One rate limit")
-async def show(gateway: TheGateway, name: str) -> RateLimitView:
-    """How it is doing, and what it was given."""
-    for limit in await listed(gateway):
-        if limit.name == name:
-            return limit
-    raise _missing(name)
+add_members(router, SECTION, listed)
 
 
 @router.get("/{name}/key", summary="What a key has left")
-async def key(gateway: TheGateway, name: str, parts: Parts = []) -> list[Left]:  # noqa: B006 - FastAPI's way
+async def key(gateway: TheGateway, name: str, parts: Parts) -> list[Left]:
     """By window; of a key that has spent nothing, all."""
+    named(await listed(gateway), SECTION, name)
     with _told():
         found = await gateway.ask("rate_limit_key", limit=name, parts=_parts(parts))
-    if found is None:
-        raise _missing(name)
-    return [Left(**each) for each in found]
+    return [Left(**each) for each in found or ()]
 
 
-@router.delete("/{name}/key", summary="Give a key a fresh bucket", status_code=status.HTTP_204_NO_CONTENT)
-async def forget(gateway: TheGateway, name: str, parts: Parts = []) -> None:  # noqa: B006 - FastAPI's way
-    """What it has spent is forgotten."""
-    await show(gateway, name)
+@router.delete("/{name}/key", summary="Give a key a fresh bucket")
+async def forget(gateway: TheGateway, name: str, parts: Parts) -> list[Left]:
+    """What it has spent is forgotten; the answer is what it has left then."""
+    named(await listed(gateway), SECTION, name)
+    value = json.dumps(_parts(parts)).encode()
     with _told():
-        await asyncio.to_thread(
-            gateway.engine.supply, "fresh_bucket", name, json.dumps(_parts(parts)).encode()
-        )
+        await asyncio.to_thread(gateway.engine.supply, "fresh_bucket", name, value)
+    return await key(gateway, name, parts)
 
 
 def _parts(parts: list[str]) -> list[str | None]:
@@ -91,7 +78,3 @@ def _told() -> Iterator[None]:
         yield
     except ValueError as error:
         raise HTTPException(422, str(error)) from None
-
-
-def _missing(name: str) -> MissingError:
-    return MissingError(f"there is no rate limit {name}")

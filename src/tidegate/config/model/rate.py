@@ -66,7 +66,7 @@ class RateCost(Options):
     response_bytes: bool = False
     """Whether each byte of the response's body costs a unit."""
     header: FieldName | None = Field(default=None, examples=["x-cost"])
-    """Field of the response that tells the units in place of `requests`; it is not passed on to the client."""
+    """Field of the response that tells the units in place of `requests`; clients do not see it."""
     status: tuple[Status, ...] = Field(default=(), examples=[[401, 403]])
     """Only responses with one of these statuses cost anything; empty: all do."""
 
@@ -81,8 +81,8 @@ class RateLimit(Options):
     ] = Field(default=(KeyPart(client=True),), examples=[["client", {"header": "x-tenant"}]])
     """What requests have in common that share a bucket; empty: all share one."""
     missing: Literal["share", "skip", "deny"] = "share"
-    """What becomes of a request that lacks a part of the key: it shares one bucket with all such, the limit is
-    not for it, or it is refused."""
+    """What becomes of a request that lacks a part of the key: it shares one bucket with all such, the limit
+    is not for it, or it is refused."""
     windows: tuple[Window, ...] = Field(
         min_length=1, max_length=8, examples=[[{"quota": 100, "per": "1s", "burst": 200}]]
     )
@@ -94,11 +94,11 @@ class RateLimit(Options):
     cost: RateCost = RateCost()
     """What a request costs."""
     headers: Literal["nearest", "all", "none", "legacy"] = "nearest"
-    """Which fields tell clients of the limit: `RateLimit` and `RateLimit-Policy` for the window with the least
-    left, or for all, none, or `X-RateLimit-*`."""
+    """Which fields tell clients of the limit: `RateLimit` and `RateLimit-Policy` for the window with the
+    least left, or for all, none, or `X-RateLimit-*`."""
     keys: Annotated[int, whole(16, 1_000_000_000)] = 1_000_000
-    """Keys that are remembered at a time; each takes 16 bytes a window once it is used. Beyond it the keys that
-    have spent least are forgotten."""
+    """Keys that are remembered at a time; each takes 16 bytes a window once it is used. Beyond it the keys
+    that have spent least are forgotten."""
     ipv4_prefix: Annotated[int, whole(0, 32)] = 32
     """Bits of an IPv4 address that tell clients apart."""
     ipv6_prefix: Annotated[int, whole(0, 128)] = 64

@@ -1,6 +1,6 @@
-"""/v1/listeners, /v1/routes and /v1/upstreams: one member of the configuration, and changes of it.
+"""One member of a section of the configuration (`/v1/routes/{name}` and its like), and changes of it.
 
-All three have the same shape. A change costs what the member costs, however large the configuration is.
+All sections have the same shape. A change costs what the member costs, however large the configuration is.
 """
 
 from collections.abc import Awaitable, Callable
@@ -31,7 +31,7 @@ def add_members(
     router: APIRouter, section: str, live: Callable[[Gateway], Awaitable[list[Seen]]], key: str = "name"
 ) -> None:
     """Add the operations on the members of a section; `live` gives them all, each with its name as `key`."""
-    kind = section.removesuffix("s")
+    kind = section.removesuffix("s").replace("_", " ")
     described = f"As `{section}[]` in GET /v1/config/schema."
 
     @router.get("/{name}", summary=f"One {kind}")

@@ -121,7 +121,7 @@ pub(super) fn integer(number: u64) -> Integer {
 fn length(per: Duration) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
     let millis = per.as_millis();
-    let unit = units.into_iter().find(|(length, _)| millis % length == 0);
+    let unit = units.into_iter().find(|(length, _)| millis.is_multiple_of(*length));
     unit.map_or_else(String::new, |(length, unit)| format!("{}{unit}", millis / length))
 }
 

@@ -123,7 +123,7 @@ fn a_patient_limit_lets_requests_wait_for_the_longest_of_what_its_windows_ask() 
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Wait(2 * SECOND));
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Deny(3 * SECOND));
     // A request that gives up its wait makes way for the next.
-    patient.give_back(key(1), 1, millis(0));
+    patient.give_up(key(1), 1, millis(0));
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Wait(2 * SECOND));
 }
 
@@ -156,7 +156,7 @@ fn only_failed_logins_count_where_their_statuses_are_said() {
 }
 
 #[test]
-fn what_a_response_says_it_cost_less_is_given_back() {
+fn a_request_costs_what_its_response_says() {
     let cost = Cost { header: Some(http::HeaderName::from_static("x-cost")), ..Cost::default() };
     let limit = limit(Terms { cost, ..terms("told", [window(10, SECOND, 10)]) });
     for (told, after) in [(Some(0), 10), (Some(4), 6), (None, 5)] {
@@ -198,6 +198,16 @@ fn a_limit_of_the_same_name_goes_on_where_the_old_one_ended() {
     let new = Limit::new(terms("a", windows()), Some(&old)).unwrap();
     new.succeed(&old, millis(0));
     assert_eq!(left(&new, millis(0)), [5_000, 12, 72]);
+}
+
+#[test]
+fn two_windows_of_one_length_take_over_one_each() {
+    let windows = || [window(10, SECOND, 10), window(20, SECOND, 5)];
+    let old = limit(terms("a", windows()));
+    let new = Limit::new(terms("a", windows()), Some(&old)).unwrap();
+    new.succeed(&old, millis(0));
+    assert_eq!(ask(&[&new], millis(0)), Verdict::Allow);
+    assert_eq!(left(&new, millis(0)), [9, 4]);
 }
 
 #[test]
@@ -247,8 +257,8 @@ proptest! {
             if Pass::new(&demands, millis(0)).verdict == Verdict::Allow {
                 gone += cost;
                 if given_back {
-                    one.give_back(key(1), cost, millis(0));
-                    other.give_back(key(1), cost, millis(0));
+                    one.give_up(key(1), cost, millis(0));
+                    other.give_up(key(1), cost, millis(0));
                     gone -= cost;
                 }
             }

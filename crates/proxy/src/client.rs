@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 
 use http::HeaderMap;
+use tidegate_core::message::head_rules::HeadRules;
 
 use crate::account::origin::Origin;
 use crate::http::forwarded::{ForwardedElement, Peer};
@@ -111,6 +112,13 @@ impl Client {
             listener: &self.listener.metrics,
             tls: self.tls.as_ref(),
         }
+    }
+
+    /// What the heads of its requests are held to.
+    pub fn head_rules(&self) -> HeadRules<'_> {
+        let Settings { head_limits, forwarding, .. } = &*self.settings;
+        let taken_off = (!self.peer.trusted).then_some(forwarding);
+        HeadRules { limits: *head_limits, taken_off }
     }
 
     /// The address of the client that sent a request with these fields: the peer's own, or what trusted proxies say.

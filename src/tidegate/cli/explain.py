@@ -13,8 +13,6 @@ from tidegate.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-NAME = "explain"
-
 
 @calls_admin
 def command(
@@ -120,7 +118,7 @@ def _print_try(number: int, each: dict[str, Any]) -> None:
 def _print_choice(choice: dict[str, Any]) -> None:
     by = "the client's sticky cookie" if choice["sticky"] else choice["policy"]
     console = output.console()
-    console.print(f"  picked by {by}:", markup=False)
+    console.print(f"  picked by {by}{_in_panic(choice)}:", markup=False)
     table = _table(
         "", "endpoint", "state", "weight", "in flight", "pace", "latency", "failing", "cost", "passed over"
     )
@@ -144,17 +142,36 @@ def _print_choice(choice: dict[str, Any]) -> None:
         console.print(f"  and {output.counted(choice['left_out'], 'endpoint')} more")
 
 
+def _in_panic(choice: dict[str, Any]) -> str:
+    if not choice["panic_mode"]:
+        return ""
+    states = (each["state"] for each in choice["candidates"] if each["picked"] and each["state"] != "healthy")
+    though = "".join(f", though it is {state}" for state in states)
+    return f"{though}; too few endpoints are healthy (panic mode)"
+
+
 def _in_flight(candidate: dict[str, Any]) -> str:
     workers = candidate["workers"]
     return f"{candidate['in_flight']}" if workers is None else f"{candidate['in_flight']} of {workers}"
 
 
 def _said(said: dict[str, Any]) -> str:
+    if said["name"] is not None:
+        return _said_by_rate_limit(said)
     text = f"limit {said['limit']}: {'let it go on' if said['allowed'] else 'refused'}"
     if said["in_flight"] is not None:
         most = "any number" if said["most"] is None else said["most"]
         text += f"; {said['in_flight']} of {most} in flight, {said['queued']} waiting"
     return text
+
+
+def _said_by_rate_limit(said: dict[str, Any]) -> str:
+    verdict = "refused" if said["verdict"] == "deny" else "let it go on"
+    if said["mode"] == "shadow" and said["verdict"] == "deny":
+        verdict = "would have refused it (shadow)"
+    window = f"rate limit {said['name']}, window {said['window']}"
+    text = f"{window}: {verdict}; it costs {said['cost']}, {said['left']} left"
+    return text if said["wait_ms"] is None else f"{text}, room for it in {_ms(said['wait_ms'])}"
 
 
 def _table(*columns: str) -> "Table":

@@ -1,6 +1,6 @@
 """What is no mistake, but hardly meant."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 
 from tidegate.config.member import Members
@@ -16,9 +16,33 @@ def remarks(source: Source, config: Config, members: Members) -> Iterator[Proble
     """Everything that `config`, which is written in `source`, hardly means; each a warning."""
     yield from _serves_nothing(source, config)
     yield from _unreachable_routes(source, config)
-    yield from _unused_upstreams(source, config, members)
+    yield from _unused(source, config, members)
     yield from _no_endpoints(source, config)
     yield from _shares_of_one(source)
+
+
+def remarks_on_member(source: Source, part: Config, config: Config, members: Members) -> Iterator[Problem]:
+    """What a member of `config` hardly means that alone is written in `source`, and so in its `part`."""
+    yield from _unused(source, part, members)
+    yield from _no_endpoints(source, part)
+    yield from _shares_of_one(source)
+    for route in part.routes:
+        yield from _unreachable_route(source, route, config.routes)
+
+
+def _unreachable_route(source: Source, route: Route, routes: Iterable[Route]) -> Iterator[Problem]:
+    conditions = route.match.conditions
+    for index, each in enumerate(routes):
+        if each is route:
+            return
+        if each.match.conditions == conditions and _covers(each, route):
+            yield _unreachable(source, 0, index, each.name)
+            return
+
+
+def _unreachable(source: Source, index: int, before: int, name: str) -> Problem:
+    message = f"no request can reach this route: {name!r} before it takes all that it would match"
+    return _remark(source, ("routes", index, "name"), message, f"see {dotted(('routes', before))}")
 
 
 def _serves_nothing(source: Source, config: Config) -> Iterator[Problem]:
@@ -36,9 +60,7 @@ def _unreachable_routes(source: Source, config: Config) -> Iterator[Problem]:
         alike = before.get((conditions, hosts[0]), ())
         shadows = (one for one in alike if _covers(config.routes[one], route))
         if (one := next(shadows, None)) is not None:
-            name = config.routes[one].name
-            message = f"no request can reach this route: {name!r} before it takes all that it would match"
-            yield _remark(source, ("routes", index, "name"), message, f"see {dotted(('routes', one))}")
+            yield _unreachable(source, index, one, config.routes[one].name)
         for host in hosts:
             before.setdefault((conditions, host), []).append(index)
 
@@ -58,14 +80,15 @@ def _covers(first: Route, second: Route) -> bool:
     )
 
 
-def _unused_upstreams(source: Source, config: Config, members: Members) -> Iterator[Problem]:
-    routes = members["routes"].values()
-    used = {name for route in routes for kind, name in route.references if kind == "upstream"}
-    for index, upstream in enumerate(config.upstreams):
-        if upstream.name not in used:
-            yield _remark(
-                source, ("upstreams", index, "name"), f"no route uses the upstream {upstream.name!r}"
-            )
+def _unused(source: Source, config: Config, members: Members) -> Iterator[Problem]:
+    """What routes name, and none does."""
+    if not config.upstreams and not config.rate_limits:
+        return
+    used = {reference for route in members["routes"].values() for reference in route.references}
+    for section, kind in (("upstreams", "upstream"), ("rate_limits", "rate limit")):
+        for index, item in enumerate(getattr(config, section)):
+            if (kind, item.name) not in used:
+                yield _remark(source, (section, index, "name"), f"no route uses the {kind} {item.name!r}")
 
 
 def _no_endpoints(source: Source, config: Config) -> Iterator[Problem]:

@@ -22,6 +22,9 @@ class Generation:
     origin: Origin
     etag: str
     summary: Summary
+    source: str | None = None
+    """The etag of what the configuration file said when it was last read while this was served; None if there
+    was none."""
 
 
 @dataclass(frozen=True)

@@ -87,13 +87,25 @@ class H2Client(Connection):
             **(pseudo or {}),
         }
         fields = [(f":{name}", values[name]) for name in _PSEUDO] + list(headers or [])
-        stream = self.connection.get_next_available_stream_id()
-        self.connection.send_headers(stream, fields, end_stream=end and not body)
-        self.responses[stream] = Response(0, [], version="HTTP/2")
-        self.flush()
+        raw = [(name.encode(), value.encode()) for name, value in fields]
+        stream = self.begin(raw, end=end and not body)
         if body:
             self.send_body(stream, body, end=end)
         return stream
+
+    def begin(self, fields: list[tuple[bytes, bytes]], *, end: bool) -> int:
+        """Begin a request with these very fields, pseudo-header fields among them; the id of its stream."""
+        stream = self.connection.get_next_available_stream_id()
+        self.connection.send_headers(stream, fields, end_stream=end)
+        self.responses[stream] = Response(0, [], version="HTTP/2")
+        self.flush()
+        return stream
+
+    def end(self, stream: int, trailers: list[tuple[bytes, bytes]]) -> None:
+        """End a request with these very trailers, unless it was reset."""
+        if not self._over(stream):
+            self.connection.send_headers(stream, trailers, end_stream=True)
+            self.flush()
 
     def send_body(self, stream: int, body: bytes, *, end: bool = True) -> None:
         """Send data, waiting for the peer's window where it is full; stops when the stream was reset."""
@@ -112,8 +124,7 @@ class H2Client(Connection):
 
     def send_trailers(self, stream: int, trailers: Fields) -> None:
         """End a request with trailers."""
-        self.connection.send_headers(stream, trailers, end_stream=True)
-        self.flush()
+        self.end(stream, [(name.encode(), value.encode()) for name, value in trailers])
 
     def request(
         self,

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import ssl
+import struct
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
+from .h2frames import GOAWAY
 from .message import Fields, first
 
 
@@ -37,9 +39,13 @@ class Stream:
 
     def send_headers(self, status: int, headers: Fields | None = None, *, end: bool = False) -> None:
         """Response header; an informational one when the status is 1xx."""
-        own = [("x-origin", self.origin.name)] if status >= 200 else []
+        self.begin(status, [(name.encode(), value.encode()) for name, value in headers or []], end=end)
+
+    def begin(self, status: int, fields: list[tuple[bytes, bytes]], *, end: bool = False) -> None:
+        """Response header of these very fields."""
+        own = [(b"x-origin", self.origin.name.encode())] if status >= 200 else []
         self.protocol.connection.send_headers(
-            self.number, [(":status", str(status)), *(headers or []), *own], end_stream=end
+            self.number, [(b":status", str(status).encode()), *fields, *own], end_stream=end
         )
         self.protocol.flush()
 
@@ -57,6 +63,10 @@ class Stream:
 
     def send_trailers(self, trailers: Fields) -> None:
         """Trailers, which end the response."""
+        self.end([(name.encode(), value.encode()) for name, value in trailers])
+
+    def end(self, trailers: list[tuple[bytes, bytes]]) -> None:
+        """These very trailers."""
         self.protocol.connection.send_headers(self.number, trailers, end_stream=True)
         self.protocol.flush()
 
@@ -64,6 +74,10 @@ class Stream:
         """RST_STREAM."""
         self.protocol.connection.reset_stream(self.number, code)
         self.protocol.flush()
+
+    def send_goaway(self) -> None:
+        """GOAWAY: this stream is the last one that is looked at; it may go on."""
+        self.send_raw(struct.pack(">I", 8)[1:] + bytes([GOAWAY, 0]) + struct.pack(">III", 0, self.number, 0))
 
     def send_raw(self, data: bytes) -> None:
         """These very bytes, whatever the protocol says."""
@@ -101,8 +115,16 @@ async def grpc(stream: Stream) -> None:
 class H2Origin:
     """A listening origin; `on` scripts a path, every other path echoes."""
 
-    def __init__(self, name: str = "h2-origin", *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "h2-origin",
+        *,
+        tls: ssl.SSLContext | None = None,
+        http1: Callable[[], asyncio.Protocol] | None = None,
+    ) -> None:
         self.name = name
+        self.http1 = http1
+        """What serves connections on which ALPN has chosen HTTP/1."""
         self.accepted = 0
         self.streams: list[Stream] = []
         self.handlers: dict[str, Handler] = {"/grpc": grpc}
@@ -135,7 +157,10 @@ class _Protocol(asyncio.Protocol):
         self.origin = origin
         self.connection = h2.connection.H2Connection(
             h2.config.H2Configuration(
-                client_side=False, header_encoding="utf-8", validate_outbound_headers=False
+                client_side=False,
+                header_encoding="latin-1",
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
             )
         )
         self._streams: dict[int, Stream] = {}
@@ -146,6 +171,12 @@ class _Protocol(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.origin.accepted += 1
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if self.origin.http1 and tls and tls.selected_alpn_protocol() == "http/1.1":
+            protocol = self.origin.http1()
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+            return
         self.connection.initiate_connection()
         self.flush()
 

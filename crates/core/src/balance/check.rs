@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::strategy;
-use crate::field::is_token;
+use crate::message::field::is_token;
 use crate::plan::{HashKey, Issue, Upstream};
 
 /// All mistakes in how `upstream`, whose place in the plan is `path` (like `upstreams.0`), is balanced.

@@ -200,7 +200,7 @@ impl JsonSchema for RedirectStatus {
 pub struct Respond {
     /// Status code.
     pub status: Status,
-    /// Header fields.
+    /// Header fields; a body without `content-type` is `text/plain; charset=utf-8`.
     pub headers: BTreeMap<String, String>,
     /// Body.
     pub body: String,
@@ -258,6 +258,8 @@ pub struct Mirror {
 pub struct RouteLimits {
     /// Bytes of a request's body; absent: no bound.
     pub body: Option<Size>,
+    /// Names of the rate limits that its requests must all pass.
+    pub rate: Vec<String>,
 }
 
 /// How important a route's requests are.

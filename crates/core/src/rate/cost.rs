@@ -54,6 +54,14 @@ impl Cost {
         if self.header.is_none() && self.statuses.is_empty() { self.requests } else { 0 }
     }
 
+    /// Whether what a request costs is known only when its response has ended.
+    pub fn is_known_later(&self) -> bool {
+        self.request_bytes
+            || self.response_bytes
+            || self.header.is_some()
+            || !self.statuses.is_empty()
+    }
+
     /// What is charged when the response has ended.
     pub fn debt(&self, ended: &Ended) -> u64 {
         self.total(ended).saturating_sub(self.ahead())

@@ -144,7 +144,7 @@ impl Limit {
     }
 
     /// A request of `key` that was charged `cost` and is to wait gives up before its turn: give back what it was charged.
-    pub fn give_up(&self, key: Key, cost: u64, now: Moment) {
+    pub fn give_back(&self, key: Key, cost: u64, now: Moment) {
         self.update(key, now, |window, arrival| window.give_back(arrival, cost));
     }
 
@@ -185,9 +185,9 @@ pub struct Demand<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Standing {
     /// Which demand, by its place in the pass.
-    pub demand: u16,
+    pub demand: usize,
     /// Which window, by its place in the limit.
-    pub window: u16,
+    pub window: usize,
     /// What it said.
     pub verdict: Verdict,
     charged: bool,
@@ -199,7 +199,7 @@ pub struct Standing {
 impl Standing {
     /// What is left to the key after the request, which was one of `demands`.
     pub fn service<'a>(&self, demands: &'a [Demand<'_>], now: Moment) -> Service<'a> {
-        let meter = &demands[usize::from(self.demand)].limit.meters[usize::from(self.window)];
+        let meter = &demands[self.demand].limit.meters[self.window];
         meter.service(if self.charged { self.next } else { self.seen.arrival }, now)
     }
 }
@@ -216,12 +216,12 @@ pub struct Pass {
 }
 
 impl<'a> Demand<'a> {
-    fn meter(&self, window: u16) -> &'a Meter {
-        &self.limit.meters[usize::from(window)]
+    fn meter(&self, window: usize) -> &'a Meter {
+        &self.limit.meters[window]
     }
 
     /// Whether there is room in `window`, of which this was `seen`, and what would be charged.
-    fn standing(&self, demand: u16, window: u16, seen: Seen, now: Moment) -> Standing {
+    fn standing(&self, demand: usize, window: usize, seen: Seen, now: Moment) -> Standing {
         let patience = self.limit.patience;
         let (verdict, next) =
             self.meter(window).window.decide(seen.arrival, self.cost, patience, now);
@@ -273,26 +273,31 @@ impl Pass {
     /// shadow is charged if it would let it go as well.
     pub fn new(demands: &[Demand<'_>], now: Moment) -> Self {
         let mut pass = Self { verdict: Verdict::Allow, standings: SmallVec::new() };
-        for (demand, index) in demands.iter().zip(0..) {
-            let windows = demand.limit.meters.iter().zip(0..);
-            pass.standings.extend(windows.map(|(meter, window)| {
+        for (index, demand) in demands.iter().enumerate() {
+            let windows = demand.limit.meters.iter().enumerate();
+            pass.standings.extend(windows.map(|(window, meter)| {
                 demand.standing(index, window, meter.table.look(demand.key), now)
             }));
         }
         // What is denied changes nothing, so that a flood of it is cheap.
         if !pass.severest(demands).denies() && !pass.charge(demands, now) {
-            for standing in &mut pass.standings {
-                demands[usize::from(standing.demand)].revoke(standing, now);
-            }
+            pass.take_back(demands, now);
         }
         pass.verdict = pass.severest(demands);
         pass
     }
 
+    /// Give back what was charged, and nothing else: the request gives up before its turn.
+    pub fn take_back(&mut self, demands: &[Demand<'_>], now: Moment) {
+        for standing in &mut self.standings {
+            demands[standing.demand].revoke(standing, now);
+        }
+    }
+
     /// Charge what was seen to have room; false if another request has taken it from a limit in force meanwhile.
     fn charge(&mut self, demands: &[Demand<'_>], now: Moment) -> bool {
         self.standings.chunk_by_mut(|one, next| one.demand == next.demand).all(|standings| {
-            let demand = &demands[usize::from(standings[0].demand)];
+            let demand = &demands[standings[0].demand];
             demand.charge(standings, now) || !demand.enforces()
         })
     }
@@ -308,7 +313,7 @@ impl Pass {
     }
 
     fn enforced(&self, demands: &[Demand<'_>]) -> impl Iterator<Item = &Standing> {
-        self.standings.iter().filter(|standing| demands[usize::from(standing.demand)].enforces())
+        self.standings.iter().filter(|standing| demands[standing.demand].enforces())
     }
 
     fn severest(&self, demands: &[Demand<'_>]) -> Verdict {

@@ -16,7 +16,9 @@ mod key;
 mod limit;
 mod pacing;
 mod policy;
+mod rule;
 mod table;
+mod terms;
 mod window;
 
 pub use cost::{Cost, Ended};
@@ -27,6 +29,7 @@ pub use key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
 pub use limit::{Demand, Limit, Mode, Pass, Standing, Terms};
 pub use pacing::{Pacing, Share};
 pub use policy::{Policy, Unit};
+pub use rule::{KeyRule, Subject};
 pub use table::OutOfMemory;
 pub use window::{Verdict, Window};
 

@@ -1,6 +1,7 @@
 //! The table: the arrival times of as many keys as were asked for, and no more, whatever keys come.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
@@ -49,8 +50,8 @@ pub struct OutOfMemory {
 pub(super) struct Table {
     keys: NonZeroUsize,
     cells: Box<[[AtomicU64; 2]]>,
-    /// Cells before the first row.
-    skip: usize,
+    /// Which of them are in rows.
+    used: Range<usize>,
     locks: Box<[CachePadded<Mutex<()>>]>,
     evictions: CachePadded<AtomicU64>,
 }
@@ -82,8 +83,9 @@ impl Table {
         let cells = <[[AtomicU64; 2]]>::new_box_zeroed_with_elems(length);
         let cells = cells.map_err(|_| OutOfMemory { keys })?;
         let skip = cells.as_ptr().addr().wrapping_neg() % ROW_BYTES / (ROW_BYTES / CELLS);
+        let used = skip..skip + rows * CELLS;
         let locks = (0..LOCKS).map(|_| CachePadded::default()).collect();
-        Ok(Self { keys, cells, skip, locks, evictions: CachePadded::default() })
+        Ok(Self { keys, cells, used, locks, evictions: CachePadded::default() })
     }
 
     /// How many keys it was made for.
@@ -227,7 +229,7 @@ impl Table {
     }
 
     fn rows(&self) -> &[Row] {
-        self.cells[self.skip..].as_chunks().0
+        self.cells[self.used.clone()].as_chunks().0
     }
 
     fn cell(&self, index: usize) -> Cell<'_, AtomicU64> {

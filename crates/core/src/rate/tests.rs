@@ -112,6 +112,19 @@ fn a_limit_in_shadow_is_not_charged_for_what_another_denies() {
 }
 
 #[test]
+fn a_request_that_gives_up_gets_back_what_it_was_charged_and_no_more() {
+    let shadow = limit(Terms { mode: Mode::Shadow, ..terms("shadow", [window(1, SECOND, 1)]) });
+    let enforced = per_second(3);
+    let demands = [demand(&shadow), demand(&enforced)];
+    Pass::new(&demands, millis(0));
+    let mut pass = Pass::new(&demands, millis(0));
+    assert_eq!((left(&shadow, millis(0)), left(&enforced, millis(0))), (vec![0], vec![1]));
+    pass.take_back(&demands, millis(0));
+    pass.take_back(&demands, millis(0));
+    assert_eq!((left(&shadow, millis(0)), left(&enforced, millis(0))), (vec![0], vec![2]));
+}
+
+#[test]
 fn a_patient_limit_lets_requests_wait_for_the_longest_of_what_its_windows_ask() {
     let patient = Terms {
         patience: 2 * SECOND,
@@ -123,7 +136,7 @@ fn a_patient_limit_lets_requests_wait_for_the_longest_of_what_its_windows_ask() 
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Wait(2 * SECOND));
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Deny(3 * SECOND));
     // A request that gives up its wait makes way for the next.
-    patient.give_up(key(1), 1, millis(0));
+    patient.give_back(key(1), 1, millis(0));
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Wait(2 * SECOND));
 }
 
@@ -257,8 +270,8 @@ proptest! {
             if Pass::new(&demands, millis(0)).verdict == Verdict::Allow {
                 gone += cost;
                 if given_back {
-                    one.give_up(key(1), cost, millis(0));
-                    other.give_up(key(1), cost, millis(0));
+                    one.give_back(key(1), cost, millis(0));
+                    other.give_back(key(1), cost, millis(0));
                     gone -= cost;
                 }
             }

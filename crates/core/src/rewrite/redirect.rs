@@ -47,8 +47,8 @@ pub struct Redirect {
 pub struct Requested<'a> {
     /// `http` or `https`.
     pub scheme: &'a str,
-    /// The authority as sent.
-    pub host: &'a str,
+    /// The authority as sent; absent where none was (HTTP/1.0).
+    pub host: Option<&'a str>,
     /// The path as it was routed.
     pub path: &'a str,
     /// The query as sent, without `?`.
@@ -95,30 +95,41 @@ impl Redirect {
         self.status
     }
 
-    /// The value of `Location` (RFC 9110 §10.2.2) for what was `requested` and found as `found`: an
-    /// absolute URI of visible ASCII characters, whatever the request held.
+    /// The value of `Location` (RFC 9110 §10.2.2) for what was `requested` and found as `found`: visible ASCII
+    /// characters, whatever the request held.
     ///
-    /// Where the scheme changes and no host is given, the port is left out: it was the other scheme's.
-    pub fn location(&self, requested: &Requested<'_>, found: &Found) -> String {
+    /// It is an absolute URI, or the path alone where neither the redirect nor the request names a host. A path
+    /// cannot lead to another scheme, so that there is no `Location` then. Where the scheme changes and no host
+    /// is given, the port is left out: it was the other scheme's.
+    pub fn location(&self, requested: &Requested<'_>, found: &Found) -> Option<String> {
         let Requested { path, query, .. } = *requested;
         let scheme =
             self.scheme.unwrap_or(if requested.scheme == "https" { "https" } else { "http" });
-        let host = match &self.host {
-            Some(host) => host,
-            None if scheme != requested.scheme => without_port(requested.host),
-            None => requested.host,
+        let stays = scheme == requested.scheme;
+        let host = match (&self.host, requested.host) {
+            (Some(host), _) => Some(host.as_str()),
+            (None, Some(host)) if stays => Some(host),
+            (None, Some(host)) => Some(without_port(host)),
+            (None, None) if stays => None,
+            (None, None) => return None,
         };
         let path = match &self.path {
             _ if !path.starts_with('/') => Cow::Borrowed("/"),
             None => canonical(Cow::Borrowed(path)),
             Some(change) => change.apply(path, found),
         };
-        let mut location = format!("{scheme}://{}{path}", utf8_percent_encode(host, AUTHORITY));
+        let mut location = match host {
+            Some(host) => format!("{scheme}://{}", utf8_percent_encode(host, AUTHORITY)),
+            // RFC 3986 §4.2: what begins with `//` would begin with a host.
+            None if path.starts_with("//") => "/.".into(),
+            None => String::new(),
+        };
+        location.push_str(&path);
         if let Some(query) = query.filter(|_| !self.strip_query) {
             location.push('?');
             location.extend(utf8_percent_encode(query, QUERY));
         }
-        location
+        Some(location)
     }
 }
 
@@ -143,11 +154,11 @@ mod tests {
     }
 
     const REQUESTED: Requested<'_> =
-        Requested { scheme: "http", host: "a.com:8080", path: "/v1/x", query: Some("q=1") };
+        Requested { scheme: "http", host: Some("a.com:8080"), path: "/v1/x", query: Some("q=1") };
 
     fn location(redirect: Value, matches: Value) -> String {
         let redirect = build(redirect, &matches).unwrap();
-        redirect.location(&REQUESTED, &found(&matches, REQUESTED.path))
+        redirect.location(&REQUESTED, &found(&matches, REQUESTED.path)).unwrap()
     }
 
     #[test]
@@ -165,6 +176,21 @@ mod tests {
         let template = json!({"template": "/{version}/{*rest}"});
         let expected = "http://a.com:8080/x/in/v1?q=1";
         assert_eq!(location(json!({"path": "/{rest}/in/{version}"}), template), expected);
+    }
+
+    #[test]
+    fn a_request_without_a_host_is_led_to_a_path_unless_the_scheme_changes() {
+        let location = |redirect: Value, path| {
+            let requested = Requested { host: None, path, ..REQUESTED };
+            let redirect = build(redirect, &json!(null)).unwrap();
+            redirect.location(&requested, &found(&json!(null), path))
+        };
+        let led = |path| location(json!({"strip_query": true}), path);
+        assert_eq!(led("/to").unwrap(), "/to");
+        assert_eq!(led("//evil.example/x").unwrap(), "/.//evil.example/x");
+        assert_eq!(location(json!({"scheme": "https"}), "/to"), None);
+        let elsewhere = location(json!({"scheme": "https", "host": "b.com"}), "/to");
+        assert_eq!(elsewhere.unwrap(), "https://b.com/to?q=1");
     }
 
     #[test]
@@ -187,8 +213,9 @@ mod tests {
             host in ".{0,12}", path in "/.{0,12}", query in ".{0,12}"
         ) {
             let redirect = build(json!({"scheme": "https"}), &json!(null)).unwrap();
-            let requested = Requested { scheme: "http", host: &host, path: &path, query: Some(&query) };
-            let location = redirect.location(&requested, &found(&json!(null), &path));
+            let (host, query) = (Some(&*host), Some(&*query));
+            let requested = Requested { scheme: "http", host, path: &path, query };
+            let location = redirect.location(&requested, &found(&json!(null), &path)).unwrap();
             prop_assert!(location.bytes().all(|byte| byte.is_ascii_graphic()), "{}", location);
             prop_assert!(HeaderValue::from_str(&location).is_ok());
         }

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use http::HeaderValue;
-use http::uri::Authority;
 use regex::Regex;
 
 use super::path_change::PathChange;
 use super::path_text::canonical;
+use crate::message::authority::names_host;
 use crate::plan::{self, Issue, PathMatch};
 use crate::route::Found;
 use crate::route::anchored;
@@ -132,12 +132,8 @@ fn check_groups(replacement: &str, pattern: &Regex) -> Result<(), String> {
 
 /// Reads a host, with its port where it has one.
 pub(super) fn authority(text: &str, at: &str, issues: &mut Vec<Issue>) -> Option<HeaderValue> {
-    let authority = text.parse::<Authority>().ok().filter(|authority| {
-        let host = authority.host();
-        let whole = host.len() == text.len() || authority.port_u16().is_some();
-        whole && !host.is_empty() && !text.contains('@')
-    });
-    let value = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    let is_whole = names_host(text.as_bytes()) && !text.ends_with(':');
+    let value = HeaderValue::from_str(text).ok().filter(|_| is_whole);
     if value.is_none() {
         let wrong = format!("`{text}` is not a host, with or without port");
         issues.push(Issue::new(at, wrong));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
+use crate::objects::rate::RateLimit;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
 use crate::upstream::admission::Occupancy;
@@ -14,7 +15,9 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     let mut page = Exposition::default();
     metrics.families(&mut page);
     occupancy(&mut page, &snapshot.upstreams);
+    panic_mode(&mut page, &snapshot.upstreams);
     endpoints(&mut page, &snapshot.upstreams);
+    rate_limits(&mut page, &snapshot.rate_limits);
     let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
     page.family(
         "tidegate_access_log_dropped_lines_total",
@@ -54,6 +57,19 @@ fn occupancy(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     });
 }
 
+/// Which upstreams have too few endpoints that are well.
+fn panic_mode(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
+    let mut family = page.family(
+        "tidegate_upstream_panic_mode",
+        Kind::Gauge,
+        "Whether requests go to all endpoints in service, because too few are well (1), or not (0).",
+    );
+    for upstream in upstreams {
+        let is_panicking = upstream.membership().is_panicking();
+        family.sample(&[("upstream", upstream.metrics.name())], u8::from(is_panicking));
+    }
+}
+
 /// How the endpoints are.
 fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     let memberships: Vec<_> = upstreams.iter().map(|upstream| upstream.membership()).collect();
@@ -82,6 +98,35 @@ fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     }
 }
 
+/// What rate limits remember.
+fn rate_limits(page: &mut Exposition, limits: &[Arc<RateLimit>]) {
+    let now = clock::now();
+    let mut family = page.family(
+        "tidegate_rate_limit_keys",
+        Kind::Gauge,
+        "Keys that have spent something that is not back yet.",
+    );
+    for limit in limits {
+        family.sample(&[("limit", &limit.plan.name)], limit.limit.live_keys(now));
+    }
+    let mut family = page.family(
+        "tidegate_rate_limit_waiting",
+        Kind::Gauge,
+        "Requests that wait for their turn at a rate limit.",
+    );
+    for limit in limits {
+        family.sample(&[("limit", &limit.plan.name)], limit.waiting());
+    }
+    let mut family = page.family(
+        "tidegate_rate_limit_evictions_total",
+        Kind::Counter,
+        "Keys that were forgotten, for want of room, before all that they had spent was back.",
+    );
+    for limit in limits {
+        family.sample(&[("limit", &limit.plan.name)], limit.limit.evictions());
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -104,6 +149,7 @@ mod tests {
         let page = page(&accounts.metrics, &snapshot);
         let has = |line: &str| page.lines().any(|each| each == line);
         assert!(has("tidegate_upstream_requests_in_flight{upstream=\"app\"} 1"), "{page}");
+        assert!(has("tidegate_upstream_panic_mode{upstream=\"app\"} 0"), "{page}");
         let endpoint = "{upstream=\"app\",endpoint=\"127.0.0.1:1\"}";
         assert!(has(&format!("tidegate_endpoint_requests_in_flight{endpoint} 0")), "{page}");
         assert!(has(&format!("tidegate_endpoint_available{endpoint} 1")), "{page}");

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
+use tidegate_core::message::authority::is_host;
 
 use crate::http::forwarded::{
     ForwardedElement, Peer, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO,
 };
-use crate::http::host::is_host;
 
 const STRANGER: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7));
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 1, 1));

@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, DATE, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use tidegate_core::message::Malformed;
+use tidegate_core::message::head_rules::{HeadLimits, HeadRules};
 
 use super::cuttings;
 use crate::http::body::Body;
@@ -12,18 +14,19 @@ use crate::http::h1::encode::{self, ResponseContext};
 use crate::http::h1::framing::Decoder;
 use crate::http::h1::request::{self, RequestHead};
 use crate::http::h1::response::{self, ResponseHead};
-use crate::http::h1::{HeadLimits, Malformed};
 
 /// Small, so that inputs reach them.
-const LIMITS: HeadLimits = HeadLimits { bytes: 2048, fields: 24, target: 512 };
+const RULES: HeadRules<'_> =
+    HeadRules { limits: HeadLimits { bytes: 2048, fields: 24, target: 512 }, taken_off: None };
 /// For what was read and written: a host may have moved from the target into a field.
-const WIDE: HeadLimits = HeadLimits { bytes: 8192, fields: 32, target: 1024 };
+const WIDE: HeadRules<'_> =
+    HeadRules { limits: HeadLimits { bytes: 8192, fields: 32, target: 1024 }, taken_off: None };
 /// Fields that end at this gateway (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [&str; 4] = ["connection", "keep-alive", "proxy-connection", "transfer-encoding"];
 
 /// A request's head.
 pub fn request_head(wire: &[u8]) {
-    let read = |buf: &mut BytesMut, scanned: &mut usize| request::read(buf, scanned, LIMITS);
+    let read = |buf: &mut BytesMut, scanned: &mut usize| request::read(buf, scanned, RULES);
     if let Some(head) = read_however_cut(wire, read) {
         check_fields(&head.parts.headers, &head.decoder);
         check_request(&head);

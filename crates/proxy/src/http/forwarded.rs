@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::header::{Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 use ipnet::IpNet;
-use tidegate_core::field::is_token;
+use tidegate_core::message::field::is_token;
+use tidegate_core::message::forwarding::address;
 
 /// The addresses a request came through, nearest last.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -55,6 +56,9 @@ impl Peer {
         let mut lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
         while let Some(line) = lines.pop() {
             for entry in line.as_bytes().rsplit(|byte| *byte == b',') {
+                if entry.trim_ascii().is_empty() {
+                    continue; // RFC 9110 §5.6.1.
+                }
                 let Some(address) = address(entry) else { return client };
                 client = Some(address);
                 if !trusted.iter().any(|range| range.contains(&address)) {
@@ -80,7 +84,10 @@ impl Peer {
         let host = headers.get(HOST).cloned();
         let element = element.of(self, host.as_ref());
         if self.trusted {
-            append(headers, X_FORWARDED_FOR, &self.text);
+            // `unknown` would hide from the next proxy what this peer tells of its client.
+            if self.address.is_some() || !headers.contains_key(X_FORWARDED_FOR) {
+                append(headers, X_FORWARDED_FOR, &self.text);
+            }
             append(headers, FORWARDED, &element);
             headers.entry(X_FORWARDED_PROTO).or_insert_with(|| self.scheme_value.clone());
             if let Some(host) = host {
@@ -96,10 +103,6 @@ impl Peer {
             None => headers.remove(X_FORWARDED_HOST),
         };
     }
-}
-
-fn address(entry: &[u8]) -> Option<IpAddr> {
-    str::from_utf8(entry).ok()?.trim().parse().ok()
 }
 
 /// The `Forwarded` element last written on a connection, kept because the next request most likely has
@@ -236,6 +239,33 @@ mod tests {
         headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(b"\xff, 1.2.3.4").unwrap());
         let peer = Peer::new(Some("10.1.1.1".parse().unwrap()), "http", &ranges());
         assert_eq!(peer.client(&headers, &ranges()), Some("1.2.3.4".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_client_is_read_however_proxies_write_it() {
+        for (told, client) in [
+            ("1.2.3.4:51234", "1.2.3.4"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("1.2.3.4, [::ffff:10.0.0.9]:80", "1.2.3.4"),
+            ("1.2.3.4, ,10.0.0.9,", "1.2.3.4"),
+            ("1.2.3.4, unknown, 10.0.0.9", "10.0.0.9"),
+        ] {
+            let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static(told))]);
+            let peer = Peer::new(Some("10.1.1.1".parse().unwrap()), "http", &ranges());
+            assert_eq!(peer.client(&headers, &ranges()), Some(client.parse().unwrap()), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_peer_without_an_address_does_not_hide_the_client_it_tells_of() {
+        let peer = Peer::new(None, "http", &ranges());
+        let mut headers = HeaderMap::new();
+        peer.announce(&mut headers, &mut ForwardedElement::default());
+        assert_eq!(headers[X_FORWARDED_FOR], "unknown");
+        assert_eq!(headers[FORWARDED], "for=unknown;proto=http");
+        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("1.2.3.4"));
+        peer.announce(&mut headers, &mut ForwardedElement::default());
+        assert_eq!(headers[X_FORWARDED_FOR], "1.2.3.4");
     }
 
     #[test]

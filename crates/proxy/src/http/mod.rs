@@ -5,13 +5,12 @@ pub mod broken;
 pub mod forwarded;
 pub mod h1;
 pub mod h2;
-pub mod host;
 pub mod ids;
 pub mod interim;
 pub mod partial_head;
 pub mod problem;
+pub mod quota;
 pub mod time_left;
-mod trailers;
 
 /// Room in a request's field map for what the gateway adds: the five fields of
 /// [`forwarded`] and the two of [`ids`], and one that a route may add without growing it.

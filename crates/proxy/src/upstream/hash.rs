@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::request;
 use tidegate_core::balance::hash_key;
-use tidegate_core::field::cookies;
+use tidegate_core::message::field::cookies;
 use tidegate_core::plan::HashKey;
 
 /// The hash of what `key` names; absent where the request has no such thing.

@@ -25,10 +25,12 @@ from tidegate.config.model.listener import (
     ListenerLimits,
     ListenerTimeouts,
     ListenerTls,
+    UnixSocket,
 )
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.rate import KeyPart, RateCost, RateLimit, Window
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
     FieldMatch,
@@ -77,6 +79,7 @@ __all__ = [
     "HealthHttp",
     "HealthTcp",
     "Hedge",
+    "KeyPart",
     "LatencyOutlier",
     "Listener",
     "ListenerLimits",
@@ -89,6 +92,8 @@ __all__ = [
     "PathMatch",
     "Pool",
     "Queueing",
+    "RateCost",
+    "RateLimit",
     "Redirect",
     "RegexRewrite",
     "Respond",
@@ -103,9 +108,11 @@ __all__ = [
     "Split",
     "Sticky",
     "SuccessRateOutlier",
+    "UnixSocket",
     "Upstream",
     "UpstreamLimits",
     "UpstreamTimeouts",
     "UpstreamTls",
+    "Window",
     "ZoneAware",
 ]

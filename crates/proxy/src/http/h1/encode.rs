@@ -28,7 +28,12 @@ pub fn request(
     push_connection(buffer, upgrade, names_te);
     let encoder = match length {
         Some(length) => Encoder::Length(length),
-        None if body.is_end() => Encoder::None,
+        None if body.is_end() => {
+            if has_content(&head.method) {
+                buffer.extend_from_slice(b"content-length: 0\r\n");
+            }
+            Encoder::None
+        }
         None => {
             buffer.extend_from_slice(b"transfer-encoding: chunked\r\n");
             Encoder::Chunked
@@ -36,6 +41,11 @@ pub fn request(
     };
     buffer.extend_from_slice(b"\r\n");
     encoder
+}
+
+/// Whether a method says what its content is for, so that it is said also that there is none (RFC 9110 §8.6).
+fn has_content(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// What decides the framing of a response besides its own head.
@@ -171,6 +181,17 @@ mod tests {
     use http::Request;
 
     use super::*;
+
+    #[test]
+    fn a_request_that_may_have_content_says_that_it_has_none() {
+        for (method, said) in [(Method::POST, true), (Method::PUT, true), (Method::GET, false)] {
+            let request = Request::builder().method(method.clone()).uri("/").body(()).unwrap();
+            let mut wire = Vec::new();
+            super::request(&request.into_parts().0, &Body::Empty, None, &mut wire);
+            let text = String::from_utf8(wire).unwrap();
+            assert_eq!(text.contains("content-length: 0\r\n"), said, "{method}");
+        }
+    }
 
     #[test]
     fn an_upgrade_does_not_take_te_off_the_fields_that_connection_names() {

@@ -2,11 +2,13 @@
 //! the message is framed rather than what it means.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
+    UPGRADE,
+};
 use smallvec::SmallVec;
-
-use super::Malformed;
-use crate::http::trailers;
+use tidegate_core::message::head_fields::HeadFields;
+use tidegate_core::message::{Malformed, trailers};
 
 /// Where the section in `buf` ends: behind its empty line. `scanned` remembers how far was looked.
 ///
@@ -56,12 +58,13 @@ pub struct Control {
     pub hosts: u32,
 }
 
-/// Sort the fields of a message: end-to-end ones into a map with room for `extra`
+/// Sort the fields of a message: end-to-end ones, once they are `judged`, into a map with room for `extra`
 /// more, the others into [`Control`]. Hop-by-hop fields (RFC 9110 §7.6.1), those
 /// that `Connection` names among them, end here.
 pub fn sort(
     section: &Bytes,
     fields: &[httparse::Header<'_>],
+    mut judged: HeadFields<'_>,
     extra: usize,
 ) -> Result<(HeaderMap, Control), Malformed> {
     let mut map = HeaderMap::with_capacity(fields.len() + extra);
@@ -69,11 +72,9 @@ pub fn sort(
     let mut named: SmallVec<[HeaderName; 4]> = SmallVec::new();
     let (mut te_trailers, mut names_te) = (false, false);
     for field in fields {
-        let name = field.name.as_bytes();
-        match special(name) {
-            Special::None => {}
-            Special::Host => control.hosts += 1,
-            Special::Connection => {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Syntax)?;
+        match name {
+            CONNECTION => {
                 for token in tokens(field.value) {
                     match token {
                         t if t.eq_ignore_ascii_case(b"close") => control.close = true,
@@ -83,15 +84,8 @@ pub fn sort(
                         t => named.push(HeaderName::from_bytes(t).map_err(|_| Malformed::Syntax)?),
                     }
                 }
-                continue;
             }
-            Special::ContentLength => {
-                if control.content_length.is_some() {
-                    return Err(Malformed::Syntax);
-                }
-                control.content_length = Some(decimal(field.value)?);
-            }
-            Special::TransferEncoding => {
+            TRANSFER_ENCODING => {
                 if control.chunked {
                     return Err(Malformed::Syntax);
                 }
@@ -99,38 +93,30 @@ pub fn sort(
                     return Err(transfer_coding_error(field.value));
                 }
                 control.chunked = true;
-                continue;
             }
-            Special::Upgrade => {
-                control.upgrade = Some(value(section, field.value)?);
-                continue;
+            UPGRADE => control.upgrade = Some(value(section, field.value)?),
+            TE => te_trailers |= tokens(field.value).any(|t| t.eq_ignore_ascii_case(b"trailers")),
+            name if is_of_connection(&name) => {}
+            name => {
+                judged.see(&name, field.value)?;
+                map.try_append(name, value(section, field.value)?)
+                    .map_err(|_| Malformed::HeaderTooLarge)?;
             }
-            Special::Te => {
-                te_trailers |= tokens(field.value).any(|t| t.eq_ignore_ascii_case(b"trailers"));
-                continue;
-            }
-            Special::Expect => {
-                if !field.value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(Malformed::Expectation);
-                }
-                control.expect_continue = true;
-                continue;
-            }
-            Special::HopByHop => continue,
         }
-        let name = HeaderName::from_bytes(name).map_err(|_| Malformed::Syntax)?;
-        map.try_append(name, value(section, field.value)?)
-            .map_err(|_| Malformed::HeaderTooLarge)?;
     }
-    if control.chunked && control.content_length.is_some() {
+    if control.chunked && judged.content_length().is_some() {
         return Err(Malformed::Syntax);
     }
+    judged.settle(&mut map);
     for name in &named {
-        if *name != CONTENT_LENGTH && *name != http::header::HOST {
+        if *name != CONTENT_LENGTH && *name != HOST {
             map.remove(name);
         }
     }
     control.te_trailers = te_trailers && names_te;
+    control.content_length = judged.content_length();
+    control.expect_continue = judged.expects_continue();
+    control.hosts = judged.hosts();
     Ok((map, control))
 }
 
@@ -145,7 +131,7 @@ pub fn may_upgrade(to: &HeaderValue) -> bool {
 
 /// A trailer section (RFC 9112 §7.1.2), without the fields that no trailer may carry (RFC 9110 §6.5.1).
 pub fn trailers(section: Bytes) -> Result<HeaderMap, Malformed> {
-    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut fields = [httparse::EMPTY_HEADER; trailers::MOST_FIELDS];
     let parsed = match httparse::parse_headers(&section, &mut fields) {
         Ok(httparse::Status::Complete((_, parsed))) => parsed,
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed::HeaderTooLarge),
@@ -169,33 +155,9 @@ pub fn push(buffer: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     buffer.extend_from_slice(b"\r\n");
 }
 
-enum Special {
-    None,
-    Host,
-    Connection,
-    ContentLength,
-    TransferEncoding,
-    Upgrade,
-    Te,
-    Expect,
-    HopByHop,
-}
-
-/// By length first: most fields are told apart by it alone.
-fn special(name: &[u8]) -> Special {
-    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-    match name.len() {
-        2 if is(b"te") => Special::Te,
-        4 if is(b"host") => Special::Host,
-        6 if is(b"expect") => Special::Expect,
-        7 if is(b"upgrade") => Special::Upgrade,
-        10 if is(b"connection") => Special::Connection,
-        10 if is(b"keep-alive") => Special::HopByHop,
-        14 if is(b"content-length") => Special::ContentLength,
-        16 if is(b"proxy-connection") => Special::HopByHop,
-        17 if is(b"transfer-encoding") => Special::TransferEncoding,
-        _ => Special::None,
-    }
+/// Whether a field belongs to a connection though no version of HTTP calls it so any more.
+fn is_of_connection(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "keep-alive" | "proxy-connection")
 }
 
 fn value(section: &Bytes, value: &[u8]) -> Result<HeaderValue, Malformed> {
@@ -205,13 +167,6 @@ fn value(section: &Bytes, value: &[u8]) -> Result<HeaderValue, Malformed> {
 /// The members of a comma-separated list.
 fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
-}
-
-fn decimal(digits: &[u8]) -> Result<u64, Malformed> {
-    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Malformed::Syntax);
-    }
-    Ok(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
 /// A known coding before `chunked` is one we do not carry out; anything else cannot be framed.

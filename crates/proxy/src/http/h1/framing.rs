@@ -2,9 +2,9 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
-use tidegate_core::field::is_token_byte;
+use tidegate_core::message::Malformed;
+use tidegate_core::message::field::is_token_byte;
 
-use super::Malformed;
 use super::fields;
 use super::output::Output;
 use crate::http::body::Frame;

@@ -5,27 +5,18 @@ use std::mem::MaybeUninit;
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HOST, HeaderMap, TE};
 use http::{HeaderValue, Method, Request, Version, request};
+use tidegate_core::message::Malformed;
+use tidegate_core::message::authority::{is_host, names_host};
+use tidegate_core::message::head_fields::HeadFields;
+use tidegate_core::message::head_rules::HeadRules;
 
-use super::Malformed;
 use super::fields::{self, Control};
 use super::framing::Decoder;
 use super::target;
 use crate::http::ADDED_FIELDS;
-use crate::http::host::{is_empty, is_host};
 
 /// Fields up to this number are parsed on the stack.
 const USUAL_FIELDS: usize = 100;
-
-/// What a head may cost.
-#[derive(Debug, Clone, Copy)]
-pub struct HeadLimits {
-    /// Bytes of the whole head.
-    pub bytes: usize,
-    /// Number of fields.
-    pub fields: usize,
-    /// Bytes of the target.
-    pub target: usize,
-}
 
 /// A request's head.
 #[derive(Debug)]
@@ -42,8 +33,9 @@ pub struct RequestHead {
 pub fn read(
     buf: &mut BytesMut,
     scanned: &mut usize,
-    limits: HeadLimits,
+    rules: HeadRules<'_>,
 ) -> Result<Option<RequestHead>, Malformed> {
+    let limits = rules.limits;
     // RFC 9112 §2.2: empty lines before the request line are skipped.
     while *scanned < 2 && buf.starts_with(b"\r\n") {
         buf.advance(2);
@@ -59,7 +51,7 @@ pub fn read(
     };
     *scanned = 0;
     let head = buf.split_to(end).freeze();
-    parse(&head, limits).map(Some).inspect_err(|_| {
+    parse(&head, rules).map(Some).inspect_err(|_| {
         let rest = std::mem::replace(buf, BytesMut::from(&head[..]));
         buf.unsplit(rest);
     })
@@ -78,7 +70,8 @@ fn of_later_minor(head: &[u8]) -> Option<Bytes> {
     }
 }
 
-fn parse(head: &Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
+fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<RequestHead, Malformed> {
+    let limits = rules.limits;
     let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let mut many = Vec::new();
     let space = match limits.fields {
@@ -94,7 +87,7 @@ fn parse(head: &Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed::HeaderTooLarge),
         Err(httparse::Error::Version) => {
             return match of_later_minor(head) {
-                Some(head) => parse(&head, limits),
+                Some(head) => parse(&head, rules),
                 None => Err(version_error(head)),
             };
         }
@@ -105,16 +98,14 @@ fn parse(head: &Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
     else {
         return Err(Malformed::Syntax);
     };
-    if path.len() > limits.target {
-        return Err(Malformed::UriTooLong);
-    }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Malformed::Syntax)?;
-    let target = target::parse(&method, head.slice_ref(path.as_bytes()))?;
-    let (mut headers, mut control) = fields::sort(head, parsed.headers, ADDED_FIELDS)?;
+    let target = target::parse(&method, head.slice_ref(path.as_bytes()), limits.target)?;
+    let judged = HeadFields::of_request(rules.taken_off);
+    let (mut headers, mut control) = fields::sort(head, parsed.headers, judged, ADDED_FIELDS)?;
     check_host(&headers, &control, minor_version)?;
     match target.authority {
         Some(authority) => _ = headers.insert(HOST, authority),
-        None if method == Method::CONNECT || names_host(&headers) => {}
+        None if method == Method::CONNECT || is_named(&headers) => {}
         // HTTP/1.0 may leave it out, and an empty one says no more.
         None if minor_version == 0 => _ = headers.remove(HOST),
         None => return Err(Malformed::Syntax),
@@ -140,16 +131,16 @@ fn parse(head: &Bytes, limits: HeadLimits) -> Result<RequestHead, Malformed> {
     Ok(RequestHead { parts, control, decoder })
 }
 
+/// Whether there is a `Host` that names one.
+fn is_named(headers: &HeaderMap) -> bool {
+    headers.get(HOST).is_some_and(|host| names_host(host.as_bytes()))
+}
+
 /// RFC 9112 §3.2: HTTP/1.1 needs exactly one `Host`, and any must be well formed.
 fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<(), Malformed> {
     let enough = control.hosts == 1 || (control.hosts == 0 && minor == 0);
     let well_formed = headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()));
     if enough && well_formed { Ok(()) } else { Err(Malformed::Syntax) }
-}
-
-/// Whether there is a `Host` that names one.
-fn names_host(headers: &HeaderMap) -> bool {
-    headers.get(HOST).is_some_and(|host| !is_empty(host.as_bytes()))
 }
 
 /// `HTTP/2.0` and the like are well formed, and of a version that is not spoken here.
@@ -170,13 +161,15 @@ fn version_error(head: &[u8]) -> Malformed {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use proptest::prelude::*;
+    use tidegate_core::message::head_rules::HeadLimits;
 
     use super::*;
 
-    const LIMITS: HeadLimits = HeadLimits { bytes: 4096, fields: 20, target: 200 };
+    const RULES: HeadRules<'_> =
+        HeadRules { limits: HeadLimits { bytes: 4096, fields: 20, target: 200 }, taken_off: None };
 
     fn head(wire: &[u8]) -> Result<Option<RequestHead>, Malformed> {
-        read(&mut BytesMut::from(wire), &mut 0, LIMITS)
+        read(&mut BytesMut::from(wire), &mut 0, RULES)
     }
 
     fn read_head(wire: &str) -> RequestHead {
@@ -196,7 +189,7 @@ mod tests {
         for byte in wire {
             buf.extend_from_slice(&[*byte]);
             if found.is_none() {
-                found = read(&mut buf, &mut scanned, LIMITS).unwrap();
+                found = read(&mut buf, &mut scanned, RULES).unwrap();
             }
         }
         let head = found.unwrap();

@@ -5,15 +5,15 @@ use std::mem::MaybeUninit;
 use bytes::{Bytes, BytesMut};
 use http::header::{HeaderMap, UPGRADE};
 use http::{Method, StatusCode};
+use tidegate_core::message::Malformed;
+use tidegate_core::message::head_fields::HeadFields;
+use tidegate_core::message::head_rules::MOST_RESPONSE_FIELDS;
 
-use super::Malformed;
 use super::fields::{self, Control};
 use super::framing::Decoder;
 
 /// Largest head that an endpoint may send.
 const MAX_BYTES: usize = 64 * 1024;
-/// Most fields that an endpoint may send.
-const MAX_FIELDS: usize = 200;
 /// Room in the field map for what the gateway always adds.
 const ADDED_FIELDS: usize = 1;
 
@@ -49,7 +49,7 @@ pub fn read(
 }
 
 fn parse(head: Bytes, method: &Method) -> Result<ResponseHead, Malformed> {
-    let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut space = [const { MaybeUninit::uninit() }; MOST_RESPONSE_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
     match config.parse_response_with_uninit_headers(&mut parsed, &head, &mut space) {
@@ -61,7 +61,8 @@ fn parse(head: Bytes, method: &Method) -> Result<ResponseHead, Malformed> {
         return Err(Malformed::Syntax);
     };
     let status = StatusCode::from_u16(code).map_err(|_| Malformed::Syntax)?;
-    let (mut headers, mut control) = fields::sort(&head, parsed.headers, ADDED_FIELDS)?;
+    let judged = HeadFields::of_response();
+    let (mut headers, mut control) = fields::sort(&head, parsed.headers, judged, ADDED_FIELDS)?;
     match control.upgrade.take() {
         // RFC 9110 §15.5.22: what the client is to change over to, and not this connection.
         Some(protocol) if status == StatusCode::UPGRADE_REQUIRED => {

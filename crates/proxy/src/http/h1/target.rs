@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderValue, Method};
-
-use super::Malformed;
-use crate::http::host::is_host;
+use tidegate_core::message::Malformed;
+use tidegate_core::message::authority::names_host;
+use tidegate_core::message::target::{check, is_path};
 
 /// A target in origin form, and the host where absolute form named it.
 pub struct Target {
@@ -15,25 +15,23 @@ pub struct Target {
     pub authority: Option<HeaderValue>,
 }
 
-/// Read a target.
-pub fn parse(method: &Method, target: Bytes) -> Result<Target, Malformed> {
-    if !target.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#') {
-        return Err(Malformed::Syntax);
-    }
-    if target.starts_with(b"/") || (target.as_ref() == b"*" && method == Method::OPTIONS) {
+/// Read a target, which is at most `limit` bytes long.
+pub fn parse(method: &Method, target: Bytes, limit: usize) -> Result<Target, Malformed> {
+    check(&target, limit)?;
+    if is_path(method, &target) {
         let path = PathAndQuery::from_maybe_shared(target).map_err(|_| Malformed::Syntax)?;
         return Ok(Target { uri: Uri::from(path), authority: None });
     }
     if method == Method::CONNECT {
         // Refused later, by its own error; the form is checked here.
-        return match is_host(&target) {
+        return match names_host(&target) {
             true => Ok(Target { uri: Uri::from_static("/"), authority: None }),
             false => Err(Malformed::Syntax),
         };
     }
     let uri = Uri::from_maybe_shared(target).map_err(|_| Malformed::Syntax)?;
     let authority = match (uri.scheme_str(), uri.authority()) {
-        (Some("http" | "https"), Some(authority)) if is_host(authority.as_str().as_bytes()) => {
+        (Some("http" | "https"), Some(authority)) if names_host(authority.as_str().as_bytes()) => {
             HeaderValue::from_str(authority.as_str()).map_err(|_| Malformed::Syntax)?
         }
         _ => return Err(Malformed::Syntax),
@@ -55,12 +53,13 @@ mod tests {
     use super::*;
 
     fn path(method: Method, target: &'static str) -> Result<String, Malformed> {
-        parse(&method, Bytes::from_static(target.as_bytes())).map(|t| t.uri.to_string())
+        parse(&method, Bytes::from_static(target.as_bytes()), 100).map(|t| t.uri.to_string())
     }
 
     #[test]
     fn an_absolute_target_is_taken_apart() {
-        let target = parse(&Method::GET, Bytes::from_static(b"http://a.example:81/x?y")).unwrap();
+        let target = Bytes::from_static(b"http://a.example:81/x?y");
+        let target = parse(&Method::GET, target, 100).unwrap();
         assert_eq!(target.uri.to_string(), "/x?y");
         assert_eq!(target.authority.unwrap(), "a.example:81");
         assert_eq!(path(Method::GET, "http://a.example"), Ok("/".into()));

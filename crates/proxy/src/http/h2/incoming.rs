@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use h2::{Reason, RecvStream};
 use tidegate_core::failure::Failure;
+use tidegate_core::message::{Malformed, trailers};
 use tokio::time::Instant;
 
 use crate::http::body::{Frame, NextFrame, Source};
-use crate::http::trailers;
 use crate::net::deadline::Deadline;
 
 /// A body that comes in on a stream.
@@ -18,16 +18,50 @@ pub struct Incoming {
     done: bool,
     deadline: Deadline,
     idle: Duration,
+    failures: Failures,
+}
+
+/// How a body fails, according to who sends it.
+#[derive(Debug, Clone, Copy)]
+pub struct Failures {
+    /// Nothing came for too long.
     late: Failure,
+    /// The peer broke it off.
     gone: Failure,
+    /// What came breaks the protocol.
+    malformed: fn(Malformed) -> Failure,
+}
+
+impl Failures {
+    /// A client sends it.
+    pub const OF_REQUEST: Self = Self {
+        late: Failure::BodyTimeout,
+        gone: Failure::ClientGone,
+        malformed: Malformed::of_request,
+    };
+    /// An endpoint sends it.
+    pub const OF_RESPONSE: Self = Self {
+        late: Failure::ResponseTimeout,
+        gone: Failure::UpstreamReset,
+        malformed: Malformed::of_response,
+    };
+
+    /// How it failed on a stream that ended with `error`.
+    fn of(self, error: &h2::Error) -> Failure {
+        // Where `h2` itself ends a stream, the peer broke the protocol on it.
+        match error.is_library() && error.reason() == Some(Reason::PROTOCOL_ERROR) {
+            true => (self.malformed)(Malformed::Syntax),
+            false => self.gone,
+        }
+    }
 }
 
 impl Incoming {
-    /// Read `stream`; it fails as `late` after a silence of `idle`, and as `gone` where the peer breaks it.
-    pub fn new(stream: RecvStream, idle: Duration, late: Failure, gone: Failure) -> Self {
+    /// Read `stream`; it fails after a silence of `idle`.
+    pub fn new(stream: RecvStream, idle: Duration, failures: Failures) -> Self {
         let done = stream.is_end_stream();
         let deadline = Deadline::default();
-        Self { stream, data_done: done, done, deadline, idle, late, gone }
+        Self { stream, data_done: done, done, deadline, idle, failures }
     }
 
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> NextFrame {
@@ -36,11 +70,11 @@ impl Incoming {
                 Some(Ok(data)) => {
                     // Only the next read lets the peer send more, so one piece is all that is held.
                     let released = self.stream.flow_control().release_capacity(data.len());
-                    let data = released.map(|()| Frame::Data(data)).map_err(|_| self.gone);
+                    let data = released.map(|()| Frame::Data(data)).map_err(|_| self.failures.gone);
                     return Poll::Ready(Some(data));
                 }
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {}
-                Some(Err(_)) => return Poll::Ready(Some(Err(self.gone))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(self.failures.of(&error)))),
                 None => {}
             }
             self.data_done = true;
@@ -48,10 +82,11 @@ impl Incoming {
         let trailers = ready!(self.stream.poll_trailers(cx));
         self.done = true;
         Poll::Ready(match trailers {
-            Ok(trailers) => {
-                trailers.map(|trailers| Ok(Frame::Trailers(trailers::permitted(trailers))))
-            }
-            Err(_) => Some(Err(self.gone)),
+            Ok(trailers) => trailers.map(|trailers| {
+                let permitted = trailers::permitted(trailers).map(Frame::Trailers);
+                permitted.map_err(self.failures.malformed)
+            }),
+            Err(error) => Some(Err(self.failures.of(&error))),
         })
     }
 }
@@ -68,7 +103,7 @@ impl Source for Incoming {
                     self.deadline.set(Instant::now(), self.idle);
                 }
                 ready!(self.deadline.poll_expired(cx));
-                Some(Err(self.late))
+                Some(Err(self.failures.late))
             }
         };
         self.deadline.clear();

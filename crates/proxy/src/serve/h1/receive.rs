@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use http::{Method, Version};
 use tidegate_core::failure::Failure;
+use tidegate_core::message::Malformed;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
@@ -15,7 +16,6 @@ use super::state::{ClientState, Event};
 use super::transport::{SharedTransport, Transport, Wire};
 use crate::client::Client;
 use crate::http::body::{Body, NextFrame, Source};
-use crate::http::h1::Malformed;
 use crate::http::h1::framing::{Decoded, Decoder};
 use crate::http::h1::request::{self, RequestHead};
 use crate::http::h1::request_line::RequestLine;
@@ -100,11 +100,10 @@ impl Wire {
         loop {
             let was_idle = self.input.is_empty();
             if !was_idle {
-                let limits = client.settings.head_limits;
-                match request::read(&mut self.input, &mut self.scanned, limits) {
+                match request::read(&mut self.input, &mut self.scanned, client.head_rules()) {
                     Ok(None) => {}
                     Ok(head) => return Poll::Ready(Ok(head)),
-                    Err(malformed) => return Poll::Ready(Err(failure_of(malformed))),
+                    Err(malformed) => return Poll::Ready(Err(malformed.of_request())),
                 }
             }
             match self.io.poll_read_through(cx, &mut self.input) {
@@ -158,7 +157,7 @@ impl Wire {
                 Ok(Decoded::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Ok(Decoded::End) => return Poll::Ready(None),
                 Ok(Decoded::More) => {}
-                Err(_) => return fail(Failure::MalformedRequest),
+                Err(malformed) => return fail(malformed.of_request()),
             }
             let wanted = self.decoder.remaining().unwrap_or(u64::MAX).min(BODY_READ as u64);
             self.input.reserve(usize::try_from(wanted).unwrap_or(BODY_READ).max(1024));
@@ -223,15 +222,4 @@ impl Drop for RequestBody {
 
 fn fail(failure: Failure) -> NextFrame {
     Poll::Ready(Some(Err(failure)))
-}
-
-fn failure_of(malformed: Malformed) -> Failure {
-    match malformed {
-        Malformed::Syntax => Failure::MalformedRequest,
-        Malformed::UriTooLong => Failure::UriTooLong,
-        Malformed::HeaderTooLarge => Failure::HeaderTooLarge,
-        Malformed::Version => Failure::VersionNotSupported,
-        Malformed::TransferCoding => Failure::TransferCoding,
-        Malformed::Expectation => Failure::ExpectationFailed,
-    }
 }

@@ -2,8 +2,12 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 
+use super::Malformed;
+use super::forwarding::is_forwarding;
+use super::head_fields::has_blank_end;
+
 /// Fields that say how a message is framed, routed, judged or read, or that belong to a connection: too late
-/// in a trailer.
+/// in a trailer, as are those of [`is_forwarding`].
 const FORBIDDEN: [HeaderName; 21] = [
     header::AUTHORIZATION,
     header::PROXY_AUTHORIZATION,
@@ -28,21 +32,34 @@ const FORBIDDEN: [HeaderName; 21] = [
     header::UPGRADE,
 ];
 
+/// Most fields of a trailer section.
+pub const MOST_FIELDS: usize = 64;
+
 /// Whether a trailer section may have this field.
 pub fn may_have(name: &HeaderName) -> bool {
-    !FORBIDDEN.contains(name)
+    !FORBIDDEN.contains(name) && !is_forwarding(name.as_str())
 }
 
 /// A trailer section without the fields that none may have.
-pub fn permitted(mut trailers: HeaderMap) -> HeaderMap {
+///
+/// # Errors
+/// There are too many, or one has a value that no field has.
+pub fn permitted(mut trailers: HeaderMap) -> Result<HeaderMap, Malformed> {
+    if trailers.len() > MOST_FIELDS {
+        return Err(Malformed::HeaderTooLarge);
+    }
+    if trailers.values().any(|value| has_blank_end(value.as_bytes())) {
+        return Err(Malformed::Syntax);
+    }
     let names = trailers.keys().filter(|name| !may_have(name));
     for name in names.cloned().collect::<Vec<_>>() {
         trailers.remove(name);
     }
-    trailers
+    Ok(trailers)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use http::HeaderValue;
 
@@ -51,13 +68,27 @@ mod tests {
     #[test]
     fn fields_of_the_connection_and_of_routing_are_left_out_of_trailers() {
         let mut trailers = HeaderMap::new();
-        for name in ["grpc-status", "host", "keep-alive", "transfer-encoding", "set-cookie", "sum"]
-        {
+        for name in [
+            "grpc-status",
+            "host",
+            "keep-alive",
+            "transfer-encoding",
+            "set-cookie",
+            "x-forwarded-for",
+            "sum",
+        ] {
             trailers.append(name, HeaderValue::from_static("1"));
         }
-        let trailers = permitted(trailers);
+        let trailers = permitted(trailers).unwrap();
         let mut left: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["grpc-status", "sum"]);
+    }
+
+    #[test]
+    fn a_value_in_a_trailer_has_no_blanks_at_its_ends() {
+        let mut trailers = HeaderMap::new();
+        trailers.append("sum", HeaderValue::from_static("1 "));
+        assert_eq!(permitted(trailers), Err(Malformed::Syntax));
     }
 }

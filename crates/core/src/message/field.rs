@@ -1,4 +1,4 @@
-//! What several parts read of header fields: tokens and cookies.
+//! What is read of header fields in several places: tokens and cookies.
 
 use http::HeaderMap;
 use http::header::COOKIE;

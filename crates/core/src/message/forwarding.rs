@@ -1,0 +1,111 @@
+//! Fields by which a proxy tells what it knows of its client, and which any client can write.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Besides these, all that begin with [`PREFIX`].
+const NAMES: [&str; 9] = [
+    "forwarded",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-host",
+    "x-original-uri",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+const PREFIX: &str = "x-forwarded-";
+
+/// Whether every gateway takes this field, named in lower case, off the requests of clients that it does not trust.
+pub fn is_forwarding(name: &str) -> bool {
+    // Hardly any field begins like one of them.
+    matches!(name.as_bytes(), [b'f' | b't' | b'x', ..])
+        && (name.get(..PREFIX.len()).is_some_and(|start| is_spelling(start, PREFIX))
+            || NAMES.iter().any(|forwarding| is_spelling(name, forwarding)))
+}
+
+/// The forwarding fields of a listener: those of [`is_forwarding`], and what was added to them.
+#[derive(Debug, Clone, Default)]
+pub struct ForwardingFields {
+    added: Vec<String>,
+}
+
+impl ForwardingFields {
+    /// Those that every gateway knows, and `added`.
+    pub fn new(added: &[String]) -> Self {
+        Self {
+            added: added.iter().map(|name| name.to_ascii_lowercase().replace('_', "-")).collect(),
+        }
+    }
+
+    /// Whether the field of this name, in lower case, is one of them.
+    pub fn has(&self, name: &str) -> bool {
+        is_forwarding(name) || self.added.iter().any(|added| is_spelling(name, added))
+    }
+}
+
+/// Whether a server may take one name for the other: CGI, WSGI and the like write `-` and `_` alike (RFC 3875 §4.1.18).
+fn is_spelling(name: &str, of: &str) -> bool {
+    let mut pairs = name.bytes().zip(of.bytes());
+    name.len() == of.len() && pairs.all(|(own, other)| own == other || (own, other) == (b'_', b'-'))
+}
+
+/// The address in an element of `X-Forwarded-For`, which some proxies write with a port, or in brackets or quotes;
+/// nothing where it is `unknown` or anything else.
+pub fn address(element: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(element).ok()?.trim().trim_matches('"');
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let address = text.parse::<IpAddr>().ok().or_else(bracketed);
+    let address =
+        address.or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarding_fields_are_known_in_every_spelling() {
+        let fields = ForwardingFields::new(&["CF_Connecting-IP".into()]);
+        for name in [
+            "forwarded",
+            "x-forwarded-for",
+            "x_forwarded_for",
+            "x-forwarded_tls-client-cert",
+            "x-real-ip",
+            "x_real_ip",
+            "x-original-url",
+            "cf-connecting-ip",
+            "cf_connecting_ip",
+        ] {
+            assert!(fields.has(name), "{name}");
+        }
+        for name in ["", "x-forwarded", "x-real-ip2", "x-request-id", "from", "te", "host", "x"] {
+            assert!(!fields.has(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_read_however_it_is_written() {
+        for (element, canonical) in [
+            ("203.0.113.7", "203.0.113.7"),
+            (" 203.0.113.7:51234\t", "203.0.113.7"),
+            ("2001:DB8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("\"[2001:db8::1]:443\"", "2001:db8::1"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("[::ffff:cb00:7107]:1", "203.0.113.7"),
+        ] {
+            let expected = canonical.parse().unwrap();
+            assert_eq!(address(element.as_bytes()), Some(expected), "{element:?}");
+        }
+        for element in
+            ["", " ", "unknown", "_hidden", "a.example", "[203.0.113.7]", "1.2.3", "[::1]:x"]
+        {
+            assert_eq!(address(element.as_bytes()), None, "{element:?}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What HTTP asks of every message, whatever its version (RFC 9110): one judge for requests and responses.
+//!
+//! A protocol keeps what is framing of its own. Whether a field, a length, a host, a target or a trailer may be
+//! is decided here, so that what one version refuses no other lets through.
+
+pub mod authority;
+pub mod content_length;
+pub mod field;
+pub mod forwarding;
+pub mod head_fields;
+pub mod head_rules;
+mod malformed;
+pub mod pseudo;
+pub mod target;
+pub mod trailers;
+
+pub use self::malformed::Malformed;

@@ -18,7 +18,7 @@ use tidegate_core::time::Moment;
 const MANY: usize = 10_000_000;
 const FEW: usize = 1_000;
 
-/// So many keys are ready to be asked for, in random order: making one is timed apart.
+/// So many keys at most are ready to be asked for, in random order: making one is timed apart.
 const READY: usize = 1 << 20;
 
 fn key(n: u64) -> Key {
@@ -31,7 +31,10 @@ fn nonzero(n: u64) -> NonZeroU64 {
     NonZeroU64::new(n).unwrap_or(NonZeroU64::MIN)
 }
 
-/// A limit of so many windows, none of which is ever over, and all of whose `keys` are live.
+/// Keys of a limit that says nothing else.
+const DEFAULT: usize = 1_000_000;
+
+/// A limit of so many windows, none of which is ever over, and of whose keys so many are live.
 fn limit(windows: u64, keys: usize) -> Limit {
     let hours = (1..=windows).map(|hours| {
         let quota = nonzero(1_000_000_000);
@@ -43,7 +46,7 @@ fn limit(windows: u64, keys: usize) -> Limit {
         mode: Mode::Enforce,
         patience: Duration::ZERO,
         cost: Cost::default(),
-        keys: NonZeroUsize::new(keys).unwrap_or(NonZeroUsize::MIN),
+        keys: NonZeroUsize::new(keys.max(DEFAULT)).unwrap_or(NonZeroUsize::MIN),
     };
     let limit = match Limit::new(terms, None) {
         Ok(limit) => limit,
@@ -65,7 +68,7 @@ fn ask(limit: &Limit, key: Key, now: &mut u64) -> Pass {
 
 fn ready(keys: usize) -> Vec<Key> {
     let mut random = SplitMix64::new(1);
-    (0..READY).map(|_| key(random.below(keys as u64))).collect()
+    (0..READY.min(keys)).map(|_| key(random.below(keys as u64))).collect()
 }
 
 /// Requests of random keys, each known only once the one before is decided.
@@ -75,7 +78,7 @@ fn decide(criterion: &mut Criterion, name: &str, windows: u64, keys: usize) {
     let (mut next, mut now) = (0, 1);
     criterion.bench_function(name, |bencher| {
         bencher.iter(|| {
-            let pass = ask(black_box(&limit), ready[next % READY], &mut now);
+            let pass = ask(black_box(&limit), ready[next % ready.len()], &mut now);
             // What the compiler cannot know to be 1.
             next += 1 + usize::from(pass.verdict.denies());
         });

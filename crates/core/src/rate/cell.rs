@@ -20,8 +20,8 @@ pub(super) trait Word {
     fn read(&self) -> u64;
     /// What was done before is seen by reads of `value`.
     fn write(&self, value: u64);
-    /// From `from` to `to`, or false if it is something else.
-    fn exchange(&self, from: u64, to: u64) -> bool;
+    /// From `from` to `to`, or what it is instead.
+    fn exchange(&self, from: u64, to: u64) -> Result<(), u64>;
 }
 
 impl Word for AtomicU64 {
@@ -36,8 +36,8 @@ impl Word for AtomicU64 {
     }
 
     #[inline]
-    fn exchange(&self, from: u64, to: u64) -> bool {
-        self.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn exchange(&self, from: u64, to: u64) -> Result<(), u64> {
+        self.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).map(|_| ())
     }
 }
 
@@ -61,14 +61,18 @@ impl<W: Word> Cell<'_, W> {
         Some(self.time.read()).filter(|time| *time != MOVING)
     }
 
-    /// Move the key's time from `from`, which was read, to `to`; false if it is not that any more.
-    pub(super) fn advance(&self, from: u64, to: u64) -> bool {
-        self.time.exchange(from, to)
+    /// Move the time of the key `hash` from `from`, which was read, to `to`.
+    ///
+    /// # Errors
+    /// The key's time, if that has changed; `None` if the cell is not the key's any more.
+    pub(super) fn advance(&self, hash: u64, from: u64, to: u64) -> Result<(), Option<u64>> {
+        let changed = |time| (time != MOVING && self.hash.read() == hash).then_some(time);
+        self.time.exchange(from, to).map_err(changed)
     }
 
     /// Give the cell to the key `hash`; false if the key before has another time than `from` by now.
     pub(super) fn take_over(&self, from: u64, hash: u64, to: u64) -> bool {
-        let taken = self.time.exchange(from, MOVING);
+        let taken = self.time.exchange(from, MOVING).is_ok();
         if taken {
             self.hash.write(hash);
             self.time.write(if to == from { to.wrapping_add(1) } else { to });
@@ -96,8 +100,8 @@ mod tests {
             self.store(value, Ordering::Release);
         }
 
-        fn exchange(&self, from: u64, to: u64) -> bool {
-            self.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        fn exchange(&self, from: u64, to: u64) -> Result<(), u64> {
+            self.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).map(|_| ())
         }
     }
 
@@ -117,9 +121,11 @@ mod tests {
 
         /// Charge `cost` to the key `hash`, if the cell is its; whether it was.
         fn charge(&self, hash: u64, cost: u64) -> bool {
-            while let Some(time) = self.cell().time_of(hash) {
-                if self.cell().advance(time, time + cost) {
-                    return true;
+            let mut seen = self.cell().time_of(hash);
+            while let Some(time) = seen {
+                match self.cell().advance(hash, time, time + cost) {
+                    Ok(()) => return true,
+                    Err(changed) => seen = changed,
                 }
             }
             false

@@ -8,15 +8,16 @@ use super::policy::Unit;
 /// ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost {
-    /// Units for the request as such, charged before it is sent.
+    /// Units for the request as such.
     pub requests: u64,
     /// Whether each byte of its content costs one.
     pub request_bytes: bool,
     /// Whether each byte of the response's content costs one.
     pub response_bytes: bool,
-    /// Field of the response that tells the cost, in place of [`requests`](Self::requests).
+    /// Field of the response that tells the cost, in place of [`requests`](Self::requests); then nothing is charged
+    /// before.
     pub header: Option<HeaderName>,
-    /// If not empty, only requests with one of these responses cost anything; then nothing is charged before.
+    /// If not empty, only requests with one of these responses cost anything; then nothing is charged before either.
     pub statuses: Box<[StatusCode]>,
 }
 
@@ -47,9 +48,10 @@ pub struct Ended {
 }
 
 impl Cost {
-    /// What is charged before the request is sent.
+    /// What is charged before the request is sent: what is certain then. A charge that is given back much later would be
+    /// worth more than it was, as the bucket fills meanwhile.
     pub fn ahead(&self) -> u64 {
-        if self.statuses.is_empty() { self.requests } else { 0 }
+        if self.header.is_none() && self.statuses.is_empty() { self.requests } else { 0 }
     }
 
     /// Whether what a request costs is known only when its response has ended.
@@ -60,8 +62,12 @@ impl Cost {
             || !self.statuses.is_empty()
     }
 
-    /// What it cost after all.
-    pub fn total(&self, ended: &Ended) -> u64 {
+    /// What is charged when the response has ended.
+    pub fn debt(&self, ended: &Ended) -> u64 {
+        self.total(ended).saturating_sub(self.ahead())
+    }
+
+    fn total(&self, ended: &Ended) -> u64 {
         let counts = |status| self.statuses.contains(&status);
         if !self.statuses.is_empty() && !ended.status.is_some_and(counts) {
             return 0;
@@ -98,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_request_costs_one_unless_something_else_is_said() {
-        assert_eq!(Cost::default().ahead(), 1);
+        assert_eq!((Cost::default().ahead(), Cost::default().debt(&ended(StatusCode::OK))), (1, 0));
         assert_eq!(Cost::default().total(&ended(StatusCode::OK)), 1);
         assert_eq!(Cost::default().total(&Ended::default()), 1);
     }
@@ -106,7 +112,7 @@ mod tests {
     #[test]
     fn bytes_are_known_in_the_end() {
         let cost = Cost { requests: 0, response_bytes: true, ..Cost::default() };
-        assert_eq!((cost.ahead(), cost.total(&ended(StatusCode::OK))), (0, 200));
+        assert_eq!((cost.ahead(), cost.debt(&ended(StatusCode::OK))), (0, 200));
         let cost = Cost { requests: 0, request_bytes: true, response_bytes: true, ..cost };
         assert_eq!(cost.total(&ended(StatusCode::OK)), 210);
         assert_eq!(cost.unit(), Unit::ContentBytes);
@@ -135,7 +141,7 @@ mod tests {
             assert_eq!(told(value), None, "{value}");
         }
         assert_eq!(cost.told(&HeaderMap::new()), None);
-        assert_eq!(cost.ahead(), 1);
+        assert_eq!((cost.ahead(), cost.debt(&ended(StatusCode::OK))), (0, 1));
         assert_eq!(cost.total(&Ended { told: Some(0), ..ended(StatusCode::OK) }), 0);
         assert_eq!(cost.total(&ended(StatusCode::OK)), 1, "nothing told: as without");
     }

@@ -45,6 +45,8 @@ pub struct Terms {
 #[derive(Debug)]
 pub struct Limit {
     terms: Terms,
+    /// [`Terms::patience`] in ticks.
+    patience: u64,
     meters: Box<[Meter]>,
 }
 
@@ -89,7 +91,7 @@ impl Limit {
             Ok(Meter { window: window.clone(), policy, table })
         });
         let meters = meters.collect::<Result<_, _>>()?;
-        Ok(Self { terms, meters })
+        Ok(Self { patience: ticks(terms.patience), terms, meters })
     }
 
     /// Go on where `old` ends at `now`, which it was made with. What a key has spent of a window stays spent where the
@@ -110,7 +112,9 @@ impl Limit {
     /// one that had its place and is not another's.
     fn meter_before(&self, windows: &[Window], index: usize) -> Option<&Meter> {
         let per = windows[index].per();
-        let same = self.meters.iter().find(|meter| meter.window.per() == per);
+        // There may be several; none is taken over twice.
+        let before = windows[..index].iter().filter(|window| window.per() == per).count();
+        let same = self.meters.iter().filter(|meter| meter.window.per() == per).nth(before);
         let is_anothers = |meter: &&Meter| windows.iter().any(|w| w.per() == meter.window.per());
         same.or_else(|| self.meters.get(index).filter(|meter| !is_anothers(meter)))
     }
@@ -130,20 +134,18 @@ impl Limit {
         self.meters.iter().map(move |meter| meter.service(meter.table.look(key).arrival, now))
     }
 
-    /// A request of `key` that was charged [`Cost::ahead`] is over: charge the rest as a debt that later requests wait
-    /// for, or give back what was too much.
+    /// A request of `key` that was let go is over: charge what is known only now, as a debt that later requests wait
+    /// for.
     pub fn settle(&self, key: Key, ended: &Ended, now: Moment) {
-        let (ahead, total) = (self.terms.cost.ahead(), self.terms.cost.total(ended));
-        if total > ahead {
-            self.update(key, now, |window, arrival| window.spend(arrival, total - ahead, now));
-        } else if total < ahead {
-            self.give_back(key, ahead - total, now);
+        let debt = self.terms.cost.debt(ended);
+        if debt > 0 {
+            self.update(key, now, |window, arrival| window.spend(arrival, debt, now));
         }
     }
 
-    /// Give back `units` that were charged to `key` for nothing.
-    pub fn give_back(&self, key: Key, units: u64, now: Moment) {
-        self.update(key, now, |window, arrival| window.give_back(arrival, units));
+    /// A request of `key` that was charged `cost` and is to wait gives up before its turn: give back what it was charged.
+    pub fn give_back(&self, key: Key, cost: u64, now: Moment) {
+        self.update(key, now, |window, arrival| window.give_back(arrival, cost));
     }
 
     /// Give `key` a fresh bucket.
@@ -188,9 +190,10 @@ pub struct Standing {
     pub window: usize,
     /// What it said.
     pub verdict: Verdict,
-    seen: Seen,
-    next: Arrival,
     charged: bool,
+    seen: Seen,
+    /// The arrival time once it is charged.
+    next: Arrival,
 }
 
 impl Standing {
@@ -203,27 +206,26 @@ impl Standing {
 
 /// A request's pass through several limits: what came of it, and what each window said.
 ///
-/// Nothing is allocated for up to eight windows.
+/// Nothing is allocated for up to four windows.
 #[derive(Debug)]
 pub struct Pass {
     /// What becomes of the request: the severest that a limit in force says.
     pub verdict: Verdict,
     /// What each window of each limit said, in their order.
-    pub standings: SmallVec<[Standing; 8]>,
+    pub standings: SmallVec<[Standing; 4]>,
 }
 
-impl Demand<'_> {
-    fn standings(self, index: usize, now: Moment) -> impl Iterator<Item = Standing> {
-        (0..self.limit.meters.len()).map(move |window| self.standing(index, window, now))
+impl<'a> Demand<'a> {
+    fn meter(&self, window: usize) -> &'a Meter {
+        &self.limit.meters[window]
     }
 
-    #[inline]
-    fn standing(&self, demand: usize, window: usize, now: Moment) -> Standing {
-        let meter = &self.limit.meters[window];
-        let seen = meter.table.look(self.key);
-        let patience = ticks(self.limit.terms.patience);
-        let (verdict, next) = meter.window.decide(seen.arrival, self.cost, patience, now);
-        Standing { demand, window, verdict, seen, next, charged: false }
+    /// Whether there is room in `window`, of which this was `seen`, and what would be charged.
+    fn standing(&self, demand: usize, window: usize, seen: Seen, now: Moment) -> Standing {
+        let patience = self.limit.patience;
+        let (verdict, next) =
+            self.meter(window).window.decide(seen.arrival, self.cost, patience, now);
+        Standing { demand, window, verdict, charged: false, seen, next }
     }
 
     /// Charge all windows of the limit, or none if one has no room (any more).
@@ -239,14 +241,15 @@ impl Demand<'_> {
     }
 
     fn charge_one(&self, standing: &mut Standing, now: Moment) -> bool {
-        let table = &self.limit.meters[standing.window].table;
+        let table = &self.meter(standing.window).table;
         // What costs nothing now leaves no trace.
-        while self.cost > 0 && !standing.verdict.denies() {
-            standing.charged = table.advance(self.key, standing.seen, standing.next, now);
-            if standing.charged {
-                break;
+        while self.cost > 0 && !standing.verdict.denies() && !standing.charged {
+            match table.advance(self.key, standing.seen, standing.next, now) {
+                Ok(()) => standing.charged = true,
+                Err(seen) => {
+                    *standing = self.standing(standing.demand, standing.window, seen, now);
+                }
             }
-            *standing = self.standing(standing.demand, standing.window, now);
         }
         !standing.verdict.denies()
     }
@@ -254,7 +257,7 @@ impl Demand<'_> {
     /// Take a charge back.
     fn revoke(&self, standing: &mut Standing, now: Moment) {
         if std::mem::take(&mut standing.charged) {
-            let Meter { window, table, .. } = &self.limit.meters[standing.window];
+            let Meter { window, table, .. } = self.meter(standing.window);
             table.update(self.key, now, |arrival| window.give_back(arrival, self.cost));
             standing.seen = table.look(self.key);
         }
@@ -269,18 +272,26 @@ impl Pass {
     /// Ask all limits of `demands` for one request at `now`, and charge them all if those in force let it go. A limit in
     /// shadow is charged if it would let it go as well.
     pub fn new(demands: &[Demand<'_>], now: Moment) -> Self {
-        let asked = demands.iter().enumerate();
-        let standings = asked.flat_map(|(index, demand)| demand.standings(index, now)).collect();
-        let mut pass = Self { verdict: Verdict::Allow, standings };
-        pass.verdict = pass.severest(demands);
-        // What is denied changes nothing, so that a flood of it is cheap.
-        if !pass.verdict.denies() && !pass.charge(demands, now) {
-            for standing in &mut pass.standings {
-                demands[standing.demand].revoke(standing, now);
-            }
-            pass.verdict = pass.severest(demands);
+        let mut pass = Self { verdict: Verdict::Allow, standings: SmallVec::new() };
+        for (index, demand) in demands.iter().enumerate() {
+            let windows = demand.limit.meters.iter().enumerate();
+            pass.standings.extend(windows.map(|(window, meter)| {
+                demand.standing(index, window, meter.table.look(demand.key), now)
+            }));
         }
+        // What is denied changes nothing, so that a flood of it is cheap.
+        if !pass.severest(demands).denies() && !pass.charge(demands, now) {
+            pass.take_back(demands, now);
+        }
+        pass.verdict = pass.severest(demands);
         pass
+    }
+
+    /// Give back what was charged, and nothing else: the request gives up before its turn.
+    pub fn take_back(&mut self, demands: &[Demand<'_>], now: Moment) {
+        for standing in &mut self.standings {
+            demands[standing.demand].revoke(standing, now);
+        }
     }
 
     /// Charge what was seen to have room; false if another request has taken it from a limit in force meanwhile.
@@ -298,12 +309,14 @@ impl Pass {
         demands: &'a [Demand<'_>],
         now: Moment,
     ) -> impl Iterator<Item = Service<'a>> {
-        let told = self.standings.iter().filter(|standing| demands[standing.demand].enforces());
-        told.map(move |standing| standing.service(demands, now))
+        self.enforced(demands).map(move |standing| standing.service(demands, now))
+    }
+
+    fn enforced(&self, demands: &[Demand<'_>]) -> impl Iterator<Item = &Standing> {
+        self.standings.iter().filter(|standing| demands[standing.demand].enforces())
     }
 
     fn severest(&self, demands: &[Demand<'_>]) -> Verdict {
-        let enforced = self.standings.iter().filter(|standing| demands[standing.demand].enforces());
-        enforced.map(|standing| standing.verdict).max().unwrap_or(Verdict::Allow)
+        self.enforced(demands).map(|standing| standing.verdict).max().unwrap_or(Verdict::Allow)
     }
 }

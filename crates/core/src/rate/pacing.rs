@@ -57,8 +57,8 @@ impl Pacing {
 
     /// What a body of `key` may do that has `wanted` bytes ready, at least one.
     pub fn take(&self, key: Key, wanted: u64, now: Moment) -> Share {
+        let mut seen = self.table.look(key);
         loop {
-            let seen = self.table.look(key);
             let left = self.window.left(seen.arrival, now);
             let least = wanted.min(self.worthwhile);
             if left < least {
@@ -68,8 +68,9 @@ impl Pacing {
             }
             let bytes = wanted.min(left);
             let arrival = self.window.spend(seen.arrival, bytes, now);
-            if self.table.advance(key, seen, arrival, now) {
-                return Share::Bytes(bytes);
+            match self.table.advance(key, seen, arrival, now) {
+                Ok(()) => return Share::Bytes(bytes),
+                Err(changed) => seen = changed,
             }
         }
     }

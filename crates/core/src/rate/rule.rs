@@ -80,13 +80,18 @@ impl KeyRule {
     /// If keys are made of other parts.
     pub fn named(&self, secret: &Secret, parts: &[Option<String>]) -> Result<Key, String> {
         if parts.len() != self.parts.len() {
-            return Err(format!("expected {} parts of a key, not {}", self.parts.len(), parts.len()));
+            return Err(format!(
+                "expected {} parts of a key, not {}",
+                self.parts.len(),
+                parts.len()
+            ));
         }
         let mut key = secret.key();
         for (source, part) in self.parts.iter().zip(parts) {
             match (source, part) {
                 (Source::Client, Some(text)) => {
-                    let address = text.parse().map_err(|_| format!("`{text}` is not an IP address"))?;
+                    let address =
+                        text.parse().map_err(|_| format!("`{text}` is not an IP address"))?;
                     key.client(self.prefixes.network(address));
                 }
                 // With any other word on missing parts there is no such key, and nothing to be found.
@@ -131,10 +136,14 @@ impl Source {
             (route, Self::Route),
             (listener, Self::Listener),
         ];
-        let mut found: Vec<_> =
-            flags.into_iter().filter(|(given, _)| **given == Some(true)).map(|(_, at)| at).collect();
+        let mut found: Vec<_> = flags
+            .into_iter()
+            .filter(|(given, _)| **given == Some(true))
+            .map(|(_, at)| at)
+            .collect();
         if let Some(name) = header {
-            let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a field name"))?;
+            let name =
+                HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a field name"))?;
             found.push(Self::Header(name));
         }
         found.extend(cookie.as_deref().map(|name| Self::Cookie(name.into())));
@@ -258,7 +267,10 @@ mod tests {
         }
         assert_eq!(
             issues,
-            ["`a b` is not a field name", "expected exactly one thing that requests have in common"]
+            [
+                "`a b` is not a field name",
+                "expected exactly one thing that requests have in common"
+            ]
         );
     }
 }

@@ -1,6 +1,7 @@
 //! The table: the arrival times of as many keys as were asked for, and no more, whatever keys come.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
@@ -13,7 +14,8 @@ use super::cell::{Cell, Word};
 use super::key::Key;
 use crate::time::Moment;
 
-/// Cells of a row: their hashes fill one cache line and their times the next, which is fetched with it.
+/// Cells of a row. They fill a pair of cache lines, which processors fetch together; a cell lies in one of them, so that
+/// threads which charge one key pass on one line.
 const CELLS: usize = 8;
 /// A row is so long and begins at a multiple of it, in bytes.
 const ROW_BYTES: usize = 2 * CELLS * size_of::<u64>();
@@ -29,7 +31,7 @@ const SAMPLE: usize = 4_096;
 
 /// The memory for a table could not be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("no memory for the state of {keys} keys ({} MB)", .keys.get() / USED * OF_CELLS * 16 / 1_000_000)]
+#[error("no memory for the state of {keys} keys ({:.0} MB)", .keys.get() as f64 * 20e-6)]
 pub struct OutOfMemory {
     /// Keys that it was to hold.
     pub keys: NonZeroUsize,
@@ -47,9 +49,9 @@ pub struct OutOfMemory {
 #[derive(Debug)]
 pub(super) struct Table {
     keys: NonZeroUsize,
-    words: Box<[AtomicU64]>,
-    /// Words before the first row.
-    skip: usize,
+    cells: Box<[[AtomicU64; 2]]>,
+    /// Which of them are in rows.
+    used: Range<usize>,
     locks: Box<[CachePadded<Mutex<()>>]>,
     evictions: CachePadded<AtomicU64>,
 }
@@ -58,10 +60,15 @@ pub(super) struct Table {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) arrival: Arrival,
-    cell: Option<usize>,
+    /// [`ABSENT`] if in none.
+    cell: usize,
 }
 
-type Row = [AtomicU64; 2 * CELLS];
+/// No cell.
+const ABSENT: usize = usize::MAX;
+
+/// Hash and time of each cell.
+type Row = [[AtomicU64; 2]; CELLS];
 
 impl Table {
     /// An empty table with room for `keys` at a time.
@@ -70,14 +77,15 @@ impl Table {
     /// If there is not so much memory.
     pub(super) fn new(keys: NonZeroUsize) -> Result<Self, OutOfMemory> {
         let rows = keys.get().div_ceil(USED).saturating_mul(OF_CELLS).div_ceil(CELLS);
-        let row = ROW_BYTES / size_of::<u64>();
         // One more, to begin where a pair of cache lines does.
-        let words =
-            <[AtomicU64]>::new_box_zeroed_with_elems(rows.saturating_add(1).saturating_mul(row))
-                .map_err(|_| OutOfMemory { keys })?;
-        let skip = words.as_ptr().addr().wrapping_neg() % ROW_BYTES / size_of::<u64>();
+        let length = rows.saturating_add(1).saturating_mul(CELLS);
+        // Zeroes that the system hands out on touch: a large table costs what is used of it.
+        let cells = <[[AtomicU64; 2]]>::new_box_zeroed_with_elems(length);
+        let cells = cells.map_err(|_| OutOfMemory { keys })?;
+        let skip = cells.as_ptr().addr().wrapping_neg() % ROW_BYTES / (ROW_BYTES / CELLS);
+        let used = skip..skip + rows * CELLS;
         let locks = (0..LOCKS).map(|_| CachePadded::default()).collect();
-        Ok(Self { keys, words, skip, locks, evictions: CachePadded::default() })
+        Ok(Self { keys, cells, used, locks, evictions: CachePadded::default() })
     }
 
     /// How many keys it was made for.
@@ -108,46 +116,65 @@ impl Table {
     pub(super) fn look(&self, key: Key) -> Seen {
         let hash = key.cell();
         let rows = self.rows();
-        for row in self.rows_of(hash) {
-            for (index, cell) in cells(&rows[row]).enumerate() {
-                if let Some(time) = cell.time_of(hash) {
-                    let cell = Some(row * CELLS + index);
-                    return Seen { arrival: Arrival(time), cell };
-                }
+        let [one, other] = self.rows_of(hash);
+        // Both rows before either is judged: so their cache misses take the time of one, and no branch is guessed.
+        let mut found = matches(&rows[one], hash) | matches(&rows[other], hash) << CELLS;
+        while found != 0 {
+            let place = found.trailing_zeros() as usize;
+            let cell =
+                if place < CELLS { one * CELLS + place } else { other * CELLS + place - CELLS };
+            if let Some(time) = self.cell(cell).time_of(hash) {
+                return Seen { arrival: Arrival(time), cell };
             }
+            found &= found - 1;
         }
-        Seen { arrival: Arrival::default(), cell: None }
+        Seen { arrival: Arrival::default(), cell: ABSENT }
     }
 
-    /// Move `key` from what was `seen` to `arrival`; false if that is not what the table has any more.
-    pub(super) fn advance(&self, key: Key, seen: Seen, arrival: Arrival, now: Moment) -> bool {
-        match seen.cell {
-            Some(cell) => self.cell(cell).advance(seen.arrival.0, arrival.0),
-            None => self.insert(key, arrival, now),
-        }
+    /// Move `key` from what was `seen` to `arrival`.
+    ///
+    /// # Errors
+    /// What the table has of the key, if that has changed.
+    pub(super) fn advance(
+        &self,
+        key: Key,
+        seen: Seen,
+        arrival: Arrival,
+        now: Moment,
+    ) -> Result<(), Seen> {
+        let moved = match seen.cell {
+            ABSENT => self.insert(key, arrival, now).then_some(()).ok_or(None),
+            cell => self.cell(cell).advance(key.cell(), seen.arrival.0, arrival.0),
+        };
+        moved.map_err(|changed| match changed {
+            Some(time) => Seen { arrival: Arrival(time), ..seen },
+            None => self.look(key),
+        })
     }
 
     /// Move `key` from its arrival time to what `change` makes of it.
     pub(super) fn update(&self, key: Key, now: Moment, change: impl Fn(Arrival) -> Arrival) {
+        let mut seen = self.look(key);
         loop {
-            let seen = self.look(key);
             let arrival = change(seen.arrival);
             // A key that is not in the table need not be put in to be fresh.
-            let absent = seen.cell.is_none() && arrival <= Arrival::at(now);
-            if absent || self.advance(key, seen, arrival, now) {
+            if seen.cell == ABSENT && arrival <= Arrival::at(now) {
                 return;
+            }
+            match self.advance(key, seen, arrival, now) {
+                Ok(()) => return,
+                Err(changed) => seen = changed,
             }
         }
     }
 
     /// Move every live key from its arrival time to what `change` makes of it.
     pub(super) fn convert(&self, now: Moment, change: impl Fn(Arrival) -> Arrival) {
-        for (cell, mut time) in self.live_cells(now) {
-            while !cell.advance(time, change(Arrival(time)).0) {
-                match cell.time().filter(|time| Arrival(*time) > Arrival::at(now)) {
-                    Some(other) => time = other,
-                    None => break,
-                }
+        for (cell, time) in self.live_cells(now) {
+            let hash = cell.hash.read();
+            let mut seen = Some(time);
+            while let Some(time) = seen.filter(|time| Arrival(*time) > Arrival::at(now)) {
+                seen = cell.advance(hash, time, change(Arrival(time)).0).err().flatten();
             }
         }
     }
@@ -170,7 +197,7 @@ impl Table {
     fn insert(&self, key: Key, arrival: Arrival, now: Moment) -> bool {
         let hash = key.cell();
         let _lock = self.locks[hash as usize % LOCKS].lock();
-        while self.look(key).cell.is_none() {
+        while self.look(key).cell == ABSENT {
             let Some((cell, time)) = self.victim(hash, now) else { continue };
             if cell.take_over(time, hash, arrival.0) {
                 if Arrival(time) > Arrival::at(now) {
@@ -202,20 +229,25 @@ impl Table {
     }
 
     fn rows(&self) -> &[Row] {
-        let rows = self.words[self.skip..].as_chunks().0;
-        &rows[..rows.len()]
+        self.cells[self.used.clone()].as_chunks().0
     }
 
     fn cell(&self, index: usize) -> Cell<'_, AtomicU64> {
         let row = &self.rows()[index / CELLS];
-        Cell { hash: &row[index % CELLS], time: &row[CELLS + index % CELLS] }
+        let [hash, time] = &row[index % CELLS];
+        Cell { hash, time }
     }
+}
+
+/// In which cells of a row `hash` stands, a bit each.
+fn matches(row: &Row, hash: u64) -> u32 {
+    let hashes = row.iter().enumerate();
+    hashes.fold(0, |found, (place, [word, _])| found | u32::from(word.read() == hash) << place)
 }
 
 /// The cells of a row.
 fn cells(row: &Row) -> impl Iterator<Item = Cell<'_, AtomicU64>> {
-    let (hashes, times) = row.split_at(CELLS);
-    hashes.iter().zip(times).map(|(hash, time)| Cell { hash, time })
+    row.iter().map(|[hash, time]| Cell { hash, time })
 }
 
 #[cfg(test)]
@@ -254,6 +286,16 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_cannot_be_had_is_an_error() {
+        let error = Table::new(NonZeroUsize::MAX).unwrap_err();
+        assert!(
+            error.to_string().starts_with("no memory for the state of 18446744073709551615 keys")
+        );
+        let error = OutOfMemory { keys: NonZeroUsize::new(10_000_000).unwrap() };
+        assert_eq!(error.to_string(), "no memory for the state of 10000000 keys (200 MB)");
+    }
+
+    #[test]
     fn rows_begin_where_a_pair_of_cache_lines_does() {
         for keys in [1, 10, 1_000, 100_000] {
             let table = table(keys);
@@ -276,7 +318,7 @@ mod tests {
 
     /// As [`cells_of`], without a look at the whole table.
     fn cells_of_hash(table: &Table, n: u64) -> usize {
-        usize::from(table.look(key(n)).cell.is_some())
+        usize::from(table.look(key(n)).cell != ABSENT)
     }
 
     #[test]

@@ -39,7 +39,9 @@ impl Cost {
     fn build(wanted: &RateCost, at: &str, issues: &mut Vec<Issue>) -> Self {
         let header = wanted.header.as_ref().and_then(|name| {
             let found = HeaderName::try_from(name);
-            let told = |_| Issue::new(format!("{at}.cost.header"), format!("`{name}` is not a field name"));
+            let told = |_| {
+                Issue::new(format!("{at}.cost.header"), format!("`{name}` is not a field name"))
+            };
             found.map_err(|wrong| issues.push(told(wrong))).ok()
         });
         Self {

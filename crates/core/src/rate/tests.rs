@@ -112,6 +112,19 @@ fn a_limit_in_shadow_is_not_charged_for_what_another_denies() {
 }
 
 #[test]
+fn a_request_that_gives_up_gets_back_what_it_was_charged_and_no_more() {
+    let shadow = limit(Terms { mode: Mode::Shadow, ..terms("shadow", [window(1, SECOND, 1)]) });
+    let enforced = per_second(3);
+    let demands = [demand(&shadow), demand(&enforced)];
+    Pass::new(&demands, millis(0));
+    let mut pass = Pass::new(&demands, millis(0));
+    assert_eq!((left(&shadow, millis(0)), left(&enforced, millis(0))), (vec![0], vec![1]));
+    pass.take_back(&demands, millis(0));
+    pass.take_back(&demands, millis(0));
+    assert_eq!((left(&shadow, millis(0)), left(&enforced, millis(0))), (vec![0], vec![2]));
+}
+
+#[test]
 fn a_patient_limit_lets_requests_wait_for_the_longest_of_what_its_windows_ask() {
     let patient = Terms {
         patience: 2 * SECOND,
@@ -156,7 +169,7 @@ fn only_failed_logins_count_where_their_statuses_are_said() {
 }
 
 #[test]
-fn what_a_response_says_it_cost_less_is_given_back() {
+fn a_request_costs_what_its_response_says() {
     let cost = Cost { header: Some(http::HeaderName::from_static("x-cost")), ..Cost::default() };
     let limit = limit(Terms { cost, ..terms("told", [window(10, SECOND, 10)]) });
     for (told, after) in [(Some(0), 10), (Some(4), 6), (None, 5)] {
@@ -198,6 +211,16 @@ fn a_limit_of_the_same_name_goes_on_where_the_old_one_ended() {
     let new = Limit::new(terms("a", windows()), Some(&old)).unwrap();
     new.succeed(&old, millis(0));
     assert_eq!(left(&new, millis(0)), [5_000, 12, 72]);
+}
+
+#[test]
+fn two_windows_of_one_length_take_over_one_each() {
+    let windows = || [window(10, SECOND, 10), window(20, SECOND, 5)];
+    let old = limit(terms("a", windows()));
+    let new = Limit::new(terms("a", windows()), Some(&old)).unwrap();
+    new.succeed(&old, millis(0));
+    assert_eq!(ask(&[&new], millis(0)), Verdict::Allow);
+    assert_eq!(left(&new, millis(0)), [9, 4]);
 }
 
 #[test]

@@ -92,8 +92,8 @@ impl Window {
     ) -> (Verdict, Arrival) {
         let now = Arrival::at(now);
         let from = arrival.max(now);
-        let takes = self.ticks(cost);
-        let needs = if cost == 0 { self.ticks(1) } else { takes };
+        let needs = self.ticks(cost.max(1));
+        let takes = if cost == 0 { 0 } else { needs };
         let missing = from.later(needs).since(now.later(self.span));
         let verdict = if needs > self.span {
             Verdict::TooCostly

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -182,6 +183,58 @@ def test_a_response_may_tell_what_it_cost_and_clients_do_not_see_it(
     first, second, third = (ask(costly, "/told") for _ in range(3))
     assert [first.status, second.status, third.status] == [200, 200, 429]
     assert first.header("x-cost") is None
+
+
+def test_requests_of_a_key_that_are_under_way_are_bounded(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    gate = answers.Gate()
+    origin.on_every_path(gate)
+    limits = {"name": "uploads", "in_flight": 2, "key": [{"header": "x-user"}]}
+    gateway = start_gateway(limited(limits, origin=origin))
+    with ThreadPoolExecutor(2) as pool:
+        under_way = [pool.submit(ask, gateway, **{"x-user": "a"}) for _ in range(2)]
+        origin.wait(lambda: len(origin.requests) == 2, "two are under way")
+        refused = ask(gateway, **{"x-user": "a", "accept": "application/json"})
+        assert (refused.status, refused.json()["error"]) == (429, "too_many_in_flight")
+        assert refused.header("ratelimit-policy") == '"uploads";q=2;qu="concurrent-requests"'
+        gate.open()
+        assert [each.result().status for each in under_way] == [200, 200]
+    assert [ask(gateway, **{"x-user": "a"}).status for _ in range(3)] == [200, 200, 200]
+
+
+def test_a_place_is_given_back_when_the_client_leaves(start_gateway: StartGateway, origin: Origin) -> None:
+    gate = answers.Gate()
+    origin.on_every_path(gate)
+    limits = {"name": "one", "in_flight": 1, "key": []}
+    gateway = start_gateway(limited(limits, origin=origin))
+    with gateway.connect() as connection:
+        connection.send_request("/")
+        origin.wait(lambda: origin.requests, "it is under way")
+        connection.abort()
+    gate.open()
+    eventually(lambda: ask(gateway).status == 200, "there is room again")
+
+
+@pytest.mark.parametrize("direction", ["request", "response"])
+def test_bandwidth_is_shared_by_the_bodies_of_a_key(
+    start_gateway: StartGateway, origin: Origin, direction: str
+) -> None:
+    body = b"x" * 200_000
+    origin.on_every_path(answers.fixed(200, body=body if direction == "response" else b""))
+    slow = {"name": "slow", "key": [], "bandwidth": {direction: "400kB"}}
+    gateway = start_gateway(limited(slow, origin=origin))
+
+    def exchange(_: int) -> int:
+        with gateway.connect() as connection:
+            return len(connection.request("/", body=body if direction == "request" else b"").body)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(exchange, range(2)))
+    assert found == [len(body) if direction == "response" else 0] * 2
+    # 400 kB at 400 kB/s, of which a burst of 40 ms comes at once: no machine is so slow that this takes less.
+    assert time.monotonic() - began > 0.9
 
 
 def test_what_was_spent_survives_a_reload_that_changes_the_numbers(start_gateway: StartGateway) -> None:

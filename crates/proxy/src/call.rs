@@ -149,14 +149,14 @@ impl<'a> Transaction<'a> {
     }
 
     /// It owes this when its response has ended.
-    pub fn owes(&self, dues: Option<Dues>) {
-        self.dues.set(dues.map(Box::new));
+    pub fn owes(&self, dues: Dues) {
+        self.dues.set(Some(Box::new(dues)));
     }
 
-    /// Change each of what it owes.
-    pub fn amend_dues(&self, change: impl FnMut(&mut Due)) {
+    /// Change each cost that it owes.
+    pub fn amend_costs(&self, change: impl FnMut(&mut Due)) {
         if let Some(mut dues) = self.dues.take() {
-            dues.0.iter_mut().for_each(change);
+            dues.costs.iter_mut().for_each(change);
             self.dues.set(Some(dues));
         }
     }

@@ -33,8 +33,8 @@ pub use listener::{
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
 pub use rate::{
-    Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, Quota, RateCost, RateHeaders, RateLimit,
-    RateMode, Window,
+    Bandwidth, Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, MostInFlight, Quota, Rate, RateCost,
+    RateHeaders, RateLimit, RateMode, Window,
 };
 pub use retry::{
     Backoff, GrpcStatus, Hedge, HedgePercentile, Retry, RetryBudget, RetryOn, RetryRate,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::unit::{LARGEST, bounded};
-use super::{Millis, Status, Timeout};
+use super::{Millis, Size, Status, Timeout};
 
 /// A limit that routes name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,10 @@ pub struct RateLimit {
     pub missing: Missing,
     /// All of them must let a request go; if one does not, none is charged.
     pub windows: Vec<Window>,
+    /// Requests of a key that may be under way at a time; absent: no bound.
+    pub in_flight: Option<MostInFlight>,
+    /// Bytes of bodies of a key that pass in a second; absent: no bound.
+    pub bandwidth: Option<Bandwidth>,
     /// What becomes of requests over the limit.
     pub mode: RateMode,
     /// How long a request over the quota may wait for its turn before it is refused.
@@ -80,6 +84,18 @@ pub struct Window {
     pub burst: Option<Quota>,
 }
 
+/// How many bytes of bodies pass in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bandwidth {
+    /// Bytes a second of the bodies of requests; absent: no bound.
+    pub request: Option<Rate>,
+    /// Bytes a second of the bodies of responses; absent: no bound.
+    pub response: Option<Rate>,
+    /// Bytes that may pass at once after a pause.
+    pub burst: Size,
+}
+
 /// What becomes of requests over a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -124,6 +140,18 @@ bounded! {
     /// What may be spent: requests, or bytes where these are counted.
     #[derive(Eq, Ord)]
     Quota: u64 from 1 to LARGEST
+}
+
+bounded! {
+    /// Bytes a second.
+    #[derive(Eq, Ord)]
+    Rate: u64 from 1 to LARGEST
+}
+
+bounded! {
+    /// A number of requests that may be under way.
+    #[derive(Eq, Ord)]
+    MostInFlight: u32 from 1 to 4_294_967_295
 }
 
 bounded! {

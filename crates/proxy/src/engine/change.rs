@@ -152,7 +152,7 @@ fn succeed(before: &[Arc<RateLimit>], after: &[Arc<RateLimit>]) {
         missing_from(before, after).into_iter().map(|limit| (limit.name(), limit)).collect();
     for limit in missing_from(after, before) {
         if let Some(before) = ended.get(limit.name()) {
-            limit.limit.succeed(&before.limit, now);
+            limit.succeed(before, now);
         }
     }
 }

@@ -61,7 +61,10 @@ impl Engine {
     ///
     /// # Errors
     /// If the limit's keys are made of other parts.
-    pub(super) fn rate_limit_key(&self, asked: &KeyQuestion) -> Result<Option<Vec<KeyStatus>>, String> {
+    pub(super) fn rate_limit_key(
+        &self,
+        asked: &KeyQuestion,
+    ) -> Result<Option<Vec<KeyStatus>>, String> {
         let Some(limit) = self.rate_limit(&asked.limit) else { return Ok(None) };
         let key = limit.named_key(&asked.parts)?;
         let status = |service: Service<'_>| KeyStatus {
@@ -77,7 +80,8 @@ impl Engine {
     /// # Errors
     /// If there is no such limit, or its keys are made of other parts.
     pub(super) fn forget_key(&self, limit: &str, parts: &[Option<String>]) -> Result<(), String> {
-        let found = self.rate_limit(limit).ok_or_else(|| format!("there is no rate limit `{limit}`"))?;
+        let found =
+            self.rate_limit(limit).ok_or_else(|| format!("there is no rate limit `{limit}`"))?;
         found.limit.forget(found.named_key(parts)?, clock::now());
         Ok(())
     }

@@ -2,13 +2,17 @@
 
 use tidegate_core::rate::{Fields, QUOTA_EXCEEDED, VIOLATED_POLICIES};
 
+use super::body::Pace;
+
 /// What a client is told of its quotas.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Quotas {
     /// The fields of its response.
     pub fields: Fields,
     /// Why its request is refused; absent: it is not.
     pub exceeded: Option<Exceeded>,
+    /// How fast the body of its response may pass.
+    pub paces: Vec<Pace>,
 }
 
 /// Quotas that a request would exceed.

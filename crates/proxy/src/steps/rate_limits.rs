@@ -15,13 +15,15 @@ use crate::account::event::Event;
 use crate::account::explain::{LimitDecision, RateStanding};
 use crate::account::metrics::RateResult;
 use crate::call::Call;
-use crate::http::body::Body;
+use crate::http::body::{Body, Pace};
 use crate::http::quota::{Exceeded, Quotas};
 use crate::net::clock;
-use crate::objects::rate::{Due, Dues, Place, RateLimit};
+use crate::objects::rate::{Direction, Due, Dues, Place, RateLimit};
 
 /// Limits that a request has a key for, each with it.
 type Asked<'a> = SmallVec<[(&'a Arc<RateLimit>, Key); 4]>;
+/// How many more requests of its key may follow, by limits on those under way.
+type Left<'a> = SmallVec<[(&'a RateLimit, u32); 2]>;
 
 /// A request that has to wait for its turn.
 pub struct Turn {
@@ -45,8 +47,20 @@ impl Turn {
 /// If one of them refuses it.
 pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<Turn>, Failure> {
     let Some(asked) = asked(limits, call) else {
-        return Err(refused(Quotas { exceeded: Some(Exceeded::default()), ..Quotas::default() }, call));
+        let exceeded = Some(Exceeded::default());
+        return Err(refuse(Failure::RateLimited, Quotas { exceeded, ..Quotas::default() }, call));
     };
+    let (mut dues, mut left) = (Dues::default(), Left::new());
+    for &(limit, key) in &asked {
+        let Some(flights) = &limit.flights else { continue };
+        match flights.enter(key) {
+            Some((flight, more)) => {
+                left.push((limit, more));
+                dues.flights.push(flight);
+            }
+            None => full(limit, call)?,
+        }
+    }
     let now = clock::moment(call.transaction.witnesses.coarse_now());
     let demands: SmallVec<[_; 4]> = asked.iter().map(|&(limit, key)| demand(limit, key)).collect();
     let pass = Pass::new(&demands, now);
@@ -54,29 +68,38 @@ pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<T
         Verdict::Wait(wait) => turn(&asked, &pass, wait),
         _ => None,
     };
-    let is_denied =
-        pass.verdict.denies() || (turn.is_none() && matches!(pass.verdict, Verdict::Wait(_)));
     tell(&asked, &demands, &pass, now, call);
-    let quotas = Quotas {
-        fields: fields(&asked, &demands, &pass, now),
-        exceeded: is_denied.then(|| exceeded(&asked, &pass, call)),
-    };
-    if is_denied {
-        if !pass.verdict.denies() {
+    let fields = fields(&asked, &demands, &pass, &left, now);
+    let has_no_place = turn.is_none() && matches!(pass.verdict, Verdict::Wait(_));
+    if pass.verdict.denies() || has_no_place {
+        if has_no_place {
             demands.iter().for_each(|demand| demand.limit.give_back(demand.key, demand.cost, now));
         }
-        return Err(refused(quotas, call));
+        let exceeded = Some(exceeded(&asked, &pass, call));
+        return Err(refuse(
+            Failure::RateLimited,
+            Quotas { fields, exceeded, ..Quotas::default() },
+            call,
+        ));
     }
-    call.quotas = Some(Box::new(quotas));
-    call.transaction.owes(dues(&asked));
+    let owing = asked.iter().filter(|(limit, _)| limit.limit.terms().cost.is_known_later());
+    dues.costs.extend(owing.map(|&(limit, key)| Due { limit: limit.clone(), key, told: None }));
+    if !dues.is_empty() {
+        call.transaction.owes(dues);
+    }
+    for pace in paces(&asked, Direction::Request) {
+        *call.body = std::mem::take(call.body).paced(pace);
+    }
+    let paces = paces(&asked, Direction::Response).collect();
+    call.quotas = Some(Box::new(Quotas { fields, exceeded: None, paces }));
     Ok(turn)
 }
 
-/// Tell the client of its quotas, and take off what the response tells of its cost.
+/// Tell the client of its quotas, take off what the response tells of its cost, and pace its body.
 pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
     let Some(quotas) = call.quotas.take() else { return };
     let headers = response.headers_mut();
-    call.transaction.amend_dues(|due| {
+    call.transaction.amend_costs(|due| {
         let cost = &due.limit.limit.terms().cost;
         due.told = cost.told(headers);
         if let Some(name) = &cost.header {
@@ -84,11 +107,51 @@ pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
         }
     });
     quotas.fields.add_to(headers);
+    for pace in quotas.paces {
+        let body = response.body_mut();
+        *body = std::mem::take(body).paced(pace);
+    }
 }
 
-fn refused(quotas: Quotas, call: &mut Call<'_>) -> Failure {
+fn refuse(failure: Failure, quotas: Quotas, call: &mut Call<'_>) -> Failure {
     call.quotas = Some(Box::new(quotas));
-    Failure::RateLimited
+    failure
+}
+
+/// As many requests of the key as may be are under way.
+///
+/// # Errors
+/// If the limit refuses more.
+fn full(limit: &RateLimit, call: &mut Call<'_>) -> Result<(), Failure> {
+    let Some(flights) = &limit.flights else { return Ok(()) };
+    let standing = || {
+        LimitDecision::rate(RateStanding {
+            name: limit.plan.name.as_str().into(),
+            window: "in_flight".into(),
+            cost: 1,
+            left: 0,
+            wait: None,
+            verdict: "deny",
+            mode: mode_label(limit),
+        })
+    };
+    call.tell(&Event::RateLimitAsked { denies: true, decision: &standing });
+    let worker = call.client.local.outbound.worker;
+    if limit.limit.terms().mode == Mode::Shadow {
+        limit.metrics.asked(worker, RateResult::WouldDeny);
+        return Ok(());
+    }
+    limit.metrics.asked(worker, RateResult::Denied);
+    let fields = Fields::new(limit.style, &[flights.service(0)], &mut String::new());
+    let exceeded = Exceeded { retry_after: None, policies: vec![limit.plan.name.as_str().into()] };
+    let quotas = Quotas { fields, exceeded: Some(exceeded), ..Quotas::default() };
+    Err(refuse(Failure::TooManyInFlight, quotas, call))
+}
+
+/// How fast the bodies of this direction may pass, by the limits that hold them back.
+fn paces(asked: &Asked<'_>, direction: Direction) -> impl Iterator<Item = Pace> {
+    let enforced = asked.iter().filter(|(limit, _)| limit.limit.terms().mode == Mode::Enforce);
+    enforced.filter_map(move |(limit, key)| limit.pace(direction, *key))
 }
 
 /// Those of `limits` that are for the request; `None` if one refuses it because it has no key.
@@ -128,13 +191,7 @@ fn turn(asked: &Asked<'_>, pass: &Pass, wait: Duration) -> Option<Turn> {
 }
 
 /// Count what each limit said, and let it be explained.
-fn tell(
-    asked: &Asked<'_>,
-    demands: &[Demand<'_>],
-    pass: &Pass,
-    now: Moment,
-    call: &Call<'_>,
-) {
+fn tell(asked: &Asked<'_>, demands: &[Demand<'_>], pass: &Pass, now: Moment, call: &Call<'_>) {
     for standings in pass.standings.chunk_by(|one, next| one.demand == next.demand) {
         let limit = asked[standings[0].demand].0;
         let denies = standings.iter().any(|standing| standing.verdict.denies());
@@ -146,7 +203,10 @@ fn tell(
         limit.metrics.asked(call.client.local.outbound.worker, result);
         for standing in standings {
             let decision = || decision(limit, standing, standing.service(demands, now).left);
-            call.tell(&Event::RateLimitAsked { denies: standing.verdict.denies(), decision: &decision });
+            call.tell(&Event::RateLimitAsked {
+                denies: standing.verdict.denies(),
+                decision: &decision,
+            });
         }
     }
 }
@@ -169,25 +229,29 @@ fn decision(limit: &RateLimit, standing: &Standing, left: u64) -> LimitDecision 
             Verdict::Wait(_) => "wait",
             Verdict::Deny(_) | Verdict::TooCostly => "deny",
         },
-        mode: match terms.mode {
-            Mode::Enforce => "enforce",
-            Mode::Shadow => "shadow",
-        },
+        mode: mode_label(limit),
     })
 }
 
-fn fields(asked: &Asked<'_>, demands: &[Demand<'_>], pass: &Pass, now: Moment) -> Fields {
-    let Some(style) = asked.iter().map(|(limit, _)| limit.style).find(|style| *style != Style::None)
-    else {
+/// The fields that tell the client of limits in force. Of limits in shadow it learns nothing, as it would keep to them.
+fn fields(
+    asked: &Asked<'_>,
+    demands: &[Demand<'_>],
+    pass: &Pass,
+    left: &Left<'_>,
+    now: Moment,
+) -> Fields {
+    let is_told =
+        |limit: &RateLimit| limit.style != Style::None && limit.limit.terms().mode == Mode::Enforce;
+    let Some((first, _)) = asked.iter().find(|(limit, _)| is_told(limit)) else {
         return Fields::default();
     };
-    let told = pass.standings.iter().filter(|standing| {
-        let limit = asked[standing.demand].0;
-        limit.style != Style::None && limit.limit.terms().mode == Mode::Enforce
-    });
-    let services: SmallVec<[_; 8]> =
-        told.map(|standing| standing.service(demands, now)).collect();
-    Fields::new(style, &services, &mut String::new())
+    let windows = pass.standings.iter().filter(|standing| is_told(asked[standing.demand].0));
+    let windows = windows.map(|standing| standing.service(demands, now));
+    let flights = left.iter().filter(|(limit, _)| is_told(limit));
+    let flights = flights.filter_map(|(limit, more)| Some(limit.flights.as_ref()?.service(*more)));
+    let services: SmallVec<[_; 8]> = windows.chain(flights).collect();
+    Fields::new(first.style, &services, &mut String::new())
 }
 
 /// Why the request is refused, as its client is told.
@@ -211,10 +275,9 @@ fn policies(asked: &Asked<'_>, pass: &Pass) -> Vec<Box<str>> {
     named.collect()
 }
 
-/// What the request owes limits that learn its cost in the end.
-fn dues(asked: &Asked<'_>) -> Option<Dues> {
-    let owing = asked.iter().filter(|(limit, _)| limit.limit.terms().cost.is_known_later());
-    let dues: SmallVec<_> =
-        owing.map(|&(limit, key)| Due { limit: limit.clone(), key, told: None }).collect();
-    (!dues.is_empty()).then_some(Dues(dues))
+fn mode_label(limit: &RateLimit) -> &'static str {
+    match limit.limit.terms().mode {
+        Mode::Enforce => "enforce",
+        Mode::Shadow => "shadow",
+    }
 }

@@ -30,7 +30,7 @@ from tidegate.config.model.listener import (
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
-from tidegate.config.model.rate import KeyPart, RateCost, RateLimit, Window
+from tidegate.config.model.rate import Bandwidth, KeyPart, RateCost, RateLimit, Window
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
     FieldMatch,
@@ -58,6 +58,7 @@ from tidegate.config.model.upstream import (
 )
 
 __all__ = [
+    "Bandwidth",
     "AccessLog",
     "AdaptiveLimit",
     "Admin",

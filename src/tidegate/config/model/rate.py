@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from tidegate.config.model.mark import Identity
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import FieldName, Name
-from tidegate.config.model.unit import Duration, Quota, Status, Timeout, whole
+from tidegate.config.model.unit import Duration, Positive, Quota, Rate, Size, Status, Timeout, whole
 
 Part = Literal["client", "method", "host", "route", "listener"]
 """A part of a key that needs no name."""
@@ -71,8 +71,25 @@ class RateCost(Options):
     """Only responses with one of these statuses cost anything; empty: all do."""
 
 
+class Bandwidth(Options):
+    """How many bytes of bodies pass in a second. They are slowed down, never refused."""
+
+    request: Rate | None = Field(default=None, examples=["1MB"])
+    """Bytes a second of the bodies of requests; null: no bound."""
+    response: Rate | None = Field(default=None, examples=["2MB"])
+    """Bytes a second of the bodies of responses; null: no bound."""
+    burst: Size = 0
+    """Bytes that may pass at once after a pause; at least those of 40 ms do."""
+
+    @model_validator(mode="after")
+    def _one_direction(self) -> Self:
+        if not self.given(("request", "response")):
+            raise ValueError("expected at least one of request and response")
+        return self
+
+
 class RateLimit(Options):
-    """A limit that routes name: how often requests with the same key may come."""
+    """A limit that routes name: how often, how many at a time and how much of what has the same key."""
 
     name: Annotated[Name, Identity("rate limit")] = Field(examples=["per-client"])
     """Unique name; what was spent survives a reload under it."""
@@ -84,9 +101,13 @@ class RateLimit(Options):
     """What becomes of a request that lacks a part of the key: it shares one bucket with all such, the limit
     is not for it, or it is refused."""
     windows: tuple[Window, ...] = Field(
-        min_length=1, max_length=8, examples=[[{"quota": 100, "per": "1s", "burst": 200}]]
+        default=(), max_length=8, examples=[[{"quota": 100, "per": "1s", "burst": 200}]]
     )
     """All of them must let a request go; if one does not, none is charged."""
+    in_flight: Positive | None = Field(default=None, examples=[8])
+    """Requests of a key that may be under way at a time; null: no bound."""
+    bandwidth: Bandwidth | None = None
+    """Bytes of bodies of a key that pass in a second; null: no bound."""
     mode: Literal["enforce", "shadow"] = "enforce"
     """Whether requests over the limit are refused, or only counted and told."""
     wait: Duration = Field(default=0, examples=["2s"])
@@ -103,3 +124,9 @@ class RateLimit(Options):
     """Bits of an IPv4 address that tell clients apart."""
     ipv6_prefix: Annotated[int, whole(0, 128)] = 64
     """Bits of an IPv6 address that tell clients apart."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if not self.windows and not self.given(("in_flight", "bandwidth")):
+            raise ValueError("expected at least one of windows, in_flight and bandwidth")
+        return self

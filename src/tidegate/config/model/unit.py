@@ -191,6 +191,9 @@ Timeout = Annotated[int, duration(1)]
 
 Size = Annotated[int, size(0)]
 
+Rate = Annotated[int, size(1)]
+"""Bytes a second."""
+
 Quota = Annotated[int, Bounded("number or size", _size, 1, MAX_SIZE, words=(_SIZE_TEXT,), number_is="units")]
 """What may be spent: a number, or a size where bytes are counted."""
 

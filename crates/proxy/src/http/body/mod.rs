@@ -5,6 +5,7 @@
 
 mod content;
 mod metered;
+mod paced;
 mod replay;
 mod tee;
 mod timed;
@@ -18,6 +19,7 @@ use tidegate_core::failure::Failure;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::content::Content;
+pub use self::paced::Pace;
 
 /// A piece of a body.
 #[derive(Debug, Clone)]

@@ -1,16 +1,27 @@
 //! A rate limit as an object: its rules, and what its keys have spent.
 
+mod dues;
+mod flight;
+mod pace;
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
-use smallvec::SmallVec;
 use tidegate_core::plan::{self, Issue};
-use tidegate_core::rate::{Ended, Key, KeyRule, Limit, Secret, Style, Subject, Terms, Unkeyed};
+use tidegate_core::rate::{
+    Key, KeyRule, Limit, OutOfMemory, Secret, Style, Subject, Terms, Unkeyed,
+};
 use tidegate_core::time::Moment;
 
+pub use self::dues::{Due, Dues};
+pub use self::flight::Flights;
+pub use self::pace::Direction;
+
+use self::pace::Paces;
 use super::keeper::{Object, is_same};
 use crate::account::metrics::{Metrics, RateLimitMetrics};
+use crate::http::body::Pace;
 
 /// Most requests that wait for their turn at one limit.
 const MOST_WAITING: u32 = 10_000;
@@ -35,6 +46,9 @@ pub struct RateLimit {
     pub style: Style,
     /// Its counts, which have its name.
     pub metrics: Arc<RateLimitMetrics>,
+    /// Requests of each key that are under way, where they are bounded.
+    pub flights: Option<Flights>,
+    paces: Paces,
     rule: KeyRule,
     waiting: AtomicU32,
 }
@@ -53,20 +67,21 @@ impl RateLimit {
         let mut issues = Vec::new();
         let rule = KeyRule::build(plan, at, &mut issues);
         let terms = Terms::build(plan, at, &mut issues);
-        let limit = Limit::new(terms, before.map(|before| &before.limit)).map_err(|full| {
-            issues.push(Issue::new(format!("{at}.keys"), full.to_string()));
-        });
-        match limit {
-            Ok(limit) if issues.is_empty() => Ok(Self {
-                plan: plan.clone(),
-                limit,
-                style: plan.headers.into(),
-                metrics: metrics.rate_limit(&plan.name),
-                rule,
-                waiting: AtomicU32::new(0),
-            }),
-            _ => Err(issues),
+        if !issues.is_empty() {
+            return Err(issues);
         }
+        let full = |full: OutOfMemory| vec![Issue::new(format!("{at}.keys"), full.to_string())];
+        Ok(Self {
+            plan: plan.clone(),
+            limit: Limit::new(terms, before.map(|before| &before.limit)).map_err(full)?,
+            style: plan.headers.into(),
+            metrics: metrics.rate_limit(&plan.name),
+            flights: Flights::build(plan, before.and_then(|before| before.flights.as_ref())),
+            paces: Paces::build(plan, before.map(|before| (&*before.plan, &before.paces)))
+                .map_err(full)?,
+            rule,
+            waiting: AtomicU32::new(0),
+        })
     }
 
     /// The key of a request.
@@ -83,6 +98,19 @@ impl RateLimit {
     /// If keys are made of other parts.
     pub fn named_key(&self, parts: &[Option<String>]) -> Result<Key, String> {
         self.rule.named(&SECRET, parts)
+    }
+
+    /// Go on where `before` ends, which this was built with.
+    pub fn succeed(&self, before: &Self, now: Moment) {
+        self.limit.succeed(&before.limit, now);
+        if let Some(flights) = &self.flights {
+            flights.put_into_force();
+        }
+    }
+
+    /// How fast the bodies of `key` may pass in this direction; `None` where they may as they come.
+    pub fn pace(&self, direction: Direction, key: Key) -> Option<Pace> {
+        self.paces.of(direction, key)
     }
 
     /// A place among the requests that wait for their turn; `None` if as many wait as may.
@@ -117,29 +145,5 @@ pub struct Place(Arc<RateLimit>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Relaxed);
-    }
-}
-
-/// What a request owes limits whose cost is known when its response has ended.
-#[derive(Debug, Default)]
-pub struct Dues(pub SmallVec<[Due; 2]>);
-
-/// What a request owes one of them.
-#[derive(Debug)]
-pub struct Due {
-    /// The limit.
-    pub limit: Arc<RateLimit>,
-    /// The key that it is booked to.
-    pub key: Key,
-    /// The cost that the response told.
-    pub told: Option<u64>,
-}
-
-impl Dues {
-    /// The response has ended: book what it cost.
-    pub fn settle(self, ended: &Ended, now: Moment) {
-        for Due { limit, key, told } in self.0 {
-            limit.limit.settle(key, &Ended { told, ..*ended }, now);
-        }
     }
 }

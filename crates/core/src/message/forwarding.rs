@@ -50,8 +50,15 @@ fn is_spelling(name: &str, of: &str) -> bool {
     name.len() == of.len() && pairs.all(|(own, other)| own == other || (own, other) == (b'_', b'-'))
 }
 
+/// Whether an element of `X-Forwarded-For` tells of no one: it is empty (RFC 9110 §5.6.1), or `unknown`, as proxies
+/// write for a peer without an address (RFC 7239 §6.2).
+pub fn is_void(element: &[u8]) -> bool {
+    let element = element.trim_ascii();
+    element.is_empty() || element.eq_ignore_ascii_case(b"unknown")
+}
+
 /// The address in an element of `X-Forwarded-For`, which some proxies write with a port, or in brackets or quotes;
-/// nothing where it is `unknown` or anything else.
+/// nothing where it is none.
 pub fn address(element: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(element).ok()?.trim().trim_matches('"');
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
@@ -101,6 +108,9 @@ mod tests {
         ] {
             let expected = canonical.parse().unwrap();
             assert_eq!(address(element.as_bytes()), Some(expected), "{element:?}");
+        }
+        for (element, void) in [("", true), (" ", true), (" Unknown", true), ("_hidden", false)] {
+            assert_eq!(is_void(element.as_bytes()), void, "{element:?}");
         }
         for element in
             ["", " ", "unknown", "_hidden", "a.example", "[203.0.113.7]", "1.2.3", "[::1]:x"]

@@ -123,9 +123,11 @@ def inspect(plan: bytes, question: bytes) -> bytes:
     """The answer to a question about a plan that is not served; the question is an object with one key:
 
     - `{"check": {}}`: all errors that can be found without starting anything: `[[path, message]]`;
-    - `{"route": {"method", "scheme", "host", "path", "query", "headers": [[name, value]], "client": ip,
-      "listener": name | null}}`: which route takes a request, and why the nearer ones do not:
-      `{"route": name | null, "captures": {name: text}, "considered": [{"route", "matched", "reason"}]}`;
+    - `{"route": {"method", "scheme", "host", "path", "query", "headers": [[name, value]],
+      "listener": name | null}}`: which route takes a request, why the nearer ones do not, what that route
+      does, and the `host` and `path` that an endpoint gets or the `location` that a redirect leads to:
+      `{"route": name | null, "action", "captures": {name: text}, "considered": [{"route", "matched",
+      "reason"}], "host", "path", "location"}`;
     - `{"table": {}}`: the routes in order of precedence:
       `[{"route", "hosts", "path", "conditions", "action"}]`.
 

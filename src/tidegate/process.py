@@ -15,11 +15,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from tidegate._engine import Engine
 from tidegate.admin.credentials import is_protected
 from tidegate.config.load import Loaded
+from tidegate.config.member import Members
 from tidegate.config.model import Config
 from tidegate.config.model.text import split_address
 from tidegate.config.problem import ConfigError
@@ -32,7 +31,7 @@ from tidegate.control.store import Store
 from tidegate.control.watch import Watcher
 from tidegate.control.words import Words
 
-log = structlog.get_logger("tidegate.run")
+log = logs.Logger("tidegate.run")
 
 
 class StartError(Exception):
@@ -54,7 +53,7 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
     store = Store(state_dir)
     try:
         origin: Origin = "start"
-        if config.restore == "last" and (restored := _last_generation(source, store)):
+        if config.restore == "last" and (restored := _last_generation(source, store, loaded.members)):
             loaded, config, origin = restored, restored.config, "restore"
         listener = _admin_listener(config)
         engine = Engine(config.workers, config.log.format, config.log.level)
@@ -75,13 +74,20 @@ def _raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _last_generation(source: Source, store: Store) -> Loaded | None:
+def _last_generation(source: Source, store: Store, known: Members) -> Loaded | None:
+    """What was served last, unless the file says something else than it did then."""
     last = store.last()
     document = store.document(last.number) if last else None
     if last is None or document is None:
         return None
+    if last.source is not None and last.source != source.etag:
+        log.warning(
+            "the file has changed since the last generation and is served in its place",
+            generation=last.number,
+        )
+        return None
     try:
-        return source.load(document)
+        return source.load(document, known)
     except ConfigError:
         log.error(
             "the last generation cannot be restored",
@@ -148,7 +154,7 @@ class _Process:
         self.gateway = gateway
         self.listener = listener
         self.stop = asyncio.Event()
-        self.background: set[asyncio.Task[None]] = set()
+        self.background: set[asyncio.Task[Any]] = set()
 
     async def live(self, first: Candidate, origin: Origin, served: Callable[[], None] | None) -> None:
         """Serve what `first` reads and what comes after it, until told to stop."""
@@ -161,9 +167,9 @@ class _Process:
             await asyncio.to_thread(gateway.engine.drain, 0)
             raise
         gateway.on_commit.append(self._follow_log_level())
+        systemd.notify("READY=1")
         for listener in gateway.running.config.listeners:
             log.info("serving", listener=listener.name, address=listener.address)
-        systemd.notify("READY=1")
         if served:
             served()
         watcher = self._spawn(Watcher(lambda: gateway.files, self._files_changed).run())
@@ -187,14 +193,14 @@ class _Process:
         log.info("stopping", signal=number.name)
         self.stop.set()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run `work` beside the rest; if it fails that is logged, and the proxy goes on."""
         task = asyncio.get_running_loop().create_task(work)
         self.background.add(task)
         task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self.background.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("a background task failed", exc_info=error)
@@ -202,20 +208,21 @@ class _Process:
     async def _files_changed(self, files: frozenset[Path]) -> None:
         """A configuration file says what is wanted now; a certificate belongs to what is served."""
         log.info("files changed", files=sorted(map(str, files)))
-        if files & self.gateway.sources:
-            await self._reload("file")
-        else:
+        reloaded = bool(files & self.gateway.sources) and await self._reload("file")
+        if not reloaded and files & self.gateway.running.loaded.contents.keys():
             await self._change(self.gateway.reread("file"))
 
-    async def _reload(self, origin: Origin) -> None:
-        await self._change(self.gateway.reload(origin))
+    async def _reload(self, origin: Origin) -> bool:
+        return await self._change(self.gateway.reload(origin))
 
-    async def _change(self, change: Awaitable[Change]) -> None:
+    async def _change(self, change: Awaitable[Change]) -> bool:
+        """Make the change, and say whether it was made."""
         systemd.notify_reloading()
         try:
             done = await change
             if done.restart_required:
                 log.warning("a restart is required", options=done.restart_required)
+            return True
         except ConfigError:
             log.warning("the running configuration stays", generation=self.gateway.running.generation.number)
         except ConflictError as error:
@@ -225,6 +232,7 @@ class _Process:
         finally:
             if not self.stop.is_set():
                 systemd.notify("READY=1")
+        return False
 
     async def _reopen_logs(self) -> None:
         """Write the access log to a new file, after a log rotator has renamed the old one."""
@@ -255,7 +263,7 @@ class _Process:
         log.info("admin API serving", address=_spelled(self.listener))
 
         async def close() -> None:
-            admin.should_exit = True
+            admin.stop()
             await serving
 
         return close

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from bench import curve, scale
+from bench import curve, scale, start
 
 
 def test_the_scale_is_measured_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,3 +16,10 @@ def test_the_scale_is_measured_and_drawn(tmp_path: Path, capsys: pytest.CaptureF
     assert all(measure in told for measure in measured)
     curve.main(figures, drawing)
     assert drawing.read_text().startswith("<?xml")
+
+
+def test_the_start_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    start.main(["--rounds", "1", "--idle", "0"])
+    told = capsys.readouterr().out
+    assert "first answer of the admin API" in told
+    assert "tidegate status" in told

@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
+from tidegate.cli import app
 from tidegate.control.source import default_document
 
 from .conftest import StartGateway
@@ -39,7 +41,7 @@ def tidegate(
     )
 
 
-COMMANDS = ("run", "check", "demo", "schema", "routes", "route", "status", "reload", "version")
+COMMANDS = tuple(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_help_names_every_command() -> None:
@@ -79,6 +81,16 @@ def test_a_good_file_passes(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump({**proxy("127.0.0.1:9001")}))
     checked = tidegate("check", str(file))
     assert checked.returncode == 0, checked.stderr
+
+
+def test_a_length_that_a_body_does_not_have_is_a_mistake(tmp_path: Path) -> None:
+    config = proxy("127.0.0.1:9001")
+    config["routes"] = [route("a", "/", respond={"body": "ok", "headers": {"content-length": "3"}})]
+    file = tmp_path / "bad.yaml"
+    file.write_text(yaml.safe_dump(config))
+    checked = tidegate("check", str(file))
+    assert checked.returncode == 1
+    assert "the body has 2 bytes" in checked.stderr
 
 
 def test_every_mistake_is_shown_with_its_place(tmp_path: Path) -> None:
@@ -218,6 +230,39 @@ def test_the_route_of_a_request_is_explained(routes_file: str) -> None:
     other = tidegate("route", "GET", "https://api.example/v1/x", "-H", "X-A: 1", "--config", routes_file)
     assert re.search(r"all.* takes", other.stdout)
     assert re.search(r"api.*method", other.stdout, re.IGNORECASE), "why the nearer one does not"
+
+
+def test_the_route_of_a_request_is_that_of_the_listener_that_its_url_leads_to(
+    tmp_path: Path, authority: Authority
+) -> None:
+    certificate = authority.issue("localhost")
+    config = {
+        "listeners": [
+            {"name": "plain", "address": "127.0.0.1:80"},
+            {"name": "secure", "address": "127.0.0.1:443", "tls": {"certificates": [certificate.config()]}},
+        ],
+        "routes": [
+            {"name": "to-tls", "listeners": ["plain"], "redirect": {"scheme": "https"}},
+            route("api", "/v1", listeners=["secure"], rewrite={"prefix": "/api"}, upstream="app"),
+        ],
+        "upstreams": [{"name": "app", "endpoints": ["127.0.0.1:9001"]}],
+    }
+    file = tmp_path / "tidegate.yaml"
+    file.write_text(yaml.safe_dump(config))
+
+    def asked(url: str) -> subprocess.CompletedProcess[str]:
+        return tidegate("route", "GET", url, "--config", str(file))
+
+    secure = asked("https://a.example/v1/x?y=1")
+    assert "Route api takes this request by listener secure: upstream app." in secure.stdout
+    assert "sent as /api/x?y=1, Host: a.example" in secure.stdout
+    plain = asked("http://a.example/v1/x")
+    assert "Route to-tls takes this request by listener plain: redirect 308." in plain.stdout
+    assert "redirected to https://a.example/v1/x" in plain.stdout
+    assert "Assumed" not in secure.stdout + plain.stdout
+    nothing = asked("https://a.example:8443/other")
+    assert nothing.returncode == 1
+    assert "Assumed: secure" in nothing.stdout
 
 
 # A running gateway

@@ -1,5 +1,6 @@
 """The table of failures, from outside: status, `Proxy-Status`, and a body that says what happened."""
 
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from .conftest import Running
+from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.certs import Authority
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin
-from .harness.message import Response
+from .harness.message import Echo, Response
 from .harness.origin import Origin
 from .harness.ports import free_port
 from .harness.waiting import eventually
@@ -94,6 +95,26 @@ def gateway(
         entry["health"] = {"outlier": {"connect_failures": 1_000_000, "gateway_errors": None}}
     with running(config) as gateway:
         yield gateway
+
+
+def test_a_request_that_comes_back_to_its_process_is_refused(start_gateway: StartGateway) -> None:
+    config = proxy()
+    config["upstreams"][0]["endpoints"] = [config["listeners"][0]["address"]]
+    gateway = start_gateway(config)
+    with gateway.connect() as client:
+        response = client.request("/")
+    assert (response.status, "error: loop\n" in response.text) == (508, True)
+    assert "proxy_loop_detected" in (response.header("proxy-status") or "")
+    assert gateway.metrics().total("tidegate_errors_total", error="loop") == 1
+    assert gateway.metrics().total("tidegate_requests_total") == 2, "it went round once"
+
+
+def test_a_gateway_may_stand_behind_another_of_its_name(start_gateway: StartGateway, origin: Origin) -> None:
+    inner = start_gateway(proxy(origin.address))
+    outer = start_gateway(proxy(f"127.0.0.1:{inner.port()}"))
+    with outer.connect() as client:
+        via = Echo.of(client.request("/")).header("via") or ""
+    assert re.fullmatch(r"1\.1 tidegate \(\w{16}\), 1\.1 tidegate \(\w{16}\)", via)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """Explain: what the gateway says about a request that is over."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.configs import proxy, route, upstream
-from .harness.gateway import Gateway, command
+from .harness.gateway import Gateway
 from .harness.message import Response
 from .harness.origin import Origin
 from .harness.ports import free_port
@@ -201,18 +200,8 @@ def test_the_latest_that_stood_out_are_listed_first(gateway: Gateway) -> None:
 def test_the_command_tells_people_and_programs(gateway: Gateway) -> None:
     response = ask(gateway, "/gone", "any.test")
     told(gateway, response)
-    product = command()
-    assert product is not None
-
-    def run(*args: str) -> str:
-        admin = f"http://{gateway.config['admin']['address']}"
-        done = subprocess.run(
-            [*product, "explain", *args, "--admin", admin], capture_output=True, text=True, check=True
-        )
-        return done.stdout
-
     request_id = response.header("x-request-id") or ""
-    text = run(request_id)
+    text = gateway.says("explain", request_id)
     assert "connect_refused" in text and "Route gone took it to upstream gone." in text
-    assert json.loads(run(request_id, "--json"))["request_id"] == request_id
-    assert request_id in run("--last", "5")
+    assert json.loads(gateway.says("explain", request_id, "--json"))["request_id"] == request_id
+    assert request_id in gateway.says("explain", "--last", "5")

@@ -296,6 +296,43 @@ def test_below_the_threshold_requests_go_to_all(start_gateway: StartGateway, ori
     assert served_by(gateway) == {"one", "two"}
 
 
+def test_panic_mode_is_told_wherever_one_looks(start_gateway: StartGateway, origins: list[Origin]) -> None:
+    one, two = origins
+    one.on("/healthz", answers.fixed(503))
+    config = checked(one.address, two.address, http={"path": "/healthz"}, panic_threshold=60)
+    gateway = start_gateway(config | {"explain": {"sample": 100}})
+
+    def told() -> tuple[list[str], bool, float]:
+        status, shown = (gateway.admin.get(path).json() for path in ("/v1/status", "/v1/upstreams/app"))
+        metric = gateway.metrics().total("tidegate_upstream_panic_mode", upstream="app")
+        return status["panic_mode"], shown["panic_mode"], metric
+
+    becomes(gateway, one.address, "unhealthy")
+    eventually(lambda: told() == (["app"], True, 1), "panic mode is told, though no request has come yet")
+    name = _served_in_panic_by(gateway, "one")
+    choice = gateway.admin.get(f"/v1/explain/{name}").json()["tries"][0]["choice"]
+    assert (choice["panic_mode"], choice["candidates"][0]["state"]) == (True, "unhealthy")
+    why = "picked by round_robin, though it is unhealthy; too few endpoints are healthy (panic mode)"
+    assert why in gateway.says("explain", name)
+    assert "Upstream app is in panic mode" in gateway.says("status")
+    one.on("/healthz", answers.fixed(200))
+    becomes(gateway, one.address, "healthy")
+    eventually(lambda: told() == ([], False, 0), "it is over")
+
+
+def _served_in_panic_by(gateway: Gateway, name: str) -> str:
+    """The id of a request that this endpoint answered, and that is remembered."""
+    while True:
+        with gateway.connect() as client:
+            response = client.request("/")
+        if response.header("x-origin") == name:
+            break
+    request_id = response.header("x-request-id") or ""
+    path = f"/v1/explain/{request_id}"
+    eventually(lambda: gateway.admin.get(path).status_code == 200, "the request is remembered")
+    return request_id
+
+
 # Slow start
 
 

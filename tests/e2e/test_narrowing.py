@@ -155,10 +155,7 @@ def test_sessions_outlive_a_reload_and_move_only_from_endpoints_that_leave(
     config = proxy(*endpoints(origins))
     config["upstreams"][0]["balance"] = STICKY
     gateway = start_gateway(config)
-    cookies: dict[str, str] = {}
-    while len(cookies) < len(NAMES):
-        response, name = ask(gateway)
-        cookies[name] = cookie_of(response)
+    cookies = _first_visits(gateway, len(NAMES))
     config["upstreams"][0]["endpoints"] = endpoints(origins)[:0:-1]
     with gateway.next_generation():
         gateway.write(config)
@@ -168,6 +165,51 @@ def test_sessions_outlive_a_reload_and_move_only_from_endpoints_that_leave(
     response, moved = ask(gateway, cookies["a"])
     assert moved != "a"
     assert cookie_of(response) == cookies[moved]
+
+
+@pytest.mark.parametrize("word", [{"drain": True}, {"weight": 0}])
+def test_clients_stay_with_an_endpoint_that_gets_no_new_ones_while_it_can_serve(
+    start_gateway: StartGateway, origins: dict[str, Origin], word: dict[str, object]
+) -> None:
+    with Origin("leaving") as leaving:
+        config = proxy(leaving.address, origins["a"].address)
+        config["upstreams"][0]["balance"] = STICKY
+        gateway = start_gateway(config)
+        cookies = _first_visits(gateway, 2)
+        path = f"/v1/upstreams/app/endpoints/{leaving.address}"
+        gateway.admin.patch(path, json=word).raise_for_status()
+        for _ in range(4):
+            response, name = ask(gateway, cookies["leaving"])
+            assert (name, response.values("Set-Cookie")) == ("leaving", [])
+            assert ask(gateway)[1] == "a"
+    for _ in range(4):
+        response, name = ask(gateway, cookies["leaving"])
+        assert (name, cookie_of(response)) == ("a", cookies["a"])
+
+
+def test_maintenance_sends_clients_away_and_any_of_their_cookies_counts(
+    start_gateway: StartGateway, origins: dict[str, Origin]
+) -> None:
+    config = proxy(*endpoints(origins))
+    config["upstreams"][0]["balance"] = STICKY
+    gateway = start_gateway(config)
+    cookies = _first_visits(gateway, len(NAMES))
+    both = f"app=; {cookies['a']}; {cookies['b']}"
+    assert ask(gateway, both)[1] == "a"
+    path = f"/v1/upstreams/app/endpoints/{origins['a'].address}/maintenance"
+    gateway.admin.post(path, json={"reason": "a disk"}).raise_for_status()
+    for _ in range(4):
+        response, name = ask(gateway, both)
+        assert (name, response.values("Set-Cookie")) == ("b", []), "the client knows it already"
+
+
+def _first_visits(gateway: Gateway, endpoints: int) -> dict[str, str]:
+    """The cookie of each endpoint, by its name."""
+    cookies: dict[str, str] = {}
+    while len(cookies) < endpoints:
+        response, name = ask(gateway)
+        cookies[name] = cookie_of(response)
+    return cookies
 
 
 def test_gateways_with_one_secret_share_sessions(

@@ -11,7 +11,7 @@ import pytest
 from .conftest import StartGateway
 from .harness import answers
 from .harness.configs import listener, proxy, route, upstream
-from .harness.gateway import Config, Gateway
+from .harness.gateway import Config, Gateway, complete
 from .harness.h2client import H2Client
 from .harness.held import held_request
 from .harness.load import Load
@@ -61,7 +61,13 @@ def by_patch(gateway: Gateway, config: Config) -> None:
     gateway.admin.patch("/v1/config", json=patch, headers=headers).raise_for_status()
 
 
-WAYS = [by_file, by_signal, by_reload, by_put, by_patch]
+def by_name(gateway: Gateway, config: Config) -> None:
+    """Hand over that route alone."""
+    fixed = next(each for each in config["routes"] if each["name"] == "fixed")
+    gateway.admin.put("/v1/routes/fixed", json=fixed).raise_for_status()
+
+
+WAYS = [by_file, by_signal, by_reload, by_put, by_patch, by_name]
 
 
 @pytest.mark.parametrize("change", WAYS)
@@ -275,6 +281,95 @@ def test_a_mended_file_is_taken(start_gateway: StartGateway, origin: Origin) -> 
     by_file(gateway, config)
     with gateway.connect() as client:
         assert client.request("/fixed").text == "new"
+
+
+# The file beside the other ways
+
+
+def answered(gateway: Gateway) -> str:
+    """What the route that changes answers."""
+    with gateway.connect() as client:
+        return client.request("/fixed").text
+
+
+def by_rollback(gateway: Gateway, config: Config) -> None:
+    """Change by the admin API, and back to the generation before."""
+    by_put(gateway, config)
+    gateway.admin.post(f"/v1/generations/{gateway.generation() - 1}/rollback").raise_for_status()
+
+
+@pytest.mark.parametrize("other", [by_put, by_patch, by_rollback])
+def test_an_edit_of_the_file_is_noticed_after_a_change_by_another_way(
+    start_gateway: StartGateway, origin: Origin, other: Callable[[Gateway, Config], None]
+) -> None:
+    gateway = start_gateway(with_answer(proxy(origin.address), "0"))
+    other(gateway, with_answer(gateway.config, "by the admin API"))
+    by_file(gateway, with_answer(gateway.config, "1"))
+    assert answered(gateway) == "1"
+
+
+def test_the_log_names_what_an_edit_of_the_file_undoes(start_gateway: StartGateway, origin: Origin) -> None:
+    gateway = start_gateway(with_answer(proxy(origin.address), "0"))
+    by_put(gateway, with_answer({**gateway.config, "drain_timeout": "4s"}, "by the admin API"))
+    by_file(gateway, with_answer({**gateway.config, "zone": "a"}, "0"))
+    assert answered(gateway) == "0"
+    (line,) = (line for line in gateway.log.splitlines() if "not in the file" in line)
+    assert "'drain_timeout'" in line
+    assert "routes[fixed].respond.body" in line
+    assert "zone" not in line
+
+
+def test_an_edit_right_after_a_reload_is_noticed(start_gateway: StartGateway, origin: Origin) -> None:
+    gateway = start_gateway(with_answer(proxy(origin.address), "0"))
+    by_put(gateway, with_answer(gateway.config, "by the admin API"))
+    for number in range(1, 4):
+        by_reload(gateway, with_answer(gateway.config, f"reload {number}"))
+        by_file(gateway, with_answer(gateway.config, f"edit {number}"))
+        assert answered(gateway) == f"edit {number}"
+
+
+def test_a_file_that_a_refused_one_names_is_looked_at_again_when_it_changes(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    gateway = start_gateway(with_answer(proxy(origin.address), "0"))
+    more = gateway.directory / "more.yaml"
+    gateway.write(with_answer({**gateway.config, "include": ["more.yaml"]}, "1"))
+    assert gateway.admin.post("/v1/config/reload").status_code == 422
+    with gateway.next_generation():
+        more.write_text("zone: a\n")
+    assert answered(gateway) == "1"
+
+
+@pytest.fixture
+def restoring(start_gateway: StartGateway, origin: Origin, tmp_path: Path) -> Callable[..., Gateway]:
+    """Starts a gateway that goes on with what was served last, each time at the same file."""
+    state = {"state_dir": str(tmp_path / "state"), "restore": "last"}
+    config = complete(with_answer({**proxy(origin.address), **state}, "0"))
+
+    def start(body: str = "0") -> Gateway:
+        return start_gateway(with_answer(config, body))
+
+    return start
+
+
+def test_a_restart_goes_on_with_what_was_served_last(restoring: Callable[..., Gateway]) -> None:
+    first = restoring()
+    by_put(first, with_answer(first.config, "by the admin API"))
+    first.stop()
+    again = restoring()
+    assert answered(again) == "by the admin API"
+    by_file(again, with_answer(again.config, "1"))
+    assert answered(again) == "1"
+    assert "not in the file" in again.log
+
+
+def test_a_file_that_was_edited_while_the_process_was_down_is_served(
+    restoring: Callable[..., Gateway],
+) -> None:
+    first = restoring()
+    by_put(first, with_answer(first.config, "by the admin API"))
+    first.stop()
+    assert answered(restoring("edited")) == "edited"
 
 
 # The operator's words

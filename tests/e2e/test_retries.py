@@ -55,6 +55,7 @@ def gateway(running: Running, module_origin: Origin, good: Origin) -> Iterator[G
         route("small", "/small", rewrite=strip, retry={"buffer": "1KiB"}),
         route("only", "/only", rewrite=strip, retry={"on": ["connect_failure"]}),
         route("alone", "/alone", rewrite=strip, upstream="alone"),
+        route("once", "/once", rewrite=strip, upstream="alone", retry={"attempts": 1}),
         route("soon", "/soon", rewrite=strip, upstream="alone", timeout="500ms"),
         route("gone", "/gone", rewrite=strip, upstream="half-gone"),
     ]
@@ -162,6 +163,18 @@ def test_the_only_endpoint_is_tried_again(gateway: Gateway, origin: Origin) -> N
     with gateway.connect() as client:
         assert client.request("/alone/moody").status == 200
     assert len(origin.requests) == 3
+
+
+def test_an_interim_response_shows_that_the_request_was_taken(gateway: Gateway, origin: Origin) -> None:
+    """A used connection that is closed without a word may have been idle for too long; this one was not."""
+    origin.on("/hint", answers.raw(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", close=True))
+    with gateway.connect() as client:
+        assert client.request("/once/warm").status == 200
+        assert client.request("/once/hint").status == 502
+    assert [(request.target, request.connection) for request in origin.requests] == [
+        ("/warm", origin.requests[0].connection),
+        ("/hint", origin.requests[0].connection),
+    ]
 
 
 def test_the_answer_says_how_often_it_was_tried(gateway: Gateway, origin: Origin) -> None:
@@ -276,6 +289,49 @@ def test_a_refused_stream_is_sent_again_whatever_the_method(
                 echo = Echo.of(client.request("/refused", method="POST", body=b"pay 100"))
                 assert (echo.origin, echo.length) == ("other", 7)
         assert retries(gateway, reason="refused_stream") > 0
+
+
+def test_a_refused_stream_is_not_sent_again_where_there_is_one_attempt(
+    start_gateway: StartGateway, h2_origin: H2Origin
+) -> None:
+    async def refuse(stream: Stream) -> None:
+        await stream.complete.wait()
+        stream.reset(7)
+
+    h2_origin.on("/refused", refuse)
+    config = proxy(h2_origin.address)
+    config["upstreams"][0].update(protocol="http2", **LENIENT)
+    config["routes"][0]["retry"] = {"attempts": 1}
+    gateway = start_gateway(config)
+    before = len(h2_origin.streams)
+    with gateway.connect() as client:
+        statuses = [client.request("/refused", method=method).status for method in ("GET", "POST")]
+    assert (statuses, len(h2_origin.streams) - before) == ([502, 502], 2)
+
+
+def test_a_session_that_was_told_to_go_away_gets_no_new_request(
+    start_gateway: StartGateway, h2_origin: H2Origin
+) -> None:
+    async def leave(stream: Stream) -> None:
+        stream.send_goaway()
+        stream.send_headers(200)
+        await stream.complete.wait()
+        await stream.send_data(bytes(stream.body), end=True)
+
+    h2_origin.on("/leave", leave)
+    config = proxy(h2_origin.address, workers=1)
+    config["upstreams"][0].update(protocol="http2", **LENIENT)
+    config["routes"][0]["retry"] = {"attempts": 1}
+    gateway = start_gateway(config)
+    before = h2_origin.accepted
+    with H2Client(gateway.port()) as client:
+        held = client.send_request("/leave", method="POST", end=False)
+        client.pump(lambda: client.responses[held].status == 200, "the head of the first response comes")
+        for _ in range(3):
+            assert Echo.of(client.request("/pay", method="POST", body=b"pay 100")).length == 7
+        client.send_body(held, b"the rest")
+        assert client.wait(held).body == b"the rest"
+    assert h2_origin.accepted - before == 2
 
 
 def test_a_post_that_an_endpoint_took_is_not_sent_again_when_it_breaks_the_protocol(

@@ -245,6 +245,7 @@ def test_a_redirect_cannot_be_split_or_led_astray(gateway: Gateway, target: str)
 def test_a_fixed_response_is_given(gateway: Gateway, origin: Origin) -> None:
     response = ask(gateway, "/teapot/x")
     assert (response.status, response.header("x-kind"), response.text) == (418, "pot", "short\nstout")
+    assert response.header("content-type") == "text/plain; charset=utf-8"
     assert ask(gateway, "/teapot", method="HEAD").header("content-length") == "11"
     assert not origin.requests
 

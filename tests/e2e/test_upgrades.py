@@ -1,5 +1,6 @@
 """Upgrades over HTTP/1.1: WebSocket, other tunnels, and the one that is not let through."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -12,11 +13,14 @@ from websockets.sync.server import ServerConnection, serve
 
 from .conftest import Running, StartGateway
 from .harness import answers
+from .harness.certs import Authority
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
+from .harness.h2origin import H2Origin
 from .harness.message import Echo
 from .harness.origin import Exchange, Origin
+from .harness.raw import ClosedError
 from .harness.waiting import eventually
 
 
@@ -54,9 +58,12 @@ def test_a_websocket_talks_through_the_gateway(gateway: Gateway) -> None:
     assert client.close_code == 1000
 
 
+_TO_SHOUT = [("Connection", "Upgrade"), ("Upgrade", "shout")]
+_SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n"
+
+
 async def _shout(exchange: Exchange) -> None:
-    head = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n"
-    await exchange.send(head.encode())
+    await exchange.send(_SWITCHED)
     while part := await exchange.reader.read(65536):
         await exchange.send(part.upper())
     exchange.close()
@@ -65,7 +72,7 @@ async def _shout(exchange: Exchange) -> None:
 def test_an_upgraded_connection_is_a_tunnel(gateway: Gateway, origin: Origin) -> None:
     origin.on("/shout", _shout)
     with gateway.connect() as client:
-        response = client.request("/shout", headers=[("Connection", "Upgrade"), ("Upgrade", "shout")])
+        response = client.request("/shout", headers=_TO_SHOUT)
         assert response.status == 101
         assert (response.header("upgrade") or "").lower() == "shout"
         assert "upgrade" in (response.header("connection") or "").lower()
@@ -74,17 +81,91 @@ def test_an_upgraded_connection_is_a_tunnel(gateway: Gateway, origin: Origin) ->
             assert client.read_exactly(len(words)) == words.upper()
 
 
+def test_an_endpoint_cannot_switch_in_the_middle_of_a_request(gateway: Gateway, origin: Origin) -> None:
+    origin.on("/shout", _shout)
+    with gateway.connect() as client:
+        client.send("POST /shout HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n")
+        client.send("Connection: upgrade\r\nUpgrade: shout\r\n\r\nha")
+        response = client.read_response()
+    assert (response.status, "error: upstream_protocol" in response.text) == (502, True)
+
+
 def test_the_end_of_one_side_of_a_tunnel_ends_the_other(gateway: Gateway, origin: Origin) -> None:
     origin.on("/shout", _shout)
     with gateway.connect() as client:
-        client.request("/shout", headers=[("Connection", "Upgrade"), ("Upgrade", "shout")])
+        client.request("/shout", headers=_TO_SHOUT)
         before = origin.open
     origin.wait(lambda: origin.open < before, "the tunnel's upstream connection ends")
 
 
+@pytest.mark.parametrize("limit", ["listener", "endpoint", "upstream"])
+def test_a_tunnel_is_a_connection_until_it_ends(
+    start_gateway: StartGateway, origin: Origin, limit: str
+) -> None:
+    origin.on("/shout", _shout)
+    config = proxy(origin.address, workers=1)
+    if limit == "listener":
+        config["listeners"][0]["limits"] = {"connections": 1}
+    elif limit == "endpoint":
+        config["upstreams"][0]["pool"] = {"max_connections": 1}
+    else:
+        config["upstreams"][0]["limits"] = {"connections": 1}
+    gateway = start_gateway(config)
+
+    def other() -> int | None:
+        with gateway.connect() as client, contextlib.suppress(ClosedError, OSError):
+            return client.request("/x").status
+        return None
+
+    refused = None if limit == "listener" else 503
+    with gateway.connect() as tunnel:
+        assert tunnel.request("/shout", headers=_TO_SHOUT).status == 101
+        assert other() == refused
+        tunnel.send(b"still here")
+        assert tunnel.read_exactly(10) == b"STILL HERE"
+    eventually(lambda: other() == 200, "the place of the tunnel is free again")
+
+
+class _Shouter(asyncio.Protocol):
+    """Changes over to shouting on every request over HTTP/1."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._head: bytes | None = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is None:
+            self._transport.write(data.upper())
+            return
+        self._head += data
+        if self._head.endswith(b"\r\n\r\n"):
+            asked = b"\r\nupgrade: shout\r\n" in self._head.lower()
+            self._transport.write(_SWITCHED if asked else b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            self._head = None
+
+
+def test_an_upgrade_reaches_an_endpoint_that_prefers_http_2(
+    start_gateway: StartGateway, authority: Authority
+) -> None:
+    """A connection over HTTP/2 cannot be switched: for an upgrade HTTP/1 alone is offered."""
+    tls = authority.server(authority.issue("127.0.0.1", file="upgrade-either"), "h2", "http/1.1")
+    with H2Origin(tls=tls, http1=_Shouter) as either:
+        config = proxy(either.address, workers=1)
+        config["upstreams"][0]["tls"] = {"ca": str(authority.file)}
+        gateway = start_gateway(config)
+        for _ in range(2):
+            with gateway.connect() as client:
+                assert Echo.of(client.request("/x")).version == "HTTP/2"
+                assert client.request("/shout", headers=_TO_SHOUT).status == 101
+                client.send(b"hello")
+                assert client.read_exactly(5) == b"HELLO"
+        assert either.accepted == 3, "one connection for all requests, and one for each upgrade"
+
+
 def test_a_refused_upgrade_is_an_ordinary_answer(gateway: Gateway, origin: Origin) -> None:
     with gateway.connect() as client:
-        response = client.request("/x", headers=[("Connection", "Upgrade"), ("Upgrade", "shout")])
+        response = client.request("/x", headers=_TO_SHOUT)
         assert response.status == 200
         assert Echo.of(client.request("/next")).target == "/next"
 

@@ -1,5 +1,8 @@
 """The way to endpoints: TLS, Unix sockets, IPv6, names, pools and connections that die while idle."""
 
+import grp
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -252,6 +255,28 @@ def test_a_unix_listener_serves(start_gateway: StartGateway, origin: Origin, tmp
     path = tmp_path / "front.sock"
     config = proxy(origin.address)
     config["listeners"].append({"name": "local", "address": f"unix:{path}"})
-    start_gateway(config)
+    gateway = start_gateway(config)
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
         assert client.get("http://localhost/x").json()["target"] == "/x"
+    gateway.stop()
+    assert not path.exists(), "the socket's file goes when the process stops"
+
+
+def test_the_file_of_a_unix_listener_has_the_rights_it_is_given(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    path = tmp_path / "front.sock"
+    rights = {"mode": "0620", "owner": str(os.getuid()), "group": grp.getgrgid(os.getgid()).gr_name}
+    local = {"name": "local", "address": f"unix:{path}", "unix": rights}
+    config = proxy(origin.address)
+    config["listeners"].append(local)
+    gateway = start_gateway(config)
+    found = path.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o620, os.getuid(), os.getgid())
+    local["unix"] = {**rights, "mode": "666"}
+    with gateway.next_generation():
+        gateway.write(gateway.config | {"listeners": [gateway.config["listeners"][0], local]})
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_ino) == (0o666, found.st_ino)
+    with gateway.next_generation():
+        gateway.write(gateway.config | {"listeners": gateway.config["listeners"][:1]})
+    assert not path.exists(), "it goes with its listener"

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.unit.control.gateways import YAML, file_source, make_gateway
+from tidegate.config.member import NONE
 from tidegate.config.model import Config
 from tidegate.config.problem import ConfigError
 from tidegate.control import systemd
@@ -164,14 +165,14 @@ def test_an_unprotected_admin_api_is_not_started() -> None:
 
 def test_the_last_generation_is_restored_if_there_is_one(tmp_path: Path) -> None:
     gateway, _ = make_gateway(source=file_source(tmp_path))
-    assert _last_generation(gateway.source, gateway.store) is None
+    assert _last_generation(gateway.source, gateway.store, NONE) is None
     _record(gateway, {"workers": 5})
-    restored = _last_generation(gateway.source, gateway.store)
+    restored = _last_generation(gateway.source, gateway.store, NONE)
     assert restored
     assert restored.config.workers == 5
     _record(gateway, {"nonsense": 5})
     with pytest.raises(ConfigError):
-        _last_generation(gateway.source, gateway.store)
+        _last_generation(gateway.source, gateway.store, NONE)
 
 
 def _record(gateway: Gateway, document: dict[str, Any]) -> None:

@@ -119,7 +119,8 @@ fn narrow(criterion: &mut Criterion) {
         let value = &cookie.as_bytes()["app=".len()..][..32];
         criterion.bench_function(&format!("narrow/by a sticky cookie/{size}"), |bencher| {
             bencher.iter(|| {
-                let sticky = sticky.endpoint(black_box(value));
+                let named = sticky.endpoint(black_box(value));
+                let sticky = named.as_slice();
                 balancer.pick(&mut Pick { sticky, ..Pick::new(Moment(1), &mut random) }).ok()
             });
         });

@@ -78,6 +78,8 @@ pub enum Failure {
     UpstreamHeaderTooLarge,
     /// The route's timeout for the whole request ran out.
     RequestTimeout,
+    /// The gateway has sent the request itself, and it came back.
+    Loop,
     /// A fault of the gateway itself.
     Internal,
 }
@@ -160,6 +162,7 @@ impl Failure {
             Self::UpstreamProtocol       => row(502, "http_protocol_error", "upstream_protocol", Upstream, "The endpoint's answer breaks the rules of HTTP.").against(BadGateway).retried_on(Reset),
             Self::UpstreamHeaderTooLarge => row(502, "http_response_header_section_size", "upstream_header_too_large", Upstream, "The header of the endpoint's response is too large.").against(BadGateway),
             Self::RequestTimeout         => row(504, "http_response_timeout", "request_timeout", Gateway, "The request took longer than its route allows."),
+            Self::Loop                   => row(508, "proxy_loop_detected", "loop", Gateway, "The gateway has sent the request itself: its routes lead in a circle."),
             Self::Internal               => row(500, "proxy_internal_error", "internal", Gateway, "The gateway failed; its log says more."),
         }
     }

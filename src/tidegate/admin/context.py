@@ -1,16 +1,19 @@
 """What the resources have in common: the gateway, preconditions, and the shape of a change's answer."""
 
+import asyncio
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, HTTPException, Query, Request, Response
 from pydantic import BaseModel
 
 from tidegate.admin.problem import ErrorView
 from tidegate.control.document import Document
 from tidegate.control.gateway import Change, Gateway
 from tidegate.control.generation import Generation, Origin, Summary
+from tidegate.control.members import Edit
 
 
 def _gateway(request: Request) -> Gateway:
@@ -42,9 +45,30 @@ def _author(
     return f"{named} from {request.client.host}" if request.client and request.client.host else named
 
 
+async def _document(request: Request) -> Document:
+    """The body, which is a JSON object."""
+    text = await request.body()
+    try:
+        document = await asyncio.to_thread(json.loads, text)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"The body is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise HTTPException(422, "The body must be a JSON object.")
+    return document
+
+
+def body(described: str, *, patch: bool = False) -> dict[str, Any]:
+    """What OpenAPI says of an operation whose body is a document, or a merge patch of one."""
+    media_types = ("application/merge-patch+json",) * patch + ("application/json",)
+    schema = {"type": "object", "description": described}
+    content = {media_type: {"schema": schema} for media_type in media_types}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 TheGateway = Annotated[Gateway, Depends(_gateway)]
 Expected = Annotated[frozenset[str] | None, Depends(_expected)]
 TheOrigin = Annotated[Origin, Depends(_origin)]
+TheDocument = Annotated[Document, Depends(_document)]
 TheAuthor = Annotated[str, Depends(_author)]
 DryRun = Annotated[bool, Query(description="Only say what the change would do.")]
 
@@ -115,6 +139,13 @@ class Changing:
     async def edit(self, edit: Callable[[Document], Document]) -> ChangeView:
         """Serve what `edit` makes of the document that is served."""
         change = await self._gateway.edit(edit, self._origin, expect=self._expected, dry_run=self.dry_run)
+        return self._changed(change)
+
+    async def edit_member(self, section: str, name: str, edit: Edit) -> ChangeView:
+        """Serve what `edit` makes of one member."""
+        change = await self._gateway.edit_member(
+            (section, name), edit, self._origin, expect=self._expected, dry_run=self.dry_run
+        )
         return self._changed(change)
 
     async def rollback(self, number: int) -> ChangeView:

@@ -3,13 +3,12 @@
 import ipaddress
 from pathlib import Path
 
-import structlog
-
 from tidegate.config.model import Admin
 from tidegate.config.model.text import split_address
+from tidegate.control import logs
 from tidegate.control.gateway import Gateway, Running
 
-log = structlog.get_logger("tidegate.admin")
+log = logs.Logger("tidegate.admin")
 
 
 def is_protected(admin: Admin) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -12,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from tidegate.config.problem import ConfigError, Problem
+from tidegate.control import logs
 from tidegate.control.gateway import ConflictError, MissingError, StaleError
 from tidegate.control.store import StoreError
 from tidegate.control.words import TooManyWordsError
@@ -25,7 +25,7 @@ STATUSES = {
     StoreError: 500,
 }
 
-log = structlog.get_logger("tidegate.admin")
+log = logs.Logger("tidegate.admin")
 
 
 class ErrorView(BaseModel):

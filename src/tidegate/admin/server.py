@@ -1,6 +1,8 @@
 """uvicorn inside the process's own event loop."""
 
+import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -16,9 +18,14 @@ SHUTDOWN_SECONDS = 5
 
 
 class AdminServer(uvicorn.Server):
-    """Serves the admin API; the process handles signals itself, and ends it by `should_exit`."""
+    """Serves the admin API until `stop`; the process handles signals itself.
+
+    It stops at once where no client is connected: uvicorn looks ten times a second whether it should, and
+    then gives clients a tenth of a second to go.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
+        self._stopping = asyncio.Event()
         tls = gateway.running.config.admin.tls
         super().__init__(
             uvicorn.Config(
@@ -39,6 +46,24 @@ class AdminServer(uvicorn.Server):
                 ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca else ssl.CERT_NONE,
             )
         )
+
+    def stop(self) -> None:
+        """Have it take no more requests, and end."""
+        self.should_exit = True
+        self._stopping.set()
+
+    async def main_loop(self) -> None:
+        """Keep the date of answers until it stops."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), timeout=1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and let clients finish."""
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        if self.server_state.connections:
+            await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,57 +1,80 @@
-"""The command line, one file per command; what a command needs is imported when it is called."""
+"""The command line, one file per command.
+
+A command starts as quickly as what it does allows: its file is loaded when it is called (and all of them for
+`--help`), and inside its function it imports what it runs.
+"""
 
 import io
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
 
 import typer
 
-from tidegate.cli import (
-    check,
-    demo,
-    drain,
-    events,
-    exits,
-    explain,
-    health,
-    maintenance,
-    reload,
-    route,
-    routes,
-    run,
-    schema,
-    sim,
-    status,
-    version,
-    weight,
-)
+from tidegate.cli import exits
+from tidegate.cli.quick import Command, Group, quick_app
 
-app = typer.Typer(
+NAMES = (
+    "run",
+    "check",
+    "demo",
+    "status",
+    "health",
+    "maintenance",
+    "drain",
+    "weight",
+    "events",
+    "routes",
+    "route",
+    "explain",
+    "reload",
+    "schema",
+    "version",
+    "sim",
+)
+"""The commands as `--help` lists them: each a file of its name, with a `command` or an `app` of several."""
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name, each loaded when it is looked up."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in NAMES:
+            raise KeyError(name)
+        module = import_module(f"{__name__}.{name}")
+        app: typer.Typer | None = getattr(module, "app", None)
+        if app is None:
+            app = quick_app(add_completion=False)
+            app.command(name, cls=Command)(module.command)
+        return typer.main.get_command(app)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+class _Files(Group):
+    """A group whose commands are files."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": _Commands()})
+
+
+app = quick_app(
     name="tidegate",
-    help="A load balancer and API gateway: configured in one readable file, changed while it runs.",
+    cls=_Files,
     epilog="Exit codes: " + "; ".join(f"{code.number} {code.meaning}" for code in exits.TABLE) + ".",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    run,
-    check,
-    demo,
-    status,
-    health,
-    maintenance,
-    drain,
-    weight,
-    events,
-    routes,
-    route,
-    explain,
-    reload,
-    schema,
-    version,
-):
-    app.command(command.NAME)(command.command)
-app.add_typer(sim.app, name=sim.NAME)
+
+
+@app.callback()
+def tidegate() -> None:
+    """A load balancer and API gateway: configured in one readable file, changed while it runs."""
 
 
 def main() -> None:

@@ -9,8 +9,6 @@ from tidegate.cli import output
 from tidegate.cli.configuration import load_plan
 from tidegate.cli.excerpt import show
 
-NAME = "check"
-
 
 def command(
     file: Annotated[Path, typer.Argument(help="The configuration file (YAML, TOML or JSON).")],

@@ -6,8 +6,6 @@ import typer
 
 from tidegate.cli import exits
 
-NAME = "demo"
-
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the gateway.")]
 AdminPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the admin API.")]
 

@@ -10,8 +10,6 @@ from tidegate.cli import output
 from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.options import AsJson
 
-NAME = "events"
-
 
 @calls_admin
 def command(

@@ -23,7 +23,7 @@ class ExitCode(NamedTuple):
 
 TABLE = (
     ExitCode(0, "all went well"),
-    ExitCode(REFUSED, "the configuration is refused"),
+    ExitCode(REFUSED, "the configuration is refused, or no route takes the request"),
     ExitCode(USAGE, "the command line is wrong"),
     ExitCode(UNREACHABLE, "the admin API cannot be reached"),
     ExitCode(FAILED, "another failure"),

@@ -13,8 +13,6 @@ from tidegate.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-NAME = "explain"
-
 
 @calls_admin
 def command(
@@ -120,7 +118,7 @@ def _print_try(number: int, each: dict[str, Any]) -> None:
 def _print_choice(choice: dict[str, Any]) -> None:
     by = "the client's sticky cookie" if choice["sticky"] else choice["policy"]
     console = output.console()
-    console.print(f"  picked by {by}:", markup=False)
+    console.print(f"  picked by {by}{_in_panic(choice)}:", markup=False)
     table = _table(
         "", "endpoint", "state", "weight", "in flight", "pace", "latency", "failing", "cost", "passed over"
     )
@@ -142,6 +140,14 @@ def _print_choice(choice: dict[str, Any]) -> None:
     console.print(table)
     if choice["left_out"]:
         console.print(f"  and {output.counted(choice['left_out'], 'endpoint')} more")
+
+
+def _in_panic(choice: dict[str, Any]) -> str:
+    if not choice["panic_mode"]:
+        return ""
+    states = (each["state"] for each in choice["candidates"] if each["picked"] and each["state"] != "healthy")
+    though = "".join(f", though it is {state}" for state in states)
+    return f"{though}; too few endpoints are healthy (panic mode)"
 
 
 def _in_flight(candidate: dict[str, Any]) -> str:

@@ -8,8 +8,6 @@ from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.options import AsJson
 from tidegate.cli.words import Endpoint, Upstream, in_words, path_of
 
-NAME = "health"
-
 
 @calls_admin
 def command(

@@ -7,8 +7,6 @@ import typer
 from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.words import Endpoint, Reason, Upstream, say
 
-NAME = "maintenance"
-
 
 @calls_admin
 def command(

@@ -3,8 +3,6 @@
 from tidegate.cli import output
 from tidegate.cli.client import Client, calls_admin
 
-NAME = "reload"
-
 
 @calls_admin
 def command(client: Client) -> None:

@@ -7,8 +7,6 @@ from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.configuration import inspect, load_plan
 from tidegate.cli.options import AsJson, FromFile
 
-NAME = "routes"
-
 
 @calls_admin
 def command(

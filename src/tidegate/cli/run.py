@@ -13,8 +13,6 @@ from tidegate.cli.options import ConfigFile
 if TYPE_CHECKING:
     from tidegate.control.source import Source
 
-NAME = "run"
-
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker threads, over what the configuration says.")]
 AdminAddress = Annotated[
     str | None, typer.Option(help="Address of the admin API, over what the configuration says.")
@@ -23,6 +21,7 @@ AdminAddress = Annotated[
 
 def command(config: ConfigFile = None, workers: Workers = None, admin_address: AdminAddress = None) -> None:
     """Run the gateway; without a file, with the defaults: proxy 0.0.0.0:8080, admin 127.0.0.1:9090."""
+    gc.disable()  # nothing that is made until the first configuration is served is garbage; then it begins
     from tidegate.control.source import Source
 
     overrides: dict[str, Any] = {}
@@ -35,7 +34,6 @@ def command(config: ConfigFile = None, workers: Workers = None, admin_address: A
 
 def serve(source: "Source", *, served: Callable[[], None] | None = None) -> None:
     """Run until stopped, with failures told as every command tells them."""
-    gc.disable()  # nothing that is made until the first configuration is served is garbage; then it begins
     from tidegate.control.store import StoreError
     from tidegate.process import StartError, run
 

@@ -4,8 +4,6 @@ import json
 
 import typer
 
-NAME = "schema"
-
 
 def command() -> None:
     """Print the JSON Schema of the configuration, for editors."""

@@ -8,17 +8,18 @@ import typer
 
 from tidegate.cli import exits, output
 from tidegate.cli.configuration import problems_shown
+from tidegate.cli.quick import Command, quick_app
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from tidegate.sim.experiment import Experiment, Variation
 
-NAME = "sim"
-
-app = typer.Typer(
+app = quick_app(
+    name="sim",
     help="Simulate balancing: the gateway's own policies, on servers and load that a file describes.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 File = Annotated[Path, typer.Argument(help="The study: servers, load and policies (YAML, TOML or JSON).")]
@@ -36,7 +37,7 @@ Plot = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: the report of each run.")]
 
 
-@app.command("run")
+@app.command("run", cls=Command)
 def run(file: File, policy: Policies = None, as_json: AsJson = False) -> None:
     """Run each policy once, and show its latencies by class of request and what each group of servers did."""
     from tidegate.sim import table
@@ -52,7 +53,7 @@ def run(file: File, policy: Policies = None, as_json: AsJson = False) -> None:
         _show(table.detail(report, groups))
 
 
-@app.command("compare")
+@app.command("compare", cls=Command)
 def compare(
     file: File,
     policy: Policies = None,
@@ -77,7 +78,7 @@ def compare(
         _plot(plot, experiment, option)
 
 
-@app.command("validate")
+@app.command("validate", cls=Command)
 def validate() -> None:
     """Compare simulated queues with the formulas for M/M/1, M/M/c and M/G/1."""
     from rich.table import Table

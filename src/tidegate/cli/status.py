@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-NAME = "status"
-
 
 @calls_admin
 def command(
@@ -36,6 +34,12 @@ def _print(status: dict[str, Any]) -> None:
     if status["refused"]:
         refused = output.counted(len(status["refused"]), "refused change")
         console.print(f"{refused}, the last at {status['refused'][0]['time']}", style="yellow")
+    for upstream in status["panic_mode"]:
+        console.print(
+            f"Upstream {upstream} is in panic mode: too few of its endpoints are well, "
+            "so requests go to all in service",
+            style="yellow",
+        )
     console.print()
     console.print(_table("listener", status["listeners"]))
     console.print()
@@ -45,7 +49,7 @@ def _print(status: dict[str, Any]) -> None:
     console.print(_table("endpoint", [_endpoint(upstream, each) for upstream, each in endpoints]))
     for upstream, each in endpoints:
         if not each["healthy"]:
-            console.print(f"{upstream} {each['address']} is {each['state']}: {each['cause']}", style="yellow")
+            console.print(f"{upstream} {each['address']} {_why_unused(each)}", style="yellow")
     if status["words"]:
         console.print("\nThe operator's words:")
     for word in status["words"]:
@@ -65,6 +69,13 @@ def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
         "failures": endpoint["failures"],
         "latency ms": endpoint["latency_ms"],
     }
+
+
+def _why_unused(endpoint: dict[str, Any]) -> str:
+    """Why an endpoint gets no requests."""
+    if endpoint["state"] == "healthy" and endpoint["weight"] == 0:
+        return "gets no requests: its weight is 0"
+    return f"is {endpoint['state']}: {endpoint['cause']}"
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> "Table":

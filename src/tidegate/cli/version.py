@@ -2,8 +2,6 @@
 
 import typer
 
-NAME = "version"
-
 
 def command() -> None:
     """Print the version."""

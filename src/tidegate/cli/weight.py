@@ -8,8 +8,6 @@ from tidegate.cli import exits
 from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.words import Endpoint, Reason, Upstream, say
 
-NAME = "weight"
-
 
 @calls_admin
 def command(

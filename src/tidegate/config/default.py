@@ -20,10 +20,5 @@ def default_config() -> Config:
     """A gateway that greets newcomers: one listener on 0.0.0.0:8080, the admin API on 127.0.0.1:9090."""
     return Config(
         listeners=(Listener(name="web", address="0.0.0.0:8080"),),
-        routes=(
-            Route(
-                name="welcome",
-                respond=Respond(headers={"content-type": "text/plain; charset=utf-8"}, body=WELCOME),
-            ),
-        ),
+        routes=(Route(name="welcome", respond=Respond(body=WELCOME)),),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from tidegate.config.model.mark import STANDARD_OUTPUT, File
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import ConfigError, Problem
+from tidegate.config.stamp import Stamp, stamp_of
 from tidegate.config.syntax import parse
 from tidegate.config.tree import (
     Entry,
@@ -31,7 +32,7 @@ class Reader:
     """Collects what files say, which files they are, and what is wrong with them."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self.files: set[Path] = set()
+        self.files: dict[Path, Stamp] = {}
         self.problems: list[Problem] = []
         self._environ = environ
 
@@ -46,7 +47,7 @@ class Reader:
             chain = " includes ".join(str(file) for file in (*including[including.index(path) :], path))
             self._fail(named_at, f"a file includes itself: {chain}")
             return empty
-        self.files.add(path)
+        self.files[path] = stamp_of(path)
         try:
             root = parse(read_text(path), path)
         except OSError as error:

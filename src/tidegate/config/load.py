@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from tidegate.config.check import check, fits
 from tidegate.config.collector import collector_paused
-from tidegate.config.default import default_config
 from tidegate.config.explain import explain
 from tidegate.config.include import Reader, resolve_paths
 from tidegate.config.material import Material, read_material
@@ -21,6 +20,7 @@ from tidegate.config.model.walk import marked, secrets
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.remainder import Remainder, remainder
 from tidegate.config.remark import remarks
+from tidegate.config.stamp import Stamps
 from tidegate.config.tree import UNWRITTEN, Node, Scalar, Source, find, find_each, plain, planted, undotted
 
 
@@ -32,8 +32,9 @@ class Loaded:
     """All options; paths of files are absolute."""
     source: Source = field(repr=False)
     """Where each option is written."""
-    files: frozenset[Path]
-    """Every file that was read: the configuration, what it includes, and the files that its options name."""
+    files: Stamps
+    """Every file that was read, as it was then: the configuration, what it includes, and what its options
+    name."""
     contents: Mapping[Path, bytes] = field(repr=False)
     """What the files that options name held when they were checked."""
     members: Members = field(repr=False)
@@ -41,13 +42,22 @@ class Loaded:
     warnings: tuple[Problem, ...] = ()
     """What should be looked at, but keeps nothing from starting."""
 
+    @property
+    def own(self) -> frozenset[Path]:
+        """Those of its files that hold the configuration itself."""
+        return frozenset(self.files.keys() - self.contents.keys())
+
 
 class RefusedError(ConfigError):
     """A configuration has mistakes, which are `problems`; the engine may find more in what is left of it."""
 
-    def __init__(self, problems: list[Problem], source: Source, material: Material) -> None:
+    def __init__(self, problems: list[Problem], source: Source, files: Stamps, material: Material) -> None:
         super().__init__(problems)
         self.source = source
+        self.own = frozenset(files)
+        """The files that hold the configuration itself."""
+        self.files = {**files, **material.files}
+        """Every file that was to be read, as it was then."""
         self._material = material
 
     def remainder(self) -> tuple[Loaded, Remainder] | None:
@@ -59,7 +69,7 @@ class RefusedError(ConfigError):
         config, part = rest
         contents = self._material.contents
         members = members_of(config, plain(part.root))
-        return Loaded(config, Source(part.root), frozenset(contents), contents, members), part
+        return Loaded(config, Source(part.root), self.files, contents, members), part
 
 
 def load_file(path: Path, known: Members = NONE) -> Loaded:
@@ -71,12 +81,11 @@ def load_file(path: Path, known: Members = NONE) -> Loaded:
         reader = Reader(os.environ)
         root = reader.read(path)
         _keep_as_written(root)
-        files = frozenset(reader.files)
         if not reader.problems and (
-            loaded := _load_rest(plain(root), Source(root), path.parent, files, known)
+            loaded := _load_rest(plain(root), Source(root), path.parent, reader.files, known)
         ):
             return loaded
-        return _load(root, files, reader.problems)
+        return _load(root, reader.files, reader.problems)
 
 
 def load_data(data: dict[str, Any], base: Path, known: Members = NONE) -> Loaded:
@@ -88,22 +97,17 @@ def load_data(data: dict[str, Any], base: Path, known: Members = NONE) -> Loaded
     problems = []
     with collector_paused():
         data = {name: value for name, value in data.items() if name != "$schema"}
-        if loaded := _load_rest(data, UNWRITTEN, base, frozenset(), known):
+        if loaded := _load_rest(data, UNWRITTEN, base, {}, known):
             return loaded
         root = planted(data)
         include = root.entries.pop("include", None)
         if include and plain(include.node):
             problems.append(Problem("files can be included only from a file", "include"))
         resolve_paths(root, base.absolute())
-        return _load(root, frozenset(), problems)
+        return _load(root, {}, problems)
 
 
-def load_default() -> Loaded:
-    """Load what runs when nothing is configured."""
-    return load_data(default_config().data(), Path())
-
-
-def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded:
+def _load(root: Node, files: Stamps, problems: list[Problem]) -> Loaded:
     source, written = Source(root), plain(root)
     config = None
     try:
@@ -115,14 +119,14 @@ def _load(root: Node, files: frozenset[Path], problems: list[Problem]) -> Loaded
     material = read_material(source)
     problems = discreet(in_order([*problems, *material.problems]), source)
     if config is None or any(problem.severity == "error" for problem in problems):
-        raise RefusedError(problems, source, material)
-    files |= material.contents.keys()
+        raise RefusedError(problems, source, files, material)
+    files = {**files, **material.files}
     loaded = Loaded(config, source, files, material.contents, members_of(config, written))
     return _with_remarks(loaded, problems)
 
 
 def _load_rest(
-    written: dict[str, Any], source: Source, base: Path, files: frozenset[Path], known: Members
+    written: dict[str, Any], source: Source, base: Path, files: Stamps, known: Members
 ) -> Loaded | None:
     """The configuration that is written, looking only at what is not known; None if that has a mistake.
 
@@ -140,7 +144,7 @@ def _load_rest(
     material = read_material(Source(root))
     if material.problems or not fits(Source(root), config, rest.known):
         return None
-    files |= material.contents.keys()
+    files = {**files, **material.files}
     return _with_remarks(Loaded(config, source, files, material.contents, members))
 
 

@@ -20,6 +20,8 @@ SECTIONS = ("listeners", "routes", "upstreams")
 Data = dict[str, Any]
 Reference = tuple[str, str]
 """The kind and the name of what is referred to."""
+MemberId = tuple[str, str]
+"""The section and the name of a member."""
 Members = Mapping[str, Mapping[str, "Member"]]
 """By section and name, in the order of the configuration."""
 NONE: Members = {section: {} for section in SECTIONS}
@@ -40,7 +42,8 @@ class Member:
     def of(cls, section: str, written: Data, model: Listener | Route | Upstream) -> "Member":
         """The member of a section that `model` is, which was validated from `written`."""
         document = model.data(exclude_unset=True)
-        return cls(section, document if written == document else written, document, model)
+        same = exactly_equal(written, document)
+        return cls(section, document if same else written, document, model)
 
     @cached_property
     def references(self) -> frozenset[Reference]:
@@ -61,7 +64,27 @@ class Member:
 
     def says(self, data: Any) -> bool:
         """Whether this member is what `data` describes."""
-        return data in (self.document, self.written)
+        return exactly_equal(data, self.document) or exactly_equal(data, self.written)
+
+
+def exactly_equal(one: Any, other: Any) -> bool:
+    """Whether plain values are the same in JSON too: to Python, `true` is 1 and 1 is 1.0."""
+    return one is other or (one == other and _same_types(one, other))
+
+
+def _same_types(one: Any, other: Any) -> bool:
+    """Whether values that Python takes for equal are of the same types; texts equal nothing but texts."""
+    if isinstance(one, dict):
+        for name, value in one.items():
+            if type(value) is not str and not _same_types(value, other[name]):
+                return False
+        return True
+    if isinstance(one, list):
+        for value, its in zip(one, other, strict=True):
+            if value is not its and type(value) is not str and not _same_types(value, its):
+                return False
+        return True
+    return type(one) is type(other)
 
 
 def canonical(data: Data) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from tidegate.config.collector import collector_paused
 from tidegate.config.load import Loaded, RefusedError, discreet, in_order
 from tidegate.config.member import SECTIONS, Member
-from tidegate.config.model import Route, Upstream
+from tidegate.config.model import Listener, Route, Upstream
 from tidegate.config.model.mark import ControlPlane, File, Ref, Use
+from tidegate.config.model.owner import group_number, user_number
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.tree import Source, dotted, matches, undotted
@@ -107,6 +108,8 @@ def _text_of(member: Member, loaded: Loaded) -> str:
     data = member.model.data()
     if isinstance(member.model, Upstream):
         _resolve_choices(data)
+    if isinstance(member.model, Listener) and data["unix"]:
+        _number_owners(data["unix"])
     if member.names_files:
         for path, mark in marked(File).items():
             if path[0] == member.section and mark.use in _ENCODINGS:
@@ -142,6 +145,12 @@ def _contents(loaded: Loaded, encode: Callable[[bytes], str]) -> Callable[[str],
 def _resolve_choices(upstream: dict[str, Any]) -> None:
     if upstream["balance"]["choices"] is None and len(upstream["endpoints"]) > COMPARED_WHOLE:
         upstream["balance"]["choices"] = DRAWN
+
+
+def _number_owners(unix: dict[str, Any]) -> None:
+    for option, number in (("owner", user_number), ("group", group_number)):
+        if unix[option] is not None:
+            unix[option] = str(number(unix[option]))
 
 
 def _replace(data: Any, path: Sequence[str], content: Callable[[str], str]) -> None:

@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from tidegate.config.model import Config, Options
 from tidegate.config.model.bounded import Bounded
 from tidegate.config.model.mark import File, Ref
+from tidegate.config.model.meaning import meanings
 from tidegate.config.model.unit import format_duration, format_size
 from tidegate.config.model.walk import Option, walk
 
@@ -89,10 +90,15 @@ def _row(option: Option) -> str:
         f"`{option.path[-1]}`",
         kind,
         _default(option, kind),
-        _line(option.field.description or (option.group.__doc__ if option.group else "") or ""),
+        _line(meaning_of(option)),
         _code(example_of(option)),
     )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def meaning_of(option: Option) -> str:
+    """What an option means; for a group, what its options are about."""
+    return meanings(option.owner).get(option.path[-1]) or (option.group and option.group.__doc__) or ""
 
 
 def _line(text: str) -> str:

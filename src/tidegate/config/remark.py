@@ -1,6 +1,6 @@
 """What is no mistake, but hardly meant."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 
 from tidegate.config.member import Members
@@ -21,6 +21,30 @@ def remarks(source: Source, config: Config, members: Members) -> Iterator[Proble
     yield from _shares_of_one(source)
 
 
+def remarks_on_member(source: Source, part: Config, config: Config, members: Members) -> Iterator[Problem]:
+    """What a member of `config` hardly means that alone is written in `source`, and so in its `part`."""
+    yield from _unused_upstreams(source, part, members)
+    yield from _no_endpoints(source, part)
+    yield from _shares_of_one(source)
+    for route in part.routes:
+        yield from _unreachable_route(source, route, config.routes)
+
+
+def _unreachable_route(source: Source, route: Route, routes: Iterable[Route]) -> Iterator[Problem]:
+    conditions = route.match.conditions
+    for index, each in enumerate(routes):
+        if each is route:
+            return
+        if each.match.conditions == conditions and _covers(each, route):
+            yield _unreachable(source, 0, index, each.name)
+            return
+
+
+def _unreachable(source: Source, index: int, before: int, name: str) -> Problem:
+    message = f"no request can reach this route: {name!r} before it takes all that it would match"
+    return _remark(source, ("routes", index, "name"), message, f"see {dotted(('routes', before))}")
+
+
 def _serves_nothing(source: Source, config: Config) -> Iterator[Problem]:
     for section, effect in (("listeners", "no request can come in"), ("routes", "every request gets a 404")):
         if not getattr(config, section):
@@ -36,9 +60,7 @@ def _unreachable_routes(source: Source, config: Config) -> Iterator[Problem]:
         alike = before.get((conditions, hosts[0]), ())
         shadows = (one for one in alike if _covers(config.routes[one], route))
         if (one := next(shadows, None)) is not None:
-            name = config.routes[one].name
-            message = f"no request can reach this route: {name!r} before it takes all that it would match"
-            yield _remark(source, ("routes", index, "name"), message, f"see {dotted(('routes', one))}")
+            yield _unreachable(source, index, one, config.routes[one].name)
         for host in hosts:
             before.setdefault((conditions, host), []).append(index)
 
@@ -59,6 +81,8 @@ def _covers(first: Route, second: Route) -> bool:
 
 
 def _unused_upstreams(source: Source, config: Config, members: Members) -> Iterator[Problem]:
+    if not config.upstreams:
+        return
     routes = members["routes"].values()
     used = {name for route in routes for kind, name in route.references if kind == "upstream"}
     for index, upstream in enumerate(config.upstreams):

@@ -3,18 +3,27 @@
 import json
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import ModelSchema
 
-from tidegate.config.model import Config
+from tidegate.config.model import Config, Options
+from tidegate.config.model.meaning import meanings
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _FileSchema(GenerateJsonSchema):
-    """Leaves out the titles that only repeat an option's name."""
+    """Leaves out the titles that only repeat an option's name, and says what options mean."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        group: type[Options] = schema["cls"]
+        described = super().model_schema(schema)
+        for name, meaning in meanings(group).items():
+            described["properties"][name]["description"] = meaning
+        return described
 
 
 def json_schema() -> dict[str, Any]:

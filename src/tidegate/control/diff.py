@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tidegate.config.member import exactly_equal
 from tidegate.control.document import Document, redact, same_ends
 
 IDENTITIES = ("name", "address")
@@ -30,9 +31,24 @@ def compare(old: Document, new: Document) -> list[Edit]:
     return list(_compare(old, new, "", ()))
 
 
+def touched(edits: list[Edit], others: list[Edit]) -> list[Edit]:
+    """Those of `edits` that are about options which `others` change too, or change a part or the whole of."""
+    changed = {edit.path for edit in others}
+    around = {above for path in changed for above in _around(path)}
+    return [edit for edit in edits if edit.path in around or not changed.isdisjoint(_around(edit.path))]
+
+
+def _around(path: str) -> Iterator[str]:
+    """A path, and those of all that it is part of."""
+    yield path
+    for at, character in enumerate(path):
+        if character in ".[":
+            yield path[:at]
+
+
 def _compare(old: Any, new: Any, path: str, steps: tuple[str, ...]) -> Iterator[Edit]:
     """What differs at `path`, which is `steps` where `*` stands for any item of a list."""
-    if old == new:
+    if exactly_equal(old, new):
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:

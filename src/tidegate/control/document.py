@@ -33,6 +33,14 @@ def etag_of(loaded: Loaded) -> str:
     return f'"{hashlib.sha256(canonical({**rest, **members}).encode()).hexdigest()[:32]}"'
 
 
+def with_member(document: Document, section: str, name: str, member: Document | None) -> Document:
+    """The document with this member in the place of that name's, or as the last; None: without it."""
+    members = document.get(section, [])
+    at = next((at for at, each in enumerate(members) if each["name"] == name), len(members))
+    given = [] if member is None else [member]
+    return {**document, section: [*members[:at], *given, *members[at + 1 :]]}
+
+
 def same_ends(before: Sequence[Any], after: Sequence[Any]) -> tuple[int, int]:
     """How many items at the beginning and at the end of two lists are the same objects."""
     shorter = min(len(before), len(after))

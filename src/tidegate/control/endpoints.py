@@ -1,46 +1,48 @@
-"""An upstream's endpoints: as they are configured, and changes of them as edits of the document."""
+"""An upstream's endpoints: as they are configured, and changes of them as edits of the upstream."""
 
 from typing import Any
 
-from tidegate.config.model import Config
+from tidegate.config.model import Upstream
 from tidegate.config.model.upstream import Endpoint
-from tidegate.control.document import Document
-from tidegate.control.gateway import ConflictError, MissingError
+from tidegate.control.gateway import ConflictError, MissingError, Running
+from tidegate.control.members import Data, Edit, missing
 
 
-def find(config: Config, upstream: str, address: str) -> Endpoint | None:
+def find(running: Running, upstream: str, address: str) -> Endpoint | None:
     """The endpoint as it is configured."""
-    found = (endpoint for each in config.upstreams if each.name == upstream for endpoint in each.endpoints)
-    return next((endpoint for endpoint in found if endpoint.address == address), None)
+    member = running.loaded.members["upstreams"].get(upstream)
+    if member is None or not isinstance(member.model, Upstream):
+        return None
+    return next((each for each in member.model.endpoints if each.address == address), None)
 
 
-def add(document: Document, upstream: str, endpoint: dict[str, Any]) -> Document:
-    """With one endpoint more. Raises MissingError, and ConflictError if that address is there already."""
-    endpoints = _endpoints(document, upstream)
-    if any(each["address"] == endpoint["address"] for each in endpoints):
-        raise ConflictError(f"upstream {upstream} has an endpoint {endpoint['address']} already")
-    return _with_endpoints(document, upstream, [*endpoints, endpoint])
+def adding(upstream: str, endpoint: Data) -> Edit:
+    """One endpoint more. Raises MissingError, and ConflictError if that address is there already."""
+
+    def edit(current: Data | None) -> Data:
+        endpoints = _endpoints(current, upstream)
+        if any(each["address"] == endpoint["address"] for each in endpoints):
+            raise ConflictError(f"upstream {upstream} has an endpoint {endpoint['address']} already")
+        return {**(current or {}), "endpoints": [*endpoints, endpoint]}
+
+    return edit
 
 
-def remove(document: Document, upstream: str, address: str) -> Document:
-    """Without one endpoint. Raises MissingError."""
-    endpoints = _endpoints(document, upstream)
-    if all(each["address"] != address for each in endpoints):
-        raise MissingError(f"upstream {upstream} has no endpoint {address}")
-    return _with_endpoints(document, upstream, [each for each in endpoints if each["address"] != address])
+def removing(upstream: str, address: str) -> Edit:
+    """One endpoint less. Raises MissingError."""
+
+    def edit(current: Data | None) -> Data:
+        endpoints = _endpoints(current, upstream)
+        left = [each for each in endpoints if each["address"] != address]
+        if len(left) == len(endpoints):
+            raise MissingError(f"upstream {upstream} has no endpoint {address}")
+        return {**(current or {}), "endpoints": left}
+
+    return edit
 
 
-def _endpoints(document: Document, upstream: str) -> list[dict[str, Any]]:
-    for each in document.get("upstreams", []):
-        if each["name"] == upstream:
-            endpoints: list[dict[str, Any]] = each.get("endpoints", [])
-            return endpoints
-    raise MissingError(f"there is no upstream {upstream}")
-
-
-def _with_endpoints(document: Document, upstream: str, endpoints: list[dict[str, Any]]) -> Document:
-    upstreams = [
-        {**each, "endpoints": endpoints} if each["name"] == upstream else each
-        for each in document["upstreams"]
-    ]
-    return {**document, "upstreams": upstreams}
+def _endpoints(current: Data | None, upstream: str) -> list[dict[str, Any]]:
+    if current is None:
+        raise missing("upstreams", upstream)
+    endpoints: list[dict[str, Any]] = current.get("endpoints", [])
+    return endpoints

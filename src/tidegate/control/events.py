@@ -15,32 +15,27 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
 
-import structlog
-
 from tidegate._engine import Engine
+from tidegate.control import logs
 
 KEPT = 2_000
 WAIT_MS = 60_000
 """The longest wait for the engine; nothing depends on it, for an event ends a wait."""
 
-Logged = tuple[Literal["info", "warning", "error"], str] | None
+Logged = tuple[Literal["info", "warning", "error"], str]
 
-KINDS: dict[str, Logged] = {
+LOGGED: dict[str, Logged] = {
     "committed": ("info", "configuration committed"),
     "refused": ("error", "configuration refused"),
     "word_given": ("info", "the operator's word holds"),
     "word_taken_back": ("info", "the operator's word is taken back"),
     "events_lost": ("warning", "events came faster than they could be taken"),
-    "health_changed": None,
-    "panic_mode": None,
-    "task_panicked": None,
-    "thread_restarted": None,
 }
-"""Every kind of event with its line in the log; None: the engine writes it itself."""
+"""The lines that are written here; of other kinds the engine writes them itself."""
 TOLD_HERE = frozenset({"word_applied"})
 """What the engine tells and is told here with its author."""
 
-log = structlog.get_logger("tidegate.events")
+log = logs.Logger("tidegate.events")
 
 
 @dataclass(frozen=True)
@@ -145,7 +140,7 @@ class Events:
     def _take(self, kind: str, time: datetime, about: dict[str, Any]) -> None:
         self._last += 1
         self._kept.append(Event(self._last, f"{self._process}-{self._last}", time, kind, about))
-        if logged := KINDS[kind]:
+        if logged := LOGGED.get(kind):
             level, message = logged
             getattr(log, level)(message, **about)
         self._arrived.set()

@@ -15,17 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from tidegate._engine import Engine, PlanError, Prepared, UnknownItemsError, inspect
 from tidegate.config.load import Loaded
-from tidegate.config.member import NONE, Members
+from tidegate.config.member import NONE, MemberId, Members, exactly_equal
 from tidegate.config.model import Config
 from tidegate.config.plan import UNKNOWN, Digests, Plan, build_plan, problems_from_engine, with_engine
 from tidegate.config.problem import ConfigError, Problem
+from tidegate.config.stamp import Stamps
 from tidegate.config.tree import UNWRITTEN
-from tidegate.control.diff import Edit, compare
-from tidegate.control.document import Document, document_of, etag_of
+from tidegate.control import logs
+from tidegate.control.diff import Edit, compare, touched
+from tidegate.control.document import Document, document_of, etag_of, with_member
 from tidegate.control.events import Events
 from tidegate.control.generation import Generation, Origin, Refusal, Summary
 from tidegate.control.restart import read_once, restart_required
@@ -34,11 +34,13 @@ from tidegate.control.store import Store, StoreError
 from tidegate.control.words import Words
 
 REFUSALS_KEPT = 50
+NAMED = 50
+"""So many options at the most does one line of the log name."""
 
 Candidate = Callable[[Members], Loaded]
 """Reads what is to be served, building on members that are served already."""
 
-log = structlog.get_logger("tidegate.control")
+log = logs.Logger("tidegate.control")
 
 
 class StaleError(Exception):
@@ -71,7 +73,7 @@ class Running:
     def is_same_as(self, candidate: "_Candidate") -> bool:
         """Whether the candidate says nothing new, in its options and in the files that they name."""
         contents = self.loaded.contents == candidate.loaded.contents
-        return contents and self.document == candidate.document
+        return contents and exactly_equal(self.document, candidate.document)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class _Candidate:
     etag: str
     prepared: Prepared
     edits: list[Edit]
+    undone: list[str]
+    """Options that were changed beside the source, which now says otherwise."""
 
     @property
     def summary(self) -> Summary:
@@ -137,7 +141,9 @@ class Gateway:
         self.on_commit: list[Callable[[Running], None]] = []
         self._started: dict[str, Any] = {}
         self._running: Running | None = None
-        self._suspects: frozenset[Path] = frozenset()
+        self._agreed: Document = {}
+        """What the source said when it was last served; what differs from it was changed here."""
+        self._source_refused = False
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -149,14 +155,14 @@ class Gateway:
 
     @property
     def sources(self) -> frozenset[Path]:
-        """The configuration file, what it includes, and the files that the last refusal was about."""
-        loaded = self.running.loaded
-        return (loaded.files - loaded.contents.keys()) | self._suspects
+        """The configuration file, what it includes, and while it is refused all that it names."""
+        return frozenset(self.source.files) if self._source_refused else self.source.own
 
     @property
-    def files(self) -> frozenset[Path]:
-        """Every file whose change matters."""
-        return self.running.loaded.files | self._suspects
+    def files(self) -> Stamps:
+        """Every file whose change matters, as it was when it was read: the source's, and those of what is
+        served, which may be another configuration."""
+        return {**self.source.files, **self.running.loaded.files}
 
     @property
     def workers(self) -> int:
@@ -206,6 +212,31 @@ class Gateway:
             dry_run=dry_run,
         )
 
+    async def edit_member(
+        self,
+        id: MemberId,
+        change: Callable[[Document | None], Document | None],
+        origin: Origin,
+        *,
+        expect: frozenset[str] | None = None,
+        dry_run: bool = False,
+    ) -> Change:
+        """Serve what `change` makes of one member, where None stands for none; otherwise as `edit`.
+
+        It costs what the member costs, however large the configuration is.
+        """
+
+        section, name = id
+
+        def candidate(known: Members) -> Loaded:
+            running = self.running
+            member = known[section].get(name)
+            given = change(member.document if member else None)
+            amended = self.source.amend(running.loaded, section, name, given)
+            return amended or self.source.load(with_member(running.document, section, name, given), known)
+
+        return await self.apply(candidate, origin, expect=expect, dry_run=dry_run)
+
     async def reload(self, origin: Origin) -> Change:
         """Serve what the file says now. Raises ConflictError if there is none; otherwise as `apply`."""
         if self.source.file is None:
@@ -253,17 +284,22 @@ class Gateway:
         async with self._one_at_a_time:
             if expect is not None and self.running.generation.etag not in expect:
                 raise StaleError(f"the configuration has changed: it is {self.running.generation.etag} now")
+            of_source = candidate == self.source.read or self._running is None
             try:
                 ready = await asyncio.to_thread(self._prepare, candidate)
             except ConfigError as error:
                 if not dry_run:
                     self._refuse(origin, error)
+                    self._source_refused |= of_source
                 raise
             changed = self._running is None or not self._running.is_same_as(ready)
             if changed and not dry_run:
                 await self._commit(ready, origin)
             elif not dry_run:
                 self.results["unchanged"] += 1
+            if of_source and not dry_run:
+                self._source_refused = False
+                self._agreed = self.source.said
             wanted = read_once(ready.loaded.config)
             return Change(
                 generation=None if dry_run else self.running.generation,
@@ -286,7 +322,8 @@ class Gateway:
         prepared = self._prepared(plan, loaded)
         document = document_of(loaded)
         edits = compare(served.document if served else {}, document)
-        return _Candidate(loaded, plan.digests, document, etag_of(loaded), prepared, edits)
+        undone = self._undone(edits) if candidate == self.source.read else []
+        return _Candidate(loaded, plan.digests, document, etag_of(loaded), prepared, edits, undone)
 
     def _prepared(self, plan: Plan, loaded: Loaded) -> Prepared:
         try:
@@ -297,15 +334,28 @@ class Gateway:
         except PlanError as error:
             raise ConfigError(problems_from_engine(error.errors, loaded.source)) from error
 
+    def _undone(self, edits: list[Edit]) -> list[str]:
+        """Options that differ from what the source said, and that `edits` change again."""
+        if self._running is None:
+            return []
+        changed_here = compare(self._agreed, self._running.document)
+        return [edit.path for edit in touched(changed_here, edits)]
+
     async def _commit(self, ready: _Candidate, origin: Origin) -> None:
         await asyncio.to_thread(self.engine.commit, ready.prepared)
         generation = await asyncio.to_thread(self._record, ready, origin)
         loaded = replace(ready.loaded, source=UNWRITTEN)
         self._running = Running(generation, loaded, ready.digests, ready.document)
-        self._suspects = frozenset()
         self._started = self._started or read_once(ready.loaded.config)
         self.results["committed"] += 1
         self.events.tell("committed", generation=generation.number, origin=origin)
+        if ready.undone:
+            log.warning(
+                "changes that are not in the file are gone",
+                options=ready.undone[:NAMED],
+                more=max(len(ready.undone) - NAMED, 0),
+                hint=f"they are in generation {generation.number - 1}",
+            )
         for warning in ready.loaded.warnings:
             log.warning(str(warning))
         for listener in self.on_commit:
@@ -317,7 +367,7 @@ class Gateway:
             last = self.store.last()
             if self._running is None and last is not None and last.etag == ready.etag:
                 return last
-            return self.store.add(origin, ready.etag, ready.summary, ready.document)
+            return self.store.add(origin, ready.etag, ready.summary, ready.document, self.source.etag)
         except StoreError as error:
             log.error("generation not recorded", error=str(error))
             number = self._running.generation.number + 1 if self._running else 1
@@ -326,7 +376,6 @@ class Gateway:
     def _refuse(self, origin: Origin, error: ConfigError) -> None:
         self.results["refused"] += 1
         self.refusals.append(Refusal(datetime.now(UTC), origin, error.problems))
-        self._suspects = frozenset(problem.file for problem in error.problems if problem.file)
         if self._running is None:
             return  # the process does not start, and whoever started it is told why
         self.events.tell("refused", origin=origin, problems=len(error.problems), first=str(error.problems[0]))

@@ -22,6 +22,8 @@ class Generation:
     origin: Origin
     etag: str
     summary: Summary
+    source: str | None = None
+    """The etag of what the configuration file said then; None if there was none."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
-"""The process's own log on standard error: text for people, JSON for machines, as the engine's is."""
+"""The process's own log on standard error.
+
+structlog is loaded with the first line that is logged, which is once requests are answered: it takes long,
+for it brings along what draws tracebacks.
+"""
 
 import logging
-import os
 import sys
-from typing import Literal
-
-import structlog
+from functools import cached_property
+from typing import Any, Literal
 
 Format = Literal["text", "json"]
 Level = Literal["error", "warn", "info", "debug", "trace"]
@@ -14,33 +16,42 @@ QUIETED = ("watchfiles", "uvicorn", "asyncio")
 """Libraries whose everyday events are no news to an operator."""
 
 
+class Logger:
+    """Logs messages with values, by the methods of structlog's loggers: `log.info("serving", port=80)`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._logger, method)
+
+    @cached_property
+    def _logger(self) -> Any:
+        from tidegate.control.structured import logger  # noqa: PLC0415 - see above
+
+        return logger(self._name)
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, format: Format) -> None:
+        super().__init__()
+        self._shape = format
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._formatter.format(record)
+
+    @cached_property
+    def _formatter(self) -> logging.Formatter:
+        from tidegate.control.structured import formatter  # noqa: PLC0415 - see above
+
+        return formatter(self._shape)
+
+
 def configure(format: Format, level: Level) -> None:
     """Send structured and standard logging alike to standard error, in one shape."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_shape(format)],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
+    handler.setFormatter(_Formatter(format))
+    logging.getLogger().handlers = [handler]
     for name in QUIETED:
         logging.getLogger(name).setLevel(logging.WARNING)
     set_level(level)
@@ -55,16 +66,3 @@ def level() -> Level:
 def set_level(level: Level) -> None:
     """Log from `level` on."""
     logging.getLogger().setLevel(NUMBERS[level])
-
-
-def _shape(format: Format) -> list[structlog.typing.Processor]:
-    if format == "text":
-        coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        # The richer tracebacks show the values of variables, and so tokens and keys.
-        plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(colors=coloured, pad_event_to=0, exception_formatter=plain)]
-    return [
-        structlog.processors.EventRenamer("message"),
-        structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(),
-    ]

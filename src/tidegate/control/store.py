@@ -23,22 +23,23 @@ KEPT_ON_DISK = 1000
 KEPT_IN_MEMORY = 100
 WHOLE_EVERY = 50
 """So many generations at most are put together to read one."""
-SCHEMA_VERSION = 2
 FILE_NAME = "generations.db"
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE generations (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     time REAL NOT NULL,
     origin TEXT NOT NULL,
     etag TEXT NOT NULL,
     summary TEXT NOT NULL,
-    document BLOB NOT NULL,
-    whole INTEGER NOT NULL DEFAULT 1
+    document BLOB NOT NULL
 )
-"""
-UPGRADE = "ALTER TABLE generations ADD COLUMN whole INTEGER NOT NULL DEFAULT 1"
-"""From schema 1, where every document was whole."""
+""",
+    "ALTER TABLE generations ADD COLUMN whole INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE generations ADD COLUMN source TEXT",
+)
+"""One version of the schema after another, each as what makes it of the one before."""
 NEWEST = 2**63 - 1
 """A number that none is above."""
 
@@ -62,18 +63,20 @@ class Store:
                 _make_private(state_dir / FILE_NAME)
             self._database = _open(self._place)
 
-    def add(self, origin: Origin, etag: str, summary: Summary, document: Document) -> Generation:
+    def add(
+        self, origin: Origin, etag: str, summary: Summary, document: Document, source: str | None = None
+    ) -> Generation:
         """Record a generation and forget those beyond the number that is kept."""
         now = datetime.now(UTC)
         with self._faults_told("written"), self._lock, self._database:
             before = self._last[1] if self._last and self._last[0].number % WHOLE_EVERY else None
             stored = document if before is None else delta(before, document)
             cursor = self._database.execute(
-                "INSERT INTO generations (time, origin, etag, summary, document, whole) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (now.timestamp(), origin, etag, json.dumps(summary), _packed(stored), before is None),
+                "INSERT INTO generations (time, origin, etag, summary, document, whole, source) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (now.timestamp(), origin, etag, json.dumps(summary), _packed(stored), before is None, source),
             )
-            generation = Generation(cursor.lastrowid or 0, now, origin, etag, summary)
+            generation = Generation(cursor.lastrowid or 0, now, origin, etag, summary, source)
             self._forget(generation.number - self._keep)
         self._last = (generation, document)
         return generation
@@ -120,14 +123,16 @@ class Store:
     def _select(self, highest: int, count: int) -> list[Generation]:
         with self._faults_told("read"), self._lock:
             rows = self._database.execute(
-                "SELECT number, time, origin, etag, summary FROM generations "
+                "SELECT number, time, origin, etag, summary, source FROM generations "
                 "WHERE number <= ? AND number > (SELECT max(number) FROM generations) - ? "
                 "ORDER BY number DESC LIMIT ?",
                 (highest, self._keep, count),
             ).fetchall()
             return [
-                Generation(number, datetime.fromtimestamp(time, UTC), origin, etag, json.loads(summary))
-                for number, time, origin, etag, summary in rows
+                Generation(
+                    number, datetime.fromtimestamp(time, UTC), origin, etag, json.loads(summary), source
+                )
+                for number, time, origin, etag, summary, source in rows
             ]
 
     @contextmanager
@@ -143,14 +148,15 @@ def _open(place: str) -> sqlite3.Connection:
     database = sqlite3.connect(place, check_same_thread=False)
     database.execute("PRAGMA journal_mode = WAL")
     (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
+    if version > len(SCHEMA):
         raise sqlite3.DatabaseError(
-            f"it was written by a newer tidegate (schema {version}, not {SCHEMA_VERSION})"
+            f"it was written by a newer tidegate (schema {version}, not {len(SCHEMA)})"
         )
-    if version < SCHEMA_VERSION:
+    if version < len(SCHEMA):
         with database:
-            database.execute(UPGRADE if version else SCHEMA)
-            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            for step in SCHEMA[version:]:
+                database.execute(step)
+            database.execute(f"PRAGMA user_version = {len(SCHEMA)}")
     return database
 
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-import structlog
 from pydantic import TypeAdapter
 
 from tidegate._engine import Engine
 from tidegate.config.model.upstream import Endpoint
+from tidegate.control import logs
 from tidegate.control.events import Events
 from tidegate.control.store import StoreError
 
@@ -32,7 +32,7 @@ OPTIONS: tuple[Option, ...] = get_args(Option)
 Duty = Literal["serving", "draining", "maintenance"]
 Value = Duty | int
 
-log = structlog.get_logger("tidegate.control")
+log = logs.Logger("tidegate.control")
 
 
 class TooManyWordsError(Exception):

@@ -175,6 +175,14 @@ class Gateway:
         assert match is not None
         return int(match[1]) * 1024
 
+    def says(self, *args: str) -> str:
+        """What a command prints that asks this gateway."""
+        product = self._product or command()
+        assert product is not None
+        words = [*product, *args, "--admin", str(self.admin.base_url)]
+        env = {**os.environ, "COLUMNS": "200"}
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60, env=env).stdout
+
     def metrics(self) -> Metrics:
         """A scrape of `/metrics`."""
         return Metrics(self.admin.get("/metrics").raise_for_status().text)

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import ssl
+import struct
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
+from .h2frames import GOAWAY
 from .message import Fields, first
 
 
@@ -73,6 +75,10 @@ class Stream:
         self.protocol.connection.reset_stream(self.number, code)
         self.protocol.flush()
 
+    def send_goaway(self) -> None:
+        """GOAWAY: this stream is the last one that is looked at; it may go on."""
+        self.send_raw(struct.pack(">I", 8)[1:] + bytes([GOAWAY, 0]) + struct.pack(">III", 0, self.number, 0))
+
     def send_raw(self, data: bytes) -> None:
         """These very bytes, whatever the protocol says."""
         self.protocol.write(data)
@@ -109,8 +115,16 @@ async def grpc(stream: Stream) -> None:
 class H2Origin:
     """A listening origin; `on` scripts a path, every other path echoes."""
 
-    def __init__(self, name: str = "h2-origin", *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "h2-origin",
+        *,
+        tls: ssl.SSLContext | None = None,
+        http1: Callable[[], asyncio.Protocol] | None = None,
+    ) -> None:
         self.name = name
+        self.http1 = http1
+        """What serves connections on which ALPN has chosen HTTP/1."""
         self.accepted = 0
         self.streams: list[Stream] = []
         self.handlers: dict[str, Handler] = {"/grpc": grpc}
@@ -157,6 +171,12 @@ class _Protocol(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.origin.accepted += 1
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if self.origin.http1 and tls and tls.selected_alpn_protocol() == "http/1.1":
+            protocol = self.origin.http1()
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+            return
         self.connection.initiate_connection()
         self.flush()
 

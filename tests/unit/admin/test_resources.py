@@ -85,11 +85,11 @@ async def test_routes_are_listed_and_explained(admin: Admin) -> None:
     answer = await admin.http.post("/v1/routes/explain", json=asked)
     assert answer.json()["route"] == "all"
     assert answer.json()["considered"][0]["matched"] is True
+    assert answer.json()["listener"] == "web"
+    assert "none speaks https" in answer.json()["assumed"]
 
 
-@pytest.mark.parametrize(
-    "question", [{"url": "ftp://a/"}, {"url": "/", "client": "nobody"}, {"path": "/"}, {}]
-)
+@pytest.mark.parametrize("question", [{"url": "ftp://a/"}, {"url": "http://a:b/"}, {"path": "/"}, {}])
 async def test_a_malformed_question_is_refused(admin: Admin, question: dict[str, str]) -> None:
     assert (await admin.http.post("/v1/routes/explain", json=question)).status_code == 422
 

@@ -26,7 +26,7 @@ async def serving(gateway: Gateway) -> AsyncIterator[int]:
     try:
         yield listener.getsockname()[1]
     finally:
-        server.should_exit = True
+        server.stop()
         await task
 
 

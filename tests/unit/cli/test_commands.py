@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.unit.control.gateways import YAML
 from tidegate import cli
+from tidegate.cli.connection import Connection
 from tidegate.cli.reference import reference
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 NOWHERE = "http://127.0.0.1:1"
+Answer = tuple[int, bytes]
+"""Status and content."""
 CHANGE = {
     "changed": True,
     "generation": 2,
@@ -54,15 +56,20 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, httpx.Response]:
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Answer]:
     """What the admin API answers, by method and path."""
-    answers: dict[str, httpx.Response] = {}
+    answers: dict[str, Answer] = {}
 
-    def answer(_: Any, method: str, path: str, **__: Any) -> httpx.Response:
+    def answer(_: Any, method: str, path: str, __: Any = None) -> Answer:
         return answers[f"{method} {path}"]
 
-    monkeypatch.setattr(httpx.Client, "request", answer)
+    monkeypatch.setattr(Connection, "send", answer)
     return answers
+
+
+def answer(status: int, content: Any) -> Answer:
+    """An answer in JSON."""
+    return status, json.dumps(content).encode()
 
 
 def test_a_good_file_is_said_to_be_good(
@@ -129,7 +136,7 @@ def test_a_terminal_without_unicode_is_served(monkeypatch: pytest.MonkeyPatch, f
     written = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
     assert tidegate(monkeypatch, "route", "GET", "/", "--config", str(file)) == 0
-    assert b"Route all takes this request" in written.getvalue()
+    assert b"Route all takes this request by listener web: upstream app." in written.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -176,22 +183,22 @@ def test_an_admin_api_that_cannot_be_reached_is_code_3(
 
 
 def test_something_else_than_an_admin_api_is_code_3(
-    monkeypatch: pytest.MonkeyPatch, answers: dict[str, httpx.Response]
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, Answer]
 ) -> None:
-    answers["POST /v1/config/reload"] = httpx.Response(404, text="<html>")
+    answers["POST /v1/config/reload"] = (404, b"<html>")
     assert tidegate(monkeypatch, "reload") == 3
 
 
 def test_a_reload_says_what_changed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, Answer]
 ) -> None:
-    answers["POST /v1/config/reload"] = httpx.Response(200, json=CHANGE)
+    answers["POST /v1/config/reload"] = answer(200, CHANGE)
     assert tidegate(monkeypatch, "reload") == 0
     assert capsys.readouterr().out == "Generation 2 is served.\n  routes changed: all\n"
 
 
 def test_a_reload_that_is_refused_is_code_1_with_every_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, Answer]
 ) -> None:
     errors = [
         {
@@ -203,21 +210,21 @@ def test_a_reload_that_is_refused_is_code_1_with_every_error(
             "hint": "x",
         }
     ]
-    answers["POST /v1/config/reload"] = httpx.Response(422, json={"detail": "Refused.", "errors": errors})
+    answers["POST /v1/config/reload"] = answer(422, {"detail": "Refused.", "errors": errors})
     assert tidegate(monkeypatch, "reload") == 1
     assert "/a.yaml:1:2: workrs: unknown option (x)" in capsys.readouterr().err
 
 
 def test_a_missing_token_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, Answer]
 ) -> None:
-    answers["GET /v1/status"] = httpx.Response(401, json={"detail": "A token is needed"})
+    answers["GET /v1/status"] = answer(401, {"detail": "A token is needed"})
     assert tidegate(monkeypatch, "status") == 4
     assert "A token is needed" in capsys.readouterr().err
 
 
 def test_status_is_a_table_of_endpoints(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, Answer]
 ) -> None:
     status = {
         "version": "1",
@@ -227,6 +234,7 @@ def test_status_is_a_table_of_endpoints(
         "generation": {"number": 7},
         "restart_required": ["workers"],
         "refused": [],
+        "panic_mode": ["app"],
         "listeners": [{"name": "web", "address": "0.0.0.0:80"}],
     }
     endpoint = {
@@ -243,9 +251,11 @@ def test_status_is_a_table_of_endpoints(
         "failures": 4,
         "latency_ms": 1.25,
     }
-    answers["GET /v1/status"] = httpx.Response(200, json=status)
-    answers["GET /v1/upstreams"] = httpx.Response(200, json=[{"name": "app", "endpoints": [endpoint]}])
-    answers["GET /v1/words"] = httpx.Response(200, json=[WORD, {**WORD, **WEIGHT}])
+    unweighted = {**endpoint, "address": "10.0.0.2:80", "weight": 0, "state": "healthy", "cause": "added"}
+    endpoints = [endpoint, unweighted]
+    answers["GET /v1/status"] = answer(200, status)
+    answers["GET /v1/upstreams"] = answer(200, [{"name": "app", "endpoints": endpoints}])
+    answers["GET /v1/words"] = answer(200, [WORD, {**WORD, **WEIGHT}])
     assert tidegate(monkeypatch, "status") == 0
     said = capsys.readouterr().out
     for part in ("up 1d 1h", "generation 7", "0.0.0.0:80", "workers"):
@@ -254,6 +264,8 @@ def test_status_is_a_table_of_endpoints(
         "app       10.0.0.1:80  3       unhealthy  1m 1s  0          4        10        4         1.2" in said
     )
     assert "app 10.0.0.1:80 is unhealthy: 3 health checks failed" in said
+    assert "app 10.0.0.2:80 gets no requests: its weight is 0" in said
+    assert "Upstream app is in panic mode: too few of its endpoints are well" in said
     assert "app 10.0.0.1:80: maintenance: a new disk (by ann, " in said
     assert " ago; configured: serving)" in said
     assert "app 10.0.0.1:80: weight 3 (by ann, " in said
@@ -282,13 +294,13 @@ def test_words_are_said_and_taken_back(
 ) -> None:
     bodies = []
 
-    def answer(_: Any, method: str, path: str, json: Any) -> httpx.Response:
+    def sent_to(_: Any, method: str, path: str, body: Any) -> Answer:
         assert (method, path) == ("PATCH", ENDPOINT)
-        bodies.append(json)
+        bodies.append(body)
         configured = {"weight": 2, "duty": "serving"}
-        return httpx.Response(200, json={"changed": True, "configured": configured, "words": []})
+        return answer(200, {"changed": True, "configured": configured, "words": []})
 
-    monkeypatch.setattr(httpx.Client, "request", answer)
+    monkeypatch.setattr(Connection, "send", sent_to)
     name, _, rest = command.partition(" {}")
     assert tidegate(monkeypatch, name, "app", "10.0.0.1:80", *rest.split()) == 0
     assert bodies == [sent]
@@ -301,10 +313,10 @@ def test_a_weight_is_given_or_taken_back(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_events_are_a_line_each(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, httpx.Response]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, Answer]
 ) -> None:
     event = {"id": "1-1", "time": "2026-11-26T10:00:00Z", "kind": "committed", "generation": 7}
-    answers["GET /v1/events"] = httpx.Response(200, json=[event])
+    answers["GET /v1/events"] = answer(200, [event])
     assert tidegate(monkeypatch, "events") == 0
     assert capsys.readouterr().out.endswith(" committed generation=7\n")
     assert tidegate(monkeypatch, "events", "--json") == 0
@@ -317,7 +329,7 @@ def test_routes_of_a_file_need_no_running_gateway(
     assert tidegate(monkeypatch, "routes", "--config", str(file), "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["route"] == "all"
     assert tidegate(monkeypatch, "route", "GET", "http://a/b", "-c", str(file), "-H", "X-A: b") == 0
-    assert "Route all takes this request." in capsys.readouterr().out
+    assert "Route all takes this request by listener web: upstream app." in capsys.readouterr().out
     assert tidegate(monkeypatch, "route", "GET", "ftp://a/b", "-c", str(file)) == 2
 
 

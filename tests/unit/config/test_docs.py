@@ -10,7 +10,7 @@ from tests.unit.config.conftest import Write
 from tidegate._engine import inspect
 from tidegate.config.load import load_file
 from tidegate.config.model import Config
-from tidegate.config.model.walk import walk
+from tidegate.config.model.walk import Pattern, secrets, walk
 from tidegate.config.plan import build_plan
 from tidegate.config.syntax import parse
 from tidegate.config.tree import plain
@@ -67,14 +67,32 @@ def _anchor(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
+FOLDERS = "bench|crates|docs|examples|schema|src|tests"
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_files_that_a_page_names_are_there(page: str) -> None:
+    named = re.findall(rf"`((?:{FOLDERS})/[\w./-]*)`", TEXTS[page])
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_every_page_is_listed() -> None:
     listed = re.findall(r"\]\(([^)#]+\.md)\)", TEXTS["docs/README.md"])
     pages = {page.removeprefix("docs/") for page in TEXTS if page.startswith("docs/")}
     assert pages - set(listed) == {"README.md"}
 
 
+def test_the_secrets_that_are_stored_are_named() -> None:
+    page = TEXTS["docs/concepts/live-change.md"]
+    assert {path for path in secrets() if f"`{_spelled(path)}`" not in page} == set()
+
+
+def _spelled(path: Pattern) -> str:
+    return ".".join(path).replace(".*", "[]")
+
+
 def test_options_that_pages_name_exist() -> None:
-    known = {".".join(option.path).replace(".*", "[]") for option in walk()}
+    known = {_spelled(option.path) for option in walk()}
     for page, text in TEXTS.items():
         for named in re.findall(r"`((?:listeners|routes|upstreams)\[\]\.[\w.\[\]]+)`", text):
             assert named.removesuffix("[]") in known, f"{page}: {named}"

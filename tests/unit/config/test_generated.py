@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from tidegate.config.model.walk import Option, walk
-from tidegate.config.reference import example_of, reference
+from tidegate.config.reference import example_of, meaning_of, reference
 from tidegate.config.schema import json_schema, schema_text
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +29,7 @@ def test_the_schema_file_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("option", list(walk()), ids=lambda option: ".".join(option.path))
 def test_every_option_has_a_meaning_and_a_valid_example(option: Option) -> None:
-    assert option.field.description or (option.group and option.group.__doc__)
+    assert meaning_of(option)
     example = example_of(option)
     if not str(example).startswith("${"):
         kind: Any = option.field.annotation

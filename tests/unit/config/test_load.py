@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.config.conftest import Find, Write
-from tidegate.config.load import Loaded, load_data, load_default, load_file
+from tidegate.config.default import default_config
+from tidegate.config.load import Loaded, load_data, load_file
 from tidegate.config.problem import ConfigError, Problem
 
 Mistake = tuple[str, int, str, str, str | None]
@@ -187,7 +188,7 @@ def test_data_keeps_variables_as_they_are(tmp_path: Path) -> None:
 
 
 def test_the_defaults_greet_a_newcomer() -> None:
-    config = load_default().config
+    config = load_data(default_config().data(), Path()).config
     assert config.listeners[0].address == "0.0.0.0:8080"
     assert config.admin.address == "127.0.0.1:9090"
     (route,) = config.routes

@@ -34,7 +34,7 @@ def test_the_plan_holds_the_texts_of_certificates(load: Callable[..., Loaded], c
     assert pair["cert"] == (certificates / "cert.pem").read_text()
     assert pair["key"] == (certificates / "key.pem").read_text()
     assert pair["ocsp"] is None
-    assert {certificates / "cert.pem", certificates / "key.pem"} <= loaded.files
+    assert {certificates / "cert.pem", certificates / "key.pem"} <= loaded.files.keys()
     assert loaded.warnings == ()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.config.conftest import Write
 from tidegate.config.load import Loaded, load_data, load_file
+from tidegate.config.member import exactly_equal
 from tidegate.config.plan import build_plan
 from tidegate.config.problem import ConfigError
 
@@ -20,10 +21,14 @@ SERVED: Data = {
     "routes": [
         {"name": "one", "match": {"path": {"prefix": "/one"}}, "upstream": "app", "timeout": "5s"},
         {"name": "two", "match": {"path": {"prefix": "/two"}}, "upstream": "other", "listeners": ["web"]},
-        {"name": "rest", "split": [{"upstream": "app"}, {"upstream": "other"}]},
+        {
+            "name": "rest",
+            "split": [{"upstream": "app"}, {"upstream": "other"}],
+            "request_headers": {"set": {"x": 1}},
+        },
     ],
     "upstreams": [
-        {"name": "app", "endpoints": ["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 2}]},
+        {"name": "app", "endpoints": [{"address": "127.0.0.1:9001", "weight": 1}, "127.0.0.1:9002"]},
         {"name": "other", "endpoints": ["127.0.0.1:9003"], "balance": {"policy": "round_robin"}},
     ],
 }
@@ -53,6 +58,8 @@ CHANGES: dict[str, Callable[[Data], Any]] = {
     "an unknown option": lambda data: data["routes"][2].update(timeuot="1s"),
     "a zone that is not said": lambda data: data["upstreams"][1]["balance"].update(zone_aware={}),
     "a file that is not there": lambda data: data["upstreams"][0].update(tls={"ca": "none.pem"}),
+    "true in the place of 1": lambda data: data["upstreams"][0]["endpoints"][0].update(weight=True),
+    "1.0 in the place of 1": lambda data: data["routes"][2]["request_headers"]["set"].update(x=1.0),
     "a list that is none": lambda data: data.update(routes={"name": "one"}),
     "a route that is none": lambda data: data["routes"].append("one"),
     "a name that is none": lambda data: data["routes"][0].update(name=["one"]),
@@ -117,6 +124,15 @@ def test_what_names_files_is_looked_at_again(tmp_path: Path) -> None:
     data["upstreams"][0]["tls"] = {"ca": "ca.pem"}
     with pytest.raises(ConfigError, match="expected certificates"):
         load_data(data, tmp_path, first.members)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, True), (0, False), (1, 1.0), ([1], [1.0]), ({"a": 1}, {"a": True})]
+)
+def test_values_that_python_takes_for_equal_are_told_apart(one: Any, other: Any) -> None:
+    assert one == other
+    assert not exactly_equal(one, other)
+    assert exactly_equal(one, copy.deepcopy(one))
 
 
 def test_the_plan_holds_digests_of_what_the_engine_has(tmp_path: Path) -> None:

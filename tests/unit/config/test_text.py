@@ -9,7 +9,15 @@ from pydantic import TypeAdapter, ValidationError
 from tests.unit.config.conftest import Find
 from tidegate.config.load import Loaded
 from tidegate.config.model import HeaderEdits
-from tidegate.config.model.text import EndpointAddress, HostPattern, ListenAddress, Method, Network
+from tidegate.config.model.text import (
+    EndpointAddress,
+    FileMode,
+    HostPattern,
+    ListenAddress,
+    Method,
+    Network,
+)
+from tidegate.config.plan import build_plan
 
 
 def read(kind: Any, text: Any) -> Any:
@@ -50,6 +58,32 @@ def test_an_endpoint_refuses_what_cannot_be_reached(text: str) -> None:
 def test_a_network_without_length_is_one_address() -> None:
     assert read(Network, "10.0.0.1") == "10.0.0.1/32"
     assert read(Network, "10.1.2.3/8") == "10.0.0.0/8"
+
+
+@pytest.mark.parametrize("text", ["0660", "660", "0o660"])
+def test_a_file_mode_is_octal(text: str) -> None:
+    assert read(FileMode, text) == "0660"
+
+
+@pytest.mark.parametrize("text", ["", "66", "0680", "u+w", "0x1B0", "00660"])
+def test_what_is_no_file_mode_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        read(FileMode, text)
+
+
+@pytest.mark.parametrize("written", ["0660", "'0660'"])
+def test_rights_are_those_of_a_unix_listener_and_name_users_of_the_system(
+    load: Callable[..., Loaded], problems: Find, written: str
+) -> None:
+    unix = f"unix: {{mode: {written}, owner: root, group: '0'}}"
+    loaded = load(f"listeners: [{{name: a, address: 'unix:/run/a', {unix}}}]", "f.yaml")
+    (listener,) = build_plan(loaded).data["listeners"]
+    assert listener["unix"] == {"mode": "0660", "owner": "0", "group": "0"}
+    (problem,) = problems(f"listeners: [{{name: a, address: '127.0.0.1:80', {unix}}}]")
+    assert "only a listener at unix:/path" in problem.message
+    unknown = "unix: {owner: no-such-user-here}"
+    (problem,) = problems(f"listeners: [{{name: a, address: 'unix:/run/a', {unknown}}}]")
+    assert "no user 'no-such-user-here'" in problem.message
 
 
 @pytest.mark.parametrize("text", ["*", "a.*.b", "*x.com", "x.com:80", "x..com", "x/y", ""])

@@ -102,6 +102,7 @@ class FakeEngine:
         upstreams = [
             {
                 "name": each["name"],
+                "panic_mode": False,
                 "endpoints": [
                     {**endpoint, **self._word(each["name"], endpoint["address"]), "healthy": True}
                     for endpoint in each["endpoints"]
@@ -199,8 +200,10 @@ def _table(plan: dict[str, Any]) -> Any:
 
 def _route(plan: dict[str, Any], request: dict[str, Any]) -> Any:
     path = request["path"]
+    nothing = dict.fromkeys(("route", "action", "host", "path", "location"))
     for route in plan["routes"]:
         if path.startswith((route["match"]["path"] or {}).get("prefix") or "/"):
             considered = [{"route": route["name"], "matched": True, "reason": None}]
-            return {"route": route["name"], "captures": {}, "considered": considered}
-    return {"route": None, "captures": {}, "considered": []}
+            taken = {"route": route["name"], "action": f"upstream {route['upstream']}", "path": path}
+            return {**nothing, **taken, "captures": {}, "considered": considered}
+    return {**nothing, "captures": {}, "considered": []}

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from tidegate.control import logs
 
@@ -16,12 +15,11 @@ def logging_as_before() -> Iterator[None]:
     before = (root.handlers, root.level)
     yield
     root.handlers, root.level = before
-    structlog.reset_defaults()
 
 
 def test_json_lines_hold_level_time_and_values(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "info")
-    structlog.get_logger("tidegate.test").info("it happened", listener="web")
+    logs.Logger("tidegate.test").info("it happened", listener="web")
     line = json.loads(capsys.readouterr().err)
     assert (line["message"], line["level"], line["listener"]) == ("it happened", "info", "web")
     assert line["timestamp"].endswith("Z")
@@ -29,7 +27,7 @@ def test_json_lines_hold_level_time_and_values(capsys: pytest.CaptureFixture[str
 
 def test_text_has_no_colours_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text", "info")
-    structlog.get_logger("tidegate.test").warning("it happened", listener="web")
+    logs.Logger("tidegate.test").warning("it happened", listener="web")
     said = capsys.readouterr().err
     assert "it happened" in said
     assert "\x1b" not in said
@@ -37,7 +35,7 @@ def test_text_has_no_colours_off_a_terminal(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_level_is_changed_while_running(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text", "warn")
-    log = structlog.get_logger("tidegate.test")
+    log = logs.Logger("tidegate.test")
     log.info("too quiet")
     logs.set_level("debug")
     assert logs.level() == "debug"
@@ -64,7 +62,7 @@ def test_a_traceback_shows_no_values(format: logs.Format, capsys: pytest.Capture
     try:
         fail("open" + "sesame")
     except ValueError:
-        structlog.get_logger("tidegate.test").exception("it broke")
+        logs.Logger("tidegate.test").exception("it broke")
     said = capsys.readouterr().err
     assert "ValueError: 10" in said
     assert "opensesame" not in said

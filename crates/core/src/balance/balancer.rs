@@ -138,13 +138,15 @@ impl Balancer {
     /// The endpoint that a request is to be sent to.
     ///
     /// Resting, ejected and unhealthy endpoints are picked only if there are too few others (panic
-    /// mode); those that are not in service, have weight 0 or have all the requests they may have never.
+    /// mode); those that drain or have weight 0 only for clients that stay with them; those that are in maintenance
+    /// or have all the requests they may have never.
     ///
     /// # Errors
     /// If there is none.
     pub fn pick(&self, pick: &mut Pick<'_>) -> Result<usize, Unpicked> {
         let outlook = self.outlook();
-        if let Some(named) = self.named(&outlook, pick) {
+        let serves = |&&named: &&usize| self.serves_client(&outlook, named, pick);
+        if let Some(&named) = pick.sticky.iter().find(serves) {
             return Ok(named);
         }
         if outlook.tried_all(pick) {
@@ -168,12 +170,25 @@ impl Balancer {
         last
     }
 
-    /// The endpoint that the request's cookie names, if it may be picked.
-    fn named(&self, outlook: &Outlook, pick: &Pick<'_>) -> Option<usize> {
-        let named = pick.sticky?;
-        let view = outlook.holding(pick.subset, named)?;
-        let free = Candidates::new(&self.endpoints, view, pick.tried).allow(named);
-        (free && self.admits(view, named, pick.now)).then_some(named)
+    /// Whether `endpoint`, which the request's cookie names, can serve it.
+    fn serves_client(&self, outlook: &Outlook, endpoint: usize, pick: &Pick<'_>) -> bool {
+        match outlook.holding(pick.subset, endpoint) {
+            Some(view) => {
+                Candidates::new(&self.endpoints, view, pick.tried).allow(endpoint)
+                    && self.admits(view, endpoint, pick.now)
+            }
+            None => self.keeps_client(endpoint, pick),
+        }
+    }
+
+    /// Whether `endpoint`, to which no new client comes, keeps one that it has.
+    fn keeps_client(&self, index: usize, pick: &Pick<'_>) -> bool {
+        let endpoint = &self.endpoints[index];
+        !endpoint.is_open()
+            && self.narrowing.has(pick.subset, index)
+            && !pick.tried.contains(&index)
+            && endpoint.has_room(self.endpoints.limit())
+            && endpoint.health.admit(pick.now)
     }
 
     /// What the policy of `view` chooses, or another with room; `None` where all are full.

@@ -31,8 +31,7 @@ impl<'a> Candidates<'a> {
 
     /// Whether `endpoint` has all the requests it may have.
     pub(super) fn is_full(&self, endpoint: usize) -> bool {
-        // Where there is no limit, the endpoint's memory need not be waited for.
-        self.limit < u32::MAX && self.endpoints[endpoint].load.in_flight() >= self.limit
+        !self.endpoints[endpoint].has_room(self.limit)
     }
 
     /// An allowed member, if there is one: the next from a random place on.

@@ -56,6 +56,11 @@ impl Endpoint {
     pub fn is_open(&self) -> bool {
         self.weight() > 0 && self.health.state().is_in_service()
     }
+
+    /// Whether it has fewer requests than the `limit`. Where there is none, its memory need not be waited for.
+    pub(super) fn has_room(&self, limit: u32) -> bool {
+        limit == u32::MAX || self.load.in_flight() < limit
+    }
 }
 
 /// All endpoints of one upstream, in the plan's order, with what they share. Cheap to clone.

@@ -46,6 +46,11 @@ impl Balancer {
         let listed = picked.into_iter().chain(others).take(MOST_LISTED);
         listed.map(|index| made.candidate(index)).collect()
     }
+
+    /// Whether `picked` was picked for `pick` in panic mode, well or not.
+    pub fn was_panic(&self, pick: &Pick<'_>, picked: usize) -> bool {
+        self.outlook().holding(pick.subset, picked).is_some_and(|view| view.is_panic())
+    }
 }
 
 /// A pick that was made, and what it was made from.

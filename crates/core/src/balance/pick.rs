@@ -17,8 +17,9 @@ pub struct Pick<'a> {
     /// The labels that the request's route asks for, by their place in
     /// [`Surroundings::subsets`](super::Surroundings::subsets).
     pub subset: Option<usize>,
-    /// The endpoint that the request's [sticky](super::Sticky) cookie names: taken while it may be picked.
-    pub sticky: Option<usize>,
+    /// The endpoints that the request's [sticky](super::Sticky) cookies name: the first of them that can serve it
+    /// is taken.
+    pub sticky: &'a [usize],
     /// Endpoints that this request was sent to before: avoided while another is left.
     pub tried: &'a [usize],
 }
@@ -26,7 +27,7 @@ pub struct Pick<'a> {
 impl<'a> Pick<'a> {
     /// A request of which nothing else is known.
     pub fn new(now: Moment, random: &'a mut SplitMix64) -> Self {
-        Self { now, random, hash: None, subset: None, sticky: None, tried: &[] }
+        Self { now, random, hash: None, subset: None, sticky: &[], tried: &[] }
     }
 }
 

@@ -115,6 +115,12 @@ fn drain(balancer: &Balancer, index: usize) {
     balancer.endpoints()[index].health.configure(&health, Duty::Draining, NOW);
 }
 
+fn maintain(balancer: &Balancer, index: usize) {
+    let health = crate::health::testing::health();
+    let duty = Duty::Maintenance { reason: "a disk".into() };
+    balancer.endpoints()[index].health.configure(&health, duty, NOW);
+}
+
 #[test]
 fn endpoints_keep_load_and_health_through_a_reload_by_address() {
     let plan = upstream(BalancePolicy::RoundRobin, None, &[1, 1, 1]);

@@ -12,7 +12,8 @@
 //!
 //! A trial is the one request that is sent after a rest or an ejection is over; where the table says
 //! so, only what happens while it is under way counts. The operator leads from each state to draining
-//! and maintenance and back; what is back begins anew, as if it was just added.
+//! and maintenance and back; what is back begins anew, as if it was just added. One that was healthy serves on
+//! while it drains, for the clients that stay with it, until what would have ended its health ends that.
 
 mod active;
 mod cause;
@@ -49,7 +50,7 @@ const TRIAL: u8 = 0x80;
 /// The health of one endpoint.
 #[derive(Debug)]
 pub struct Health {
-    /// When it may be used again: 0 healthy, `u64::MAX` not by time alone, else the end of its pause.
+    /// When it may be used again: 0 it may be now, `u64::MAX` not by time alone, else the end of its pause.
     blocked_until: AtomicU64,
     /// The state's number, and [`TRIAL`].
     state: AtomicU8,
@@ -69,8 +70,12 @@ impl Health {
             Duty::Maintenance { .. } => State::Maintenance,
         };
         let tracker = Tracker::new(plan, duty, state, now);
+        let blocked = match state {
+            State::Draining => blocked_in_drain(State::Maintenance, plan),
+            state => blocked_until(state, &tracker, now),
+        };
         Self {
-            blocked_until: AtomicU64::new(blocked_until(state, &tracker, now).0),
+            blocked_until: AtomicU64::new(blocked.0),
             state: AtomicU8::new(state as u8),
             troubled: AtomicBool::new(false),
             peers,
@@ -96,7 +101,8 @@ impl Health {
         self.apply(&mut tracker, cause, now)
     }
 
-    /// Whether the endpoint may be used at `now`: it is healthy, or its pause is over. One relaxed load.
+    /// Whether the endpoint may be used at `now`: it is healthy, or was until it began to drain, or its pause is
+    /// over. One relaxed load.
     pub fn available(&self, now: Moment) -> bool {
         self.blocked_until() <= now
     }
@@ -182,7 +188,10 @@ impl Health {
         let transition = Transition { at: now, from, to, cause };
         tracker.remember(transition.clone());
         self.state.store(to as u8, Relaxed);
-        self.block_until(blocked_until(to, tracker, now));
+        self.block_until(match (from, to) {
+            (from, State::Draining) => blocked_in_drain(from, &tracker.plan),
+            (_, to) => blocked_until(to, tracker, now),
+        });
         Some(transition)
     }
 }
@@ -192,6 +201,16 @@ impl Drop for Health {
         if self.state() == State::Ejected {
             self.peers.readmit();
         }
+    }
+}
+
+/// When an endpoint that drains may be used by the clients that stay with it: at once, unless it was ill
+/// in the state `from`.
+fn blocked_in_drain(from: State, plan: &plan::Health) -> Moment {
+    match from {
+        State::Healthy => Moment(0),
+        State::Maintenance if initial(plan) == State::Healthy => Moment(0),
+        _ => Moment(u64::MAX),
     }
 }
 

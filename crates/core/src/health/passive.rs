@@ -18,9 +18,11 @@ impl Health {
         tracker.connect_failures = tracker.connect_failures.saturating_add(1);
         let in_a_row = tracker.connect_failures;
         let rests = match self.state() {
-            State::Healthy => in_a_row >= tracker.plan.outlier.connect_failures.get(),
+            State::Healthy | State::Draining => {
+                in_a_row >= tracker.plan.outlier.connect_failures.get()
+            }
             State::Resting | State::Ejected => tracker.trial,
-            State::Unhealthy | State::Draining | State::Maintenance => false,
+            State::Unhealthy | State::Maintenance => false,
         };
         match rests {
             true => self.rest(&mut tracker, |rest| Cause::ConnectFailed { in_a_row, rest }, now),
@@ -87,7 +89,8 @@ impl Health {
             count > 0 && limit.is_some_and(|limit| trial || count >= limit.get())
         };
         let outlier = &tracker.plan.outlier;
-        if self.state() == State::Healthy && reached(tracker.broken, outlier.gateway_errors) {
+        let is_used = matches!(self.state(), State::Healthy | State::Draining);
+        if is_used && reached(tracker.broken, outlier.gateway_errors) {
             let in_a_row = tracker.broken;
             return self.rest(tracker, |rest| Cause::Broken { in_a_row, rest }, now);
         }
@@ -107,9 +110,18 @@ impl Health {
         cause: impl FnOnce(Duration) -> Cause,
         now: Moment,
     ) -> Option<Transition> {
+        if self.state() == State::Draining {
+            return self.end_service();
+        }
         let (first, longest) = (tracker.plan.outlier.rest, tracker.plan.outlier.max_rest);
         let rest = tracker.lengthen(first, longest, self.state(), now);
         self.apply(tracker, cause(rest), now)
+    }
+
+    /// The endpoint drains, and serves those no more either that stayed with it. Its state does not change.
+    fn end_service(&self) -> Option<Transition> {
+        self.block_until(Moment(u64::MAX));
+        None
     }
 
     fn eject(
@@ -121,6 +133,7 @@ impl Health {
         let again = match self.state() {
             State::Healthy => false,
             State::Ejected if tracker.trial => true,
+            State::Draining => return self.end_service(),
             _ => return None,
         };
         if !again && !self.peers.eject() {

@@ -17,6 +17,8 @@ pub struct Listener {
     pub name: String,
     /// `ip:port`, `[ipv6]:port` or `unix:/path`.
     pub address: String,
+    /// The file of a Unix socket; absent: as the process makes files.
+    pub unix: Option<UnixSocket>,
     /// Versions of HTTP that are spoken; over TLS they are what ALPN offers.
     pub protocols: Vec<HttpVersion>,
     /// TLS settings; absent: plain text.
@@ -30,6 +32,18 @@ pub struct Listener {
     pub limits: ListenerLimits,
     /// How long a client may take.
     pub timeouts: ListenerTimeouts,
+}
+
+/// Who may connect to a Unix socket, as its file says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnixSocket {
+    /// Permissions, in octal digits; absent: what the umask leaves.
+    pub mode: Option<String>,
+    /// The number of the user that it belongs to; absent: the process's own.
+    pub owner: Option<String>,
+    /// The number of the group that it belongs to; absent: the process's own.
+    pub group: Option<String>,
 }
 
 /// A version of HTTP.

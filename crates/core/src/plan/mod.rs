@@ -28,7 +28,7 @@ pub use issue::Issue;
 pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HeadSize, HttpVersion, Listener, ListenerLimits,
-    ListenerTimeouts, ListenerTls, TargetSize, TlsVersion,
+    ListenerTimeouts, ListenerTls, TargetSize, TlsVersion, UnixSocket,
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
 pub use retry::{

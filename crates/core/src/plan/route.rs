@@ -200,7 +200,7 @@ impl JsonSchema for RedirectStatus {
 pub struct Respond {
     /// Status code.
     pub status: Status,
-    /// Header fields.
+    /// Header fields; a body without `content-type` is `text/plain; charset=utf-8`.
     pub headers: BTreeMap<String, String>,
     /// Body.
     pub body: String,

@@ -32,7 +32,7 @@ impl HeaderEdits {
     /// Reads the option `edits`, which stands at `at` (like `routes.3.request_headers`). What is wrong
     /// is added to `issues` and left out.
     pub fn build(edits: &plan::HeaderEdits, at: &str, issues: &mut Vec<Issue>) -> Self {
-        let mut check = |at: String, name: &str, value: &str| match field(name, value) {
+        let mut check = |at: String, name: &str, value: &str| match settable_field(name, value) {
             Ok(field) => Some(field),
             Err(wrong) => {
                 issues.push(Issue::new(at, wrong));
@@ -71,7 +71,11 @@ impl HeaderEdits {
     }
 }
 
-fn field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+/// A field that the configuration may set.
+///
+/// # Errors
+/// Why it may not, for people.
+pub fn settable_field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let name = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| format!("`{name}` is not the name of a header field"))?;
     if name == "host" {

@@ -9,6 +9,6 @@ mod prefix;
 mod redirect;
 mod target;
 
-pub use header_edits::HeaderEdits;
+pub use header_edits::{HeaderEdits, settable_field};
 pub use redirect::{Redirect, Requested};
 pub use target::Target;

@@ -17,6 +17,8 @@ const NEAREST: usize = 20;
 pub struct Explanation {
     /// Name of the route that is taken.
     pub route: Option<String>,
+    /// What that route does, in words.
+    pub action: Option<String>,
     /// Its captures.
     pub captures: BTreeMap<String, String>,
     /// The routes that come before it and are most like it, in order of precedence, and itself.
@@ -98,6 +100,7 @@ impl RouteTable {
             .collect();
         Explanation {
             route: taken.map(|rule| rule.name.to_string()),
+            action: taken.map(|rule| rule.action.clone()),
             captures: found
                 .iter()
                 .flat_map(|found| found.captures.iter(request.path))

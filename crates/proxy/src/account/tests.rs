@@ -66,7 +66,7 @@ impl Stage {
 
 fn choice() -> Choice {
     let policy = BalancePolicy::RoundRobin;
-    Choice { policy, sticky: false, candidates: Vec::new(), left_out: 0 }
+    Choice { policy, sticky: false, panic_mode: false, candidates: Vec::new(), left_out: 0 }
 }
 
 fn response(endpoint: &Arc<EndpointMetrics>) -> Event<'_> {

@@ -9,8 +9,7 @@ use tidegate_core::plan::{Issue, Plan};
 
 use super::diff::Diff;
 use crate::account::Accounts;
-use crate::net::Address;
-use crate::net::{ListenSocket, listen_socket as socket};
+use crate::net::{Address, Binding, listen_socket as socket};
 use crate::objects::keeper::Keeper;
 use crate::snapshot::{Listener, Settings, Snapshot};
 use crate::upstream::Upstream;
@@ -25,11 +24,11 @@ pub struct Prepared {
     pub diff: Diff,
 }
 
-/// A listener of the new snapshot; one that exists already has no sockets here.
+/// A listener of the new snapshot; one that exists already is not bound anew.
 pub(super) struct PreparedListener {
     pub(super) listener: Arc<Listener>,
     pub(super) settings: Arc<Settings>,
-    pub(super) sockets: Vec<ListenSocket>,
+    pub(super) binding: Option<Binding>,
 }
 
 pub(super) fn prepare(
@@ -88,7 +87,7 @@ fn prepare_listeners(
             Ok(Listener::new(&wanted.name, address.clone(), &settings, &accounts.metrics))
         });
         let Ok::<_, Infallible>(listener) = listener;
-        listeners.push(PreparedListener { listener, settings, sockets: Vec::new() });
+        listeners.push(PreparedListener { listener, settings, binding: None });
     }
     listeners
 }
@@ -107,8 +106,9 @@ fn bind(
         }
         // A port that this process listens on already goes over from one listener to another.
         let taken_over = existing.iter().any(|known| known.address.shares_port(&listener.address));
-        match socket::bind(&listener.address, workers, taken_over) {
-            Ok(sockets) => prepared.sockets = sockets,
+        let rights = prepared.settings.rights;
+        match socket::bind(&listener.address, rights, workers, taken_over) {
+            Ok(binding) => prepared.binding = Some(binding),
             Err(wrong) => issues.push(Issue::new(format!("listeners.{index}.address"), wrong)),
         }
     }

@@ -14,6 +14,7 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     let mut page = Exposition::default();
     metrics.families(&mut page);
     occupancy(&mut page, &snapshot.upstreams);
+    panic_mode(&mut page, &snapshot.upstreams);
     endpoints(&mut page, &snapshot.upstreams);
     let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
     page.family(
@@ -52,6 +53,19 @@ fn occupancy(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     gauge("tidegate_upstream_requests_queued", "Requests that wait for admission.", |occupancy| {
         Some(occupancy.queued)
     });
+}
+
+/// Which upstreams have too few endpoints that are well.
+fn panic_mode(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
+    let mut family = page.family(
+        "tidegate_upstream_panic_mode",
+        Kind::Gauge,
+        "Whether requests go to all endpoints in service, because too few are well (1), or not (0).",
+    );
+    for upstream in upstreams {
+        let is_panicking = upstream.membership().is_panicking();
+        family.sample(&[("upstream", upstream.metrics.name())], u8::from(is_panicking));
+    }
 }
 
 /// How the endpoints are.
@@ -104,6 +118,7 @@ mod tests {
         let page = page(&accounts.metrics, &snapshot);
         let has = |line: &str| page.lines().any(|each| each == line);
         assert!(has("tidegate_upstream_requests_in_flight{upstream=\"app\"} 1"), "{page}");
+        assert!(has("tidegate_upstream_panic_mode{upstream=\"app\"} 0"), "{page}");
         let endpoint = "{upstream=\"app\",endpoint=\"127.0.0.1:1\"}";
         assert!(has(&format!("tidegate_endpoint_requests_in_flight{endpoint} 0")), "{page}");
         assert!(has(&format!("tidegate_endpoint_available{endpoint} 1")), "{page}");

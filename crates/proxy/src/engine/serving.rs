@@ -5,9 +5,8 @@ use std::sync::Arc;
 use super::Overtaken;
 use super::change::{self, Prepared};
 use crate::account::Accounts;
-use crate::net::ListenSocket;
-use crate::snapshot::Listener;
-use crate::snapshot::Snapshot;
+use crate::net::Binding;
+use crate::snapshot::{Listener, Snapshot};
 use crate::upstream::live::LiveEndpoints;
 
 /// What is served now.
@@ -21,7 +20,7 @@ pub(super) struct Serving {
 /// A listener with a handle of each worker's socket, from which a worker that starts anew is given its own.
 pub(super) struct Bound {
     pub(super) listener: Arc<Listener>,
-    pub(super) sockets: Vec<ListenSocket>,
+    pub(super) binding: Binding,
 }
 
 /// What a commit leaves to be done with listeners, by id.
@@ -57,14 +56,14 @@ impl Serving {
         let mut old = std::mem::take(&mut self.listeners);
         let mut opened = Vec::new();
         for wanted in prepared.listeners {
-            wanted.listener.settings.store(wanted.settings);
+            wanted.listener.serve_by(wanted.settings);
             let id = wanted.listener.id;
             match old.iter().position(|bound| bound.listener.id == id) {
                 Some(position) => self.listeners.push(old.swap_remove(position)),
                 None => {
                     opened.push(id);
-                    let bound = Bound { listener: wanted.listener, sockets: wanted.sockets };
-                    self.listeners.push(bound);
+                    let binding = wanted.binding.unwrap_or_default();
+                    self.listeners.push(Bound { listener: wanted.listener, binding });
                 }
             }
         }

@@ -48,6 +48,8 @@ pub struct UpstreamStatus {
     pub name: String,
     /// How endpoints are picked.
     pub policy: BalancePolicy,
+    /// Whether too few endpoints are well, so that requests go to all in service.
+    pub panic_mode: bool,
     /// Requests in flight over all endpoints.
     pub in_flight: u64,
     /// How many may be; absent: as many as come.
@@ -152,6 +154,7 @@ fn upstream_status(upstream: &Upstream, live: &LiveUpstream) -> UpstreamStatus {
     UpstreamStatus {
         name: upstream.plan.name.clone(),
         policy: upstream.plan.balance.policy,
+        panic_mode: membership.is_panicking(),
         in_flight: membership.balancer.endpoints().total().in_flight(),
         limit: admission.limit,
         queued: admission.queued,

@@ -55,7 +55,9 @@ impl Stage {
         let prepared = change::prepare(plan, 0, &serving.snapshot, Vec::new(), &live, &accounts);
         let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
         serving.replace(prepared, &LiveEndpoints::default(), &accounts).unwrap();
-        let ListenSocket::Tcp(socket) = &serving.listeners[0].sockets[0] else { panic!("not TCP") };
+        let ListenSocket::Tcp(socket) = &serving.listeners[0].binding.sockets[0] else {
+            panic!("not TCP")
+        };
         let address = socket.local_addr().unwrap();
         drop(serving);
         Self { common: Arc::new(common), address, log: Arc::default() }
@@ -137,7 +139,7 @@ fn a_connection_that_panics_ends_alone() {
             let (snapshot, bound) = {
                 let serving = common.serving.lock();
                 let bound = &serving.listeners[0];
-                let socket = bound.sockets[0].duplicate()?;
+                let socket = bound.binding.sockets[0].duplicate()?;
                 (serving.snapshot.clone(), vec![(bound.listener.clone(), socket)])
             };
             runtime()?.block_on(async {

@@ -99,7 +99,7 @@ impl Threads {
 
     /// Accept connections on every worker.
     pub fn listen(&self, bound: &Bound) {
-        for (worker, socket) in self.workers.iter().zip(&bound.sockets) {
+        for (worker, socket) in self.workers.iter().zip(&bound.binding.sockets) {
             match socket.duplicate() {
                 // A worker that is gone has been reported by its own thread.
                 Ok(socket) => {
@@ -148,7 +148,7 @@ pub(super) fn run_worker(
     let (snapshot, listeners) = {
         let serving = serving.lock();
         let sockets = serving.listeners.iter().filter(|_| !first).filter_map(|bound| {
-            Some((bound.listener.clone(), bound.sockets.get(index)?.duplicate().ok()?))
+            Some((bound.listener.clone(), bound.binding.sockets.get(index)?.duplicate().ok()?))
         });
         (serving.snapshot.clone(), sockets.collect::<Vec<_>>())
     };

@@ -7,8 +7,8 @@ use tidegate_core::failure::Failure;
 pub struct Broken {
     /// What happened.
     pub failure: Failure,
-    /// Whether a connection from the pool was closed before any byte of an answer: the endpoint
-    /// most likely gave up the idle connection just as it was used.
+    /// Whether a connection from the pool was closed before any byte of an answer, interim ones included, or told to
+    /// go away: the endpoint most likely gave up the idle connection just as it was used.
     pub stale: bool,
     /// Whether the endpoint said that it did not carry the request out.
     pub refused: bool,

@@ -28,6 +28,11 @@ pub struct Interims {
 }
 
 impl Interims {
+    /// Whether there was one, which shows that the endpoint took the request.
+    pub fn came(&self) -> bool {
+        self.size > 0
+    }
+
     /// Pass one on, unless it is `100 Continue`, which is between the endpoint and us: ours to the client was
     /// sent when its body was read.
     ///

@@ -6,9 +6,10 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::net::Address;
+use crate::net::socket_file::SocketFile;
+use crate::net::{Address, Rights};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -32,16 +33,33 @@ impl ListenSocket {
     }
 }
 
-/// Bind `address` once for each of `count` workers. If its port is `ours` already, it is shared.
+/// What an address is listened on by.
+#[derive(Debug, Default)]
+pub struct Binding {
+    /// A socket for each worker.
+    pub sockets: Vec<ListenSocket>,
+    /// Where a Unix socket is found; it goes with the binding.
+    _file: Option<SocketFile>,
+}
+
+/// Bind `address` once for each of `count` workers. If its port is `ours` already, it is shared. `rights` are those
+/// of a Unix socket.
 ///
 /// # Errors
 /// A sentence for the person who configured the address.
-pub fn bind(address: &Address, count: usize, ours: bool) -> Result<Vec<ListenSocket>, String> {
+pub fn bind(
+    address: &Address,
+    rights: Rights,
+    count: usize,
+    ours: bool,
+) -> Result<Binding, String> {
     match address {
         Address::Ip(address) => {
-            bind_tcp(*address, count, ours).map_err(|error| told(*address, &error))
+            let sockets = bind_tcp(*address, count, ours);
+            let sockets = sockets.map_err(|error| told(*address, &error))?;
+            Ok(Binding { sockets, _file: None })
         }
-        Address::Unix(path) => bind_unix(path, count)
+        Address::Unix(path) => bind_unix(path, rights, count)
             .map_err(|error| format!("unix:{} cannot be listened on: {error}", path.display())),
         Address::Name(host, _) => {
             Err(format!("`{host}` is a name; a listener needs an IP address or unix:/path"))
@@ -75,11 +93,20 @@ fn tcp(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn bind_unix(path: &Path, count: usize) -> io::Result<Vec<ListenSocket>> {
+fn bind_unix(path: &Path, rights: Rights, count: usize) -> io::Result<Binding> {
     remove_stale(path)?;
-    let socket = UnixListener::bind(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile::at(path)?;
+    rights.apply(path).map_err(|error| {
+        io::Error::new(error.kind(), format!("mode, owner and group cannot be set: {error}"))
+    })?;
+    // Not before: until then nothing can connect that the rights would keep out.
+    socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    (0..count).map(|_| socket.try_clone().map(ListenSocket::Unix)).collect()
+    let socket = UnixListener::from(socket);
+    let sockets = (0..count).map(|_| socket.try_clone().map(ListenSocket::Unix));
+    Ok(Binding { sockets: sockets.collect::<io::Result<_>>()?, _file: Some(file) })
 }
 
 /// Remove a socket that a process which is gone has left behind.
@@ -117,33 +144,65 @@ fn told(address: SocketAddr, error: &io::Error) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
     fn a_port_that_is_in_use_is_told() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = held.local_addr().unwrap();
-        let error = bind(&Address::Ip(address), 2, false).unwrap_err();
+        let error = bind(&Address::Ip(address), Rights::default(), 2, false).unwrap_err();
         assert!(error.contains("in use"), "{error}");
     }
 
     #[test]
     fn a_port_shared_by_workers_is_still_in_use_for_others() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let held = bind(&Address::Ip(free), 2, false).unwrap();
-        assert_eq!(held.len(), 2);
-        assert!(bind(&Address::Ip(free), 2, false).is_err());
+        let held = bind(&Address::Ip(free), Rights::default(), 2, false).unwrap();
+        assert_eq!(held.sockets.len(), 2);
+        assert!(bind(&Address::Ip(free), Rights::default(), 2, false).is_err());
+    }
+
+    /// Calls `test` with a path in a folder of its own.
+    fn in_a_folder(name: &str, test: impl FnOnce(&Path)) {
+        let folder = std::env::temp_dir().join(format!("tidegate-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        test(&folder.join("s"));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn a_unix_socket_left_behind_is_replaced_and_a_live_one_is_not() {
-        let folder = std::env::temp_dir().join(format!("tidegate-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("s");
-        let held = bind_unix(&path, 1).unwrap();
-        assert!(bind_unix(&path, 1).is_err());
-        drop(held);
-        assert!(bind_unix(&path, 1).is_ok());
-        std::fs::remove_dir_all(&folder).unwrap();
+        in_a_folder("left", |path| {
+            drop(UnixListener::bind(path).unwrap());
+            let held = bind_unix(path, Rights::default(), 1).unwrap();
+            assert!(bind_unix(path, Rights::default(), 1).is_err());
+            drop(held);
+            assert!(bind_unix(path, Rights::default(), 1).is_ok());
+        });
+    }
+
+    #[test]
+    fn the_file_of_a_unix_socket_goes_with_it_unless_it_is_anothers() {
+        in_a_folder("goes", |path| {
+            drop(bind_unix(path, Rights::default(), 1).unwrap());
+            assert!(!path.exists());
+            let held = bind_unix(path, Rights::default(), 1).unwrap();
+            std::fs::remove_file(path).unwrap();
+            std::fs::write(path, "of another").unwrap();
+            drop(held);
+            assert!(path.exists());
+        });
+    }
+
+    #[test]
+    fn a_unix_socket_has_the_rights_that_it_is_to_have() {
+        in_a_folder("rights", |path| {
+            let rights = Rights { mode: Some(0o600), ..Rights::default() };
+            let held = bind_unix(path, rights, 1).unwrap();
+            let mode = std::fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!((held.sockets.len(), mode & 0o777), (1, 0o600));
+        });
     }
 }

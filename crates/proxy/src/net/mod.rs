@@ -5,6 +5,8 @@ pub mod clock;
 pub mod deadline;
 pub mod io;
 pub mod listen_socket;
+mod socket_file;
 
 pub use address::Address;
-pub use listen_socket::ListenSocket;
+pub use listen_socket::{Binding, ListenSocket};
+pub use socket_file::Rights;

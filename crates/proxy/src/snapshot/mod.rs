@@ -1,12 +1,13 @@
 //! A snapshot: everything a request is decided by, built once and never changed.
 
 mod destinations;
+mod fixed;
 mod listener;
 mod route;
 mod routes;
 mod subsets;
 mod upstreams;
-mod via;
+pub mod via;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::route::RouteTable;
 
 pub use destinations::{Destination, Destinations};
+pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
-pub use route::{Action, Fixed, Forward, Route, RoutePriority, Split};
+pub use route::{Action, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
 use self::via::Via;

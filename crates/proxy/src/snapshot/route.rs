@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName};
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Priority};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
+use super::fixed::Fixed;
 use crate::account::metrics::RouteMetrics;
 
 /// What is done with the requests of a route.
@@ -114,15 +114,4 @@ impl Split {
     pub fn share(&self, point: u64) -> usize {
         self.bounds.partition_point(|bound| *bound <= point)
     }
-}
-
-/// A fixed response.
-#[derive(Debug)]
-pub struct Fixed {
-    /// Status.
-    pub status: StatusCode,
-    /// Fields.
-    pub headers: HeaderMap,
-    /// Content.
-    pub body: Bytes,
 }

@@ -1,16 +1,16 @@
 //! Building the routes of a plan.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderName;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
 use super::Snapshot;
-use super::route::{Action, Fixed, Forward, Route, RoutePriority, Split};
+use super::fixed::Fixed;
+use super::route::{Action, Forward, Route, RoutePriority, Split};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
 use crate::objects::keeper::{Keeper, Object, is_same};
@@ -85,7 +85,8 @@ impl Reader<'_> {
                 answer = redirect.map(Action::Redirect);
             }
             (None, None, None, Some(respond)) => {
-                answer = Some(Action::Respond(self.fixed(respond)))
+                let at = format!("{}.respond", self.at);
+                answer = Some(Action::Respond(Fixed::build(respond, &at, self.issues)));
             }
             _ => {
                 let wrong = "expected exactly one of `upstream`, `split`, `redirect` and `respond`";
@@ -163,29 +164,6 @@ impl Reader<'_> {
     fn priority(&mut self, wanted: &plan::RoutePriority) -> RoutePriority {
         let header = self.field_name(&wanted.header, "priority.header");
         RoutePriority { level: wanted.level, header, from_anyone: wanted.from_anyone }
-    }
-
-    fn fixed(&mut self, wanted: &plan::Respond) -> Fixed {
-        let headers = self.fields(&wanted.headers, "respond.headers");
-        Fixed { status: wanted.status.into(), headers, body: wanted.body.clone().into() }
-    }
-
-    fn fields(&mut self, wanted: &BTreeMap<String, String>, option: &str) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(wanted.len());
-        for (name, value) in wanted {
-            match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                (Ok(name), Ok(value)) => _ = headers.append(name, value),
-                (Err(_), _) => {
-                    let wrong = format!("`{name}` is not a field name");
-                    self.complain(&format!("{option}.{name}"), wrong);
-                }
-                (_, Err(_)) => {
-                    let wrong = "a field value cannot hold control characters";
-                    self.complain(&format!("{option}.{name}"), wrong);
-                }
-            }
-        }
-        headers
     }
 
     fn complain(&mut self, option: &str, wrong: impl Into<String>) {

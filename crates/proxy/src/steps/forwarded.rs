@@ -8,14 +8,18 @@ use tidegate_core::message::authority::names_host;
 use super::Flow;
 use crate::call::Call;
 use crate::http::forwarded::append_via;
+use crate::snapshot::via;
 use crate::upstream::Upstream;
 
 /// Write `Forwarded`, `X-Forwarded-*` and `Via`, and a `Host` where there is none.
 ///
 /// # Errors
-/// If the upstream's name cannot be a host's.
+/// If this process has sent the request itself, or the upstream's name cannot be a host's.
 pub fn before(upstream: &Upstream, call: &mut Call<'_>) -> Result<Flow, Failure> {
     let (client, head) = (call.client, &mut *call.head);
+    if via::is_ours(&head.headers) {
+        return Err(Failure::Loop);
+    }
     client.peer.announce(&mut head.headers, &mut client.forwarded.borrow_mut());
     append_via(&mut head.headers, call.snapshot.via.of(head.version));
     if !head.headers.contains_key(HOST) {

@@ -1,7 +1,6 @@
 //! Respond: answer with a fixed response.
 
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Response, StatusCode};
+use http::Response;
 use tidegate_core::failure::Failure;
 
 use super::Flow;
@@ -16,9 +15,5 @@ pub fn before(fixed: &Fixed) -> Result<Flow, Failure> {
     let mut response = Response::new(Body::full(fixed.body.clone()));
     *response.status_mut() = fixed.status;
     *response.headers_mut() = fixed.headers.clone();
-    if fixed.status != StatusCode::NO_CONTENT {
-        let length = HeaderValue::from(fixed.body.len());
-        response.headers_mut().insert(CONTENT_LENGTH, length);
-    }
     Ok(Flow::Answer(response))
 }

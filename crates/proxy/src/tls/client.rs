@@ -20,6 +20,8 @@ const CACHED_NAMES: usize = 1024;
 #[derive(Debug)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+    /// The same for connections that are to be switched to another protocol, which HTTP/2 cannot be.
+    only_http1: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
 }
 
@@ -71,12 +73,16 @@ impl ClientTls {
         }
         config.alpn_protocols = alpn(protocol);
         config.resumption = Resumption::in_memory_sessions(CACHED_NAMES);
-        Ok(Arc::new(Self { config: Arc::new(config), server_name }))
+        let mut only_http1 = config.clone();
+        only_http1.alpn_protocols = alpn(UpstreamProtocol::Http1);
+        let (config, only_http1) = (Arc::new(config), Arc::new(only_http1));
+        Ok(Arc::new(Self { config, only_http1, server_name }))
     }
 
-    /// The configuration as rustls reads it.
-    pub fn config(&self) -> &Arc<ClientConfig> {
-        &self.config
+    /// The configuration as rustls reads it: it offers the versions of HTTP that the upstream's protocol stands
+    /// for, or HTTP/1 alone.
+    pub fn config(&self, only_http1: bool) -> &Arc<ClientConfig> {
+        if only_http1 { &self.only_http1 } else { &self.config }
     }
 
     /// The name an endpoint is asked for and must prove: the configured one, or its own host

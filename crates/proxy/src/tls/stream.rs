@@ -1,9 +1,10 @@
 //! Handshakes over any byte stream, and what they agreed on.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{CommonState, HandshakeKind, ProtocolVersion};
+use rustls::{ClientConfig, CommonState, HandshakeKind, ProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tidegate_core::plan::HttpVersion;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -11,7 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{ALPN_HTTP1, ALPN_HTTP2, ClientTls, ServerTls};
+use super::{ALPN_HTTP1, ALPN_HTTP2, ServerTls};
 
 /// What a handshake agreed on; small, kept for the life of the connection.
 #[derive(Debug, Clone)]
@@ -57,10 +58,10 @@ where
     Ok((Box::new(stream.into()), negotiated))
 }
 
-/// Starts a handshake with the endpoint `name` (see [`ClientTls::server_name_for`]) and finishes
+/// Starts a handshake with the endpoint `name` (see [`ClientTls`](super::ClientTls)) and finishes
 /// it within `limit`.
 pub async fn connect<IO>(
-    tls: &ClientTls,
+    config: &Arc<ClientConfig>,
     name: ServerName<'static>,
     io: IO,
     limit: Duration,
@@ -72,7 +73,7 @@ where
         ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
         _ => None,
     };
-    let handshake = Box::pin(TlsConnector::from(tls.config().clone()).connect(name, io));
+    let handshake = Box::pin(TlsConnector::from(config.clone()).connect(name, io));
     let stream = timeout(limit, handshake).await.map_err(|_| HandshakeError::TimedOut(limit))??;
     let negotiated = Negotiated::of(stream.get_ref().1, asked_for.as_deref());
     Ok((Box::new(stream.into()), negotiated))

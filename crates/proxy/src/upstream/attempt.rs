@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Member;
 use super::client::{self, Outgoing, TryTimeouts, Waiter};
 use super::flight::Flight;
-use super::link;
+use super::link::{self, Needs};
 use super::report::Reports;
 use super::tries::{Answered, Dispatch, Outcome, Tries};
 use crate::http::broken::Broken;
@@ -32,11 +32,13 @@ pub async fn attempt(
     let reports = Reports::of(&upstream.plan.balance);
     let timeouts = dispatch.try_timeouts();
     let idempotent = head.method.is_idempotent();
+    let may_repeat = |broken: &Broken| (idempotent || broken.refused) && content.is_left();
     let mut reuse = true;
     loop {
         // From here on it counts, so that others see it while it waits for a connection.
         let mut flight = Flight::begin(endpoint.clone(), now, reports);
-        let link = link::obtain(outbound.worker, upstream, &pool, reuse, !idempotent, now).await;
+        let needs = Needs { reuse, care: !idempotent, switch: dispatch.upgrade.is_some() };
+        let link = link::obtain(outbound.worker, upstream, &pool, needs, now).await;
         let link = link.map_err(|failure| {
             flight.failed(failure);
             Broken::with(failure)
@@ -53,9 +55,7 @@ pub async fn attempt(
                 endpoint.metrics.answered(outbound.worker, response.status().as_u16());
                 return Ok(Answered { response, member, began: now, took });
             }
-            Err(broken) if broken.stale && reuse && idempotent && content.is_left() => {
-                reuse = false
-            }
+            Err(broken) if broken.stale && reuse && may_repeat(&broken) => reuse = false,
             Err(broken) => return Err(broken),
         }
     }

@@ -33,20 +33,21 @@ pub async fn open_uncounted(
     address: &Address,
 ) -> Result<Opened, Failure> {
     let slot = ConnectionSlot::force(upstream, member)?;
-    let (io, version) = Box::pin(connect(upstream, member, address)).await?;
+    let (io, version) = Box::pin(connect(upstream, member, address, false)).await?;
     Ok(Opened { io, version, slot })
 }
 
-/// Connect to `member` within the upstream's connect timeout, TLS included. The endpoint's health
-/// and load learn how it went.
+/// Connect to `member` within the upstream's connect timeout, TLS included; with `only_http1` that version
+/// is the only one that TLS agrees on. The endpoint's health and load learn how it went.
 pub async fn open(
     upstream: &Upstream,
     member: &Arc<Member>,
     worker: usize,
+    only_http1: bool,
 ) -> Result<Opened, Failure> {
     let slot = ConnectionSlot::take(upstream, member)?;
     member.metrics.connecting(worker);
-    let opened = Box::pin(connect(upstream, member, &member.address)).await;
+    let opened = Box::pin(connect(upstream, member, &member.address, only_http1)).await;
     let health = &member.endpoint.health;
     let transition = match &opened {
         Ok(_) => health.connected(clock::now()),
@@ -69,6 +70,7 @@ async fn connect(
     upstream: &Upstream,
     member: &Member,
     address: &Address,
+    only_http1: bool,
 ) -> Result<(Io, HttpVersion), Failure> {
     let limit = upstream.plan.timeouts.connect.duration();
     let began = Instant::now();
@@ -85,7 +87,9 @@ async fn connect(
     };
     let name = tls.server_name_for(&address.host()).map_err(|_| Failure::UpstreamTls)?;
     let left = limit.saturating_sub(began.elapsed());
-    let (io, session) = stream::connect(tls, name, socket, left).await.map_err(|error| {
+    let only_http1 = only_http1 && upstream.plan.protocol == UpstreamProtocol::Auto;
+    let connected = stream::connect(tls.config(only_http1), name, socket, left).await;
+    let (io, session) = connected.map_err(|error| {
         tracing::debug!(upstream = upstream.plan.name, endpoint = member.endpoint.address, %error, "TLS handshake failed");
         match error {
             // Connected it is; it is TLS that does not come about.

@@ -58,55 +58,67 @@ impl Link {
     }
 }
 
-/// A connection: one from the pool if `reuse`, else a new one. A `careful` caller cannot try again.
+/// What a request needs of its connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    /// Whether one from the pool will do.
+    pub reuse: bool,
+    /// Whether the request cannot be tried again, so that it must be a good one.
+    pub care: bool,
+    /// Whether the request asks for another protocol, to which only a connection over HTTP/1 can be switched.
+    pub switch: bool,
+}
+
+/// A connection: one from the pool if that will do, else a new one.
 pub async fn obtain(
     worker: usize,
     upstream: &Upstream,
     pool: &Rc<Pool>,
-    reuse: bool,
-    careful: bool,
+    needs: Needs,
     now: Instant,
 ) -> Result<Link, Failure> {
-    if reuse
-        && let Some(link) =
-            poll_fn(|cx| Poll::Ready(pooled(upstream, pool, now, careful, cx))).await
+    if needs.reuse
+        && let Some(link) = poll_fn(|cx| Poll::Ready(pooled(upstream, pool, needs, now, cx))).await
     {
         return Ok(link);
     }
-    Box::pin(open(worker, upstream, pool, reuse)).await
+    Box::pin(open(worker, upstream, pool, needs)).await
 }
 
 fn pooled(
     upstream: &Upstream,
     pool: &Pool,
+    needs: Needs,
     now: Instant,
-    careful: bool,
     cx: &mut Context<'_>,
 ) -> Option<Link> {
-    if upstream.plan.protocol != UpstreamProtocol::Http1
-        && let Some(connection) = pool.shared(now)
-    {
+    let may_share = match upstream.plan.protocol {
+        UpstreamProtocol::Http1 => false,
+        UpstreamProtocol::Http2 => true,
+        UpstreamProtocol::Auto => !needs.switch,
+    };
+    if may_share && let Some(connection) = pool.shared(now) {
         return Some(Link::H2(connection));
     }
-    pool.take(now, careful, cx).map(Link::H1)
+    pool.take(now, needs.care, cx).map(Link::H1)
 }
 
 async fn open(
     worker: usize,
     upstream: &Upstream,
     pool: &Rc<Pool>,
-    reuse: bool,
+    needs: Needs,
 ) -> Result<Link, Failure> {
     // Where one connection serves many requests, those that come while it is opened wait for it.
     let shared = upstream.plan.protocol == UpstreamProtocol::Http2;
     let _turn = if shared { Some(pool.opening.lock().await) } else { None };
     if shared
-        && reuse
+        && needs.reuse
         && let Some(connection) = pool.shared(Instant::now())
     {
         return Ok(Link::H2(connection));
     }
-    let opened = connect::open(upstream, &pool.member, worker).await?;
+    let opened = connect::open(upstream, &pool.member, worker, needs.switch).await?;
     let link = Link::begin(opened, upstream.plan.timeouts.connect.duration()).await?;
     link.share(pool);
     Ok(link)

@@ -127,6 +127,12 @@ impl Membership {
         }
     }
 
+    /// Whether it is in panic mode now.
+    pub fn is_panicking(&self) -> bool {
+        self.renew_now(clock::now());
+        self.balancer.is_panicking()
+    }
+
     /// Whether any endpoint may get requests.
     pub fn is_available(&self) -> bool {
         let now = clock::now();

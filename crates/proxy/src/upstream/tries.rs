@@ -88,7 +88,7 @@ pub struct Tries<'a> {
     pub content: Content,
     /// What decides where it goes, by hashing.
     pub(super) hash: Option<u64>,
-    /// The endpoint that its client's requests stay with.
+    /// The endpoints that its client's requests stay with.
     pub(super) affinity: Affinity<'a>,
     /// The endpoints it was sent to.
     pub(super) tried: RefCell<SmallVec<[usize; 4]>>,
@@ -110,7 +110,7 @@ impl Tries<'_> {
             random: &mut self.outbound.random.borrow_mut(),
             hash: self.hash,
             subset: self.dispatch.subset,
-            sticky: self.affinity.endpoint,
+            sticky: &self.affinity.endpoints,
             tried: &tried,
         };
         let picked = balancer.pick(&mut pick);
@@ -128,8 +128,9 @@ impl Tries<'_> {
         let candidates = balancer.explain(pick, picked);
         Choice {
             policy: plan.balance.policy,
-            sticky: picked.is_some() && picked == pick.sticky,
+            sticky: picked.is_some_and(|picked| pick.sticky.contains(&picked)),
             left_out: members.len() - candidates.len(),
+            panic_mode: picked.is_some_and(|picked| balancer.was_panic(pick, picked)),
             candidates,
         }
     }

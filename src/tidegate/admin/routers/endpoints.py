@@ -12,7 +12,8 @@ from fastapi import APIRouter, Depends, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.admin.context import ChangeView, TheAuthor, TheChange, TheGateway
-from tidegate.admin.routers.upstreams import live_upstream
+from tidegate.admin.routers.members import named
+from tidegate.admin.routers.upstreams import live_upstreams
 from tidegate.admin.routers.words import WordView
 from tidegate.config.model.unit import Count
 from tidegate.control import endpoints
@@ -118,7 +119,7 @@ class Operator:
     async def say(self, values: Mapping[Option, Value | None], reason: str | None = None) -> EndpointWords:
         """Let `values` hold. Raises MissingError where there is neither such an endpoint nor a word on it."""
         words, at = self._gateway.words, (self._upstream, self._endpoint)
-        found = endpoints.find(self._gateway.running.config, *at)
+        found = endpoints.find(self._gateway.running, *at)
         if found is None and (not words.of(*at) or any(value is not None for value in values.values())):
             raise MissingError(f"there is no endpoint {self._endpoint} in an upstream {self._upstream}")
         try:
@@ -140,7 +141,7 @@ TheOperator = Annotated[Operator, Depends()]
 @router.get("", summary="An upstream's endpoints")
 async def listed(gateway: TheGateway, name: Name) -> list[dict[str, Any]]:
     """As the engine sees them, with their health and load."""
-    live: list[dict[str, Any]] = (await live_upstream(gateway, name))["endpoints"]
+    live: list[dict[str, Any]] = named(await live_upstreams(gateway), "upstreams", name)["endpoints"]
     return live
 
 
@@ -148,7 +149,7 @@ async def listed(gateway: TheGateway, name: Name) -> list[dict[str, Any]]:
 async def add(change: TheChange, name: Name, endpoint: NewEndpoint) -> ChangeView:
     """The upstream's other endpoints are not disturbed."""
     options = endpoint.model_dump(exclude_unset=True)
-    return await change.edit(lambda document: endpoints.add(document, name, options))
+    return await change.edit_member("upstreams", name, endpoints.adding(name, options))
 
 
 @router.get("/{address:path}/health", summary="Why an endpoint is in the state that it is in")
@@ -182,4 +183,4 @@ async def say(operator: TheOperator, change: WordsChange) -> EndpointWords:
 @router.delete("/{address:path}", summary="Remove an endpoint")
 async def remove(change: TheChange, name: Name, address: Address) -> ChangeView:
     """Requests that it has are finished."""
-    return await change.edit(lambda document: endpoints.remove(document, name, address))
+    return await change.edit_member("upstreams", name, endpoints.removing(name, address))

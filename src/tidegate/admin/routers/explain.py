@@ -1,7 +1,7 @@
 """/v1/explain: what became of recent requests, and why."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
@@ -11,10 +11,6 @@ from tidegate.control.gateway import MissingError
 
 router = APIRouter(prefix="/v1/explain", tags=["explain"])
 
-Reason = Annotated[
-    Literal["failed", "server_error", "retried", "slow", "sampled"],
-    Field(description="Why it is remembered."),
-]
 Count = Annotated[int, Query(ge=1, le=1000, description="How many.")]
 RequestId = Annotated[str, Path(description="The request's X-Request-Id.")]
 
@@ -24,7 +20,7 @@ class Outstanding(BaseModel):
 
     request_id: str
     time: datetime = Field(description="When it began.")
-    reason: Reason
+    reason: str = Field(description="Why it is remembered: what stood out, or `sampled`.")
     method: str
     path: str
     status: int
@@ -35,7 +31,7 @@ class Outstanding(BaseModel):
 class Phase(BaseModel):
     """Something that was reached."""
 
-    phase: Literal["routed", "admitted", "tried", "head", "end"]
+    phase: str = Field(description="What was reached, from `routed` to `end`.")
     at_ms: float = Field(description="When, from the request's beginning on.")
 
 
@@ -70,6 +66,9 @@ class Choice(BaseModel):
 
     policy: str
     sticky: bool = Field(description="Whether the client's cookie named the endpoint.")
+    panic_mode: bool = Field(
+        description="Whether it was picked, well or not, because too few endpoints were well."
+    )
     candidates: list[Candidate]
     left_out: int = Field(description="How many more there were.")
 

@@ -1,4 +1,4 @@
-"""/v1/routes: the table of routes, and which of them takes a request."""
+"""/v1/routes: the routes, and which of them takes a request."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
 from tidegate.admin.context import TheGateway
+from tidegate.admin.routers.members import add_members
 from tidegate.control.question import question
 
 router = APIRouter(prefix="/v1/routes", tags=["routes"])
@@ -19,8 +20,9 @@ class Question(BaseModel):
     method: str = "GET"
     url: str = Field(examples=["https://api.example.com/v1/users?page=2"])
     headers: list[tuple[str, str]] = []
-    client: str = Field("127.0.0.1", description="The client's address.")
-    listener: str | None = Field(None, description="The listener it comes in by; null: any.")
+    listener: str | None = Field(
+        None, description="The listener it comes in by; null: that of the URL's scheme and port."
+    )
 
 
 class Considered(BaseModel):
@@ -35,6 +37,12 @@ class Explanation(BaseModel):
     """Which route takes the request."""
 
     route: str | None
+    action: str | None = Field(description="What that route does, in words.")
+    listener: str | None = Field(description="The listener it comes in by.")
+    assumed: str | None = Field(description="What was assumed because the request does not say it.")
+    host: str | None = Field(description="The `Host` that an endpoint gets.")
+    path: str | None = Field(description="The path, with the query, that an endpoint gets.")
+    location: str | None = Field(description="Where a redirect leads.")
     captures: dict[str, str]
     considered: list[Considered]
 
@@ -46,12 +54,15 @@ async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
     return table
 
 
+add_members(router, "routes", listed, key="route")
+
+
 @router.post("/explain", summary="Which route takes a request, and why")
 async def explain(gateway: TheGateway, asked: Question) -> Explanation:
     """No request is sent."""
     try:
-        request = question(asked.method, asked.url, asked.headers, asked.client, asked.listener)
-        answer = await gateway.ask("route", **request)
+        about = question(gateway.running.config, asked.method, asked.url, asked.headers, asked.listener)
+        answer = await gateway.ask("route", **about.request)
     except ValueError as error:
         raise HTTPException(422, str(error)) from None
-    return Explanation.model_validate(answer)
+    return Explanation(**answer, listener=about.request["listener"], assumed=about.assumed)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from tidegate._engine import version
 from tidegate.admin.context import GenerationView, TheGateway
@@ -33,12 +33,15 @@ class StatusView(BaseModel):
     restart_required: list[str]
     counts: dict[str, int]
     listeners: list[dict[str, Any]]
+    panic_mode: list[str] = Field(
+        description="Upstreams of which too few endpoints are well, so that requests go to all in service."
+    )
     refused: list[RefusalView]
 
 
 @router.get("", summary="The process at a glance")
 async def show(gateway: TheGateway) -> StatusView:
-    """Version, uptime, listeners, counts, and the changes that were refused, the newest first."""
+    """Version, uptime, listeners, counts, upstreams in panic mode, and refused changes, the newest first."""
     live = await gateway.ask("status")
     running = gateway.running
     config = running.config
@@ -57,6 +60,7 @@ async def show(gateway: TheGateway) -> StatusView:
             "endpoints": sum(len(upstream.endpoints) for upstream in config.upstreams),
         },
         listeners=live["listeners"],
+        panic_mode=[each["name"] for each in live["upstreams"] if each["panic_mode"]],
         refused=[
             RefusalView(
                 time=refusal.time,

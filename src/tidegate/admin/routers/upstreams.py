@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from tidegate.admin.context import TheGateway
+from tidegate.admin.routers.members import add_members
 from tidegate.admin.routers.words import WordView
-from tidegate.control.gateway import Gateway, MissingError
+from tidegate.control.gateway import Gateway
 
 router = APIRouter(prefix="/v1/upstreams", tags=["upstreams"])
 
@@ -15,14 +16,6 @@ router = APIRouter(prefix="/v1/upstreams", tags=["upstreams"])
 async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
     """As the engine sees them: every endpoint with its health and load."""
     return await live_upstreams(gateway)
-
-
-@router.get("/{name}", summary="One upstream")
-async def show(gateway: TheGateway, name: str) -> dict[str, Any]:
-    """As the engine sees it, with the options it was given as `options`."""
-    upstream = await live_upstream(gateway, name)
-    planned = next(each for each in gateway.running.config.upstreams if each.name == name)
-    return {**upstream, "options": planned.model_dump(mode="json", exclude={"name", "endpoints", "tls"})}
 
 
 async def live_upstreams(gateway: Gateway) -> list[dict[str, Any]]:
@@ -35,9 +28,4 @@ async def live_upstreams(gateway: Gateway) -> list[dict[str, Any]]:
     return upstreams
 
 
-async def live_upstream(gateway: Gateway, name: str) -> dict[str, Any]:
-    """One upstream with its live state. Raises MissingError."""
-    for upstream in await live_upstreams(gateway):
-        if upstream["name"] == name:
-            return upstream
-    raise MissingError(f"there is no upstream {name}")
+add_members(router, "upstreams", live_upstreams)

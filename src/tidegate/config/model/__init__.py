@@ -25,6 +25,7 @@ from tidegate.config.model.listener import (
     ListenerLimits,
     ListenerTimeouts,
     ListenerTls,
+    UnixSocket,
 )
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
@@ -103,6 +104,7 @@ __all__ = [
     "Split",
     "Sticky",
     "SuccessRateOutlier",
+    "UnixSocket",
     "Upstream",
     "UpstreamLimits",
     "UpstreamTimeouts",

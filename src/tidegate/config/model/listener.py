@@ -1,12 +1,13 @@
 """Listeners: sockets that accept client connections, and what a client may cost."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import AsWritten, FieldName, ListenAddress, Name, Network
+from tidegate.config.model.owner import GroupName, UserName
+from tidegate.config.model.text import AsWritten, FieldName, FileMode, ListenAddress, Name, Network
 from tidegate.config.model.unit import Positive, Size, Timeout, size
 
 HttpVersion = Literal["http1", "http2"]
@@ -46,6 +47,17 @@ class ListenerTls(Options):
     """Whether clients are asked for a certificate; null: they are not."""
     session_tickets: bool = True
     """Whether session tickets are issued, so that a session can be resumed (RFC 8446 section 2.2)."""
+
+
+class UnixSocket(Options):
+    """Who may connect to a Unix socket, as its file says it: connecting takes the permission to write."""
+
+    mode: FileMode | None = Field(default=None, examples=["0660"])
+    """Permissions in octal digits; null: what the process's umask leaves."""
+    owner: UserName | None = Field(default=None, examples=["www-data"])
+    """Name or number of the user that it belongs to; null: the process's own."""
+    group: GroupName | None = Field(default=None, examples=["www-data"])
+    """Name or number of the group that it belongs to; null: the process's own."""
 
 
 class ListenerLimits(Options):
@@ -92,6 +104,8 @@ class Listener(Options):
     """Unique name; the identity that survives a reload."""
     address: ListenAddress
     """`ip:port`, `[ipv6]:port` or `unix:/path`."""
+    unix: UnixSocket | None = None
+    """The file of a listener at `unix:/path`; null: as the process makes files."""
     protocols: tuple[HttpVersion, ...] = Field(default=("http1", "http2"), min_length=1)
     """Versions of HTTP that are spoken; over TLS they are what ALPN offers."""
     tls: ListenerTls | None = None
@@ -105,3 +119,9 @@ class Listener(Options):
     """What one client may cost."""
     timeouts: ListenerTimeouts = ListenerTimeouts()
     """How long a client may take."""
+
+    @model_validator(mode="after")
+    def _only_a_file_has_rights(self) -> Self:
+        if self.unix is not None and not self.address.startswith("unix:"):
+            raise ValueError(f"only a listener at unix:/path has the options of unix; found {self.address!r}")
+        return self

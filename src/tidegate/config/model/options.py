@@ -10,12 +10,14 @@ from tidegate.config.model.secret import REVEALED
 
 
 class Options(BaseModel):
-    """A group of options: unknown names are errors, values never change, docstrings are descriptions."""
+    """A group of options: unknown names are errors, values never change.
+
+    The text below an option is its meaning: `tidegate.config.model.meaning`.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
 

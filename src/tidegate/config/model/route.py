@@ -143,8 +143,8 @@ class Respond(Options):
 
     status: Status = 200
     """Status code."""
-    headers: dict[FieldName, FieldValue] = Field(default={}, examples=[{"content-type": "text/plain"}])
-    """Header fields."""
+    headers: dict[FieldName, FieldValue] = Field(default={}, examples=[{"content-type": "text/html"}])
+    """Header fields; a body without `content-type` is `text/plain; charset=utf-8`."""
     body: str = Field(default="", examples=["gone for lunch"])
     """Body."""
 

@@ -16,6 +16,7 @@ _HOST = re.compile(
     r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?", re.ASCII
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MODE = re.compile(r"(0o?)?[0-7]{3}", re.ASCII)
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
 
 
@@ -115,6 +116,12 @@ def _field_value(text: str) -> str:
     return text
 
 
+def _file_mode(text: str) -> str:
+    if not _MODE.fullmatch(text):
+        raise ValueError(f"expected permissions in octal digits, like 0660; found {text!r}")
+    return f"0{text[-3:]}"
+
+
 def _has_control(text: str) -> bool:
     return _CONTROL.search(text) is not None
 
@@ -156,6 +163,7 @@ ListenAddress = Annotated[str, AfterValidator(_listen_address), Field(examples=[
 EndpointAddress = Annotated[str, AfterValidator(endpoint_address), Field(examples=["127.0.0.1:9001"])]
 Network = Annotated[str, AfterValidator(_network), Field(examples=["10.0.0.0/8"])]
 HostPattern = Annotated[str, AfterValidator(_host_pattern), Field(examples=["api.example.com"])]
+FileMode = Annotated[str, AfterValidator(_file_mode), AsWritten()]
 Method = Annotated[Token, AfterValidator(str.upper), Field(examples=["GET"])]
 FieldName = Annotated[Token, Field(examples=["x-team"])]
 FieldValue = Annotated[

@@ -20,8 +20,10 @@ class Option(NamedTuple):
 
     path: Pattern
     """Its names from the top."""
+    owner: type[Options]
+    """The group that it is an option of."""
     field: FieldInfo
-    """Its type, default and description."""
+    """Its type and default."""
     group: type[Options] | None
     """The options below it."""
 
@@ -31,7 +33,7 @@ def walk(group: type[Options] = Config, path: Pattern = ()) -> Iterator[Option]:
     for name, field in group.model_fields.items():
         here = (*path, name)
         below = next(((at, part) for at, part in parts(field, here) if _is_group(part)), None)
-        yield Option(here, field, below and below[1])
+        yield Option(here, group, field, below and below[1])
         if below:
             yield from walk(below[1], below[0])
 

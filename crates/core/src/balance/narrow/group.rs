@@ -50,6 +50,11 @@ impl Group {
         self.members.iter().map(|&member| &all[member as usize])
     }
 
+    /// Whether `endpoint` is a member.
+    pub(super) fn has(&self, endpoint: usize) -> bool {
+        self.members.binary_search(&(endpoint as u32)).is_ok()
+    }
+
     /// How many members are available.
     pub(super) fn available(&self, all: &[Standing]) -> usize {
         self.standings(all).filter(|standing| standing.available).count()

@@ -89,6 +89,12 @@ impl Narrowing {
         Outlook { whole, subsets, changes, until }
     }
 
+    /// Whether `endpoint` has the labels of `subset`; `None`: any labels.
+    pub(super) fn has(&self, subset: Option<usize>, endpoint: usize) -> bool {
+        let subset = subset.and_then(|subset| self.subsets.get(subset));
+        subset.is_none_or(|subset| subset.all().has(endpoint))
+    }
+
     /// The part of its weight that `endpoint` has at `now`.
     pub(super) fn readiness(&self, endpoint: &super::Endpoint, now: Moment) -> f64 {
         self.slow_start.as_ref().map_or(1.0, |slow_start| slow_start.readiness(endpoint, now))

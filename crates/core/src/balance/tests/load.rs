@@ -68,7 +68,7 @@ impl Scene {
                 random: &mut self.random,
                 hash: None,
                 subset: None,
-                sticky: None,
+                sticky: &[],
                 tried: &[],
             };
             self.balancer.renew(pick.now);

@@ -6,7 +6,7 @@ use super::*;
 use crate::load::Sent;
 use crate::plan::ZoneAware;
 
-fn labels(version: &str) -> Labels {
+pub(super) fn labels(version: &str) -> Labels {
     Labels::from([("version".into(), version.into())])
 }
 
@@ -38,7 +38,7 @@ fn versions(policy: BalancePolicy, versions: &[&str]) -> Upstream {
     plan
 }
 
-fn within(plan: &Upstream, around: Surroundings<'_>) -> Balancer {
+pub(super) fn within(plan: &Upstream, around: Surroundings<'_>) -> Balancer {
     Balancer::within(plan, Endpoints::new(plan, None, Moment(0)), around)
 }
 
@@ -246,7 +246,9 @@ proptest! {
                 };
                 for _ in 0..4 {
                     let hash = Some(random.next());
-                    let sticky = (named < endpoints.len()).then_some(named);
+                    let open = endpoints.get(named).is_some_and(|e| e.0 > 0);
+                    let sticky = open.then_some(named);
+                    let sticky = sticky.as_slice();
                     let picked = balancer.pick(&mut Pick {
                         now: NOW, random: &mut random, hash, subset, sticky, tried: &tried,
                     });

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::narrowing::tiers;
+use super::narrowing::{labels, tiers, within};
 use super::*;
 use crate::plan::SameSite;
 
@@ -20,7 +20,10 @@ pub(super) fn sticky(secret: Option<&str>) -> plan::Sticky {
 
 impl Caller {
     fn pick_sticky(&mut self, from: &Balancer, named: usize, tried: &[usize]) -> Option<usize> {
-        let sticky = Some(named);
+        self.pick_named(from, &[named], tried)
+    }
+
+    fn pick_named(&mut self, from: &Balancer, sticky: &[usize], tried: &[usize]) -> Option<usize> {
         from.renew(self.now);
         from.pick(&mut Pick { sticky, tried, ..Pick::new(self.now, &mut self.random) }).ok()
     }
@@ -37,11 +40,55 @@ fn a_sticky_client_stays_while_its_endpoint_may_be_picked() {
         assert_ne!(caller.pick_sticky(&balancer, 2, &[2]), Some(2), "it was tried: {policy:?}");
         rest(&balancer, 2);
         assert_ne!(caller.pick_sticky(&balancer, 2, &[]), Some(2), "it rests: {policy:?}");
-        drain(&balancer, 1);
-        assert_ne!(caller.pick_sticky(&balancer, 1, &[]), Some(1), "it drains: {policy:?}");
-        [0, 3].into_iter().for_each(|index| rest(&balancer, index));
+        assert_eq!(
+            caller.pick_named(&balancer, &[2, 1], &[]),
+            Some(1),
+            "the other one: {policy:?}"
+        );
+        [0, 1, 3].into_iter().for_each(|index| rest(&balancer, index));
         assert_eq!(caller.pick_sticky(&balancer, 2, &[]), Some(2), "panic: {policy:?}");
     }
+}
+
+#[test]
+fn a_sticky_client_stays_with_an_endpoint_that_new_clients_do_not_get_while_it_can_serve() {
+    type Closing = fn(&Balancer, usize);
+    let ways: [Closing; 2] = [drain, |balancer, index| balancer.endpoints()[index].set_weight(0)];
+    for (policy, _) in POLICIES {
+        for close in ways {
+            let balancer = balancer(&upstream(policy, None, &[1, 1]));
+            let mut caller = Caller::new(1);
+            close(&balancer, 1);
+            assert_eq!(caller.pick_sticky(&balancer, 1, &[]), Some(1), "{policy:?}");
+            assert_eq!(caller.pick(&balancer), Some(0), "a new client: {policy:?}");
+            assert_eq!(caller.pick_sticky(&balancer, 1, &[1]), Some(0), "it was tried: {policy:?}");
+            (0..3).for_each(|_| _ = balancer.endpoints()[1].health.connect_failed(NOW));
+            assert_eq!(caller.pick_sticky(&balancer, 1, &[]), Some(0), "it is gone: {policy:?}");
+            close(&balancer, 0);
+            assert_eq!(caller.pick_sticky(&balancer, 0, &[]), Some(0), "no other: {policy:?}");
+            assert_eq!(caller.pick_sticky(&balancer, 1, &[]), None, "none: {policy:?}");
+        }
+    }
+}
+
+#[test]
+fn no_client_stays_with_an_endpoint_in_maintenance_that_was_ill_or_has_other_labels() {
+    let mut plan = upstream(BalancePolicy::Random, None, &[1, 1, 1, 0]);
+    plan.endpoints[3].labels = labels("old");
+    let subsets = [labels("new")];
+    plan.endpoints[..3].iter_mut().for_each(|endpoint| endpoint.labels = labels("new"));
+    let balancer = within(&plan, Surroundings { subsets: &subsets, ..Surroundings::default() });
+    maintain(&balancer, 1);
+    rest(&balancer, 2);
+    drain(&balancer, 2);
+    let mut caller = Caller::new(1);
+    for named in 1..3 {
+        assert_eq!(caller.pick_sticky(&balancer, named, &[]), Some(0));
+    }
+    let mut asks = |subset| {
+        balancer.pick(&mut Pick { sticky: &[3], subset, ..Pick::new(NOW, &mut caller.random) })
+    };
+    assert_eq!((asks(None), asks(Some(0))), (Ok(3), Ok(0)));
 }
 
 #[test]

@@ -110,7 +110,10 @@ proptest! {
             match state {
                 State::Healthy => prop_assert!(health.available(now)),
                 State::Resting | State::Ejected => prop_assert!(health.available(late)),
-                _ => prop_assert!(!health.available(late), "time alone moves nothing out of {state:?}"),
+                State::Draining => prop_assert_eq!(health.available(now), health.available(late)),
+                State::Unhealthy | State::Maintenance => {
+                    prop_assert!(!health.available(late), "time alone moves nothing out of {state:?}");
+                }
             }
             Ok(())
         })?;

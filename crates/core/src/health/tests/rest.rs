@@ -15,6 +15,34 @@ fn it_rests_after_the_set_number_of_connect_failures_in_a_row() {
 }
 
 #[test]
+fn one_that_drains_serves_on_until_it_cannot_be_connected_to_or_answers_badly() {
+    type Ill = fn(&Health);
+    let ways: [(u32, Ill); 3] = [
+        (3, |health| assert_eq!(health.connect_failed(second(2)), None)),
+        (5, |health| assert_eq!(health.failed(Fault::Broken, second(2)), None)),
+        (5, |health| assert_eq!(health.failed(Fault::Gateway, second(2)), None)),
+    ];
+    for (times, fails) in ways {
+        let health = healthy();
+        health.configure(&plan(), Duty::Draining, second(1)).unwrap();
+        for _ in 0..times {
+            assert!(health.admit(second(2)));
+            fails(&health);
+        }
+        assert_eq!((health.admit(second(1_000)), health.state()), (false, State::Draining));
+    }
+}
+
+#[test]
+fn one_that_was_ill_when_it_began_to_drain_serves_nothing() {
+    let health = resting_since(second(1));
+    health.configure(&plan(), Duty::Draining, second(1)).unwrap();
+    assert!(!health.available(second(1_000)));
+    let health = Health::new(&plan(), Duty::Draining, second(1), Arc::default());
+    assert!(health.available(second(1)), "nothing speaks against it");
+}
+
+#[test]
 fn a_success_between_failures_starts_the_count_anew() {
     let health = healthy();
     for _ in 0..5 {

@@ -201,6 +201,46 @@ mod tests {
     }
 
     #[test]
+    fn every_field_of_a_json_line_is_on_its_page() {
+        let text: &[u8] = b"x";
+        let whole = Entry {
+            time: 0,
+            listener: "x",
+            client: Some([192, 0, 2, 1].into()),
+            request_id: text,
+            method: text,
+            host: text,
+            path: text,
+            query: Some(text),
+            protocol: "x",
+            status: 200,
+            request_bytes: 1,
+            response_bytes: 1,
+            duration: Duration::ZERO,
+            route: Some("x"),
+            upstream: Some("x"),
+            endpoint: Some("x"),
+            tries: 1,
+            upstream_head: Some(Duration::ZERO),
+            error: Some("x"),
+            user_agent: Some(text),
+            referer: Some(text),
+            tls_version: Some("x"),
+            tls_server_name: Some("x"),
+            tls_client: Some("x"),
+            trace_id: Some("x"),
+        };
+        let object: Value = serde_json::from_slice(&line(json, &whole)).unwrap();
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/concepts/observability.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let (_, after) = page.split_once("\n## Access log\n").unwrap();
+        let (part, _) = after.split_once("\n## ").unwrap();
+        let names = object.as_object().unwrap().keys();
+        let missing: Vec<_> = names.filter(|name| !part.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
     fn a_combined_line_has_the_shape_of_apache() {
         assert_eq!(
             String::from_utf8(line(combined, &entry())).unwrap(),

@@ -59,6 +59,8 @@ pub struct Choice {
     pub policy: BalancePolicy,
     /// Whether the client's cookie named the endpoint.
     pub sticky: bool,
+    /// Whether it was picked in panic mode: too few endpoints were well, so that any in service might be.
+    pub panic_mode: bool,
     /// The endpoints as they stood then.
     pub candidates: Vec<Candidate>,
     /// How many more there were.

@@ -14,6 +14,7 @@ use super::transport::{SharedTransport, Switched, Transport, Wire};
 use crate::client::Client;
 use crate::http::body::{Body, Frame};
 use crate::http::h1::encode;
+use crate::http::h1::framing::Encoder;
 use crate::http::h1::request::RequestHead;
 use crate::http::interim::{Interim, InterimSink};
 use crate::serve::request::Reply;
@@ -64,13 +65,11 @@ impl Reply for ResponseWriter<'_> {
             },
             mut body => {
                 self.begin(head, &body);
-                poll_fn(|cx| self.poll_body(&mut body, sent, cx)).await
+                let mut broken = None;
+                poll_fn(|cx| self.poll_body(&mut body, &mut broken, sent, cx)).await
             }
         };
-        if written.is_err() {
-            self.transport.abort();
-        }
-        written
+        written.inspect_err(|failure| self.transport.abort(*failure))
     }
 }
 
@@ -96,23 +95,32 @@ impl ResponseWriter<'_> {
         }
     }
 
-    /// Write what waits and the whole of the body behind it.
+    /// Write what waits and the whole of the body behind it, or as much as there was of it before it was `broken`:
+    /// whether the client gets what came before must not depend on how soon after it the break comes.
     fn poll_body(
         &self,
         body: &mut Body,
+        broken: &mut Option<Failure>,
         sent: &mut u64,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
         loop {
             let mut waits = false;
-            while !waits && self.transport.takes_more() {
-                match body.poll_frame(cx) {
-                    Poll::Ready(frame) => *sent += self.transport.push(frame.transpose()?)?,
-                    Poll::Pending => waits = true,
+            while !waits && broken.is_none() && self.transport.takes_more() {
+                let Poll::Ready(frame) = body.poll_frame(cx) else {
+                    waits = true;
+                    continue;
+                };
+                match frame.transpose().and_then(|frame| self.transport.push(frame)) {
+                    Ok(size) => *sent += size,
+                    Err(failure) => *broken = Some(failure),
                 }
             }
             let patience = self.client.settings.plan.timeouts.write;
             ready!(self.transport.poll_flush(patience.duration(), cx))?;
+            if let Some(failure) = *broken {
+                return Poll::Ready(Err(failure));
+            }
             if self.transport.finish() {
                 return Poll::Ready(Ok(()));
             }
@@ -185,12 +193,14 @@ impl Transport {
         is_whole
     }
 
-    /// Give the connection up so that the client notices that something is missing: a close would look like
-    /// the end of a response that has no length.
-    fn abort(&self) {
+    /// Give the connection up so that the client notices that something is missing. It notices by a close, which leaves
+    /// it what was sent, unless that would look like the end of a response that has no length.
+    fn abort(&self, failure: Failure) {
         let wire = &mut *self.wire();
         wire.state.on(Event::Break);
-        wire.io.reset_on_close();
+        if wire.encoder == Encoder::UntilClose || failure == Failure::ClientGone {
+            wire.io.reset_on_close();
+        }
     }
 }
 

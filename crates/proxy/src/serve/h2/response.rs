@@ -11,6 +11,7 @@ use h2::server::SendResponse;
 use http::header::{CONTENT_LENGTH, DATE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use tidegate_core::failure::Failure;
+use tokio::task::yield_now;
 
 use crate::client::Client;
 use crate::http::body::Body;
@@ -84,16 +85,19 @@ impl Reply for ResponseSender<'_> {
         let Some(mut pump) = self.send_head(response)? else { return Ok(()) };
         let pumped = poll_fn(|cx| pump.poll(cx)).await;
         *sent += pump.sent;
-        pumped.map_err(|stopped| match stopped {
-            Stopped::Peer => Failure::ClientGone,
-            Stopped::Stalled => {
+        match pumped {
+            Ok(()) => Ok(()),
+            Err(Stopped::Peer) => Err(Failure::ClientGone),
+            Err(Stopped::Stalled) => {
                 pump.reset(Reason::CANCEL);
-                Failure::ClientGone
+                Err(Failure::ClientGone)
             }
-            Stopped::Source(failure) => {
+            Err(Stopped::Source(failure)) => {
+                // A reset takes back what the connection's task has not written yet: let it write what came first.
+                yield_now().await;
                 pump.reset(Reason::INTERNAL_ERROR);
-                failure
+                Err(failure)
             }
-        })
+        }
     }
 }

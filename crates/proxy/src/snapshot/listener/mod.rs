@@ -12,7 +12,7 @@ use tidegate_core::plan::{self, Issue};
 
 use self::clients::Clients;
 use crate::account::metrics::{ListenerMetrics, Metrics};
-use crate::net::Address;
+use crate::net::{Address, Rights};
 use crate::objects::keeper::{Object, is_same};
 use crate::tls::ServerTls;
 
@@ -40,6 +40,8 @@ pub struct Listener {
 pub struct Settings {
     /// What was asked for.
     pub plan: Arc<plan::Listener>,
+    /// Who may connect, where it is a Unix socket.
+    pub rights: Rights,
     /// Limits on a request's head.
     pub head_limits: HeadLimits,
     /// Fields that only trusted proxies may write.
@@ -52,7 +54,7 @@ impl Settings {
     /// Build what `plan` asks for; `before` is what the listener of the same name has now.
     ///
     /// # Errors
-    /// Everything that is wrong with its TLS part.
+    /// Everything that is wrong with its TLS part, or with its rights.
     pub fn build(
         plan: &Arc<plan::Listener>,
         before: Option<&Arc<Settings>>,
@@ -64,10 +66,27 @@ impl Settings {
             fields: limits.header_count.get() as usize,
             target: limits.uri_length.bytes(),
         };
-        let tls = build_tls(plan, before, &format!("{path}.tls"))?;
+        let rights =
+            rights(plan.unix.as_ref(), &format!("{path}.unix")).map_err(|issue| vec![issue]);
+        let tls = build_tls(plan, before, &format!("{path}.tls"));
         let forwarding = ForwardingFields::new(&plan.forwarding_headers);
-        Ok(Self { plan: plan.clone(), head_limits, forwarding, tls })
+        let (rights, tls) = (rights?, tls?);
+        Ok(Self { plan: plan.clone(), rights, head_limits, forwarding, tls })
     }
+}
+
+/// Who may connect to a Unix socket, out of numbers that the plan has as texts.
+fn rights(plan: Option<&plan::UnixSocket>, path: &str) -> Result<Rights, Issue> {
+    let Some(plan) = plan else { return Ok(Rights::default()) };
+    let number = |option: &str, text: &Option<String>, radix| {
+        let number = text.as_ref().map(|text| u32::from_str_radix(text, radix)).transpose();
+        number.map_err(|error| Issue::new(format!("{path}.{option}"), error.to_string()))
+    };
+    Ok(Rights {
+        mode: number("mode", &plan.mode, 8)?,
+        owner: number("owner", &plan.owner, 10)?,
+        group: number("group", &plan.group, 10)?,
+    })
 }
 
 /// TLS, where it is spoken: what the listener has now as far as it stays.
@@ -124,6 +143,18 @@ impl Listener {
             metrics: metrics.listener(name),
             open: AtomicU32::new(0),
             clients: Clients::default(),
+        }
+    }
+
+    /// Serve new connections by `settings` from now on.
+    pub fn serve_by(&self, settings: Arc<Settings>) {
+        let rights = settings.rights;
+        let before = self.settings.swap(settings);
+        if let Address::Unix(path) = &self.address
+            && before.rights != rights
+            && let Err(error) = rights.apply(path)
+        {
+            tracing::error!(listener = self.name, %error, "mode, owner and group cannot be set");
         }
     }
 }

@@ -19,7 +19,7 @@ async fn connect(
     let (near, far) = duplex(64 * 1024);
     tokio::join!(serve_one_byte(server, near), async {
         let name = client.server_name_for(host).unwrap();
-        let (mut stream, session) = stream::connect(client, name, far, LIMIT).await?;
+        let (mut stream, session) = stream::connect(client.config(false), name, far, LIMIT).await?;
         stream.read_u8().await?;
         Ok(session)
     })

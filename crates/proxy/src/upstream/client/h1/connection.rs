@@ -31,8 +31,9 @@ pub struct Connection {
     pub(super) deadline: Deadline,
     /// Whether it has carried a request before.
     pub(super) used: bool,
+    /// Its place among the endpoint's connections.
+    pub(super) slot: ConnectionSlot,
     read_size: usize,
-    _slot: ConnectionSlot,
 }
 
 impl Connection {
@@ -45,8 +46,8 @@ impl Connection {
             output: Output::default(),
             deadline: Deadline::default(),
             used: false,
+            slot,
             read_size: FIRST_READ,
-            _slot: slot,
         }
     }
 

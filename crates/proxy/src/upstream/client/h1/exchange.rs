@@ -93,7 +93,7 @@ impl H1Exchange {
             match head.map_err(Malformed::of_response)? {
                 Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                     self.heard = Instant::now();
-                    return Poll::Ready(self.switch(head));
+                    return Poll::Ready(self.switch(head, sent.is_ready()));
                 }
                 Some(head) if head.status.is_informational() => {
                     self.interims.pass(waiter.interim, head.status, head.headers)?;
@@ -124,9 +124,15 @@ impl H1Exchange {
         }
     }
 
-    /// Status 101 came, which is legitimate only where it was asked for, and names the protocol.
-    fn switch(&mut self, mut head: ResponseHead) -> Result<response::Parts, Failure> {
-        let protocol = head.control.upgrade.take().filter(|_| self.upgrade == Upgrade::Asked);
+    /// Status 101 came, which is legitimate only where it was asked for, by the whole request (RFC 9110 §7.8), and
+    /// names the protocol.
+    fn switch(
+        &mut self,
+        mut head: ResponseHead,
+        is_sent: bool,
+    ) -> Result<response::Parts, Failure> {
+        let may_switch = self.upgrade == Upgrade::Asked && is_sent && self.request.is_complete();
+        let protocol = head.control.upgrade.take().filter(|_| may_switch);
         let protocol = protocol.ok_or(Failure::UpstreamProtocol)?;
         self.upgrade = Upgrade::Done;
         head.headers.insert(UPGRADE, protocol);
@@ -165,11 +171,10 @@ impl Exchange for H1Exchange {
     ) -> Poll<Result<response::Parts, Broken>> {
         self.poll_response(cx, waiter).map_err(|failure| {
             self.flight.failed(failure);
-            let untouched = self
-                .connection
-                .as_ref()
-                .is_some_and(|connection| connection.used && connection.input.is_empty());
-            let stale = failure == Failure::UpstreamReset && untouched;
+            let gave_up =
+                |idle: &Connection| idle.used && idle.input.is_empty() && !self.interims.came();
+            let stale = failure == Failure::UpstreamReset
+                && self.connection.as_deref().is_some_and(gave_up);
             Broken { failure, stale, refused: false }
         })
     }

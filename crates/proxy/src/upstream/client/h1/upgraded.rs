@@ -10,20 +10,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::connection::Connection;
 use crate::http::body::Duplex;
 use crate::net::io::{Io, Prefixed};
+use crate::upstream::connection_slot::ConnectionSlot;
 use crate::upstream::flight::Flight;
 
-/// The connection, which counts as a request in flight until it is dropped.
+/// The connection, which counts as one, and as a request in flight, until it is dropped.
 pub(super) struct Upgraded {
     stream: Prefixed<Io>,
     idle: Duration,
     _flight: Flight,
+    _slot: ConnectionSlot,
 }
 
 impl Upgraded {
     /// What is behind status 101 on `connection`, and may be silent for as long as `idle`.
     pub(super) fn new(connection: Connection, idle: Duration, flight: Flight) -> Self {
-        let stream = Prefixed::new(connection.input, connection.io);
-        Self { stream, idle, _flight: flight }
+        let Connection { input, io, slot, .. } = connection;
+        Self { stream: Prefixed::new(input, io), idle, _flight: flight, _slot: slot }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A connection to an endpoint, which carries many requests at a time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,12 +19,12 @@ const MAX_HEADER_LIST: u32 = 64 * 1024;
 
 /// A connection that carries many requests.
 pub struct Connection {
-    sender: SendRequest<Bytes>,
+    sender: RefCell<SendRequest<Bytes>>,
     secure: bool,
     opened: Instant,
     streams: Cell<usize>,
     last_used: Cell<Instant>,
-    /// When the head of a response last came.
+    /// When the head of a response, an interim one too, last came.
     heard: Cell<Instant>,
     closed: Cell<bool>,
 }
@@ -45,7 +46,7 @@ impl Connection {
             .map_err(|_| Failure::UpstreamProtocol)?;
         let now = Instant::now();
         let connection = Rc::new(Self {
-            sender,
+            sender: RefCell::new(sender),
             secure,
             opened: now,
             streams: Cell::new(0),
@@ -71,7 +72,15 @@ impl Connection {
     pub fn takes_streams(&self, now: Instant, max_age: Duration) -> bool {
         !self.closed.get()
             && self.age(now) < max_age
-            && self.streams.get() < self.sender.current_max_send_streams()
+            && self.streams.get() < self.sender.borrow().current_max_send_streams()
+            && !self.goes_away()
+    }
+
+    /// Whether the endpoint said that it takes no more streams (RFC 9113 §6.8); those it has may still be answered.
+    fn goes_away(&self) -> bool {
+        // No stream of this handle waits for room: it is ready at once, or never again.
+        let mut cx = Context::from_waker(Waker::noop());
+        matches!(self.sender.borrow_mut().poll_ready(&mut cx), Poll::Ready(Err(_)))
     }
 
     /// Time since it was opened.
@@ -97,7 +106,7 @@ impl Connection {
 
     /// What requests are sent with.
     pub(super) fn sender(&self) -> SendRequest<Bytes> {
-        self.sender.clone()
+        self.sender.borrow().clone()
     }
 
     /// Whether TLS is under it.
@@ -105,8 +114,8 @@ impl Connection {
         self.secure
     }
 
-    /// The head of a response came.
-    pub(super) fn answered(&self, at: Instant) {
+    /// The head of a response, or of an interim one, came.
+    pub(super) fn heard_at(&self, at: Instant) {
         self.heard.set(at);
     }
 

@@ -77,9 +77,24 @@ impl H2Exchange {
         }
     }
 
-    fn broken(&mut self, failure: Failure, refused: bool) -> Broken {
+    /// There will be no response, and nothing can be said for the request.
+    fn broken(&mut self, failure: Failure) -> Broken {
         self.flight.failed(failure);
-        Broken { failure, stale: refused, refused }
+        Broken::with(failure)
+    }
+
+    /// There will be no response, because of what the connection reports.
+    fn broken_by(&mut self, error: &h2::Error) -> Broken {
+        // A GOAWAY of the endpoint ends only the streams that it did not look at. One of our own,
+        // because it broke the protocol, says nothing about what became of the request.
+        let went_away = error.is_remote() && error.is_go_away();
+        let refused =
+            went_away || error.is_remote() && error.reason() == Some(Reason::REFUSED_STREAM);
+        let failure = match error.is_library() && !error.is_io() {
+            true => Failure::UpstreamProtocol,
+            false => Failure::UpstreamReset,
+        };
+        Broken { stale: went_away, refused, ..self.broken(failure) }
     }
 }
 
@@ -97,15 +112,16 @@ impl Exchange for H2Exchange {
             }));
         };
         if let Poll::Ready(Err(Stopped::Source(failure))) = poll_pump(&mut self.pump, cx) {
-            return Poll::Ready(Err(self.broken(failure, false)));
+            return Poll::Ready(Err(self.broken(failure)));
         }
         while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
             let (mut head, ()) = head.into_parts();
+            self.stream.connection().heard_at(Instant::now());
             let judged = pseudo::response(&mut head.headers).map_err(Malformed::of_response);
             let passed =
                 judged.and_then(|()| self.interims.pass(waiter.interim, head.status, head.headers));
             if let Err(failure) = passed {
-                return Poll::Ready(Err(self.broken(failure, false)));
+                return Poll::Ready(Err(self.broken(failure)));
             }
         }
         let answered = match Pin::new(response).poll(cx) {
@@ -113,7 +129,7 @@ impl Exchange for H2Exchange {
             Poll::Pending => {
                 let over = ready!(self.wait.poll(&mut self.deadline, waiter, cx));
                 self.stream.connection().timed_out(self.flight.began());
-                return Poll::Ready(Err(self.broken(over, false)));
+                return Poll::Ready(Err(self.broken(over)));
             }
         };
         Poll::Ready(match answered {
@@ -121,27 +137,17 @@ impl Exchange for H2Exchange {
                 let (mut head, stream) = response.into_parts();
                 head.version = Version::HTTP_2;
                 if let Err(malformed) = pseudo::response(&mut head.headers) {
-                    return Poll::Ready(Err(self.broken(malformed.of_response(), false)));
+                    return Poll::Ready(Err(self.broken(malformed.of_response())));
                 }
                 self.incoming =
                     Some(Incoming::new(stream, self.timeouts.idle, Failures::OF_RESPONSE));
                 self.heard = Instant::now();
-                self.stream.connection().answered(self.heard);
+                self.stream.connection().heard_at(self.heard);
                 self.flight.answered(head.status, self.heard);
                 self.finish_if_done();
                 Ok(head)
             }
-            Err(error) => {
-                // A GOAWAY of the endpoint ends only the streams that it did not look at. One of our own,
-                // because it broke the protocol, says nothing about what became of the request.
-                let refused = error.is_remote()
-                    && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
-                let failure = match error.is_library() && !error.is_io() {
-                    true => Failure::UpstreamProtocol,
-                    false => Failure::UpstreamReset,
-                };
-                Err(self.broken(failure, refused))
-            }
+            Err(error) => Err(self.broken_by(&error)),
         })
     }
 

@@ -28,6 +28,7 @@ NAMES = (
     "routes",
     "route",
     "explain",
+    "limits",
     "reload",
     "schema",
     "version",

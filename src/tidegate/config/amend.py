@@ -69,7 +69,8 @@ def _without(loaded: Loaded, section: str, name: str) -> Loaded | None:
 
 
 def _with(loaded: Loaded, members: Members, files: Stamps) -> Loaded:
-    models = {section: tuple(each.model for each in members[section].values()) for section in SECTIONS}
+    changed = [section for section in SECTIONS if members[section] is not loaded.members[section]]
+    models = {section: tuple(each.model for each in members[section].values()) for section in changed}
     config = loaded.config.model_copy(update=models)
     return replace(loaded, config=config, source=UNWRITTEN, files=files, members=members, warnings=())
 

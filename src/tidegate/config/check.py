@@ -34,9 +34,9 @@ def check(source: Source, names: Names | None = None) -> Iterator[Problem]:
 def fits(rest: Source, config: Config, known: Sequence[Member]) -> bool:
     """Whether the rest of `config` has no mistake, beside members that have none in themselves."""
     listed = {
-        "listener": [listener.name for listener in config.listeners],
-        "route": [route.name for route in config.routes],
-        "upstream": [upstream.name for upstream in config.upstreams],
+        identity.kind: [item.name for item in getattr(config, pattern[0])]
+        for pattern, identity in marked(Identity).items()
+        if pattern[1:] == ("*", "name")
     }
     names = {kind: set(each) for kind, each in listed.items()}
     references = frozenset[Reference]().union(*(member.references for member in known))

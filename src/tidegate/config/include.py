@@ -12,7 +12,6 @@ from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.stamp import Stamp, stamp_of
 from tidegate.config.syntax import parse
 from tidegate.config.tree import (
-    Entry,
     ListNode,
     MappingNode,
     Node,
@@ -98,17 +97,21 @@ class Reader:
     def _joined(self, first: MappingNode, second: MappingNode, path: OptionPath) -> MappingNode:
         """Both mappings in one: lists are joined, and so are the mappings inside."""
         entries = dict(first.entries)
-        for name, (key, node) in second.entries.items():
+        for name, entry in second.entries.items():
+            node = entry.node
             known = entries.get(name)
             if known is None:
-                entries[name] = Entry(key, node)
+                entries[name] = entry
             elif isinstance(known.node, MappingNode) and isinstance(node, MappingNode):
-                entries[name] = Entry(known.key, self._joined(known.node, node, (*path, name)))
+                entries[name] = known._replace(node=self._joined(known.node, node, (*path, name)))
             elif isinstance(known.node, ListNode) and isinstance(node, ListNode):
-                entries[name] = Entry(known.key, ListNode([*known.node.items, *node.items], known.node.place))
+                joined = ListNode([*known.node.items, *node.items], known.node.at)
+                entries[name] = known._replace(node=joined)
             else:
-                self._fail(key, f"is set twice; the first is at {spelled(known.key)}", dotted((*path, name)))
-        return MappingNode(entries, first.place)
+                self._fail(
+                    entry.key, f"is set twice; the first is at {spelled(known.key)}", dotted((*path, name))
+                )
+        return MappingNode(entries, first.at)
 
     def _fail(self, place: Place, message: str, path: str = "") -> None:
         self.problems.append(Problem(message, path, *place))

@@ -1,4 +1,4 @@
-"""Members: the listeners, routes and upstreams of a configuration, kept from one load to the next.
+"""Members: listeners, routes, upstreams and named objects of a configuration, kept from one load to the next.
 
 A change costs what it changes: a member that is written as it was before is not validated, checked and dumped
 again. So a member holds what was made of it, and members are the same if they are the same object.
@@ -8,14 +8,20 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-from tidegate.config.model import Config, Listener, Route, Upstream
+from tidegate.config.model import Config, Listener, RateLimit, Route, Upstream
 from tidegate.config.model.mark import File, Ref
 from tidegate.config.model.walk import Pattern, marked
 
-SECTIONS = ("listeners", "routes", "upstreams")
+SECTIONS = ("listeners", "routes", "upstreams", "rate_limits")
+KEPT = SECTIONS[1:]
+"""Of listeners none is kept, for they are few and most name files."""
+
+Model = Listener | Route | Upstream | RateLimit
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 Data = dict[str, Any]
 Reference = tuple[str, str]
@@ -29,17 +35,17 @@ NONE: Members = {section: {} for section in SECTIONS}
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Member:
-    """A listener, route or upstream without mistakes."""
+    """A listener, route, upstream or named object without mistakes."""
 
     section: str
     written: Data
     """As it was given."""
     document: Data
     """What was given, validated, without defaults: `written` itself where that says the same."""
-    model: Listener | Route | Upstream
+    model: Model
 
     @classmethod
-    def of(cls, section: str, written: Data, model: Listener | Route | Upstream) -> "Member":
+    def of(cls, section: str, written: Data, model: Model) -> "Member":
         """The member of a section that `model` is, which was validated from `written`."""
         document = model.data(exclude_unset=True)
         same = exactly_equal(written, document)
@@ -48,14 +54,14 @@ class Member:
     @cached_property
     def references(self) -> frozenset[Reference]:
         """What it refers to."""
-        patterns = ((path, mark.kind) for path, mark in marked(Ref).items() if path[0] == self.section)
-        return frozenset((kind, name) for path, kind in patterns for name in _texts(self.document, path[2:]))
+        return frozenset(
+            (kind, name) for path, kind in _refs(self.section) for name in _texts(self.document, path)
+        )
 
     @cached_property
     def names_files(self) -> bool:
         """Whether it depends on files, which change without it."""
-        patterns = (path for path in marked(File) if path[0] == self.section)
-        return any(True for path in patterns for _ in _texts(self.document, path[2:]))
+        return any(True for path in _files(self.section) for _ in _texts(self.document, path))
 
     @cached_property
     def digest(self) -> str:
@@ -87,9 +93,21 @@ def _same_types(one: Any, other: Any) -> bool:
     return type(one) is type(other)
 
 
+@cache
+def _refs(section: str) -> list[tuple[Pattern, str]]:
+    """Where members of a section refer to something, and its kind."""
+    return [(path[2:], mark.kind) for path, mark in marked(Ref).items() if path[0] == section]
+
+
+@cache
+def _files(section: str) -> list[Pattern]:
+    """Where members of a section name files."""
+    return [path[2:] for path in marked(File) if path[0] == section]
+
+
 def canonical(data: Data) -> str:
     """The one JSON text of plain values: keys sorted, no spaces."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(data)
 
 
 @dataclass(frozen=True)
@@ -103,10 +121,10 @@ class Rest:
 
     @classmethod
     def of(cls, written: Data, known: Members) -> "Rest":
-        """What is left of `written`; of listeners all, for they are few and most name files."""
+        """What is left of `written`."""
         same = {
             section: [_same(known[section], data) for data in written[section]]
-            for section in ("routes", "upstreams")
+            for section in KEPT
             if isinstance(written.get(section), list | tuple)
         }
         rest = {

@@ -79,9 +79,9 @@ def _without(node: Node, path: OptionPath, out: set[OptionPath], kept: dict[Opti
             for name, entry in node.entries.items()
             if (*path, name) not in out
         }
-        return MappingNode(entries, node.place)
+        return MappingNode(entries, node.at)
     if isinstance(node, ListNode):
         kept[path] = [index for index in range(len(node.items)) if (*path, index) not in out]
         items = [_without(node.items[index], (*path, index), out, kept) for index in kept[path]]
-        return ListNode(items, node.place)
+        return ListNode(items, node.at)
     return node

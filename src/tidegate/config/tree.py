@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tidegate.config.problem import ConfigError, Problem
 
@@ -29,12 +29,39 @@ NOWHERE = Place(None)
 """The place of what did not come from a file."""
 
 
+class Mark(Protocol):
+    """A position as libyaml tells it, counted from 0: few are ever looked at, so few are made places."""
+
+    name: Path
+    line: int
+    column: int
+
+
+At = Place | Mark
+
+
+class _Placed:
+    """What stands somewhere."""
+
+    __slots__ = ()
+    at: At
+
+    @property
+    def place(self) -> Place:
+        """Where it is written."""
+        return _place(self.at)
+
+
+def _place(at: At) -> Place:
+    return at if isinstance(at, Place) else Place(at.name, at.line + 1, at.column + 1)
+
+
 @dataclass(slots=True)
-class Scalar:
+class Scalar(_Placed):
     """A single value."""
 
     value: Any
-    place: Place
+    at: At
     written: str | None = None
     """The text that decided what type the value has: a number, or anything without quotes in YAML."""
 
@@ -42,24 +69,29 @@ class Scalar:
 class Entry(NamedTuple):
     """A named value of a mapping."""
 
-    key: Place
+    at: At
     node: Node
+
+    @property
+    def key(self) -> Place:
+        """Where the name is written."""
+        return _place(self.at)
 
 
 @dataclass(slots=True)
-class MappingNode:
+class MappingNode(_Placed):
     """Named values."""
 
     entries: dict[str, Entry]
-    place: Place
+    at: At
 
 
 @dataclass(slots=True)
-class ListNode:
+class ListNode(_Placed):
     """Values in order."""
 
     items: list[Node]
-    place: Place
+    at: At
 
 
 Node = Scalar | MappingNode | ListNode

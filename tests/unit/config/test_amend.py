@@ -11,7 +11,7 @@ from tests.unit.config.test_member import SERVED, outcome
 from tidegate.config.amend import amended
 from tidegate.config.load import load_data
 from tidegate.config.problem import ConfigError
-from tidegate.control.document import with_member
+from tidegate.control.document import document_of, with_member
 
 Data = dict[str, Any]
 Change = tuple[str, str, Callable[[Data], Any]]
@@ -71,6 +71,7 @@ def test_the_outcome_is_that_of_the_whole(tmp_path: Path, change: str) -> None:
     assert after is not None
     anew = load_data(with_member(data, *at, given), tmp_path)
     assert outcome(lambda: after)[0] == anew.config
+    assert document_of(after) == document_of(anew)
     assert outcome(lambda: after)[2:] == outcome(lambda: anew)[2:]
     assert set(after.warnings) == set(anew.warnings) - set(loaded.warnings)
     others = set(after.members[at[0]]) - {at[1]}
@@ -83,6 +84,13 @@ def test_a_mistake_is_left_to_a_look_at_the_whole(tmp_path: Path, change: str) -
     assert amended(loaded, *at, given, tmp_path) is None
     with pytest.raises(ConfigError):
         load_data(with_member(data, *at, given), tmp_path)
+
+
+def test_what_was_not_given_is_not_given_after_it(tmp_path: Path) -> None:
+    loaded = load_data({"routes": [{"name": "a", "respond": {}}]}, tmp_path)
+    after = amended(loaded, "routes", "a", {"name": "a", "respond": {"body": "b"}}, tmp_path)
+    assert after is not None
+    assert document_of(after).keys() == {"routes"}
 
 
 def test_a_member_that_names_files_is_left_to_a_look_at_the_whole(tmp_path: Path, certificates: Path) -> None:

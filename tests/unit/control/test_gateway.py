@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.unit.control.gateways import YAML, document, file_source, make_gateway, started_gateway
 from tidegate.config.problem import ConfigError
 from tidegate.control.document import Document
-from tidegate.control.gateway import ConflictError, MissingError, Running, StaleError
+from tidegate.control.gateway import ConflictError, Gateway, MissingError, Running, StaleError
 from tidegate.control.source import Source
 from tidegate.control.store import Store, StoreError
 
@@ -133,6 +134,23 @@ async def test_changes_at_the_same_time_build_on_one_another() -> None:
     assert gateway.running.generation.number == 6
 
 
+async def test_changes_take_turns_in_one_thread_which_keeps_their_memory() -> None:
+    gateway, _ = await started_gateway()
+    threads = set()
+
+    def noted(timeout: str) -> Any:
+        def edit(current: Document) -> Document:
+            threads.add(threading.get_ident())
+            edited: Document = with_timeout(timeout)(current)
+            return edited
+
+        return edit
+
+    for timeout in ("1s", "2s", "3s"):
+        await asyncio.gather(asyncio.to_thread(int), gateway.edit(noted(timeout), "admin"))
+    assert len(threads) == 1
+
+
 async def test_a_change_is_finished_even_if_its_caller_is_gone() -> None:
     gateway, _ = await started_gateway()
     committed = asyncio.Event()
@@ -225,6 +243,27 @@ async def test_the_files_of_a_refusal_are_watched_until_it_is_mended(tmp_path: P
     source.file.write_text(YAML.replace("5s", "6s"))
     await gateway.reload("file")
     assert extra not in gateway.files
+
+
+async def test_the_store_knows_what_the_file_said_last_even_if_it_was_refused(tmp_path: Path) -> None:
+    source = file_source(tmp_path)
+    gateway, engine = await started_gateway(source=source)
+    first = source.etag
+    await gateway.edit(with_timeout("9s"), "admin")
+    assert _last_source(gateway) == first
+    engine.errors = [("listeners.0.address", "in use")]
+    assert source.file
+    source.file.write_text(YAML.replace("5s", "6s"))
+    with pytest.raises(ConfigError):
+        await gateway.reload("file")
+    assert _last_source(gateway) == source.etag != first
+    assert gateway.running.generation.number == 2
+
+
+def _last_source(gateway: Gateway) -> str | None:
+    last = gateway.store.last()
+    assert last
+    return last.source
 
 
 async def test_without_a_file_there_is_nothing_to_reload() -> None:

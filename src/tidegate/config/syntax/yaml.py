@@ -3,15 +3,16 @@
 The tree is built from libyaml's events, which is several times faster than from PyYAML's nodes.
 """
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from tidegate.config.syntax.error import Lines, duplicate_key, syntax_error
-from tidegate.config.tree import MAX_DEPTH, Entry, ListNode, MappingNode, Node, Place, Scalar
+from tidegate.config.tree import MAX_DEPTH, Entry, ListNode, MappingNode, Mark, Node, Place, Scalar
 
 MAX_NODES = 5_000_000
 """More values than this, aliases counted each time they are used, are refused."""
@@ -71,12 +72,20 @@ def resolve(text: str) -> Any:
     return text
 
 
+class _Named(io.StringIO):
+    """A text with the name that the marks in it have."""
+
+    def __init__(self, text: str, file: Path) -> None:
+        super().__init__(text)
+        self.name = file
+
+
 class _Composer:
     """Builds the tree of one document."""
 
     def __init__(self, text: str, file: Path) -> None:
         self._file = file
-        self._next: Callable[[], Any] = yaml.CLoader(text).get_event
+        self._next: Callable[[], Any] = yaml.CLoader(_Named(text, file)).get_event
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._nodes = 0
         self._depth = 0
@@ -134,16 +143,16 @@ class _Composer:
 
     def _scalar(self, event: Any) -> Scalar:
         if event.tag in _TEXT_TAGS:
-            return Scalar(event.value, self._place(event))
+            return Scalar(event.value, event.start_mark)
         self._check_tag(event)
         if event.implicit[0] or event.tag in _TYPES:
-            return Scalar(resolve(event.value), self._place(event), event.value)
-        return Scalar(event.value, self._place(event))
+            return Scalar(resolve(event.value), event.start_mark, event.value)
+        return Scalar(event.value, event.start_mark)
 
     def _list(self, event: Any) -> ListNode:
         self._check_tag(event)
         items: list[Node] = []
-        node = ListNode(items, self._place(event))
+        node = ListNode(items, event.start_mark)
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
             items.append(self._node(event))
         return node
@@ -152,20 +161,20 @@ class _Composer:
         self._check_tag(event)
         entries: dict[str, Entry] = {}
         merged: list[MappingNode] = []
-        node = MappingNode(entries, self._place(event))
+        node = MappingNode(entries, event.start_mark)
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 raise syntax_error(
                     self._place(event), "expected a name", "quote a text that begins with *, { or ["
                 )
-            key, place = event.value, self._place(event)
+            key, mark = event.value, cast(Mark, event.start_mark)
             value = self._node(self._next())
             if key == "<<" and event.implicit[0]:
                 merged += self._merged(value)
             elif key in entries:
-                raise duplicate_key(key, entries[key].key, place)
+                raise duplicate_key(key, entries[key].key, Entry(mark, value).key)
             else:
-                entries[key] = Entry(place, value)
+                entries[key] = Entry(mark, value)
         for source in merged:
             for name, entry in source.entries.items():
                 entries.setdefault(name, entry)

@@ -1,7 +1,7 @@
 """One table of heads, lengths, targets and trailers, judged alike over every version of HTTP on both sides.
 
-A case says what becomes of a message; `over` says it for a version that cannot write the same message, or whose own
-specification judges it otherwise, with the reason beside it.
+A case says what becomes of a message; `over` says it for a version that cannot write the same message, or
+whose own specification judges it otherwise, with the reason beside it.
 """
 
 from collections.abc import Iterator
@@ -78,7 +78,9 @@ def answer(*fields: tuple[str, str], **parts: object) -> Answer:
 
 
 OWS = "blanks around a value belong to the line (RFC 9112 §5.1), to no value in HTTP/2 (RFC 9113 §8.2.1)"
-HOP_BY_HOP = "fields of the connection are taken off (RFC 9110 §7.6.1), and malformed in HTTP/2 (RFC 9113 §8.2.2)"
+HOP_BY_HOP = (
+    "fields of the connection are taken off (RFC 9110 §7.6.1), and malformed in HTTP/2 (RFC 9113 §8.2.2)"
+)
 CASE = "names are written in any case (RFC 9110 §5.1), and in HTTP/2 in lower case alone (RFC 9113 §8.2.1)"
 TARGET = "the host of a target in absolute form overrules `Host` (RFC 9112 §3.2.2), :authority does not"
 
@@ -171,7 +173,9 @@ REQUESTS: dict[str, Case] = {
     "two hosts": Case(request(("host", "a.example"), authority=None, host="a.example"), Refused()),
     "the same host in another case": Case(request(host="A.EXAMPLE"), Passed({"host": ["a.example"]})),
     "the same host with its port": Case(request(host="a.example:80"), Passed({"host": ["a.example"]})),
-    "another host": Case(request(host="b.example"), Refused(), {"http1": Passed({"host": ["a.example"]})}),  # TARGET
+    "another host": Case(
+        request(host="b.example"), Refused(), {"http1": Passed({"host": ["a.example"]})}
+    ),  # TARGET
     # Numbers
     "as many fields as may be": Case(request(*[("x-a", "1")] * (FIELDS - 1)), Passed()),
     "one field too many": Case(request(*[("x-a", "1")] * FIELDS), Refused(431)),
@@ -184,7 +188,9 @@ REQUESTS: dict[str, Case] = {
     "a known and an unknown expectation": Case(
         request(("expect", "100-continue"), ("expect", "x"), body=b"abc"), Refused(417)
     ),
-    "an expectation": Case(request(("expect", "100-continue"), body=b"abc"), Passed({"expect": []}, length=3)),
+    "an expectation": Case(
+        request(("expect", "100-continue"), body=b"abc"), Passed({"expect": []}, length=3)
+    ),
     # Forwarding fields
     "forwarding fields": Case(
         request(
@@ -193,7 +199,9 @@ REQUESTS: dict[str, Case] = {
             ("x-real-ip", "1"),
             ("x-original-url", "/admin"),
         ),
-        Passed({"x-forwarded-port": [], "x-forwarded-tls-client-cert": [], "x-real-ip": [], "x-original-url": []}),
+        Passed(
+            {"x-forwarded-port": [], "x-forwarded-tls-client-cert": [], "x-real-ip": [], "x-original-url": []}
+        ),
     ),
     "forwarding fields in other spellings": Case(
         request(("x_forwarded_for", "1"), ("x-forwarded_proto", "1"), ("x_real_ip", "1")),
@@ -207,12 +215,21 @@ REQUESTS: dict[str, Case] = {
     "trailers that none may have": Case(
         request(
             body=b"abc",
-            trailers=(("host", "b"), ("content-length", "1"), ("authorization", "x"), ("x-forwarded-for", "1")),
+            trailers=(
+                ("host", "b"),
+                ("content-length", "1"),
+                ("authorization", "x"),
+                ("x-forwarded-for", "1"),
+            ),
         ),
-        Passed(trailers={"host": [], "content-length": [], "authorization": [], "x-forwarded-for": []}, length=3),
+        Passed(
+            trailers={"host": [], "content-length": [], "authorization": [], "x-forwarded-for": []}, length=3
+        ),
     ),
     "a blank after a trailer's value": Case(
-        request(body=b"abc", trailers=(("x-sum", "6 "),)), BROKEN, {"http1": Passed(trailers={"x-sum": ["6"]})}
+        request(body=b"abc", trailers=(("x-sum", "6 "),)),
+        BROKEN,
+        {"http1": Passed(trailers={"x-sum": ["6"]})},
     ),  # OWS
     "a control in a trailer": Case(request(body=b"abc", trailers=(("x-sum", "\x01"),)), BROKEN),
     "more trailers than may be": Case(request(body=b"abc", trailers=(("x-sum", "6"),) * 65), Refused(431)),
@@ -224,8 +241,12 @@ LIST = "a list is read where fields may be joined on their way (RFC 9112 §6.3),
 ANSWERS: dict[str, Case] = {
     "nothing unusual": Case(answer(("x-a", "1"), body=b"abc"), Passed({"x-a": ["1"]}, length=3)),
     # Values and names
-    "a blank before a value": Case(answer(("x-a", " 1")), Refused(502), {"http1": Passed({"x-a": ["1"]})}),  # OWS
-    "a blank after a value": Case(answer(("x-a", "1 ")), Refused(502), {"http1": Passed({"x-a": ["1"]})}),  # OWS
+    "a blank before a value": Case(
+        answer(("x-a", " 1")), Refused(502), {"http1": Passed({"x-a": ["1"]})}
+    ),  # OWS
+    "a blank after a value": Case(
+        answer(("x-a", "1 ")), Refused(502), {"http1": Passed({"x-a": ["1"]})}
+    ),  # OWS
     "an empty value": Case(answer(("x-a", "")), Passed({"x-a": [""]})),
     "a control in a value": Case(answer(("x-a", "a\x01b")), Refused(502)),
     "a NUL in a value": Case(answer(("x-a", "a\x00b")), Refused(502)),
@@ -270,7 +291,9 @@ ANSWERS: dict[str, Case] = {
         answer(interim=(("link", "</a> "),)), Refused(502), {"http1": Passed()}
     ),  # OWS
     # Trailers
-    "trailers": Case(answer(body=b"abc", trailers=(("x-sum", "6"),)), Passed(trailers={"x-sum": ["6"]}, length=3)),
+    "trailers": Case(
+        answer(body=b"abc", trailers=(("x-sum", "6"),)), Passed(trailers={"x-sum": ["6"]}, length=3)
+    ),
     "trailers that none may have": Case(
         answer(body=b"abc", trailers=(("set-cookie", "a=1"), ("content-length", "1"), ("location", "/"))),
         Passed(trailers={"set-cookie": [], "content-length": [], "location": []}, length=3),
@@ -298,7 +321,8 @@ def gateway(running: Running, endpoints: dict[str, Endpoint]) -> Iterator[Gatewa
                 *(route(version, listeners=[f"to-{version}"], upstream=version) for version in ENDPOINTS),
             ],
             "upstreams": [
-                upstream(version, endpoint.address, **endpoint.options) for version, endpoint in endpoints.items()
+                upstream(version, endpoint.address, **endpoint.options)
+                for version, endpoint in endpoints.items()
             ],
         }
     ) as gateway:

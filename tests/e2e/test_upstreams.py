@@ -280,3 +280,21 @@ def test_the_file_of_a_unix_listener_has_the_rights_it_is_given(
     with gateway.next_generation():
         gateway.write(gateway.config | {"listeners": gateway.config["listeners"][:1]})
     assert not path.exists(), "it goes with its listener"
+
+
+def test_a_unix_listener_may_get_another_name(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    path = tmp_path / "front.sock"
+    local = {"name": "local", "address": f"unix:{path}"}
+    config = proxy(origin.address)
+    config["listeners"].append(local)
+    gateway = start_gateway(config)
+    number = path.stat().st_ino
+    other = {**local, "name": "other", "unix": {"mode": "0600"}}
+    with gateway.next_generation():
+        gateway.write(gateway.config | {"listeners": [gateway.config["listeners"][0], other]})
+    assert (path.stat().st_ino, stat.S_IMODE(path.stat().st_mode)) == (number, 0o600)
+    for _ in range(8):
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
+            assert client.get("http://localhost/x").json()["target"] == "/x"

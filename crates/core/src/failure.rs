@@ -42,6 +42,8 @@ pub enum Failure {
     TooManyFrames,
     /// No route takes this request.
     NoRoute,
+    /// The request would exceed a rate limit of its route.
+    RateLimited,
     /// The upstream has no endpoint that may be used.
     NoEndpoint,
     /// The upstream is overloaded: the request waited too long while others did as well.
@@ -144,6 +146,7 @@ impl Failure {
             Self::StreamLimit            => row(503, "connection_limit_reached", "stream_limit", Client, "The client has as many streams open as one connection may."),
             Self::TooManyFrames          => row(429, "http_request_denied", "too_many_frames", Client, "The client sent more HTTP/2 frames than its requests need."),
             Self::NoRoute                => row(404, "destination_not_found", "no_route", Client, "No route takes this request."),
+            Self::RateLimited            => row(429, "http_request_denied", "rate_limited", Client, "The request would exceed a quota."),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Gateway, "No endpoint of the upstream is available."),
             Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Gateway, "The upstream is overloaded.").come_again_in(1),
             Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Gateway, "Too many requests wait for the upstream.").come_again_in(1),

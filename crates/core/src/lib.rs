@@ -15,6 +15,8 @@ pub mod hedge;
 pub mod load;
 pub mod message;
 pub mod plan;
+mod query;
+pub mod rate;
 pub mod retry;
 pub mod rewrite;
 pub mod route;

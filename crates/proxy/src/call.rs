@@ -1,12 +1,13 @@
 //! A request under way: what its steps work on, and what of it lasts until its response has ended.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Uri, request};
+use http::{HeaderValue, StatusCode, Uri, request};
 use tidegate_core::failure::Failure;
+use tidegate_core::rate::Ended;
 use tidegate_core::route::{Captures, Found};
 use tokio::time::Instant;
 
@@ -19,7 +20,10 @@ use crate::http::body::Body;
 use crate::http::ids;
 use crate::http::interim::InterimSink;
 use crate::http::partial_head::PartialHead;
+use crate::http::quota::Quotas;
 use crate::http::time_left::TimeLeft;
+use crate::net::clock;
+use crate::objects::rate::{Due, Dues};
 use crate::snapshot::{Route, Snapshot};
 use crate::upstream::admission::Permit;
 
@@ -44,6 +48,8 @@ pub struct Call<'a> {
     pub address: Option<IpAddr>,
     /// The route that takes it, once it is known.
     pub route: Option<&'a Route>,
+    /// What its client is told of its quotas, where there are any.
+    pub quotas: Option<Box<Quotas>>,
     /// What the route's conditions found in its path.
     pub found: Found,
     /// Until when it must be over.
@@ -71,6 +77,7 @@ impl<'a> Call<'a> {
             upgrade,
             interim,
             route: None,
+            quotas: None,
             found: Found { route: 0, prefix: 0, captures: Captures::default() },
             time_left: TimeLeft::default(),
         }
@@ -105,6 +112,8 @@ pub struct Transaction<'a> {
     pub witnesses: Witnesses<'a>,
     /// Its place among the requests that its upstream is busy with, once it was admitted.
     pub permit: OnceCell<Permit>,
+    /// What it owes rate limits when its response has ended.
+    dues: Cell<Option<Box<Dues>>>,
 }
 
 impl<'a> Transaction<'a> {
@@ -136,7 +145,20 @@ impl<'a> Transaction<'a> {
         let random = &mut client.local.outbound.random.borrow_mut();
         let explain = Explain::begin(snapshot.plan.explain, random, head.headers);
         let witnesses = Witnesses::begin(client.origin(), id, head, explain, line);
-        Self { witnesses, permit: OnceCell::new() }
+        Self { witnesses, permit: OnceCell::new(), dues: Cell::new(None) }
+    }
+
+    /// It owes this when its response has ended.
+    pub fn owes(&self, dues: Option<Dues>) {
+        self.dues.set(dues.map(Box::new));
+    }
+
+    /// Change each of what it owes.
+    pub fn amend_dues(&self, change: impl FnMut(&mut Due)) {
+        if let Some(mut dues) = self.dues.take() {
+            dues.0.iter_mut().for_each(change);
+            self.dues.set(Some(dues));
+        }
     }
 
     /// So many bytes of the response's body were sent.
@@ -147,19 +169,43 @@ impl<'a> Transaction<'a> {
     /// The response was sent to the end.
     pub fn complete(&self, now: Instant) {
         self.give_back_permit(now);
+        self.pay_dues(now);
         self.witnesses.complete(now);
     }
 
     /// The response broke off.
     pub fn broken(&self, failure: Failure, now: Instant) {
         self.give_back_permit(now);
+        self.pay_dues(now);
         self.witnesses.broken(failure, now);
+    }
+
+    fn pay_dues(&self, now: Instant) {
+        if let Some(dues) = self.dues.take() {
+            let record = self.witnesses.record();
+            let ended = Ended {
+                status: StatusCode::from_u16(record.status).ok(),
+                request_bytes: record.received(),
+                response_bytes: record.sent,
+                told: None,
+            };
+            dues.settle(&ended, clock::moment(now));
+        }
     }
 
     /// The permit is given back when this is dropped, which follows at once.
     fn give_back_permit(&self, now: Instant) {
         if let Some(permit) = self.permit.get() {
             permit.ends(now);
+        }
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        // What was given up by its client is paid for as far as it came.
+        if self.dues.get_mut().is_some() {
+            self.pay_dues(Instant::now());
         }
     }
 }

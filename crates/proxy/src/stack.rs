@@ -14,8 +14,8 @@ use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
-    Flow, admit, body_limit, destination, forwarded, mirror, problem, redirect, request_headers,
-    request_id, respond, response_headers, rewrite, route, send, time_limit,
+    Flow, admit, body_limit, destination, forwarded, mirror, problem, rate_limits, redirect,
+    request_headers, request_id, respond, response_headers, rewrite, route, send, time_limit,
 };
 
 /// Take a step; where it answers, those after it are not taken.
@@ -37,6 +37,7 @@ pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
         Ok(Flow::Go) => problem::answer(call, Failure::Internal),
         Err(failure) => problem::answer(call, failure),
     };
+    rate_limits::after(call, &mut response);
     request_id::after(call.transaction, &mut response);
     response
 }
@@ -57,6 +58,12 @@ pub fn refuse<'a>(
 /// The steps that a request takes, until one answers.
 async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     let route = route::before(call)?;
+    let limits = &call.snapshot.limits_of_routes[call.found.route];
+    if !limits.is_empty()
+        && let Some(turn) = rate_limits::before(limits, call)?
+    {
+        turn.come().await;
+    }
     step!(body_limit::before(route.body_limit, call));
     match &route.action {
         Action::Redirect(redirect) => redirect::before(redirect, call),

@@ -29,6 +29,7 @@ NAMES = (
     "routes",
     "route",
     "explain",
+    "limits",
     "reload",
     "schema",
     "version",

@@ -39,6 +39,10 @@ class Client:
         """The answer to a change. Raises CommandError."""
         return self._call("PATCH", path, body)
 
+    def delete(self, path: str) -> Any:
+        """The answer to a removal. Raises CommandError."""
+        return self._call("DELETE", path)
+
     def follow(self, path: str) -> Iterator[dict[str, Any]]:
         """What each server-sent event of an endless resource holds, as it comes. Raises CommandError."""
         with self._connection.reached():

@@ -156,11 +156,22 @@ def _in_flight(candidate: dict[str, Any]) -> str:
 
 
 def _said(said: dict[str, Any]) -> str:
+    if said["name"] is not None:
+        return _said_by_rate_limit(said)
     text = f"limit {said['limit']}: {'let it go on' if said['allowed'] else 'refused'}"
     if said["in_flight"] is not None:
         most = "any number" if said["most"] is None else said["most"]
         text += f"; {said['in_flight']} of {most} in flight, {said['queued']} waiting"
     return text
+
+
+def _said_by_rate_limit(said: dict[str, Any]) -> str:
+    verdict = "refused" if said["verdict"] == "deny" else "let it go on"
+    if said["mode"] == "shadow" and said["verdict"] == "deny":
+        verdict = "would have refused it (shadow)"
+    window = f"rate limit {said['name']}, window {said['window']}"
+    text = f"{window}: {verdict}; it costs {said['cost']}, {said['left']} left"
+    return text if said["wait_ms"] is None else f"{text}, room for it in {_ms(said['wait_ms'])}"
 
 
 def _table(*columns: str) -> "Table":

@@ -1,4 +1,4 @@
-"""Members: the listeners, routes and upstreams of a configuration, kept from one load to the next.
+"""Members: listeners, routes, upstreams and named objects of a configuration, kept from one load to the next.
 
 A change costs what it changes: a member that is written as it was before is not validated, checked and dumped
 again. So a member holds what was made of it, and members are the same if they are the same object.
@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from tidegate.config.model import Config, Listener, Route, Upstream
-from tidegate.config.model.mark import File, Ref
+from tidegate.config.model import Config, Listener, RateLimit, Route, Upstream
+from tidegate.config.model.mark import File, Identity, Ref
 from tidegate.config.model.walk import Pattern, marked
 
-SECTIONS = ("listeners", "routes", "upstreams")
+SECTIONS = ("listeners", "routes", "upstreams", "rate_limits")
+KEPT = SECTIONS[1:]
+"""Of listeners none is kept, for they are few and most name files."""
+
+Model = Listener | Route | Upstream | RateLimit
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -29,19 +33,26 @@ Members = Mapping[str, Mapping[str, "Member"]]
 NONE: Members = {section: {} for section in SECTIONS}
 
 
+@cache
+def kinds() -> Mapping[str, str]:
+    """What the members of each section are, as references and people call them."""
+    named = {path: mark.kind for path, mark in marked(Identity).items()}
+    return {section: named[section, "*", "name"] for section in SECTIONS}
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Member:
-    """A listener, route or upstream without mistakes."""
+    """A listener, route, upstream or named object without mistakes."""
 
     section: str
     written: Data
     """As it was given."""
     document: Data
     """What was given, validated, without defaults: `written` itself where that says the same."""
-    model: Listener | Route | Upstream
+    model: Model
 
     @classmethod
-    def of(cls, section: str, written: Data, model: Listener | Route | Upstream) -> "Member":
+    def of(cls, section: str, written: Data, model: Model) -> "Member":
         """The member of a section that `model` is, which was validated from `written`."""
         document = model.data(exclude_unset=True)
         same = exactly_equal(written, document)
@@ -117,10 +128,10 @@ class Rest:
 
     @classmethod
     def of(cls, written: Data, known: Members) -> "Rest":
-        """What is left of `written`; of listeners all, for they are few and most name files."""
+        """What is left of `written`."""
         same = {
             section: [_same(known[section], data) for data in written[section]]
-            for section in ("routes", "upstreams")
+            for section in KEPT
             if isinstance(written.get(section), list | tuple)
         }
         rest = {

@@ -164,7 +164,9 @@ def _written(value: Any, kind: str) -> Any:
         return format_size(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [each.data(exclude_unset=True) if isinstance(each, Options) else each for each in value]
+    return value
 
 
 def example_of(option: Option) -> Any:

@@ -16,14 +16,14 @@ def remarks(source: Source, config: Config, members: Members) -> Iterator[Proble
     """Everything that `config`, which is written in `source`, hardly means; each a warning."""
     yield from _serves_nothing(source, config)
     yield from _unreachable_routes(source, config)
-    yield from _unused_upstreams(source, config, members)
+    yield from _unused(source, config, members)
     yield from _no_endpoints(source, config)
     yield from _shares_of_one(source)
 
 
 def remarks_on_member(source: Source, part: Config, config: Config, members: Members) -> Iterator[Problem]:
     """What a member of `config` hardly means that alone is written in `source`, and so in its `part`."""
-    yield from _unused_upstreams(source, part, members)
+    yield from _unused(source, part, members)
     yield from _no_endpoints(source, part)
     yield from _shares_of_one(source)
     for route in part.routes:
@@ -80,16 +80,15 @@ def _covers(first: Route, second: Route) -> bool:
     )
 
 
-def _unused_upstreams(source: Source, config: Config, members: Members) -> Iterator[Problem]:
-    if not config.upstreams:
+def _unused(source: Source, config: Config, members: Members) -> Iterator[Problem]:
+    """What routes name, and none does."""
+    if not config.upstreams and not config.rate_limits:
         return
-    routes = members["routes"].values()
-    used = {name for route in routes for kind, name in route.references if kind == "upstream"}
-    for index, upstream in enumerate(config.upstreams):
-        if upstream.name not in used:
-            yield _remark(
-                source, ("upstreams", index, "name"), f"no route uses the upstream {upstream.name!r}"
-            )
+    used = {reference for route in members["routes"].values() for reference in route.references}
+    for section, kind in (("upstreams", "upstream"), ("rate_limits", "rate limit")):
+        for index, item in enumerate(getattr(config, section)):
+            if (kind, item.name) not in used:
+                yield _remark(source, (section, index, "name"), f"no route uses the {kind} {item.name!r}")
 
 
 def _no_endpoints(source: Source, config: Config) -> Iterator[Problem]:

@@ -247,7 +247,10 @@ class Gateway:
             raise ConflictError(
                 "tidegate was started without a configuration file, so there is none to reload"
             )
-        return await self.apply(self.source.read, origin)
+        try:
+            return await self.apply(self.source.read, origin)
+        finally:
+            await asyncio.to_thread(self._note_source)
 
     async def reread(self, origin: Origin) -> Change:
         """Serve the same document, with the present contents of the files it names."""
@@ -384,6 +387,13 @@ class Gateway:
             log.error("generation not recorded", error=str(error))
             number = self._running.generation.number + 1 if self._running else 1
             return Generation(number, datetime.now(UTC), origin, ready.etag, ready.summary)
+
+    def _note_source(self) -> None:
+        """Let the next process know what the file said, which may have been refused."""
+        try:
+            self.store.saw(self.source.etag)
+        except StoreError as error:
+            log.error("what the file says is not recorded", error=str(error))
 
     def _refuse(self, origin: Origin, error: ConfigError) -> None:
         self.results["refused"] += 1

@@ -23,7 +23,8 @@ class Generation:
     etag: str
     summary: Summary
     source: str | None = None
-    """The etag of what the configuration file said then; None if there was none."""
+    """The etag of what the configuration file said when it was last read while this was served; None if there
+    was none."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,15 @@ class Store:
         self._last = (generation, document)
         return generation
 
+    def saw(self, source: str | None) -> None:
+        """Note what the configuration file says while the newest generation is served."""
+        with self._faults_told("written"), self._lock, self._database:
+            self._database.execute(
+                "UPDATE generations SET source = ? "
+                "WHERE number = (SELECT max(number) FROM generations) AND source IS NOT ?",
+                (source, source),
+            )
+
     def last(self) -> Generation | None:
         """The newest generation."""
         return next(iter(self.newest(1)), None)

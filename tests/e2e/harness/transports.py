@@ -153,7 +153,9 @@ class Http1Endpoint:
             fields = format_fields([*answer.fields, *framing, ("X-Origin", self.origin.name)])
             line = f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n".encode()
             if answer.interim is not None:
-                await exchange.send(b"HTTP/1.1 103 Early Hints\r\n" + format_fields(list(answer.interim)) + b"\r\n")
+                await exchange.send(
+                    b"HTTP/1.1 103 Early Hints\r\n" + format_fields(list(answer.interim)) + b"\r\n"
+                )
             await exchange.send(line + fields + b"\r\n" + body)
             exchange.close()
 
@@ -193,5 +195,5 @@ CLIENTS: dict[str, Client] = {"http1": http1, "http2": http2}
 
 
 def send(gateway: Gateway, client: str, endpoint: str, request: Request) -> Response:
-    """Send a request from a client of one version to an endpoint of another, through the listener named so."""
+    """Send a request from a client of one version to an endpoint of another, by the listener named so."""
     return CLIENTS[client](gateway.port(f"to-{endpoint}"), request)

@@ -11,9 +11,22 @@ from tests.unit.config.test_member import SERVED, outcome
 from tidegate.config.amend import amended
 from tidegate.config.load import load_data
 from tidegate.config.problem import ConfigError
-from tidegate.control.document import with_member
+from tidegate.control.document import document_of, with_member
 
 Data = dict[str, Any]
+LIMITED: Data = {
+    **SERVED,
+    "routes": [
+        {
+            "name": "limited",
+            "match": {"path": {"exact": "/"}},
+            "upstream": "app",
+            "limits": {"rate": ["slow"]},
+        },
+        *SERVED["routes"],
+    ],
+    "rate_limits": [{"name": "slow", "windows": [{"quota": 1, "per": "1s"}]}],
+}
 Change = tuple[str, str, Callable[[Data], Any]]
 
 
@@ -37,6 +50,8 @@ GOOD: dict[str, Change] = {
         "spare",
         lambda _: {"name": "spare", "endpoints": ["a:1"]},
     ),
+    "a route with a rate limit": ("routes", "limited", update(timeout="6s")),
+    "a rate limit": ("rate_limits", "slow", update(wait="1s")),
     "a listener": ("listeners", "web", update(address="127.0.0.1:8082")),
     "a listener that comes": ("listeners", "c", lambda _: {"name": "c", "address": "[::1]:80"}),
     "a listener that goes": ("listeners", "b", gone),
@@ -55,6 +70,8 @@ LEFT_TO_THE_WHOLE: dict[str, Change] = {
     "an unknown option": ("routes", "rest", update(timeuot="1s")),
     "an upstream that routes use goes": ("upstreams", "app", gone),
     "a listener that a route is for goes": ("listeners", "web", gone),
+    "a rate limit that a route uses goes": ("rate_limits", "slow", gone),
+    "an unknown rate limit": ("routes", "one", update(limits={"rate": ["fast"]})),
     "an address that is taken": ("listeners", "b", update(address="127.0.0.1:8080")),
     "an endpoint twice": ("upstreams", "app", update(endpoints=["a:1", "A:1"])),
     "a zone that is not said": ("upstreams", "other", update(balance={"zone_aware": {}})),
@@ -71,6 +88,7 @@ def test_the_outcome_is_that_of_the_whole(tmp_path: Path, change: str) -> None:
     assert after is not None
     anew = load_data(with_member(data, *at, given), tmp_path)
     assert outcome(lambda: after)[0] == anew.config
+    assert document_of(after) == document_of(anew)
     assert outcome(lambda: after)[2:] == outcome(lambda: anew)[2:]
     assert set(after.warnings) == set(anew.warnings) - set(loaded.warnings)
     others = set(after.members[at[0]]) - {at[1]}
@@ -83,6 +101,13 @@ def test_a_mistake_is_left_to_a_look_at_the_whole(tmp_path: Path, change: str) -
     assert amended(loaded, *at, given, tmp_path) is None
     with pytest.raises(ConfigError):
         load_data(with_member(data, *at, given), tmp_path)
+
+
+def test_what_was_not_given_is_not_given_after_it(tmp_path: Path) -> None:
+    loaded = load_data({"routes": [{"name": "a", "respond": {}}]}, tmp_path)
+    after = amended(loaded, "routes", "a", {"name": "a", "respond": {"body": "b"}}, tmp_path)
+    assert after is not None
+    assert document_of(after).keys() == {"routes"}
 
 
 def test_a_member_that_names_files_is_left_to_a_look_at_the_whole(tmp_path: Path, certificates: Path) -> None:
@@ -105,6 +130,6 @@ def test_a_member_that_names_files_is_left_to_a_look_at_the_whole(tmp_path: Path
 def start(folder: Path, change: Change) -> tuple[Any, Data, Data | None, tuple[str, str]]:
     """What is served, its document, what is given for a member, and which."""
     section, name, edit = change
-    data = copy.deepcopy(SERVED)
+    data = copy.deepcopy(LIMITED)
     current: Data = next((each for each in data[section] if each["name"] == name), {})
     return load_data(data, folder), data, edit(current), (section, name)

@@ -37,9 +37,10 @@ def test_the_plan_has_every_field_and_nothing_of_the_control_plane(load: Callabl
         "listeners",
         "routes",
         "upstreams",
+        "rate_limits",
     }
     assert plan.data["routes"][0]["timeout"] is None
-    assert plan.data["routes"][0]["limits"] == {"body": 1 << 30}
+    assert plan.data["routes"][0]["limits"] == {"body": 1 << 30, "rate": []}
     assert plan.data["upstreams"][0]["endpoints"] == [
         {
             "address": "h:1",

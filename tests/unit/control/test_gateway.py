@@ -11,7 +11,7 @@ import pytest
 from tests.unit.control.gateways import YAML, document, file_source, make_gateway, started_gateway
 from tidegate.config.problem import ConfigError
 from tidegate.control.document import Document
-from tidegate.control.gateway import ConflictError, MissingError, Running, StaleError
+from tidegate.control.gateway import ConflictError, Gateway, MissingError, Running, StaleError
 from tidegate.control.source import Source
 from tidegate.control.store import Store, StoreError
 
@@ -243,6 +243,27 @@ async def test_the_files_of_a_refusal_are_watched_until_it_is_mended(tmp_path: P
     source.file.write_text(YAML.replace("5s", "6s"))
     await gateway.reload("file")
     assert extra not in gateway.files
+
+
+async def test_the_store_knows_what_the_file_said_last_even_if_it_was_refused(tmp_path: Path) -> None:
+    source = file_source(tmp_path)
+    gateway, engine = await started_gateway(source=source)
+    first = source.etag
+    await gateway.edit(with_timeout("9s"), "admin")
+    assert _last_source(gateway) == first
+    engine.errors = [("listeners.0.address", "in use")]
+    assert source.file
+    source.file.write_text(YAML.replace("5s", "6s"))
+    with pytest.raises(ConfigError):
+        await gateway.reload("file")
+    assert _last_source(gateway) == source.etag != first
+    assert gateway.running.generation.number == 2
+
+
+def _last_source(gateway: Gateway) -> str | None:
+    last = gateway.store.last()
+    assert last
+    return last.source
 
 
 async def test_without_a_file_there_is_nothing_to_reload() -> None:

@@ -12,6 +12,7 @@ mod issue;
 mod limits;
 mod listener;
 mod narrow;
+mod rate;
 mod retry;
 mod route;
 #[cfg(test)]
@@ -31,6 +32,10 @@ pub use listener::{
     ListenerTimeouts, ListenerTls, TargetSize, TlsVersion, UnixSocket,
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
+pub use rate::{
+    Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, Quota, RateCost, RateHeaders, RateLimit, RateMode,
+    Window,
+};
 pub use retry::{
     Backoff, GrpcStatus, Hedge, HedgePercentile, Retry, RetryBudget, RetryOn, RetryRate,
 };
@@ -75,6 +80,8 @@ pub struct Plan {
     pub routes: Vec<Arc<Route>>,
     /// Groups of endpoints that serve the same thing.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// How often requests may come; routes name them.
+    pub rate_limits: Vec<Arc<RateLimit>>,
 }
 
 bounded! {
@@ -103,6 +110,7 @@ impl Plan {
             listeners: Vec::new(),
             routes: Vec::new(),
             upstreams: Vec::new(),
+            rate_limits: Vec::new(),
         }
     }
 }

@@ -258,6 +258,8 @@ pub struct Mirror {
 pub struct RouteLimits {
     /// Bytes of a request's body; absent: no bound.
     pub body: Option<Size>,
+    /// Names of the rate limits that its requests must all pass.
+    pub rate: Vec<String>,
 }
 
 /// How important a route's requests are.

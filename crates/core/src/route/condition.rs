@@ -5,13 +5,13 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use http::{HeaderName, Method};
-use percent_encoding::percent_decode;
 use regex::bytes::Regex;
 
 use super::RouteQuery;
 use super::anchored::anchored;
 use crate::message::field::cookies;
 use crate::plan::{FieldMatch, Issue, Route};
+use crate::query::parameters;
 
 /// What a request has to fulfil beside host and path. Empty lists ask for nothing.
 #[derive(Debug)]
@@ -256,22 +256,4 @@ fn tests<N>(
 
 fn named(name: &str) -> Result<Box<str>, String> {
     if name.is_empty() { Err("a name is empty".into()) } else { Ok(name.into()) }
-}
-
-/// The decoded values of the query parameter `name`
-/// (`application/x-www-form-urlencoded`, WHATWG URL §5.1).
-fn parameters<'a>(query: Option<&'a str>, name: &str) -> impl Iterator<Item = Cow<'a, [u8]>> {
-    query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).filter_map(move |pair| {
-        let (own, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (*form_decoded(own) == *name.as_bytes()).then(|| form_decoded(value))
-    })
-}
-
-fn form_decoded(text: &str) -> Cow<'_, [u8]> {
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        Cow::Owned(percent_decode(spaced.as_bytes()).collect())
-    } else {
-        percent_decode(text.as_bytes()).into()
-    }
 }

@@ -76,7 +76,7 @@ impl fmt::Display for HostPattern {
 }
 
 /// What a request's host is compared as: without port and final dot, in lower case.
-pub(super) fn canonical(host: &str) -> Cow<'_, str> {
+pub(crate) fn canonical(host: &str) -> Cow<'_, str> {
     let name = without_port(host);
     let name = name.strip_suffix('.').unwrap_or(name);
     // The fold looks at every byte without a branch, which beats stopping at the first.

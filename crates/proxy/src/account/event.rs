@@ -31,6 +31,13 @@ pub enum Event<'a> {
     BodyExpected(&'a Rc<Cell<u64>>),
     /// A limit stopped it or one of its tries, or let another try go on.
     LimitDecided(LimitDecision),
+    /// A window of a rate limit was asked.
+    RateLimitAsked {
+        /// Whether it has no room for the request.
+        denies: bool,
+        /// How it stood.
+        decision: &'a dyn Fn() -> LimitDecision,
+    },
     /// Its upstream admitted it.
     UpstreamAdmitted {
         /// What the upstream's limit decided on.

@@ -122,6 +122,7 @@ impl Record {
             }
             Event::RouteMissing { .. }
             | Event::LimitDecided(_)
+            | Event::RateLimitAsked { .. }
             | Event::EndpointChosen { .. }
             | Event::TryConnected(_)
             | Event::TryFailed { .. } => {}

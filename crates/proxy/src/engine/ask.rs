@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::rate_limits::KeyQuestion;
 use super::routing::RouteQuestion;
 
 /// A question to the running engine.
@@ -21,6 +22,10 @@ enum Question {
     Route(RouteQuestion),
     /// The routes in order of precedence.
     Table {},
+    /// The rate limits as they are now.
+    RateLimits {},
+    /// What a key of a rate limit has left; null if there is no such limit.
+    RateLimitKey(KeyQuestion),
 }
 
 impl Engine {
@@ -41,6 +46,8 @@ impl Engine {
                 written(&question.answer(&snapshot.table, &snapshot.plan)?)
             }
             Question::Table {} => written(&self.snapshot().table.rows()),
+            Question::RateLimits {} => written(&self.rate_limits()),
+            Question::RateLimitKey(asked) => written(&self.rate_limit_key(&asked)?),
         }
     }
 }

@@ -9,8 +9,9 @@ use tidegate_core::plan::{Issue, Plan};
 
 use super::diff::Diff;
 use crate::account::Accounts;
-use crate::net::{Address, Binding, listen_socket as socket};
-use crate::objects::keeper::Keeper;
+use crate::net::{Address, Binding, clock, listen_socket as socket};
+use crate::objects::keeper::{Keeper, Object};
+use crate::objects::rate::RateLimit;
 use crate::snapshot::{Listener, Settings, Snapshot};
 use crate::upstream::Upstream;
 use crate::upstream::live::LiveEndpoints;
@@ -24,7 +25,7 @@ pub struct Prepared {
     pub diff: Diff,
 }
 
-/// A listener of the new snapshot; one that exists already is not bound anew.
+/// A listener of the new snapshot. One that exists already, and one that takes an address over, is not bound anew.
 pub(super) struct PreparedListener {
     pub(super) listener: Arc<Listener>,
     pub(super) settings: Arc<Settings>,
@@ -92,16 +93,22 @@ fn prepare_listeners(
     listeners
 }
 
-/// Bind the sockets of the listeners that are new.
+/// Bind the sockets of the listeners that are new; those of an address that goes over from one that is gone are
+/// bound already.
 fn bind(
     listeners: &mut [PreparedListener],
     existing: &[Arc<Listener>],
     workers: usize,
     issues: &mut Vec<Issue>,
 ) {
+    let kept: HashSet<u64> = listeners.iter().map(|prepared| prepared.listener.id).collect();
     for (index, prepared) in listeners.iter_mut().enumerate() {
         let listener = &prepared.listener;
-        if existing.iter().any(|known| known.id == listener.id) {
+        let is_bound = |known: &Arc<Listener>| {
+            known.id == listener.id
+                || (known.address == listener.address && !kept.contains(&known.id))
+        };
+        if existing.iter().any(is_bound) {
             continue;
         }
         // A port that this process listens on already goes over from one listener to another.
@@ -114,14 +121,15 @@ fn bind(
     }
 }
 
-/// Put the upstreams that are new or other ones in `after` into force, and mark the endpoints that it no longer
-/// reaches in the same way as `before`.
+/// Put the upstreams and rate limits that are new or other ones in `after` into force, and mark the endpoints that it
+/// no longer reaches in the same way as `before`.
 pub(super) fn take_over(
     before: &Snapshot,
     after: &Snapshot,
     live: &LiveEndpoints,
     accounts: &Accounts,
 ) {
+    succeed(&before.rate_limits, &after.rate_limits);
     let begun = missing_from(&after.upstreams, &before.upstreams);
     let ended = missing_from(&before.upstreams, &after.upstreams);
     let heirs: HashMap<&str, &Arc<Upstream>> =
@@ -137,11 +145,20 @@ pub(super) fn take_over(
     }
 }
 
-/// Those of `upstreams` that are not among the `others`.
-fn missing_from<'a>(
-    upstreams: &'a [Arc<Upstream>],
-    others: &[Arc<Upstream>],
-) -> Vec<&'a Arc<Upstream>> {
+/// Rate limits that are other ones go on where those of their names end.
+fn succeed(before: &[Arc<RateLimit>], after: &[Arc<RateLimit>]) {
+    let now = clock::now();
+    let ended: HashMap<_, _> =
+        missing_from(before, after).into_iter().map(|limit| (limit.name(), limit)).collect();
+    for limit in missing_from(after, before) {
+        if let Some(before) = ended.get(limit.name()) {
+            limit.limit.succeed(&before.limit, now);
+        }
+    }
+}
+
+/// Those of `objects` that are not among the `others`.
+fn missing_from<'a, T>(objects: &'a [Arc<T>], others: &[Arc<T>]) -> Vec<&'a Arc<T>> {
     let others: HashSet<_> = others.iter().map(Arc::as_ptr).collect();
-    upstreams.iter().filter(|upstream| !others.contains(&Arc::as_ptr(upstream))).collect()
+    objects.iter().filter(|object| !others.contains(&Arc::as_ptr(object))).collect()
 }

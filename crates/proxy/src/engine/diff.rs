@@ -15,6 +15,8 @@ pub struct Diff {
     pub routes: Names,
     /// Upstreams.
     pub upstreams: Names,
+    /// Rate limits.
+    pub rate_limits: Names,
 }
 
 /// Names of one kind of thing, by what happens to it.
@@ -35,6 +37,7 @@ impl Diff {
             listeners: Names::between(&before.listeners, &after.listeners, |each| &each.name),
             routes: Names::between(&before.routes, &after.routes, |each| &each.name),
             upstreams: Names::between(&before.upstreams, &after.upstreams, |each| &each.name),
+            rate_limits: Names::between(&before.rate_limits, &after.rate_limits, |each| &each.name),
         }
     }
 }

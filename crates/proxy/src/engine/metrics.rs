@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
+use crate::objects::rate::RateLimit;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
 use crate::upstream::admission::Occupancy;
@@ -16,6 +17,7 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     occupancy(&mut page, &snapshot.upstreams);
     panic_mode(&mut page, &snapshot.upstreams);
     endpoints(&mut page, &snapshot.upstreams);
+    rate_limits(&mut page, &snapshot.rate_limits);
     let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
     page.family(
         "tidegate_access_log_dropped_lines_total",
@@ -93,6 +95,35 @@ fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     let now = clock::now();
     for (labels, endpoint) in members() {
         family.sample(&labels, u8::from(endpoint.takes_requests(now)));
+    }
+}
+
+/// What rate limits remember.
+fn rate_limits(page: &mut Exposition, limits: &[Arc<RateLimit>]) {
+    let now = clock::now();
+    let mut family = page.family(
+        "tidegate_rate_limit_keys",
+        Kind::Gauge,
+        "Keys that have spent something that is not back yet.",
+    );
+    for limit in limits {
+        family.sample(&[("limit", &limit.plan.name)], limit.limit.live_keys(now));
+    }
+    let mut family = page.family(
+        "tidegate_rate_limit_waiting",
+        Kind::Gauge,
+        "Requests that wait for their turn at a rate limit.",
+    );
+    for limit in limits {
+        family.sample(&[("limit", &limit.plan.name)], limit.waiting());
+    }
+    let mut family = page.family(
+        "tidegate_rate_limit_evictions_total",
+        Kind::Counter,
+        "Keys that were forgotten, for want of room, before all that they had spent was back.",
+    );
+    for limit in limits {
+        family.sample(&[("limit", &limit.plan.name)], limit.limit.evictions());
     }
 }
 

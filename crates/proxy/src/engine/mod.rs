@@ -12,6 +12,7 @@ mod inspect;
 pub mod log;
 mod metrics;
 mod panics;
+mod rate_limits;
 mod reading;
 mod routing;
 mod serving;

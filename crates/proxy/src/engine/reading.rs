@@ -1,7 +1,7 @@
 //! Reading a plan.
 //!
-//! What a change leaves as it is does not cross the border again: in the place of an item of `listeners`, `routes`
-//! or `upstreams` may stand the digest of the text that it crossed in before. So reading costs what is new, and
+//! What a change leaves as it is does not cross the border again: in the place of an item of `listeners`, `routes`,
+//! `upstreams` or named objects may stand the digest of the text that it crossed in before. So reading costs what is new, and
 //! plans that follow one another share their items.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tidegate_core::plan::{
-    AccessLog, Explain, Issue, Listener, Millis, Plan, Route, Upstream, Workers,
+    AccessLog, Explain, Issue, Listener, Millis, Plan, RateLimit, Route, Upstream, Workers,
 };
 
 /// The first half of the SHA-256 of an item's text, in lower-case hexadecimal digits.
@@ -43,6 +43,8 @@ struct Crossing<'a> {
     routes: Vec<&'a RawValue>,
     #[serde(borrow)]
     upstreams: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    rate_limits: Vec<&'a RawValue>,
 }
 
 /// The items that have crossed, for as long as a plan has them.
@@ -51,6 +53,7 @@ pub struct Items {
     listeners: Known<Listener>,
     routes: Known<Route>,
     upstreams: Known<Upstream>,
+    rate_limits: Known<RateLimit>,
 }
 
 impl Items {
@@ -72,6 +75,7 @@ impl Items {
             listeners: self.listeners.read(&crossing.listeners, "listeners", &mut failures),
             routes: self.routes.read(&crossing.routes, "routes", &mut failures),
             upstreams: self.upstreams.read(&crossing.upstreams, "upstreams", &mut failures),
+            rate_limits: self.rate_limits.read(&crossing.rate_limits, "rate_limits", &mut failures),
         };
         match failures {
             Failures { issues, .. } if !issues.is_empty() => Err(Refused::Issues(issues)),
@@ -184,7 +188,7 @@ mod tests {
         let plan = json!({
             "name": "tidegate", "zone": null, "workers": 1, "drain_timeout": 0, "access_log": null,
             "explain": {"sample": 0.0, "keep": 10, "slow": 1_000}, "listeners": [], "routes": [],
-            "upstreams": upstreams,
+            "upstreams": upstreams, "rate_limits": [],
         });
         serde_json::to_vec(&plan).unwrap()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Overtaken;
 use super::change::{self, Prepared};
 use crate::account::Accounts;
-use crate::net::Binding;
+use crate::net::{Address, Binding};
 use crate::snapshot::{Listener, Snapshot};
 use crate::upstream::live::LiveEndpoints;
 
@@ -54,20 +54,33 @@ impl Serving {
         let before = std::mem::replace(&mut self.snapshot, prepared.snapshot);
         change::take_over(&before, &self.snapshot, live, accounts);
         let mut old = std::mem::take(&mut self.listeners);
-        let mut opened = Vec::new();
+        let (mut opened, mut closed) = (Vec::new(), Vec::new());
         for wanted in prepared.listeners {
+            let rights = wanted.settings.rights;
             wanted.listener.serve_by(wanted.settings);
             let id = wanted.listener.id;
             match old.iter().position(|bound| bound.listener.id == id) {
                 Some(position) => self.listeners.push(old.swap_remove(position)),
                 None => {
                     opened.push(id);
-                    let binding = wanted.binding.unwrap_or_default();
-                    self.listeners.push(Bound { listener: wanted.listener, binding });
+                    let listener = wanted.listener;
+                    let binding = wanted.binding.or_else(|| {
+                        let predecessor = take_address(&mut old, &listener.address)?;
+                        closed.push(predecessor.listener.id);
+                        listener.put_rights(rights);
+                        Some(predecessor.binding)
+                    });
+                    self.listeners.push(Bound { listener, binding: binding.unwrap_or_default() });
                 }
             }
         }
-        let closed = old.iter().map(|bound| bound.listener.id).collect();
+        closed.extend(old.iter().map(|bound| bound.listener.id));
         Ok(Turnover { opened, closed, before })
     }
+}
+
+/// The listener of `address`, which goes over to another one with the connections that wait there.
+fn take_address(listeners: &mut Vec<Bound>, address: &Address) -> Option<Bound> {
+    let position = listeners.iter().position(|bound| bound.listener.address == *address)?;
+    Some(listeners.swap_remove(position))
 }

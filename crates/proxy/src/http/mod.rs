@@ -9,6 +9,7 @@ pub mod ids;
 pub mod interim;
 pub mod partial_head;
 pub mod problem;
+pub mod quota;
 pub mod time_left;
 
 /// Room in a request's field map for what the gateway adds: the five fields of

@@ -9,6 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 use tidegate_core::failure::Failure;
 
 use super::body::Body;
+use super::quota::Exceeded;
 
 /// RFC 9209.
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -25,6 +26,8 @@ pub struct Problem<'a> {
     pub tries: u32,
     /// Whether the client takes JSON; else it gets text.
     pub json: bool,
+    /// The quotas that the request would exceed, where it failed for that.
+    pub exceeded: Option<&'a Exceeded>,
 }
 
 impl Problem<'_> {
@@ -36,13 +39,17 @@ impl Problem<'_> {
         let title = status.canonical_reason().unwrap_or("Client Closed Request");
         let id = self.request_id.to_str().unwrap_or_default();
         let (content_type, content) = match self.json {
-            true => (
-                "application/problem+json",
-                format!(
-                    "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{},\"detail\":\"{}\",\"error\":\"{}\",\"request_id\":\"{id}\"}}\n",
-                    meaning.status, meaning.detail, meaning.label
-                ),
-            ),
+            true => {
+                let kind = self.exceeded.map_or("about:blank", |_| Exceeded::TYPE);
+                let more = self.exceeded.map_or_else(String::new, Exceeded::member);
+                (
+                    "application/problem+json",
+                    format!(
+                        "{{\"type\":\"{kind}\",\"title\":\"{title}\",\"status\":{},\"detail\":\"{}\",\"error\":\"{}\",\"request_id\":\"{id}\"{more}}}\n",
+                        meaning.status, meaning.detail, meaning.label
+                    ),
+                )
+            }
             false => (
                 "text/plain; charset=utf-8",
                 format!(
@@ -54,7 +61,8 @@ impl Problem<'_> {
         let mut response = full(status, content_type, content);
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = meaning.retry_after {
+        let retry_after = self.exceeded.and_then(|exceeded| exceeded.retry_after);
+        if let Some(seconds) = retry_after.or(meaning.retry_after.map(u64::from)) {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         let mut proxy_status = String::with_capacity(64);

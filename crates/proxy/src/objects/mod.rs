@@ -1,3 +1,4 @@
 //! What has a name and lives through reloads.
 
 pub mod keeper;
+pub mod rate;

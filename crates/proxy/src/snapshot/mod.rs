@@ -3,6 +3,7 @@
 mod destinations;
 mod fixed;
 mod listener;
+mod rate_limits;
 mod route;
 mod routes;
 mod subsets;
@@ -18,6 +19,7 @@ use tidegate_core::route::RouteTable;
 pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
+pub use rate_limits::RateLimits;
 pub use route::{Action, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
@@ -25,6 +27,7 @@ use self::via::Via;
 use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
 use crate::objects::keeper::{Keeper, Object};
+use crate::objects::rate::RateLimit;
 use crate::upstream::Upstream;
 use crate::upstream::live::LiveEndpoints;
 
@@ -41,6 +44,10 @@ pub struct Snapshot {
     pub destinations: Vec<Destinations>,
     /// In the plan's order.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// In the plan's order.
+    pub rate_limits: Vec<Arc<RateLimit>>,
+    /// By route.
+    pub limits_of_routes: Vec<RateLimits>,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
     /// The access log, where there is one.
@@ -58,6 +65,8 @@ impl Snapshot {
             routes: Vec::new(),
             destinations: Vec::new(),
             upstreams: Vec::new(),
+            rate_limits: Vec::new(),
+            limits_of_routes: Vec::new(),
             listeners: HashMap::new(),
             access_log: None,
             via: Via::default(),
@@ -81,6 +90,9 @@ impl Snapshot {
         let upstreams = upstreams::build(&plan, &subsets, before, live, accounts, &mut issues);
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
+        let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
+        let limits_of_routes = rate_limits::of_routes(&plan, &limits, &mut issues);
+        let rate_limits = limits.into_iter().flatten().collect();
         let table = match before.filter(|before| has_table_of(before, &plan)) {
             Some(before) => Some(before.table.clone()),
             None => route_table(&plan).map_err(|more| issues.extend(more)).ok().map(Arc::new),
@@ -99,6 +111,8 @@ impl Snapshot {
                 routes,
                 destinations,
                 upstreams,
+                rate_limits,
+                limits_of_routes,
                 listeners,
                 access_log,
                 via,

@@ -14,6 +14,7 @@ pub mod destination;
 pub mod forwarded;
 pub mod mirror;
 pub mod problem;
+pub mod rate_limits;
 pub mod redirect;
 pub mod request_headers;
 pub mod request_id;

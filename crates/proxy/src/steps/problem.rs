@@ -7,11 +7,13 @@ use crate::account::event::Event;
 use crate::call::{Call, Transaction};
 use crate::http::body::Body;
 use crate::http::problem::{Problem, takes_json};
+use crate::http::quota::Exceeded;
 use crate::snapshot::Snapshot;
 
 /// Answer that a call failed: in JSON where the client takes it, else in plain text.
 pub fn answer(call: &Call<'_>, failure: Failure) -> Response<Body> {
-    problem(call.snapshot, call.transaction, failure, takes_json(&call.head.headers))
+    let exceeded = call.quotas.as_ref().and_then(|quotas| quotas.exceeded.as_ref());
+    problem(call.snapshot, call.transaction, failure, takes_json(&call.head.headers), exceeded)
 }
 
 /// Answer what could not be read as a request.
@@ -20,7 +22,7 @@ pub fn refuse(
     transaction: &Transaction<'_>,
     failure: Failure,
 ) -> Response<Body> {
-    problem(snapshot, transaction, failure, false)
+    problem(snapshot, transaction, failure, false, None)
 }
 
 fn problem(
@@ -28,9 +30,10 @@ fn problem(
     transaction: &Transaction<'_>,
     failure: Failure,
     json: bool,
+    exceeded: Option<&Exceeded>,
 ) -> Response<Body> {
     transaction.witnesses.tell(&Event::Failed(failure));
     let record = transaction.witnesses.record();
     let (gateway, request_id, tries) = (&snapshot.plan.name, &record.request_id, record.tries);
-    Problem { failure, gateway, request_id, tries, json }.response()
+    Problem { failure, gateway, request_id, tries, json, exceeded }.response()
 }

@@ -74,7 +74,7 @@ impl Admission {
     pub fn decision(&self, allowed: bool) -> LimitDecision {
         let Occupancy { in_flight, limit, queued } = self.occupancy();
         let (in_flight, queued) = (Some(in_flight), Some(queued));
-        LimitDecision { limit: "requests", allowed, in_flight, most: limit, queued }
+        LimitDecision { in_flight, most: limit, queued, ..LimitDecision::plain("requests", allowed) }
     }
 
     /// Tell those whose wait is over.

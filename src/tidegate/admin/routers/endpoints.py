@@ -1,4 +1,4 @@
-"""/v1/upstreams/{name}/endpoints: an upstream's members.
+"""/v1/upstreams/{name}/endpoints: an upstream's endpoints.
 
 To add and to remove one is a change of the configuration, and a generation. Weight, drain and maintenance are
 words of the operator, which hold beside it.

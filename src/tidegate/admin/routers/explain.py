@@ -38,11 +38,18 @@ class Phase(BaseModel):
 class Said(BaseModel):
     """A limit's word on the request."""
 
-    limit: str = Field(description="requests, or what another try depends on.")
+    limit: str = Field(description="rate, requests, or what another try depends on.")
     allowed: bool
     in_flight: int | None = Field(None, description="Requests that were in, itself included.")
     most: int | None = Field(None, description="How many might be; null: as many as come.")
     queued: int | None = Field(None, description="Requests that waited.")
+    name: str | None = Field(None, description="The rate limit, where limit is rate.")
+    window: str | None = Field(None, description="Its window, as clients are told of it.")
+    cost: int | None = Field(None, description="Units that the request was to be charged.")
+    left: int | None = Field(None, description="Units that are left after it.")
+    wait_ms: float | None = Field(None, description="How long until there is room for it.")
+    verdict: str | None = Field(None, description="allow, wait or deny.")
+    mode: str | None = Field(None, description="enforce, or shadow: nothing follows from it.")
 
 
 class Candidate(BaseModel):

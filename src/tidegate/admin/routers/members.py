@@ -1,6 +1,6 @@
-"""/v1/listeners, /v1/routes and /v1/upstreams: one member of the configuration, and changes of it.
+"""One member of a section of the configuration (`/v1/routes/{name}` and its like), and changes of it.
 
-All three have the same shape. A change costs what the member costs, however large the configuration is.
+All sections have the same shape. A change costs what the member costs, however large the configuration is.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Response
 
 from tidegate.admin.context import ChangeView, TheChange, TheDocument, TheGateway, body
+from tidegate.config.member import kinds
 from tidegate.control.document import Document, redact
 from tidegate.control.gateway import Gateway
 from tidegate.control.members import adding, missing, patching, removing, replacing
@@ -31,7 +32,7 @@ def add_members(
     router: APIRouter, section: str, live: Callable[[Gateway], Awaitable[list[Seen]]], key: str = "name"
 ) -> None:
     """Add the operations on the members of a section; `live` gives them all, each with its name as `key`."""
-    kind = section.removesuffix("s")
+    kind = kinds()[section]
     described = f"As `{section}[]` in GET /v1/config/schema."
 
     @router.get("/{name}", summary=f"One {kind}")
@@ -54,9 +55,9 @@ def add_members(
     @router.put("/{name}", summary=f"Replace or add a {kind}", openapi_extra=body(described))
     async def replace(change: TheChange, name: Name, document: TheDocument) -> ChangeView:
         """It stays in its place; where there was none of its name, it comes last."""
-        named = {"name": name, **document}
-        _check_name(named, name)
-        return await change.edit_member(section, name, replacing(section, named))
+        member = {"name": name, **document}
+        _check_name(member, name)
+        return await change.edit_member(section, name, replacing(section, member))
 
     @router.patch("/{name}", summary=f"Change a {kind}", openapi_extra=body(described, patch=True))
     async def patch(change: TheChange, name: Name, document: TheDocument) -> ChangeView:

@@ -30,6 +30,7 @@ from tidegate.config.model.listener import (
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.rate import KeyPart, RateCost, RateLimit, Window
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
     FieldMatch,
@@ -78,6 +79,7 @@ __all__ = [
     "HealthHttp",
     "HealthTcp",
     "Hedge",
+    "KeyPart",
     "LatencyOutlier",
     "Listener",
     "ListenerLimits",
@@ -90,6 +92,8 @@ __all__ = [
     "PathMatch",
     "Pool",
     "Queueing",
+    "RateCost",
+    "RateLimit",
     "Redirect",
     "RegexRewrite",
     "Respond",
@@ -109,5 +113,6 @@ __all__ = [
     "UpstreamLimits",
     "UpstreamTimeouts",
     "UpstreamTls",
+    "Window",
     "ZoneAware",
 ]

@@ -10,6 +10,7 @@ from tidegate.config.model.listener import Listener
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.mark import ControlPlane, OutputPath, ReadOnce
 from tidegate.config.model.options import Options
+from tidegate.config.model.rate import RateLimit
 from tidegate.config.model.route import Route
 from tidegate.config.model.text import Name, Token
 from tidegate.config.model.unit import Duration, Workers, usable_cpus
@@ -41,6 +42,10 @@ class Config(Options):
         default=(), examples=[[{"name": "app", "endpoints": ["127.0.0.1:9001"]}]]
     )
     """Groups of endpoints that serve the same thing."""
+    rate_limits: tuple[RateLimit, ...] = Field(
+        default=(), examples=[[{"name": "per-client", "windows": [{"quota": 50, "per": "1s"}]}]]
+    )
+    """How often requests may come; routes name them."""
     admin: Annotated[Admin, ControlPlane()] = Admin()
     """The admin API."""
     log: Annotated[Log, ControlPlane()] = Log()

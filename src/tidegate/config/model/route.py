@@ -17,6 +17,7 @@ from tidegate.config.model.unit import Count, Percent, Size, Status, Timeout
 
 UpstreamName = Annotated[Name, Ref("upstream")]
 ListenerName = Annotated[Name, Ref("listener")]
+RateLimitName = Annotated[Name, Ref("rate limit")]
 
 _CAPTURE = re.compile(r"\{(\*?)[^}]*\}")
 """A segment of a template that is captured."""
@@ -207,6 +208,8 @@ class RouteLimits(Options):
 
     body: Size | None = 1 << 30
     """Bytes of a request's body; null: no bound."""
+    rate: tuple[RateLimitName, ...] = Field(default=(), examples=[["per-client"]])
+    """Names of the rate limits that its requests must all pass."""
 
 
 def _level_alone(value: Any) -> Any:

@@ -156,14 +156,16 @@ def duration(lowest: int, highest: int = MAX_DURATION) -> Bounded:
     return Bounded("duration", _duration, lowest, highest, words=(text,), number_is="milliseconds")
 
 
+_SIZE_TEXT = {
+    "type": "string",
+    "pattern": r"^(\d+(\.\d+)?\s?([KMGTkmgt]?[iI]?[bB])?|\$\{.*\})$",
+    "examples": ["64KiB", "10MB"],
+}
+
+
 def size(lowest: int) -> Bounded:
     """A size; the plan holds bytes, and so is a bare number read."""
-    text = {
-        "type": "string",
-        "pattern": r"^(\d+(\.\d+)?\s?([KMGTkmgt]?[iI]?[bB])?|\$\{.*\})$",
-        "examples": ["64KiB", "10MB"],
-    }
-    return Bounded("size", _size, lowest, MAX_SIZE, words=(text,), number_is="bytes")
+    return Bounded("size", _size, lowest, MAX_SIZE, words=(_SIZE_TEXT,), number_is="bytes")
 
 
 def whole(lowest: int, highest: int = MAX_COUNT) -> Bounded:
@@ -188,6 +190,9 @@ Timeout = Annotated[int, duration(1)]
 """A duration that cannot be zero."""
 
 Size = Annotated[int, size(0)]
+
+Quota = Annotated[int, Bounded("number or size", _size, 1, MAX_SIZE, words=(_SIZE_TEXT,), number_is="units")]
+"""What may be spent: a number, or a size where bytes are counted."""
 
 Count = Annotated[int, whole(0)]
 """A whole number that fits 32 bits."""

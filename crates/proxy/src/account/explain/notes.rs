@@ -27,9 +27,9 @@ pub struct Notes {
 }
 
 /// What a limit decided on a request.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LimitDecision {
-    /// `requests`, or what another try depends on: `attempts`, `body_buffer`, `retry_after`, `deadline`,
+    /// `rate`, `requests`, or what another try depends on: `attempts`, `body_buffer`, `retry_after`, `deadline`,
     /// `retries` or `retry_budget`.
     pub limit: &'static str,
     /// Whether it let the request, or its next try, go on.
@@ -43,12 +43,41 @@ pub struct LimitDecision {
     /// Requests that waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queued: Option<u32>,
+    /// How a window of a rate limit stood; of the limit `rate`.
+    #[serde(flatten)]
+    pub rate: Option<Box<RateStanding>>,
+}
+
+/// How a window of a rate limit stood when a request asked it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RateStanding {
+    /// The limit.
+    pub name: Box<str>,
+    /// The window, as clients are told of it.
+    pub window: Box<str>,
+    /// Units that the request was to be charged.
+    pub cost: u64,
+    /// Units that are left after it.
+    pub left: u64,
+    /// How long until there is room for it; absent: there is, or there never will be.
+    #[serde(serialize_with = "milliseconds_if", rename = "wait_ms")]
+    pub wait: Option<Duration>,
+    /// `allow`, `wait` or `deny`.
+    pub verdict: &'static str,
+    /// `enforce`, or `shadow` where nothing follows from it.
+    pub mode: &'static str,
 }
 
 impl LimitDecision {
     /// The decision of a limit that has no numbers.
     pub fn plain(limit: &'static str, allowed: bool) -> Self {
-        Self { limit, allowed, in_flight: None, most: None, queued: None }
+        Self { limit, allowed, in_flight: None, most: None, queued: None, rate: None }
+    }
+
+    /// What follows from how a window of a rate limit stood.
+    pub fn rate(standing: RateStanding) -> Self {
+        let allowed = standing.verdict != "deny" || standing.mode == "shadow";
+        Self { rate: Some(Box::new(standing)), ..Self::plain("rate", allowed) }
     }
 }
 

@@ -98,6 +98,7 @@ impl Witness for Explain {
 fn begins_notes(event: &Event<'_>, record: &Record) -> bool {
     match event {
         Event::RouteMissing { .. } | Event::LimitDecided(_) | Event::TryFailed { .. } => true,
+        Event::RateLimitAsked { denies, .. } => *denies,
         Event::EndpointChosen { found, .. } => !found || record.tries > 0,
         _ => false,
     }
@@ -109,7 +110,8 @@ impl Notes {
         match event {
             Event::RouteChosen { .. } => self.routed = Some(at),
             Event::RouteMissing { host } => self.host = host.and_then(text),
-            Event::LimitDecided(decision) => self.limit_decided(*decision),
+            Event::LimitDecided(decision) => self.limit_decided(decision.clone()),
+            Event::RateLimitAsked { decision, .. } => self.limit_decided(decision()),
             Event::UpstreamAdmitted { decision } => self.limit_decided(decision()),
             Event::EndpointChosen { choice, .. } => self.choice = Some(choice()),
             Event::TryBegan(endpoint) => self.try_began(endpoint.address(), at),

@@ -17,6 +17,7 @@ mod endpoint;
 mod health;
 mod histogram;
 mod listener;
+mod rate_limit;
 mod registry;
 mod request;
 mod route;
@@ -28,6 +29,7 @@ mod worker;
 
 pub use endpoint::EndpointMetrics;
 pub use listener::ListenerMetrics;
+pub use rate_limit::{RateLimitMetrics, RateResult};
 pub use registry::Metrics;
 pub use request::RequestCounts;
 pub use route::RouteMetrics;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::{
-    EndpointMetrics, ListenerMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics, admission,
-    endpoint, health, listener, route, upstream, worker,
+    EndpointMetrics, ListenerMetrics, RateLimitMetrics, RouteMetrics, UpstreamMetrics,
+    WorkerMetrics, admission, endpoint, health, listener, rate_limit, route, upstream, worker,
 };
 use crate::account::exposition::Exposition;
 
@@ -23,6 +23,7 @@ pub struct Metrics {
     routes: ByName<String, RouteMetrics>,
     upstreams: ByName<String, UpstreamMetrics>,
     endpoints: ByName<(String, String), EndpointMetrics>,
+    rate_limits: ByName<String, RateLimitMetrics>,
 }
 
 impl Metrics {
@@ -40,6 +41,7 @@ impl Metrics {
             routes: ByName::default(),
             upstreams: ByName::default(),
             endpoints: ByName::default(),
+            rate_limits: ByName::default(),
         })
     }
 
@@ -61,6 +63,11 @@ impl Metrics {
     /// The counts of an upstream.
     pub fn upstream(&self, name: &str) -> Arc<UpstreamMetrics> {
         self.upstreams.get(name.to_owned(), || UpstreamMetrics::new(name, self.shards))
+    }
+
+    /// The counts of a rate limit.
+    pub fn rate_limit(&self, name: &str) -> Arc<RateLimitMetrics> {
+        self.rate_limits.get(name.to_owned(), || RateLimitMetrics::new(name, self.shards))
     }
 
     /// The counts of an upstream's endpoint.
@@ -97,6 +104,7 @@ impl Metrics {
         health::families(page, &upstreams);
         admission::families(page, &upstreams);
         endpoint::families(page, &self.endpoints.held());
+        rate_limit::families(page, &self.rate_limits.held());
         listener::families(page, &self.listeners.held());
         let labels: Vec<_> =
             (0..self.workers.len()).map(|index| self.worker_label(index)).collect();

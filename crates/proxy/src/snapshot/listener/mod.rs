@@ -150,8 +150,14 @@ impl Listener {
     pub fn serve_by(&self, settings: Arc<Settings>) {
         let rights = settings.rights;
         let before = self.settings.swap(settings);
+        if before.rights != rights {
+            self.put_rights(rights);
+        }
+    }
+
+    /// Put `rights` on its file, where it is a Unix socket that is bound.
+    pub fn put_rights(&self, rights: Rights) {
         if let Address::Unix(path) = &self.address
-            && before.rights != rights
             && let Err(error) = rights.apply(path)
         {
             tracing::error!(listener = self.name, %error, "mode, owner and group cannot be set");

@@ -1,0 +1,145 @@
+//! Rate limits: how often requests that have something in common may come.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::unit::{LARGEST, bounded};
+use super::{Millis, Status, Timeout};
+
+/// A limit that routes name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// Unique name; what was spent survives a reload under it.
+    pub name: String,
+    /// What requests have in common that share a bucket; empty: all share one.
+    pub key: Vec<KeyPart>,
+    /// What becomes of a request that lacks a part of the key.
+    pub missing: Missing,
+    /// All of them must let a request go; if one does not, none is charged.
+    pub windows: Vec<Window>,
+    /// What becomes of requests over the limit.
+    pub mode: RateMode,
+    /// How long a request over the quota may wait for its turn before it is refused.
+    pub wait: Millis,
+    /// What a request costs.
+    pub cost: RateCost,
+    /// Which fields tell clients of the limit.
+    pub headers: RateHeaders,
+    /// Keys that are remembered at a time.
+    pub keys: Keys,
+    /// Bits of an IPv4 address that tell clients apart.
+    pub ipv4_prefix: Ipv4Prefix,
+    /// Bits of an IPv6 address that tell clients apart.
+    pub ipv6_prefix: Ipv6Prefix,
+}
+
+/// One thing that requests have in common: exactly one field is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyPart {
+    /// The client's address, or the network that stands for it.
+    pub client: Option<bool>,
+    /// A header field's value.
+    pub header: Option<String>,
+    /// A cookie's value.
+    pub cookie: Option<String>,
+    /// A query parameter's value.
+    pub query: Option<String>,
+    /// The method.
+    pub method: Option<bool>,
+    /// The host that is asked for, without its port.
+    pub host: Option<bool>,
+    /// The route that takes the request.
+    pub route: Option<bool>,
+    /// The listener that it came in by.
+    pub listener: Option<bool>,
+}
+
+/// What becomes of a request that lacks a part of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// All such requests share a bucket, so that nothing is gained by leaving the part out.
+    Share,
+    /// The limit is not for it.
+    Skip,
+    /// It is refused.
+    Deny,
+}
+
+/// A bucket that holds `burst` and refills with `quota` each `per`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// What may be spent in the time `per` in the long run.
+    pub quota: Quota,
+    /// The time in which the quota is refilled.
+    pub per: Timeout,
+    /// What may be spent at once after a pause; absent: the quota.
+    pub burst: Option<Quota>,
+}
+
+/// What becomes of requests over a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RateMode {
+    /// They wait or are refused.
+    Enforce,
+    /// They are counted and told, and nothing else.
+    Shadow,
+}
+
+/// What a request costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateCost {
+    /// Units for the request as such.
+    pub requests: u32,
+    /// Whether each byte of the request's body costs a unit.
+    pub request_bytes: bool,
+    /// Whether each byte of the response's body costs a unit.
+    pub response_bytes: bool,
+    /// Field of the response that tells the units in place of `requests`.
+    pub header: Option<String>,
+    /// Only responses with one of these statuses cost anything; empty: all do.
+    pub status: Vec<Status>,
+}
+
+/// Which fields tell clients of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RateHeaders {
+    /// `RateLimit` and `RateLimit-Policy`, for the window with the least left.
+    Nearest,
+    /// The same for all windows.
+    All,
+    /// None.
+    None,
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+    Legacy,
+}
+
+bounded! {
+    /// What may be spent: requests, or bytes where these are counted.
+    #[derive(Eq, Ord)]
+    Quota: u64 from 1 to LARGEST
+}
+
+bounded! {
+    /// A number of keys that are remembered.
+    #[derive(Eq, Ord)]
+    Keys: u32 from 16 to 1_000_000_000
+}
+
+bounded! {
+    /// Bits of an IPv4 address.
+    #[derive(Eq, Ord)]
+    Ipv4Prefix: u8 from 0 to 32
+}
+
+bounded! {
+    /// Bits of an IPv6 address.
+    #[derive(Eq, Ord)]
+    Ipv6Prefix: u8 from 0 to 128
+}

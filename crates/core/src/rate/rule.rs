@@ -1,0 +1,264 @@
+//! The rule that gives each request its key.
+
+use std::net::IpAddr;
+
+use http::{HeaderName, header, request};
+
+use super::key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
+use crate::message::field::cookies;
+use crate::plan::{self, Issue, KeyPart};
+use crate::query::parameters;
+use crate::route::host;
+
+/// What requests of one limit must have in common to share a bucket.
+#[derive(Debug)]
+pub struct KeyRule {
+    parts: Box<[Source]>,
+    missing: Missing,
+    prefixes: Prefixes,
+}
+
+/// Where a part of a key is found.
+#[derive(Debug)]
+enum Source {
+    Client,
+    Header(HeaderName),
+    Cookie(Box<str>),
+    Query(Box<str>),
+    Method,
+    Host,
+    Route,
+    Listener,
+}
+
+/// What of a request may be part of a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The client's address; `None` where it has none, as behind a Unix socket.
+    pub client: Option<IpAddr>,
+    /// Its head.
+    pub head: &'a request::Parts,
+    /// Name of the route that takes it.
+    pub route: &'a str,
+    /// Name of the listener that it came in by.
+    pub listener: &'a str,
+}
+
+impl KeyRule {
+    /// The rule of a limit whose option stands at `at`. What is wrong with it is added to `issues`.
+    pub fn build(wanted: &plan::RateLimit, at: &str, issues: &mut Vec<Issue>) -> Self {
+        let parts = wanted.key.iter().enumerate().filter_map(|(index, part)| {
+            let source = Source::read(part);
+            source.map_err(|wrong| issues.push(Issue::new(format!("{at}.key.{index}"), wrong))).ok()
+        });
+        Self {
+            parts: parts.collect(),
+            missing: match wanted.missing {
+                plan::Missing::Share => Missing::Share,
+                plan::Missing::Skip => Missing::Skip,
+                plan::Missing::Deny => Missing::Deny,
+            },
+            prefixes: Prefixes { v4: wanted.ipv4_prefix.get(), v6: wanted.ipv6_prefix.get() },
+        }
+    }
+
+    /// The key of a request.
+    ///
+    /// # Errors
+    /// If it has none, and does not share one with all that have none.
+    pub fn key(&self, secret: &Secret, subject: &Subject<'_>) -> Result<Key, Unkeyed> {
+        let mut key = secret.key();
+        for source in &self.parts {
+            self.add(source, subject, &mut key)?;
+        }
+        Ok(key.finish())
+    }
+
+    /// The key that these parts make, which are absent where requests lack them.
+    ///
+    /// # Errors
+    /// If keys are made of other parts.
+    pub fn named(&self, secret: &Secret, parts: &[Option<String>]) -> Result<Key, String> {
+        if parts.len() != self.parts.len() {
+            return Err(format!("expected {} parts of a key, not {}", self.parts.len(), parts.len()));
+        }
+        let mut key = secret.key();
+        for (source, part) in self.parts.iter().zip(parts) {
+            match (source, part) {
+                (Source::Client, Some(text)) => {
+                    let address = text.parse().map_err(|_| format!("`{text}` is not an IP address"))?;
+                    key.client(self.prefixes.network(address));
+                }
+                // With any other word on missing parts there is no such key, and nothing to be found.
+                (_, part) => _ = key.optional(part.as_deref().map(str::as_bytes), Missing::Share),
+            }
+        }
+        Ok(key.finish())
+    }
+
+    fn add(&self, source: &Source, subject: &Subject<'_>, key: &mut Parts) -> Result<(), Unkeyed> {
+        let Subject { client, head, route, listener } = *subject;
+        let mut add = |part: Option<&[u8]>| key.optional(part, self.missing);
+        match source {
+            Source::Client => match client {
+                Some(address) => {
+                    key.client(self.prefixes.network(address));
+                    Ok(())
+                }
+                None => add(None),
+            },
+            Source::Header(name) => add(head.headers.get(name).map(|value| value.as_bytes())),
+            Source::Cookie(name) => add(cookies(&head.headers, name).next()),
+            Source::Query(name) => add(parameters(head.uri.query(), name).next().as_deref()),
+            Source::Method => add(Some(head.method.as_str().as_bytes())),
+            Source::Host => {
+                let named = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+                add(named.map(host::canonical).as_deref().map(str::as_bytes))
+            }
+            Source::Route => add(Some(route.as_bytes())),
+            Source::Listener => add(Some(listener.as_bytes())),
+        }
+    }
+}
+
+impl Source {
+    fn read(part: &KeyPart) -> Result<Self, String> {
+        let KeyPart { client, header, cookie, query, method, host, route, listener } = part;
+        let flags = [
+            (client, Self::Client),
+            (method, Self::Method),
+            (host, Self::Host),
+            (route, Self::Route),
+            (listener, Self::Listener),
+        ];
+        let mut found: Vec<_> =
+            flags.into_iter().filter(|(given, _)| **given == Some(true)).map(|(_, at)| at).collect();
+        if let Some(name) = header {
+            let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a field name"))?;
+            found.push(Self::Header(name));
+        }
+        found.extend(cookie.as_deref().map(|name| Self::Cookie(name.into())));
+        found.extend(query.as_deref().map(|name| Self::Query(name.into())));
+        match (found.pop(), found.is_empty()) {
+            (Some(only), true) => Ok(only),
+            _ => Err("expected exactly one thing that requests have in common".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use http::Request;
+    use serde_json::json;
+
+    use super::*;
+
+    fn rule(key: serde_json::Value, missing: &str) -> KeyRule {
+        let wanted = json!({
+            "name": "limit", "key": key, "missing": missing, "mode": "enforce", "wait": 0,
+            "windows": [{"quota": 1, "per": 1000}], "headers": "none", "keys": 16,
+            "cost": {"requests": 1, "request_bytes": false, "response_bytes": false, "status": []},
+            "ipv4_prefix": 32, "ipv6_prefix": 64,
+        });
+        let (wanted, mut issues) = (serde_json::from_value(wanted).unwrap(), Vec::new());
+        let rule = KeyRule::build(&wanted, "rate_limits.0", &mut issues);
+        assert_eq!(issues, []);
+        rule
+    }
+
+    fn head(uri: &str, fields: &[(&str, &str)]) -> request::Parts {
+        let mut request = Request::get(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    /// The key of a request from `client` with this head.
+    fn key(rule: &KeyRule, client: &str, head: &request::Parts) -> Result<Key, Unkeyed> {
+        let subject =
+            Subject { client: client.parse().ok(), head, route: "orders", listener: "web" };
+        rule.key(&Secret::new(b"0123456789abcdef"), &subject)
+    }
+
+    #[test]
+    fn requests_with_the_same_parts_share_a_key() {
+        let rule = rule(json!([{"client": true}, {"header": "x-tenant"}]), "share");
+        let of = |client, tenant| key(&rule, client, &head("/", &[("x-tenant", tenant)]));
+        assert_eq!(of("192.0.2.1", "a"), of("::ffff:192.0.2.1", "a"));
+        assert_ne!(of("192.0.2.1", "a"), of("192.0.2.1", "b"));
+        assert_ne!(of("192.0.2.1", "a"), of("192.0.2.2", "a"));
+    }
+
+    #[test]
+    fn every_part_counts() {
+        let other = Request::post("http://x/?q=2").header("host", "B").header("cookie", "c=2");
+        let other = other.header("x-h", "2").body(()).unwrap().into_parts().0;
+        let one = head("/?q=1", &[("host", "a"), ("cookie", "c=1"), ("x-h", "1")]);
+        for part in [
+            json!({"method": true}),
+            json!({"host": true}),
+            json!({"cookie": "c"}),
+            json!({"query": "q"}),
+            json!({"header": "x-h"}),
+        ] {
+            let rule = rule(json!([part]), "deny");
+            let of = |head| key(&rule, "192.0.2.1", head).unwrap();
+            assert_ne!(of(&one), of(&other), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_the_same_in_any_case_and_with_any_port() {
+        let rule = rule(json!([{"host": true}]), "share");
+        let of = |host| key(&rule, "192.0.2.1", &head("/", &[("host", host)])).unwrap();
+        assert_eq!(of("A.example:80"), of("a.example"));
+    }
+
+    #[test]
+    fn a_request_without_a_part_shares_a_key_has_none_or_is_refused() {
+        let of = |missing, fields: &[(&str, &str)]| {
+            key(&rule(json!([{"header": "x-h"}]), missing), "192.0.2.1", &head("/", fields))
+        };
+        assert_eq!(of("share", &[]), of("share", &[]));
+        assert_ne!(of("share", &[]), of("share", &[("x-h", "")]));
+        assert_eq!((of("skip", &[]), of("deny", &[])), (Err(Unkeyed::Skip), Err(Unkeyed::Deny)));
+    }
+
+    #[test]
+    fn a_key_can_be_named_by_its_parts() {
+        let rule = rule(json!([{"client": true}, {"header": "x-h"}]), "share");
+        let named = |parts: &[Option<&str>]| {
+            let parts: Vec<_> = parts.iter().map(|part| part.map(str::to_owned)).collect();
+            rule.named(&Secret::new(b"0123456789abcdef"), &parts)
+        };
+        let of = |fields: &[(&str, &str)]| key(&rule, "192.0.2.1", &head("/", fields)).unwrap();
+        assert_eq!(named(&[Some("192.0.2.1"), Some("a")]), Ok(of(&[("x-h", "a")])));
+        assert_eq!(named(&[Some("192.0.2.1"), None]), Ok(of(&[])));
+        assert_eq!(named(&[Some("here"), None]), Err("`here` is not an IP address".to_owned()));
+        assert_eq!(named(&[None]), Err("expected 2 parts of a key, not 1".to_owned()));
+    }
+
+    #[test]
+    fn a_part_that_names_no_field_is_told_with_its_place() {
+        let mut issues = Vec::new();
+        let part = |header: Option<&str>| KeyPart {
+            client: None,
+            header: header.map(str::to_owned),
+            cookie: None,
+            query: None,
+            method: None,
+            host: None,
+            route: None,
+            listener: None,
+        };
+        for wrong in [part(Some("a b")), part(None)] {
+            issues.extend(Source::read(&wrong).err());
+        }
+        assert_eq!(
+            issues,
+            ["`a b` is not a field name", "expected exactly one thing that requests have in common"]
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! Rate limits: whether what the request has in common with others may come so often.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Response;
+use smallvec::SmallVec;
+use tidegate_core::failure::Failure;
+use tidegate_core::rate::{
+    Demand, Fields, Key, Mode, Pass, Standing, Style, Subject, Unkeyed, Verdict, retry_after,
+};
+use tidegate_core::time::Moment;
+
+use crate::account::event::Event;
+use crate::account::explain::{LimitDecision, RateStanding};
+use crate::account::metrics::RateResult;
+use crate::call::Call;
+use crate::http::body::Body;
+use crate::http::quota::{Exceeded, Quotas};
+use crate::net::clock;
+use crate::objects::rate::{Due, Dues, Place, RateLimit};
+
+/// Limits that a request has a key for, each with it.
+type Asked<'a> = SmallVec<[(&'a Arc<RateLimit>, Key); 4]>;
+
+/// A request that has to wait for its turn.
+pub struct Turn {
+    wait: Duration,
+    /// Held while it waits.
+    place: Place,
+}
+
+impl Turn {
+    /// Wait for it.
+    pub async fn come(self) {
+        let _place = self.place;
+        Box::pin(tokio::time::sleep(self.wait)).await;
+    }
+}
+
+/// Ask the limits of the request's route, and charge it to all of them, or to none. The turn is that of a request that
+/// may wait for it.
+///
+/// # Errors
+/// If one of them refuses it.
+pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<Turn>, Failure> {
+    let Some(asked) = asked(limits, call) else {
+        return Err(refused(Quotas { exceeded: Some(Exceeded::default()), ..Quotas::default() }, call));
+    };
+    let now = clock::moment(call.transaction.witnesses.coarse_now());
+    let demands: SmallVec<[_; 4]> = asked.iter().map(|&(limit, key)| demand(limit, key)).collect();
+    let pass = Pass::new(&demands, now);
+    let turn = match pass.verdict {
+        Verdict::Wait(wait) => turn(&asked, &pass, wait),
+        _ => None,
+    };
+    let is_denied =
+        pass.verdict.denies() || (turn.is_none() && matches!(pass.verdict, Verdict::Wait(_)));
+    tell(&asked, &demands, &pass, now, call);
+    let quotas = Quotas {
+        fields: fields(&asked, &demands, &pass, now),
+        exceeded: is_denied.then(|| exceeded(&asked, &pass, call)),
+    };
+    if is_denied {
+        if !pass.verdict.denies() {
+            demands.iter().for_each(|demand| demand.limit.give_back(demand.key, demand.cost, now));
+        }
+        return Err(refused(quotas, call));
+    }
+    call.quotas = Some(Box::new(quotas));
+    call.transaction.owes(dues(&asked));
+    Ok(turn)
+}
+
+/// Tell the client of its quotas, and take off what the response tells of its cost.
+pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
+    let Some(quotas) = call.quotas.take() else { return };
+    let headers = response.headers_mut();
+    call.transaction.amend_dues(|due| {
+        let cost = &due.limit.limit.terms().cost;
+        due.told = cost.told(headers);
+        if let Some(name) = &cost.header {
+            headers.remove(name);
+        }
+    });
+    quotas.fields.add_to(headers);
+}
+
+fn refused(quotas: Quotas, call: &mut Call<'_>) -> Failure {
+    call.quotas = Some(Box::new(quotas));
+    Failure::RateLimited
+}
+
+/// Those of `limits` that are for the request; `None` if one refuses it because it has no key.
+fn asked<'a>(limits: &'a [Arc<RateLimit>], call: &Call<'_>) -> Option<Asked<'a>> {
+    let subject = Subject {
+        client: call.address,
+        head: call.head,
+        route: call.route.map_or("", |route| &route.plan.name),
+        listener: &call.client.listener.name,
+    };
+    let mut asked = Asked::new();
+    for limit in limits {
+        match limit.key(&subject) {
+            Ok(key) => asked.push((limit, key)),
+            Err(Unkeyed::Skip) => {}
+            Err(Unkeyed::Deny) if limit.limit.terms().mode == Mode::Shadow => {
+                limit.metrics.asked(call.client.local.outbound.worker, RateResult::WouldDeny);
+            }
+            Err(Unkeyed::Deny) => {
+                limit.metrics.asked(call.client.local.outbound.worker, RateResult::Denied);
+                return None;
+            }
+        }
+    }
+    Some(asked)
+}
+
+fn demand(limit: &RateLimit, key: Key) -> Demand<'_> {
+    Demand { limit: &limit.limit, key, cost: limit.limit.terms().cost.ahead() }
+}
+
+/// A turn at the limit that lets the request wait the longest.
+fn turn(asked: &Asked<'_>, pass: &Pass, wait: Duration) -> Option<Turn> {
+    let longest = pass.standings.iter().find(|standing| standing.verdict == Verdict::Wait(wait))?;
+    let place = asked[longest.demand].0.place()?;
+    Some(Turn { wait, place })
+}
+
+/// Count what each limit said, and let it be explained.
+fn tell(
+    asked: &Asked<'_>,
+    demands: &[Demand<'_>],
+    pass: &Pass,
+    now: Moment,
+    call: &Call<'_>,
+) {
+    for standings in pass.standings.chunk_by(|one, next| one.demand == next.demand) {
+        let limit = asked[standings[0].demand].0;
+        let denies = standings.iter().any(|standing| standing.verdict.denies());
+        let result = match (denies, limit.limit.terms().mode) {
+            (false, _) => RateResult::Allowed,
+            (true, Mode::Enforce) => RateResult::Denied,
+            (true, Mode::Shadow) => RateResult::WouldDeny,
+        };
+        limit.metrics.asked(call.client.local.outbound.worker, result);
+        for standing in standings {
+            let decision = || decision(limit, standing, standing.service(demands, now).left);
+            call.tell(&Event::RateLimitAsked { denies: standing.verdict.denies(), decision: &decision });
+        }
+    }
+}
+
+/// How a window stood that has so many units left.
+fn decision(limit: &RateLimit, standing: &Standing, left: u64) -> LimitDecision {
+    let terms = limit.limit.terms();
+    let wait = match standing.verdict {
+        Verdict::Allow | Verdict::TooCostly => None,
+        Verdict::Wait(wait) | Verdict::Deny(wait) => Some(wait),
+    };
+    LimitDecision::rate(RateStanding {
+        name: limit.plan.name.as_str().into(),
+        window: limit.limit.policy(standing.window).map_or("", |policy| policy.name()).into(),
+        cost: terms.cost.ahead(),
+        left,
+        wait,
+        verdict: match standing.verdict {
+            Verdict::Allow => "allow",
+            Verdict::Wait(_) => "wait",
+            Verdict::Deny(_) | Verdict::TooCostly => "deny",
+        },
+        mode: match terms.mode {
+            Mode::Enforce => "enforce",
+            Mode::Shadow => "shadow",
+        },
+    })
+}
+
+fn fields(asked: &Asked<'_>, demands: &[Demand<'_>], pass: &Pass, now: Moment) -> Fields {
+    let Some(style) = asked.iter().map(|(limit, _)| limit.style).find(|style| *style != Style::None)
+    else {
+        return Fields::default();
+    };
+    let told = pass.standings.iter().filter(|standing| {
+        let limit = asked[standing.demand].0;
+        limit.style != Style::None && limit.limit.terms().mode == Mode::Enforce
+    });
+    let services: SmallVec<[_; 8]> =
+        told.map(|standing| standing.service(demands, now)).collect();
+    Fields::new(style, &services, &mut String::new())
+}
+
+/// Why the request is refused, as its client is told.
+fn exceeded(asked: &Asked<'_>, pass: &Pass, call: &Call<'_>) -> Exceeded {
+    let (Verdict::Deny(wait) | Verdict::Wait(wait)) = pass.verdict else {
+        return Exceeded { retry_after: None, policies: policies(asked, pass) };
+    };
+    let random = call.client.local.outbound.random.borrow_mut().fraction();
+    Exceeded { retry_after: Some(retry_after(wait, random)), policies: policies(asked, pass) }
+}
+
+/// Names of the policies that refuse the request.
+fn policies(asked: &Asked<'_>, pass: &Pass) -> Vec<Box<str>> {
+    let refusing = pass.standings.iter().filter(|standing| {
+        let mode = asked[standing.demand].0.limit.terms().mode;
+        mode == Mode::Enforce && standing.verdict != Verdict::Allow
+    });
+    let named = refusing.filter_map(|standing| {
+        asked[standing.demand].0.limit.policy(standing.window).map(|policy| policy.name().into())
+    });
+    named.collect()
+}
+
+/// What the request owes limits that learn its cost in the end.
+fn dues(asked: &Asked<'_>) -> Option<Dues> {
+    let owing = asked.iter().filter(|(limit, _)| limit.limit.terms().cost.is_known_later());
+    let dues: SmallVec<_> =
+        owing.map(|&(limit, key)| Due { limit: limit.clone(), key, told: None }).collect();
+    (!dues.is_empty()).then_some(Dues(dues))
+}

@@ -1,0 +1,80 @@
+"""/v1/rate-limits: how often requests may come, and what keys have left."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, Field
+
+from tidegate.admin.context import TheGateway
+from tidegate.admin.routers.members import add_members, named
+
+SECTION = "rate_limits"
+ABSENT = "-"
+"""Stands for a part of a key that requests lack."""
+
+router = APIRouter(prefix="/v1/rate-limits", tags=["rate limits"])
+
+Parts = Annotated[
+    list[str],
+    Query(
+        alias="part",
+        default_factory=list,
+        description="What the key is made of, in the order of the limit's option `key`; "
+        f"`{ABSENT}` stands for a part that requests lack.",
+    ),
+]
+
+
+class Left(BaseModel):
+    """What a key has left of a window."""
+
+    window: str = Field(description="As clients are told of it.")
+    left: int
+    full_in_seconds: float = Field(description="Time until all is back.")
+
+
+@router.get("", summary="The rate limits")
+async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
+    """About how many keys have spent something, how many requests wait, and how many keys were forgotten too
+    early for want of room."""
+    limits: list[dict[str, Any]] = await gateway.ask("rate_limits")
+    return limits
+
+
+add_members(router, SECTION, listed)
+
+
+@router.get("/{name}/key", summary="What a key has left")
+async def key(gateway: TheGateway, name: str, parts: Parts) -> list[Left]:
+    """By window; of a key that has spent nothing, all."""
+    named(await listed(gateway), SECTION, name)
+    with _told():
+        found = await gateway.ask("rate_limit_key", limit=name, parts=_parts(parts))
+    return [Left(**each) for each in found or ()]
+
+
+@router.delete("/{name}/key", summary="Give a key a fresh bucket")
+async def forget(gateway: TheGateway, name: str, parts: Parts) -> list[Left]:
+    """What it has spent is forgotten; the answer is what it has left then."""
+    named(await listed(gateway), SECTION, name)
+    value = json.dumps(_parts(parts)).encode()
+    with _told():
+        await asyncio.to_thread(gateway.engine.supply, "fresh_bucket", name, value)
+    return await key(gateway, name, parts)
+
+
+def _parts(parts: list[str]) -> list[str | None]:
+    return [None if part == ABSENT else part for part in parts]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the engine says against a key is the caller's mistake."""
+    try:
+        yield
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None

@@ -1,0 +1,69 @@
+"""`tidegate limits`: list, key and reset."""
+
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+import typer
+
+from tidegate.cli import output
+from tidegate.cli.client import Client, calls_admin
+from tidegate.cli.options import AsJson
+from tidegate.cli.quick import quick_app
+
+app = quick_app(help="Show rate limits and what their keys have left.", no_args_is_help=True)
+
+Limit = Annotated[str, typer.Argument(help="The rate limit.")]
+Parts = Annotated[
+    list[str] | None,
+    typer.Argument(help="What the key is made of, in the order of its option key; - for what requests lack."),
+]
+
+
+@app.command("list")
+@calls_admin
+def listed(client: Client, as_json: AsJson = False) -> None:
+    """Show the rate limits, and how many keys they remember."""
+    output.answer(client.get("/v1/rate-limits"), as_json, _print_limits)
+
+
+@app.command("key")
+@calls_admin
+def key(client: Client, limit: Limit, parts: Parts = None, as_json: AsJson = False) -> None:
+    """Show what a key has left."""
+    output.answer(client.get(_path(limit, parts)), as_json, _print_left)
+
+
+@app.command("reset")
+@calls_admin
+def reset(client: Client, limit: Limit, parts: Parts = None, as_json: AsJson = False) -> None:
+    """Give a key a fresh bucket."""
+    output.answer(client.delete(_path(limit, parts)), as_json, _print_left)
+
+
+def _path(limit: str, parts: list[str] | None) -> str:
+    query = urlencode([("part", part) for part in parts or ()])
+    return f"/v1/rate-limits/{quote(limit, safe='')}/key?{query}"
+
+
+def _print_limits(limits: list[dict[str, Any]]) -> None:
+    _print_table(
+        ("rate limit", "keys", "waiting", "evictions"),
+        [(each["name"], each["keys"], each["waiting"], each["evictions"]) for each in limits],
+    )
+
+
+def _print_left(windows: list[dict[str, Any]]) -> None:
+    _print_table(
+        ("window", "left", "full in"),
+        [(each["window"], each["left"], output.duration(each["full_in_seconds"])) for each in windows],
+    )
+
+
+def _print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    output.console().print(table)

@@ -1,5 +1,5 @@
 """`python -m tidegate`."""
 
-from tidegate.cli import main
+from tidegate.cli import entry
 
-main()
+entry()

@@ -1,7 +1,7 @@
 """One table of heads, lengths, targets and trailers, judged alike over every version of HTTP on both sides.
 
-A case says what becomes of a message; `over` says it for a version that cannot write the same message, or whose own
-specification judges it otherwise, with the reason beside it.
+A case says what becomes of a message; `over` says it for a version that cannot write the same message, or
+whose own specification judges it otherwise, with the reason beside it.
 """
 
 from collections.abc import Iterator

@@ -11,7 +11,7 @@ from tidegate.config.check import Names, check
 from tidegate.config.include import resolve_paths
 from tidegate.config.load import Loaded, discreet
 from tidegate.config.material import read_material
-from tidegate.config.member import SECTIONS, Member, Members, Reference
+from tidegate.config.member import SECTIONS, Member, Members, Reference, kinds
 from tidegate.config.model import Config
 from tidegate.config.problem import Problem
 from tidegate.config.remark import remarks_on_member
@@ -63,7 +63,7 @@ def _part(loaded: Loaded, section: str, name: str, given: Data) -> Data:
 def _without(loaded: Loaded, section: str, name: str) -> Loaded | None:
     left = {other: member for other, member in loaded.members[section].items() if other != name}
     members = {**loaded.members, section: left}
-    if (section.removesuffix("s"), name) in _references(members):
+    if (kinds()[section], name) in _references(members):
         return None
     return _with(loaded, members, _named(loaded))
 
@@ -81,7 +81,7 @@ def _named(loaded: Loaded) -> Stamps:
 
 
 def _names(members: Members) -> Names:
-    return {section.removesuffix("s"): members[section].keys() for section in SECTIONS}
+    return {kind: members[section].keys() for section, kind in kinds().items()}
 
 
 def _references(members: Members) -> Iterator[Reference]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tidegate.config.explain import did_you_mean
 from tidegate.config.include import spelled
-from tidegate.config.member import Member, Reference
+from tidegate.config.member import Member, Reference, kinds
 from tidegate.config.model import Admin, Config
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.text import split_address
@@ -33,11 +33,7 @@ def check(source: Source, names: Names | None = None) -> Iterator[Problem]:
 
 def fits(rest: Source, config: Config, known: Sequence[Member]) -> bool:
     """Whether the rest of `config` has no mistake, beside members that have none in themselves."""
-    listed = {
-        identity.kind: [item.name for item in getattr(config, pattern[0])]
-        for pattern, identity in marked(Identity).items()
-        if pattern[1:] == ("*", "name")
-    }
+    listed = {kind: [item.name for item in getattr(config, section)] for section, kind in kinds().items()}
     names = {kind: set(each) for kind, each in listed.items()}
     references = frozenset[Reference]().union(*(member.references for member in known))
     return (

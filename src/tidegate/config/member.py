@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from tidegate.config.model import Config, Listener, RateLimit, Route, Upstream
-from tidegate.config.model.mark import File, Ref
+from tidegate.config.model.mark import File, Identity, Ref
 from tidegate.config.model.walk import Pattern, marked
 
 SECTIONS = ("listeners", "routes", "upstreams", "rate_limits")
@@ -31,6 +31,13 @@ MemberId = tuple[str, str]
 Members = Mapping[str, Mapping[str, "Member"]]
 """By section and name, in the order of the configuration."""
 NONE: Members = {section: {} for section in SECTIONS}
+
+
+@cache
+def kinds() -> Mapping[str, str]:
+    """What the members of each section are, as references and people call them."""
+    named = {path: mark.kind for path, mark in marked(Identity).items()}
+    return {section: named[section, "*", "name"] for section in SECTIONS}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from tidegate.config.member import kinds
 from tidegate.control.document import Document, keep_secrets, merge_patch
 from tidegate.control.gateway import ConflictError, MissingError
 
@@ -15,7 +16,7 @@ def adding(section: str, member: Data) -> Edit:
 
     def edit(current: Data | None) -> Data:
         if current is not None:
-            raise ConflictError(f"there is a {_kind(section)} {current['name']} already")
+            raise ConflictError(f"there is a {kinds()[section]} {current['name']} already")
         return member
 
     return edit
@@ -49,14 +50,10 @@ def removing(section: str, name: str) -> Edit:
 
 def missing(section: str, name: str) -> MissingError:
     """That there is no such member."""
-    return MissingError(f"there is no {_kind(section)} {name}")
+    return MissingError(f"there is no {kinds()[section]} {name}")
 
 
 def _with_secrets(section: str, member: Data, current: Data) -> Data:
     kept: Document = keep_secrets({section: [member]}, {section: [current]})
     changed: Data = kept[section][0]
     return changed
-
-
-def _kind(section: str) -> str:
-    return section.removesuffix("s")

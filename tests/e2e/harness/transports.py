@@ -195,5 +195,5 @@ CLIENTS: dict[str, Client] = {"http1": http1, "http2": http2}
 
 
 def send(gateway: Gateway, client: str, endpoint: str, request: Request) -> Response:
-    """Send a request from a client of one version to an endpoint of another, through the listener named so."""
+    """Send a request from a client of one version to an endpoint of another, by the listener named so."""
     return CLIENTS[client](gateway.port(f"to-{endpoint}"), request)

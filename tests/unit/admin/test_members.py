@@ -6,25 +6,37 @@ import pytest
 
 from tests.unit.admin.conftest import Admin, connect
 from tests.unit.control.gateways import document, started_gateway
+from tidegate.config import member
 from tidegate.control.source import Source
 
 NEW: dict[str, dict[str, Any]] = {
     "listeners": {"name": "new", "address": "127.0.0.1:8081"},
     "routes": {"name": "new", "match": {"path": {"prefix": "/new"}}, "upstream": "app"},
     "upstreams": {"name": "new", "endpoints": ["127.0.0.1:9009"]},
+    "rate_limits": {"name": "new", "windows": [{"quota": 5, "per": "1s"}]},
 }
 PATCHES: dict[str, dict[str, Any]] = {
     "listeners": {"limits": {"connections": 9}},
     "routes": {"timeout": "7s"},
     "upstreams": {"protocol": "http2"},
+    "rate_limits": {"wait": "1s"},
 }
 SECTIONS = list(NEW)
 
 
+def path_of(section: str) -> str:
+    """Where the members of a section are."""
+    return f"/v1/{section.replace('_', '-')}"
+
+
+def test_every_section_has_these_operations() -> None:
+    assert set(member.SECTIONS) == set(SECTIONS)
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 async def test_one_is_added_shown_changed_replaced_and_removed(admin: Admin, section: str) -> None:
-    http, path, new = admin.http, f"/v1/{section}/new", NEW[section]
-    added = await http.post(f"/v1/{section}", json=new)
+    http, path, new = admin.http, f"{path_of(section)}/new", NEW[section]
+    added = await http.post(path_of(section), json=new)
     assert (added.status_code, added.json()["summary"][section]["added"]) == (201, ["new"])
     assert [each["name"] for each in admin.engine.served[section]][-1] == "new"
     shown = await http.get(path)
@@ -45,13 +57,13 @@ async def test_one_is_added_shown_changed_replaced_and_removed(admin: Admin, sec
 @pytest.mark.parametrize("section", SECTIONS)
 async def test_one_that_is_put_where_none_was_is_added(admin: Admin, section: str) -> None:
     nameless = {option: value for option, value in NEW[section].items() if option != "name"}
-    answer = await admin.http.put(f"/v1/{section}/new", json=nameless)
+    answer = await admin.http.put(f"{path_of(section)}/new", json=nameless)
     assert answer.json()["summary"][section]["added"] == ["new"]
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 async def test_what_is_not_there_is_not_found(admin: Admin, section: str) -> None:
-    path = f"/v1/{section}/nowhere"
+    path = f"{path_of(section)}/nowhere"
     assert (await admin.http.get(path)).status_code == 404
     assert (await admin.http.patch(path, json={})).status_code == 404
     assert (await admin.http.delete(path)).status_code == 404
@@ -59,12 +71,12 @@ async def test_what_is_not_there_is_not_found(admin: Admin, section: str) -> Non
 
 @pytest.mark.parametrize("section", SECTIONS)
 async def test_one_is_added_once_and_keeps_its_name(admin: Admin, section: str) -> None:
-    await admin.http.post(f"/v1/{section}", json=NEW[section])
-    assert (await admin.http.post(f"/v1/{section}", json=NEW[section])).status_code == 409
+    await admin.http.post(path_of(section), json=NEW[section])
+    assert (await admin.http.post(path_of(section), json=NEW[section])).status_code == 409
     for send in (admin.http.put, admin.http.patch):
-        answer = await send(f"/v1/{section}/new", json={**NEW[section], "name": "other"})
+        answer = await send(f"{path_of(section)}/new", json={**NEW[section], "name": "other"})
         assert answer.status_code == 422
-    assert (await admin.http.post(f"/v1/{section}", json={})).status_code == 422
+    assert (await admin.http.post(path_of(section), json={})).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The other resources."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +147,13 @@ async def test_the_reference_names_every_operation_and_loads_nothing_from_elsewh
         assert f"<code>{path}</code>" in page.text
     assert not re.search(r'(src|href)="?(https?:)?//', page.text)
     assert "<script" not in page.text
+
+
+async def test_every_resource_is_on_its_page(admin: Admin) -> None:
+    api = (await admin.http.get("/openapi.json")).json()
+    page = (Path(__file__).parents[3] / "docs/concepts/admin-api.md").read_text()
+    resources = {"/".join(path.split("/")[:3]) for path in api["paths"]}
+    assert {resource for resource in resources if f"`{resource}" not in page} == set()
 
 
 async def test_errors_are_documented_as_problem_documents(admin: Admin) -> None:

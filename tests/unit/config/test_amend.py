@@ -14,6 +14,19 @@ from tidegate.config.problem import ConfigError
 from tidegate.control.document import document_of, with_member
 
 Data = dict[str, Any]
+LIMITED: Data = {
+    **SERVED,
+    "routes": [
+        {
+            "name": "limited",
+            "match": {"path": {"exact": "/"}},
+            "upstream": "app",
+            "limits": {"rate": ["slow"]},
+        },
+        *SERVED["routes"],
+    ],
+    "rate_limits": [{"name": "slow", "windows": [{"quota": 1, "per": "1s"}]}],
+}
 Change = tuple[str, str, Callable[[Data], Any]]
 
 
@@ -37,6 +50,8 @@ GOOD: dict[str, Change] = {
         "spare",
         lambda _: {"name": "spare", "endpoints": ["a:1"]},
     ),
+    "a route with a rate limit": ("routes", "limited", update(timeout="6s")),
+    "a rate limit": ("rate_limits", "slow", update(wait="1s")),
     "a listener": ("listeners", "web", update(address="127.0.0.1:8082")),
     "a listener that comes": ("listeners", "c", lambda _: {"name": "c", "address": "[::1]:80"}),
     "a listener that goes": ("listeners", "b", gone),
@@ -55,6 +70,8 @@ LEFT_TO_THE_WHOLE: dict[str, Change] = {
     "an unknown option": ("routes", "rest", update(timeuot="1s")),
     "an upstream that routes use goes": ("upstreams", "app", gone),
     "a listener that a route is for goes": ("listeners", "web", gone),
+    "a rate limit that a route uses goes": ("rate_limits", "slow", gone),
+    "an unknown rate limit": ("routes", "one", update(limits={"rate": ["fast"]})),
     "an address that is taken": ("listeners", "b", update(address="127.0.0.1:8080")),
     "an endpoint twice": ("upstreams", "app", update(endpoints=["a:1", "A:1"])),
     "a zone that is not said": ("upstreams", "other", update(balance={"zone_aware": {}})),
@@ -113,6 +130,6 @@ def test_a_member_that_names_files_is_left_to_a_look_at_the_whole(tmp_path: Path
 def start(folder: Path, change: Change) -> tuple[Any, Data, Data | None, tuple[str, str]]:
     """What is served, its document, what is given for a member, and which."""
     section, name, edit = change
-    data = copy.deepcopy(SERVED)
+    data = copy.deepcopy(LIMITED)
     current: Data = next((each for each in data[section] if each["name"] == name), {})
     return load_data(data, folder), data, edit(current), (section, name)

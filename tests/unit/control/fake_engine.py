@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
-KINDS = ("listeners", "routes", "upstreams")
+KINDS = ("listeners", "routes", "upstreams", "rate_limits")
 
 
 class PlanError(ValueError):
@@ -91,6 +91,7 @@ class FakeEngine:
             "explain": lambda request_id: None,
             "outstanding": lambda count: [],
             "table": lambda: _table(self.served),
+            "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
             "route": lambda **request: _route(self.served, request),
         }
         return json.dumps(answers[kind](**about)).encode()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Response
 
 from tidegate.admin.context import ChangeView, TheChange, TheDocument, TheGateway, body
+from tidegate.config.member import kinds
 from tidegate.control.document import Document, redact
 from tidegate.control.gateway import Gateway
 from tidegate.control.members import adding, missing, patching, removing, replacing
@@ -31,7 +32,7 @@ def add_members(
     router: APIRouter, section: str, live: Callable[[Gateway], Awaitable[list[Seen]]], key: str = "name"
 ) -> None:
     """Add the operations on the members of a section; `live` gives them all, each with its name as `key`."""
-    kind = section.removesuffix("s").replace("_", " ")
+    kind = kinds()[section]
     described = f"As `{section}[]` in GET /v1/config/schema."
 
     @router.get("/{name}", summary=f"One {kind}")

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Ticks of a nanosecond. A request takes 100 ns of the bucket at 10 million a second and a byte 3.3 ns at 300 MB/s: in
-/// whole nanoseconds, rounding would cost up to 1 % of the former and 20 % of the latter. In sixteenths it costs under
-/// 0.1 % of whatever takes 63 ns or more, and 64 bits still last 36 years.
+/// Ticks of a nanosecond. A request takes 100 ns of the bucket at 10 million a second and a byte 3.3 ns at 300
+/// MB/s: in whole nanoseconds, rounding would cost up to 1 % of the former and 20 % of the latter. In sixteenths
+/// it costs under 0.1 % of whatever takes 63 ns or more, and 64 bits still last 36 years.
 pub(super) const PER_NANO: u64 = 16;
 
-/// Theoretical arrival time of a key's next unit at the steady rate, in sixteenths of a nanosecond since the origin of
-/// [`Moment`] (TAT in ITU-T I.371, annex A).
+/// Theoretical arrival time of a key's next unit at the steady rate, in sixteenths of a nanosecond since the
+/// origin of [`Moment`] (TAT in ITU-T I.371, annex A).
 ///
-/// As far as it lies ahead, so much of the bucket is spent. Once it has passed, the bucket is full, however long ago
-/// that was: the key may as well be forgotten.
+/// As far as it lies ahead, so much of the bucket is spent. Once it has passed, the bucket is full, however long
+/// ago that was: the key may as well be forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Arrival(pub(super) u64);
 

@@ -1,17 +1,18 @@
 //! A cell of the table: which key, and its arrival time, as two words that threads share without a lock.
 //!
-//! Two words cannot be changed at once. That nobody acts on a torn pair is seen to thus:
-//! - The hash of a cell changes only while its time is [`MOVING`]. A thread that finds its hash, reads the time and finds
-//!   its hash again has read a pair.
-//! - The time is changed by compare-and-swap from what was read. A cell that has got another key in between has another
-//!   time: the new key's is never the one that was evicted. Only a cell that changes hands twice and comes to the very
-//!   sixteenth of a nanosecond between a read and the swap after it would be charged for the wrong key, once.
+//! Two words cannot be changed at once. No thread acts on a torn pair, as:
+//! - The hash of a cell changes only while its time is [`MOVING`]. A thread that finds its hash, reads the time
+//!   and finds its hash again has read a pair.
+//! - The time is changed by compare-and-swap from what was read. A cell that has got another key in between has
+//!   another time: the new key's is never the one that was evicted. Only a cell that changes hands twice and comes
+//!   to the very sixteenth of a nanosecond between a read and the swap after it would be charged for the wrong
+//!   key, once.
 //!
 //! That no key gets two cells is the table's concern.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The time of a cell that is between two keys. It is nobody's, and soon another's.
+/// The time of a cell that is between two keys: no key has it, and another soon will.
 const MOVING: u64 = u64::MAX;
 
 /// A word that threads share: of the machine, or of a model checker.

@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::policy::Unit;
 
-/// What a request costs of a limit, as far as it is known before it is sent, and as it is known when its response has
-/// ended.
+/// What a request costs of a limit, as far as it is known before it is sent, and as it is known when its response
+/// has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost {
     /// Units for the request as such.
@@ -17,7 +17,8 @@ pub struct Cost {
     /// Field of the response that tells the cost, in place of [`requests`](Self::requests); then nothing is charged
     /// before.
     pub header: Option<HeaderName>,
-    /// If not empty, only requests with one of these responses cost anything; then nothing is charged before either.
+    /// If not empty, only requests with one of these responses cost anything; then nothing is charged before
+    /// either.
     pub statuses: Box<[StatusCode]>,
 }
 
@@ -48,8 +49,8 @@ pub struct Ended {
 }
 
 impl Cost {
-    /// What is charged before the request is sent: what is certain then. A charge that is given back much later would be
-    /// worth more than it was, as the bucket fills meanwhile.
+    /// What is charged before the request is sent: what is certain then. A charge that is given back much later
+    /// would be worth more than it was, as the bucket fills meanwhile.
     pub fn ahead(&self) -> u64 {
         if self.header.is_none() && self.statuses.is_empty() { self.requests } else { 0 }
     }

@@ -1,7 +1,7 @@
 //! The fields by which a client is told of its limits.
 //!
-//! `RateLimit` and `RateLimit-Policy` are those of draft-ietf-httpapi-ratelimit-headers-11, structured fields
-//! (RFC 9651); drafts 08 to 11 have the same syntax. Names that a later draft may change stand here and nowhere else.
+//! `RateLimit` and `RateLimit-Policy` are those of draft-ietf-httpapi-ratelimit-headers-11, structured fields (RFC
+//! 9651); drafts 08 to 11 have the same syntax. Names that a later draft may change stand here and nowhere else.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use super::policy::{Policy, Unit, integer, with_key};
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Which quotas there are.
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// The fields that were usual before the draft: what may come at once, what is left, and the seconds until all is back.
+/// The fields that were usual before the draft: what may come at once, what is left, and the seconds until all is
+/// back.
 const LEGACY_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const LEGACY_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const LEGACY_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
@@ -49,7 +50,8 @@ pub(super) mod parameter {
 /// Which fields clients get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Those of the draft, for the window with the least left; one for each unit, where limits count different things.
+    /// Those of the draft, for the window with the least left; one for each unit, where limits count different
+    /// things.
     Nearest,
     /// Those of the draft, for all windows.
     All,
@@ -154,8 +156,9 @@ impl Fields {
     }
 }
 
-/// Value of `Retry-After` (RFC 9110 §10.2.3) for a request that would be let go after `wait`: whole seconds, rounded up,
-/// and up to a tenth more by `random`, a number from 0 to below 1. A wait under 10 s has no whole second to be spread by.
+/// Value of `Retry-After` (RFC 9110 §10.2.3) for a request that would be let go after `wait`: whole seconds,
+/// rounded up, and up to a tenth more by `random`, a number from 0 to below 1. A wait under 10 s has no whole
+/// second to be spread by.
 pub fn retry_after(wait: Duration, random: f64) -> u64 {
     let least = seconds(wait);
     least + ((least / 10 + 1) as f64 * random) as u64

@@ -13,8 +13,9 @@ const LONGEST_NAME: usize = 128;
 /// Which keys had the most, by the space-saving sketch (Metwally, Agrawal and El Abbadi, *Efficient Computation of
 /// Frequent and Top-k Elements in Data Streams*, ICDT 2005).
 ///
-/// A key that is not among the `m` counted ones takes the place of the lightest and its count. So a count is never too
-/// low, it is too high by [`Heaviest::error`] at most, and any key with more than 1/`m` of everything is counted.
+/// A key that is not among the `m` counted ones takes the place of the lightest and its count. So a count is never
+/// too low, it is too high by [`Heaviest::error`] at most, and any key with more than 1/`m` of everything is
+/// counted.
 #[derive(Debug)]
 pub struct Heavy {
     most: usize,

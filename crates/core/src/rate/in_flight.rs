@@ -16,8 +16,9 @@ const SHARDS: usize = 16;
 
 /// Lets in at most so many requests of a key at a time.
 ///
-/// A key is known only while a request of it is in flight, so there are no more of them than requests in the process. A
-/// count must not be lost to make room, as an arrival time may: hence a map and no [`Table`](super::table::Table).
+/// A key is known only while a request of it is in flight, so there are no more of them than requests in the
+/// process. A count must not be lost to make room, as an arrival time may: hence a map and no
+/// [`Table`](super::table::Table).
 #[derive(Debug)]
 pub struct InFlight {
     most: AtomicU32,

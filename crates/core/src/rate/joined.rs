@@ -15,7 +15,8 @@ pub(super) enum Joined {
 }
 
 /// `ours` and the lines of `theirs` as one list: ours first, and where a name (of the same client) is in both, the
-/// stricter of the two. `None` if theirs is empty or cannot be read, as all of a field is void then (RFC 9651 §4.2).
+/// stricter of the two. `None` if theirs is empty or cannot be read, as all of a field is void then (RFC 9651
+/// §4.2).
 pub(super) fn lists<'a>(
     ours: &HeaderValue,
     theirs: impl IntoIterator<Item = &'a HeaderValue>,

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-/// What the parts of a key hash to. However long they are, a key is 16 bytes; and without the secret nobody can find
-/// two that share a cell.
+/// What the parts of a key hash to. However long they are, a key is 16 bytes; and without the secret it cannot be
+/// found out which two share a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(u128);
 
@@ -73,8 +73,8 @@ impl Secret {
 
 /// The parts of a key, one after the other.
 ///
-/// They are hashed with SipHash-1-3 of 128 bits (Aumasson and Bernstein, *SipHash: a fast short-input PRF*, 2012). The
-/// length goes before each part, so that `ab`, `c` is another key than `a`, `bc`.
+/// They are hashed with SipHash-1-3 of 128 bits (Aumasson and Bernstein, *SipHash: a fast short-input PRF*, 2012).
+/// The length goes before each part, so that `ab`, `c` is another key than `a`, `bc`.
 #[derive(Debug, Clone)]
 pub struct Parts(SipHasher13);
 

@@ -72,8 +72,8 @@ impl Meter {
 }
 
 impl Limit {
-    /// A limit with these terms. Of `old`, the limit of this name before, it shares the tables that have the right size;
-    /// nothing in them is changed.
+    /// A limit with these terms. Of `old`, the limit of this name before, it shares the tables that have the right
+    /// size; nothing in them is changed.
     ///
     /// # Errors
     /// If there is no memory for the others.
@@ -94,8 +94,8 @@ impl Limit {
         Ok(Self { patience: ticks(terms.patience), terms, meters })
     }
 
-    /// Go on where `old` ends at `now`, which it was made with. What a key has spent of a window stays spent where the
-    /// numbers change; what it spends while this runs may count by either.
+    /// Go on where `old` ends at `now`, which it was made with. What a key has spent of a window stays spent where
+    /// the numbers change; what it spends while this runs may count by either.
     pub fn succeed(&self, old: &Self, now: Moment) {
         for (index, meter) in self.meters.iter().enumerate() {
             let Some(before) = old.meter_before(&self.terms.windows, index) else { continue };
@@ -108,8 +108,8 @@ impl Limit {
         }
     }
 
-    /// The meter that the window at `index` of `windows` takes over: that of a window with the same length, or else the
-    /// one that had its place and is not another's.
+    /// The meter that the window at `index` of `windows` takes over: that of a window with the same length, or
+    /// else the one that had its place and is not another's.
     fn meter_before(&self, windows: &[Window], index: usize) -> Option<&Meter> {
         let per = windows[index].per();
         // There may be several; none is taken over twice.
@@ -134,8 +134,8 @@ impl Limit {
         self.meters.iter().map(move |meter| meter.service(meter.table.look(key).arrival, now))
     }
 
-    /// A request of `key` that was let go is over: charge what is known only now, as a debt that later requests wait
-    /// for.
+    /// A request of `key` that was let go is over: charge what is known only now, as a debt that later requests
+    /// wait for.
     pub fn settle(&self, key: Key, ended: &Ended, now: Moment) {
         let debt = self.terms.cost.debt(ended);
         if debt > 0 {
@@ -143,7 +143,8 @@ impl Limit {
         }
     }
 
-    /// A request of `key` that was charged `cost` and is to wait gives up before its turn: give back what it was charged.
+    /// A request of `key` that was charged `cost` and is to wait gives up before its turn: give back what it was
+    /// charged.
     pub fn give_back(&self, key: Key, cost: u64, now: Moment) {
         self.update(key, now, |window, arrival| window.give_back(arrival, cost));
     }
@@ -269,8 +270,8 @@ impl<'a> Demand<'a> {
 }
 
 impl Pass {
-    /// Ask all limits of `demands` for one request at `now`, and charge them all if those in force let it go. A limit in
-    /// shadow is charged if it would let it go as well.
+    /// Ask all limits of `demands` for one request at `now`, and charge them all if those in force let it go. A
+    /// limit in shadow is charged if it would let it go as well.
     pub fn new(demands: &[Demand<'_>], now: Moment) -> Self {
         let mut pass = Self { verdict: Verdict::Allow, standings: SmallVec::new() };
         for (index, demand) in demands.iter().enumerate() {
@@ -302,8 +303,8 @@ impl Pass {
         })
     }
 
-    /// What is left to the client by each window of a limit in force. Of limits in shadow it learns nothing, as it would
-    /// keep to them.
+    /// What is left to the client by each window of a limit in force. Of limits in shadow it learns nothing, as it
+    /// would keep to them.
     pub fn services<'a>(
         &self,
         demands: &'a [Demand<'_>],

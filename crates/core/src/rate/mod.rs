@@ -1,9 +1,10 @@
 //! Rate limits: how often and how much, told apart by keys.
 //!
-//! A [`Limit`] is a name, some [`Window`]s that a request must all pass, and what it knows of each [`Key`]: one number a
-//! window, in a table that never grows. A [`Pass`] asks all limits of a request and charges them all or none. What is
-//! known only when the response has ended is booked then, see [`Cost`]. [`InFlight`] bounds how many requests of a key
-//! are under way, [`Pacing`] how fast their bodies pass; neither has a window to tell. [`Fields`] tell the client.
+//! A [`Limit`] is a name, some [`Window`]s that a request must all pass, and what it knows of each [`Key`]: one
+//! number a window, in a table that never grows. A [`Pass`] asks all limits of a request and charges them all or
+//! none. What is known only when the response has ended is booked then, see [`Cost`]. [`InFlight`] bounds how many
+//! requests of a key are under way, [`Pacing`] how fast their bodies pass; neither has a window to tell.
+//! [`Fields`] tell the client.
 
 mod arrival;
 mod cell;

@@ -15,8 +15,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const WORTHWHILE: u64 = 16 * 1_024;
 /// A body does not wait longer for more than it could have at once.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
-/// What may come at once, if no more is asked for. What a wake-up that is late by the rest of it would have had is not
-/// lost; and the first second has no more than 4 % too much by it.
+/// What may come at once, if no more is asked for. What a wake-up that is late by the rest of it would have had is
+/// not lost; and the first second has no more than 4 % too much by it.
 const LEAST_BURST: Duration = Duration::from_millis(40);
 
 /// Paces the bytes of bodies, those of one key together at a rate. Nothing is ever refused.
@@ -38,8 +38,8 @@ pub enum Share {
 }
 
 impl Pacing {
-    /// Paces at `rate` bytes a second, of which `burst` may pass at once (at least those of 40 ms, without which a timer
-    /// that is late would cost bandwidth). Keys beyond the latest `keys` begin with a fresh burst.
+    /// Paces at `rate` bytes a second, of which `burst` may pass at once (at least those of 40 ms, without which a
+    /// timer that is late would cost bandwidth). Keys beyond the latest `keys` begin with a fresh burst.
     ///
     /// # Errors
     /// If there is no memory for so many keys.

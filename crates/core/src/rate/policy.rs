@@ -49,8 +49,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// That of the window at `index` of the limit `name`. The first has the limit's name, the others have their length
-    /// behind it (`per-user-1h`).
+    /// That of the window at `index` of the limit `name`. The first has the limit's name, the others have their
+    /// length behind it (`per-user-1h`).
     pub(super) fn of_window(name: &str, index: usize, window: &Window, unit: Unit) -> Self {
         let name = match index {
             0 => name.to_owned(),

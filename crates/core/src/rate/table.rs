@@ -14,15 +14,15 @@ use super::cell::{Cell, Word};
 use super::key::Key;
 use crate::time::Moment;
 
-/// Cells of a row. They fill a pair of cache lines, which processors fetch together; a cell lies in one of them, so that
-/// threads which charge one key pass on one line.
+/// Cells of a row. They fill a pair of cache lines, which processors fetch together; a cell lies in one of them,
+/// so that threads which charge one key pass on one line.
 const CELLS: usize = 8;
 /// A row is so long and begins at a multiple of it, in bytes.
 const ROW_BYTES: usize = 2 * CELLS * size_of::<u64>();
 /// Of so many cells ...
 const OF_CELLS: usize = 5;
-/// ... so many are meant to be used. With two candidate rows of eight, about 0.02 % of the keys that are live then find
-/// no room; with one row of four it would be 12 %.
+/// ... so many are meant to be used. With two candidate rows of eight, about 0.02 % of the keys that are live then
+/// find no room; with one row of four it would be 12 %.
 const USED: usize = 4;
 /// Locks for keys that are put in. A power of two.
 const LOCKS: usize = 64;
@@ -37,15 +37,15 @@ pub struct OutOfMemory {
     pub keys: NonZeroUsize,
 }
 
-/// The [`Arrival`] of each key of one [`Window`], in memory that never grows: 16 bytes a cell, five cells for four keys.
-/// What no key has touched yet costs nothing but address space.
+/// The [`Arrival`] of each key of one [`Window`], in memory that never grows: 16 bytes a cell, five cells for four
+/// keys. What no key has touched yet costs nothing but address space.
 ///
-/// A key may be in any cell of two rows, which its hash names. A key that is not in the table is as good as one whose
-/// time has passed, so such cells are given to other keys. Only where all 16 are live loses the one that is nearest to
-/// fresh its cell, and with it what it had spent; this is counted.
+/// A key may be in any cell of two rows, which its hash names. A key that is not in the table is as good as one
+/// whose time has passed, so such cells are given to other keys. Only where all 16 are live loses the one that is
+/// nearest to fresh its cell, and with it what it had spent; this is counted.
 ///
-/// A key that is in the table is charged by one compare-and-swap, see [`Cell`]. To put a key in takes one of a few locks,
-/// chosen by the key, for as long as it takes to look at its two rows again: so no key gets two cells.
+/// A key that is in the table is charged by one compare-and-swap, see [`Cell`]. To put a key in takes one of a few
+/// locks, chosen by the key, for as long as it takes to look at its two rows again: so no key gets two cells.
 #[derive(Debug)]
 pub(super) struct Table {
     keys: NonZeroUsize,

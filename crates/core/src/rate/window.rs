@@ -8,11 +8,13 @@ use crate::time::Moment;
 
 /// Bits behind the binary point of [`Window::interval`].
 const FRACTION: u32 = 32;
-/// A unit that takes so many ticks or more takes a whole number of them: that is off by a thousandth at most, and as many
-/// charges of one as the burst has take exactly the burst. Of smaller units (bytes), each charge is rounded instead.
+/// A unit that takes so many ticks or more takes a whole number of them: that is off by a thousandth at most, and
+/// as many charges of one as the burst has take exactly the burst. Of smaller units (bytes), each charge is
+/// rounded instead.
 const COARSE: u128 = 1_000 << FRACTION;
 
-/// A bucket takes no longer to fill: then there is room in 64 bits for debts, and for a process that runs for decades.
+/// A bucket takes no longer to fill: then there is room in 64 bits for debts, and for a process that runs for
+/// decades.
 const LONGEST: Duration = Duration::from_secs(315_360_000);
 
 /// A bucket of `burst` units that refills with `quota` per `per`, by the generic cell rate algorithm in its virtual
@@ -36,7 +38,8 @@ pub struct Window {
 pub enum Verdict {
     /// There is room for it.
     Allow,
-    /// There will be in so long, which it may wait. What it costs is charged already: later requests wait behind it.
+    /// There will be in so long, which it may wait. What it costs is charged already: later requests wait behind
+    /// it.
     Wait(Duration),
     /// There is none, and will be none before so long.
     Deny(Duration),
@@ -52,8 +55,8 @@ impl Verdict {
 }
 
 impl Window {
-    /// A window of `quota` units per `per` (1 ns to ten years), of which `burst` may come at once. A burst that would take
-    /// more than ten years to come back counts as what comes back in ten years.
+    /// A window of `quota` units per `per` (1 ns to ten years), of which `burst` may come at once. A burst that
+    /// would take more than ten years to come back counts as what comes back in ten years.
     pub fn new(quota: NonZeroU64, per: Duration, burst: NonZeroU64) -> Self {
         let per = per.clamp(Duration::from_nanos(1), LONGEST);
         let exact = (u128::from(ticks(per)) << FRACTION).div_ceil(u128::from(quota.get()));
@@ -144,8 +147,8 @@ impl Window {
         duration(arrival.since(Arrival::at(now)))
     }
 
-    /// The arrival time of a key whose bucket was `old`'s until now: what was spent of it stays spent, at most the whole
-    /// burst, and what was owed stays owed.
+    /// The arrival time of a key whose bucket was `old`'s until now: what was spent of it stays spent, at most the
+    /// whole burst, and what was owed stays owed.
     pub(super) fn converted(&self, arrival: Arrival, old: &Self, now: Moment) -> Arrival {
         let now = Arrival::at(now);
         let spent = arrival.since(now) as f64 * 2f64.powi(FRACTION as i32) / old.interval as f64;

@@ -143,12 +143,6 @@ impl Limit {
         }
     }
 
-    /// A request of `key` that was charged `cost` and is to wait gives up before its turn: give back what it was
-    /// charged.
-    pub fn give_back(&self, key: Key, cost: u64, now: Moment) {
-        self.update(key, now, |window, arrival| window.give_back(arrival, cost));
-    }
-
     /// Give `key` a fresh bucket.
     pub fn forget(&self, key: Key, now: Moment) {
         self.update(key, now, |_, arrival| arrival.min(Arrival::at(now)));

@@ -133,10 +133,12 @@ fn a_patient_limit_lets_requests_wait_for_the_longest_of_what_its_windows_ask() 
     let patient = limit(patient);
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Allow);
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Wait(SECOND));
-    assert_eq!(ask(&[&patient], millis(0)), Verdict::Wait(2 * SECOND));
+    let demands = [demand(&patient)];
+    let mut waits = Pass::new(&demands, millis(0));
+    assert_eq!(waits.verdict, Verdict::Wait(2 * SECOND));
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Deny(3 * SECOND));
     // A request that gives up its wait makes way for the next.
-    patient.give_back(key(1), 1, millis(0));
+    waits.take_back(&demands, millis(0));
     assert_eq!(ask(&[&patient], millis(0)), Verdict::Wait(2 * SECOND));
 }
 
@@ -267,13 +269,11 @@ proptest! {
         let mut gone = 0;
         for (cost, given_back) in costs {
             let demands = [&one, &other].map(|limit| Demand { cost, ..demand(limit) });
-            if Pass::new(&demands, millis(0)).verdict == Verdict::Allow {
+            let mut pass = Pass::new(&demands, millis(0));
+            if given_back {
+                pass.take_back(&demands, millis(0));
+            } else if pass.verdict == Verdict::Allow {
                 gone += cost;
-                if given_back {
-                    one.give_back(key(1), cost, millis(0));
-                    other.give_back(key(1), cost, millis(0));
-                    gone -= cost;
-                }
             }
             prop_assert_eq!(left(&one, millis(0)), [bursts.0 - gone, 50 - gone]);
             prop_assert_eq!(left(&other, millis(0)), [bursts.1 - gone]);

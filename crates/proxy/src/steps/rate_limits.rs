@@ -63,18 +63,18 @@ pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<T
     }
     let now = clock::moment(call.transaction.witnesses.coarse_now());
     let demands: SmallVec<[_; 4]> = asked.iter().map(|&(limit, key)| demand(limit, key)).collect();
-    let pass = Pass::new(&demands, now);
+    let mut pass = Pass::new(&demands, now);
     let turn = match pass.verdict {
         Verdict::Wait(wait) => turn(&asked, &pass, wait),
         _ => None,
     };
     tell(&asked, &demands, &pass, now, call);
-    let fields = fields(&asked, &demands, &pass, &left, now);
     let has_no_place = turn.is_none() && matches!(pass.verdict, Verdict::Wait(_));
+    if has_no_place {
+        pass.take_back(&demands, now);
+    }
+    let fields = fields(&asked, &demands, &pass, &left, now);
     if pass.verdict.denies() || has_no_place {
-        if has_no_place {
-            demands.iter().for_each(|demand| demand.limit.give_back(demand.key, demand.cost, now));
-        }
         let exceeded = Some(exceeded(&asked, &pass, call));
         return Err(refuse(
             Failure::RateLimited,

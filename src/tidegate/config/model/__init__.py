@@ -58,13 +58,13 @@ from tidegate.config.model.upstream import (
 )
 
 __all__ = [
-    "Bandwidth",
     "AccessLog",
     "AdaptiveLimit",
     "Admin",
     "AdminTls",
     "Backoff",
     "Balance",
+    "Bandwidth",
     "Certificate",
     "ClientAuth",
     "Config",

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 
-from .conftest import Running
+from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.configs import listener, proxy
 from .harness.gateway import Gateway
@@ -21,7 +22,11 @@ TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 @pytest.fixture(scope="module")
 def gateway(running: Running, module_origin: Origin) -> Iterator[Gateway]:
     config = proxy(module_origin.address, name="edge-1")
-    config["listeners"].append(listener("behind-a-proxy", trusted_proxies=["127.0.0.0/8"]))
+    own = ["CDN-Client", "x_zone"]
+    config["listeners"] += [
+        listener("behind-a-proxy", trusted_proxies=["127.0.0.0/8"], forwarding_headers=own),
+        listener("with-more", forwarding_headers=own),
+    ]
     with running(config) as gateway:
         yield gateway
 
@@ -127,6 +132,41 @@ def test_what_a_trusted_proxy_says_is_kept_and_added_to(gateway: Gateway, origin
     assert seen.values("x-forwarded-host") == ["evil.example"]
     forwarded = _forwarded(seen)
     assert [element["for"] for element in forwarded] == ["6.6.6.6", "127.0.0.1"]
+
+
+FORWARDING: Fields = [
+    ("X-Forwarded-Port", "1"),
+    ("X-Forwarded-Prefix", "/"),
+    ("X-Forwarded-Tls-Client-Cert", "1"),
+    ("X_Forwarded_For", "6.6.6.6"),
+    ("X-Real-IP", "6.6.6.6"),
+    ("X_Real_IP", "6.6.6.6"),
+    ("X-Original-URL", "/admin"),
+]
+ADDED: Fields = [("CDN-Client", "6.6.6.6"), ("cdn_client", "6.6.6.6"), ("X-Zone", "a")]
+
+
+def test_forwarding_fields_of_untrusted_clients_are_taken_off(gateway: Gateway, origin: Origin) -> None:
+    """In every spelling that servers may take for them, and with those that the listener adds."""
+    for name, taken_off in (("web", FORWARDING), ("with-more", FORWARDING + ADDED), ("behind-a-proxy", [])):
+        seen = ask(gateway, [*FORWARDING, *ADDED, ("X-Kept", "1")], name)
+        names = {name.lower() for name, _ in taken_off}
+        kept = {name.lower() for name, _ in [*FORWARDING, *ADDED, ("X-Kept", "1")]} - names
+        got = {name.lower() for name, _ in seen.headers}
+        assert not names & got, name
+        assert kept <= got, name
+
+
+def test_a_proxy_behind_a_unix_socket_does_not_hide_the_client(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    address = f"unix:{tmp_path}/inner.sock"
+    trusting = {"trusted_proxies": ["127.0.0.0/8"]}
+    inner = proxy(origin.address, listeners=[{"name": "web", "address": address, **trusting}])
+    start_gateway(inner)
+    outer = start_gateway(proxy(address, listeners=[listener("web", **trusting)]))
+    seen = ask(outer, [("X-Forwarded-For", "203.0.113.7")])
+    assert seen.values("x-forwarded-for") == ["203.0.113.7, 127.0.0.1"]
 
 
 def _forwarded(seen: Echo) -> list[dict[str, str]]:

@@ -295,6 +295,30 @@ def test_the_log_names_the_client_that_a_trusted_proxy_names(
     assert told == {"web": "127.0.0.1", "behind-a-proxy": "198.51.100.9"}
 
 
+@pytest.mark.parametrize(
+    ("told", "client"),
+    [
+        ("203.0.113.7:51234", "203.0.113.7"),
+        ("[2001:DB8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("203.0.113.7, ", "203.0.113.7"),
+        ("203.0.113.7, ::ffff:127.0.0.9", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("203.0.113.7, unknown", "203.0.113.7"),
+        ("203.0.113.7, unreadable", "127.0.0.1"),
+    ],
+)
+def test_the_client_is_found_however_proxies_write_it(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path, told: str, client: str
+) -> None:
+    path = tmp_path / "access.log"
+    listeners = [listener("web", trusted_proxies=["127.0.0.0/8"])]
+    gateway = start_gateway(proxy(origin.address, access_log={"path": str(path)}, listeners=listeners))
+    with gateway.connect() as connection:
+        connection.request("/", headers=[("X-Forwarded-For", told)])
+    assert json.loads(lines(path, 1)[0])["client"] == client
+
+
 COMBINED = re.compile(
     r"(?P<client>\S+) - (?P<user>\S+) \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "
     r'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) (?P<bytes>\d+|-) '

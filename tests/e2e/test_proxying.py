@@ -9,6 +9,7 @@ from .conftest import Running
 from .harness import answers
 from .harness.configs import proxy
 from .harness.gateway import Gateway
+from .harness.h2client import H2Client
 from .harness.message import Echo
 from .harness.origin import Exchange, Origin
 
@@ -17,6 +18,16 @@ from .harness.origin import Exchange, Origin
 def gateway(running: Running, module_origin: Origin) -> Iterator[Gateway]:
     with running(proxy(module_origin.address)) as gateway:
         yield gateway
+
+
+@pytest.mark.parametrize(("method", "length"), [("POST", "0"), ("PUT", "0"), ("PATCH", "0"), ("GET", None)])
+def test_a_request_that_may_have_content_says_that_it_has_none(
+    gateway: Gateway, origin: Origin, method: str, length: str | None
+) -> None:
+    """RFC 9110 §8.6: servers answer 411 to a POST that says nothing."""
+    with gateway.connect() as client, H2Client(gateway.port()) as client2:
+        responses = [client.request("/x", method=method), client2.request("/x", method=method)]
+    assert [Echo.of(response).header("content-length") for response in responses] == [length, length]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "REPORT"])

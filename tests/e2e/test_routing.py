@@ -152,6 +152,7 @@ def other_origin() -> Iterator[Origin]:
 
 ACTIONS = [
     route("redirect", "/old", redirect={"prefix": "/new"}),
+    route("redirect-scheme", "/secure", redirect={"scheme": "https"}),
     route("redirect-host", "/away", redirect={"status": 301, "scheme": "https", "host": "b.example"}),
     route(
         "redirect-template",
@@ -214,6 +215,24 @@ def test_a_redirect_leads_elsewhere(gateway: Gateway, target: str, status: int, 
     assert response.status == status
     # An absolute location that stays on this host says the same as a relative one.
     assert (response.header("location") or "").removeprefix("http://a.example") == location
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "location"),
+    [
+        ("/old/a?b", 308, "/new/a?b"),
+        ("/away", 301, "https://b.example/away"),
+        ("/secure", 400, None),
+    ],
+)
+def test_a_redirect_of_a_request_without_host_is_a_path_or_none(
+    gateway: Gateway, target: str, status: int, location: str | None
+) -> None:
+    """RFC 9110 §10.2.2: a reference may be relative; it cannot lead to another scheme then."""
+    with gateway.connect() as client:
+        client.send(f"GET {target} HTTP/1.0\r\n\r\n")
+        response = client.read_response()
+    assert (response.status, response.header("location")) == (status, location)
 
 
 @pytest.mark.parametrize("target", ["/old/%0d%0aX-Evil:%201", "/u/%0d%0aX-Evil:%201/b", "/old//evil.example"])

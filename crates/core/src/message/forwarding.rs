@@ -17,11 +17,15 @@ const NAMES: [&str; 9] = [
 const PREFIX: &str = "x-forwarded-";
 
 /// Whether every gateway takes this field, named in lower case, off the requests of clients that it does not trust.
+#[inline]
 pub fn is_forwarding(name: &str) -> bool {
     // Hardly any field begins like one of them.
-    matches!(name.as_bytes(), [b'f' | b't' | b'x', ..])
-        && (name.get(..PREFIX.len()).is_some_and(|start| is_spelling(start, PREFIX))
-            || NAMES.iter().any(|forwarding| is_spelling(name, forwarding)))
+    matches!(name.as_bytes(), [b'f' | b't' | b'x', ..]) && is_known(name)
+}
+
+fn is_known(name: &str) -> bool {
+    name.get(..PREFIX.len()).is_some_and(|start| is_spelling(start, PREFIX))
+        || NAMES.iter().any(|known| is_spelling(name, known))
 }
 
 /// The forwarding fields of a listener: those of [`is_forwarding`], and what was added to them.
@@ -39,6 +43,7 @@ impl ForwardingFields {
     }
 
     /// Whether the field of this name, in lower case, is one of them.
+    #[inline]
     pub fn has(&self, name: &str) -> bool {
         is_forwarding(name) || self.added.iter().any(|added| is_spelling(name, added))
     }
@@ -46,12 +51,19 @@ impl ForwardingFields {
 
 /// Whether a server may take one name for the other: CGI, WSGI and the like write `-` and `_` alike (RFC 3875 §4.1.18).
 fn is_spelling(name: &str, of: &str) -> bool {
-    let mut pairs = name.bytes().zip(of.bytes());
-    name.len() == of.len() && pairs.all(|(own, other)| own == other || (own, other) == (b'_', b'-'))
+    let alike = |(own, other)| own == other || (own, other) == (b'_', b'-');
+    name.len() == of.len() && name.bytes().zip(of.bytes()).all(alike)
+}
+
+/// Whether an element of `X-Forwarded-For` tells of no one: it is empty (RFC 9110 §5.6.1), or `unknown`, as proxies
+/// write for a peer without an address (RFC 7239 §6.2).
+pub fn is_void(element: &[u8]) -> bool {
+    let element = element.trim_ascii();
+    element.is_empty() || element.eq_ignore_ascii_case(b"unknown")
 }
 
 /// The address in an element of `X-Forwarded-For`, which some proxies write with a port, or in brackets or quotes;
-/// nothing where it is `unknown` or anything else.
+/// nothing where it is none.
 pub fn address(element: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(element).ok()?.trim().trim_matches('"');
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
@@ -101,6 +113,9 @@ mod tests {
         ] {
             let expected = canonical.parse().unwrap();
             assert_eq!(address(element.as_bytes()), Some(expected), "{element:?}");
+        }
+        for (element, void) in [("", true), (" ", true), (" Unknown", true), ("_hidden", false)] {
+            assert_eq!(is_void(element.as_bytes()), void, "{element:?}");
         }
         for element in
             ["", " ", "unknown", "_hidden", "a.example", "[203.0.113.7]", "1.2.3", "[::1]:x"]

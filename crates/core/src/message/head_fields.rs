@@ -53,6 +53,7 @@ impl<'a> HeadFields<'a> {
     ///
     /// # Errors
     /// What it breaks, by itself or beside those before it.
+    #[inline]
     pub fn see(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Malformed> {
         if has_blank_end(value) {
             return Err(Malformed::Syntax);

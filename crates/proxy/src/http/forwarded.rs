@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 use ipnet::IpNet;
 use tidegate_core::message::field::is_token;
-use tidegate_core::message::forwarding::address;
+use tidegate_core::message::forwarding::{address, is_void};
 
 /// The addresses a request came through, nearest last.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -56,8 +56,8 @@ impl Peer {
         let mut lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
         while let Some(line) = lines.pop() {
             for entry in line.as_bytes().rsplit(|byte| *byte == b',') {
-                if entry.trim_ascii().is_empty() {
-                    continue; // RFC 9110 §5.6.1.
+                if is_void(entry) {
+                    continue;
                 }
                 let Some(address) = address(entry) else { return client };
                 client = Some(address);
@@ -84,7 +84,7 @@ impl Peer {
         let host = headers.get(HOST).cloned();
         let element = element.of(self, host.as_ref());
         if self.trusted {
-            // `unknown` would hide from the next proxy what this peer tells of its client.
+            // There are proxies that read `unknown` as the end of what can be known.
             if self.address.is_some() || !headers.contains_key(X_FORWARDED_FOR) {
                 append(headers, X_FORWARDED_FOR, &self.text);
             }
@@ -248,7 +248,8 @@ mod tests {
             ("[2001:db8::1]", "2001:db8::1"),
             ("1.2.3.4, [::ffff:10.0.0.9]:80", "1.2.3.4"),
             ("1.2.3.4, ,10.0.0.9,", "1.2.3.4"),
-            ("1.2.3.4, unknown, 10.0.0.9", "10.0.0.9"),
+            ("1.2.3.4, unknown, 10.0.0.9", "1.2.3.4"),
+            ("1.2.3.4, unreadable, 10.0.0.9", "10.0.0.9"),
         ] {
             let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static(told))]);
             let peer = Peer::new(Some("10.1.1.1".parse().unwrap()), "http", &ranges());

@@ -111,8 +111,8 @@ class Listener(Options):
     tls: ListenerTls | None = None
     """TLS settings; null: plain text."""
     trusted_proxies: tuple[Network, ...] = Field(default=(), examples=[["10.0.0.0/8"]])
-    """Peers whose `X-Forwarded-*`, `Forwarded` and other forwarding fields are believed; they are taken off
-    the requests of all others."""
+    """Peers whose `X-Forwarded-*`, `Forwarded` and other forwarding fields are believed; those of all others
+    are taken off."""
     forwarding_headers: tuple[FieldName, ...] = Field(default=(), examples=[["cf-connecting-ip"]])
     """More header fields that only trusted proxies may write, beside those that are known."""
     limits: ListenerLimits = ListenerLimits()

@@ -2,10 +2,7 @@
 //! the message is framed rather than what it means.
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
-    UPGRADE,
-};
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use tidegate_core::message::head_fields::HeadFields;
 use tidegate_core::message::{Malformed, trailers};
@@ -72,9 +69,15 @@ pub fn sort(
     let mut named: SmallVec<[HeaderName; 4]> = SmallVec::new();
     let (mut te_trailers, mut names_te) = (false, false);
     for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Syntax)?;
-        match name {
-            CONNECTION => {
+        match of_connection(field.name.as_bytes()) {
+            None => {
+                let name =
+                    HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Syntax)?;
+                judged.see(&name, field.value)?;
+                map.try_append(name, value(section, field.value)?)
+                    .map_err(|_| Malformed::HeaderTooLarge)?;
+            }
+            Some(OfConnection::Connection) => {
                 for token in tokens(field.value) {
                     match token {
                         t if t.eq_ignore_ascii_case(b"close") => control.close = true,
@@ -85,7 +88,7 @@ pub fn sort(
                     }
                 }
             }
-            TRANSFER_ENCODING => {
+            Some(OfConnection::TransferEncoding) => {
                 if control.chunked {
                     return Err(Malformed::Syntax);
                 }
@@ -94,14 +97,11 @@ pub fn sort(
                 }
                 control.chunked = true;
             }
-            UPGRADE => control.upgrade = Some(value(section, field.value)?),
-            TE => te_trailers |= tokens(field.value).any(|t| t.eq_ignore_ascii_case(b"trailers")),
-            name if is_of_connection(&name) => {}
-            name => {
-                judged.see(&name, field.value)?;
-                map.try_append(name, value(section, field.value)?)
-                    .map_err(|_| Malformed::HeaderTooLarge)?;
+            Some(OfConnection::Upgrade) => control.upgrade = Some(value(section, field.value)?),
+            Some(OfConnection::Te) => {
+                te_trailers |= tokens(field.value).any(|t| t.eq_ignore_ascii_case(b"trailers"));
             }
+            Some(OfConnection::Dropped) => {}
         }
     }
     if control.chunked && judged.content_length().is_some() {
@@ -155,9 +155,27 @@ pub fn push(buffer: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     buffer.extend_from_slice(b"\r\n");
 }
 
-/// Whether a field belongs to a connection though no version of HTTP calls it so any more.
-fn is_of_connection(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "keep-alive" | "proxy-connection")
+/// A field that belongs to a connection.
+enum OfConnection {
+    Connection,
+    TransferEncoding,
+    Upgrade,
+    Te,
+    Dropped,
+}
+
+/// What a field is to the connection that it came on. By length first: most are told apart by it alone.
+fn of_connection(name: &[u8]) -> Option<OfConnection> {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        2 if is(b"te") => Some(OfConnection::Te),
+        7 if is(b"upgrade") => Some(OfConnection::Upgrade),
+        10 if is(b"connection") => Some(OfConnection::Connection),
+        10 if is(b"keep-alive") => Some(OfConnection::Dropped),
+        16 if is(b"proxy-connection") => Some(OfConnection::Dropped),
+        17 if is(b"transfer-encoding") => Some(OfConnection::TransferEncoding),
+        _ => None,
+    }
 }
 
 fn value(section: &Bytes, value: &[u8]) -> Result<HeaderValue, Malformed> {

@@ -93,12 +93,15 @@ impl Streams {
     /// The next request; nothing once the connection is closed, broken, or was idle too long.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
         loop {
-            let polled = self.poll_connection(cx);
-            account(&self.client, &self.refusals);
-            if let Poll::Ready(accepted) = polled {
+            if let Poll::Ready(accepted) = self.poll_connection(cx) {
                 self.deadline.clear();
+                if accepted.is_none() {
+                    account(&self.client, &self.refusals);
+                }
                 return Poll::Ready(accepted);
             }
+            // Only now is it known which streams are not handed on.
+            account(&self.client, &self.refusals);
             if self.client.poll_draining(cx) && !self.draining {
                 self.draining = true;
                 self.connection.graceful_shutdown();
@@ -121,17 +124,23 @@ impl Streams {
     }
 
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
-        match ready!(self.connection.poll_accept(cx)) {
-            Some(Ok(accepted)) => {
-                self.refusals.hand_on(accepted.1.stream_id().as_u32());
-                Poll::Ready(Some(accepted))
+        loop {
+            match ready!(self.connection.poll_accept(cx)) {
+                Some(Ok(accepted)) => {
+                    let stream = accepted.1.stream_id().as_u32();
+                    let Some(failure) = self.refusals.hand_on(stream) else {
+                        return Poll::Ready(Some(accepted));
+                    };
+                    let (head, _) = accepted.0.into_parts();
+                    request::refused(&self.client, failure, &PartialHead::from(&head));
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "HTTP/2 connection ended");
+                    self.refusals.end(&error);
+                    return Poll::Ready(None);
+                }
+                None => return Poll::Ready(None),
             }
-            Some(Err(error)) => {
-                tracing::debug!(%error, "HTTP/2 connection ended");
-                self.refusals.end(&error);
-                Poll::Ready(None)
-            }
-            None => Poll::Ready(None),
         }
     }
 }

@@ -28,42 +28,47 @@ pub struct Refusals {
     handed_on: Cell<u32>,
     /// The last stream that was answered with 431; the reset behind it says no more.
     too_large: Cell<u32>,
-    noted: RefCell<Vec<Failure>>,
+    /// By stream; 0 is the connection.
+    noted: RefCell<Vec<(u32, Failure)>>,
 }
 
 impl Refusals {
-    /// A stream was handed on, and those before it are no news any more.
-    pub fn hand_on(&self, stream: u32) {
+    /// A stream is to be handed on, and those before it are no news any more. Answers with the failure for which
+    /// it was refused meanwhile: `h2` reads on before it hands on what it has read.
+    pub fn hand_on(&self, stream: u32) -> Option<Failure> {
         self.handed_on.set(stream.max(self.handed_on.get()));
+        let mut noted = self.noted.borrow_mut();
+        let at = noted.iter().position(|(refused, _)| *refused == stream)?;
+        Some(noted.remove(at).1)
     }
 
     /// The connection ended with `error`.
     pub fn end(&self, error: &h2::Error) {
         // The peer's errors and the socket's are none of ours.
         if let (true, Some(reason)) = (error.is_library(), error.reason()) {
-            self.noted.borrow_mut().push(failure_of(reason));
+            self.noted.borrow_mut().push((0, failure_of(reason)));
         }
     }
 
     /// Those since this was asked last.
     pub fn take(&self) -> Vec<Failure> {
-        self.noted.take()
+        self.noted.take().into_iter().map(|(_, failure)| failure).collect()
     }
 
     fn note(&self, frame: Frame) {
-        let failure = match frame {
+        let refused = match frame {
             Frame::Headers { stream } if stream > self.handed_on.get() => {
                 self.too_large.set(stream);
-                Failure::HeaderTooLarge
+                (stream, Failure::HeaderTooLarge)
             }
             Frame::Reset { stream, reason }
                 if stream > self.handed_on.get() && stream != self.too_large.get() =>
             {
-                failure_of(reason)
+                (stream, failure_of(reason))
             }
             _ => return,
         };
-        self.noted.borrow_mut().push(failure);
+        self.noted.borrow_mut().push(refused);
     }
 }
 
@@ -207,7 +212,7 @@ mod tests {
     /// What is noted of these frames, written in pieces of this size, when the streams up to 3 were handed on.
     fn noted(frames: &[Vec<u8>], piece: usize) -> Vec<Failure> {
         let (refusals, mut reader) = (Refusals::default(), Frames::default());
-        refusals.hand_on(3);
+        assert_eq!(refusals.hand_on(3), None);
         for bytes in frames.concat().chunks(piece) {
             reader.read(bytes, |frame| refusals.note(frame));
         }
@@ -229,6 +234,15 @@ mod tests {
             let expected = [Failure::MalformedRequest, Failure::StreamLimit];
             assert_eq!(noted(&frames, piece), expected, "in pieces of {piece}");
         }
+    }
+
+    #[test]
+    fn a_stream_that_was_refused_before_it_is_handed_on_is_noted_there_alone() {
+        let refusals = Refusals::default();
+        refusals.note(Frame::Reset { stream: 5, reason: Reason::PROTOCOL_ERROR });
+        assert_eq!(refusals.hand_on(3), None);
+        assert_eq!(refusals.hand_on(5), Some(Failure::MalformedRequest));
+        assert!(refusals.take().is_empty());
     }
 
     #[test]

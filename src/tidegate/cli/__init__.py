@@ -82,7 +82,7 @@ def tidegate() -> None:
 def entry() -> NoReturn:
     """The process: a command, and an end that does not take apart first what ends with the process anyway.
 
-    That would take longer than many commands do: with the admin API 100 ms.
+    Where requests were served all is let go in order: the engine writes out its access log.
     """
     code = 0
     try:
@@ -95,6 +95,8 @@ def entry() -> NoReturn:
                 stream.flush()
         except OSError:
             code = code or exits.FAILED
+    if "tidegate.process" in sys.modules:
+        sys.exit(code)
     os._exit(code)
 
 

@@ -102,10 +102,10 @@ fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<RequestHead, Malformed> {
     let target = target::parse(&method, head.slice_ref(path.as_bytes()), limits.target)?;
     let judged = HeadFields::of_request(rules.taken_off);
     let (mut headers, mut control) = fields::sort(head, parsed.headers, judged, ADDED_FIELDS)?;
-    check_host(&headers, &control, minor_version)?;
+    let names_one = check_host(&headers, &control, minor_version)?;
     match target.authority {
         Some(authority) => _ = headers.insert(HOST, authority),
-        None if method == Method::CONNECT || is_named(&headers) => {}
+        None if method == Method::CONNECT || names_one => {}
         // HTTP/1.0 may leave it out, and an empty one says no more.
         None if minor_version == 0 => _ = headers.remove(HOST),
         None => return Err(Malformed::Syntax),
@@ -131,16 +131,13 @@ fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<RequestHead, Malformed> {
     Ok(RequestHead { parts, control, decoder })
 }
 
-/// Whether there is a `Host` that names one.
-fn is_named(headers: &HeaderMap) -> bool {
-    headers.get(HOST).is_some_and(|host| names_host(host.as_bytes()))
-}
-
-/// RFC 9112 §3.2: HTTP/1.1 needs exactly one `Host`, and any must be well formed.
-fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<(), Malformed> {
+/// RFC 9112 §3.2: HTTP/1.1 needs exactly one `Host`, and any must be well formed. Answers whether it names a host.
+fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<bool, Malformed> {
     let enough = control.hosts == 1 || (control.hosts == 0 && minor == 0);
-    let well_formed = headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()));
-    if enough && well_formed { Ok(()) } else { Err(Malformed::Syntax) }
+    let host = headers.get(HOST).map(HeaderValue::as_bytes);
+    let names_one = host.is_some_and(names_host);
+    let well_formed = names_one || host.is_none_or(is_host);
+    if enough && well_formed { Ok(names_one) } else { Err(Malformed::Syntax) }
 }
 
 /// `HTTP/2.0` and the like are well formed, and of a version that is not spoken here.

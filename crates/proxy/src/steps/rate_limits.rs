@@ -1,5 +1,6 @@
 //! Rate limits: whether what the request has in common with others may come so often.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,10 +32,12 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Wait for it.
-    pub async fn come(self) {
-        let _place = self.place;
-        Box::pin(tokio::time::sleep(self.wait)).await;
+    /// Wait for it. Boxed as a whole, so that requests which need not wait do not carry it around.
+    pub fn come(self) -> Pin<Box<impl Future<Output = ()>>> {
+        Box::pin(async move {
+            let _place = self.place;
+            tokio::time::sleep(self.wait).await;
+        })
     }
 }
 
@@ -45,7 +48,10 @@ impl Turn {
 /// If one of them refuses it.
 pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<Turn>, Failure> {
     let Some(asked) = asked(limits, call) else {
-        return Err(refused(Quotas { exceeded: Some(Exceeded::default()), ..Quotas::default() }, call));
+        return Err(refused(
+            Quotas { exceeded: Some(Exceeded::default()), ..Quotas::default() },
+            call,
+        ));
     };
     let now = clock::moment(call.transaction.witnesses.coarse_now());
     let demands: SmallVec<[_; 4]> = asked.iter().map(|&(limit, key)| demand(limit, key)).collect();
@@ -128,13 +134,7 @@ fn turn(asked: &Asked<'_>, pass: &Pass, wait: Duration) -> Option<Turn> {
 }
 
 /// Count what each limit said, and let it be explained.
-fn tell(
-    asked: &Asked<'_>,
-    demands: &[Demand<'_>],
-    pass: &Pass,
-    now: Moment,
-    call: &Call<'_>,
-) {
+fn tell(asked: &Asked<'_>, demands: &[Demand<'_>], pass: &Pass, now: Moment, call: &Call<'_>) {
     for standings in pass.standings.chunk_by(|one, next| one.demand == next.demand) {
         let limit = asked[standings[0].demand].0;
         let denies = standings.iter().any(|standing| standing.verdict.denies());
@@ -146,7 +146,10 @@ fn tell(
         limit.metrics.asked(call.client.local.outbound.worker, result);
         for standing in standings {
             let decision = || decision(limit, standing, standing.service(demands, now).left);
-            call.tell(&Event::RateLimitAsked { denies: standing.verdict.denies(), decision: &decision });
+            call.tell(&Event::RateLimitAsked {
+                denies: standing.verdict.denies(),
+                decision: &decision,
+            });
         }
     }
 }
@@ -177,7 +180,8 @@ fn decision(limit: &RateLimit, standing: &Standing, left: u64) -> LimitDecision 
 }
 
 fn fields(asked: &Asked<'_>, demands: &[Demand<'_>], pass: &Pass, now: Moment) -> Fields {
-    let Some(style) = asked.iter().map(|(limit, _)| limit.style).find(|style| *style != Style::None)
+    let Some(style) =
+        asked.iter().map(|(limit, _)| limit.style).find(|style| *style != Style::None)
     else {
         return Fields::default();
     };
@@ -185,8 +189,7 @@ fn fields(asked: &Asked<'_>, demands: &[Demand<'_>], pass: &Pass, now: Moment) -
         let limit = asked[standing.demand].0;
         limit.style != Style::None && limit.limit.terms().mode == Mode::Enforce
     });
-    let services: SmallVec<[_; 8]> =
-        told.map(|standing| standing.service(demands, now)).collect();
+    let services: SmallVec<[_; 8]> = told.map(|standing| standing.service(demands, now)).collect();
     Fields::new(style, &services, &mut String::new())
 }
 

@@ -30,11 +30,13 @@ pub struct RequestHead {
 }
 
 /// Take a head out of `buf`, or nothing while it is incomplete. One that is malformed stays there.
+///
+/// It is boxed: it is large, and would be copied by each function that it goes through.
 pub fn read(
     buf: &mut BytesMut,
     scanned: &mut usize,
     rules: HeadRules<'_>,
-) -> Result<Option<RequestHead>, Malformed> {
+) -> Result<Option<Box<RequestHead>>, Malformed> {
     let limits = rules.limits;
     // RFC 9112 §2.2: empty lines before the request line are skipped.
     while *scanned < 2 && buf.starts_with(b"\r\n") {
@@ -70,7 +72,7 @@ fn of_later_minor(head: &[u8]) -> Option<Bytes> {
     }
 }
 
-fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<RequestHead, Malformed> {
+fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<Box<RequestHead>, Malformed> {
     let limits = rules.limits;
     let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let mut many = Vec::new();
@@ -128,7 +130,7 @@ fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<RequestHead, Malformed> {
     parts.uri = target.uri;
     parts.version = if minor_version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     parts.headers = headers;
-    Ok(RequestHead { parts, control, decoder })
+    Ok(Box::new(RequestHead { parts, control, decoder }))
 }
 
 /// RFC 9112 §3.2: HTTP/1.1 needs exactly one `Host`, and any must be well formed. Answers whether it names a host.
@@ -165,11 +167,11 @@ mod tests {
     const RULES: HeadRules<'_> =
         HeadRules { limits: HeadLimits { bytes: 4096, fields: 20, target: 200 }, taken_off: None };
 
-    fn head(wire: &[u8]) -> Result<Option<RequestHead>, Malformed> {
+    fn head(wire: &[u8]) -> Result<Option<Box<RequestHead>>, Malformed> {
         read(&mut BytesMut::from(wire), &mut 0, RULES)
     }
 
-    fn read_head(wire: &str) -> RequestHead {
+    fn read_head(wire: &str) -> Box<RequestHead> {
         head(wire.as_bytes()).expect(wire).expect(wire)
     }
 

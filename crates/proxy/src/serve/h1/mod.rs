@@ -27,12 +27,10 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
     let timeouts = &listener.timeouts;
     let transport = Rc::new(Transport::new(io, input, timeouts.header_read.duration()));
     loop {
-        // The head stays where it is: it is large, and whatever answers the request borrows it.
-        let mut read = poll_fn(|cx| transport.poll_head(&client, cx)).await;
-        let ended = match &mut read {
-            Ok(Some(head)) => Box::pin(exchange(&client, &transport, head)).await,
+        let ended = match poll_fn(|cx| transport.poll_head(&client, cx)).await {
+            Ok(Some(mut head)) => Box::pin(exchange(&client, &transport, &mut head)).await,
             Ok(None) => return,
-            Err(failure) => Box::pin(refuse(&client, &transport, *failure)).await,
+            Err(failure) => Box::pin(refuse(&client, &transport, failure)).await,
         };
         match transport.next() {
             Next::Request => {}

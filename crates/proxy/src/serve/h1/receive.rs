@@ -42,7 +42,7 @@ impl Transport {
         &self,
         client: &Client,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<RequestHead>, Failure>> {
+    ) -> Poll<Result<Option<Box<RequestHead>>, Failure>> {
         let wire = &mut *self.wire();
         let head = ready!(wire.poll_head(client, cx));
         match &head {
@@ -90,7 +90,7 @@ impl Wire {
         &mut self,
         client: &Client,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<RequestHead>, Failure>> {
+    ) -> Poll<Result<Option<Box<RequestHead>>, Failure>> {
         loop {
             let was_idle = self.input.is_empty();
             if !was_idle {

@@ -1,5 +1,6 @@
 //! Rate limits: whether what the request has in common with others may come so often.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,10 +37,12 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Wait for it.
-    pub async fn come(self) {
-        let _place = self.place;
-        Box::pin(tokio::time::sleep(self.wait)).await;
+    /// Wait for it. Boxed as a whole, so that requests which need not wait do not carry it around.
+    pub fn come(self) -> Pin<Box<impl Future<Output = ()>>> {
+        Box::pin(async move {
+            let _place = self.place;
+            tokio::time::sleep(self.wait).await;
+        })
     }
 }
 

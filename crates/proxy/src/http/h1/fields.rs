@@ -12,6 +12,10 @@ use tidegate_core::message::{Malformed, trailers};
 /// A line that ends in a bare LF is refused (RFC 9112 §2.2 lets a recipient take
 /// it; peers that do and peers that do not disagree about where a request ends).
 pub fn section_end(buf: &[u8], scanned: &mut usize) -> Result<Option<usize>, Malformed> {
+    // A response is looked for before anything of it has come.
+    if *scanned == buf.len() {
+        return Ok(None);
+    }
     for at in memchr::memchr_iter(b'\n', &buf[*scanned..]) {
         let newline = *scanned + at;
         if newline == 0 || buf[newline - 1] != b'\r' {

@@ -332,3 +332,12 @@ def test_a_limit_that_a_route_names_must_be_there(start_gateway: StartGateway) -
     answer = gateway.admin.patch("/v1/config", json={"rate_limits": []})
     assert answer.status_code == 422
     assert "unknown rate limit 'few'" in answer.text
+
+
+def test_a_response_to_head_costs_no_bytes(start_gateway: StartGateway) -> None:
+    bytes_of_responses = {"requests": 0, "response_bytes": True}
+    gateway = start_gateway(limited(limit(key=[], cost=bytes_of_responses)))
+    with gateway.connect() as connection:
+        for _ in range(3):
+            assert connection.request("/", method="HEAD").status == 200
+    assert gateway.admin.get("/v1/rate-limits/few/key").json()[0]["left"] == 3

@@ -12,9 +12,10 @@ import pytest
 
 from .conftest import Running, StartGateway
 from .harness import answers
-from .harness.configs import proxy, route
+from .harness.configs import proxy, route, upstream
 from .harness.gateway import Config, Gateway
 from .harness.h2client import H2Client
+from .harness.h2origin import H2Origin
 from .harness.message import Response
 from .harness.origin import Origin
 from .harness.waiting import eventually
@@ -341,3 +342,24 @@ def test_a_response_to_head_costs_no_bytes(start_gateway: StartGateway) -> None:
         for _ in range(3):
             assert connection.request("/", method="HEAD").status == 200
     assert gateway.admin.get("/v1/rate-limits/few/key").json()[0]["left"] == 3
+
+
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+def test_a_body_that_bandwidth_holds_back_is_no_silence_of_the_endpoint(
+    start_gateway: StartGateway, origin: Origin, h2_origin: H2Origin, protocol: str
+) -> None:
+    server = {"http1": origin, "http2": h2_origin}[protocol]
+    config = proxy(rate_limits=[{"name": "slow", "key": [], "bandwidth": {"request": 2}}])
+    config["routes"] = [route("all", "/", limits={"rate": ["slow"]})]
+    config["upstreams"] = [
+        upstream("app", server.address, protocol=protocol, timeouts={"response": "400ms", "idle": "400ms"})
+    ]
+    gateway = start_gateway(config)
+
+    def upload(body: bytes) -> int:
+        with gateway.connect() as connection:
+            return connection.request("/", method="POST", body=body).status
+
+    # The first byte of some comes later than an endpoint may be silent, and so does the last of others.
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(upload, [b"x", b"xx", b"xx"])) == [200] * 3

@@ -363,3 +363,22 @@ def test_a_body_that_bandwidth_holds_back_is_no_silence_of_the_endpoint(
     # The first byte of some comes later than an endpoint may be silent, and so does the last of others.
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(upload, [b"x", b"xx", b"xx"])) == [200] * 3
+
+
+def test_requests_that_wait_stay_counted_through_a_reload(start_gateway: StartGateway) -> None:
+    config = limited(limit("turns", {"quota": 1, "per": "1h"}, key=[], wait="2h"))
+    gateway = start_gateway(config)
+    assert statuses(gateway, 1) == [200]
+    with gateway.connect() as connection:
+        connection.send_request("/")
+
+        def waiting() -> float:
+            return gateway.metrics().total("tidegate_rate_limit_waiting", limit="turns")
+
+        eventually(lambda: waiting() == 1, "it waits")
+        config["rate_limits"] = [limit("turns", {"quota": 2, "per": "1h"}, key=[], wait="2h")]
+        with gateway.next_generation():
+            gateway.write(config)
+        assert waiting() == 1
+        connection.abort()
+        eventually(lambda: waiting() == 0, "its place is free")

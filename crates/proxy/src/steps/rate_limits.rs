@@ -7,7 +7,7 @@ use http::Response;
 use smallvec::SmallVec;
 use tidegate_core::failure::Failure;
 use tidegate_core::rate::{
-    Demand, Fields, Key, Mode, Pass, Standing, Style, Subject, Unkeyed, Verdict, retry_after,
+    Demand, Ended, Fields, Key, Mode, Pass, Standing, Style, Subject, Unkeyed, Verdict, retry_after,
 };
 use tidegate_core::time::Moment;
 
@@ -98,13 +98,20 @@ pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<T
 /// Tell the client of its quotas, take off what the response tells of its cost, and pace its body.
 pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
     let Some(quotas) = call.quotas.take() else { return };
+    let status = response.status();
     let headers = response.headers_mut();
-    call.transaction.amend_costs(|due| {
+    call.transaction.retain_costs(|due| {
         let cost = &due.limit.limit.terms().cost;
         due.told = cost.told(headers);
         if let Some(name) = &cost.header {
             headers.remove(name);
         }
+        // Before the client learns of the response, which it may follow up with the next request at once.
+        if !cost.counts_bytes() {
+            let ended = Ended { status: Some(status), told: due.told, ..Ended::default() };
+            due.limit.limit.settle(due.key, &ended, clock::now());
+        }
+        cost.counts_bytes()
     });
     quotas.fields.add_to(headers);
     for pace in quotas.paces {

@@ -33,8 +33,8 @@ class Prepared:
 
     @property
     def diff(self) -> str:
-        """What a commit would change, as JSON: for each of `listeners`, `routes` and `upstreams` the names
-        that are `added`, `removed` and `changed`."""
+        """What a commit would change, as JSON: for each of `listeners`, `routes`, `upstreams` and
+        `rate_limits` the names that are `added`, `removed` and `changed`."""
 
 @final
 class Engine:
@@ -50,8 +50,8 @@ class Engine:
         """Build everything that `plan` asks for and disturb nothing.
 
         The plan is of the shape that `plan_schema` describes, except that in the place of an item of
-        `listeners`, `routes` or `upstreams` may stand the item's digest: the first 32 hexadecimal digits of
-        the SHA-256 of the very text that the item had in an earlier plan. The engine has every item of the
+        `listeners`, `routes`, `upstreams` or `rate_limits` may stand the item's digest: the first 32
+        hexadecimal digits of the SHA-256 of the very text that the item had in an earlier plan. The engine has every item of the
         plan that is served and of those that are prepared.
 
         Raises UnknownItemsError if there is no such item, and PlanError with every error."""
@@ -71,6 +71,8 @@ class Engine:
           65,536 are kept;
         - kind `endpoints`, name of an upstream: the endpoints that a source found, as a plan has them. They
           join the file's own, which hold where an address is in both; an empty list takes them back;
+        - kind `fresh_bucket`, name of a rate limit: what the parts of a key are, each a text or null where
+          requests lack it; what the key has spent is forgotten;
         - kind `log`, name `filter`: which of the engine's own log events are kept, as directives:
           `info,tidegate_proxy::listen=debug`;
         - kind `log`, name `reopen`: nothing; the access log's file is opened anew, after it was renamed.
@@ -91,6 +93,9 @@ class Engine:
           with the candidates, the phases and what limits said; null if it is not remembered;
         - `{"outstanding": {"count": number}}`: the last remembered requests that stood out, the latest first:
           `[{"request_id", "time", "reason", "method", "path", "status", "error", "duration_ms"}]`;
+        - `{"rate_limits": {}}`: `[{"name", "keys", "waiting", "evictions"}]`, as the metrics of these names;
+        - `{"rate_limit_key": {"limit": name, "parts": [text | null]}}`: what a key has left, by window:
+          `[{"window", "left", "full_in_seconds"}]`; null if there is no such limit;
         - `{"route": request}` and `{"table": {}}`, as `inspect` answers them, of what is served.
 
         Raises ValueError, which lists the known questions, on any other."""

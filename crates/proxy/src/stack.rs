@@ -62,9 +62,8 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         time_limit::before(forward, call);
     }
     let limits = &call.snapshot.limits_of_routes[call.found.route];
-    if !limits.is_empty()
-        && let Some(turn) = rate_limits::before(limits, call)?
-    {
+    let turn = if limits.is_empty() { None } else { rate_limits::before(limits, call)? };
+    if let Some(turn) = turn {
         turn.come().await;
     }
     step!(body_limit::before(route.body_limit, call));

@@ -1,7 +1,7 @@
 //! The fields by which a client is told of its limits.
 //!
 //! `RateLimit` and `RateLimit-Policy` are those of draft-ietf-httpapi-ratelimit-headers-11, structured fields (RFC
-//! 9651); drafts 08 to 11 have the same syntax. Names that a later draft may change stand here and nowhere else.
+//! 9651); drafts 08 to 11 have the same syntax. Names that a later draft may change stand in `parameter.rs` and nowhere else.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::joined::{self, Joined};
 use super::key::Key;
+use super::parameter;
 use super::policy::{Policy, Unit, integer, with_key};
 
 /// What is left of the client's quotas.
@@ -28,24 +29,6 @@ const LEGACY_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 pub const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 /// The member of the problem document.
 pub const VIOLATED_POLICIES: &str = "violated-policies";
-
-/// Names of parameters.
-pub(super) mod parameter {
-    use sfv::KeyRef;
-
-    /// Of a policy: what it allows ...
-    pub(in super::super) const QUOTA: &KeyRef = KeyRef::constant("q");
-    /// ... in so many seconds ...
-    pub(in super::super) const WINDOW: &KeyRef = KeyRef::constant("w");
-    /// ... and of what, if not of requests.
-    pub(in super::super) const UNIT: &KeyRef = KeyRef::constant("qu");
-    /// Of a service limit: what is left ...
-    pub(in super::super) const REMAINING: &KeyRef = KeyRef::constant("r");
-    /// ... and the seconds until there is more.
-    pub(in super::super) const RESET: &KeyRef = KeyRef::constant("t");
-    /// Of both: what tells the client from others.
-    pub(in super::super) const PARTITION_KEY: &KeyRef = KeyRef::constant("pk");
-}
 
 /// Which fields clients get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

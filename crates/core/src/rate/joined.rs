@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use sfv::{BareItem, FieldType, Item, KeyRef, List, ListEntry, Parser};
 
-use super::headers::parameter;
+use super::parameter;
 
 /// What the members of a list tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

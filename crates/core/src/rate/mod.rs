@@ -15,6 +15,7 @@ mod joined;
 mod key;
 mod limit;
 mod pacing;
+mod parameter;
 mod policy;
 mod rule;
 mod table;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::HeaderValue;
 use sfv::{Integer, ListSerializer, ParameterSerializer, StringRef};
 
-use super::headers::parameter;
 use super::key::Key;
+use super::parameter;
 use super::window::Window;
 
 /// What a quota counts (quota unit, draft-ietf-httpapi-ratelimit-headers-11).

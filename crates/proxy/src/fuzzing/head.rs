@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, DATE, HOST, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use tidegate_core::message::Malformed;
 use tidegate_core::message::head_rules::{HeadLimits, HeadRules};
 
@@ -142,12 +142,13 @@ fn check_response_written(head: &ResponseHead, method: &Method) {
     if head.status.is_informational() {
         encode::interim(head.status, &head.headers, head.control.upgrade.as_ref(), &mut wire);
     } else {
-        let (mut parts, ()) = Response::new(()).into_parts();
-        (parts.status, parts.headers) = (head.status, head.headers.clone());
         let date = || HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
         let (version, keep_alive) = (Version::HTTP_11, head.reusable);
-        let context = ResponseContext { method, version, keep_alive, date: &date };
-        (_, stays_open) = encode::response(&parts, head.decoder.is_done(), &context, &mut wire);
+        let is_of_head = *method == Method::HEAD;
+        let context = ResponseContext { is_of_head, version, keep_alive, date: &date };
+        let is_whole = head.decoder.is_done();
+        (_, stays_open) =
+            encode::response(head.status, &head.headers, is_whole, &context, &mut wire);
     }
     let again = response::read(&mut BytesMut::from(&wire[..]), &mut 0, method);
     let Ok(Some(mut again)) = again else { unreachable!("{:?}: {again:?}", Bytes::from(wire)) };

@@ -28,7 +28,9 @@ pub trait Reply {
 
     /// Send the response to its end and add the bytes of its body to `sent` as they go. Where it fails, the
     /// client was told that something is missing.
-    async fn send(&mut self, response: Response<Body>, sent: &mut u64) -> Result<(), Failure>;
+    ///
+    /// The response is borrowed: handed over, it would have its place in each of the futures that it goes through.
+    async fn send(&mut self, response: &mut Response<Body>, sent: &mut u64) -> Result<(), Failure>;
 }
 
 /// Serve a request: find its response, unless the client leaves before, and send it. Returns when it ended.
@@ -42,7 +44,7 @@ pub async fn serve(
     let snapshot = client.local.snapshot();
     let transaction = Transaction::begin(client, &snapshot, head);
     let interim = reply.interim();
-    let response = {
+    let mut response = {
         let mut call = Call::new(client, &snapshot, &transaction, head, body, upgrade, &interim);
         let mut answering = pin!(stack::answer(&mut call));
         poll_fn(|cx| match answering.as_mut().poll(cx) {
@@ -55,7 +57,7 @@ pub async fn serve(
     drop(snapshot);
     head.headers = HeaderMap::new();
     *body = Body::Empty;
-    match response {
+    match &mut response {
         Some(response) => send(response, &transaction, reply).await,
         None => Instant::now(),
     }
@@ -68,10 +70,10 @@ pub async fn refuse(
     known: &PartialHead<'_>,
     reply: &mut impl Reply,
 ) -> Instant {
-    let (response, transaction) = stack::refuse(client, failure, known);
+    let (mut response, transaction) = stack::refuse(client, failure, known);
     match failure {
         Failure::ClientGone => Instant::now(),
-        _ => send(response, &transaction, reply).await,
+        _ => send(&mut response, &transaction, reply).await,
     }
 }
 
@@ -83,7 +85,7 @@ pub fn refused(client: &Client, failure: Failure, known: &PartialHead<'_>) {
 
 /// Send a response and settle the account of its request.
 async fn send(
-    response: Response<Body>,
+    response: &mut Response<Body>,
     transaction: &Transaction<'_>,
     reply: &mut impl Reply,
 ) -> Instant {

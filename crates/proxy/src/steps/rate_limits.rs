@@ -20,6 +20,9 @@ use crate::http::quota::{Exceeded, Quotas};
 use crate::net::clock;
 use crate::objects::rate::{Direction, Due, Dues, Place, RateLimit};
 
+/// Room for a field that tells of a few windows.
+const FIELD_LENGTH: usize = 128;
+
 /// Limits that a request has a key for, each with it.
 type Asked<'a> = SmallVec<[(&'a Arc<RateLimit>, Key); 4]>;
 /// How many more requests of its key may follow, by limits on those under way.
@@ -267,8 +270,8 @@ fn fields(
     let windows = windows.map(|standing| standing.service(demands, now));
     let flights = left.iter().filter(|(limit, _)| is_told(limit));
     let flights = flights.filter_map(|(limit, more)| Some(limit.flights.as_ref()?.service(*more)));
-    let services: SmallVec<[_; 8]> = windows.chain(flights).collect();
-    Fields::new(first.style, &services, &mut String::new())
+    let services: SmallVec<[_; 4]> = windows.chain(flights).collect();
+    Fields::new(first.style, &services, &mut String::with_capacity(FIELD_LENGTH))
 }
 
 /// Why the request is refused, as its client is told.

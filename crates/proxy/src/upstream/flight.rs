@@ -7,6 +7,7 @@ use http::StatusCode;
 use tidegate_core::failure::{Blame, Failure};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Sent};
+use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
 use super::Member;
@@ -19,7 +20,8 @@ use crate::net::clock;
 pub struct Flight {
     member: Arc<Member>,
     began: Instant,
-    latency: Option<Duration>,
+    /// When the head of the response came, and how long that took.
+    answered: Option<(Moment, Duration)>,
     outcome: Outcome,
     /// Absent: it says nothing about load.
     sent: Option<Sent>,
@@ -39,7 +41,7 @@ impl Flight {
     }
 
     fn new(member: Arc<Member>, began: Instant, sent: Option<Sent>, reports: Reports) -> Self {
-        Self { member, began, latency: None, outcome: Outcome::Abandoned, sent, reports }
+        Self { member, began, answered: None, outcome: Outcome::Abandoned, sent, reports }
     }
 
     /// When it was sent.
@@ -49,8 +51,9 @@ impl Flight {
 
     /// The head of the response came. The endpoint's health learns how it looks.
     pub fn answered(&mut self, status: StatusCode, at: Instant) {
+        let (at, latency) = self.timed(at);
         self.judge(Fault::of(status.as_u16()), at);
-        self.latency = Some(at.saturating_duration_since(self.began));
+        self.answered = Some((at, latency));
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             self.outcome = Outcome::Failed;
         }
@@ -77,18 +80,23 @@ impl Flight {
             self.outcome = Outcome::Failed;
         }
         if let Some(fault) = meaning.fault {
-            self.judge(Some(fault), Instant::now());
+            self.judge(Some(fault), clock::now());
         }
     }
 
-    fn judge(&self, fault: Option<Fault>, at: Instant) {
+    /// `at` as core counts time, and how long after its beginning that is.
+    fn timed(&self, at: Instant) -> (Moment, Duration) {
+        (clock::moment(at), at.saturating_duration_since(self.began))
+    }
+
+    fn judge(&self, fault: Option<Fault>, at: Moment) {
         if self.sent.is_none() {
             return;
         }
         let known = &self.member.endpoint.health;
         let transition = match fault {
-            None => known.succeeded(clock::moment(at)),
-            Some(fault) => known.failed(fault, clock::moment(at)),
+            None => known.succeeded(at),
+            Some(fault) => known.failed(fault, at),
         };
         self.member.health_changed(transition);
     }
@@ -97,11 +105,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let Some(sent) = self.sent else { return };
-        let now = match self.latency {
-            Some(latency) => self.began + latency,
-            None => Instant::now(),
-        };
-        let latency = now.saturating_duration_since(self.began);
-        self.member.endpoint.load.finish(sent, self.outcome, latency, clock::moment(now));
+        let (at, latency) = self.answered.unwrap_or_else(|| self.timed(Instant::now()));
+        self.member.endpoint.load.finish(sent, self.outcome, latency, at);
     }
 }

@@ -103,10 +103,11 @@ impl Tries<'_> {
     /// Why there is none.
     pub fn pick(&self, now: Instant) -> Result<usize, Failure> {
         let balancer = &self.membership.balancer;
-        self.membership.renew(clock::moment(now), &self.outbound.long_work);
+        let now = clock::moment(now);
+        self.membership.renew(now, &self.outbound.long_work);
         let tried = self.tried.borrow();
         let mut pick = Pick {
-            now: clock::moment(now),
+            now,
             random: &mut self.outbound.random.borrow_mut(),
             hash: self.hash,
             subset: self.dispatch.subset,

@@ -14,9 +14,10 @@ mod writer;
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tidegate_core::plan::{self, AccessLogFormat};
 
 pub use entry::Entry;
@@ -33,7 +34,9 @@ pub struct AccessLog {
     /// What was asked for.
     pub plan: plan::AccessLog,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Thread,
+    /// Absent once it was waited for.
+    running: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl AccessLog {
@@ -44,9 +47,10 @@ impl AccessLog {
         let output = Output::open(&plan.path)?;
         let shared = Arc::new(Shared::new((0..workers).map(|_| Mailbox::default()).collect()));
         let writer = Writer::new(output, shared.clone());
-        let thread =
+        let running =
             std::thread::Builder::new().name("access-log".into()).spawn(move || writer.run())?;
-        Ok(Self { plan: plan.clone(), shared, thread: Some(thread) })
+        let thread = running.thread().clone();
+        Ok(Self { plan: plan.clone(), shared, thread, running: Mutex::new(Some(running)) })
     }
 
     /// Logs one request. Never blocks; `worker` must be below the number of workers.
@@ -72,21 +76,24 @@ impl AccessLog {
         self.shared.dropped()
     }
 
-    fn wake(&self) {
-        if let Some(thread) = &self.thread {
-            thread.thread().unpark();
+    /// Writes what is left and closes the file. Lines that come later are lost.
+    pub fn end(&self) {
+        self.shared.ask_to_stop();
+        self.wake();
+        if let Some(running) = self.running.lock().take() {
+            // A writer that panicked has nothing left to write.
+            let _ = running.join();
         }
+    }
+
+    fn wake(&self) {
+        self.thread.unpark();
     }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        self.shared.ask_to_stop();
-        self.wake();
-        if let Some(thread) = self.thread.take() {
-            // A writer that panicked has nothing left to write.
-            let _ = thread.join();
-        }
+        self.end();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing heads (RFC 9112 §3 and §4), and choosing how the body behind them is framed.
 
 use http::header::{CONTENT_LENGTH, DATE, TE, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, request};
 
 use super::fields;
 use super::framing::Encoder;
@@ -50,8 +50,8 @@ fn has_content(method: &Method) -> bool {
 
 /// What decides the framing of a response besides its own head.
 pub struct ResponseContext<'a> {
-    /// The request's method.
-    pub method: &'a Method,
+    /// Whether the request's method is `HEAD`.
+    pub is_of_head: bool,
     /// The client's version.
     pub version: Version,
     /// Whether the connection is to stay open.
@@ -63,14 +63,15 @@ pub struct ResponseContext<'a> {
 /// Append a response's head; `is_whole` says that no content follows it. Returns what writes the body, and
 /// whether the connection stays open.
 pub fn response(
-    head: &response::Parts,
+    status: StatusCode,
+    headers: &HeaderMap,
     is_whole: bool,
     context: &ResponseContext<'_>,
     buffer: &mut Vec<u8>,
 ) -> (Encoder, bool) {
-    status_line(head.status, buffer);
+    status_line(status, buffer);
     let (mut length, mut is_dated, mut upgrades) = (None, false, false);
-    push_all(&head.headers, buffer, |name, value| match *name {
+    push_all(headers, buffer, |name, value| match *name {
         CONTENT_LENGTH => length = length.or_else(|| announced(value)),
         DATE => is_dated = true,
         UPGRADE => upgrades = true,
@@ -80,7 +81,7 @@ pub fn response(
         fields::push(buffer, &DATE, &(context.date)());
     }
     let mut keep_alive = context.keep_alive;
-    let encoder = response_encoder(head.status, length, is_whole, context, buffer);
+    let encoder = response_encoder(status, length, is_whole, context, buffer);
     if encoder == Encoder::UntilClose {
         keep_alive = false;
     }
@@ -115,8 +116,8 @@ fn response_encoder(
     context: &ResponseContext<'_>,
     buffer: &mut Vec<u8>,
 ) -> Encoder {
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || context.method == Method::HEAD;
+    let bodiless =
+        context.is_of_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if bodiless {
         return Encoder::None;
     }

@@ -30,11 +30,13 @@ pub struct RequestHead {
 }
 
 /// Take a head out of `buf`, or nothing while it is incomplete. One that is malformed stays there.
+///
+/// It is boxed: it is large, and would be copied by each function that it goes through.
 pub fn read(
     buf: &mut BytesMut,
     scanned: &mut usize,
     rules: HeadRules<'_>,
-) -> Result<Option<RequestHead>, Malformed> {
+) -> Result<Option<Box<RequestHead>>, Malformed> {
     let limits = rules.limits;
     // RFC 9112 §2.2: empty lines before the request line are skipped.
     while *scanned < 2 && buf.starts_with(b"\r\n") {
@@ -70,7 +72,7 @@ fn of_later_minor(head: &[u8]) -> Option<Bytes> {
     }
 }
 
-fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<RequestHead, Malformed> {
+fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<Box<RequestHead>, Malformed> {
     let limits = rules.limits;
     let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let mut many = Vec::new();
@@ -102,10 +104,10 @@ fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<RequestHead, Malformed> {
     let target = target::parse(&method, head.slice_ref(path.as_bytes()), limits.target)?;
     let judged = HeadFields::of_request(rules.taken_off);
     let (mut headers, mut control) = fields::sort(head, parsed.headers, judged, ADDED_FIELDS)?;
-    check_host(&headers, &control, minor_version)?;
+    let names_one = check_host(&headers, &control, minor_version)?;
     match target.authority {
         Some(authority) => _ = headers.insert(HOST, authority),
-        None if method == Method::CONNECT || is_named(&headers) => {}
+        None if method == Method::CONNECT || names_one => {}
         // HTTP/1.0 may leave it out, and an empty one says no more.
         None if minor_version == 0 => _ = headers.remove(HOST),
         None => return Err(Malformed::Syntax),
@@ -128,19 +130,16 @@ fn parse(head: &Bytes, rules: HeadRules<'_>) -> Result<RequestHead, Malformed> {
     parts.uri = target.uri;
     parts.version = if minor_version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     parts.headers = headers;
-    Ok(RequestHead { parts, control, decoder })
+    Ok(Box::new(RequestHead { parts, control, decoder }))
 }
 
-/// Whether there is a `Host` that names one.
-fn is_named(headers: &HeaderMap) -> bool {
-    headers.get(HOST).is_some_and(|host| names_host(host.as_bytes()))
-}
-
-/// RFC 9112 §3.2: HTTP/1.1 needs exactly one `Host`, and any must be well formed.
-fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<(), Malformed> {
+/// RFC 9112 §3.2: HTTP/1.1 needs exactly one `Host`, and any must be well formed. Answers whether it names a host.
+fn check_host(headers: &HeaderMap, control: &Control, minor: u8) -> Result<bool, Malformed> {
     let enough = control.hosts == 1 || (control.hosts == 0 && minor == 0);
-    let well_formed = headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()));
-    if enough && well_formed { Ok(()) } else { Err(Malformed::Syntax) }
+    let host = headers.get(HOST).map(HeaderValue::as_bytes);
+    let names_one = host.is_some_and(names_host);
+    let well_formed = names_one || host.is_none_or(is_host);
+    if enough && well_formed { Ok(names_one) } else { Err(Malformed::Syntax) }
 }
 
 /// `HTTP/2.0` and the like are well formed, and of a version that is not spoken here.
@@ -168,11 +167,11 @@ mod tests {
     const RULES: HeadRules<'_> =
         HeadRules { limits: HeadLimits { bytes: 4096, fields: 20, target: 200 }, taken_off: None };
 
-    fn head(wire: &[u8]) -> Result<Option<RequestHead>, Malformed> {
+    fn head(wire: &[u8]) -> Result<Option<Box<RequestHead>>, Malformed> {
         read(&mut BytesMut::from(wire), &mut 0, RULES)
     }
 
-    fn read_head(wire: &str) -> RequestHead {
+    fn read_head(wire: &str) -> Box<RequestHead> {
         head(wire.as_bytes()).expect(wire).expect(wire)
     }
 

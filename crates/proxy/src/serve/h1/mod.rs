@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 
 use bytes::BytesMut;
+use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use self::response::ResponseWriter;
@@ -26,16 +27,10 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
     let timeouts = &listener.timeouts;
     let transport = Rc::new(Transport::new(io, input, timeouts.header_read.duration()));
     loop {
-        // The head stays where it is: it is large, and whatever answers the request borrows it.
-        let mut read = poll_fn(|cx| transport.poll_head(&client, cx)).await;
-        let ended = match &mut read {
-            Ok(Some(head)) => Box::pin(exchange(&client, &transport, head)).await,
+        let ended = match poll_fn(|cx| transport.poll_head(&client, cx)).await {
+            Ok(Some(mut head)) => Box::pin(exchange(&client, &transport, &mut head)).await,
             Ok(None) => return,
-            Err(unreadable) => {
-                let mut reply = ResponseWriter::to_malformed(&client, &transport);
-                let (failure, known) = (unreadable.failure, unreadable.line.known());
-                Box::pin(request::refuse(&client, failure, &known, &mut reply)).await
-            }
+            Err(failure) => Box::pin(refuse(&client, &transport, failure)).await,
         };
         match transport.next() {
             Next::Request => {}
@@ -57,4 +52,11 @@ async fn exchange(
     let mut body = transport.receive(client, head);
     let upgrade = head.control.upgrade.as_ref();
     request::serve(client, &mut head.parts, &mut body, upgrade, &mut reply).await
+}
+
+/// Answer what could not be read as a request. Returns when that ended.
+async fn refuse(client: &Client, transport: &SharedTransport, failure: Failure) -> Instant {
+    let mut reply = ResponseWriter::to_malformed(client, transport);
+    let line = transport.salvage();
+    request::refuse(client, failure, &line.known(), &mut reply).await
 }

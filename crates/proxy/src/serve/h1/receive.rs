@@ -23,14 +23,6 @@ use crate::http::h1::request_line::RequestLine;
 /// Size of a read while a body comes in.
 const BODY_READ: usize = 64 * 1024;
 
-/// What came instead of a request's head.
-pub struct Unreadable {
-    /// What is wrong with it.
-    pub failure: Failure,
-    /// What it tells nevertheless.
-    pub line: RequestLine,
-}
-
 impl Transport {
     /// Get ready for the next request; the last one ended at `ended`, and the client may be idle for `idle`.
     pub fn await_request(&self, ended: Instant, idle: Duration) {
@@ -50,7 +42,7 @@ impl Transport {
         &self,
         client: &Client,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<RequestHead>, Unreadable>> {
+    ) -> Poll<Result<Option<Box<RequestHead>>, Failure>> {
         let wire = &mut *self.wire();
         let head = ready!(wire.poll_head(client, cx));
         match &head {
@@ -61,10 +53,12 @@ impl Transport {
                 wire.state.close_after();
             }
         }
-        Poll::Ready(head.map_err(|failure| {
-            let line = RequestLine::salvage(&wire.input);
-            Unreadable { failure, line }
-        }))
+        Poll::Ready(head)
+    }
+
+    /// What is told nevertheless by what could not be read as a request's head.
+    pub fn salvage(&self) -> RequestLine {
+        RequestLine::salvage(&self.wire().input)
     }
 
     /// The body behind `head`.
@@ -96,7 +90,7 @@ impl Wire {
         &mut self,
         client: &Client,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<RequestHead>, Failure>> {
+    ) -> Poll<Result<Option<Box<RequestHead>>, Failure>> {
         loop {
             let was_idle = self.input.is_empty();
             if !was_idle {

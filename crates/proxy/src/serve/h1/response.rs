@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::header::UPGRADE;
-use http::{HeaderMap, Method, Response, StatusCode, Version, response};
+use http::{HeaderMap, Method, Response, StatusCode, Version};
 use tidegate_core::failure::Failure;
 
 use super::state::Event;
@@ -24,20 +24,20 @@ use crate::serve::tunnel;
 pub struct ResponseWriter<'a> {
     client: &'a Client,
     transport: &'a SharedTransport,
-    method: Method,
+    is_of_head: bool,
     version: Version,
 }
 
 impl<'a> ResponseWriter<'a> {
     /// Write the response to a request with this head.
     pub fn to(client: &'a Client, transport: &'a SharedTransport, head: &RequestHead) -> Self {
-        let (method, version) = (head.parts.method.clone(), head.parts.version);
-        Self { client, transport, method, version }
+        let (is_of_head, version) = (head.parts.method == Method::HEAD, head.parts.version);
+        Self { client, transport, is_of_head, version }
     }
 
     /// Write the response to what could not be read as a request.
     pub fn to_malformed(client: &'a Client, transport: &'a SharedTransport) -> Self {
-        Self { client, transport, method: Method::GET, version: Version::HTTP_11 }
+        Self { client, transport, is_of_head: false, version: Version::HTTP_11 }
     }
 }
 
@@ -53,10 +53,11 @@ impl Reply for ResponseWriter<'_> {
         self.transport.poll_gone(cx)
     }
 
-    async fn send(&mut self, response: Response<Body>, sent: &mut u64) -> Result<(), Failure> {
-        let (head, body) = response.into_parts();
-        let written = match body {
-            Body::Upgraded(upgraded) => match self.transport.switch(head) {
+    async fn send(&mut self, response: &mut Response<Body>, sent: &mut u64) -> Result<(), Failure> {
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let written = match std::mem::take(response.body_mut()) {
+            Body::Upgraded(upgraded) => match self.transport.switch(status, headers) {
                 Ok(()) => {
                     *sent += Box::pin(tunnel::run(Switched(self.transport), upgraded)).await;
                     return Ok(());
@@ -64,7 +65,7 @@ impl Reply for ResponseWriter<'_> {
                 Err(failure) => Err(failure),
             },
             mut body => {
-                self.begin(head, &body);
+                self.begin(status, headers, body.is_end());
                 if self.transport.wire().encoder == Encoder::None {
                     body = Body::Empty;
                 }
@@ -77,21 +78,21 @@ impl Reply for ResponseWriter<'_> {
 }
 
 impl ResponseWriter<'_> {
-    fn begin(&self, head: response::Parts, body: &Body) {
-        let is_whole = body.is_end();
+    fn begin(&self, status: StatusCode, headers: HeaderMap, is_whole: bool) {
         let wire = &mut *self.transport.wire();
         wire.skip_arrived();
-        if !wire.goes_on_after(head.status) || self.client.is_draining() {
+        if !wire.goes_on_after(status) || self.client.is_draining() {
             wire.state.close_after();
         }
         let context = encode::ResponseContext {
-            method: &self.method,
+            is_of_head: self.is_of_head,
             version: self.version,
             keep_alive: wire.state.persists(),
             date: &|| self.client.local.date(),
         };
         wire.state.on(Event::Response);
-        let (encoder, persists) = encode::response(&head, is_whole, &context, wire.output.buffer());
+        let buffer = wire.output.buffer();
+        let (encoder, persists) = encode::response(status, &headers, is_whole, &context, buffer);
         wire.encoder = encoder;
         if !persists {
             wire.state.close_after();
@@ -136,15 +137,15 @@ impl ResponseWriter<'_> {
 
 impl Transport {
     /// Change over to another protocol, which the endpoint agreed to.
-    fn switch(&self, mut head: response::Parts) -> Result<(), Failure> {
+    fn switch(&self, status: StatusCode, mut headers: HeaderMap) -> Result<(), Failure> {
         let wire = &mut *self.wire();
         if !wire.state.allows(Event::Switch) {
             // RFC 9110 §7.8: not in the middle of the request.
             return Err(Failure::UpstreamProtocol);
         }
         wire.state.on(Event::Switch);
-        let protocol = head.headers.remove(UPGRADE);
-        encode::interim(head.status, &head.headers, protocol.as_ref(), wire.output.buffer());
+        let protocol = headers.remove(UPGRADE);
+        encode::interim(status, &headers, protocol.as_ref(), wire.output.buffer());
         Ok(())
     }
 

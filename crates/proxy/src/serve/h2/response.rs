@@ -81,8 +81,8 @@ impl Reply for ResponseSender<'_> {
         self.send_half.borrow_mut().poll_reset(cx).map(|_| ())
     }
 
-    async fn send(&mut self, response: Response<Body>, sent: &mut u64) -> Result<(), Failure> {
-        let Some(mut pump) = self.send_head(response)? else { return Ok(()) };
+    async fn send(&mut self, response: &mut Response<Body>, sent: &mut u64) -> Result<(), Failure> {
+        let Some(mut pump) = self.send_head(std::mem::take(response))? else { return Ok(()) };
         let pumped = poll_fn(|cx| pump.poll(cx)).await;
         *sent += pump.sent;
         match pumped {

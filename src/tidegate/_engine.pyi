@@ -51,8 +51,8 @@ class Engine:
 
         The plan is of the shape that `plan_schema` describes, except that in the place of an item of
         `listeners`, `routes`, `upstreams` or `rate_limits` may stand the item's digest: the first 32
-        hexadecimal digits of the SHA-256 of the very text that the item had in an earlier plan. The engine has every item of the
-        plan that is served and of those that are prepared.
+        hexadecimal digits of the SHA-256 of the very text that the item had in an earlier plan. The engine
+        has every item of the plan that is served and of those that are prepared.
 
         Raises UnknownItemsError if there is no such item, and PlanError with every error."""
 

@@ -12,9 +12,10 @@ import pytest
 
 from .conftest import Running, StartGateway
 from .harness import answers
-from .harness.configs import proxy, route
+from .harness.configs import proxy, route, upstream
 from .harness.gateway import Config, Gateway
 from .harness.h2client import H2Client
+from .harness.h2origin import H2Origin
 from .harness.message import Response
 from .harness.origin import Origin
 from .harness.waiting import eventually
@@ -346,3 +347,96 @@ def test_a_limit_that_a_route_names_must_be_there(start_gateway: StartGateway) -
     answer = gateway.admin.patch("/v1/config", json={"rate_limits": []})
     assert answer.status_code == 422
     assert "unknown rate limit 'few'" in answer.text
+
+
+def results(gateway: Gateway, name: str) -> dict[str, float]:
+    """How many requests the limit gave each result."""
+    metrics = gateway.metrics()
+    return {
+        result: metrics.total("tidegate_rate_limit_requests_total", limit=name, result=result)
+        for result in ("allowed", "denied", "would_deny")
+    }
+
+
+def test_a_turn_that_comes_after_the_time_of_the_route_is_refused_at_once(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    config = limited(limit("turns", {"quota": 1, "per": "1h"}, key=[], wait="2h"), origin=origin)
+    config["routes"][0]["timeout"] = "30s"
+    gateway = start_gateway(config)
+    assert statuses(gateway, 2) == [200, 429]
+    assert results(gateway, "turns") == {"allowed": 1, "denied": 1, "would_deny": 0}
+
+
+def test_a_response_to_head_costs_no_bytes(start_gateway: StartGateway) -> None:
+    bytes_of_responses = {"requests": 0, "response_bytes": True}
+    gateway = start_gateway(limited(limit(key=[], cost=bytes_of_responses)))
+    with gateway.connect() as connection:
+        for _ in range(3):
+            assert connection.request("/", method="HEAD").status == 200
+    assert gateway.admin.get("/v1/rate-limits/few/key").json()[0]["left"] == 3
+
+
+def test_a_limit_of_requests_under_way_counts_each_request_once(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    gate = answers.Gate()
+    origin.on_every_path(gate)
+    shadow = limit("shadow", {"quota": 9, "per": "1h"}, key=[], in_flight=1, mode="shadow")
+    gateway = start_gateway(limited({"name": "only", "in_flight": 2, "key": []}, shadow, origin=origin))
+    with ThreadPoolExecutor(2) as pool:
+        under_way = [pool.submit(ask, gateway) for _ in range(2)]
+        origin.wait(lambda: len(origin.requests) == 2, "two are under way")
+        assert ask(gateway).status == 429
+        gate.open()
+        assert [each.result().status for each in under_way] == [200, 200]
+    assert results(gateway, "only") == {"allowed": 2, "denied": 1, "would_deny": 0}
+    assert results(gateway, "shadow") == {"allowed": 1, "denied": 0, "would_deny": 1}
+
+
+def test_a_request_that_is_refused_because_it_has_no_key_is_explained(start_gateway: StartGateway) -> None:
+    gateway = start_gateway(limited(limit(key=[{"header": "x-user"}], missing="deny")))
+    refused = ask(gateway, accept="application/json")
+    assert (refused.status, refused.json()["violated-policies"]) == (429, ["few"])
+    story = gateway.admin.get(f"/v1/explain/{refused.header('x-request-id')}").json()
+    assert {"name": "few", "window": "key", "verdict": "deny"}.items() <= story["limits"][0].items()
+
+
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+def test_a_body_that_bandwidth_holds_back_is_no_silence_of_the_endpoint(
+    start_gateway: StartGateway, origin: Origin, h2_origin: H2Origin, protocol: str
+) -> None:
+    address = origin.address if protocol == "http1" else h2_origin.address
+    config = proxy(rate_limits=[{"name": "slow", "key": [], "bandwidth": {"request": 2}}])
+    config["routes"] = [route("all", "/", limits={"rate": ["slow"]})]
+    config["upstreams"] = [
+        upstream("app", address, protocol=protocol, timeouts={"response": "400ms", "idle": "400ms"})
+    ]
+    gateway = start_gateway(config)
+
+    def upload(body: bytes) -> int:
+        with gateway.connect() as connection:
+            return connection.request("/", method="POST", body=body).status
+
+    # The first byte of some comes later than an endpoint may be silent, and so does the last of others.
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(upload, [b"x", b"xx", b"xx"])) == [200] * 3
+
+
+def test_requests_that_wait_stay_counted_through_a_reload(start_gateway: StartGateway) -> None:
+    config = limited(limit("turns", {"quota": 1, "per": "1h"}, key=[], wait="2h"))
+    gateway = start_gateway(config)
+    assert statuses(gateway, 1) == [200]
+    with gateway.connect() as connection:
+        connection.send_request("/")
+
+        def waiting() -> float:
+            return gateway.metrics().total("tidegate_rate_limit_waiting", limit="turns")
+
+        eventually(lambda: waiting() == 1, "it waits")
+        config["rate_limits"] = [limit("turns", {"quota": 2, "per": "1h"}, key=[], wait="2h")]
+        with gateway.next_generation():
+            gateway.write(config)
+        assert waiting() == 1
+        connection.abort()
+        eventually(lambda: waiting() == 0, "its place is free")

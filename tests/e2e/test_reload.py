@@ -164,6 +164,20 @@ def test_a_removed_listener_closes_and_drains(start_gateway: StartGateway, origi
     assert load.failures == []
 
 
+def test_what_does_not_end_on_a_removed_listener_is_cut_off(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    origin.on("/hang", answers.hang())
+    listeners = [listener("web"), listener("gone")]
+    gateway = start_gateway(proxy(origin.address, listeners=listeners, drain_timeout="300ms"))
+    with gateway.connect("gone") as busy, gateway.connect() as other:
+        busy.send_request("/hang")
+        origin.wait(lambda: any(r.target == "/hang" for r in origin.requests), "the request is on its way")
+        by_reload(gateway, {**gateway.config, "listeners": gateway.config["listeners"][:1]})
+        busy.wait_closed()
+        assert other.request("/x").status == 200
+
+
 def test_a_moved_listener_is_reached_at_its_new_address(start_gateway: StartGateway, origin: Origin) -> None:
     gateway = start_gateway(proxy(origin.address))
     old = gateway.port()

@@ -418,6 +418,7 @@ SERVER = """
     import http.server, sys
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one write a response: a process that ends between two has sent half of it
         def do_GET(self):
             self.send_response(200)
             self.send_header("Content-Length", "2")

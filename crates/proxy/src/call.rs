@@ -153,10 +153,10 @@ impl<'a> Transaction<'a> {
         self.dues.set(Some(Box::new(dues)));
     }
 
-    /// Change each cost that it owes.
-    pub fn amend_costs(&self, change: impl FnMut(&mut Due)) {
+    /// Keep owing those costs of which this is true.
+    pub fn retain_costs(&self, still_owes: impl FnMut(&mut Due) -> bool) {
         if let Some(mut dues) = self.dues.take() {
-            dues.costs.iter_mut().for_each(change);
+            dues.costs.retain(still_owes);
             self.dues.set(Some(dues));
         }
     }

@@ -21,6 +21,8 @@ pub struct Admitted {
     local: Rc<Local>,
     listener: Arc<Listener>,
     address: Option<IpAddr>,
+    /// Tells it to end.
+    pub signal: Rc<DrainSignal>,
 }
 
 impl Admitted {
@@ -39,7 +41,8 @@ impl Admitted {
             return None;
         }
         listener.metrics.accepted(local.index());
-        Some(Self { local, listener, address })
+        let signal = DrainSignal::new(listener.id);
+        Some(Self { local, listener, address, signal })
     }
 }
 
@@ -87,7 +90,7 @@ impl Client {
     /// Begin to serve an admitted connection.
     pub fn new(admitted: Admitted, settings: Arc<Settings>, tls: Option<Negotiated>) -> Rc<Self> {
         let local = admitted.local.clone();
-        let signal = DrainSignal::new(admitted.listener.id);
+        let signal = admitted.signal.clone();
         let key = local.connections.borrow_mut().insert(signal.clone());
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let peer = Peer::new(admitted.address, scheme, &settings.plan.trusted_proxies);

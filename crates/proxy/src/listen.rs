@@ -66,7 +66,9 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: ListenSoc
                 let admitted = Admitted::new(local.clone(), listener.clone(), address);
                 if let Some(admitted) = admitted {
                     let settings = listener.settings.load_full();
-                    spawn_local(connection::serve(admitted, settings, socket));
+                    let signal = admitted.signal.clone();
+                    let task = spawn_local(connection::serve(admitted, settings, socket));
+                    signal.runs_as(task.abort_handle());
                 }
             }
             Err(error) if is_the_connections(&error) => {}

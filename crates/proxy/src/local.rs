@@ -1,6 +1,6 @@
 //! A worker's own state.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::HeaderValue;
 use slab::Slab;
 use tidegate_core::balance::SplitMix64;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::account::Accounts;
@@ -89,6 +90,13 @@ impl Local {
         signals.iter().filter(|signal| of(signal)).for_each(|signal| signal.drain());
     }
 
+    /// End connections wherever they are.
+    pub fn cut_connections(&self, of: impl Fn(&DrainSignal) -> bool) {
+        let connections = self.connections.borrow();
+        let signals = connections.iter().map(|(_, signal)| signal).filter(|signal| of(signal));
+        signals.filter_map(|signal| signal.task.get()).for_each(AbortHandle::abort);
+    }
+
     /// Whether no connection is left.
     pub fn is_idle(&self) -> bool {
         self.connections.borrow().is_empty()
@@ -101,12 +109,18 @@ pub struct DrainSignal {
     listener: u64,
     draining: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+    task: OnceCell<AbortHandle>,
 }
 
 impl DrainSignal {
     /// For a connection of the listener of this id.
     pub fn new(listener: u64) -> Rc<Self> {
         Rc::new(Self { listener, ..Self::default() })
+    }
+
+    /// The connection is served by this task.
+    pub fn runs_as(&self, task: AbortHandle) {
+        let _ = self.task.set(task);
     }
 
     /// The listener that the connection came in through.

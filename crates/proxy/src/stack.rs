@@ -58,6 +58,9 @@ pub fn refuse<'a>(
 /// The steps that a request takes, until one answers.
 async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     let route = route::before(call)?;
+    if let Action::Forward(forward) = &route.action {
+        time_limit::before(forward, call);
+    }
     let limits = &call.snapshot.limits_of_routes[call.found.route];
     let turn = if limits.is_empty() { None } else { rate_limits::before(limits, call)? };
     if let Some(turn) = turn {
@@ -68,7 +71,6 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         Action::Redirect(redirect) => redirect::before(redirect, call),
         Action::Respond(fixed) => respond::before(fixed),
         Action::Forward(forward) => {
-            time_limit::before(forward, call);
             time_limit::around(call.time_left, Box::pin(forwarding(forward, call))).await
         }
     }

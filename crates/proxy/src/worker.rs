@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, spawn_local};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::listen::accept;
 use crate::local::Local;
@@ -68,6 +68,7 @@ pub async fn run(
                     acceptor.abort();
                 }
                 local.drain_connections(|signal| signal.listener() == id);
+                spawn_local(cut_late(local.clone(), id));
             }
             Some(Command::Drain(limit, done)) => {
                 acceptors.into_values().for_each(|acceptor| acceptor.abort());
@@ -78,6 +79,12 @@ pub async fn run(
             None => return,
         }
     }
+}
+
+/// End the connections that a closed listener still has when their time is over.
+async fn cut_late(local: Rc<Local>, listener: u64) {
+    sleep(local.snapshot().plan.drain_timeout.duration()).await;
+    local.cut_connections(|signal| signal.listener() == listener);
 }
 
 /// Wait until all connections have ended; false if they had not within `limit`.

@@ -32,12 +32,13 @@ _EXPECTED: Mapping[str, str] = {
     "model_type": "options (name: value)",
     "model_attributes_type": "options (name: value)",
     "literal_error": "{expected}",
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than_equal": "at most {le:g}",
+    "greater_than": "more than {gt:.15g}",
+    "greater_than_equal": "at least {ge:.15g}",
+    "less_than_equal": "at most {le:.15g}",
     "string_too_short": "a text of at least {min_length} characters",
     "string_too_long": "a text of at most {max_length} characters",
     "too_short": "at least {min_length} item(s)",
+    "too_long": "at most {max_length} item(s)",
     "string_unicode": "text that is valid Unicode",
 }
 
@@ -99,7 +100,8 @@ def _message(details: ErrorDetails, root: type[Options]) -> str:
     if expected is None:
         return details["msg"]
     if kind == "literal_error":
-        expected = "one of " + context["expected"].replace("'", "").replace(" or ", ", ")
+        words = context["expected"].replace("'", "").replace(" or ", ", ")
+        expected = "true" if words == "True" else f"one of {words}"
     message = f"expected {expected.format(**context)}"
     return message if _is_secret(details["loc"], root) else f"{message}; found {describe(details['input'])}"
 

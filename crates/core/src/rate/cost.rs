@@ -55,12 +55,14 @@ impl Cost {
         if self.header.is_none() && self.statuses.is_empty() { self.requests } else { 0 }
     }
 
-    /// Whether what a request costs is known only when its response has ended.
+    /// Whether what a request costs is not all known before it is sent.
     pub fn is_known_later(&self) -> bool {
-        self.request_bytes
-            || self.response_bytes
-            || self.header.is_some()
-            || !self.statuses.is_empty()
+        self.counts_bytes() || self.header.is_some() || !self.statuses.is_empty()
+    }
+
+    /// Whether what a request costs is known only when its response has ended, and not with its head.
+    pub const fn counts_bytes(&self) -> bool {
+        self.request_bytes || self.response_bytes
     }
 
     /// What is charged when the response has ended.
@@ -89,7 +91,7 @@ impl Cost {
 
     /// What is counted.
     pub fn unit(&self) -> Unit {
-        if self.request_bytes || self.response_bytes { Unit::ContentBytes } else { Unit::Requests }
+        if self.counts_bytes() { Unit::ContentBytes } else { Unit::Requests }
     }
 }
 

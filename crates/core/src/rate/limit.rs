@@ -289,6 +289,19 @@ impl Pass {
         }
     }
 
+    /// The request cannot wait for its turn: give back what was charged, and deny what would have waited.
+    pub fn deny_turn(&mut self, demands: &[Demand<'_>], now: Moment) {
+        self.take_back(demands, now);
+        for standing in &mut self.standings {
+            if let Verdict::Wait(wait) = standing.verdict
+                && demands[standing.demand].enforces()
+            {
+                standing.verdict = Verdict::Deny(wait);
+            }
+        }
+        self.verdict = self.severest(demands);
+    }
+
     /// Charge what was seen to have room; false if another request has taken it from a limit in force meanwhile.
     fn charge(&mut self, demands: &[Demand<'_>], now: Moment) -> bool {
         self.standings.chunk_by_mut(|one, next| one.demand == next.demand).all(|standings| {

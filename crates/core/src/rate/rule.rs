@@ -94,6 +94,7 @@ impl KeyRule {
                         text.parse().map_err(|_| format!("`{text}` is not an IP address"))?;
                     key.client(self.prefixes.network(address));
                 }
+                (Source::Host, Some(text)) => key.part(host::canonical(text).as_bytes()),
                 // With any other word on missing parts there is no such key, and nothing to be found.
                 (_, part) => _ = key.optional(part.as_deref().map(str::as_bytes), Missing::Share),
             }
@@ -247,6 +248,15 @@ mod tests {
         assert_eq!(named(&[Some("192.0.2.1"), None]), Ok(of(&[])));
         assert_eq!(named(&[Some("here"), None]), Err("`here` is not an IP address".to_owned()));
         assert_eq!(named(&[None]), Err("expected 2 parts of a key, not 1".to_owned()));
+    }
+
+    #[test]
+    fn a_host_is_named_in_any_case_and_with_any_port() {
+        let rule = rule(json!([{"host": true}]), "share");
+        let named =
+            |host: &str| rule.named(&Secret::new(b"0123456789abcdef"), &[Some(host.into())]);
+        let of_request = key(&rule, "192.0.2.1", &head("/", &[("host", "a.example")])).unwrap();
+        assert_eq!(named("A.Example:443"), Ok(of_request));
     }
 
     #[test]

@@ -143,6 +143,20 @@ fn a_patient_limit_lets_requests_wait_for_the_longest_of_what_its_windows_ask() 
 }
 
 #[test]
+fn a_request_that_cannot_wait_for_its_turn_is_denied_and_gets_back_what_it_was_charged() {
+    let patient = limit(Terms { patience: 2 * SECOND, ..terms("patient", [window(1, SECOND, 1)]) });
+    let wide = per_second(10);
+    let demands = [demand(&wide), demand(&patient)];
+    Pass::new(&demands, millis(0));
+    let mut pass = Pass::new(&demands, millis(0));
+    assert_eq!(pass.verdict, Verdict::Wait(SECOND));
+    pass.deny_turn(&demands, millis(0));
+    assert_eq!(pass.verdict, Verdict::Deny(SECOND));
+    assert_eq!((left(&wide, millis(0)), left(&patient, millis(0))), (vec![9], vec![0]));
+    assert_eq!(ask(&[&patient], millis(0)), Verdict::Wait(SECOND), "the next gets its turn");
+}
+
+#[test]
 fn what_a_request_cost_in_the_end_is_a_debt_that_later_ones_wait_for() {
     let cost = Cost { requests: 0, response_bytes: true, ..Cost::default() };
     let bytes = limit(Terms { cost, ..terms("bytes", [window(1_000, SECOND, 1_000)]) });

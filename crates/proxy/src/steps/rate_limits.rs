@@ -8,7 +8,7 @@ use http::Response;
 use smallvec::SmallVec;
 use tidegate_core::failure::Failure;
 use tidegate_core::rate::{
-    Demand, Fields, Key, Mode, Pass, Standing, Style, Subject, Unkeyed, Verdict, retry_after,
+    Demand, Ended, Fields, Key, Mode, Pass, Standing, Style, Subject, Unkeyed, Verdict, retry_after,
 };
 use tidegate_core::time::Moment;
 
@@ -52,10 +52,7 @@ impl Turn {
 /// # Errors
 /// If one of them refuses it.
 pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<Turn>, Failure> {
-    let Some(asked) = asked(limits, call) else {
-        let exceeded = Some(Exceeded::default());
-        return Err(refuse(Failure::RateLimited, Quotas { exceeded, ..Quotas::default() }, call));
-    };
+    let asked = asked(limits, call)?;
     let (mut dues, mut left) = (Dues::default(), Left::new());
     for &(limit, key) in &asked {
         let Some(flights) = &limit.flights else { continue };
@@ -64,23 +61,26 @@ pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<T
                 left.push((limit, more));
                 dues.flights.push(flight);
             }
-            None => full(limit, call)?,
+            None => {
+                let fields = Fields::new(limit.style, &[flights.service(0)], &mut String::new());
+                refused(limit, "in_flight", Failure::TooManyInFlight, fields, call)?;
+            }
         }
     }
-    let now = clock::moment(call.transaction.witnesses.coarse_now());
+    let at = call.transaction.witnesses.coarse_now();
+    let now = clock::moment(at);
     let demands: SmallVec<[_; 4]> = asked.iter().map(|&(limit, key)| demand(limit, key)).collect();
     let mut pass = Pass::new(&demands, now);
-    let turn = match pass.verdict {
-        Verdict::Wait(wait) => turn(&asked, &pass, wait),
-        _ => None,
-    };
-    tell(&asked, &demands, &pass, now, call);
-    let has_no_place = turn.is_none() && matches!(pass.verdict, Verdict::Wait(_));
-    if has_no_place {
-        pass.take_back(&demands, now);
+    let mut turn = None;
+    if let Verdict::Wait(wait) = pass.verdict {
+        turn = turn_in(wait, &asked, &pass).filter(|_| call.time_left.allows(at + wait));
+        if turn.is_none() {
+            pass.deny_turn(&demands, now);
+        }
     }
+    tell(&asked, &demands, &pass, &left, now, call);
     let fields = fields(&asked, &demands, &pass, &left, now);
-    if pass.verdict.denies() || has_no_place {
+    if pass.verdict.denies() {
         let exceeded = Some(exceeded(&asked, &pass, call));
         return Err(refuse(
             Failure::RateLimited,
@@ -104,13 +104,20 @@ pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<T
 /// Tell the client of its quotas, take off what the response tells of its cost, and pace its body.
 pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
     let Some(quotas) = call.quotas.take() else { return };
+    let status = response.status();
     let headers = response.headers_mut();
-    call.transaction.amend_costs(|due| {
+    call.transaction.retain_costs(|due| {
         let cost = &due.limit.limit.terms().cost;
         due.told = cost.told(headers);
         if let Some(name) = &cost.header {
             headers.remove(name);
         }
+        // Before the client learns of the response, which it may follow up with the next request at once.
+        if !cost.counts_bytes() {
+            let ended = Ended { status: Some(status), told: due.told, ..Ended::default() };
+            due.limit.limit.settle(due.key, &ended, clock::now());
+        }
+        cost.counts_bytes()
     });
     quotas.fields.add_to(headers);
     for pace in quotas.paces {
@@ -124,16 +131,21 @@ fn refuse(failure: Failure, quotas: Quotas, call: &mut Call<'_>) -> Failure {
     failure
 }
 
-/// As many requests of the key as may be are under way.
+/// The limit refuses the request for `what`, which is no window of its.
 ///
 /// # Errors
-/// If the limit refuses more.
-fn full(limit: &RateLimit, call: &mut Call<'_>) -> Result<(), Failure> {
-    let Some(flights) = &limit.flights else { return Ok(()) };
+/// If the limit is in force.
+fn refused(
+    limit: &RateLimit,
+    what: &str,
+    failure: Failure,
+    fields: Fields,
+    call: &mut Call<'_>,
+) -> Result<(), Failure> {
     let standing = || {
         LimitDecision::rate(RateStanding {
             name: limit.plan.name.as_str().into(),
-            window: "in_flight".into(),
+            window: what.into(),
             cost: 1,
             left: 0,
             wait: None,
@@ -142,16 +154,12 @@ fn full(limit: &RateLimit, call: &mut Call<'_>) -> Result<(), Failure> {
         })
     };
     call.tell(&Event::RateLimitAsked { denies: true, decision: &standing });
-    let worker = call.client.local.outbound.worker;
     if limit.limit.terms().mode == Mode::Shadow {
-        limit.metrics.asked(worker, RateResult::WouldDeny);
         return Ok(());
     }
-    limit.metrics.asked(worker, RateResult::Denied);
-    let fields = Fields::new(limit.style, &[flights.service(0)], &mut String::new());
+    limit.metrics.asked(call.client.local.outbound.worker, RateResult::Denied);
     let exceeded = Exceeded { retry_after: None, policies: vec![limit.plan.name.as_str().into()] };
-    let quotas = Quotas { fields, exceeded: Some(exceeded), ..Quotas::default() };
-    Err(refuse(Failure::TooManyInFlight, quotas, call))
+    Err(refuse(failure, Quotas { fields, exceeded: Some(exceeded), ..Quotas::default() }, call))
 }
 
 /// How fast the bodies of this direction may pass, by the limits that hold them back.
@@ -160,29 +168,29 @@ fn paces(asked: &Asked<'_>, direction: Direction) -> impl Iterator<Item = Pace> 
     enforced.filter_map(move |(limit, key)| limit.pace(direction, *key))
 }
 
-/// Those of `limits` that are for the request; `None` if one refuses it because it has no key.
-fn asked<'a>(limits: &'a [Arc<RateLimit>], call: &Call<'_>) -> Option<Asked<'a>> {
-    let subject = Subject {
-        client: call.address,
-        head: call.head,
-        route: call.route.map_or("", |route| &route.plan.name),
-        listener: &call.client.listener.name,
-    };
+/// Those of `limits` that are for the request.
+///
+/// # Errors
+/// If one refuses it because it has no key.
+fn asked<'a>(limits: &'a [Arc<RateLimit>], call: &mut Call<'_>) -> Result<Asked<'a>, Failure> {
     let mut asked = Asked::new();
     for limit in limits {
+        let subject = Subject {
+            client: call.address,
+            head: call.head,
+            route: call.route.map_or("", |route| &route.plan.name),
+            listener: &call.client.listener.name,
+        };
         match limit.key(&subject) {
             Ok(key) => asked.push((limit, key)),
             Err(Unkeyed::Skip) => {}
-            Err(Unkeyed::Deny) if limit.limit.terms().mode == Mode::Shadow => {
-                limit.metrics.asked(call.client.local.outbound.worker, RateResult::WouldDeny);
-            }
             Err(Unkeyed::Deny) => {
-                limit.metrics.asked(call.client.local.outbound.worker, RateResult::Denied);
-                return None;
+                refused(limit, "key", Failure::RateLimited, Fields::default(), call)?;
+                limit.metrics.asked(call.client.local.outbound.worker, RateResult::WouldDeny);
             }
         }
     }
-    Some(asked)
+    Ok(asked)
 }
 
 fn demand(limit: &RateLimit, key: Key) -> Demand<'_> {
@@ -190,17 +198,26 @@ fn demand(limit: &RateLimit, key: Key) -> Demand<'_> {
 }
 
 /// A turn at the limit that lets the request wait the longest.
-fn turn(asked: &Asked<'_>, pass: &Pass, wait: Duration) -> Option<Turn> {
+fn turn_in(wait: Duration, asked: &Asked<'_>, pass: &Pass) -> Option<Turn> {
     let longest = pass.standings.iter().find(|standing| standing.verdict == Verdict::Wait(wait))?;
     let place = asked[longest.demand].0.place()?;
     Some(Turn { wait, place })
 }
 
 /// Count what each limit said, and let it be explained.
-fn tell(asked: &Asked<'_>, demands: &[Demand<'_>], pass: &Pass, now: Moment, call: &Call<'_>) {
-    for standings in pass.standings.chunk_by(|one, next| one.demand == next.demand) {
-        let limit = asked[standings[0].demand].0;
-        let denies = standings.iter().any(|standing| standing.verdict.denies());
+fn tell(
+    asked: &Asked<'_>,
+    demands: &[Demand<'_>],
+    pass: &Pass,
+    left: &Left<'_>,
+    now: Moment,
+    call: &Call<'_>,
+) {
+    for (index, (limit, _)) in asked.iter().enumerate() {
+        let standings = pass.standings.iter().filter(|standing| standing.demand == index);
+        let has_place = left.iter().any(|(entered, _)| std::ptr::eq(*entered, limit.as_ref()));
+        let is_full = limit.flights.is_some() && !has_place;
+        let denies = is_full || standings.clone().any(|standing| standing.verdict.denies());
         let result = match (denies, limit.limit.terms().mode) {
             (false, _) => RateResult::Allowed,
             (true, Mode::Enforce) => RateResult::Denied,
@@ -262,7 +279,7 @@ fn fields(
 
 /// Why the request is refused, as its client is told.
 fn exceeded(asked: &Asked<'_>, pass: &Pass, call: &Call<'_>) -> Exceeded {
-    let (Verdict::Deny(wait) | Verdict::Wait(wait)) = pass.verdict else {
+    let Verdict::Deny(wait) = pass.verdict else {
         return Exceeded { retry_after: None, policies: policies(asked, pass) };
     };
     let random = call.client.local.outbound.random.borrow_mut().fraction();

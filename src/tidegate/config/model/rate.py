@@ -14,7 +14,12 @@ Part = Literal["client", "method", "host", "route", "listener"]
 
 
 def _part_alone(value: Any) -> Any:
-    return {value: True} if isinstance(value, str) and value in get_args(Part) else value
+    if not isinstance(value, str):
+        return value
+    if value not in get_args(Part):
+        words = ", ".join(get_args(Part))
+        raise ValueError(f"expected one of {words}, or an option like header: x-api-key; found {value!r}")
+    return {value: True}
 
 
 class KeyPart(Options):
@@ -69,6 +74,11 @@ class RateCost(Options):
     """Field of the response that tells the units in place of `requests`; clients do not see it."""
     status: tuple[Status, ...] = Field(default=(), examples=[[401, 403]])
     """Only responses with one of these statuses cost anything; empty: all do."""
+
+    @property
+    def ahead(self) -> int:
+        """What is charged before the request is sent."""
+        return 0 if self.header or self.status else self.requests
 
 
 class Bandwidth(Options):
@@ -129,4 +139,13 @@ class RateLimit(Options):
     def _limits_something(self) -> Self:
         if not self.windows and not self.given(("in_flight", "bandwidth")):
             raise ValueError("expected at least one of windows, in_flight and bandwidth")
+        return self
+
+    @model_validator(mode="after")
+    def _a_request_fits(self) -> Self:
+        smallest = min((window.burst or window.quota for window in self.windows), default=None)
+        if smallest is not None and self.cost.ahead > smallest:
+            raise ValueError(
+                f"no request could ever pass: each costs {self.cost.ahead}, and a window holds {smallest}"
+            )
         return self

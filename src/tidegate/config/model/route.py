@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tidegate.config.model.limits import Priority, RoutePriority
 from tidegate.config.model.mark import Identity, Ref
@@ -210,6 +210,14 @@ class RouteLimits(Options):
     """Bytes of a request's body; null: no bound."""
     rate: tuple[RateLimitName, ...] = Field(default=(), examples=[["per-client"]])
     """Names of the rate limits that its requests must all pass."""
+
+    @field_validator("rate")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"expected each rate limit once; found {name!r} {names.count(name)} times")
+        return names
 
 
 def _level_alone(value: Any) -> Any:

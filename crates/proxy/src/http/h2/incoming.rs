@@ -64,6 +64,11 @@ impl Incoming {
         Self { stream, data_done: done, done, deadline, idle, failures }
     }
 
+    /// Its silence so far is no fault of its peer.
+    pub fn wait_anew(&mut self) {
+        self.deadline.clear();
+    }
+
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> NextFrame {
         if !self.data_done {
             match ready!(self.stream.poll_data(cx)) {

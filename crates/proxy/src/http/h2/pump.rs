@@ -20,6 +20,8 @@ pub struct Pump {
     patience: Duration,
     /// Bytes sent so far.
     pub sent: u64,
+    /// Whether the peer has all that there was to send: the body's next piece has not come.
+    pub starved: bool,
 }
 
 /// Why a body was not sent to its end.
@@ -43,11 +45,13 @@ impl Pump {
             deadline: Deadline::default(),
             patience,
             sent: 0,
+            starved: false,
         }
     }
 
     /// Ready once all was handed to the connection.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stopped>> {
+        self.starved = false;
         loop {
             while !self.waiting.is_empty() {
                 let room = ready!(self.poll_room(cx))?;
@@ -63,7 +67,9 @@ impl Pump {
                 let _: Result<Reason, _> = reset;
                 return Poll::Ready(Err(Stopped::Peer));
             }
-            match ready!(self.body.poll_frame(cx)) {
+            let frame = self.body.poll_frame(cx);
+            self.starved = frame.is_pending();
+            match ready!(frame) {
                 Some(Ok(Frame::Data(data))) => self.waiting = data,
                 Some(Ok(Frame::Trailers(trailers))) => {
                     return Poll::Ready(

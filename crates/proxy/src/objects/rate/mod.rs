@@ -50,7 +50,7 @@ pub struct RateLimit {
     pub flights: Option<Flights>,
     paces: Paces,
     rule: KeyRule,
-    waiting: AtomicU32,
+    waiting: Arc<AtomicU32>,
 }
 
 impl RateLimit {
@@ -80,7 +80,7 @@ impl RateLimit {
             paces: Paces::build(plan, before.map(|before| (&*before.plan, &before.paces)))
                 .map_err(full)?,
             rule,
-            waiting: AtomicU32::new(0),
+            waiting: before.map_or_else(Arc::default, |before| before.waiting.clone()),
         })
     }
 
@@ -114,9 +114,9 @@ impl RateLimit {
     }
 
     /// A place among the requests that wait for their turn; `None` if as many wait as may.
-    pub fn place(self: &Arc<Self>) -> Option<Place> {
+    pub fn place(&self) -> Option<Place> {
         let before = self.waiting.fetch_add(1, Relaxed);
-        let place = Place(self.clone());
+        let place = Place(self.waiting.clone());
         (before < MOST_WAITING).then_some(place)
     }
 
@@ -140,10 +140,10 @@ impl Object for RateLimit {
 
 /// A place among the requests that wait at a limit; given back when it is dropped.
 #[derive(Debug)]
-pub struct Place(Arc<RateLimit>);
+pub struct Place(Arc<AtomicU32>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
+        self.0.fetch_sub(1, Relaxed);
     }
 }

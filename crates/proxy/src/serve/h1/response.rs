@@ -66,6 +66,9 @@ impl Reply for ResponseWriter<'_> {
             },
             mut body => {
                 self.begin(status, headers, body.is_end());
+                if self.transport.wire().encoder == Encoder::None {
+                    body = Body::Empty;
+                }
                 let mut broken = None;
                 poll_fn(|cx| self.poll_body(&mut body, &mut broken, sent, cx)).await
             }

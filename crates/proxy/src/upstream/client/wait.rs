@@ -48,6 +48,11 @@ impl Wait {
         Self(now + limit)
     }
 
+    /// Wait for `limit` from `now` on instead; the next look stays where it is.
+    pub fn renew(&mut self, now: Instant, limit: Duration) {
+        self.0 = now + limit;
+    }
+
     /// Ready once the wait is over, with how it ended.
     pub fn poll(
         self,
@@ -97,6 +102,18 @@ mod tests {
         let (over, after) = ends(60, Duration::from_millis(1_100)).await;
         assert_eq!(over, Failure::EndpointDown);
         assert!((1_100..1_400).contains(&after), "{after} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_renewed_all_the_time_is_given_up_when_its_endpoint_is_down() {
+        let waiter = Waiter { interim: &None, gives_up: &|| true };
+        let mut deadline = Deadline::default();
+        let mut wait = Wait::begin(&mut deadline, Instant::now(), Duration::from_secs(60));
+        let over = poll_fn(|cx| {
+            wait.renew(Instant::now(), Duration::from_secs(60));
+            wait.poll(&mut deadline, &waiter, cx)
+        });
+        assert_eq!(over.await, Failure::EndpointDown);
     }
 
     #[tokio::test(start_paused = true)]

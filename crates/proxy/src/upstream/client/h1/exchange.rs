@@ -86,7 +86,7 @@ impl H1Exchange {
         };
         let sent = self.request.poll_send(connection, cx)?;
         if let Some(limit) = self.request.progress(self.timeouts) {
-            self.wait = Wait::begin(&mut connection.deadline, Instant::now(), limit);
+            self.wait.renew(Instant::now(), limit);
         }
         loop {
             let head = read(&mut connection.input, &mut self.scanned, &self.method);

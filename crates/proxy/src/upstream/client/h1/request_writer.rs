@@ -16,9 +16,9 @@ pub(super) struct RequestWriter {
     body: Body,
     encoder: Encoder,
     done: bool,
-    /// Whether anything was taken from the body.
-    touched: bool,
-    /// Whether more of it was written since this was last asked.
+    /// Whether there is a body.
+    has_body: bool,
+    /// Whether more of it was written, or all that there was, since this was last asked.
     progressed: bool,
     failed: bool,
 }
@@ -28,7 +28,7 @@ impl RequestWriter {
     pub(super) fn new(request: Outgoing<'_>, connection: &mut Connection) -> Self {
         let Outgoing { head, body, upgrade, .. } = request;
         let encoder = encode::request(head, &body, upgrade, connection.output.buffer());
-        Self { body, encoder, done: false, touched: false, progressed: false, failed: false }
+        Self { body, encoder, done: false, has_body: false, progressed: false, failed: false }
     }
 
     /// Send what can be sent; ready once all of it is. A connection that takes no more is no
@@ -48,7 +48,7 @@ impl RequestWriter {
                 }
             }
             match connection.output.poll_write(&mut connection.io, cx) {
-                Poll::Ready(Ok(())) => self.progressed = self.touched,
+                Poll::Ready(Ok(())) => self.progressed = self.has_body,
                 Poll::Ready(Err(_)) => {
                     self.failed = true;
                     self.done = true;
@@ -71,7 +71,7 @@ impl RequestWriter {
         Poll::Ready(Ok(()))
     }
 
-    /// How long the endpoint may take from now on, if more was written since this was last asked.
+    /// How long the endpoint may take from now on, if it got more, or all that there was, since this was last asked.
     pub(super) fn progress(&mut self, timeouts: TryTimeouts) -> Option<Duration> {
         let limit = if self.done { timeouts.response } else { timeouts.idle };
         std::mem::take(&mut self.progressed).then_some(limit)
@@ -86,9 +86,10 @@ impl RequestWriter {
         if self.encoder == Encoder::None && self.body.is_end() {
             return Poll::Ready(None);
         }
-        let frame = ready!(self.body.poll_frame(cx));
-        self.touched |= frame.is_some();
-        Poll::Ready(frame)
+        let frame = self.body.poll_frame(cx);
+        // One that has not begun is not the endpoint's to wait for either: its client, or its pace, holds it back.
+        self.has_body |= !matches!(frame, Poll::Ready(None));
+        frame
     }
 
     fn encode(&mut self, frame: Option<Frame>, connection: &mut Connection) -> Result<(), Failure> {

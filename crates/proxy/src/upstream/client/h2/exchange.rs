@@ -111,8 +111,12 @@ impl Exchange for H2Exchange {
                 refused: true,
             }));
         };
-        if let Poll::Ready(Err(Stopped::Source(failure))) = poll_pump(&mut self.pump, cx) {
+        let pumped = poll_pump(&mut self.pump, cx);
+        if let Err(failure) = pumped.result {
             return Poll::Ready(Err(self.broken(failure)));
+        }
+        if pumped.progressed {
+            self.wait.renew(Instant::now(), self.timeouts.response);
         }
         while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
             let (mut head, ()) = head.into_parts();
@@ -164,9 +168,13 @@ impl Exchange for H2Exchange {
 impl Source for H2Exchange {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        if let Poll::Ready(Err(Stopped::Source(failure))) = poll_pump(&mut self.pump, cx) {
+        let pumped = poll_pump(&mut self.pump, cx);
+        if let Err(failure) = pumped.result {
             self.incoming = None;
             return Poll::Ready(Some(Err(failure)));
+        }
+        if pumped.progressed {
+            incoming.wait_anew();
         }
         let mut frame = ready!(incoming.poll_frame(cx));
         match &mut frame {
@@ -197,14 +205,28 @@ impl Drop for H2Exchange {
     }
 }
 
+/// How far a request's body came.
+struct Pumped {
+    /// Whether the peer got more, or all that there was: its time begins anew.
+    progressed: bool,
+    /// Why the body broke off at its source.
+    result: Result<(), Failure>,
+}
+
 /// Send on; a pump that is done is dropped.
-fn poll_pump(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Poll<Result<(), Stopped>> {
-    let Some(running) = pump else { return Poll::Ready(Ok(())) };
+fn poll_pump(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Pumped {
+    let Some(running) = pump else { return Pumped { progressed: false, result: Ok(()) } };
+    let before = running.sent;
     let polled = running.poll(cx);
+    let progressed = running.starved || running.sent > before || polled == Poll::Ready(Ok(()));
     if polled == Poll::Ready(Ok(())) {
         *pump = None;
     }
-    polled
+    let result = match polled {
+        Poll::Ready(Err(Stopped::Source(failure))) => Err(failure),
+        _ => Ok(()),
+    };
+    Pumped { progressed, result }
 }
 
 /// The request as HTTP/2 writes it: `Host` becomes `:authority` (RFC 9113 §8.3.1).

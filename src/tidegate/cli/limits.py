@@ -47,7 +47,7 @@ def _path(limit: str, parts: list[str] | None) -> str:
 
 def _print_limits(limits: list[dict[str, Any]]) -> None:
     _print_table(
-        ("rate limit", "keys", "waiting", "evictions"),
+        ("rate limit", "keys (about)", "waiting", "evictions"),
         [(each["name"], each["keys"], each["waiting"], each["evictions"]) for each in limits],
     )
 

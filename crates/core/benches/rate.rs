@@ -46,6 +46,7 @@ fn limit(windows: u64, keys: usize) -> Limit {
         mode: Mode::Enforce,
         patience: Duration::ZERO,
         cost: Cost::default(),
+        style: Style::All,
         keys: NonZeroUsize::new(keys.max(DEFAULT)).unwrap_or(NonZeroUsize::MIN),
     };
     let limit = match Limit::new(terms, None) {

@@ -62,8 +62,7 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         time_limit::before(forward, call);
     }
     let limits = &call.snapshot.limits_of_routes[call.found.route];
-    let turn = if limits.is_empty() { None } else { rate_limits::before(limits, call)? };
-    if let Some(turn) = turn {
+    if let Some(turn) = rate_limits::before(limits, call)? {
         turn.come().await;
     }
     step!(body_limit::before(route.body_limit, call));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tidegate_core::balance::{
-    Balancer, Cost, Endpoints, LeastCost, Policy, Strategy, Surroundings, known_or_guessed,
+    Balancer, Cost, Endpoints, LeastCost, Policy, Surroundings, known_or_guessed,
 };
 use tidegate_core::load::{Load, Signals};
 use tidegate_core::plan::Upstream;
@@ -45,6 +45,5 @@ pub(crate) fn balancer(upstream: &Upstream, clients: u32) -> Balancer {
     for endpoint in endpoints.iter() {
         endpoint.load.configure(upstream.balance.decay.duration(), signals, Moment(0));
     }
-    let strategy = Strategy { build: &build, signals, hashes: false };
-    Balancer::by(strategy, upstream, endpoints, Surroundings::default())
+    Balancer::by(&build, signals, upstream, endpoints, Surroundings::default())
 }

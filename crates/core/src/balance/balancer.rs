@@ -12,7 +12,8 @@ use smallvec::SmallVec;
 
 use super::forecast::Forecast;
 use super::narrow::{Narrowing, Outlook, View};
-use super::{Candidates, Endpoints, Pick, Sticky, Strategy, Unpicked, strategy};
+use super::registry;
+use super::{Build, Candidates, Endpoints, Pick, Sticky, Unpicked, needs};
 use crate::load::Signals;
 use crate::plan::{self, Labels};
 use crate::time::Moment;
@@ -62,20 +63,23 @@ impl Balancer {
         endpoints: Endpoints,
         around: Surroundings<'_>,
     ) -> Self {
-        Self::by(strategy(upstream.balance.policy), upstream, endpoints, around)
+        let needs = needs(upstream.balance.policy);
+        Self::by(&registry::build, needs.signals, upstream, endpoints, around)
     }
 
-    /// A balancer that goes by `strategy` instead of the policy that `upstream` names.
+    /// A balancer that goes by the policies that `build` makes, which read these `signals`, instead of the one that
+    /// `upstream` names.
     pub fn by(
-        strategy: Strategy<'_>,
+        build: &Build,
+        signals: Signals,
         upstream: &plan::Upstream,
         endpoints: Endpoints,
         around: Surroundings<'_>,
     ) -> Self {
-        let narrowing = Narrowing::new(upstream, strategy, around.zone, around.subsets);
+        let narrowing = Narrowing::new(upstream, build, around.zone, around.subsets);
         let outlook = narrowing.outlook(&endpoints, Moment::default());
         let (known, until) = outlook.valid();
-        let looks_ahead = strategy.signals.contains(Signals::WORKERS);
+        let looks_ahead = signals.contains(Signals::WORKERS);
         let forecast = looks_ahead.then(|| Forecast::new(upstream.limits.adaptive.enabled));
         let due = forecast.as_ref().map_or(until, |forecast| until.min(forecast.due()));
         let sticky = upstream.balance.sticky.as_ref();

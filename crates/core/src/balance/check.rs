@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::strategy;
+use super::needs;
 use crate::message::field::is_token;
 use crate::plan::{HashKey, Issue, Upstream};
 
@@ -13,14 +13,14 @@ pub fn check(path: &str, upstream: &Upstream) -> Vec<Issue> {
     let mut report = |option: &str, message: String| {
         issues.push(Issue::new(format!("{path}.{option}"), message));
     };
-    let hashes = strategy(balance.policy).hashes;
+    let needs_key = needs(balance.policy).key;
     match balance.hash.as_ref().map(given) {
         Some(1) => {}
         Some(n) => report(
             "balance.hash",
             format!("takes exactly one of header, cookie, path and client_address, not {n}"),
         ),
-        None if hashes => report(
+        None if needs_key => report(
             "balance.hash",
             "the policy needs to know what is hashed: header, cookie, path or client_address"
                 .into(),

@@ -2,7 +2,7 @@
 //!
 //! A [`Balancer`] first narrows an upstream's endpoints down to those that may be picked (`narrow`), which is
 //! the same for all policies, and then lets its policy choose among these [`Candidates`]. A new policy costs
-//! its own file, a variant of [`plan::BalancePolicy`] and a row of the registry, [`strategy`](strategy()).
+//! its own file, a variant of [`plan::BalancePolicy`], a line of the `registry` and one of what it [`needs`](needs()).
 
 mod balancer;
 mod bounded;
@@ -17,16 +17,17 @@ mod least_cost;
 mod least_request;
 mod maglev;
 mod narrow;
+mod needs;
 mod peak_ewma;
 mod pick;
 mod prequal;
 mod random;
+mod registry;
 mod rendezvous;
 mod ring_hash;
 mod round_robin;
 mod splitmix;
 mod sticky;
-mod strategy;
 mod strength;
 
 pub use balancer::{Balancer, Surroundings};
@@ -35,12 +36,15 @@ pub use check::check;
 pub use endpoint::{Endpoint, Endpoints};
 pub use explain::{Candidate, MOST_LISTED};
 pub use least_cost::{Cost, LeastCost};
+pub use needs::{Needs, needs};
 pub use pick::{Pick, Unpicked, hash_key};
 pub use splitmix::SplitMix64;
 pub use sticky::Sticky;
-pub use strategy::{Strategy, strategy};
 pub use strength::known_or_guessed;
 
+use std::sync::Arc;
+
+use crate::plan::Upstream;
 use crate::time::Moment;
 
 /// A policy: chooses among endpoints that may all be picked.
@@ -53,6 +57,9 @@ pub trait Policy: Send + Sync + std::fmt::Debug {
         None
     }
 }
+
+/// Makes the policy of an upstream for those of its endpoints that the indices name.
+pub type Build = dyn Fn(&Upstream, &[u32]) -> Arc<dyn Policy> + Send + Sync;
 
 #[cfg(test)]
 mod tests;

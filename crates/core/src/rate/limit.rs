@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::arrival::{Arrival, ticks};
 use super::cost::{Cost, Ended};
-use super::headers::Service;
+use super::headers::{Service, Style};
 use super::key::Key;
 use super::policy::Policy;
 use super::table::{OutOfMemory, Seen, Table};
@@ -24,6 +24,16 @@ pub enum Mode {
     Shadow,
 }
 
+impl Mode {
+    /// Its name where it is explained.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
 /// What a limit says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -37,8 +47,18 @@ pub struct Terms {
     pub patience: Duration,
     /// What a request costs.
     pub cost: Cost,
+    /// Which fields clients are told by.
+    pub style: Style,
     /// Keys that are remembered at a time.
     pub keys: NonZeroUsize,
+}
+
+impl Terms {
+    /// Which fields clients are told by; `None` if they are not told. Of a limit in shadow they learn nothing, as they
+    /// would keep to it.
+    pub fn told(&self) -> Option<Style> {
+        (self.mode == Mode::Enforce && self.style != Style::None).then_some(self.style)
+    }
 }
 
 /// A limit and what it knows of the keys, shared by all workers.
@@ -310,14 +330,26 @@ impl Pass {
         })
     }
 
-    /// What is left to the client by each window of a limit in force. Of limits in shadow it learns nothing, as it
-    /// would keep to them.
+    /// What is left to the client by each window of a limit that it is told of.
     pub fn services<'a>(
         &self,
         demands: &'a [Demand<'_>],
         now: Moment,
     ) -> impl Iterator<Item = Service<'a>> {
-        self.enforced(demands).map(move |standing| standing.service(demands, now))
+        let is_told = |index: usize| demands[index].limit.terms.told().is_some();
+        let told = self.standings.iter().filter(move |standing| is_told(standing.demand));
+        told.map(move |standing| standing.service(demands, now))
+    }
+
+    /// Whether a window of the demand with this place has no room, whatever follows from it.
+    pub fn exceeds(&self, demand: usize) -> bool {
+        self.standings.iter().any(|standing| standing.demand == demand && standing.verdict.denies())
+    }
+
+    /// How clients are told of the windows that deny the request.
+    pub fn denying<'a>(&self, demands: &'a [Demand<'_>]) -> impl Iterator<Item = &'a Policy> {
+        let denying = self.enforced(demands).filter(|standing| standing.verdict.denies());
+        denying.map(|standing| &demands[standing.demand].limit.meters[standing.window].policy)
     }
 
     fn enforced(&self, demands: &[Demand<'_>]) -> impl Iterator<Item = &Standing> {

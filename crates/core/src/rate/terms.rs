@@ -21,6 +21,7 @@ impl Terms {
                 RateMode::Shadow => Mode::Shadow,
             },
             patience: wanted.wait.duration(),
+            style: wanted.headers.into(),
             cost: Cost::build(&wanted.cost, at, issues),
             keys: NonZeroUsize::new(wanted.keys.get() as usize).unwrap_or(NonZeroUsize::MIN),
         }

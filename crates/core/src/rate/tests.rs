@@ -23,6 +23,7 @@ fn terms(name: &str, windows: impl Into<Box<[Window]>>) -> Terms {
         mode: Mode::Enforce,
         patience: Duration::ZERO,
         cost: Cost::default(),
+        style: Style::Nearest,
         keys: NonZeroUsize::new(100).unwrap(),
     }
 }
@@ -122,6 +123,20 @@ fn a_request_that_gives_up_gets_back_what_it_was_charged_and_no_more() {
     pass.take_back(&demands, millis(0));
     pass.take_back(&demands, millis(0));
     assert_eq!((left(&shadow, millis(0)), left(&enforced, millis(0))), (vec![0], vec![2]));
+}
+
+#[test]
+fn the_client_is_told_of_limits_in_force_that_have_fields_and_which_of_them_deny() {
+    let silent = limit(Terms { style: Style::None, ..terms("silent", [window(1, SECOND, 1)]) });
+    let [told, shadow] = [("told", Mode::Enforce), ("shadow", Mode::Shadow)]
+        .map(|(name, mode)| limit(Terms { mode, ..terms(name, [window(1, SECOND, 1)]) }));
+    let demands = [&silent, &told, &shadow].map(demand);
+    Pass::new(&demands, millis(0));
+    let pass = Pass::new(&demands, millis(0));
+    let names: Vec<_> = pass.services(&demands, millis(0)).map(|each| each.policy.name()).collect();
+    assert_eq!(names, ["told"]);
+    assert_eq!(pass.denying(&demands).map(Policy::name).collect::<Vec<_>>(), ["silent", "told"]);
+    assert_eq!([0, 1, 2].map(|index| pass.exceeds(index)), [true; 3], "the one in shadow too");
 }
 
 #[test]

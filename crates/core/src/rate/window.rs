@@ -48,6 +48,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Its name where it is explained.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Wait(_) => "wait",
+            Self::Deny(_) | Self::TooCostly => "deny",
+        }
+    }
+
     /// Whether the request is not let go.
     pub const fn denies(self) -> bool {
         matches!(self, Self::Deny(_) | Self::TooCostly)

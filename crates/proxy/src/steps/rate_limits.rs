@@ -8,7 +8,7 @@ use http::Response;
 use smallvec::SmallVec;
 use tidegate_core::failure::Failure;
 use tidegate_core::rate::{
-    Demand, Ended, Fields, Key, Mode, Pass, Standing, Style, Subject, Unkeyed, Verdict, retry_after,
+    Demand, Ended, Fields, Key, Mode, Pass, Standing, Subject, Unkeyed, Verdict, retry_after,
 };
 use tidegate_core::time::Moment;
 
@@ -52,6 +52,9 @@ impl Turn {
 /// # Errors
 /// If one of them refuses it.
 pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<Turn>, Failure> {
+    if limits.is_empty() {
+        return Ok(None);
+    }
     let asked = asked(limits, call)?;
     let (mut dues, mut left) = (Dues::default(), Left::new());
     for &(limit, key) in &asked {
@@ -62,7 +65,8 @@ pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<T
                 dues.flights.push(flight);
             }
             None => {
-                let fields = Fields::new(limit.style, &[flights.service(0)], &mut String::new());
+                let style = limit.limit.terms().style;
+                let fields = Fields::new(style, &[flights.service(0)], &mut String::new());
                 refused(limit, "in_flight", Failure::TooManyInFlight, fields, call)?;
             }
         }
@@ -81,7 +85,7 @@ pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<T
     tell(&asked, &demands, &pass, &left, now, call);
     let fields = fields(&asked, &demands, &pass, &left, now);
     if pass.verdict.denies() {
-        let exceeded = Some(exceeded(&asked, &pass, call));
+        let exceeded = Some(exceeded(&demands, &pass, call));
         return Err(refuse(
             Failure::RateLimited,
             Quotas { fields, exceeded, ..Quotas::default() },
@@ -150,7 +154,7 @@ fn refused(
             left: 0,
             wait: None,
             verdict: "deny",
-            mode: mode_label(limit),
+            mode: limit.limit.terms().mode.label(),
         })
     };
     call.tell(&Event::RateLimitAsked { denies: true, decision: &standing });
@@ -217,7 +221,7 @@ fn tell(
         let standings = pass.standings.iter().filter(|standing| standing.demand == index);
         let has_place = left.iter().any(|(entered, _)| std::ptr::eq(*entered, limit.as_ref()));
         let is_full = limit.flights.is_some() && !has_place;
-        let denies = is_full || standings.clone().any(|standing| standing.verdict.denies());
+        let denies = is_full || pass.exceeds(index);
         let result = match (denies, limit.limit.terms().mode) {
             (false, _) => RateResult::Allowed,
             (true, Mode::Enforce) => RateResult::Denied,
@@ -247,16 +251,12 @@ fn decision(limit: &RateLimit, standing: &Standing, left: u64) -> LimitDecision 
         cost: terms.cost.ahead(),
         left,
         wait,
-        verdict: match standing.verdict {
-            Verdict::Allow => "allow",
-            Verdict::Wait(_) => "wait",
-            Verdict::Deny(_) | Verdict::TooCostly => "deny",
-        },
-        mode: mode_label(limit),
+        verdict: standing.verdict.label(),
+        mode: terms.mode.label(),
     })
 }
 
-/// The fields that tell the client of limits in force. Of limits in shadow it learns nothing, as it would keep to them.
+/// The fields that tell the client of its limits.
 fn fields(
     asked: &Asked<'_>,
     demands: &[Demand<'_>],
@@ -264,43 +264,26 @@ fn fields(
     left: &Left<'_>,
     now: Moment,
 ) -> Fields {
-    let is_told =
-        |limit: &RateLimit| limit.style != Style::None && limit.limit.terms().mode == Mode::Enforce;
-    let Some((first, _)) = asked.iter().find(|(limit, _)| is_told(limit)) else {
+    let Some(style) = asked.iter().find_map(|(limit, _)| limit.limit.terms().told()) else {
         return Fields::default();
     };
-    let windows = pass.standings.iter().filter(|standing| is_told(asked[standing.demand].0));
-    let windows = windows.map(|standing| standing.service(demands, now));
-    let flights = left.iter().filter(|(limit, _)| is_told(limit));
+    let flights = left.iter().filter(|(limit, _)| limit.limit.terms().told().is_some());
     let flights = flights.filter_map(|(limit, more)| Some(limit.flights.as_ref()?.service(*more)));
-    let services: SmallVec<[_; 4]> = windows.chain(flights).collect();
-    Fields::new(first.style, &services, &mut String::with_capacity(FIELD_LENGTH))
+    let services: SmallVec<[_; 4]> = pass.services(demands, now).chain(flights).collect();
+    Fields::new(style, &services, &mut String::with_capacity(FIELD_LENGTH))
 }
 
 /// Why the request is refused, as its client is told.
-fn exceeded(asked: &Asked<'_>, pass: &Pass, call: &Call<'_>) -> Exceeded {
-    let Verdict::Deny(wait) = pass.verdict else {
-        return Exceeded { retry_after: None, policies: policies(asked, pass) };
+fn exceeded(demands: &[Demand<'_>], pass: &Pass, call: &Call<'_>) -> Exceeded {
+    let retry_after = match pass.verdict {
+        Verdict::Deny(wait) => {
+            let random = call.client.local.outbound.random.borrow_mut().fraction();
+            Some(retry_after(wait, random))
+        }
+        _ => None,
     };
-    let random = call.client.local.outbound.random.borrow_mut().fraction();
-    Exceeded { retry_after: Some(retry_after(wait, random)), policies: policies(asked, pass) }
-}
-
-/// Names of the policies that refuse the request.
-fn policies(asked: &Asked<'_>, pass: &Pass) -> Vec<Box<str>> {
-    let refusing = pass.standings.iter().filter(|standing| {
-        let mode = asked[standing.demand].0.limit.terms().mode;
-        mode == Mode::Enforce && standing.verdict != Verdict::Allow
-    });
-    let named = refusing.filter_map(|standing| {
-        asked[standing.demand].0.limit.policy(standing.window).map(|policy| policy.name().into())
-    });
-    named.collect()
-}
-
-fn mode_label(limit: &RateLimit) -> &'static str {
-    match limit.limit.terms().mode {
-        Mode::Enforce => "enforce",
-        Mode::Shadow => "shadow",
+    Exceeded {
+        retry_after,
+        policies: pass.denying(demands).map(|policy| policy.name().into()).collect(),
     }
 }

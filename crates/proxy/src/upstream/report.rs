@@ -1,7 +1,7 @@
 //! What an endpoint says of its own load in a response.
 
 use http::{HeaderMap, HeaderName};
-use tidegate_core::balance::{Endpoint, strategy};
+use tidegate_core::balance::{Endpoint, needs};
 use tidegate_core::load::{Report, Signals};
 use tidegate_core::plan::Balance;
 
@@ -24,8 +24,7 @@ pub enum Reports {
 impl Reports {
     /// What an upstream's `balance` asks for.
     pub fn of(balance: &Balance) -> Self {
-        match (strategy(balance.policy).signals.contains(Signals::REPORTS), balance.forward_reports)
-        {
+        match (needs(balance.policy).signals.contains(Signals::REPORTS), balance.forward_reports) {
             (false, _) => Self::Pass,
             (true, false) => Self::Keep,
             (true, true) => Self::Forward,

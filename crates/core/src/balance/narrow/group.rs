@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Standing;
-use crate::balance::Policy;
-use crate::balance::strategy::Strategy;
+use crate::balance::{Build, Policy};
 use crate::plan;
 
 /// A fixed set of an upstream's endpoints, and the policy that chooses among those that may be picked.
@@ -18,19 +17,15 @@ pub(in crate::balance) struct Group {
 
 impl Group {
     /// The group of these endpoints of `upstream`.
-    pub(super) fn new(
-        upstream: &plan::Upstream,
-        strategy: Strategy<'_>,
-        members: Vec<u32>,
-    ) -> Arc<Self> {
-        Arc::new(Self { policy: (strategy.build)(upstream, &members), members })
+    pub(super) fn new(upstream: &plan::Upstream, build: &Build, members: Vec<u32>) -> Arc<Self> {
+        Arc::new(Self { policy: build(upstream, &members), members })
     }
 
     /// Its members by what `key` says of them, in the order of the keys; itself where all are alike.
     pub(super) fn split_by<K: Ord>(
         self: &Arc<Self>,
         upstream: &plan::Upstream,
-        strategy: Strategy<'_>,
+        build: &Build,
         key: impl Fn(&plan::Endpoint) -> K,
     ) -> Vec<(K, Arc<Self>)> {
         let mut parts = BTreeMap::<K, Vec<u32>>::new();
@@ -40,7 +35,7 @@ impl Group {
         let alike = parts.len() == 1;
         let part = |members| match alike {
             true => Arc::clone(self),
-            false => Self::new(upstream, strategy, members),
+            false => Self::new(upstream, build, members),
         };
         parts.into_iter().map(|(key, members)| (key, part(members))).collect()
     }

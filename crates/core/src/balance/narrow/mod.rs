@@ -30,8 +30,8 @@ mod tier;
 mod view;
 mod zone;
 
+use super::Build;
 use super::Endpoints;
-use super::strategy::Strategy;
 use crate::plan::{self, Labels, SubsetFallback};
 use crate::time::Moment;
 
@@ -56,11 +56,11 @@ impl Narrowing {
     /// For a gateway in `zone` whose routes ask for `subsets`.
     pub(super) fn new(
         upstream: &plan::Upstream,
-        strategy: Strategy<'_>,
+        build: &Build,
         zone: Option<&str>,
         subsets: &[Labels],
     ) -> Self {
-        let tiers = |members| Tiers::new(upstream, strategy, members, zone);
+        let tiers = |members| Tiers::new(upstream, build, members, zone);
         Self {
             whole: tiers((0..upstream.endpoints.len() as u32).collect()),
             subsets: subsets

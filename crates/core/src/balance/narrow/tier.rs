@@ -8,7 +8,7 @@ use super::group::Group;
 use super::standing::Standing;
 use super::view::{Views, views};
 use super::zone::Zones;
-use crate::balance::strategy::Strategy;
+use crate::balance::Build;
 use crate::plan;
 
 /// The endpoints of an upstream or of a subset, by priority.
@@ -30,15 +30,15 @@ struct Tier {
 impl Tiers {
     pub(super) fn new(
         upstream: &plan::Upstream,
-        strategy: Strategy<'_>,
+        build: &Build,
         members: Vec<u32>,
         zone: Option<&str>,
     ) -> Self {
-        let all = Group::new(upstream, strategy, members);
+        let all = Group::new(upstream, build, members);
         let tiers = all
-            .split_by(upstream, strategy, |endpoint| endpoint.priority)
+            .split_by(upstream, build, |endpoint| endpoint.priority)
             .into_iter()
-            .map(|(_, group)| Tier { zones: Zones::new(upstream, strategy, &group, zone), group })
+            .map(|(_, group)| Tier { zones: Zones::new(upstream, build, &group, zone), group })
             .collect();
         Self {
             all,

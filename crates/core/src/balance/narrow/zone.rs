@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::group::Group;
 use super::standing::Standing;
-use crate::balance::strategy::Strategy;
+use crate::balance::Build;
 use crate::plan;
 
 /// The endpoints of a tier by zone.
@@ -29,7 +29,7 @@ impl Zones {
     /// The zones of `tier` as seen from `local`; `None` where there is nothing to prefer.
     pub(super) fn new(
         upstream: &plan::Upstream,
-        strategy: Strategy<'_>,
+        build: &Build,
         tier: &Arc<Group>,
         local: Option<&str>,
     ) -> Option<Self> {
@@ -39,7 +39,7 @@ impl Zones {
             Some(_) => 1,
             None => 2,
         };
-        let zones = tier.split_by(upstream, strategy, |endpoint| {
+        let zones = tier.split_by(upstream, build, |endpoint| {
             (rank(endpoint.zone.as_deref()), endpoint.zone.clone())
         });
         let named = zones.iter().filter(|((rank, _), _)| *rank < 2).count();

@@ -1,13 +1,11 @@
 //! What is counted of admission: requests that wait, and requests that are turned away.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::Priority;
 
-use super::histogram::{Histogram, histogram};
-use super::upstream::UpstreamMetrics;
+use super::histogram::{Histogram, HistogramTotal, histogram};
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::Counter;
 
@@ -32,32 +30,30 @@ impl AdmissionCounts {
     }
 }
 
-/// What is counted of admission.
-pub(super) fn families(page: &mut Exposition, upstreams: &[Arc<UpstreamMetrics>]) {
+/// What is counted of admission, by upstream and worker.
+pub(super) fn families(page: &mut Exposition, upstreams: &[(&str, Vec<&AdmissionCounts>)]) {
     let mut family = page.family(
         "tidegate_upstream_queue_seconds",
         Kind::Histogram,
         "Time that requests waited for admission, of those that were not let in at once.",
     );
-    for upstream in upstreams {
-        histogram(
-            &mut family,
-            ("upstream", upstream.name()),
-            &upstream.total(|part| &part.admission.wait),
-        );
+    for (upstream, parts) in upstreams {
+        let mut total = HistogramTotal::default();
+        parts.iter().for_each(|part| total.add(&part.wait));
+        histogram(&mut family, ("upstream", upstream), &total);
     }
     let mut family = page.family(
         "tidegate_upstream_shed_total",
         Kind::Counter,
         "Requests turned away at admission, by class and reason.",
     );
-    for upstream in upstreams {
+    for (upstream, parts) in upstreams {
         for (class, (reason, failure)) in
             Priority::ALL.iter().flat_map(|class| SHED.iter().enumerate().map(move |r| (class, r)))
         {
-            let shed = upstream.traffic.sum(|part| &part.admission.shed[*class as usize][reason]);
+            let shed: u64 = parts.iter().map(|part| part.shed[*class as usize][reason].get()).sum();
             let labels = [
-                ("upstream", upstream.name()),
+                ("upstream", *upstream),
                 ("class", class.label()),
                 ("reason", failure.meaning().label),
             ];

@@ -1,12 +1,10 @@
 //! What is counted of the health of an upstream's endpoints.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::health::State;
 
 use super::histogram::{Histogram, HistogramTotal, histogram};
-use super::upstream::UpstreamMetrics;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, SharedCounter};
 
@@ -37,17 +35,16 @@ impl HealthCounts {
     }
 }
 
-/// What is counted of health.
-pub(super) fn families(page: &mut Exposition, upstreams: &[Arc<UpstreamMetrics>]) {
+/// What is counted of health, by upstream.
+pub(super) fn families(page: &mut Exposition, upstreams: &[(&str, &HealthCounts)]) {
     let mut family = page.family(
         "tidegate_health_checks_total",
         Kind::Counter,
         "Health checks of an upstream's endpoints by result.",
     );
-    for upstream in upstreams {
-        let checks = &upstream.health;
+    for (upstream, checks) in upstreams {
         for (result, count) in [("passed", &checks.passed), ("failed", &checks.failed)] {
-            family.sample(&[("upstream", upstream.name()), ("result", result)], count.get());
+            family.sample(&[("upstream", upstream), ("result", result)], count.get());
         }
     }
     let mut family = page.family(
@@ -55,20 +52,20 @@ pub(super) fn families(page: &mut Exposition, upstreams: &[Arc<UpstreamMetrics>]
         Kind::Histogram,
         "Time that a health check took.",
     );
-    for upstream in upstreams {
+    for (upstream, counts) in upstreams {
         let mut total = HistogramTotal::default();
-        total.add(&upstream.health.duration);
-        histogram(&mut family, ("upstream", upstream.name()), &total);
+        total.add(&counts.duration);
+        histogram(&mut family, ("upstream", upstream), &total);
     }
     let mut family = page.family(
         "tidegate_health_changes_total",
         Kind::Counter,
         "Changes of an endpoint's health by the state that it is in since.",
     );
-    for upstream in upstreams {
+    for (upstream, counts) in upstreams {
         for &state in State::ALL {
-            let count = upstream.health.changes[state as usize].get();
-            family.sample(&[("upstream", upstream.name()), ("state", state.label())], count);
+            let count = counts.changes[state as usize].get();
+            family.sample(&[("upstream", upstream), ("state", state.label())], count);
         }
     }
 }

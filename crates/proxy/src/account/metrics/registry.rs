@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::{
     EndpointMetrics, ListenerMetrics, RateLimitMetrics, RouteMetrics, UpstreamMetrics,
-    WorkerMetrics, admission, endpoint, health, listener, rate_limit, route, upstream, worker,
+    WorkerMetrics, endpoint, listener, rate_limit, route, upstream, worker,
 };
 use crate::account::exposition::Exposition;
 
@@ -99,10 +99,7 @@ impl Metrics {
         let mut routes = vec![self.unrouted.clone()];
         routes.extend(self.routes.held());
         route::families(page, &routes);
-        let upstreams = self.upstreams.held();
-        upstream::families(page, &upstreams);
-        health::families(page, &upstreams);
-        admission::families(page, &upstreams);
+        upstream::families(page, &self.upstreams.held());
         endpoint::families(page, &self.endpoints.held());
         rate_limit::families(page, &self.rate_limits.held());
         listener::families(page, &self.listeners.held());

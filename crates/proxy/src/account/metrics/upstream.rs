@@ -1,4 +1,4 @@
-//! What is counted of upstreams: answers, retries and hedges.
+//! What is counted of upstreams: answers, retries and hedges, and what [`admission`] and [`health`] count of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use tidegate_core::failure::Failure;
 use tidegate_core::plan::Priority;
 use tidegate_core::retry::Reason;
 
-use super::admission::AdmissionCounts;
-use super::health::HealthCounts;
+use super::admission::{self, AdmissionCounts};
+use super::health::{self, HealthCounts};
 use super::histogram::{Histogram, HistogramTotal, histogram};
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Sharded};
@@ -20,19 +20,19 @@ type UpstreamCounter = fn(&UpstreamTraffic) -> &Counter;
 #[derive(Debug)]
 pub struct UpstreamMetrics {
     name: Box<str>,
-    pub(super) traffic: Sharded<UpstreamTraffic>,
+    traffic: Sharded<UpstreamTraffic>,
     /// Of its endpoints' health.
     pub health: HealthCounts,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct UpstreamTraffic {
-    pub(super) response_head: Histogram,
-    pub(super) retries: [Counter; Reason::ALL.len()],
-    pub(super) retries_denied: Counter,
-    pub(super) hedges: Counter,
-    pub(super) hedges_won: Counter,
-    pub(super) admission: AdmissionCounts,
+struct UpstreamTraffic {
+    response_head: Histogram,
+    retries: [Counter; Reason::ALL.len()],
+    retries_denied: Counter,
+    hedges: Counter,
+    hedges_won: Counter,
+    admission: AdmissionCounts,
 }
 
 impl UpstreamMetrics {
@@ -76,11 +76,13 @@ impl UpstreamMetrics {
         self.traffic.of(worker).admission.queued(took, class, failed);
     }
 
+    /// The counts of admission, by worker.
+    fn admission(&self) -> Vec<&AdmissionCounts> {
+        self.traffic.used().map(|part| &part.admission).collect()
+    }
+
     /// Adds one of the histograms up.
-    pub(super) fn total(
-        &self,
-        histogram: impl Fn(&UpstreamTraffic) -> &Histogram,
-    ) -> HistogramTotal {
+    fn total(&self, histogram: impl Fn(&UpstreamTraffic) -> &Histogram) -> HistogramTotal {
         let mut total = HistogramTotal::default();
         self.traffic.used().for_each(|part| total.add(histogram(part)));
         total
@@ -89,6 +91,12 @@ impl UpstreamMetrics {
 
 /// What is counted of upstreams.
 pub(super) fn families(page: &mut Exposition, upstreams: &[Arc<UpstreamMetrics>]) {
+    let health: Vec<_> =
+        upstreams.iter().map(|upstream| (upstream.name(), &upstream.health)).collect();
+    health::families(page, &health);
+    let admission: Vec<_> =
+        upstreams.iter().map(|upstream| (upstream.name(), upstream.admission())).collect();
+    admission::families(page, &admission);
     let mut family = page.family(
         "tidegate_upstream_response_head_seconds",
         Kind::Histogram,

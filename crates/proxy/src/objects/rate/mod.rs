@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
 use tidegate_core::plan::{self, Issue};
-use tidegate_core::rate::{
-    Key, KeyRule, Limit, OutOfMemory, Secret, Style, Subject, Terms, Unkeyed,
-};
+use tidegate_core::rate::{Key, KeyRule, Limit, OutOfMemory, Secret, Subject, Terms, Unkeyed};
 use tidegate_core::time::Moment;
 
 pub use self::dues::{Due, Dues};
@@ -42,8 +40,6 @@ pub struct RateLimit {
     pub plan: Arc<plan::RateLimit>,
     /// What it says, and what its keys have spent.
     pub limit: Limit,
-    /// Which fields tell clients of it.
-    pub style: Style,
     /// Its counts, which have its name.
     pub metrics: Arc<RateLimitMetrics>,
     /// Requests of each key that are under way, where they are bounded.
@@ -74,7 +70,6 @@ impl RateLimit {
         Ok(Self {
             plan: plan.clone(),
             limit: Limit::new(terms, before.map(|before| &before.limit)).map_err(full)?,
-            style: plan.headers.into(),
             metrics: metrics.rate_limit(&plan.name),
             flights: Flights::build(plan, before.and_then(|before| before.flights.as_ref())),
             paces: Paces::build(plan, before.map(|before| (&*before.plan, &before.paces)))

@@ -48,6 +48,7 @@ fn limit(windows: u64, keys: usize) -> Limit {
         cost: Cost::default(),
         style: Style::All,
         keys: NonZeroUsize::new(keys.max(DEFAULT)).unwrap_or(NonZeroUsize::MIN),
+        shared: None,
     };
     let limit = match Limit::new(terms, None) {
         Ok(limit) => limit,

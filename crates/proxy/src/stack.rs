@@ -14,8 +14,9 @@ use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
-    Flow, admit, body_limit, destination, forwarded, mirror, problem, rate_limits, redirect,
-    request_headers, request_id, respond, response_headers, rewrite, route, send, time_limit,
+    Flow, admit, body_limit, cold_keys, destination, forwarded, mirror, problem, rate_limits,
+    redirect, request_headers, request_id, respond, response_headers, rewrite, route, send,
+    time_limit,
 };
 
 /// Take a step; where it answers, those after it are not taken.
@@ -62,6 +63,9 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         time_limit::before(forward, call);
     }
     let limits = &call.snapshot.limits_of_routes[call.found.route];
+    if let Some(words) = cold_keys::before(limits, call) {
+        words.come().await;
+    }
     if let Some(turn) = rate_limits::before(limits, call)? {
         turn.come().await;
     }

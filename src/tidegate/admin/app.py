@@ -26,6 +26,7 @@ from tidegate.admin.routers import (
     rate_limits,
     routes,
     status,
+    stores,
     upstreams,
     words,
 )
@@ -42,6 +43,7 @@ RESOURCES = (
     endpoints,
     words,
     rate_limits,
+    stores,
     explain,
     events,
     log,

@@ -35,6 +35,7 @@ class Inspection:
             Use.KEY: self._inspect_key,
             Use.OCSP: self._inspect_ocsp,
             Use.TOKEN: self._inspect_token,
+            Use.PASSWORD: self._inspect_password,
         }
         files = marked(File)
         for pattern, mark in files.items():
@@ -49,6 +50,10 @@ class Inspection:
     def _inspect_token(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         if len(self._contents[file].strip()) < 16:
             yield self._source.problem(path, f"expected a token of at least 16 characters in {file}")
+
+    def _inspect_password(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        if not self._contents[file].strip(b"\r\n"):
+            yield self._source.problem(path, f"expected a password in {file}, which is empty")
 
     def _inspect_ocsp(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         try:

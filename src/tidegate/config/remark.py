@@ -81,14 +81,18 @@ def _covers(first: Route, second: Route) -> bool:
 
 
 def _unused(source: Source, config: Config, members: Members) -> Iterator[Problem]:
-    """What routes name, and none does."""
-    if not config.upstreams and not config.rate_limits:
-        return
-    used = {reference for route in members["routes"].values() for reference in route.references}
-    for section, kind in (("upstreams", "upstream"), ("rate_limits", "rate limit")):
+    """What others are there to name, and none does."""
+    for section, kind, users, user in (
+        ("upstreams", "upstream", "routes", "route"),
+        ("rate_limits", "rate limit", "routes", "route"),
+        ("stores", "store", "rate_limits", "rate limit"),
+    ):
+        if not getattr(config, section):
+            continue
+        used = {reference for member in members[users].values() for reference in member.references}
         for index, item in enumerate(getattr(config, section)):
             if (kind, item.name) not in used:
-                yield _remark(source, (section, index, "name"), f"no route uses the {kind} {item.name!r}")
+                yield _remark(source, (section, index, "name"), f"no {user} uses the {kind} {item.name!r}")
 
 
 def _no_endpoints(source: Source, config: Config) -> Iterator[Problem]:

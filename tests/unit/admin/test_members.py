@@ -14,12 +14,14 @@ NEW: dict[str, dict[str, Any]] = {
     "routes": {"name": "new", "match": {"path": {"prefix": "/new"}}, "upstream": "app"},
     "upstreams": {"name": "new", "endpoints": ["127.0.0.1:9009"]},
     "rate_limits": {"name": "new", "windows": [{"quota": 5, "per": "1s"}]},
+    "stores": {"name": "new", "valkey": {"address": "127.0.0.1:6379"}},
 }
 PATCHES: dict[str, dict[str, Any]] = {
     "listeners": {"limits": {"connections": 9}},
     "routes": {"timeout": "7s"},
     "upstreams": {"protocol": "http2"},
     "rate_limits": {"wait": "1s"},
+    "stores": {"on_failure": "open"},
 }
 SECTIONS = list(NEW)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
-KINDS = ("listeners", "routes", "upstreams", "rate_limits")
+KINDS = ("listeners", "routes", "upstreams", "rate_limits", "stores")
 
 
 class PlanError(ValueError):
@@ -92,6 +92,7 @@ class FakeEngine:
             "outstanding": lambda count: [],
             "table": lambda: _table(self.served),
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
+            "stores": lambda: [{"name": each["name"]} for each in self.served["stores"]],
             "route": lambda **request: _route(self.served, request),
         }
         return json.dumps(answers[kind](**about)).encode()

@@ -15,6 +15,7 @@ mod narrow;
 mod rate;
 mod retry;
 mod route;
+mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unit;
@@ -42,6 +43,9 @@ pub use retry::{
 pub use route::{
     FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RedirectScheme, RedirectStatus,
     RegexRewrite, Respond, Rewrite, Route, RouteLimits, RouteMatch, RoutePriority, Split,
+};
+pub use store::{
+    ColdWait, Database, Gateways, Lease, OnFailure, Sentinel, Store, SyncInterval, Valkey,
 };
 pub use unit::{Millis, Percent, PositivePercent, Secret, Size, Status, Timeout};
 pub use upstream::{
@@ -82,6 +86,8 @@ pub struct Plan {
     pub upstreams: Vec<Arc<Upstream>>,
     /// How often requests may come; routes name them.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// Where several gateways keep what they share.
+    pub stores: Vec<Arc<Store>>,
 }
 
 bounded! {
@@ -111,6 +117,7 @@ impl Plan {
             routes: Vec::new(),
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
+            stores: Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::{HeaderName, header, request};
 
-use super::key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
+use super::key::{Hash, Key, Missing, Parts, Prefixes, Secret, SharedKey, Unkeyed};
 use crate::message::field::cookies;
 use crate::plan::{self, Issue, KeyPart};
 use crate::query::parameters;
@@ -68,9 +68,17 @@ impl KeyRule {
     /// If it has none, and does not share one with all that have none.
     pub fn key(&self, secret: &Secret, subject: &Subject<'_>) -> Result<Key, Unkeyed> {
         let mut key = secret.key();
-        for source in &self.parts {
-            self.add(source, subject, &mut key)?;
-        }
+        self.add_all(subject, &mut key)?;
+        Ok(key.finish())
+    }
+
+    /// The same, as all gateways call it.
+    ///
+    /// # Errors
+    /// If it has none, and does not share one with all that have none.
+    pub fn shared_key(&self, subject: &Subject<'_>) -> Result<SharedKey, Unkeyed> {
+        let mut key = Parts::shared();
+        self.add_all(subject, &mut key)?;
         Ok(key.finish())
     }
 
@@ -79,6 +87,26 @@ impl KeyRule {
     /// # Errors
     /// If keys are made of other parts.
     pub fn named(&self, secret: &Secret, parts: &[Option<String>]) -> Result<Key, String> {
+        let mut key = secret.key();
+        self.add_named(parts, &mut key)?;
+        Ok(key.finish())
+    }
+
+    /// The same, as all gateways call it.
+    ///
+    /// # Errors
+    /// If keys are made of other parts.
+    pub fn shared_named(&self, parts: &[Option<String>]) -> Result<SharedKey, String> {
+        let mut key = Parts::shared();
+        self.add_named(parts, &mut key)?;
+        Ok(key.finish())
+    }
+
+    fn add_named<H: Hash>(
+        &self,
+        parts: &[Option<String>],
+        key: &mut Parts<H>,
+    ) -> Result<(), String> {
         if parts.len() != self.parts.len() {
             return Err(format!(
                 "expected {} parts of a key, not {}",
@@ -86,7 +114,6 @@ impl KeyRule {
                 parts.len()
             ));
         }
-        let mut key = secret.key();
         for (source, part) in self.parts.iter().zip(parts) {
             match (source, part) {
                 (Source::Client, Some(text)) => {
@@ -99,10 +126,19 @@ impl KeyRule {
                 (_, part) => _ = key.optional(part.as_deref().map(str::as_bytes), Missing::Share),
             }
         }
-        Ok(key.finish())
+        Ok(())
     }
 
-    fn add(&self, source: &Source, subject: &Subject<'_>, key: &mut Parts) -> Result<(), Unkeyed> {
+    fn add_all<H: Hash>(&self, subject: &Subject<'_>, key: &mut Parts<H>) -> Result<(), Unkeyed> {
+        self.parts.iter().try_for_each(|source| self.add(source, subject, key))
+    }
+
+    fn add<H: Hash>(
+        &self,
+        source: &Source,
+        subject: &Subject<'_>,
+        key: &mut Parts<H>,
+    ) -> Result<(), Unkeyed> {
         let Subject { client, head, route, listener } = *subject;
         let mut add = |part: Option<&[u8]>| key.optional(part, self.missing);
         match source {

@@ -17,6 +17,8 @@ pub struct Diff {
     pub upstreams: Names,
     /// Rate limits.
     pub rate_limits: Names,
+    /// Stores.
+    pub stores: Names,
 }
 
 /// Names of one kind of thing, by what happens to it.
@@ -38,6 +40,7 @@ impl Diff {
             routes: Names::between(&before.routes, &after.routes, |each| &each.name),
             upstreams: Names::between(&before.upstreams, &after.upstreams, |each| &each.name),
             rate_limits: Names::between(&before.rate_limits, &after.rate_limits, |each| &each.name),
+            stores: Names::between(&before.stores, &after.stores, |each| &each.name),
         }
     }
 }

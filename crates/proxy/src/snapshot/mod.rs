@@ -6,6 +6,7 @@ mod listener;
 mod rate_limits;
 mod route;
 mod routes;
+mod stores;
 mod subsets;
 mod upstreams;
 pub mod via;
@@ -28,6 +29,7 @@ use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
+use crate::objects::store::Store;
 use crate::upstream::Upstream;
 use crate::upstream::live::LiveEndpoints;
 
@@ -46,6 +48,8 @@ pub struct Snapshot {
     pub upstreams: Vec<Arc<Upstream>>,
     /// In the plan's order.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// In the plan's order.
+    pub stores: Vec<Arc<Store>>,
     /// By route.
     pub limits_of_routes: Vec<RateLimits>,
     /// Index of each listener by name.
@@ -66,6 +70,7 @@ impl Snapshot {
             destinations: Vec::new(),
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
+            stores: Vec::new(),
             limits_of_routes: Vec::new(),
             listeners: HashMap::new(),
             access_log: None,
@@ -90,7 +95,8 @@ impl Snapshot {
         let upstreams = upstreams::build(&plan, &subsets, before, live, accounts, &mut issues);
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
-        let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
+        let stores = stores::build(&plan, before, &accounts.metrics, &mut issues);
+        let limits = rate_limits::build(&plan, &stores, before, &accounts.metrics, &mut issues);
         let limits_of_routes = rate_limits::of_routes(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
         let table = match before.filter(|before| has_table_of(before, &plan)) {
@@ -112,6 +118,7 @@ impl Snapshot {
                 destinations,
                 upstreams,
                 rate_limits,
+                stores: stores.into_iter().flatten().collect(),
                 limits_of_routes,
                 listeners,
                 access_log,

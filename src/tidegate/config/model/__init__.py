@@ -47,6 +47,7 @@ from tidegate.config.model.route import (
     RouteMatch,
     Split,
 )
+from tidegate.config.model.store import Sentinel, Store, Valkey
 from tidegate.config.model.upstream import (
     Balance,
     Endpoint,
@@ -105,15 +106,18 @@ __all__ = [
     "RouteLimits",
     "RouteMatch",
     "RoutePriority",
+    "Sentinel",
     "SlowStart",
     "Split",
     "Sticky",
+    "Store",
     "SuccessRateOutlier",
     "UnixSocket",
     "Upstream",
     "UpstreamLimits",
     "UpstreamTimeouts",
     "UpstreamTls",
+    "Valkey",
     "Window",
     "ZoneAware",
 ]

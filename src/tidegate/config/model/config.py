@@ -12,6 +12,7 @@ from tidegate.config.model.mark import ControlPlane, OutputPath, ReadOnce
 from tidegate.config.model.options import Options
 from tidegate.config.model.rate import RateLimit
 from tidegate.config.model.route import Route
+from tidegate.config.model.store import Store
 from tidegate.config.model.text import Name, Token
 from tidegate.config.model.unit import Duration, Workers, usable_cpus
 from tidegate.config.model.upstream import Upstream
@@ -46,6 +47,10 @@ class Config(Options):
         default=(), examples=[[{"name": "per-client", "windows": [{"quota": 50, "per": "1s"}]}]]
     )
     """How often requests may come; routes name them."""
+    stores: tuple[Store, ...] = Field(
+        default=(), examples=[[{"name": "fleet", "valkey": {"address": "127.0.0.1:6379"}}]]
+    )
+    """Where several gateways keep what they share; rate limits name them."""
     admin: Annotated[Admin, ControlPlane()] = Admin()
     """The admin API."""
     log: Annotated[Log, ControlPlane()] = Log()

@@ -52,7 +52,7 @@ def counts(gateway: Gateway, count: int) -> None:
 
 
 def misses(gateway: Gateway) -> None:
-    misses(gateway)
+    eventually(lambda: not store(gateway)["up"], "the store is missed")
 
 
 def answers(gateway: Gateway) -> None:
@@ -236,7 +236,7 @@ def test_the_fleet_keeps_to_the_quota_whatever_befalls_the_store(
     quotas = (20, 100)
     with Delay(server.port) as delay:
         begin, end = faults(server, delay)[fault]
-        lasts = 10 if fault in ("killed", "hung", "slow") else 0
+        lasts = 12.5 if fault in ("killed", "hung", "slow") else 0
         gateways = start_fleet(shared(delay.address, *quotas))
         with Demand(stream for quota in quotas for stream in streams(gateways, quota, EVEN)) as demand:
             demand.until(4)
@@ -248,8 +248,8 @@ def test_the_fleet_keeps_to_the_quota_whatever_befalls_the_store(
     assert set(demand.statuses()) == {200, 429}
     for quota in quotas:
         if lasts:
-            # Two seconds after it began ... and local decisions are exact where the load is shared evenly.
-            assert_within(demand, quota, 4 + 2, 4 + lasts + 2)
+            # What each gateway decides by its own part is exact where the load is shared evenly.
+            assert_within(demand, quota, 4 + 2, 4 + lasts)
         assert_within(demand, quota, 4 + lasts + 2, 4 + lasts + 12.5)
 
 
@@ -268,7 +268,7 @@ def test_a_server_that_asks_for_a_password(tmp_path: Path, start_gateway: StartG
             answers(gateway)
             assert "open-sesame" not in gateway.admin.get("/v1/config").text
         wrong = start_gateway(shared("", 20, valkey={"address": server.address, "password": "wrong"}))
-        eventually(lambda: "WRONGPASS" in str(store(wrong)["cause"]), "the reason is told")
+        eventually(lambda: "uthentication failed" in str(store(wrong)["cause"]), "the reason is told")
         assert set(ask(wrong, "/20", 3)) == {200}, "nobody waits for it"
 
 

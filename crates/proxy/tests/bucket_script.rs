@@ -87,21 +87,27 @@ async fn the_script_and_its_twin_lease_the_same() {
             wish: random.below(30),
             age: Duration::from_micros(random.below(400_000)),
             afresh: random.below(100) == 0,
+            alone: random.below(10) == 0,
+        };
+        let ahead: Vec<f64> = match order.alone {
+            true => quotas.iter().map(|_| random.below(1_000_000) as f64).collect(),
+            false => Vec::new(),
         };
         let gateway = random.below(3) as usize;
         let mut command = redis::cmd("EVAL");
         command.arg(&script).arg(1).arg("bucket").arg(gateway).arg(LEASE);
         command.arg(order.age.as_micros() as u64).arg(order.spent).arg(order.wish);
         command.arg(u8::from(order.afresh));
-        for quota in &quotas {
+        for (index, quota) in quotas.iter().enumerate() {
             command.arg(&*quota.name).arg(quota.interval).arg(quota.span);
+            command.arg(ahead.get(index).copied().unwrap_or(0.0));
         }
         let mut pipeline = redis::pipe();
         pipeline.cmd("DEL").arg("clock").ignore();
         pipeline.cmd("RPUSH").arg("clock").arg(now / 1_000_000).arg(now % 1_000_000).ignore();
         pipeline.add_command(command);
         let (answer,): (Vec<i64>,) = pipeline.query_async(&mut connection).await.unwrap();
-        let twin = bucket.serve(&order, gateway, &quotas, LEASE, now as f64);
+        let twin = bucket.serve(&order, &ahead, gateway, &quotas, LEASE, now as f64);
         let twin: Vec<i64> = [twin.units as i64]
             .into_iter()
             .chain(twin.ahead.iter().map(|ahead| *ahead as i64))

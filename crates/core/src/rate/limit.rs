@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::arrival::{Arrival, ticks};
 use super::cost::{Cost, Ended};
-use super::fleet::{Grant, Opening, Order, Ruling, SharedLimit, SharedTerms, Tokens};
+use super::fleet::{Grant, Opening, Order, Placed, Ruling, SharedLimit, SharedTerms, Tokens};
 use super::headers::{Service, Style};
 use super::key::{Key, SharedKey};
 use super::policy::Policy;
@@ -167,10 +167,9 @@ impl Limit {
     pub fn settle(&self, key: Key, ended: &Ended, now: Moment) {
         let debt = self.terms.cost.debt(ended);
         if debt > 0 {
-            self.update(key, now, |window, arrival| window.spend(arrival, debt, now));
-            if let Some(shared) = &self.shared {
-                shared.book(key, debt, now);
-            }
+            let shared = self.shared.as_ref();
+            let takes = shared.map_or(debt, |shared| shared.settle(key, debt, now));
+            self.update(key, now, |window, arrival| window.spend(arrival, takes, now));
         }
     }
 
@@ -194,6 +193,19 @@ impl Limit {
             live.map(|(meter, arrival)| meter.window.left(arrival, now)).min()
         };
         shared.open(key, self.terms.cost.ahead(), now, name, left)
+    }
+
+    /// What is to be said to the store now: of as many keys as `most`. Each is answered by [`hear`](Self::hear) or
+    /// [`SharedLimit::unheard`] before more is asked for.
+    pub fn orders(&self, most: usize, now: Moment) -> Vec<Placed> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        let placed = |(key, name, order): (Key, SharedKey, Order)| {
+            let ahead =
+                |meter: &Meter| meter.window.micros_ahead(meter.table.look(key).arrival, now);
+            let windows = self.meters.iter().filter(|_| order.alone);
+            Placed { key, name, order, ahead: windows.map(ahead).collect() }
+        };
+        shared.orders(most, now).into_iter().map(placed).collect()
     }
 
     /// The store answered an order for `key` with `grant`: the units that moved.
@@ -340,10 +352,9 @@ impl<'a> Demand<'a> {
             }
             Ruling::Refuse => (self.cost, window.decide(arrival, self.cost, patience, now)),
             Ruling::Local => {
-                // As much of the whole quota as all gateways spend that get as many requests. A bucket may hold less
-                // than a request of each.
-                let gateways = self.limit.shared.as_ref().map_or(1, SharedLimit::gateways);
-                let takes = self.cost.saturating_mul(gateways.into());
+                // A bucket may hold less than a request of each gateway.
+                let shared = self.limit.shared.as_ref();
+                let takes = shared.map_or(self.cost, |shared| shared.local(self.cost));
                 let needs = takes.min(window.burst()).max(self.cost);
                 let (verdict, _) = window.decide(arrival, needs, patience, now);
                 (takes, (verdict, window.spend(arrival, takes, now)))
@@ -399,6 +410,7 @@ impl<'a> Demand<'a> {
                 return false;
             }
             Some(Ruling::Spend) => {}
+            Some(Ruling::Local) => shared.book_local(self.key, self.cost, now),
             _ => shared.book(self.key, self.cost, now),
         }
         standings[0].booked = true;

@@ -147,6 +147,11 @@ impl Window {
         arrival.max(Arrival::at(now)).later(self.ticks(units))
     }
 
+    /// Microseconds until all is back.
+    pub(super) fn micros_ahead(&self, arrival: Arrival, now: Moment) -> f64 {
+        arrival.since(Arrival::at(now)) as f64 / (PER_NANO * 1_000) as f64
+    }
+
     /// The arrival time at which all is back in so many microseconds, and then what `units` take later.
     pub(super) fn ahead(&self, micros: f64, units: u64, now: Moment) -> Arrival {
         let ticks = micros * (PER_NANO * 1_000) as f64;

@@ -4,7 +4,8 @@
 -- KEYS[1]  a hash: the theoretical arrival time of each window by its name, and by `gateway:` and a gateway's id
 --          what is leased to it: units, and until when
 -- ARGV     the gateway's id, how long a lease is, how long ago the units began to be spent, units spent, units
---          wished for, 1 to forget what was spent before; then of each window its name, interval and span
+--          wished for, 1 to forget what was spent before; then of each window its name, interval, span and the time
+--          until all is back as far as the gateway knows, where it was alone, else 0
 -- answers  units leased, then of each window the time until all is back, other gateways' leases included
 local gateway, lease, age = 'gateway:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local spent, granted, afresh = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
@@ -29,17 +30,19 @@ for i = 1, #fields, 2 do
 end
 
 local last, answer = now, {}
-for i = 7, #ARGV, 3 do
+for i = 7, #ARGV, 4 do
     local name, interval, span = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
-    local before = math.max(not afresh and arrivals[name] or 0, now - age)
+    local ahead = tonumber(ARGV[i + 3])
+    local believed = ahead > 0 and now + ahead or 0
+    local before = math.max(not afresh and arrivals[name] or 0, now - age, believed)
     local arrival = before + spent * interval
     if age > lease then
         -- What was spent while the store was away makes no more debts than the burst is.
         arrival = math.min(arrival, math.max(before, now + 2 * span))
     end
-    local ahead = math.max(arrival - now, 0) + others * interval
-    granted = math.min(granted, math.floor((span - ahead) / interval + 1e-6))
-    answer[#answer + 1] = math.ceil(ahead)
+    local missing = math.max(arrival - now, 0) + others * interval
+    granted = math.min(granted, math.floor((span - missing) / interval + 1e-6))
+    answer[#answer + 1] = math.ceil(missing)
     last = math.max(last, arrival)
     redis.call('HSET', KEYS[1], name, string.format('%.3f', arrival))
 end

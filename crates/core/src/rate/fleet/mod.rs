@@ -19,7 +19,7 @@ mod shared_limit;
 mod simulation;
 
 pub use bucket::{BUCKET_SCRIPT, Bucket, GATEWAYS_SCRIPT};
-pub use purse::{Grant, Order, Purse, Tokens};
+pub use purse::{Grant, Order, Placed, Purse, Tokens};
 pub use purses::MOST_PURSES;
 pub use quota::SharedQuota;
 pub use shared_limit::{OnFailure, Opening, Ruling, SharedLimit, SharedTerms};

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::quota::SharedQuota;
-use crate::rate::key::SharedKey;
+use crate::rate::key::{Key, SharedKey};
 use crate::time::Moment;
+
+/// What comes back in so many microseconds is so little that others will have it before a request that waits has.
+const ALMOST_NOTHING: f64 = 50e3;
 
 /// What a gateway has to say to the store of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +20,22 @@ pub struct Order {
     pub wish: u64,
     /// Whether all that was spent before is to be forgotten.
     pub afresh: bool,
+    /// Whether the gateway decided alone meanwhile, by its own part of the quota. What it spent then is not booked as
+    /// such: it tells how far it believes all are, and the store goes on from there.
+    pub alone: bool,
+}
+
+/// An order of a key, as it is placed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed {
+    /// The key.
+    pub key: Key,
+    /// What the store calls it.
+    pub name: SharedKey,
+    /// What is said.
+    pub order: Order,
+    /// Microseconds until all is back, by window, as far as the gateway knows; nothing unless it was alone.
+    pub ahead: Box<[f64]>,
 }
 
 /// What the store says to an order.
@@ -57,10 +76,13 @@ pub struct Purse {
     told: Option<(i64, Moment)>,
     /// What was spent between two orders of late.
     lately: u64,
+    /// When the last order was placed.
+    ordered: Moment,
     /// What requests were refused for, or wait for.
     needs: u64,
     word: Option<Word>,
     afresh: bool,
+    alone: bool,
 }
 
 /// When the store last told of the key, and how.
@@ -91,9 +113,11 @@ impl Purse {
             since: Moment(0),
             told: None,
             lately: 0,
+            ordered: Moment(0),
             needs: 0,
             word: None,
             afresh: false,
+            alone: false,
         }
     }
 
@@ -120,6 +144,11 @@ impl Purse {
         self.spent -= units as i64;
     }
 
+    /// The gateway decides alone.
+    pub(super) fn leave_alone(&mut self) {
+        self.alone = true;
+    }
+
     /// A request needs `units` and cannot have them: wish for them.
     pub(super) fn refused(&mut self, units: u64) {
         self.needs = self.needs.max(units);
@@ -132,7 +161,7 @@ impl Purse {
 
     /// All that was spent before is to be forgotten.
     pub(super) fn forget(&mut self) {
-        (self.spent, self.afresh) = (0, true);
+        (self.spent, self.alone, self.afresh) = (0, false, true);
     }
 
     /// Whether the store told of it within `limit`, and that there is no more to be had.
@@ -157,14 +186,20 @@ impl Purse {
 
     /// Whether it has nothing to say: it can be forgotten at little loss.
     pub(super) fn is_quiet(&self) -> bool {
-        self.told.is_none() && self.spent == 0 && self.lease == 0 && self.needs == 0 && !self.afresh
+        self.told.is_none()
+            && self.spent == 0
+            && self.lease == 0
+            && self.needs == 0
+            && !self.afresh
+            && !self.alone
     }
 
     /// What is to be said now.
     pub(super) fn order(&mut self, quotas: &[SharedQuota], now: Moment) -> Order {
         let used = u64::try_from(self.spent).unwrap_or(0);
         self.lately = used.max(self.lately / 2);
-        let most = quotas.iter().map(SharedQuota::most_leased).min().unwrap_or(u64::MAX);
+        let gap = now.since(std::mem::replace(&mut self.ordered, now));
+        let most = quotas.iter().map(|quota| quota.most_leased(gap)).min().unwrap_or(u64::MAX);
         let wish = match (self.lately, self.needs) {
             (0, 0) => 0,
             (lately, needs) => needs.max((2 * lately).clamp(1, most)),
@@ -174,8 +209,9 @@ impl Purse {
         self.returned = self.lease.saturating_sub(used).saturating_sub(wish);
         self.lease -= self.returned;
         self.told = Some((self.spent, self.since));
-        let age = if used > 0 { now.since(self.since) } else { Duration::ZERO };
-        Order { spent: self.spent, age, wish, afresh: self.afresh }
+        let spent = if self.alone { 0 } else { self.spent };
+        let age = if spent > 0 { now.since(self.since) } else { Duration::ZERO };
+        Order { spent, age, wish, afresh: self.afresh, alone: self.alone }
     }
 
     /// The store answered the order with this `grant`, where it was wished for `wish`.
@@ -196,12 +232,14 @@ impl Purse {
         };
         self.spent -= told;
         self.afresh &= !order.afresh;
+        self.alone &= !order.alone;
         self.lease = grant.units;
         let windows = || quotas.iter().zip(&grant.ahead);
         let in_debt = windows().any(|(quota, ahead)| *ahead > quota.span);
         self.credit = if in_debt { 0 } else { credit(quotas, gateways, Some(Duration::ZERO)) };
         let left = |(quota, ahead): (&SharedQuota, &f64)| {
-            quota.span - ahead >= (grant.units + 1) as f64 * quota.interval
+            let left = quota.span - ahead - grant.units as f64 * quota.interval;
+            left >= quota.interval.max(ALMOST_NOTHING)
         };
         let is_short = grant.units < order.wish || !windows().all(left);
         self.word = Some(Word { at: now, is_short, in_debt });

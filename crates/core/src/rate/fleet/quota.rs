@@ -9,6 +9,9 @@ const CREDIT: f64 = 0.05;
 /// ... and a lease is at most this part of the quota, unless more requests wait.
 const LEASE: u64 = 10;
 
+/// Orders of a key that is in use are not farther apart.
+const LONGEST_GAP: Duration = Duration::from_millis(250);
+
 /// A window as the store and those that spend of it see it. Times are in microseconds, as the store's clock is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SharedQuota {
@@ -42,9 +45,11 @@ impl SharedQuota {
         windows.iter().enumerate().map(of).collect()
     }
 
-    /// The most that a gateway wishes for at a time.
-    pub(super) fn most_leased(&self) -> u64 {
-        (self.quota / LEASE).max(1)
+    /// The most that a gateway wishes for at a time, which it does every `gap`: where the store is so far away that a
+    /// tenth of the quota comes back before the next order, what comes back and half as much again.
+    pub(super) fn most_leased(&self, gap: Duration) -> u64 {
+        let back = gap.min(LONGEST_GAP).as_secs_f64() * 1.5e6 / self.interval;
+        (self.quota / LEASE).max(back as u64).max(1)
     }
 
     /// What one of so many `gateways` may spend without a lease of a key of which the store told last at `silence`

@@ -189,9 +189,36 @@ impl SharedLimit {
         self.state.purses.change(key, |purse| purse.spend(cost, now));
     }
 
+    /// The same where this gateway decides by its own part of the quota.
+    pub(in crate::rate) fn book_local(&self, key: Key, cost: u64, now: Moment) {
+        let is_up = self.is_up();
+        self.state.purses.change(key, |purse| {
+            purse.spend(cost, now);
+            if !is_up {
+                purse.leave_alone();
+            }
+        });
+    }
+
     /// Take back what was spent.
     pub(in crate::rate) fn give_back(&self, key: Key, cost: u64) {
         self.state.purses.change(key, |purse| purse.give_back(cost));
+    }
+
+    /// What a request that is decided by this gateway's own part of the quota takes of the whole: as much as is spent by
+    /// all gateways that get as many requests.
+    pub(in crate::rate) fn local(&self, cost: u64) -> u64 {
+        cost.saturating_mul(self.gateways().into())
+    }
+
+    /// What was spent in the end of a request is known: book it. The answer is what it takes of what is known here.
+    pub(in crate::rate) fn settle(&self, key: Key, debt: u64, now: Moment) -> u64 {
+        if !self.is_up() && self.terms.on_failure == OnFailure::Local {
+            self.book_local(key, debt, now);
+            return self.local(debt);
+        }
+        self.book(key, debt, now);
+        debt
     }
 
     /// Forget what all gateways have spent of `key`, as soon as the store can be told.
@@ -217,15 +244,20 @@ impl SharedLimit {
         self.state.gateways.store(gateways, Relaxed);
     }
 
-    /// What is to be said now: of as many keys as `most`. Each is answered by [`hear`](Self::hear) or
-    /// [`unheard`](Self::unheard) before more is asked for.
-    pub fn orders(&self, most: usize, now: Moment) -> Vec<(Key, SharedKey, Order)> {
+    /// What is to be said now: of as many keys as `most`.
+    pub(in crate::rate) fn orders(&self, most: usize, now: Moment) -> Vec<(Key, SharedKey, Order)> {
         let order = |key, purse: &mut Purse| (key, purse.name, purse.order(&self.quotas, now));
         self.state.purses.told(most, order)
     }
 
     /// The store answered an order with `grant`: the units that moved, and those that are not booked yet.
-    pub fn hear(&self, key: Key, order: &Order, grant: &Grant, now: Moment) -> (Tokens, u64) {
+    pub(in crate::rate) fn hear(
+        &self,
+        key: Key,
+        order: &Order,
+        grant: &Grant,
+        now: Moment,
+    ) -> (Tokens, u64) {
         let gateways = self.gateways();
         let heard = self.state.purses.change(key, |purse| {
             let tokens = purse.granted(order, grant, &self.quotas, gateways, now);

@@ -141,10 +141,9 @@ impl<'a> Session<'a> {
                 self.said.push(Said::Presence(limit.clone()));
             }
             let room = MOST_ORDERS.saturating_sub(self.said.len());
-            for (key, shared_key, order) in shared.orders(room, clock::now()) {
-                let (key_of, quotas) = ((name, shared_key), shared.quotas());
-                words::order(&mut pipeline, &link.scripts, key_of, &order, quotas, lease);
-                self.said.push(Said::Order(limit.clone(), key, order));
+            for placed in limit.limit.orders(room, clock::now()) {
+                words::order(&mut pipeline, &link.scripts, name, &placed, shared.quotas(), lease);
+                self.said.push(Said::Order(limit.clone(), placed.key, placed.order));
             }
         }
         pipeline

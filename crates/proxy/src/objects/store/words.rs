@@ -1,8 +1,7 @@
 //! What is said of a limit's keys, as commands of the server, and what it answers.
 
 use redis::{Pipeline, Value};
-use tidegate_core::rate::SharedKey;
-use tidegate_core::rate::fleet::{Grant, Order, SharedQuota};
+use tidegate_core::rate::fleet::{Grant, Placed, SharedQuota};
 
 use super::GATEWAY;
 use super::link::{Scripts, Trouble};
@@ -17,12 +16,13 @@ pub(super) fn presence(pipeline: &mut Pipeline, scripts: &Scripts, limit: &str, 
 pub(super) fn order(
     pipeline: &mut Pipeline,
     scripts: &Scripts,
-    (limit, key): (&str, SharedKey),
-    order: &Order,
+    limit: &str,
+    placed: &Placed,
     quotas: &[SharedQuota],
     lease: u64,
 ) {
-    let key = format!("{}{:032x}", tag(limit), u128::from_be_bytes(key.0));
+    let Placed { name, order, ahead, .. } = placed;
+    let key = format!("{}{:032x}", tag(limit), u128::from_be_bytes(name.0));
     pipeline.cmd("EVALSHA").arg(&scripts.bucket).arg(1).arg(key);
     pipeline
         .arg(&*GATEWAY)
@@ -31,8 +31,9 @@ pub(super) fn order(
         .arg(order.spent)
         .arg(order.wish)
         .arg(u8::from(order.afresh));
-    for quota in quotas {
-        pipeline.arg(&*quota.name).arg(quota.interval).arg(quota.span);
+    for (index, quota) in quotas.iter().enumerate() {
+        let ahead = ahead.get(index).copied().unwrap_or(0.0);
+        pipeline.arg(&*quota.name).arg(quota.interval).arg(quota.span).arg(ahead);
     }
 }
 

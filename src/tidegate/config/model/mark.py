@@ -26,6 +26,10 @@ class Use(Enum):
     """An OCSP response (RFC 6960) in DER."""
     TOKEN = auto()
     """A bearer token."""
+    API_KEYS = auto()
+    """A list of API keys, in YAML or JSON."""
+    PASSWORDS = auto()
+    """Names and password hashes: an htpasswd file."""
     OUTPUT = auto()
     """Nothing yet: tidegate writes there."""
 
@@ -68,6 +72,8 @@ KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
 CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]
 OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
 TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
+ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
+PasswordsPath = Annotated[str, File(Use.PASSWORDS), Field(min_length=1)]
 OutputPath = Annotated[str, File(Use.OUTPUT), Field(min_length=1)]
 
 STANDARD_OUTPUT = "-"

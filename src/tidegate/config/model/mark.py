@@ -27,7 +27,7 @@ class Use(Enum):
     TOKEN = auto()
     """A bearer token."""
     API_KEYS = auto()
-    """A list of API keys, in YAML or JSON."""
+    """A list of API keys, by what they hash to, in YAML or JSON."""
     PASSWORDS = auto()
     """Names and password hashes: an htpasswd file."""
     OUTPUT = auto()

@@ -140,7 +140,7 @@ impl<'a> Reading<'a> {
         }
         let claims: Option<Map<String, Value>> = serde_json::from_str(text)
             .map_err(|error| format!("`claims`: expected an object: {}", unplaced(&error)))?;
-        let claims = Claims::from(claims.unwrap_or_default());
+        let claims = Claims::new(claims.unwrap_or_default());
         self.claims_known.insert(text, claims.clone());
         Ok(claims)
     }

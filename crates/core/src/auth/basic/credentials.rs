@@ -23,24 +23,16 @@ pub struct NameAndPassword {
 }
 
 impl NameAndPassword {
-    /// Those that a field value of `Authorization` carries. `None` if it is of another scheme.
+    /// Those that follow the scheme `Basic`.
     ///
     /// # Errors
-    /// If what follows the scheme is not a name and a password; the text says why.
-    pub fn read(value: &[u8]) -> Option<Result<Self, &'static str>> {
-        let scheme = value.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case(b"basic"))?;
-        match &value[scheme.len()..] {
-            [] => Some(Err("there is nothing after `Basic`")),
-            [b' ', rest @ ..] => Some(Self::decode(rest.trim_ascii())),
-            _ => None,
-        }
-    }
-
-    fn decode(text: &[u8]) -> Result<Self, &'static str> {
+    /// If it is not a name and a password; the text says why.
+    pub fn decode(text: &[u8]) -> Result<Self, &'static str> {
         if text.len() > LONGEST {
             return Err("the name and the password are too long");
         }
-        let bytes = BASE64.decode(text).map_err(|_| "what follows `Basic` is not base 64")?;
+        let bytes =
+            BASE64.decode(text).map_err(|_| "the name and the password are not in base 64")?;
         if bytes.iter().any(u8::is_ascii_control) {
             return Err("a name or a password has a control character");
         }
@@ -86,41 +78,33 @@ mod tests {
     use super::testing::credentials;
     use super::*;
 
-    fn read(value: &str) -> Option<Result<NameAndPassword, &'static str>> {
-        NameAndPassword::read(value.as_bytes())
+    fn decode(text: &str) -> Result<NameAndPassword, &'static str> {
+        NameAndPassword::decode(text.as_bytes())
     }
 
     #[test]
     fn a_name_and_a_password_are_read() {
         // The example of RFC 7617 §2.
-        let aladdin = Some(Ok(credentials("Aladdin", "open sesame")));
-        assert_eq!(read("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), aladdin);
-        assert_eq!(read("bAsIc   QWxhZGRpbjpvcGVuIHNlc2FtZQ "), aladdin, "without padding");
+        let aladdin = Ok(credentials("Aladdin", "open sesame"));
+        assert_eq!(decode("QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), aladdin);
+        assert_eq!(decode("QWxhZGRpbjpvcGVuIHNlc2FtZQ"), aladdin, "without padding");
         // That of §2.1, in UTF-8.
-        assert_eq!(read("Basic dGVzdDoxMjPCow=="), Some(Ok(credentials("test", "123£"))));
-        assert_eq!(read("Basic Og=="), Some(Ok(credentials("", ""))));
+        assert_eq!(decode("dGVzdDoxMjPCow=="), Ok(credentials("test", "123£")));
+        assert_eq!(decode("Og=="), Ok(credentials("", "")));
     }
 
     #[test]
     fn a_password_may_have_colons() {
-        assert_eq!(read("Basic YTpiOmM="), Some(Ok(credentials("a", "b:c"))));
-    }
-
-    #[test]
-    fn another_scheme_is_not_looked_at() {
-        for other in ["", "Basi", "Bearer abc", "Basics abc", "BasicYTpi"] {
-            assert_eq!(read(other), None, "{other}");
-        }
+        assert_eq!(decode("YTpiOmM="), Ok(credentials("a", "b:c")));
     }
 
     #[test]
     fn what_is_no_name_and_password_is_refused() {
-        for wrong in ["Basic", "Basic ", "Basic YWI=", "Basic a:b", "Basic YTpi!", "Basic YTpiAA=="]
-        {
-            assert!(read(wrong).is_some_and(|read| read.is_err()), "{wrong}");
+        for wrong in ["", "YWI=", "a:b", "YTpi!", "YTpiAA=="] {
+            assert!(decode(wrong).is_err(), "{wrong}");
         }
-        let long = format!("Basic {}", "YWFh".repeat(1_000));
-        assert_eq!(read(&long), Some(Err("the name and the password are too long")));
+        let long = "YWFh".repeat(1_000);
+        assert_eq!(decode(&long), Err("the name and the password are too long"));
     }
 
     #[test]
@@ -131,13 +115,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_are_too_odd_to_be_read(bytes: Vec<u8>) {
-            let _ = NameAndPassword::read(&[b"Basic ", &*bytes].concat());
+            let _ = NameAndPassword::decode(&bytes);
         }
 
         #[test]
         fn what_was_encoded_is_read_again(name in "[^:\\p{Cc}]{0,40}", password in "[^\\p{Cc}]{0,40}") {
             let text = BASE64.encode(format!("{name}:{password}"));
-            prop_assert_eq!(read(&format!("Basic {text}")), Some(Ok(credentials(&name, &password))));
+            prop_assert_eq!(decode(&text), Ok(credentials(&name, &password)));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! work for longer than a worker may be away, gives a [`Later`].
 
 mod api_key;
+mod basic;
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -14,8 +15,10 @@ use tidegate_core::auth::{Finding, Place};
 use tidegate_core::plan::{self, Issue};
 
 use self::api_key::ApiKey;
+use self::basic::Basic;
 use super::keeper::{Object, is_same};
 use crate::account::metrics::{AuthenticatorMetrics, Metrics};
+use crate::long_work::LongWork;
 
 /// What of a request an authenticator looks at.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,8 @@ pub struct Presented<'a> {
     pub address: Option<IpAddr>,
     /// Seconds since 1970.
     pub now: i64,
+    /// Where slow hashes wait to be computed.
+    pub hashing: &'a LongWork,
 }
 
 /// A finding that takes its time.
@@ -52,6 +57,7 @@ pub struct Authenticator {
 #[derive(Debug)]
 enum Kind {
     ApiKey(ApiKey),
+    Basic(Basic),
 }
 
 impl Authenticator {
@@ -64,20 +70,22 @@ impl Authenticator {
         at: &str,
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
-        let kind = match &plan.api_key {
-            Some(wanted) => {
-                let at = format!("{at}.api_key");
-                Kind::ApiKey(ApiKey::build(&plan.name, wanted, &at)?)
-            }
-            None => return Err(vec![Issue::new(at, "expected a kind of authenticator")]),
+        let plan::Authenticator { name, api_key, basic, .. } = &**plan;
+        let kind = if let Some(wanted) = api_key {
+            Kind::ApiKey(ApiKey::build(name, wanted, &format!("{at}.api_key"))?)
+        } else if let Some(wanted) = basic {
+            Kind::Basic(Basic::build(name, wanted, &format!("{at}.basic"))?)
+        } else {
+            return Err(vec![Issue::new(at, "expected a kind of authenticator")]);
         };
-        Ok(Self { plan: plan.clone(), metrics: metrics.authenticator(&plan.name), kind })
+        Ok(Self { plan: plan.clone(), metrics: metrics.authenticator(name), kind })
     }
 
     /// What it makes of a request.
     pub fn examine(&self, presented: Presented<'_>) -> Examined {
         match &self.kind {
             Kind::ApiKey(keys) => Examined::Now(keys.examine(presented)),
+            Kind::Basic(basic) => basic.examine(presented),
         }
     }
 
@@ -85,6 +93,7 @@ impl Authenticator {
     pub const fn kind(&self) -> &'static str {
         match &self.kind {
             Kind::ApiKey(_) => "api_key",
+            Kind::Basic(_) => "basic",
         }
     }
 
@@ -92,6 +101,7 @@ impl Authenticator {
     pub fn challenge(&self) -> &HeaderValue {
         match &self.kind {
             Kind::ApiKey(keys) => keys.challenge(),
+            Kind::Basic(basic) => basic.challenge(),
         }
     }
 
@@ -113,6 +123,7 @@ impl Authenticator {
     fn places(&self) -> &[Place] {
         match &self.kind {
             Kind::ApiKey(keys) => keys.places(),
+            Kind::Basic(_) => &[Place::BASIC],
         }
     }
 }

@@ -24,11 +24,13 @@ from tidegate.admin.routers import (
     log,
     metrics,
     rate_limits,
+    revocations,
     routes,
     status,
     upstreams,
     words,
 )
+from tidegate.auth.authentication import Authentication
 from tidegate.control.gateway import Gateway
 
 RESOURCES = (
@@ -42,6 +44,7 @@ RESOURCES = (
     endpoints,
     words,
     rate_limits,
+    revocations,
     explain,
     events,
     log,
@@ -55,7 +58,7 @@ DESCRIPTION = (
 )
 
 
-def create_app(gateway: Gateway) -> ASGIApp:
+def create_app(gateway: Gateway, authentication: Authentication) -> ASGIApp:
     """The admin API of `gateway`."""
     app = FastAPI(
         title="tidegate admin API",
@@ -66,7 +69,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
         dependencies=[Security(HTTPBearer(auto_error=False))],
         responses={"4XX": {"description": "What is wrong", "model": problem.ProblemDocument}},
     )
-    app.state.gateway = gateway
+    app.state.gateway, app.state.authentication = gateway, authentication
     problem.add_handlers(app)
     for resource in RESOURCES:
         app.include_router(resource.router)

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from tidegate.auth.revocations import TooManyRevocationsError
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.control import logs
 from tidegate.control.gateway import ConflictError, MissingError, StaleError
@@ -22,6 +23,7 @@ STATUSES = {
     MissingError: 404,
     ConflictError: 409,
     TooManyWordsError: 409,
+    TooManyRevocationsError: 409,
     StoreError: 500,
 }
 

@@ -48,6 +48,10 @@ class FakeEngine:
         self.drained_ms: list[int] = []
         self.words: dict[tuple[str, str], dict[str, Any]] = {}
         """The operator's words on endpoints, by upstream and address."""
+        self.keys: dict[str, Any] = {}
+        """What authenticators' keys were supplied as."""
+        self.revocations: dict[str, Any] = {}
+        """The revocations of authenticators."""
         self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
         """What `wait` gives."""
 
@@ -140,6 +144,13 @@ class FakeEngine:
                     raise ValueError("a weight is at most 1000")
                 else:
                     self.words[upstream, told["address"]] = told["word"]
+            case "keys", authenticator:
+                keys = json.loads(value)
+                if not keys["jwks"].get("keys"):
+                    raise ValueError("the key set has no key to verify with")
+                self.keys[authenticator] = keys
+            case "revocations", authenticator:
+                self.revocations[authenticator] = json.loads(value)
             case _:
                 raise ValueError(f"there is no live value {kind} {name}")
 

@@ -50,6 +50,10 @@ class FakeEngine:
         """The operator's words on endpoints, by upstream and address."""
         self.api_keys: dict[str, list[dict[str, Any]]] = {}
         """Those beside files, by authenticator."""
+        self.keys: dict[str, Any] = {}
+        """What authenticators' keys were supplied as."""
+        self.revocations: dict[str, Any] = {}
+        """The revocations of authenticators."""
         self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
         """What `wait` gives."""
 
@@ -147,6 +151,13 @@ class FakeEngine:
                     raise ValueError("a weight is at most 1000")
                 else:
                     self.words[upstream, told["address"]] = told["word"]
+            case "keys", authenticator:
+                keys = json.loads(value)
+                if not keys["jwks"].get("keys"):
+                    raise ValueError("the key set has no key to verify with")
+                self.keys[authenticator] = keys
+            case "revocations", authenticator:
+                self.revocations[authenticator] = json.loads(value)
             case _:
                 raise ValueError(f"there is no live value {kind} {name}")
 

@@ -10,6 +10,7 @@ mod claims;
 mod guarded;
 mod headers;
 mod identity;
+pub mod jwt;
 mod place;
 mod refusal;
 mod requirement;

@@ -30,6 +30,7 @@ NAMES = (
     "route",
     "explain",
     "limits",
+    "auth",
     "reload",
     "schema",
     "version",

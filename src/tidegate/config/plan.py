@@ -134,7 +134,20 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-_ENCODINGS = {Use.CERT: _text, Use.KEY: _text, Use.CA: _text, Use.OCSP: _base64}
+def _secret(content: bytes) -> str:
+    return _base64(content.rstrip(b"\r\n"))
+
+
+_ENCODINGS = {
+    Use.CERT: _text,
+    Use.KEY: _text,
+    Use.CA: _text,
+    Use.OCSP: _base64,
+    Use.JWKS: _text,
+    Use.PUBLIC_KEY: _text,
+    Use.SECRET: _secret,
+    Use.API_KEYS: _text,
+}
 """How the plan holds the contents of files; of others it holds the path."""
 
 

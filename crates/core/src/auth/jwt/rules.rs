@@ -75,7 +75,7 @@ impl Rules {
         if revocations.hold(&token.claims, now) {
             return Err(Refusal::Revoked);
         }
-        Ok(Genuine { claims: Claims::from(token.claims), until })
+        Ok(Genuine { claims: Claims::new(token.claims), until })
     }
 
     /// Media types are compared whatever their case, and without `application/` (RFC 7515 §4.1.9).

@@ -1,7 +1,7 @@
 //! What it costs to find out whose an API key is, among few and among a million, and what of it is the hash.
 //!
 //! `cargo bench -p tidegate-core --bench api_key`
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::disallowed_methods, clippy::print_stderr)]
 
 use std::fmt::Write;
 use std::hint::black_box;

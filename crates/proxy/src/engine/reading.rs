@@ -198,6 +198,7 @@ mod tests {
             "name": "tidegate", "zone": null, "workers": 1, "drain_timeout": 0, "access_log": null,
             "explain": {"sample": 0.0, "keep": 10, "slow": 1_000}, "listeners": [], "routes": [],
             "upstreams": upstreams, "rate_limits": [],
+            "authenticators": [],
         });
         serde_json::to_vec(&plan).unwrap()
     }

@@ -6,9 +6,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.config.model.mark import CaPath, JwksPath, PublicKeyPath, SecretPath
 from tidegate.config.model.options import Options
+from tidegate.config.model.place import Place, Places
 from tidegate.config.model.secret import Secret
 from tidegate.config.model.text import Token
-from tidegate.config.model.unit import Duration, TokenSize, whole
+from tidegate.config.model.unit import Duration, size, whole
 
 Algorithm = Literal[
     "HS256", "HS384", "HS512",
@@ -74,14 +75,18 @@ class Jwt(Options):
     secret: Secret | None = Field(default=None, min_length=32, examples=["${JWT_SECRET}"])
     """A secret that is shared with the issuer, of at least 32 characters."""
     secret_file: SecretPath | None = Field(default=None, examples=["jwt.secret"])
-    """The same from a file, to the end of its first line."""
+    """The same from a file, without the end of its line."""
+    from_: Places = Field(
+        default=(Place(bearer=True),), min_length=1, examples=[["bearer", {"cookie": "session"}]]
+    )
+    """Where a token may stand; the first place that holds one counts."""
     leeway: Duration = 30_000
     """By how much the clocks of the issuer and of this machine may differ."""
     typ: Token | None = Field(default=None, examples=["at+jwt"])
     """The kind of token that is asked for, as RFC 9068 has it; null: any."""
     require: tuple[Text, ...] = ("exp",)
     """Claims that a token must make."""
-    size: TokenSize = 8_192
+    size: Annotated[int, size(256, 1 << 20)] = 8_192
     """Bytes of a token, at the most."""
     depth: Annotated[int, whole(1, 64)] = 8
     """Objects and lists within one another, at the most."""

@@ -39,7 +39,7 @@ fn a_key_proves_whose_it_is() {
     ]));
     let alice = keys.find(written("one", SECRET).as_bytes(), None, 0).unwrap();
     assert_eq!((&*alice.authenticator, alice.subject.as_deref()), ("robots", Some("alice")));
-    assert_eq!(alice.claims.get("plan"), Some(&json!("gold")));
+    assert_eq!(alice.claims.all().get("plan"), Some(&json!("gold")));
     let nameless = keys.find(written("two", SECRET).as_bytes(), None, 0).unwrap();
     assert_eq!(nameless.subject, None);
 }

@@ -230,6 +230,8 @@ mod tests {
             tries: 1,
             upstream_head: Some(Duration::ZERO),
             error: Some("x"),
+            authenticator: Some("x"),
+            subject: Some("x"),
             user_agent: Some(text),
             referer: Some(text),
             tls_version: Some("x"),

@@ -64,8 +64,8 @@ class Engine:
     def supply(self, kind: str, name: str, value: bytes) -> None:
         """Put a live value into force at once. It survives every commit. These there are:
 
-        - kind `api_key`, name of an authenticator: a list of API keys, each as a file has it, which it believes
-          beside those of its file; it takes the place of the list before it;
+        - kind `api_key`, name of an authenticator: a list of API keys, each as a file has it, which it
+          believes beside those of its file. It takes the place of the list before it;
         - kind `endpoint`, name of an upstream: an operator's word on one of its endpoints:
           `{"address", "word": {"duty": "serving" | "draining" | "maintenance", "weight", "reason"} | null}`.
           Of the word's keys each may be left out, but not both `duty` and `weight`. It takes the place of the

@@ -6,7 +6,7 @@ contract test compares the two.
 
 from tidegate.config.model.access import Access, ClaimCondition, IdentityHeader, Requirement
 from tidegate.config.model.admin import Admin, AdminTls
-from tidegate.config.model.authenticator import ApiKey, Authenticator
+from tidegate.config.model.authenticator import ApiKey, Authenticator, Basic
 from tidegate.config.model.config import Config
 from tidegate.config.model.explain import Explain
 from tidegate.config.model.health import (
@@ -72,6 +72,7 @@ __all__ = [
     "Backoff",
     "Balance",
     "Bandwidth",
+    "Basic",
     "Certificate",
     "ClaimCondition",
     "ClientAuth",

@@ -43,8 +43,8 @@ class TokenAnswer(BaseModel):
 
 @router.get("", summary="The authenticators")
 async def listed(gateway: TheGateway, authentication: TheAuthentication) -> list[dict[str, Any]]:
-    """With their kinds; those whose keys are fetched with these, how old they are, and why the last fetch failed
-    if it did."""
+    """With their kinds; where keys are fetched also with these, how old they are, and why the last fetch
+    failed."""
     seen = await _seen(gateway)
     return [{**each, "fetch": _view(authentication.keys.state(each["name"]))} for each in seen]
 

@@ -37,7 +37,9 @@ class Authenticator(Options):
 
     name: Annotated[Name, Identity("authenticator")] = Field(examples=["robots"])
     """Unique name; what it remembers survives a reload under it."""
-    jwt: Jwt | None = None
+    jwt: Jwt | None = Field(
+        default=None, examples=[{"issuer": "https://id.example.com", "jwks": {"discover": True}}]
+    )
     """Kind: JSON Web Tokens of an issuer."""
     api_key: ApiKey | None = None
     """Kind: keys that clients are given."""

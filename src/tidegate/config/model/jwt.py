@@ -29,6 +29,7 @@ def _address(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, Field(min_length=1)]
+TokenSize = Annotated[int, size(256, 1 << 20)]
 
 
 class Jwks(Options):
@@ -86,7 +87,7 @@ class Jwt(Options):
     """The kind of token that is asked for, as RFC 9068 has it; null: any."""
     require: tuple[Text, ...] = ("exp",)
     """Claims that a token must make."""
-    size: Annotated[int, size(256, 1 << 20)] = 8_192
+    size: TokenSize = 8_192
     """Bytes of a token, at the most."""
     depth: Annotated[int, whole(1, 64)] = 8
     """Objects and lists within one another, at the most."""

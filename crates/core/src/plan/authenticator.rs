@@ -3,12 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Jwt;
+
 /// Finds out where requests come from. Exactly one kind is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Authenticator {
     /// Unique name; what it remembers survives a reload under it.
     pub name: String,
+    /// Kind: JSON Web Tokens of an issuer.
+    pub jwt: Option<Jwt>,
     /// Kind: keys that clients are given.
     pub api_key: Option<ApiKey>,
     /// Kind: names and passwords.

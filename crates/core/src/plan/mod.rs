@@ -11,6 +11,7 @@ mod authenticator;
 mod explain;
 mod health;
 mod issue;
+mod jwt;
 mod limits;
 mod listener;
 mod narrow;
@@ -30,6 +31,7 @@ pub use health::{
     LatencyFactor, LatencyOutlier, Outlier, Quorum, StatusRange, SuccessRateOutlier,
 };
 pub use issue::Issue;
+pub use jwt::{Jwks, Jwt, RememberedTokens, TokenDepth, TokenNames, TokenSize};
 pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HeadSize, HttpVersion, Listener, ListenerLimits,

@@ -32,6 +32,7 @@ use self::via::Via;
 use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
 use crate::objects::auth::Authenticator;
+use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
 use crate::upstream::Upstream;
@@ -68,6 +69,15 @@ pub struct Snapshot {
     pub via: Via,
 }
 
+/// What holds beside a plan.
+#[derive(Clone, Copy)]
+pub struct Live<'a> {
+    /// Of endpoints.
+    pub endpoints: &'a LiveEndpoints,
+    /// Of authenticators.
+    pub authenticators: &'a LiveAuthenticators,
+}
+
 impl Snapshot {
     /// A snapshot that answers nothing.
     pub fn empty(workers: usize) -> Self {
@@ -89,26 +99,27 @@ impl Snapshot {
         }
     }
 
-    /// Build what `plan` asks for, taking over from `before` what stayed the same. Of endpoints holds
-    /// what is `live`.
+    /// Build what `plan` asks for, taking over from `before` what stayed the same. Beside it holds what is `live`.
     ///
     /// # Errors
     /// Everything that is wrong with the plan.
     pub fn build(
         plan: Plan,
         before: Option<&Snapshot>,
-        live: &LiveEndpoints,
+        live: Live<'_>,
         accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let subsets = Subsets::of(&plan.routes);
-        let upstreams = upstreams::build(&plan, &subsets, before, live, accounts, &mut issues);
+        let upstreams =
+            upstreams::build(&plan, &subsets, before, live.endpoints, accounts, &mut issues);
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
         let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
         let limits_of_routes = rate_limits::of_routes(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
-        let built = authenticators::build(&plan, before, &accounts.metrics, &mut issues);
+        let built =
+            authenticators::build(&plan, before, live.authenticators, accounts, &mut issues);
         let authenticators_of_routes = authenticators::of_routes(&plan, &built, &mut issues);
         let authenticators: Vec<_> = built.into_iter().flatten().collect();
         let table = match before.filter(|before| has_table_of(before, &plan)) {

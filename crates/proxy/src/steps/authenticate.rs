@@ -14,6 +14,9 @@ use crate::net::clock;
 use crate::objects::auth::{Authenticator, Examined, Later, Presented};
 use crate::snapshot::Access;
 
+/// What is wrong with a token that no authenticator of the route is for.
+const OF_NONE: &str = "the token is of an issuer that the route does not know";
+
 /// An authenticator that does not know yet.
 pub struct Pending {
     authenticator: Arc<Authenticator>,
@@ -50,16 +53,24 @@ pub fn before(
     }
     let now = clock::unix_seconds();
     let hashing = &call.client.local.hashing;
+    let mut of_others = Vec::new();
     for authenticator in authenticators {
         let presented = Presented { head: call.head, address: call.address, now, hashing };
         match authenticator.examine(presented) {
             Examined::Now(Finding::Absent) => {}
+            Examined::Now(Finding::OfAnother) => of_others.push(authenticator),
             Examined::Now(finding) => return decide(authenticator, finding, call).map(|()| None),
             Examined::Later(later) => {
                 let (authenticator, began) = (authenticator.clone(), Instant::now());
                 return Ok(Some(Pending { authenticator, began, later }));
             }
         }
+    }
+    if !of_others.is_empty() {
+        for authenticator in of_others {
+            tell(authenticator, AuthResult::Invalid, Some(OF_NONE), call);
+        }
+        return Err(Failure::Unauthenticated);
     }
     for authenticator in authenticators {
         tell(authenticator, AuthResult::Missing, None, call);
@@ -92,6 +103,10 @@ fn decide(
             tell(authenticator, AuthResult::Cached, None, call);
             prove(authenticator, identity, ambient, call);
             Ok(())
+        }
+        Finding::OfAnother => {
+            tell(authenticator, AuthResult::Invalid, Some(OF_NONE), call);
+            Err(Failure::Unauthenticated)
         }
         Finding::Refused(refusal) => {
             tell(authenticator, AuthResult::of(refusal), Some(refusal.detail()), call);

@@ -5,6 +5,8 @@
 
 mod api_key;
 mod basic;
+mod jwt;
+pub mod live;
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -16,8 +18,11 @@ use tidegate_core::plan::{self, Issue};
 
 use self::api_key::ApiKey;
 use self::basic::Basic;
+use self::jwt::Jwt;
+use self::live::{LiveAuthenticators, SuppliedKeys};
 use super::keeper::{Object, is_same};
-use crate::account::metrics::{AuthenticatorMetrics, Metrics};
+use crate::account::Accounts;
+use crate::account::metrics::AuthenticatorMetrics;
 use crate::long_work::LongWork;
 
 /// What of a request an authenticator looks at.
@@ -56,6 +61,7 @@ pub struct Authenticator {
 
 #[derive(Debug)]
 enum Kind {
+    Jwt(Arc<Jwt>),
     ApiKey(ApiKey),
     Basic(Basic),
 }
@@ -68,30 +74,54 @@ impl Authenticator {
     pub fn build(
         plan: &Arc<plan::Authenticator>,
         at: &str,
-        metrics: &Metrics,
+        live: &LiveAuthenticators,
+        accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
-        let plan::Authenticator { name, api_key, basic, .. } = &**plan;
-        let kind = if let Some(wanted) = api_key {
-            Kind::ApiKey(ApiKey::build(name, wanted, &format!("{at}.api_key"))?)
+        let plan::Authenticator { name, jwt, api_key, basic, .. } = &**plan;
+        let live = || live.of(name).map_err(|wrong| vec![Issue::new(at, wrong)]);
+        let kind = if let Some(wanted) = jwt {
+            let at = format!("{at}.jwt");
+            Kind::Jwt(Arc::new(Jwt::build(name, wanted, &at, live()?, &accounts.outbox)?))
+        } else if let Some(wanted) = api_key {
+            Kind::ApiKey(ApiKey::build(name, wanted, &format!("{at}.api_key"), live()?)?)
         } else if let Some(wanted) = basic {
             Kind::Basic(Basic::build(name, wanted, &format!("{at}.basic"))?)
         } else {
             return Err(vec![Issue::new(at, "expected a kind of authenticator")]);
         };
-        Ok(Self { plan: plan.clone(), metrics: metrics.authenticator(name), kind })
+        Ok(Self { plan: plan.clone(), metrics: accounts.metrics.authenticator(name), kind })
     }
 
     /// What it makes of a request.
     pub fn examine(&self, presented: Presented<'_>) -> Examined {
         match &self.kind {
+            Kind::Jwt(jwt) => jwt.examine(presented),
             Kind::ApiKey(keys) => Examined::Now(keys.examine(presented)),
             Kind::Basic(basic) => basic.examine(presented),
+        }
+    }
+
+    /// What it would make of this token just now; `None` if it is not for tokens. Nothing is asked for, and nothing
+    /// remembered.
+    pub fn judge(&self, token: &[u8], now: i64) -> Option<Finding> {
+        match &self.kind {
+            Kind::Jwt(jwt) => Some(jwt.judge(token, now)),
+            Kind::ApiKey(_) | Kind::Basic(_) => None,
+        }
+    }
+
+    /// The keys that it has from an identity provider.
+    pub fn supplied_keys(&self) -> Option<Arc<SuppliedKeys>> {
+        match &self.kind {
+            Kind::Jwt(jwt) => jwt.supplied(),
+            Kind::ApiKey(_) | Kind::Basic(_) => None,
         }
     }
 
     /// Its kind, as its option is called.
     pub const fn kind(&self) -> &'static str {
         match &self.kind {
+            Kind::Jwt(_) => "jwt",
             Kind::ApiKey(_) => "api_key",
             Kind::Basic(_) => "basic",
         }
@@ -100,6 +130,7 @@ impl Authenticator {
     /// How clients are asked for its kind of credential (`WWW-Authenticate`, RFC 9110 §11.6.1).
     pub fn challenge(&self) -> &HeaderValue {
         match &self.kind {
+            Kind::Jwt(_) => &jwt::CHALLENGE,
             Kind::ApiKey(keys) => keys.challenge(),
             Kind::Basic(basic) => basic.challenge(),
         }
@@ -122,6 +153,7 @@ impl Authenticator {
 
     fn places(&self) -> &[Place] {
         match &self.kind {
+            Kind::Jwt(jwt) => jwt.places(),
             Kind::ApiKey(keys) => keys.places(),
             Kind::Basic(_) => &[Place::BASIC],
         }

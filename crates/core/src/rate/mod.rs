@@ -31,7 +31,7 @@ pub use pacing::{Pacing, Share};
 pub use policy::{Policy, Unit};
 pub use rule::{KeyRule, Subject};
 pub use table::OutOfMemory;
-pub use window::{Verdict, Window};
+pub use window::{Refill, Verdict, Window};
 
 #[cfg(test)]
 mod testing;

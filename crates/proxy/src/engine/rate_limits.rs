@@ -70,7 +70,7 @@ impl Engine {
         let status = |service: Service<'_>| KeyStatus {
             window: service.policy.name().to_owned(),
             left: service.left,
-            full_in_seconds: service.until_full.as_secs_f64(),
+            full_in_seconds: service.until_full().as_secs_f64(),
         };
         Ok(Some(limit.limit.services(key, clock::now()).map(status).collect()))
     }

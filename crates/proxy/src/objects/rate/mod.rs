@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
 use tidegate_core::plan::{self, Issue};
-use tidegate_core::rate::{Key, KeyRule, Limit, OutOfMemory, Secret, Subject, Terms, Unkeyed};
+use tidegate_core::rate::{
+    Key, KeyRule, Limit, Mode, OutOfMemory, Secret, Subject, Terms, Unkeyed,
+};
 use tidegate_core::time::Moment;
 
 pub use self::dues::{Due, Dues};
@@ -103,9 +105,13 @@ impl RateLimit {
         }
     }
 
-    /// How fast the bodies of `key` may pass in this direction; `None` where they may as they come.
+    /// How fast the bodies of `key` may pass in this direction; `None` where they may as they come, as they may by any
+    /// limit in shadow.
     pub fn pace(&self, direction: Direction, key: Key) -> Option<Pace> {
-        self.paces.of(direction, key)
+        match self.limit.terms().mode {
+            Mode::Enforce => self.paces.of(direction, key),
+            Mode::Shadow => None,
+        }
     }
 
     /// A place among the requests that wait for their turn; `None` if as many wait as may.

@@ -32,6 +32,8 @@ pub struct RateLimit {
     pub headers: RateHeaders,
     /// Keys that are remembered at a time.
     pub keys: Keys,
+    /// Whether the keys with the most requests are counted and can be shown.
+    pub identities: bool,
     /// Bits of an IPv4 address that tell clients apart.
     pub ipv4_prefix: Ipv4Prefix,
     /// Bits of an IPv6 address that tell clients apart.

@@ -10,6 +10,7 @@ mod arrival;
 mod cell;
 mod cost;
 mod headers;
+mod heavy;
 mod in_flight;
 mod joined;
 mod key;
@@ -24,6 +25,7 @@ mod window;
 
 pub use cost::{Cost, Ended};
 pub use headers::{Fields, QUOTA_EXCEEDED, Service, Style, VIOLATED_POLICIES, retry_after};
+pub use heavy::{Heaviest, Heavy};
 pub use in_flight::InFlight;
 pub use key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
 pub use limit::{Demand, Limit, Mode, Pass, Standing, Terms};

@@ -1,5 +1,6 @@
 //! The rule that gives each request its key.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::{HeaderName, header, request};
@@ -31,15 +32,15 @@ enum Source {
     Listener,
 }
 
-/// What of a request may be part of a key.
+/// What of a request, or of a connection, may be part of a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The client's address; `None` where it has none, as behind a Unix socket.
     pub client: Option<IpAddr>,
-    /// Its head.
-    pub head: &'a request::Parts,
-    /// Name of the route that takes it.
-    pub route: &'a str,
+    /// Its head; absent of a connection, which brings requests later.
+    pub head: Option<&'a request::Parts>,
+    /// Name of the route that takes it; `None` of a connection.
+    pub route: Option<&'a str>,
     /// Name of the listener that it came in by.
     pub listener: &'a str,
 }
@@ -102,32 +103,48 @@ impl KeyRule {
         Ok(key.finish())
     }
 
+    /// The parts of a request's key as texts; `None` for one that it lacks. Clients are told by their networks.
+    pub fn texts(&self, subject: &Subject<'_>) -> Vec<Option<String>> {
+        let text = |source: &Source| match source {
+            Source::Client => subject.client.map(|at| self.prefixes.network(at).to_string()),
+            _ => source.find(subject).map(|part| String::from_utf8_lossy(&part).into_owned()),
+        };
+        self.parts.iter().map(text).collect()
+    }
+
     fn add(&self, source: &Source, subject: &Subject<'_>, key: &mut Parts) -> Result<(), Unkeyed> {
-        let Subject { client, head, route, listener } = *subject;
-        let mut add = |part: Option<&[u8]>| key.optional(part, self.missing);
-        match source {
-            Source::Client => match client {
-                Some(address) => {
-                    key.client(self.prefixes.network(address));
-                    Ok(())
-                }
-                None => add(None),
-            },
-            Source::Header(name) => add(head.headers.get(name).map(|value| value.as_bytes())),
-            Source::Cookie(name) => add(cookies(&head.headers, name).next()),
-            Source::Query(name) => add(parameters(head.uri.query(), name).next().as_deref()),
-            Source::Method => add(Some(head.method.as_str().as_bytes())),
-            Source::Host => {
-                let named = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-                add(named.map(host::canonical).as_deref().map(str::as_bytes))
+        match (source, subject.client) {
+            (Source::Client, Some(address)) => {
+                key.client(self.prefixes.network(address));
+                Ok(())
             }
-            Source::Route => add(Some(route.as_bytes())),
-            Source::Listener => add(Some(listener.as_bytes())),
+            _ => key.optional(source.find(subject).as_deref(), self.missing),
         }
     }
 }
 
 impl Source {
+    /// This part of a request, but for its client's address; `None` if it lacks it.
+    fn find<'a>(&self, subject: &Subject<'a>) -> Option<Cow<'a, [u8]>> {
+        let Subject { head, route, listener, .. } = *subject;
+        match self {
+            Self::Client => None,
+            Self::Header(name) => Some(Cow::Borrowed(head?.headers.get(name)?.as_bytes())),
+            Self::Cookie(name) => cookies(&head?.headers, name).next().map(Cow::Borrowed),
+            Self::Query(name) => parameters(head?.uri.query(), name).next(),
+            Self::Method => Some(Cow::Borrowed(head?.method.as_str().as_bytes())),
+            Self::Host => {
+                let named = head?.headers.get(header::HOST)?.to_str().ok()?;
+                Some(match host::canonical(named) {
+                    Cow::Borrowed(host) => Cow::Borrowed(host.as_bytes()),
+                    Cow::Owned(host) => Cow::Owned(host.into_bytes()),
+                })
+            }
+            Self::Route => route.map(|route| Cow::Borrowed(route.as_bytes())),
+            Self::Listener => Some(Cow::Borrowed(listener.as_bytes())),
+        }
+    }
+
     fn read(part: &KeyPart) -> Result<Self, String> {
         let KeyPart { client, header, cookie, query, method, host, route, listener } = part;
         let flags = [
@@ -169,7 +186,7 @@ mod tests {
             "name": "limit", "key": key, "missing": missing, "mode": "enforce", "wait": 0,
             "windows": [{"quota": 1, "per": 1000}], "headers": "none", "keys": 16,
             "cost": {"requests": 1, "request_bytes": false, "response_bytes": false, "status": []},
-            "ipv4_prefix": 32, "ipv6_prefix": 64,
+            "identities": false, "ipv4_prefix": 32, "ipv6_prefix": 64,
         });
         let (wanted, mut issues) = (serde_json::from_value(wanted).unwrap(), Vec::new());
         let rule = KeyRule::build(&wanted, "rate_limits.0", &mut issues);
@@ -187,8 +204,12 @@ mod tests {
 
     /// The key of a request from `client` with this head.
     fn key(rule: &KeyRule, client: &str, head: &request::Parts) -> Result<Key, Unkeyed> {
-        let subject =
-            Subject { client: client.parse().ok(), head, route: "orders", listener: "web" };
+        let subject = Subject {
+            client: client.parse().ok(),
+            head: Some(head),
+            route: Some("orders"),
+            listener: "web",
+        };
         rule.key(&Secret::new(b"0123456789abcdef"), &subject)
     }
 

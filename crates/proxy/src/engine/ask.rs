@@ -26,6 +26,8 @@ enum Question {
     RateLimits {},
     /// What a key of a rate limit has left; null if there is no such limit.
     RateLimitKey(KeyQuestion),
+    /// The keys of a rate limit with the most requests; null if there is no such limit.
+    RateLimitTop { limit: String, count: usize },
 }
 
 impl Engine {
@@ -48,6 +50,9 @@ impl Engine {
             Question::Table {} => written(&self.snapshot().table.rows()),
             Question::RateLimits {} => written(&self.rate_limits()),
             Question::RateLimitKey(asked) => written(&self.rate_limit_key(&asked)?),
+            Question::RateLimitTop { limit, count } => {
+                written(&self.rate_limit_top(&limit, count)?)
+            }
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub rate_limits: Vec<Arc<RateLimit>>,
     /// By route.
     pub limits_of_routes: Vec<RateLimits>,
+    /// By name of the listener, where it has some.
+    pub limits_of_listeners: HashMap<String, RateLimits>,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
     /// The access log, where there is one.
@@ -67,6 +69,7 @@ impl Snapshot {
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
             limits_of_routes: Vec::new(),
+            limits_of_listeners: HashMap::new(),
             listeners: HashMap::new(),
             access_log: None,
             via: Via::default(),
@@ -91,7 +94,8 @@ impl Snapshot {
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
         let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
-        let limits_of_routes = rate_limits::of_routes(&plan, &limits, &mut issues);
+        let (limits_of_routes, limits_of_listeners) =
+            rate_limits::of_all(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
         let table = match before.filter(|before| has_table_of(before, &plan)) {
             Some(before) => Some(before.table.clone()),
@@ -113,6 +117,7 @@ impl Snapshot {
                 upstreams,
                 rate_limits,
                 limits_of_routes,
+                limits_of_listeners,
                 listeners,
                 access_log,
                 via,

@@ -11,10 +11,11 @@ use tidegate_core::rate::{
     Demand, Ended, Fields, Mode, Pass, Service, Standing, Subject, Unkeyed, Verdict, retry_after,
 };
 use tidegate_core::time::Moment;
+use tokio::time::Instant;
 
 use crate::account::event::Event;
 use crate::account::explain::{LimitDecision, RateStanding};
-use crate::account::metrics::RateResult;
+use crate::account::metrics::Held;
 use crate::call::Call;
 use crate::client::Client;
 use crate::http::body::Body;
@@ -69,7 +70,7 @@ pub fn before<'a>(
     let mut pass = Pass::new(&asked.demands, now);
     let mut turn = None;
     if let Verdict::Wait(wait) = pass.verdict {
-        turn = turn_in(wait, &asked, &pass).filter(|_| call.time_left.allows(at + wait));
+        turn = turn_in(wait, at, &asked, &pass, call);
         if turn.is_none() {
             pass.deny_turn(&asked.demands, now);
         }
@@ -82,16 +83,17 @@ pub fn before<'a>(
         quotas.exceeded = Some(exceeded(&asked, &pass, call.client));
         return Err(Failure::RateLimited);
     }
+    let worker = call.client.local.outbound.worker;
     for (place, limit) in asked.limits.iter().enumerate() {
         let key = asked.demands[place].key;
         if limit.limit.terms().cost.is_known_later() {
             let due = Due { limit: Arc::clone(limit), key, told: None };
             call.transaction.owes(|dues| dues.costs.push(due));
         }
-        if let Some(pace) = limit.pace(Direction::Request, key) {
+        if let Some(pace) = limit.pace(Direction::Request, key, worker) {
             *call.body = std::mem::take(call.body).paced(pace);
         }
-        quotas.paces.extend(limit.pace(Direction::Response, key));
+        quotas.paces.extend(limit.pace(Direction::Response, key, worker));
     }
     Ok(turn)
 }
@@ -147,7 +149,7 @@ fn refused<'a>(
     if limit.limit.terms().mode == Mode::Shadow {
         return Ok(());
     }
-    limit.metrics.asked(call.client.local.outbound.worker, RateResult::Denied);
+    limit.count(call.client.local.outbound.worker, true);
     call.transaction.give_back_places();
     let quotas = call.quotas.get_or_insert_default();
     if let Some(service) = service {
@@ -170,12 +172,13 @@ fn find_keys<'a>(
     for limit in limits {
         let subject = Subject {
             client: call.address,
-            head: call.head,
-            route: call.route.map_or("", |route| &route.plan.name),
+            head: Some(call.head),
+            route: call.route.map(|route| &*route.plan.name),
             listener: &call.client.listener.name,
         };
         match limit.key(&subject) {
             Ok(key) => {
+                limit.remember(key, &subject);
                 let cost = limit.limit.terms().cost.ahead();
                 asked.limits.push(limit);
                 asked.demands.push(Demand { limit: &limit.limit, key, cost });
@@ -183,7 +186,7 @@ fn find_keys<'a>(
             Err(Unkeyed::Skip) => {}
             Err(Unkeyed::Deny) => {
                 refused(limit, "key", None, Failure::RateLimited, call)?;
-                limit.metrics.asked(call.client.local.outbound.worker, RateResult::WouldDeny);
+                limit.count(call.client.local.outbound.worker, true);
             }
         }
     }
@@ -211,10 +214,18 @@ fn enter<'a>(asked: &mut Asked<'a>, call: &mut Call<'a>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A turn at the limit that lets the request wait the longest.
-fn turn_in(wait: Duration, asked: &Asked<'_>, pass: &Pass) -> Option<Turn> {
+/// A turn at the limit that lets the request wait the longest, unless that is beyond its time.
+fn turn_in(
+    wait: Duration,
+    at: Instant,
+    asked: &Asked<'_>,
+    pass: &Pass,
+    call: &Call<'_>,
+) -> Option<Turn> {
     let longest = pass.standings.iter().find(|standing| standing.verdict == Verdict::Wait(wait))?;
-    let place = asked.limits[longest.demand].place()?;
+    let limit = asked.limits[longest.demand];
+    let place = limit.place().filter(|_| call.time_left.allows(at + wait))?;
+    limit.metrics.delayed(call.client.local.outbound.worker, Held::Request, wait);
     Some(Turn { wait, place })
 }
 
@@ -223,12 +234,7 @@ fn tell(asked: &Asked<'_>, pass: &Pass, now: Moment, call: &Call<'_>) {
     for (place, limit) in asked.limits.iter().enumerate() {
         let has_place = || asked.left.iter().any(|(entered, _)| *entered == place);
         let is_full = limit.flights.is_some() && !has_place();
-        let result = match (is_full || pass.exceeds(place), limit.limit.terms().mode) {
-            (false, _) => RateResult::Allowed,
-            (true, Mode::Enforce) => RateResult::Denied,
-            (true, Mode::Shadow) => RateResult::WouldDeny,
-        };
-        limit.metrics.asked(call.client.local.outbound.worker, result);
+        limit.count(call.client.local.outbound.worker, is_full || pass.exceeds(place));
     }
     for standing in &pass.standings {
         let decision = || {

@@ -1,5 +1,7 @@
 //! A snapshot: everything a request is decided by, built once and never changed.
 
+mod access;
+mod authenticators;
 mod destinations;
 mod fixed;
 mod listener;
@@ -13,9 +15,12 @@ pub mod via;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tidegate_core::auth::GuardedFields;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::route::RouteTable;
 
+pub use access::Access;
+pub use authenticators::Authenticators;
 pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
@@ -26,6 +31,7 @@ use self::subsets::Subsets;
 use self::via::Via;
 use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
+use crate::objects::auth::Authenticator;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
 use crate::upstream::Upstream;
@@ -50,6 +56,12 @@ pub struct Snapshot {
     pub limits_of_routes: Vec<RateLimits>,
     /// By name of the listener, where it has some.
     pub limits_of_listeners: HashMap<String, RateLimits>,
+    /// In the plan's order.
+    pub authenticators: Vec<Arc<Authenticator>>,
+    /// By route.
+    pub authenticators_of_routes: Vec<Authenticators>,
+    /// Those that tell upstreams of identities, on any route.
+    pub guarded_fields: GuardedFields,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
     /// The access log, where there is one.
@@ -70,6 +82,9 @@ impl Snapshot {
             rate_limits: Vec::new(),
             limits_of_routes: Vec::new(),
             limits_of_listeners: HashMap::new(),
+            authenticators: Vec::new(),
+            authenticators_of_routes: Vec::new(),
+            guarded_fields: GuardedFields::default(),
             listeners: HashMap::new(),
             access_log: None,
             via: Via::default(),
@@ -97,11 +112,15 @@ impl Snapshot {
         let (limits_of_routes, limits_of_listeners) =
             rate_limits::of_all(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
+        let built = authenticators::build(&plan, before, &accounts.metrics, &mut issues);
+        let authenticators_of_routes = authenticators::of_routes(&plan, &built, &mut issues);
+        let authenticators: Vec<_> = built.into_iter().flatten().collect();
         let table = match before.filter(|before| has_table_of(before, &plan)) {
             Some(before) => Some(before.table.clone()),
             None => route_table(&plan).map_err(|more| issues.extend(more)).ok().map(Arc::new),
         };
         let routes = routes::build(&plan, before, &accounts.metrics, &mut issues);
+        let guarded_fields = authenticators::guarded(&routes, &authenticators);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
         let via = Via::new(&plan.name);
@@ -118,6 +137,9 @@ impl Snapshot {
                 rate_limits,
                 limits_of_routes,
                 limits_of_listeners,
+                authenticators,
+                authenticators_of_routes,
+                guarded_fields,
                 listeners,
                 access_log,
                 via,

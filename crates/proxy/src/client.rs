@@ -63,8 +63,14 @@ fn let_in(
     if !plan.rate.is_empty() {
         let snapshot = local.snapshot();
         let limits = snapshot.limits_of_listeners.get(&listener.name);
-        let connection =
-            Subject { client: address, head: None, route: None, listener: &listener.name };
+        let connection = Subject {
+            client: address,
+            head: None,
+            route: None,
+            listener: &listener.name,
+            identity: None,
+            certificate: None,
+        };
         if limits.is_some_and(|limits| !rate::let_in(limits, &connection, local.index())) {
             return Err("rate");
         }

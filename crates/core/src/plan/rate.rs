@@ -60,6 +60,12 @@ pub struct KeyPart {
     pub route: Option<bool>,
     /// The listener that it came in by.
     pub listener: Option<bool>,
+    /// A claim of its identity.
+    pub claim: Option<String>,
+    /// Its identity.
+    pub identity: Option<bool>,
+    /// The subject of its client's certificate.
+    pub certificate: Option<bool>,
 }
 
 /// What becomes of a request that lacks a part of a key.

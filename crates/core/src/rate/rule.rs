@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use http::{HeaderName, header, request};
 
 use super::key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
+use crate::auth::{Claim, Identity};
 use crate::message::field::cookies;
 use crate::plan::{self, Issue, KeyPart};
 use crate::query::parameters;
@@ -30,6 +31,9 @@ enum Source {
     Host,
     Route,
     Listener,
+    Claim(Claim),
+    Identity,
+    Certificate,
 }
 
 /// What of a request, or of a connection, may be part of a key.
@@ -43,6 +47,10 @@ pub struct Subject<'a> {
     pub route: Option<&'a str>,
     /// Name of the listener that it came in by.
     pub listener: &'a str,
+    /// Where it comes from, as far as that is proven by now.
+    pub identity: Option<&'a Identity>,
+    /// Subject of the certificate that its client has shown.
+    pub certificate: Option<&'a str>,
 }
 
 impl KeyRule {
@@ -61,6 +69,11 @@ impl KeyRule {
             },
             prefixes: Prefixes { v4: wanted.ipv4_prefix.get(), v6: wanted.ipv6_prefix.get() },
         }
+    }
+
+    /// Whether keys are known only of a request whose identity has been found out.
+    pub fn needs_identity(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Source::Claim(_) | Source::Identity))
     }
 
     /// The key of a request.
@@ -126,7 +139,7 @@ impl KeyRule {
 impl Source {
     /// This part of a request, but for its client's address; `None` if it lacks it.
     fn find<'a>(&self, subject: &Subject<'a>) -> Option<Cow<'a, [u8]>> {
-        let Subject { head, route, listener, .. } = *subject;
+        let Subject { head, route, listener, identity, certificate, .. } = *subject;
         match self {
             Self::Client => None,
             Self::Header(name) => Some(Cow::Borrowed(head?.headers.get(name)?.as_bytes())),
@@ -142,17 +155,40 @@ impl Source {
             }
             Self::Route => route.map(|route| Cow::Borrowed(route.as_bytes())),
             Self::Listener => Some(Cow::Borrowed(listener.as_bytes())),
+            Self::Claim(claim) => match claim.text(&identity?.claims)? {
+                Cow::Borrowed(text) => Some(Cow::Borrowed(text.as_bytes())),
+                Cow::Owned(text) => Some(Cow::Owned(text.into_bytes())),
+            },
+            Self::Identity => {
+                let Identity { authenticator, subject, .. } = identity?;
+                Some(Cow::Owned(format!("{authenticator}:{}", subject.as_deref()?).into_bytes()))
+            }
+            Self::Certificate => certificate.map(|subject| Cow::Borrowed(subject.as_bytes())),
         }
     }
 
     fn read(part: &KeyPart) -> Result<Self, String> {
-        let KeyPart { client, header, cookie, query, method, host, route, listener } = part;
+        let KeyPart {
+            client,
+            header,
+            cookie,
+            query,
+            method,
+            host,
+            route,
+            listener,
+            claim,
+            identity,
+            certificate,
+        } = part;
         let flags = [
             (client, Self::Client),
             (method, Self::Method),
             (host, Self::Host),
             (route, Self::Route),
             (listener, Self::Listener),
+            (identity, Self::Identity),
+            (certificate, Self::Certificate),
         ];
         let mut found: Vec<_> = flags
             .into_iter()
@@ -166,6 +202,7 @@ impl Source {
         }
         found.extend(cookie.as_deref().map(|name| Self::Cookie(name.into())));
         found.extend(query.as_deref().map(|name| Self::Query(name.into())));
+        found.extend(claim.as_deref().map(|name| Self::Claim(Claim::named(name))));
         match (found.pop(), found.is_empty()) {
             (Some(only), true) => Ok(only),
             _ => Err("expected exactly one thing that requests have in common".into()),
@@ -180,6 +217,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::auth::Claims;
 
     fn rule(key: serde_json::Value, missing: &str) -> KeyRule {
         let wanted = json!({
@@ -202,15 +240,20 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
-    /// The key of a request from `client` with this head.
-    fn key(rule: &KeyRule, client: &str, head: &request::Parts) -> Result<Key, Unkeyed> {
-        let subject = Subject {
+    fn subject<'a>(client: &str, head: &'a request::Parts) -> Subject<'a> {
+        Subject {
             client: client.parse().ok(),
             head: Some(head),
             route: Some("orders"),
             listener: "web",
-        };
-        rule.key(&Secret::new(b"0123456789abcdef"), &subject)
+            identity: None,
+            certificate: None,
+        }
+    }
+
+    /// The key of a request from `client` with this head.
+    fn key(rule: &KeyRule, client: &str, head: &request::Parts) -> Result<Key, Unkeyed> {
+        rule.key(&Secret::new(b"0123456789abcdef"), &subject(client, head))
     }
 
     #[test]
@@ -272,6 +315,42 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_is_known_by_its_authenticator_and_its_subject() {
+        let identity = |authenticator: &str, subject: Option<&str>| Identity {
+            authenticator: authenticator.into(),
+            subject: subject.map(Into::into),
+            claims: Claims::new(json!({"plan": "paid"}).as_object().unwrap().clone()),
+        };
+        let texts = |rule: &KeyRule, identity: &Identity| {
+            let head = head("/", &[]);
+            rule.texts(&Subject { identity: Some(identity), ..subject("192.0.2.1", &head) })
+        };
+        let rule = rule(json!([{"identity": true}, {"claim": "plan"}, {"client": true}]), "share");
+        assert!(rule.needs_identity());
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            texts(&rule, &identity("users", Some("alice"))),
+            [some("users:alice"), some("paid"), some("192.0.2.1")]
+        );
+        assert_eq!(texts(&rule, &identity("robots", None))[0], None);
+    }
+
+    #[test]
+    fn the_texts_of_a_key_name_it() {
+        let rule =
+            rule(json!([{"client": true}, {"header": "x-h"}, {"certificate": true}]), "share");
+        assert!(!rule.needs_identity());
+        let (secret, head) = (Secret::new(b"0123456789abcdef"), head("/", &[("x-h", "a")]));
+        let subject = Subject { certificate: Some("CN=a"), ..subject("2001:db8::1", &head) };
+        let texts = rule.texts(&subject);
+        assert_eq!(rule.named(&secret, &texts), Ok(rule.key(&secret, &subject).unwrap()));
+        assert_ne!(
+            rule.named(&secret, &[texts[0].clone(), texts[1].clone(), None]),
+            rule.named(&secret, &texts)
+        );
+    }
+
+    #[test]
     fn a_host_is_named_in_any_case_and_with_any_port() {
         let rule = rule(json!([{"host": true}]), "share");
         let named =
@@ -292,6 +371,9 @@ mod tests {
             host: None,
             route: None,
             listener: None,
+            claim: None,
+            identity: None,
+            certificate: None,
         };
         for wrong in [part(Some("a b")), part(None)] {
             issues.extend(Source::read(&wrong).err());

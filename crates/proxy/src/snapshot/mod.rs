@@ -24,7 +24,7 @@ pub use authenticators::Authenticators;
 pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
-pub use rate_limits::RateLimits;
+pub use rate_limits::{LimitsOfRoute, RateLimits};
 pub use route::{Action, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
@@ -53,7 +53,7 @@ pub struct Snapshot {
     /// In the plan's order.
     pub rate_limits: Vec<Arc<RateLimit>>,
     /// By route.
-    pub limits_of_routes: Vec<RateLimits>,
+    pub limits_of_routes: Vec<LimitsOfRoute>,
     /// By name of the listener, where it has some.
     pub limits_of_listeners: HashMap<String, RateLimits>,
     /// In the plan's order.

@@ -15,6 +15,15 @@ use crate::objects::rate::RateLimit;
 /// The rate limits that the requests of one route, or the connections of one listener, must all pass.
 pub type RateLimits = Box<[Arc<RateLimit>]>;
 
+/// The rate limits of one route, by what their keys are made of.
+#[derive(Debug)]
+pub struct LimitsOfRoute {
+    /// What is known of any request: asked before authentication.
+    pub of_any: RateLimits,
+    /// An identity: asked once that is known.
+    pub of_identities: RateLimits,
+}
+
 /// The rate limits of `plan`, in its order; `None` for one that cannot be built. What is wrong is added to `issues`.
 pub(super) fn build(
     plan: &Plan,
@@ -42,11 +51,26 @@ pub(super) fn of_all(
     plan: &Plan,
     limits: &[Option<Arc<RateLimit>>],
     issues: &mut Vec<Issue>,
-) -> (Vec<RateLimits>, HashMap<String, RateLimits>) {
+) -> (Vec<LimitsOfRoute>, HashMap<String, RateLimits>) {
     let names = plan.rate_limits.iter().map(|limit| limit.name.as_str());
     let known: Named<'_> = names.zip(limits).collect();
     let routes = plan.routes.iter().enumerate().map(|(index, route)| {
-        named(&route.limits.rate, &format!("routes.{index}.limits.rate"), &known, issues)
+        let at = format!("routes.{index}.limits.rate");
+        let limits = named(&route.limits.rate, &at, &known, issues);
+        let authenticates = route.access.as_ref().is_some_and(|each| !each.authenticate.is_empty());
+        for (place, limit) in limits.iter().enumerate() {
+            if limit.needs_identity() && !authenticates {
+                let wrong = format!(
+                    "the key of `{}` needs an identity, and this route finds out none; name \
+                     authenticators in access.authenticate",
+                    limit.plan.name
+                );
+                issues.push(Issue::new(format!("{at}.{place}"), wrong));
+            }
+        }
+        let (of_identities, of_any): (Vec<_>, Vec<_>) =
+            limits.into_iter().partition(|limit| limit.needs_identity());
+        LimitsOfRoute { of_any: of_any.into(), of_identities: of_identities.into() }
     });
     let routes = routes.collect();
     let rated = plan.listeners.iter().enumerate().filter(|(_, each)| !each.rate.is_empty());

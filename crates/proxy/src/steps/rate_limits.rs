@@ -50,8 +50,9 @@ impl Turn {
     }
 }
 
-/// Ask the limits of the request's route, and charge it to all of them, or to none. The turn is that of a request that
-/// may wait for it.
+/// Ask these limits of the request's route, and charge it to all of them, or to none. The turn is that of a request
+/// that may wait for it. Of a route that has limits by identity too this is done twice; what the first pass has charged
+/// stays charged whatever follows.
 ///
 /// # Errors
 /// If one of them refuses it.
@@ -175,6 +176,8 @@ fn find_keys<'a>(
             head: Some(call.head),
             route: call.route.map(|route| &*route.plan.name),
             listener: &call.client.listener.name,
+            identity: call.proof.as_ref().map(|proof| &*proof.identity),
+            certificate: call.client.tls.as_ref().and_then(|tls| tls.peer.as_deref()),
         };
         match limit.key(&subject) {
             Ok(key) => {

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from tidegate.config.model.access import ClaimName
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import FieldName, Name
@@ -20,7 +21,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 RateLimitNames = Annotated[tuple[Annotated[Name, Ref("rate limit")], ...], AfterValidator(_each_once)]
 """Limits of which all must be passed."""
 
-Part = Literal["client", "method", "host", "route", "listener"]
+Part = Literal["client", "method", "host", "route", "listener", "identity", "certificate"]
 """A part of a key that needs no name."""
 
 
@@ -53,10 +54,16 @@ class KeyPart(Options):
     """The route that takes the request."""
     listener: Literal[True] | None = Field(default=None, examples=[True])
     """The listener that it came in by."""
+    claim: ClaimName | None = None
+    """A claim of the identity that the route's authenticators have found out."""
+    identity: Literal[True] | None = Field(default=None, examples=[True])
+    """That identity: authenticator and subject."""
+    certificate: Literal[True] | None = Field(default=None, examples=[True])
+    """The subject of the certificate that the client has shown."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        self.require_exactly_one("client", "header", "cookie", "query", "method", "host", "route", "listener")
+        self.require_exactly_one(*type(self).model_fields)
         return self
 
 

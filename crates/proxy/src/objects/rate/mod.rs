@@ -92,6 +92,11 @@ impl RateLimit {
         })
     }
 
+    /// Whether it is asked for requests whose identity has been found out.
+    pub fn needs_identity(&self) -> bool {
+        self.rule.needs_identity()
+    }
+
     /// The key of a request.
     ///
     /// # Errors

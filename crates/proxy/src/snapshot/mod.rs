@@ -24,7 +24,7 @@ pub use authenticators::Authenticators;
 pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
-pub use rate_limits::RateLimits;
+pub use rate_limits::{LimitsOfRoute, RateLimits};
 pub use route::{Action, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
@@ -54,7 +54,9 @@ pub struct Snapshot {
     /// In the plan's order.
     pub rate_limits: Vec<Arc<RateLimit>>,
     /// By route.
-    pub limits_of_routes: Vec<RateLimits>,
+    pub limits_of_routes: Vec<LimitsOfRoute>,
+    /// By name of the listener, where it has some.
+    pub limits_of_listeners: HashMap<String, RateLimits>,
     /// In the plan's order.
     pub authenticators: Vec<Arc<Authenticator>>,
     /// By route.
@@ -89,6 +91,7 @@ impl Snapshot {
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
             limits_of_routes: Vec::new(),
+            limits_of_listeners: HashMap::new(),
             authenticators: Vec::new(),
             authenticators_of_routes: Vec::new(),
             guarded_fields: GuardedFields::default(),
@@ -116,7 +119,8 @@ impl Snapshot {
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
         let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
-        let limits_of_routes = rate_limits::of_routes(&plan, &limits, &mut issues);
+        let (limits_of_routes, limits_of_listeners) =
+            rate_limits::of_all(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
         let built =
             authenticators::build(&plan, before, live.authenticators, accounts, &mut issues);
@@ -143,6 +147,7 @@ impl Snapshot {
                 upstreams,
                 rate_limits,
                 limits_of_routes,
+                limits_of_listeners,
                 authenticators,
                 authenticators_of_routes,
                 guarded_fields,

@@ -14,6 +14,7 @@ from tidegate.admin.credentials import Credentials
 from tidegate.admin.guard import Guard
 from tidegate.admin.reference import reference_page
 from tidegate.admin.routers import (
+    api_keys,
     authenticators,
     config,
     endpoints,
@@ -46,6 +47,7 @@ RESOURCES = (
     words,
     authenticators,
     rate_limits,
+    api_keys,
     revocations,
     explain,
     events,

@@ -1,1 +1,1 @@
-"""What the engine needs to know of identity providers: their keys, and the tokens that are revoked."""
+"""What authenticators go by beside the configuration."""

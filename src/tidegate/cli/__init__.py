@@ -31,6 +31,8 @@ NAMES = (
     "explain",
     "limits",
     "auth",
+    "key",
+    "passwd",
     "reload",
     "schema",
     "version",

@@ -29,6 +29,8 @@ LOGGED: dict[str, Logged] = {
     "refused": ("error", "configuration refused"),
     "word_given": ("info", "the operator's word holds"),
     "word_taken_back": ("info", "the operator's word is taken back"),
+    "api_key_made": ("info", "an API key is made"),
+    "api_key_revoked": ("info", "an API key is revoked"),
     "revoked": ("info", "tokens are revoked"),
     "revocation_ended": ("info", "a revocation is taken back"),
     "events_lost": ("warning", "events came faster than they could be taken"),

@@ -1,4 +1,4 @@
-"""A gateway with a fake engine."""
+"""Commands are tested without the native module where it is not built."""
 
 from tests.unit.control.fake_engine import install_native_stand_in
 

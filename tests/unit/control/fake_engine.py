@@ -48,6 +48,8 @@ class FakeEngine:
         self.drained_ms: list[int] = []
         self.words: dict[tuple[str, str], dict[str, Any]] = {}
         """The operator's words on endpoints, by upstream and address."""
+        self.api_keys: dict[str, list[dict[str, Any]]] = {}
+        """Those beside files, by authenticator."""
         self.keys: dict[str, Any] = {}
         """What authenticators' keys were supplied as."""
         self.revocations: dict[str, Any] = {}
@@ -141,6 +143,8 @@ class FakeEngine:
 
     def supply(self, kind: str, name: str, value: bytes) -> None:
         match kind, name:
+            case "api_key", _:
+                self.api_keys[name] = json.loads(value)
             case "log", "filter":
                 if b" " in value:
                     raise ValueError("a directive has no spaces")

@@ -5,6 +5,7 @@
 //! use a route is a [`Requirement`] on its [`Claims`]; what upstreams learn of it are [`IdentityHeaders`].
 
 mod api_key;
+mod basic;
 mod claims;
 mod guarded;
 mod headers;
@@ -14,7 +15,8 @@ mod place;
 mod refusal;
 mod requirement;
 
-pub use api_key::{ApiKeys, Mistake};
+pub use api_key::ApiKeys;
+pub use basic::{Htpasswd, NameAndPassword};
 pub use claims::{Claim, Claims};
 pub use guarded::GuardedFields;
 pub use headers::IdentityHeaders;

@@ -24,7 +24,7 @@ mod unit;
 mod upstream;
 
 pub use access::{Access, ClaimCondition, IdentityHeader, Requirement};
-pub use authenticator::{ApiKey, Authenticator, Place};
+pub use authenticator::{ApiKey, Authenticator, Basic, Place};
 pub use explain::Explain;
 pub use health::{
     Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,

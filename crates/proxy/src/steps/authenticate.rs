@@ -53,8 +53,9 @@ pub fn before(
     }
     let now = clock::unix_seconds();
     let mut of_others = Vec::new();
+    let hashing = &call.client.local.hashing;
     for authenticator in authenticators {
-        let presented = Presented { head: call.head, address: call.address, now };
+        let presented = Presented { head: call.head, address: call.address, now, hashing };
         match authenticator.examine(presented) {
             Examined::Now(Finding::Absent) => {}
             Examined::Now(Finding::OfAnother) => of_others.push(authenticator),

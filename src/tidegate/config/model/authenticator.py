@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tidegate.config.model.jwt import Jwt
-from tidegate.config.model.mark import ApiKeysPath, Identity
+from tidegate.config.model.mark import ApiKeysPath, Identity, PasswordsPath
 from tidegate.config.model.options import Options
 from tidegate.config.model.place import Place, Places
 from tidegate.config.model.text import Name
@@ -23,6 +23,15 @@ class ApiKey(Options):
     """Where a key may stand; the first place that holds one counts."""
 
 
+class Basic(Options):
+    """Names and passwords, for which browsers ask (RFC 7617). For use over TLS only: they are sent as they are."""
+
+    file: PasswordsPath = Field(examples=["staff.htpasswd"])
+    """An htpasswd file with bcrypt or argon2id hashes (`tidegate passwd` writes them)."""
+    realm: str | None = Field(default=None, pattern=r"^[ -~]+$", max_length=255, examples=["staff"])
+    """What clients are told that the names are for; null: the authenticator's name."""
+
+
 class Authenticator(Options):
     """Finds out where requests come from. Exactly one kind is given."""
 
@@ -34,10 +43,12 @@ class Authenticator(Options):
     """Kind: JSON Web Tokens of an issuer."""
     api_key: ApiKey | None = None
     """Kind: keys that clients are given."""
+    basic: Basic | None = None
+    """Kind: names and passwords."""
     keep_credentials: bool = False
     """Whether credentials that it believes are passed on to upstreams."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        self.require_exactly_one("jwt", "api_key")
+        self.require_exactly_one("jwt", "api_key", "basic")
         return self

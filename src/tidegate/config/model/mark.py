@@ -33,7 +33,9 @@ class Use(Enum):
     SECRET = auto()
     """A shared secret of at least 32 bytes, without the end of its line."""
     API_KEYS = auto()
-    """Keys of an API, by what they hash to."""
+    """A list of API keys, by what they hash to, in YAML or JSON."""
+    PASSWORDS = auto()
+    """Names and password hashes: an htpasswd file."""
     OUTPUT = auto()
     """Nothing yet: tidegate writes there."""
 
@@ -78,8 +80,9 @@ OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
 JwksPath = Annotated[str, File(Use.JWKS), Field(min_length=1)]
 PublicKeyPath = Annotated[str, File(Use.PUBLIC_KEY), Field(min_length=1)]
 SecretPath = Annotated[str, File(Use.SECRET), Field(min_length=1)]
-ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
 TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
+ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
+PasswordsPath = Annotated[str, File(Use.PASSWORDS), Field(min_length=1)]
 OutputPath = Annotated[str, File(Use.OUTPUT), Field(min_length=1)]
 
 STANDARD_OUTPUT = "-"

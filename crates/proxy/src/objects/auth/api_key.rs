@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use tidegate_core::auth::{ApiKeys, Finding, Mistake, Place};
+use tidegate_core::auth::{ApiKeys, Finding, Place};
 use tidegate_core::plan::{self, Issue};
 
 use super::{Presented, places};
@@ -27,7 +27,7 @@ impl ApiKey {
         let text = wanted.file.as_deref().unwrap_or("[]");
         let keys = ApiKeys::read(&Arc::from(name), text);
         let keys = keys.map_err(|wrong| {
-            let issue = |mistake: Mistake| Issue::new(format!("{at}.file"), mistake.to_string());
+            let issue = |mistake| Issue::new(format!("{at}.file"), mistake);
             issues.extend(wrong.into_iter().map(issue));
         });
         let scheme = if places.contains(&Place::BEARER) { "Bearer" } else { "ApiKey" };
@@ -40,7 +40,7 @@ impl ApiKey {
     }
 
     pub(super) fn examine(&self, presented: Presented<'_>) -> Finding {
-        let Presented { head, address, now } = presented;
+        let Presented { head, address, now, .. } = presented;
         let found = self.places.iter().find_map(|place| Some((place, place.find(head)?)));
         let Some((place, key)) = found else { return Finding::Absent };
         match self.keys.find(&key, address, now) {

@@ -4,6 +4,7 @@
 //! work for longer than a worker may be away, gives a [`Later`].
 
 mod api_key;
+mod basic;
 mod jwt;
 pub mod live;
 
@@ -16,11 +17,13 @@ use tidegate_core::auth::{Finding, Place};
 use tidegate_core::plan::{self, Issue};
 
 use self::api_key::ApiKey;
+use self::basic::Basic;
 use self::jwt::Jwt;
 use self::live::{LiveAuthenticators, SuppliedKeys};
 use super::keeper::{Object, is_same};
 use crate::account::Accounts;
 use crate::account::metrics::AuthenticatorMetrics;
+use crate::long_work::LongWork;
 
 /// What of a request an authenticator looks at.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,8 @@ pub struct Presented<'a> {
     pub address: Option<IpAddr>,
     /// Seconds since 1970.
     pub now: i64,
+    /// Where slow hashes wait to be computed.
+    pub hashing: &'a LongWork,
 }
 
 /// A finding that takes its time.
@@ -58,6 +63,7 @@ pub struct Authenticator {
 enum Kind {
     Jwt(Arc<Jwt>),
     ApiKey(ApiKey),
+    Basic(Basic),
 }
 
 impl Authenticator {
@@ -71,13 +77,15 @@ impl Authenticator {
         live: &LiveAuthenticators,
         accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
-        let plan::Authenticator { name, jwt, api_key, .. } = &**plan;
+        let plan::Authenticator { name, jwt, api_key, basic, .. } = &**plan;
         let kind = if let Some(wanted) = jwt {
             let live = live.of(name).map_err(|wrong| vec![Issue::new(at, wrong)])?;
             let at = format!("{at}.jwt");
             Kind::Jwt(Arc::new(Jwt::build(name, wanted, &at, live, &accounts.outbox)?))
         } else if let Some(wanted) = api_key {
             Kind::ApiKey(ApiKey::build(name, wanted, &format!("{at}.api_key"))?)
+        } else if let Some(wanted) = basic {
+            Kind::Basic(Basic::build(name, wanted, &format!("{at}.basic"))?)
         } else {
             return Err(vec![Issue::new(at, "expected a kind of authenticator")]);
         };
@@ -89,6 +97,7 @@ impl Authenticator {
         match &self.kind {
             Kind::Jwt(jwt) => jwt.examine(presented),
             Kind::ApiKey(keys) => Examined::Now(keys.examine(presented)),
+            Kind::Basic(basic) => basic.examine(presented),
         }
     }
 
@@ -97,7 +106,7 @@ impl Authenticator {
     pub fn judge(&self, token: &[u8], now: i64) -> Option<Finding> {
         match &self.kind {
             Kind::Jwt(jwt) => Some(jwt.judge(token, now)),
-            Kind::ApiKey(_) => None,
+            Kind::ApiKey(_) | Kind::Basic(_) => None,
         }
     }
 
@@ -105,7 +114,7 @@ impl Authenticator {
     pub fn supplied_keys(&self) -> Option<Arc<SuppliedKeys>> {
         match &self.kind {
             Kind::Jwt(jwt) => jwt.supplied(),
-            Kind::ApiKey(_) => None,
+            Kind::ApiKey(_) | Kind::Basic(_) => None,
         }
     }
 
@@ -114,6 +123,7 @@ impl Authenticator {
         match &self.kind {
             Kind::Jwt(_) => "jwt",
             Kind::ApiKey(_) => "api_key",
+            Kind::Basic(_) => "basic",
         }
     }
 
@@ -122,6 +132,7 @@ impl Authenticator {
         match &self.kind {
             Kind::Jwt(_) => &jwt::CHALLENGE,
             Kind::ApiKey(keys) => keys.challenge(),
+            Kind::Basic(basic) => basic.challenge(),
         }
     }
 
@@ -144,6 +155,7 @@ impl Authenticator {
         match &self.kind {
             Kind::Jwt(jwt) => jwt.places(),
             Kind::ApiKey(keys) => keys.places(),
+            Kind::Basic(_) => &[Place::BASIC],
         }
     }
 }

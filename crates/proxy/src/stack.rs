@@ -2,7 +2,7 @@
 //!
 //! A step is a file in [`steps`](crate::steps), a line here, and what it is set to in the [`Route`](crate::snapshot::Route).
 //! The order is: request id, route, client networks, rate limits by what is known of any client, CORS preflight,
-//! authenticate, access, CSRF, rate limits by identity, WAF and threat score, rewrite, cache lookup, mirror, admit,
+//! authenticate, access, CSRF, rate limits by identity, WAF and threat score, rewrite, cache lookup, mirror, client certificate, admit,
 //! send; and on the response cache store, compress, response headers. Those that there are stand here in it.
 
 use http::Response;
@@ -14,8 +14,9 @@ use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
-    Flow, admit, body_limit, destination, forwarded, mirror, problem, rate_limits, redirect,
-    request_headers, request_id, respond, response_headers, rewrite, route, send, time_limit,
+    Flow, admit, body_limit, client_cert, destination, forwarded, mirror, problem, rate_limits,
+    redirect, request_headers, request_id, respond, response_headers, rewrite, route, send,
+    time_limit,
 };
 
 /// Take a step; where it answers, those after it are not taken.
@@ -83,6 +84,7 @@ async fn forwarding(forward: &Forward, call: &mut Call<'_>) -> Result<Flow, Fail
     step!(rewrite::before(forward.rewrite.as_ref(), call));
     step!(request_headers::before(&forward.request_headers, call));
     step!(mirror::before(forward.mirrored_millionths, call));
+    step!(client_cert::before(upstream, call));
     let permit = admit::before(&forward.priority, upstream, call).await?;
     send::before(forward, destination, permit, call).await.map(Flow::Answer)
 }

@@ -2,9 +2,14 @@
 
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,16 @@ class CertFiles:
     def config(self) -> dict[str, str]:
         """The entry for `tls.certificates`."""
         return {"cert": str(self.cert), "key": str(self.key)}
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The certificate itself."""
+        return x509.load_pem_x509_certificates(self.cert.read_bytes())[0]
+
+    @property
+    def der(self) -> bytes:
+        """The certificate itself, as it is shown in a handshake."""
+        return self.leaf.public_bytes(Encoding.DER)
 
 
 class Authority:
@@ -36,6 +51,21 @@ class Authority:
         files.cert.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
         leaf.private_key_pem.write_to_path(files.key)
         return files
+
+    def revoke(self, *revoked: CertFiles, file: str = "revoked") -> Path:
+        """A list of revoked certificates; `file` is overwritten when it exists."""
+        now = datetime.now(UTC)
+        issuer = x509.load_pem_x509_certificate(self.file.read_bytes()).subject
+        builder = x509.CertificateRevocationListBuilder(issuer, now, now + timedelta(days=1))
+        builder = builder.add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
+        for each in revoked:
+            entry = x509.RevokedCertificateBuilder(each.leaf.serial_number, now).build()
+            builder = builder.add_revoked_certificate(entry)
+        key = load_pem_private_key(self._ca.private_key_pem.bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+        path = self._directory / f"{file}.crl"
+        path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        return path
 
     def client(self, *alpn: str, identity: CertFiles | None = None) -> ssl.SSLContext:
         """A client's context that trusts this authority."""

@@ -10,6 +10,7 @@ use crate::http::body::Body;
 
 pub mod admit;
 pub mod body_limit;
+pub mod client_cert;
 pub mod destination;
 pub mod forwarded;
 pub mod mirror;

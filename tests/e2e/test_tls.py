@@ -11,7 +11,7 @@ from cryptography import x509
 
 from .conftest import Running, StartGateway
 from .harness.certs import Authority
-from .harness.configs import listener, proxy
+from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.message import Echo, Fields
 from .harness.origin import Origin
@@ -186,6 +186,26 @@ def test_an_upstream_that_does_not_ask_for_certificates_gets_none(
 
 def test_the_certificate_that_a_trusted_proxy_tells_of_is_passed_on(gateway: Gateway, origin: Origin) -> None:
     assert client_certs(gateway, "behind", None, [("Client-Cert", ":AAAA:")]) == [":AAAA:"]
+
+
+@pytest.mark.parametrize("mirror_asks", [True, False])
+def test_a_mirror_is_told_the_certificate_only_if_it_asks(
+    start_gateway: StartGateway, origin: Origin, authority: Authority, mirror_asks: bool
+) -> None:
+    tls = {
+        "certificates": [authority.issue("localhost").config()],
+        "client_auth": {"ca": str(authority.file)},
+    }
+    with Origin("copies") as copies:
+        config = proxy(origin.address, listeners=[listener("web", tls=tls)])
+        config["upstreams"][0]["client_cert_header"] = not mirror_asks
+        config["upstreams"].append(upstream("copies", copies.address, client_cert_header=mirror_asks))
+        config["routes"] = [route("all", "/", mirror={"upstream": "copies"})]
+        gateway = start_gateway(config)
+        assert _ask(gateway, "web", authority.client(identity=authority.issue("client.example"))) == 200
+        copies.wait(lambda: copies.requests, "a copy comes")
+        told = [bool(each.requests[0].values("client-cert")) for each in (origin, copies)]
+    assert told == [not mirror_asks, mirror_asks]
 
 
 def test_a_resumed_session_tells_the_same_certificate(

@@ -2,10 +2,12 @@
 
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode, Uri, request};
+use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
 use tidegate_core::rate::Ended;
 use tidegate_core::route::{Captures, Found};
@@ -48,12 +50,22 @@ pub struct Call<'a> {
     pub address: Option<IpAddr>,
     /// The route that takes it, once it is known.
     pub route: Option<&'a Route>,
+    /// Where it comes from, as far as that is proven.
+    pub proof: Option<Proof>,
     /// What its client is told of its quotas, where there are any.
     pub quotas: Option<Box<Quotas>>,
     /// What the route's conditions found in its path.
     pub found: Found,
     /// Until when it must be over.
     pub time_left: TimeLeft<'a>,
+}
+
+/// What a request has proven of where it comes from.
+pub struct Proof {
+    /// The identity.
+    pub identity: Arc<Identity>,
+    /// Whether browsers send the credential on their own.
+    pub ambient: bool,
 }
 
 impl<'a> Call<'a> {
@@ -77,6 +89,7 @@ impl<'a> Call<'a> {
             upgrade,
             interim,
             route: None,
+            proof: None,
             quotas: None,
             found: Found { route: 0, prefix: 0, captures: Captures::default() },
             time_left: TimeLeft::default(),

@@ -134,7 +134,14 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-_ENCODINGS = {Use.CERT: _text, Use.KEY: _text, Use.CA: _text, Use.OCSP: _base64, Use.CRL: _base64}
+_ENCODINGS = {
+    Use.CERT: _text,
+    Use.KEY: _text,
+    Use.CA: _text,
+    Use.CRL: _base64,
+    Use.OCSP: _base64,
+    Use.API_KEYS: _text,
+}
 """How the plan holds the contents of files; of others it holds the path."""
 
 

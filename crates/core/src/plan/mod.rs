@@ -6,6 +6,8 @@
 //! configuration names; so nothing here has a default and an unknown field is
 //! an error.
 
+mod access;
+mod authenticator;
 mod explain;
 mod health;
 mod issue;
@@ -20,6 +22,8 @@ pub(crate) mod testing;
 mod unit;
 mod upstream;
 
+pub use access::{Access, ClaimCondition, IdentityHeader, Requirement};
+pub use authenticator::{ApiKey, Authenticator, Place};
 pub use explain::Explain;
 pub use health::{
     Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,
@@ -82,6 +86,8 @@ pub struct Plan {
     pub upstreams: Vec<Arc<Upstream>>,
     /// How often requests may come; routes name them.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// How it is found out where requests come from; routes name them.
+    pub authenticators: Vec<Arc<Authenticator>>,
 }
 
 bounded! {
@@ -111,6 +117,7 @@ impl Plan {
             routes: Vec::new(),
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
+            authenticators: Vec::new(),
         }
     }
 }

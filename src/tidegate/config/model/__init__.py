@@ -4,7 +4,9 @@ All but what is marked as the `ControlPlane`'s mirrors the plan in `crates/core/
 contract test compares the two.
 """
 
+from tidegate.config.model.access import Access, ClaimCondition, IdentityHeader, Requirement
 from tidegate.config.model.admin import Admin, AdminTls
+from tidegate.config.model.authenticator import ApiKey, Authenticator, Place
 from tidegate.config.model.config import Config
 from tidegate.config.model.explain import Explain
 from tidegate.config.model.health import (
@@ -58,14 +60,18 @@ from tidegate.config.model.upstream import (
 )
 
 __all__ = [
+    "Access",
     "AccessLog",
     "AdaptiveLimit",
     "Admin",
     "AdminTls",
+    "ApiKey",
+    "Authenticator",
     "Backoff",
     "Balance",
     "Bandwidth",
     "Certificate",
+    "ClaimCondition",
     "ClientAuth",
     "Config",
     "Endpoint",
@@ -80,6 +86,7 @@ __all__ = [
     "HealthHttp",
     "HealthTcp",
     "Hedge",
+    "IdentityHeader",
     "KeyPart",
     "LatencyOutlier",
     "Listener",
@@ -91,12 +98,14 @@ __all__ = [
     "Options",
     "Outlier",
     "PathMatch",
+    "Place",
     "Pool",
     "Queueing",
     "RateCost",
     "RateLimit",
     "Redirect",
     "RegexRewrite",
+    "Requirement",
     "Respond",
     "Retry",
     "RetryBudget",

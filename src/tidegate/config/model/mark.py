@@ -28,6 +28,8 @@ class Use(Enum):
     """An OCSP response (RFC 6960) in DER."""
     TOKEN = auto()
     """A bearer token."""
+    API_KEYS = auto()
+    """Keys of an API, by what they hash to."""
     OUTPUT = auto()
     """Nothing yet: tidegate writes there."""
 
@@ -70,6 +72,7 @@ KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
 CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]
 CrlPath = Annotated[str, File(Use.CRL), Field(min_length=1)]
 OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
+ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
 TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
 OutputPath = Annotated[str, File(Use.OUTPUT), Field(min_length=1)]
 

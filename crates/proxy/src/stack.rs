@@ -58,8 +58,8 @@ pub fn refuse<'a>(
 
 /// The steps that a request takes, until one answers.
 async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
-    let route = route::before(call)?;
     guarded_fields::before(call);
+    let route = route::before(call)?;
     if let Action::Forward(forward) = &route.action {
         time_limit::before(forward, call);
     }
@@ -70,7 +70,8 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     if let Some(access) = &route.access {
         let authenticators = &call.snapshot.authenticators_of_routes[call.found.route];
         if let Some(pending) = authenticate::before(access, authenticators, call)? {
-            authenticate::resume(pending.found().await, call)?;
+            let found = pending.found(call.client, call.snapshot).await;
+            step!(authenticate::resume(found, call));
         }
         access::before(access, call)?;
     }

@@ -9,7 +9,13 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,30 @@ class Authority:
         leaf.private_key_pem.write_to_path(files.key)
         return files
 
+    def identify(self, subject: str, *names: x509.GeneralName, file: str) -> CertFiles:
+        """A certificate for a client of this common name, with these alternative names."""
+        now, key = datetime.now(UTC), ec.generate_private_key(ec.SECP256R1())
+        builder = x509.CertificateBuilder(
+            issuer_name=x509.load_pem_x509_certificate(self.file.read_bytes()).subject,
+            subject_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]),
+            public_key=key.public_key(),
+            serial_number=x509.random_serial_number(),
+            not_valid_before=now - timedelta(hours=1),
+            not_valid_after=now + timedelta(days=1),
+        )
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        stem = self._directory / file
+        files = CertFiles(stem.with_suffix(".crt"), stem.with_suffix(".key"))
+        files.cert.write_bytes(builder.sign(self._key(), hashes.SHA256()).public_bytes(Encoding.PEM))
+        files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return files
+
+    def _key(self) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+        key = load_pem_private_key(self._ca.private_key_pem.bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+        return key
+
     def revoke(self, *revoked: CertFiles, file: str = "revoked") -> Path:
         """A list of revoked certificates; `file` is overwritten when it exists."""
         now = datetime.now(UTC)
@@ -61,10 +91,8 @@ class Authority:
         for each in revoked:
             entry = x509.RevokedCertificateBuilder(each.leaf.serial_number, now).build()
             builder = builder.add_revoked_certificate(entry)
-        key = load_pem_private_key(self._ca.private_key_pem.bytes(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
         path = self._directory / f"{file}.crl"
-        path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        path.write_bytes(builder.sign(self._key(), hashes.SHA256()).public_bytes(Encoding.PEM))
         return path
 
     def client(self, *alpn: str, identity: CertFiles | None = None) -> ssl.SSLContext:

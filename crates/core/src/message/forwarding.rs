@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 /// Besides these, all that begin with [`PREFIX`].
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "client-cert",
     "client-cert-chain",
     "forwarded",
@@ -11,6 +11,7 @@ const NAMES: [&str; 11] = [
     "x-client-ip",
     "x-cluster-client-ip",
     "x-original-host",
+    "x-original-method",
     "x-original-uri",
     "x-original-url",
     "x-real-ip",

@@ -3,14 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{CertificateAuth, ForwardAuth};
+
 /// Finds out where requests come from. Exactly one kind is given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Authenticator {
     /// Unique name; what it remembers survives a reload under it.
     pub name: String,
     /// Kind: keys that clients are given.
     pub api_key: Option<ApiKey>,
+    /// Kind: certificates that clients show.
+    pub certificate: Option<CertificateAuth>,
+    /// Kind: a service that is asked about each request.
+    pub forward: Option<ForwardAuth>,
     /// Whether credentials that it believes are passed on.
     pub keep_credentials: bool,
 }

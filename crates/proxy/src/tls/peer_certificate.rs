@@ -1,10 +1,11 @@
 //! The certificate that a client showed, and what is read of it.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt::Write;
 
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
+use tidegate_core::auth::{CertificateNames, Finding};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// Bytes that a client's certificate may have: one is kept for as long as its connection lives.
@@ -15,30 +16,19 @@ pub(super) const MOST_BYTES: usize = 16 << 10;
 #[derive(Debug)]
 pub struct PeerCertificate {
     der: Box<[u8]>,
-    names: OnceCell<Box<Names>>,
-}
-
-/// What a certificate calls its holder, each name as text.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Names {
-    /// Its subject, like `CN=device 7, O=Example`.
-    pub subject: Box<str>,
-    /// The URIs among its alternative names (RFC 5280 §4.2.1.6), as SPIFFE writes identities.
-    pub uris: Box<[Box<str>]>,
-    /// The host names among them.
-    pub dns_names: Box<[Box<str>]>,
-    /// The mail addresses among them.
-    pub emails: Box<[Box<str>]>,
-    /// Its serial number: hexadecimal, in lower case, without leading zeros.
-    pub serial: Box<str>,
-    /// SHA-256 of its DER: hexadecimal, in lower case.
-    pub sha256: Box<str>,
+    names: OnceCell<Box<CertificateNames>>,
+    /// What was found of it last, and by which authenticator.
+    found: RefCell<Option<(u64, Finding)>>,
 }
 
 impl PeerCertificate {
     /// The certificate of this DER.
     pub(super) fn new(der: &CertificateDer<'_>) -> Box<Self> {
-        Box::new(Self { der: der.as_ref().into(), names: OnceCell::new() })
+        Box::new(Self {
+            der: der.as_ref().into(),
+            names: OnceCell::new(),
+            found: RefCell::default(),
+        })
     }
 
     /// The certificate itself, in DER.
@@ -47,41 +37,50 @@ impl PeerCertificate {
     }
 
     /// What it says of its holder.
-    pub fn names(&self) -> &Names {
-        self.names.get_or_init(|| Box::new(Names::of(&self.der)))
+    pub fn names(&self) -> &CertificateNames {
+        self.names.get_or_init(|| Box::new(read_names(&self.der)))
+    }
+
+    /// What the authenticator of this number makes of it: found once while no other one looks at it.
+    pub fn found(&self, by: u64, find: impl FnOnce(&CertificateNames) -> Finding) -> Finding {
+        if let Some((found_by, found)) = &*self.found.borrow()
+            && *found_by == by
+        {
+            return found.clone();
+        }
+        let found = find(self.names());
+        self.found.replace(Some((by, found.clone())));
+        found
     }
 }
 
-impl Names {
-    /// Those in a certificate. One that cannot be read has none, as has an extension that is there twice.
-    fn of(der: &[u8]) -> Self {
-        let sha256 = hexadecimal(&Sha256::digest(der));
-        let Ok((_, certificate)) = X509Certificate::from_der(der) else {
-            return Self { sha256, ..Self::default() };
-        };
-        let alternatives = certificate.subject_alternative_name().ok().flatten();
-        let alternatives =
-            alternatives.map_or(&[][..], |extension| &extension.value.general_names[..]);
-        let named = |name: fn(&GeneralName<'_>) -> Option<Box<str>>| {
-            alternatives.iter().filter_map(name).collect()
-        };
-        Self {
-            subject: certificate.subject().to_string().into(),
-            uris: named(|name| match name {
-                GeneralName::URI(uri) => Some((*uri).into()),
-                _ => None,
-            }),
-            dns_names: named(|name| match name {
-                GeneralName::DNSName(host) => Some(host.to_ascii_lowercase().into()),
-                _ => None,
-            }),
-            emails: named(|name| match name {
-                GeneralName::RFC822Name(address) => Some((*address).into()),
-                _ => None,
-            }),
-            serial: serial(certificate.raw_serial()),
-            sha256,
-        }
+/// The names in a certificate. One that cannot be read has none, as has an extension that is there twice.
+fn read_names(der: &[u8]) -> CertificateNames {
+    let sha256 = hexadecimal(&Sha256::digest(der));
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+        return CertificateNames { sha256, ..CertificateNames::default() };
+    };
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let alternatives = alternatives.map_or(&[][..], |extension| &extension.value.general_names[..]);
+    let named = |name: fn(&GeneralName<'_>) -> Option<Box<str>>| {
+        alternatives.iter().filter_map(name).collect()
+    };
+    CertificateNames {
+        subject: certificate.subject().to_string().into(),
+        uris: named(|name| match name {
+            GeneralName::URI(uri) => Some((*uri).into()),
+            _ => None,
+        }),
+        dns_names: named(|name| match name {
+            GeneralName::DNSName(host) => Some(host.to_ascii_lowercase().into()),
+            _ => None,
+        }),
+        emails: named(|name| match name {
+            GeneralName::RFC822Name(address) => Some((*address).into()),
+            _ => None,
+        }),
+        serial: serial(certificate.raw_serial()),
+        sha256,
     }
 }
 
@@ -108,7 +107,7 @@ mod tests {
     use super::*;
 
     /// What is read of a certificate with these alternative names.
-    fn names(serial: &[u8], alternatives: Vec<SanType>) -> Names {
+    fn names(serial: &[u8], alternatives: Vec<SanType>) -> CertificateNames {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "device 7");
         params.distinguished_name.push(DnType::OrganizationName, "Example");
@@ -146,7 +145,7 @@ mod tests {
         let read = names(&[0], Vec::new());
         assert!(read.uris.is_empty() && read.dns_names.is_empty() && read.emails.is_empty());
         assert_eq!(&*read.serial, "0");
-        let unreadable = Names::of(b"no certificate");
+        let unreadable = read_names(b"no certificate");
         assert_eq!((&*unreadable.subject, unreadable.sha256.len()), ("", 64));
     }
 }

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from tidegate.config.model.certificate_auth import CertificateAuth
+from tidegate.config.model.forward_auth import ForwardAuth
 from tidegate.config.model.mark import ApiKeysPath, Identity
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import FieldName, Name
@@ -55,10 +57,14 @@ class Authenticator(Options):
     """Unique name; what it remembers survives a reload under it."""
     api_key: ApiKey | None = None
     """Kind: keys that clients are given."""
+    certificate: CertificateAuth | None = None
+    """Kind: certificates that clients show."""
+    forward: ForwardAuth | None = None
+    """Kind: a service that is asked about each request."""
     keep_credentials: bool = False
     """Whether credentials that it believes are passed on to upstreams."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        self.require_exactly_one("api_key")
+        self.require_exactly_one("api_key", "certificate", "forward")
         return self

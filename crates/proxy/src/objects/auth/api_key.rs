@@ -40,7 +40,7 @@ impl ApiKey {
     }
 
     pub(super) fn examine(&self, presented: Presented<'_>) -> Finding {
-        let Presented { head, address, now } = presented;
+        let Presented { head, address, now, .. } = presented;
         let found = self.places.iter().find_map(|place| Some((place, place.find(head)?)));
         let Some((place, key)) = found else { return Finding::Absent };
         match self.keys.find(&key, address, now) {

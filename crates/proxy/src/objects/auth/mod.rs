@@ -4,18 +4,24 @@
 //! work for longer than a worker may be away, gives a [`Later`].
 
 mod api_key;
+mod certificate;
+mod forward;
 
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, request};
-use tidegate_core::auth::{Finding, Place};
+use http::{HeaderMap, HeaderName, HeaderValue, request};
+use tidegate_core::auth::{Finding, Identity, Place};
 use tidegate_core::plan::{self, Issue};
 
 use self::api_key::ApiKey;
+use self::certificate::Certificate;
+use self::forward::Forward;
+pub use self::forward::{Asking, Question, Reply};
 use super::keeper::{Object, is_same};
 use crate::account::metrics::{AuthenticatorMetrics, Metrics};
+use crate::tls::peer_certificate::PeerCertificate;
 
 /// What of a request an authenticator looks at.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +32,10 @@ pub struct Presented<'a> {
     pub address: Option<IpAddr>,
     /// Seconds since 1970.
     pub now: i64,
+    /// The scheme by which the client asks.
+    pub scheme: &'a str,
+    /// The certificate that it showed.
+    pub certificate: Option<&'a PeerCertificate>,
 }
 
 /// A finding that takes its time.
@@ -37,6 +47,8 @@ pub enum Examined {
     Now(Finding),
     /// When this is over. The request does carry a credential of this kind.
     Later(Later),
+    /// When a service has been asked.
+    Asks(Box<Question>),
 }
 
 /// Finds out where requests come from, for all workers.
@@ -52,6 +64,8 @@ pub struct Authenticator {
 #[derive(Debug)]
 enum Kind {
     ApiKey(ApiKey),
+    Certificate(Certificate),
+    Forward(Arc<Forward>),
 }
 
 impl Authenticator {
@@ -64,12 +78,15 @@ impl Authenticator {
         at: &str,
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
-        let kind = match &plan.api_key {
-            Some(wanted) => {
-                let at = format!("{at}.api_key");
-                Kind::ApiKey(ApiKey::build(&plan.name, wanted, &at)?)
-            }
-            None => return Err(vec![Issue::new(at, "expected a kind of authenticator")]),
+        let plan::Authenticator { name, api_key, certificate, forward, .. } = &**plan;
+        let kind = if let Some(wanted) = api_key {
+            Kind::ApiKey(ApiKey::build(name, wanted, &format!("{at}.api_key"))?)
+        } else if let Some(wanted) = certificate {
+            Kind::Certificate(Certificate::build(name, wanted, &format!("{at}.certificate"))?)
+        } else if let Some(wanted) = forward {
+            Kind::Forward(Arc::new(Forward::build(name, wanted, &format!("{at}.forward"))?))
+        } else {
+            return Err(vec![Issue::new(at, "expected a kind of authenticator")]);
         };
         Ok(Self { plan: plan.clone(), metrics: metrics.authenticator(&plan.name), kind })
     }
@@ -78,6 +95,8 @@ impl Authenticator {
     pub fn examine(&self, presented: Presented<'_>) -> Examined {
         match &self.kind {
             Kind::ApiKey(keys) => Examined::Now(keys.examine(presented)),
+            Kind::Certificate(certificate) => Examined::Now(certificate.examine(presented)),
+            Kind::Forward(forward) => forward.examine(presented),
         }
     }
 
@@ -85,13 +104,17 @@ impl Authenticator {
     pub const fn kind(&self) -> &'static str {
         match &self.kind {
             Kind::ApiKey(_) => "api_key",
+            Kind::Certificate(_) => "certificate",
+            Kind::Forward(_) => "forward",
         }
     }
 
-    /// How clients are asked for its kind of credential (`WWW-Authenticate`, RFC 9110 §11.6.1).
-    pub fn challenge(&self) -> &HeaderValue {
+    /// How clients are asked for its kind of credential (`WWW-Authenticate`, RFC 9110 §11.6.1); `None` where they
+    /// cannot be.
+    pub fn challenge(&self) -> Option<&HeaderValue> {
         match &self.kind {
-            Kind::ApiKey(keys) => keys.challenge(),
+            Kind::ApiKey(keys) => Some(keys.challenge()),
+            Kind::Certificate(_) | Kind::Forward(_) => None,
         }
     }
 
@@ -99,6 +122,21 @@ impl Authenticator {
     pub fn take_off(&self, head: &mut request::Parts) {
         if !self.plan.keep_credentials {
             self.places().iter().for_each(|place| place.take_off(head));
+        }
+    }
+
+    /// The fields of requests that it sets itself.
+    pub fn taken(&self) -> &[HeaderName] {
+        match &self.kind {
+            Kind::Forward(forward) => forward.taken(),
+            Kind::ApiKey(_) | Kind::Certificate(_) => &[],
+        }
+    }
+
+    /// Set them on a request of an identity that it has proven.
+    pub fn add_to(&self, fields: &mut HeaderMap, identity: &Identity) {
+        if let Kind::Forward(forward) = &self.kind {
+            forward.add_to(fields, identity);
         }
     }
 
@@ -113,6 +151,7 @@ impl Authenticator {
     fn places(&self) -> &[Place] {
         match &self.kind {
             Kind::ApiKey(keys) => keys.places(),
+            Kind::Certificate(_) | Kind::Forward(_) => &[],
         }
     }
 }

@@ -10,13 +10,14 @@ use tidegate_proxy::fuzzing;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 6] = [
+const TARGETS: [(&str, Target); 7] = [
     ("access_log", fuzzing::access_log),
     ("chunked", fuzzing::chunked),
     ("forwarded", fuzzing::forwarded),
     ("path", fuzzing::path),
     ("request_head", fuzzing::request_head),
     ("response_head", fuzzing::response_head),
+    ("token", fuzzing::token),
 ];
 
 fn folder(name: &str) -> PathBuf {

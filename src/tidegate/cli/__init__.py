@@ -30,6 +30,8 @@ NAMES = (
     "route",
     "explain",
     "limits",
+    "key",
+    "passwd",
     "reload",
     "schema",
     "version",

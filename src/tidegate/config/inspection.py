@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPub
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509 import ocsp
 
+from tidegate.config.include import decoded
+from tidegate.config.key_list import key_list
 from tidegate.config.model.mark import File, Use
 from tidegate.config.model.walk import Pattern, marked
-from tidegate.config.problem import Problem
+from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.tree import OptionPath, Source, find_texts
 
 _PEM_LIST = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
@@ -42,7 +44,8 @@ class Inspection:
             Use.OCSP: self._inspect_ocsp,
             Use.CRL: self._inspect_crl,
             Use.TOKEN: self._inspect_token,
-            Use.API_KEYS: self._inspect_api_keys,
+            Use.API_KEYS: self._inspect_keys,
+            Use.PASSWORDS: self._inspect_passwords,
         }
         files = marked(File)
         for pattern, mark in files.items():
@@ -60,10 +63,19 @@ class Inspection:
         if len(self._contents[file].strip()) < 16:
             yield self._source.problem(path, f"expected a token of at least 16 characters in {file}")
 
-    def _inspect_api_keys(self, path: OptionPath, file: Path) -> Iterator[Problem]:
-        # The engine reads them; here only what is no list at all is told.
-        if not self._contents[file].lstrip().startswith(b"["):
-            yield self._source.problem(path, f"expected a list of keys in {file}")
+    def _inspect_keys(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        """Only what the engine cannot find, which reads the list itself."""
+        try:
+            key_list(self._contents[file], file)
+        except ConfigError as error:
+            yield self._source.problem(path, str(error.problems[0]))
+
+    def _inspect_passwords(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        """Only what the engine cannot find, which reads the lines itself."""
+        try:
+            decoded(self._contents[file], file)
+        except ConfigError as error:
+            yield self._source.problem(path, str(error.problems[0]))
 
     def _inspect_ocsp(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         try:

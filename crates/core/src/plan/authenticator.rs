@@ -13,6 +13,8 @@ pub struct Authenticator {
     pub name: String,
     /// Kind: keys that clients are given.
     pub api_key: Option<ApiKey>,
+    /// Kind: names and passwords.
+    pub basic: Option<Basic>,
     /// Kind: certificates that clients show.
     pub certificate: Option<CertificateAuth>,
     /// Kind: a service that is asked about each request.
@@ -29,6 +31,16 @@ pub struct ApiKey {
     pub file: Option<String>,
     /// Where a key may stand.
     pub from: Vec<Place>,
+}
+
+/// Names and passwords, as browsers ask for them (RFC 7617).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Basic {
+    /// The content of an htpasswd file.
+    pub file: String,
+    /// What clients are told that the names are for; absent: the authenticator's name.
+    pub realm: Option<String>,
 }
 
 /// Where a credential may stand: exactly one field is given.

@@ -25,7 +25,7 @@ mod unit;
 mod upstream;
 
 pub use access::{Access, ClaimCondition, IdentityHeader, Requirement};
-pub use authenticator::{ApiKey, Authenticator, Place};
+pub use authenticator::{ApiKey, Authenticator, Basic, Place};
 pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
 pub use explain::Explain;
 pub use forward_auth::{ForwardAuth, ForwardFailure, ForwardMethod};

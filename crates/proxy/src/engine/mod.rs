@@ -182,6 +182,7 @@ impl Engine {
         self.common.serving.lock().listeners.clear();
         let finished = self.threads.drain(limit);
         self.common.long_work.end();
+        self.common.hashing.end();
         // Here, for the engine may outlive what called this: a thread of Python's may hold it.
         if let Some(log) = &self.snapshot().access_log {
             log.end();

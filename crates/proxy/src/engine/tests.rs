@@ -143,7 +143,7 @@ fn a_connection_that_panics_ends_alone() {
                 (serving.snapshot.clone(), vec![(bound.listener.clone(), socket)])
             };
             runtime()?.block_on(async {
-                let worker = Local::new(0, common.accounts.clone(), Arc::default(), snapshot);
+                let worker = Local::new(0, common.accounts.clone(), Default::default(), snapshot);
                 tokio::task::spawn_local(async { panic!("one bad request") });
                 worker::run(worker, bound, commands).await;
             });

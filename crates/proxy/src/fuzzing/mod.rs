@@ -8,12 +8,14 @@ mod chunked;
 mod forwarded;
 mod head;
 mod path;
+mod token;
 
 pub use access_log::access_log;
 pub use chunked::chunked;
 pub use forwarded::forwarded;
 pub use head::{request_head, response_head};
 pub use path::path;
+pub use token::token;
 
 /// Ways to cut a message into the pieces in which a network might bring it: whole, byte by byte, and at
 /// places that depend on the message alone, so that what was found once is found again.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_core::auth::{Finding, Refusal};
+use tidegate_core::auth::{Finding, Identity, Refusal};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
@@ -82,11 +82,13 @@ pub fn before(
         return Ok(None);
     }
     let now = clock::unix_seconds();
+    let hashing = &call.client.local.hashing;
     for authenticator in authenticators {
         let presented = Presented {
             head: call.head,
             address: call.address,
             now,
+            hashing,
             scheme: call.client.peer.client_scheme(&call.head.headers),
             certificate: call.client.tls.as_ref().and_then(|tls| tls.peer.as_deref()),
         };
@@ -131,10 +133,12 @@ fn decide(
     match finding {
         Finding::Proven { identity, ambient } => {
             tell(authenticator, AuthResult::Ok, None, call);
-            call.tell(&Event::Authenticated(&identity));
-            authenticator.take_off(call.head);
-            authenticator.add_to(&mut call.head.headers, &identity);
-            call.proof = Some(Proof { identity, ambient });
+            prove(authenticator, identity, ambient, call);
+            Ok(())
+        }
+        Finding::Remembered { identity, ambient } => {
+            tell(authenticator, AuthResult::Cached, None, call);
+            prove(authenticator, identity, ambient, call);
             Ok(())
         }
         Finding::Refused(refusal) => {
@@ -151,6 +155,18 @@ fn decide(
     }
 }
 
+fn prove(
+    authenticator: &Authenticator,
+    identity: Arc<Identity>,
+    ambient: bool,
+    call: &mut Call<'_>,
+) {
+    call.tell(&Event::Authenticated(&identity));
+    authenticator.take_off(call.head);
+    authenticator.add_to(&mut call.head.headers, &identity);
+    call.proof = Some(Proof { identity, ambient });
+}
+
 /// Count what an authenticator said, and let it be explained.
 fn tell(
     authenticator: &Authenticator,
@@ -164,6 +180,6 @@ fn tell(
         result: result.label(),
         reason,
     };
-    let denies = !matches!(result, AuthResult::Ok | AuthResult::Missing);
+    let denies = !matches!(result, AuthResult::Ok | AuthResult::Cached | AuthResult::Missing);
     call.tell(&Event::AuthenticatorAsked { denies, decision: &decision });
 }

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.certificate_auth import CertificateAuth
 from tidegate.config.model.forward_auth import ForwardAuth
-from tidegate.config.model.mark import ApiKeysPath, Identity
+from tidegate.config.model.mark import ApiKeysPath, Identity, PasswordsPath
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import FieldName, Name
 
@@ -50,6 +50,15 @@ class ApiKey(Options):
     """Where a key may stand; the first place that holds one counts."""
 
 
+class Basic(Options):
+    """Names and passwords, for which browsers ask (RFC 7617). For use over TLS only: they are sent as they are."""
+
+    file: PasswordsPath = Field(examples=["staff.htpasswd"])
+    """An htpasswd file with bcrypt or argon2id hashes (`tidegate passwd` writes them)."""
+    realm: str | None = Field(default=None, pattern=r"^[ -~]+$", max_length=255, examples=["staff"])
+    """What clients are told that the names are for; null: the authenticator's name."""
+
+
 class Authenticator(Options):
     """Finds out where requests come from. Exactly one kind is given."""
 
@@ -57,6 +66,8 @@ class Authenticator(Options):
     """Unique name; what it remembers survives a reload under it."""
     api_key: ApiKey | None = None
     """Kind: keys that clients are given."""
+    basic: Basic | None = None
+    """Kind: names and passwords."""
     certificate: CertificateAuth | None = None
     """Kind: certificates that clients show."""
     forward: ForwardAuth | None = None
@@ -66,5 +77,5 @@ class Authenticator(Options):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        self.require_exactly_one("api_key", "certificate", "forward")
+        self.require_exactly_one("api_key", "basic", "certificate", "forward")
         return self

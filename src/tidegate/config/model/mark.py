@@ -29,7 +29,9 @@ class Use(Enum):
     TOKEN = auto()
     """A bearer token."""
     API_KEYS = auto()
-    """Keys of an API, by what they hash to."""
+    """A list of API keys, by what they hash to, in YAML or JSON."""
+    PASSWORDS = auto()
+    """Names and password hashes: an htpasswd file."""
     OUTPUT = auto()
     """Nothing yet: tidegate writes there."""
 
@@ -72,8 +74,9 @@ KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
 CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]
 CrlPath = Annotated[str, File(Use.CRL), Field(min_length=1)]
 OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
-ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
 TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
+ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
+PasswordsPath = Annotated[str, File(Use.PASSWORDS), Field(min_length=1)]
 OutputPath = Annotated[str, File(Use.OUTPUT), Field(min_length=1)]
 
 STANDARD_OUTPUT = "-"

@@ -15,7 +15,6 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use entry::Entry;
-pub use file::Mistake;
 use written::Written;
 
 use super::{Identity, Refusal};

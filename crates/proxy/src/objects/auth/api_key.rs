@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use tidegate_core::auth::{ApiKeys, Finding, Mistake, Place};
+use tidegate_core::auth::{ApiKeys, Finding, Place};
 use tidegate_core::plan::{self, Issue};
 
 use super::{Presented, places};
@@ -27,7 +27,7 @@ impl ApiKey {
         let text = wanted.file.as_deref().unwrap_or("[]");
         let keys = ApiKeys::read(&Arc::from(name), text);
         let keys = keys.map_err(|wrong| {
-            let issue = |mistake: Mistake| Issue::new(format!("{at}.file"), mistake.to_string());
+            let issue = |mistake| Issue::new(format!("{at}.file"), mistake);
             issues.extend(wrong.into_iter().map(issue));
         });
         let scheme = if places.contains(&Place::BEARER) { "Bearer" } else { "ApiKey" };

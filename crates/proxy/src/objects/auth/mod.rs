@@ -4,6 +4,7 @@
 //! work for longer than a worker may be away, gives a [`Later`].
 
 mod api_key;
+mod basic;
 mod certificate;
 mod forward;
 
@@ -16,11 +17,13 @@ use tidegate_core::auth::{Finding, Identity, Place};
 use tidegate_core::plan::{self, Issue};
 
 use self::api_key::ApiKey;
+use self::basic::Basic;
 use self::certificate::Certificate;
 use self::forward::Forward;
 pub use self::forward::{Asking, Question, Reply};
 use super::keeper::{Object, is_same};
 use crate::account::metrics::{AuthenticatorMetrics, Metrics};
+use crate::long_work::LongWork;
 use crate::tls::peer_certificate::PeerCertificate;
 
 /// What of a request an authenticator looks at.
@@ -32,6 +35,8 @@ pub struct Presented<'a> {
     pub address: Option<IpAddr>,
     /// Seconds since 1970.
     pub now: i64,
+    /// Where slow hashes wait to be computed.
+    pub hashing: &'a LongWork,
     /// The scheme by which the client asks.
     pub scheme: &'a str,
     /// The certificate that it showed.
@@ -64,6 +69,7 @@ pub struct Authenticator {
 #[derive(Debug)]
 enum Kind {
     ApiKey(ApiKey),
+    Basic(Basic),
     Certificate(Certificate),
     Forward(Arc<Forward>),
 }
@@ -78,9 +84,11 @@ impl Authenticator {
         at: &str,
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
-        let plan::Authenticator { name, api_key, certificate, forward, .. } = &**plan;
+        let plan::Authenticator { name, api_key, basic, certificate, forward, .. } = &**plan;
         let kind = if let Some(wanted) = api_key {
             Kind::ApiKey(ApiKey::build(name, wanted, &format!("{at}.api_key"))?)
+        } else if let Some(wanted) = basic {
+            Kind::Basic(Basic::build(name, wanted, &format!("{at}.basic"))?)
         } else if let Some(wanted) = certificate {
             Kind::Certificate(Certificate::build(name, wanted, &format!("{at}.certificate"))?)
         } else if let Some(wanted) = forward {
@@ -88,13 +96,14 @@ impl Authenticator {
         } else {
             return Err(vec![Issue::new(at, "expected a kind of authenticator")]);
         };
-        Ok(Self { plan: plan.clone(), metrics: metrics.authenticator(&plan.name), kind })
+        Ok(Self { plan: plan.clone(), metrics: metrics.authenticator(name), kind })
     }
 
     /// What it makes of a request.
     pub fn examine(&self, presented: Presented<'_>) -> Examined {
         match &self.kind {
             Kind::ApiKey(keys) => Examined::Now(keys.examine(presented)),
+            Kind::Basic(basic) => basic.examine(presented),
             Kind::Certificate(certificate) => Examined::Now(certificate.examine(presented)),
             Kind::Forward(forward) => forward.examine(presented),
         }
@@ -104,6 +113,7 @@ impl Authenticator {
     pub const fn kind(&self) -> &'static str {
         match &self.kind {
             Kind::ApiKey(_) => "api_key",
+            Kind::Basic(_) => "basic",
             Kind::Certificate(_) => "certificate",
             Kind::Forward(_) => "forward",
         }
@@ -114,6 +124,7 @@ impl Authenticator {
     pub fn challenge(&self) -> Option<&HeaderValue> {
         match &self.kind {
             Kind::ApiKey(keys) => Some(keys.challenge()),
+            Kind::Basic(basic) => Some(basic.challenge()),
             Kind::Certificate(_) | Kind::Forward(_) => None,
         }
     }
@@ -129,7 +140,7 @@ impl Authenticator {
     pub fn taken(&self) -> &[HeaderName] {
         match &self.kind {
             Kind::Forward(forward) => forward.taken(),
-            Kind::ApiKey(_) | Kind::Certificate(_) => &[],
+            Kind::ApiKey(_) | Kind::Basic(_) | Kind::Certificate(_) => &[],
         }
     }
 
@@ -151,6 +162,7 @@ impl Authenticator {
     fn places(&self) -> &[Place] {
         match &self.kind {
             Kind::ApiKey(keys) => keys.places(),
+            Kind::Basic(_) => &[Place::BASIC],
             Kind::Certificate(_) | Kind::Forward(_) => &[],
         }
     }

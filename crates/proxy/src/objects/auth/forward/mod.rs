@@ -124,7 +124,7 @@ impl Forward {
             && let Some(key) = self.rule.key(head)
         {
             match self.find(&key) {
-                Ok(identity) => return Examined::Now(Finding::Proven { identity, ambient }),
+                Ok(identity) => return Examined::Now(Finding::Remembered { identity, ambient }),
                 Err(miss) => known_by = Some(KnownBy { key, miss, cache }),
             }
         }
@@ -169,7 +169,7 @@ impl Question {
                 Turn::Behind(waiting) => {
                     waiting.over().await;
                     match forward.find(key) {
-                        Ok(identity) => return self.proven(identity),
+                        Ok(identity) => return self.remembered(identity),
                         Err(again) => *miss = again,
                     }
                 }
@@ -210,6 +210,10 @@ impl Question {
             Ok(nobody) => self.proven(Arc::new(nobody)),
             Err(refusal) => Reply::Found(Finding::Refused(refusal)),
         }
+    }
+
+    fn remembered(&self, identity: Arc<Identity>) -> Reply {
+        Reply::Found(Finding::Remembered { identity, ambient: self.ambient })
     }
 
     fn proven(&self, identity: Arc<Identity>) -> Reply {

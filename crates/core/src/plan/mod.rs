@@ -8,7 +8,9 @@
 
 mod access;
 mod authenticator;
+mod certificate_auth;
 mod explain;
+mod forward_auth;
 mod health;
 mod issue;
 mod jwt;
@@ -25,7 +27,9 @@ mod upstream;
 
 pub use access::{Access, ClaimCondition, IdentityHeader, Requirement};
 pub use authenticator::{ApiKey, Authenticator, Basic, Place};
+pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
 pub use explain::Explain;
+pub use forward_auth::{ForwardAuth, ForwardFailure, ForwardMethod};
 pub use health::{
     Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,
     LatencyFactor, LatencyOutlier, Outlier, Quorum, StatusRange, SuccessRateOutlier,

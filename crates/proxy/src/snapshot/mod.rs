@@ -10,7 +10,6 @@ mod route;
 mod routes;
 mod subsets;
 mod upstreams;
-pub mod via;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,9 +27,9 @@ pub use rate_limits::{LimitsOfRoute, RateLimits};
 pub use route::{Action, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
-use self::via::Via;
 use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
+use crate::http::via::Via;
 use crate::objects::auth::Authenticator;
 use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::keeper::{Keeper, Object};
@@ -61,8 +60,10 @@ pub struct Snapshot {
     pub authenticators: Vec<Arc<Authenticator>>,
     /// By route.
     pub authenticators_of_routes: Vec<Authenticators>,
+    /// The upstreams that authenticators ask, by the authenticator's name.
+    pub asked_upstreams: HashMap<String, Arc<Upstream>>,
     /// Those that tell upstreams of identities, on any route.
-    pub guarded_fields: GuardedFields,
+    pub guarded_fields: Arc<GuardedFields>,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
     /// The access log, where there is one.
@@ -94,7 +95,8 @@ impl Snapshot {
             limits_of_listeners: HashMap::new(),
             authenticators: Vec::new(),
             authenticators_of_routes: Vec::new(),
-            guarded_fields: GuardedFields::default(),
+            asked_upstreams: HashMap::new(),
+            guarded_fields: Arc::default(),
             listeners: HashMap::new(),
             access_log: None,
             via: Via::default(),
@@ -117,6 +119,7 @@ impl Snapshot {
         let upstreams =
             upstreams::build(&plan, &subsets, before, live.endpoints, accounts, &mut issues);
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
+        let asked_upstreams = authenticators::asked(&plan, &upstreams, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
         let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
         let (limits_of_routes, limits_of_listeners) =
@@ -150,7 +153,8 @@ impl Snapshot {
                 limits_of_listeners,
                 authenticators,
                 authenticators_of_routes,
-                guarded_fields,
+                asked_upstreams,
+                guarded_fields: Arc::new(guarded_fields),
                 listeners,
                 access_log,
                 via,

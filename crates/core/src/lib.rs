@@ -7,6 +7,7 @@
 #![warn(unreachable_pub)]
 
 pub mod admission;
+pub mod auth;
 pub mod balance;
 pub mod deadline;
 pub mod failure;

@@ -2,10 +2,12 @@
 
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode, Uri, request};
+use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
 use tidegate_core::rate::Ended;
 use tidegate_core::route::{Captures, Found};
@@ -48,12 +50,22 @@ pub struct Call<'a> {
     pub address: Option<IpAddr>,
     /// The route that takes it, once it is known.
     pub route: Option<&'a Route>,
+    /// Where it comes from, as far as that is proven.
+    pub proof: Option<Proof>,
     /// What its client is told of its quotas, where there are any.
-    pub quotas: Option<Box<Quotas>>,
+    pub quotas: Option<Quotas<'a>>,
     /// What the route's conditions found in its path.
     pub found: Found,
     /// Until when it must be over.
     pub time_left: TimeLeft<'a>,
+}
+
+/// What a request has proven of where it comes from.
+pub struct Proof {
+    /// The identity.
+    pub identity: Arc<Identity>,
+    /// Whether browsers send the credential on their own.
+    pub ambient: bool,
 }
 
 impl<'a> Call<'a> {
@@ -77,6 +89,7 @@ impl<'a> Call<'a> {
             upgrade,
             interim,
             route: None,
+            proof: None,
             quotas: None,
             found: Found { route: 0, prefix: 0, captures: Captures::default() },
             time_left: TimeLeft::default(),
@@ -101,6 +114,7 @@ impl<'a> Call<'a> {
     }
 
     /// Tell its witnesses of `event`, which happened just now.
+    #[inline(always)]
     pub fn tell(&self, event: &Event<'_>) {
         self.transaction.witnesses.tell(event);
     }
@@ -148,9 +162,19 @@ impl<'a> Transaction<'a> {
         Self { witnesses, permit: OnceCell::new(), dues: Cell::new(None) }
     }
 
-    /// It owes this when its response has ended.
-    pub fn owes(&self, dues: Dues) {
-        self.dues.set(Some(Box::new(dues)));
+    /// It owes what is added to its dues when its response has ended.
+    pub fn owes(&self, add: impl FnOnce(&mut Dues)) {
+        let mut dues = self.dues.take().unwrap_or_default();
+        add(&mut dues);
+        self.dues.set(Some(dues));
+    }
+
+    /// It is refused: it is not under way at any rate limit any more.
+    pub fn give_back_places(&self) {
+        if let Some(mut dues) = self.dues.take() {
+            dues.flights.clear();
+            self.dues.set(Some(dues));
+        }
     }
 
     /// Keep owing those costs of which this is true.

@@ -71,6 +71,13 @@ def _print_story(story: dict[str, Any]) -> None:
     console.print(table)
     for said in story["limits"]:
         console.print(Text("  " + _said(said)))
+    if story["subject"]:
+        console.print(Text(f"  the request is from {story['subject']}"))
+    for asked in story["auth"]:
+        reason = f": {asked['reason']}" if asked["reason"] else ""
+        console.print(Text(f"  authenticator {asked['authenticator']} said {asked['result']}{reason}"))
+    if story["access"]:
+        console.print(Text(f"  {story['access']['by']} is not fulfilled: {story['access']['rule']}"))
     for number, each in enumerate(story["tries"], 1):
         _print_try(number, each)
     if story["unpicked"]:

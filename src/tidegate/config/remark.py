@@ -3,13 +3,16 @@
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 
-from tidegate.config.member import Members
+from tidegate.config.member import Members, kinds
 from tidegate.config.model import Config, Route
 from tidegate.config.model.bounded import Bounded
 from tidegate.config.model.unit import PERCENT
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source, dotted, find_each, plain
+
+OWN = ("listeners", "routes")
+"""Sections whose members serve by themselves; those of the others serve what names them."""
 
 
 def remarks(source: Source, config: Config, members: Members) -> Iterator[Problem]:
@@ -81,18 +84,17 @@ def _covers(first: Route, second: Route) -> bool:
 
 
 def _unused(source: Source, config: Config, members: Members) -> Iterator[Problem]:
-    """What others are there to name, and none does."""
-    for section, kind, users, user in (
-        ("upstreams", "upstream", "routes", "route"),
-        ("rate_limits", "rate limit", "routes", "route"),
-        ("stores", "store", "rate_limits", "rate limit"),
-    ):
-        if not getattr(config, section):
-            continue
-        used = {reference for member in members[users].values() for reference in member.references}
+    """What others name, and none does."""
+    sections = kinds().items()
+    named = [(section, kind) for section, kind in sections if section not in OWN and getattr(config, section)]
+    if not named:
+        return
+    each = (member for section in members.values() for member in section.values())
+    used = {reference for member in each for reference in member.references}
+    for section, kind in named:
         for index, item in enumerate(getattr(config, section)):
             if (kind, item.name) not in used:
-                yield _remark(source, (section, index, "name"), f"no {user} uses the {kind} {item.name!r}")
+                yield _remark(source, (section, index, "name"), f"nothing uses the {kind} {item.name!r}")
 
 
 def _no_endpoints(source: Source, config: Config) -> Iterator[Problem]:

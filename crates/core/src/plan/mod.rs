@@ -6,9 +6,14 @@
 //! configuration names; so nothing here has a default and an unknown field is
 //! an error.
 
+mod access;
+mod authenticator;
+mod certificate_auth;
 mod explain;
+mod forward_auth;
 mod health;
 mod issue;
+mod jwt;
 mod limits;
 mod listener;
 mod narrow;
@@ -21,12 +26,17 @@ pub(crate) mod testing;
 mod unit;
 mod upstream;
 
+pub use access::{Access, ClaimCondition, IdentityHeader, Requirement};
+pub use authenticator::{ApiKey, Authenticator, Basic, Place};
+pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
 pub use explain::Explain;
+pub use forward_auth::{ForwardAuth, ForwardFailure, ForwardMethod};
 pub use health::{
     Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,
     LatencyFactor, LatencyOutlier, Outlier, Quorum, StatusRange, SuccessRateOutlier,
 };
 pub use issue::Issue;
+pub use jwt::{Jwks, Jwt, RememberedTokens, TokenDepth, TokenNames, TokenSize};
 pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HeadSize, HttpVersion, Listener, ListenerLimits,
@@ -86,6 +96,8 @@ pub struct Plan {
     pub upstreams: Vec<Arc<Upstream>>,
     /// How often requests may come; routes name them.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// How it is found out where requests come from; routes name them.
+    pub authenticators: Vec<Arc<Authenticator>>,
     /// Where several gateways keep what they share.
     pub stores: Vec<Arc<Store>>,
 }
@@ -112,11 +124,17 @@ impl Plan {
             workers: Workers::started(workers),
             drain_timeout: Millis::LOWEST,
             access_log: None,
-            explain: Explain { sample: Percent::LOWEST, keep: 0, slow: Millis::LOWEST },
+            explain: Explain {
+                sample: Percent::LOWEST,
+                keep: 0,
+                slow: Millis::LOWEST,
+                identities: false,
+            },
             listeners: Vec::new(),
             routes: Vec::new(),
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
+            authenticators: Vec::new(),
             stores: Vec::new(),
         }
     }
@@ -130,6 +148,20 @@ pub struct AccessLog {
     pub format: AccessLogFormat,
     /// A file's path; `-` is standard output.
     pub path: String,
+    /// How subjects of identities are written.
+    pub subjects: LoggedSubjects,
+}
+
+/// How the access log writes subjects of identities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoggedSubjects {
+    /// As they are.
+    Plain,
+    /// The first 16 hexadecimal digits of their SHA-256.
+    Hashed,
+    /// Not at all.
+    None,
 }
 
 /// Shape of an access log line.

@@ -32,6 +32,8 @@ pub struct RateLimit {
     pub headers: RateHeaders,
     /// Keys that are remembered at a time.
     pub keys: Keys,
+    /// Whether the keys with the most requests are counted and can be shown.
+    pub identities: bool,
     /// The store through which several gateways share its windows; absent: each has its own.
     pub store: Option<String>,
     /// What decides of requests while the store does not; absent: what the store says.
@@ -62,6 +64,12 @@ pub struct KeyPart {
     pub route: Option<bool>,
     /// The listener that it came in by.
     pub listener: Option<bool>,
+    /// A claim of its identity.
+    pub claim: Option<String>,
+    /// Its identity.
+    pub identity: Option<bool>,
+    /// The subject of its client's certificate.
+    pub certificate: Option<bool>,
 }
 
 /// What becomes of a request that lacks a part of a key.

@@ -7,7 +7,9 @@ use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{Hedge, Labels, Percent, Priority, Retry, Size, Status, Timeout};
+use super::{
+    Access, Hedge, IdentityHeader, Labels, Percent, Priority, Retry, Size, Status, Timeout,
+};
 
 /// What is done with the requests that match.
 ///
@@ -52,6 +54,10 @@ pub struct Route {
     pub limits: RouteLimits,
     /// How important its requests are where the upstream cannot serve all.
     pub priority: RoutePriority,
+    /// Who may use it; absent: all.
+    pub access: Option<Access>,
+    /// Fields that tell the upstream of the identity.
+    pub identity_headers: BTreeMap<String, IdentityHeader>,
 }
 
 /// Which requests a route takes: all given conditions must hold.

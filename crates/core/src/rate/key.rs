@@ -1,9 +1,8 @@
 //! Keys: what requests that share a bucket have in common, as a keyed hash.
 
 use std::hash::Hasher;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -81,17 +80,29 @@ impl Secret {
 pub trait Hash {
     /// Go on with `bytes`.
     fn add(&mut self, bytes: &[u8]);
+
+    /// Go on with a number.
+    fn add_number(&mut self, number: u64);
 }
 
 impl Hash for SipHasher13 {
     fn add(&mut self, bytes: &[u8]) {
         self.write(bytes);
     }
+
+    fn add_number(&mut self, number: u64) {
+        self.write_u64(number);
+    }
 }
 
 impl Hash for Sha256 {
     fn add(&mut self, bytes: &[u8]) {
         self.update(bytes);
+    }
+
+    /// The same on every machine.
+    fn add_number(&mut self, number: u64) {
+        self.update(number.to_le_bytes());
     }
 }
 
@@ -127,7 +138,7 @@ impl<H: Hash> Parts<H> {
     /// The next part is `bytes`.
     pub fn part(&mut self, bytes: &[u8]) {
         // No part is so long that the sum would wrap: 0 is left for the one that is missing.
-        self.0.add(&(bytes.len() as u64 + 1).to_le_bytes());
+        self.0.add_number(bytes.len() as u64 + 1);
         self.0.add(bytes);
     }
 
@@ -139,7 +150,7 @@ impl<H: Hash> Parts<H> {
         match (bytes, missing) {
             (Some(bytes), _) => self.part(bytes),
             // Another one than an empty part.
-            (None, Missing::Share) => self.0.add(&0u64.to_le_bytes()),
+            (None, Missing::Share) => self.0.add_number(0),
             (None, Missing::Skip) => return Err(Unkeyed::Skip),
             (None, Missing::Deny) => return Err(Unkeyed::Deny),
         }
@@ -147,9 +158,10 @@ impl<H: Hash> Parts<H> {
     }
 
     /// The next part is the network of a client.
-    pub fn client(&mut self, network: IpNet) {
-        match network.addr() {
-            IpAddr::V4(address) => self.part(&address.octets()),
+    pub fn client(&mut self, network: IpAddr) {
+        match network {
+            // Length and part in one word, as no part is so long.
+            IpAddr::V4(address) => self.0.add_number(5 << 32 | u64::from(address.to_bits())),
             IpAddr::V6(address) => self.part(&address.octets()),
         }
     }
@@ -173,12 +185,19 @@ impl Default for Prefixes {
 }
 
 impl Prefixes {
-    /// The network that stands for the client with this address. An IPv4 address in IPv6 clothes
+    /// The first address of the network that stands for the client with this address. An IPv4 address in IPv6 clothes
     /// (`::ffff:192.0.2.1`) counts as IPv4.
-    pub fn network(self, address: IpAddr) -> IpNet {
-        let address = address.to_canonical();
-        let (bits, most) = if address.is_ipv4() { (self.v4, 32) } else { (self.v6, 128) };
-        IpNet::new(address, bits.min(most)).unwrap_or_else(|_| IpNet::from(address)).trunc()
+    pub fn network(self, address: IpAddr) -> IpAddr {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let others = u32::MAX.checked_shr(self.v4.into()).unwrap_or(0);
+                Ipv4Addr::from_bits(address.to_bits() & !others).into()
+            }
+            IpAddr::V6(address) => {
+                let others = u128::MAX.checked_shr(self.v6.into()).unwrap_or(0);
+                Ipv6Addr::from_bits(address.to_bits() & !others).into()
+            }
+        }
     }
 }
 
@@ -246,18 +265,20 @@ mod tests {
 
     #[test]
     fn a_client_is_an_ipv4_address_or_the_first_half_of_an_ipv6_one() {
-        assert_eq!(network("192.0.2.1"), "192.0.2.1/32");
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-        assert_eq!(network("2001:db8:1:2::9"), "2001:db8:1:2::/64");
-        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1/32");
+        assert_eq!(network("192.0.2.1"), "192.0.2.1");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("2001:db8:1:2::9"), "2001:db8:1:2::");
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
     }
 
     #[test]
     fn how_much_of_an_address_counts_can_be_said() {
         let prefixes = Prefixes { v4: 24, v6: 200 };
-        let of = |address: [u8; 4]| prefixes.network(IpAddr::from(address)).to_string();
-        assert_eq!(of([192, 0, 2, 77]), "192.0.2.0/24");
-        assert_eq!(prefixes.network(IpAddr::from([1u16; 8])).prefix_len(), 128);
+        assert_eq!(prefixes.network([192, 0, 2, 77].into()), IpAddr::from([192, 0, 2, 0]));
+        assert_eq!(prefixes.network([1u16; 8].into()), IpAddr::from([1u16; 8]));
+        let all = Prefixes { v4: 0, v6: 0 };
+        assert_eq!(all.network([192, 0, 2, 77].into()), IpAddr::from([0; 4]));
+        assert_eq!(all.network([1u16; 8].into()), IpAddr::from([0u16; 8]));
     }
 
     #[test]

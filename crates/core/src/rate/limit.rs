@@ -9,11 +9,11 @@ use smallvec::SmallVec;
 use super::arrival::{Arrival, ticks};
 use super::cost::{Cost, Ended};
 use super::fleet::{Grant, Opening, Order, Placed, Ruling, SharedLimit, SharedTerms, Tokens};
-use super::headers::{Service, Style};
+use super::headers::{Fields, Service, Style};
 use super::key::{Key, SharedKey};
 use super::policy::Policy;
 use super::table::{OutOfMemory, Seen, Table};
-use super::window::{Verdict, Window};
+use super::window::{Refill, Verdict, Window};
 use crate::time::Moment;
 
 /// What a limit does to requests over it.
@@ -89,9 +89,7 @@ impl Meter {
         Service {
             policy: &self.policy,
             left: self.window.left(arrival, now),
-            until_more: self.window.until_more(arrival, now),
-            until_full: self.window.until_full(arrival, now),
-            key: None,
+            refill: Some(Refill::new(&self.window, arrival, now)),
         }
     }
 }
@@ -270,7 +268,7 @@ pub struct Standing {
 
 impl Standing {
     /// What is left to the key after the request, which was one of `demands`.
-    pub fn service<'a>(&self, demands: &'a [Demand<'_>], now: Moment) -> Service<'a> {
+    pub fn service<'a>(&self, demands: &[Demand<'a>], now: Moment) -> Service<'a> {
         let meter = &demands[self.demand].limit.meters[self.window];
         meter.service(if self.charged { self.next } else { self.seen.arrival }, now)
     }
@@ -290,21 +288,6 @@ pub struct Pass {
 impl<'a> Demand<'a> {
     fn meter(&self, window: usize) -> &'a Meter {
         &self.limit.meters[window]
-    }
-
-    /// Add how its windows stand, and what each would be charged. The demand has this place in the pass.
-    fn stand(&self, place: usize, standings: &mut SmallVec<[Standing; 4]>, now: Moment) {
-        let shared = self.limit.shared.as_ref();
-        let ruling = shared.map(|shared| shared.ruling(self.key, self.cost, now));
-        let begin = standings.len();
-        standings.extend(self.limit.meters.iter().enumerate().map(|(window, meter)| {
-            self.standing(place, window, ruling, meter.table.look(self.key), now)
-        }));
-        let own = &mut standings[begin..];
-        let has_room = || own.iter().all(|standing| standing.verdict == Verdict::Allow);
-        if ruling == Some(Ruling::Refuse) && has_room() {
-            self.refuse_nearest(own, self.limit.patience, now);
-        }
     }
 
     /// Whether there is room in `window`, of which this was `seen`, and what would be charged.
@@ -362,8 +345,12 @@ impl<'a> Demand<'a> {
         }
     }
 
-    /// The store has nothing left, though as far as is known here each window has: the one with the least refuses.
-    fn refuse_nearest(&self, standings: &mut [Standing], patience: u64, now: Moment) {
+    /// There is nothing left in the store. If each window has room as far as is known here, the one with the least
+    /// refuses.
+    fn refuse(&self, standings: &mut [Standing], patience: u64, now: Moment) {
+        if standings.iter().any(|standing| standing.verdict != Verdict::Allow) {
+            return;
+        }
         let left = |standing: &&mut Standing| {
             self.meter(standing.window).window.left(standing.seen.arrival, now)
         };
@@ -403,17 +390,20 @@ impl<'a> Demand<'a> {
 
     /// Charge it to what several gateways share; false if another request was quicker.
     fn charge_shared(&self, standings: &mut [Standing], now: Moment) -> bool {
-        let (Some(shared), true) = (&self.limit.shared, self.cost > 0) else { return true };
-        match standings[0].ruling {
+        let (Some(shared), Some(first)) = (&self.limit.shared, standings.first_mut()) else {
+            return true;
+        };
+        match first.ruling {
+            _ if self.cost == 0 => return true,
             Some(Ruling::Spend) if !shared.spend(self.key, self.cost, now) => {
-                self.refuse_nearest(standings, 0, now);
+                self.refuse(standings, 0, now);
                 return false;
             }
             Some(Ruling::Spend) => {}
             Some(Ruling::Local) => shared.book_local(self.key, self.cost, now),
             _ => shared.book(self.key, self.cost, now),
         }
-        standings[0].booked = true;
+        first.booked = true;
         true
     }
 
@@ -442,13 +432,25 @@ impl Pass {
     pub fn new(demands: &[Demand<'_>], now: Moment) -> Self {
         let mut pass = Self { verdict: Verdict::Allow, standings: SmallVec::new() };
         for (index, demand) in demands.iter().enumerate() {
-            demand.stand(index, &mut pass.standings, now);
+            let shared = demand.limit.shared.as_ref();
+            let ruling = shared.map(|shared| shared.ruling(demand.key, demand.cost, now));
+            let begin = pass.standings.len();
+            for (window, meter) in demand.limit.meters.iter().enumerate() {
+                let seen = meter.table.look(demand.key);
+                pass.standings.push(demand.standing(index, window, ruling, seen, now));
+            }
+            if ruling == Some(Ruling::Refuse) {
+                demand.refuse(&mut pass.standings[begin..], demand.limit.patience, now);
+            }
         }
         // What is denied changes nothing, so that a flood of it is cheap.
-        if !pass.severest(demands).denies() && !pass.charge(demands, now) {
-            pass.take_back(demands, now);
-        }
         pass.verdict = pass.severest(demands);
+        if !pass.verdict.denies() {
+            if !pass.charge(demands, now) {
+                pass.take_back(demands, now);
+            }
+            pass.verdict = pass.severest(demands);
+        }
         pass
     }
 
@@ -474,21 +476,22 @@ impl Pass {
 
     /// Charge what was seen to have room; false if another request has taken it from a limit in force meanwhile.
     fn charge(&mut self, demands: &[Demand<'_>], now: Moment) -> bool {
-        self.standings.chunk_by_mut(|one, next| one.demand == next.demand).all(|standings| {
-            let demand = &demands[standings[0].demand];
-            demand.charge(standings, now) || !demand.enforces()
+        let mut rest = &mut self.standings[..];
+        demands.iter().all(|demand| {
+            let (of_demand, others) =
+                std::mem::take(&mut rest).split_at_mut(demand.limit.meters.len());
+            rest = others;
+            demand.charge(of_demand, now) || !demand.enforces()
         })
     }
 
-    /// What is left to the client by each window of a limit that it is told of.
-    pub fn services<'a>(
-        &self,
-        demands: &'a [Demand<'_>],
-        now: Moment,
-    ) -> impl Iterator<Item = Service<'a>> {
-        let is_told = |index: usize| demands[index].limit.terms.told().is_some();
-        let told = self.standings.iter().filter(move |standing| is_told(standing.demand));
-        told.map(move |standing| standing.service(demands, now))
+    /// Tell the client what it has left by each window of a limit that it is told of.
+    pub fn tell<'a>(&self, demands: &[Demand<'a>], now: Moment, fields: &mut Fields<'a>) {
+        for standing in &self.standings {
+            if let Some(style) = demands[standing.demand].limit.terms.told() {
+                fields.tell(style, standing.service(demands, now));
+            }
+        }
     }
 
     /// Whether a window of the demand with this place has no room, whatever follows from it.
@@ -507,6 +510,13 @@ impl Pass {
     }
 
     fn severest(&self, demands: &[Demand<'_>]) -> Verdict {
-        self.enforced(demands).map(|standing| standing.verdict).max().unwrap_or(Verdict::Allow)
+        let mut severest = Verdict::Allow;
+        for standing in self.enforced(demands) {
+            // Most often all of them allow.
+            if standing.verdict != Verdict::Allow {
+                severest = severest.max(standing.verdict);
+            }
+        }
+        severest
     }
 }

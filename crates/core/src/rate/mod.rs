@@ -11,6 +11,7 @@ mod cell;
 mod cost;
 pub mod fleet;
 mod headers;
+mod heavy;
 mod in_flight;
 mod joined;
 mod key;
@@ -25,6 +26,7 @@ mod window;
 
 pub use cost::{Cost, Ended};
 pub use headers::{Fields, QUOTA_EXCEEDED, Service, Style, VIOLATED_POLICIES, retry_after};
+pub use heavy::{Heaviest, Heavy};
 pub use in_flight::InFlight;
 pub use key::{Hash, Key, Missing, Parts, Prefixes, Secret, SharedKey, Unkeyed};
 pub use limit::{Demand, Limit, Mode, Pass, Standing, Terms};
@@ -32,7 +34,7 @@ pub use pacing::{Pacing, Share};
 pub use policy::{Policy, Unit};
 pub use rule::{KeyRule, Subject};
 pub use table::OutOfMemory;
-pub use window::{Verdict, Window};
+pub use window::{Refill, Verdict, Window};
 
 #[cfg(test)]
 mod testing;

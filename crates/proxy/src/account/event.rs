@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
+use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
 
-use super::explain::{Choice, LimitDecision};
+use super::explain::{AccessDecision, AuthDecision, Choice, LimitDecision};
 use super::metrics::{EndpointMetrics, RouteMetrics};
 use super::origin::Origin;
 
@@ -37,6 +38,22 @@ pub enum Event<'a> {
         denies: bool,
         /// How it stood.
         decision: &'a dyn Fn() -> LimitDecision,
+    },
+    /// An authenticator was asked where it comes from.
+    AuthenticatorAsked {
+        /// Whether it does not believe the credential.
+        denies: bool,
+        /// What it made of it.
+        decision: &'a dyn Fn() -> AuthDecision,
+    },
+    /// It is known where it comes from.
+    Authenticated(&'a Arc<Identity>),
+    /// It may not use its route.
+    AccessDenied {
+        /// The option that says so.
+        by: &'static str,
+        /// The rule.
+        decision: &'a dyn Fn() -> AccessDecision,
     },
     /// Its upstream admitted it.
     UpstreamAdmitted {

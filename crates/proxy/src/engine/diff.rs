@@ -17,6 +17,8 @@ pub struct Diff {
     pub upstreams: Names,
     /// Rate limits.
     pub rate_limits: Names,
+    /// Authenticators.
+    pub authenticators: Names,
     /// Stores.
     pub stores: Names,
 }
@@ -40,6 +42,9 @@ impl Diff {
             routes: Names::between(&before.routes, &after.routes, |each| &each.name),
             upstreams: Names::between(&before.upstreams, &after.upstreams, |each| &each.name),
             rate_limits: Names::between(&before.rate_limits, &after.rate_limits, |each| &each.name),
+            authenticators: Names::between(&before.authenticators, &after.authenticators, |each| {
+                &each.name
+            }),
             stores: Names::between(&before.stores, &after.stores, |each| &each.name),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
+use crate::objects::auth::Authenticator;
 use crate::objects::rate::RateLimit;
 use crate::objects::store::Store;
 use crate::snapshot::Snapshot;
@@ -19,6 +20,7 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     panic_mode(&mut page, &snapshot.upstreams);
     endpoints(&mut page, &snapshot.upstreams);
     rate_limits(&mut page, &snapshot.rate_limits);
+    ages_of_keys(&mut page, &snapshot.authenticators);
     stores(&mut page, &snapshot.stores);
     let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
     page.family(
@@ -138,6 +140,21 @@ fn rate_limits(page: &mut Exposition, limits: &[Arc<RateLimit>]) {
     }
 }
 
+/// How old the keys of identity providers are.
+fn ages_of_keys(page: &mut Exposition, authenticators: &[Arc<Authenticator>]) {
+    let mut family = page.family(
+        "tidegate_jwks_age_seconds",
+        Kind::Gauge,
+        "Time since an authenticator's keys were fetched; absent where there are none.",
+    );
+    for authenticator in authenticators {
+        if let Some(keys) = authenticator.supplied_keys() {
+            let name = &authenticator.plan.name;
+            family.sample(&[("authenticator", name)], keys.age().as_secs_f64());
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -145,6 +162,8 @@ mod tests {
 
     use super::*;
     use crate::account::Accounts;
+    use crate::objects::auth::live::LiveAuthenticators;
+    use crate::snapshot::Live;
     use crate::testing;
     use crate::upstream::live::LiveEndpoints;
     use crate::upstream::outbound::Outbound;
@@ -153,7 +172,11 @@ mod tests {
     fn the_page_tells_how_upstreams_and_endpoints_are_now() {
         let plan = testing::plan();
         let accounts = Accounts::new(1);
-        let snapshot = Snapshot::build(plan, None, &LiveEndpoints::default(), &accounts).unwrap();
+        let live = Live {
+            endpoints: &LiveEndpoints::default(),
+            authenticators: &LiveAuthenticators::default(),
+        };
+        let snapshot = Snapshot::build(plan, None, live, &accounts).unwrap();
         let outbound = Outbound::new(0, SplitMix64::new(1), Arc::default());
         let _permit =
             snapshot.upstreams[0].try_admit(&outbound, tokio::time::Instant::now()).unwrap();

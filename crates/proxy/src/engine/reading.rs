@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tidegate_core::plan::{
-    AccessLog, Explain, Issue, Listener, Millis, Plan, RateLimit, Route, Store, Upstream, Workers,
+    AccessLog, Authenticator, Explain, Issue, Listener, Millis, Plan, RateLimit, Route, Store,
+    Upstream, Workers,
 };
 
 /// The first half of the SHA-256 of an item's text, in lower-case hexadecimal digits.
@@ -46,6 +47,8 @@ struct Crossing<'a> {
     #[serde(borrow)]
     rate_limits: Vec<&'a RawValue>,
     #[serde(borrow)]
+    authenticators: Vec<&'a RawValue>,
+    #[serde(borrow)]
     stores: Vec<&'a RawValue>,
 }
 
@@ -56,6 +59,7 @@ pub struct Items {
     routes: Known<Route>,
     upstreams: Known<Upstream>,
     rate_limits: Known<RateLimit>,
+    authenticators: Known<Authenticator>,
     stores: Known<Store>,
 }
 
@@ -79,6 +83,11 @@ impl Items {
             routes: self.routes.read(&crossing.routes, "routes", &mut failures),
             upstreams: self.upstreams.read(&crossing.upstreams, "upstreams", &mut failures),
             rate_limits: self.rate_limits.read(&crossing.rate_limits, "rate_limits", &mut failures),
+            authenticators: self.authenticators.read(
+                &crossing.authenticators,
+                "authenticators",
+                &mut failures,
+            ),
             stores: self.stores.read(&crossing.stores, "stores", &mut failures),
         };
         match failures {
@@ -192,7 +201,8 @@ mod tests {
         let plan = json!({
             "name": "tidegate", "zone": null, "workers": 1, "drain_timeout": 0, "access_log": null,
             "explain": {"sample": 0.0, "keep": 10, "slow": 1_000}, "listeners": [], "routes": [],
-            "upstreams": upstreams, "rate_limits": [], "stores": [],
+            "upstreams": upstreams, "rate_limits": [],
+            "authenticators": [], "stores": [],
         });
         serde_json::to_vec(&plan).unwrap()
     }

@@ -1,5 +1,6 @@
 //! What has a name and lives through reloads.
 
+pub mod auth;
 pub mod keeper;
 pub mod rate;
 pub mod store;

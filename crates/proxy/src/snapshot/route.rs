@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
+use tidegate_core::auth::IdentityHeaders;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Priority};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
+use super::access::Access;
 use super::fixed::Fixed;
 use crate::account::metrics::RouteMetrics;
 
@@ -22,6 +24,8 @@ pub struct Route {
     pub id: u64,
     /// Bytes of a request's body.
     pub body_limit: Option<u64>,
+    /// Who may use it; `None`: all.
+    pub access: Option<Access>,
     /// What answers.
     pub action: Action,
     /// Changes of the response's fields.
@@ -58,6 +62,8 @@ pub struct Forward {
     pub rewrite: Option<Target>,
     /// Changes of the request's fields.
     pub request_headers: HeaderEdits,
+    /// Fields that tell of the identity.
+    pub identity_headers: IdentityHeaders,
     /// How many of a million requests are copied, if any.
     pub mirrored_millionths: Option<u64>,
     /// Longest time for the whole request.

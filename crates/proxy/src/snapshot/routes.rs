@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use http::HeaderName;
+use tidegate_core::auth::IdentityHeaders;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 
 use super::Snapshot;
+use super::access::Access;
 use super::fixed::Fixed;
 use super::route::{Action, Forward, Route, RoutePriority, Split};
 use crate::account::metrics::Metrics;
@@ -60,10 +62,14 @@ impl Reader<'_> {
         let wanted = self.wanted;
         let response = format!("{}.response_headers", self.at);
         let response_headers = HeaderEdits::build(&wanted.response_headers, &response, self.issues);
+        let access_at = format!("{}.access", self.at);
+        let access =
+            wanted.access.as_ref().map(|access| Access::build(access, &access_at, self.issues));
         Some(Route {
             plan: wanted.clone(),
             id: Route::next_id(),
             body_limit: wanted.limits.body.map(plan::Size::get),
+            access,
             action: self.action()?,
             response_headers,
             metrics: metrics.route(&wanted.name),
@@ -108,6 +114,8 @@ impl Reader<'_> {
             .as_ref()
             .and_then(|rewrite| Target::build(rewrite, path, &rewrite_at, self.issues));
         let request_headers = HeaderEdits::build(&wanted.request_headers, &headers_at, self.issues);
+        let identity_headers =
+            IdentityHeaders::build(&wanted.identity_headers, &at("identity_headers"), self.issues);
         let mirrored_millionths =
             wanted.mirror.as_ref().map(|mirror| (mirror.percent.get() * 10_000.0) as u64);
         let retry = Policy::build(&wanted.retry, &retry_at, self.issues);
@@ -118,6 +126,7 @@ impl Reader<'_> {
             split,
             rewrite,
             request_headers,
+            identity_headers,
             mirrored_millionths,
             timeout: wanted.timeout.map(plan::Timeout::duration),
             deadline_header,

@@ -4,13 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tidegate_core::rate::fleet::Opening;
-use tidegate_core::rate::{Key, Mode, Subject};
+use tidegate_core::rate::{Key, Mode};
 use tokio::time::{Instant, timeout_at};
 
 use crate::call::Call;
 use crate::net::clock;
 use crate::objects::rate::{Place, RateLimit};
 use crate::objects::store::Store;
+use crate::steps::rate_limits::subject;
 
 /// A request that waits for the word of a store on its keys.
 pub struct Words(Vec<Word>);
@@ -63,17 +64,11 @@ pub fn before(limits: &[Arc<RateLimit>], call: &Call<'_>) -> Option<Words> {
 }
 
 fn word(limit: &Arc<RateLimit>, store: &Arc<Store>, call: &Call<'_>) -> Option<Word> {
-    let subject = Subject {
-        client: call.address,
-        head: call.head,
-        route: call.route.map_or("", |route| &route.plan.name),
-        listener: &call.client.listener.name,
-    };
+    let subject = subject(call);
     // A request without a key is for the limit itself to judge.
     let key = limit.key(&subject).ok()?;
     let now = clock::moment(call.transaction.witnesses.coarse_now());
-    let name = || limit.shared_key(&subject).unwrap_or_default();
-    let opening = limit.limit.open(key, now, name);
+    let opening = limit.open(key, &subject, now);
     if opening == Opening::Ready || limit.limit.terms().mode == Mode::Shadow {
         return None;
     }

@@ -8,11 +8,16 @@ use http::Response;
 
 use crate::http::body::Body;
 
+pub mod access;
 pub mod admit;
+pub mod authenticate;
 pub mod body_limit;
+pub mod client_cert;
 pub mod cold_keys;
 pub mod destination;
 pub mod forwarded;
+pub mod guarded_fields;
+pub mod identity_headers;
 pub mod mirror;
 pub mod problem;
 pub mod rate_limits;

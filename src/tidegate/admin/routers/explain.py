@@ -52,6 +52,21 @@ class Said(BaseModel):
     mode: str | None = Field(None, description="enforce, or shadow: nothing follows from it.")
 
 
+class AuthDecision(BaseModel):
+    """What an authenticator made of the request. Nothing of the credential is kept."""
+
+    authenticator: str
+    result: str = Field(description="`ok`, `missing`, or why the credential was not believed.")
+    reason: str | None = None
+
+
+class AccessDecision(BaseModel):
+    """Why the request may not use its route."""
+
+    by: str = Field(description="The option of `access` that says so, like `require`.")
+    rule: str = Field(description="The rule that it does not fulfil.")
+
+
 class Candidate(BaseModel):
     """An endpoint as it stood when one was picked."""
 
@@ -105,6 +120,9 @@ class Story(Outstanding):
     upstream: str | None
     phases: list[Phase]
     limits: list[Said]
+    subject: str | None = Field(description="Of its identity; only where `explain.identities` is set.")
+    auth: list[AuthDecision]
+    access: AccessDecision | None
     tries: list[Try]
     unpicked: Choice | None = Field(description="The endpoints, when none could be picked.")
 

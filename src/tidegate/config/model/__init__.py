@@ -4,9 +4,13 @@ All but what is marked as the `ControlPlane`'s mirrors the plan in `crates/core/
 contract test compares the two.
 """
 
+from tidegate.config.model.access import Access, ClaimCondition, IdentityHeader, Requirement
 from tidegate.config.model.admin import Admin, AdminTls
+from tidegate.config.model.authenticator import ApiKey, Authenticator, Basic
+from tidegate.config.model.certificate_auth import CertificateAuth, CertificateMatch
 from tidegate.config.model.config import Config
 from tidegate.config.model.explain import Explain
+from tidegate.config.model.forward_auth import ForwardAuth
 from tidegate.config.model.health import (
     Health,
     HealthBody,
@@ -17,6 +21,7 @@ from tidegate.config.model.health import (
     Outlier,
     SuccessRateOutlier,
 )
+from tidegate.config.model.jwt import Jwks, Jwt
 from tidegate.config.model.limits import AdaptiveLimit, Queueing, RoutePriority, UpstreamLimits
 from tidegate.config.model.listener import (
     Certificate,
@@ -30,6 +35,7 @@ from tidegate.config.model.listener import (
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.place import Place
 from tidegate.config.model.rate import Bandwidth, KeyPart, RateCost, RateLimit, Window
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
@@ -59,19 +65,27 @@ from tidegate.config.model.upstream import (
 )
 
 __all__ = [
+    "Access",
     "AccessLog",
     "AdaptiveLimit",
     "Admin",
     "AdminTls",
+    "ApiKey",
+    "Authenticator",
     "Backoff",
     "Balance",
     "Bandwidth",
+    "Basic",
     "Certificate",
+    "CertificateAuth",
+    "CertificateMatch",
+    "ClaimCondition",
     "ClientAuth",
     "Config",
     "Endpoint",
     "Explain",
     "FieldMatch",
+    "ForwardAuth",
     "HashKey",
     "HeaderEdits",
     "HeaderMatch",
@@ -81,6 +95,9 @@ __all__ = [
     "HealthHttp",
     "HealthTcp",
     "Hedge",
+    "IdentityHeader",
+    "Jwks",
+    "Jwt",
     "KeyPart",
     "LatencyOutlier",
     "Listener",
@@ -92,12 +109,14 @@ __all__ = [
     "Options",
     "Outlier",
     "PathMatch",
+    "Place",
     "Pool",
     "Queueing",
     "RateCost",
     "RateLimit",
     "Redirect",
     "RegexRewrite",
+    "Requirement",
     "Respond",
     "Retry",
     "RetryBudget",

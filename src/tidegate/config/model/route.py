@@ -5,19 +5,20 @@ from collections.abc import Hashable
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from tidegate.config.model.access import Access, IdentityHeader
 from tidegate.config.model.limits import Priority, RoutePriority
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.narrow import Labels
 from tidegate.config.model.options import Options
+from tidegate.config.model.rate import RateLimitNames
 from tidegate.config.model.retry import Hedge, Retry
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
 from tidegate.config.model.unit import Count, Percent, Size, Status, Timeout
 
 UpstreamName = Annotated[Name, Ref("upstream")]
 ListenerName = Annotated[Name, Ref("listener")]
-RateLimitName = Annotated[Name, Ref("rate limit")]
 
 _CAPTURE = re.compile(r"\{(\*?)[^}]*\}")
 """A segment of a template that is captured."""
@@ -208,16 +209,8 @@ class RouteLimits(Options):
 
     body: Size | None = 1 << 30
     """Bytes of a request's body; null: no bound."""
-    rate: tuple[RateLimitName, ...] = Field(default=(), examples=[["per-client"]])
+    rate: RateLimitNames = Field(default=(), examples=[["per-client"]])
     """Names of the rate limits that its requests must all pass."""
-
-    @field_validator("rate")
-    @classmethod
-    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"expected each rate limit once; found {name!r} {names.count(name)} times")
-        return names
 
 
 def _level_alone(value: Any) -> Any:
@@ -275,6 +268,14 @@ class Route(Options):
     """How important its requests are where the upstream cannot serve all: a level, or a level with its
     options."""
 
+    access: Access | None = None
+    """Who may use it; null: all."""
+    identity_headers: dict[FieldName, IdentityHeader] = Field(
+        default={}, examples=[{"x-user": {"subject": True}}]
+    )
+    """Fields that tell the upstream of the identity. Those that any route names here are taken off what
+    clients send on all routes."""
+
     @model_validator(mode="after")
     def _one_action(self) -> Self:
         self.require_exactly_one("upstream", "split", "redirect", "respond")
@@ -290,6 +291,14 @@ class Route(Options):
     def _shares_add_up(self) -> Self:
         if self.split and not any(share.weight for share in self.split):
             raise ValueError("expected a split with at least one weight above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _identity_to_tell(self) -> Self:
+        if self.identity_headers and not (self.access and self.access.authenticate):
+            raise ValueError(
+                "identity_headers needs access.authenticate: without it no request has an identity"
+            )
         return self
 
     @model_validator(mode="after")

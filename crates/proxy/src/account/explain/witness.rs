@@ -74,7 +74,11 @@ impl Explain {
         {
             self.notes(record);
             let notes = self.notes.take().map_or_else(Notes::default, |notes| *notes);
-            let story = Story::of(record, notes, reason, origin.listener.name());
+            let mut story = Story::of(record, notes, reason, origin.listener.name());
+            if self.settings.identities {
+                let subject = record.identity.as_ref().and_then(|it| it.subject.as_deref());
+                story.subject = subject.map(bounded);
+            }
             origin.accounts.stories.keep(origin.worker, story, self.settings.keep);
         }
     }
@@ -97,7 +101,11 @@ impl Witness for Explain {
 #[inline(always)]
 fn begins_notes(event: &Event<'_>, record: &Record) -> bool {
     match event {
-        Event::RouteMissing { .. } | Event::LimitDecided(_) | Event::TryFailed { .. } => true,
+        Event::RouteMissing { .. }
+        | Event::LimitDecided(_)
+        | Event::AccessDenied { .. }
+        | Event::TryFailed { .. } => true,
+        Event::AuthenticatorAsked { denies, .. } => *denies,
         Event::RateLimitAsked { denies, .. } => *denies,
         Event::EndpointChosen { found, .. } => !found || record.tries > 0,
         _ => false,
@@ -112,6 +120,8 @@ impl Notes {
             Event::RouteMissing { host } => self.host = host.and_then(text),
             Event::LimitDecided(decision) => self.limit_decided(decision.clone()),
             Event::RateLimitAsked { decision, .. } => self.limit_decided(decision()),
+            Event::AuthenticatorAsked { decision, .. } => self.authenticator_asked(decision()),
+            Event::AccessDenied { decision, .. } => self.access = Some(decision()),
             Event::UpstreamAdmitted { decision } => self.limit_decided(decision()),
             Event::EndpointChosen { choice, .. } => self.choice = Some(choice()),
             Event::TryBegan(endpoint) => self.try_began(endpoint.address(), at),
@@ -123,6 +133,7 @@ impl Notes {
                 self.try_ended(endpoint.address(), TryOutcome::Answered(*status), at);
             }
             Event::BodyExpected(_)
+            | Event::Authenticated(_)
             | Event::Failed(_)
             | Event::Answered(_)
             | Event::BodySent(_)

@@ -12,6 +12,7 @@
 //! registry, and the exposition, by itself.
 
 mod admission;
+mod authenticator;
 mod class;
 mod endpoint;
 mod health;
@@ -28,9 +29,10 @@ mod tests;
 mod upstream;
 mod worker;
 
+pub use authenticator::{AuthResult, AuthenticatorMetrics};
 pub use endpoint::EndpointMetrics;
 pub use listener::ListenerMetrics;
-pub use rate_limit::{RateLimitMetrics, RateResult};
+pub use rate_limit::{Held, RateLimitMetrics, RateResult};
 pub use registry::Metrics;
 pub use request::RequestCounts;
 pub use route::RouteMetrics;

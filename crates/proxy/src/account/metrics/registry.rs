@@ -6,8 +6,9 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::{
-    EndpointMetrics, ListenerMetrics, RateLimitMetrics, RouteMetrics, StoreMetrics,
-    UpstreamMetrics, WorkerMetrics, endpoint, listener, rate_limit, route, store, upstream, worker,
+    AuthenticatorMetrics, EndpointMetrics, ListenerMetrics, RateLimitMetrics, RouteMetrics,
+    StoreMetrics, UpstreamMetrics, WorkerMetrics, authenticator, endpoint, listener, rate_limit,
+    route, store, upstream, worker,
 };
 use crate::account::exposition::Exposition;
 
@@ -26,6 +27,7 @@ pub struct Metrics {
     upstreams: ByName<String, UpstreamMetrics>,
     endpoints: ByName<(String, String), EndpointMetrics>,
     rate_limits: ByName<String, RateLimitMetrics>,
+    authenticators: ByName<String, AuthenticatorMetrics>,
     stores: ByName<String, StoreMetrics>,
 }
 
@@ -45,6 +47,7 @@ impl Metrics {
             upstreams: ByName::default(),
             endpoints: ByName::default(),
             rate_limits: ByName::default(),
+            authenticators: ByName::default(),
             stores: ByName::default(),
         })
     }
@@ -72,6 +75,11 @@ impl Metrics {
     /// The counts of a rate limit.
     pub fn rate_limit(&self, name: &str) -> Arc<RateLimitMetrics> {
         self.rate_limits.get(name.to_owned(), || RateLimitMetrics::new(name, self.shards))
+    }
+
+    /// The counts of an authenticator.
+    pub fn authenticator(&self, name: &str) -> Arc<AuthenticatorMetrics> {
+        self.authenticators.get(name.to_owned(), || AuthenticatorMetrics::new(name, self.shards))
     }
 
     /// The counts of a store.
@@ -110,6 +118,7 @@ impl Metrics {
         upstream::families(page, &self.upstreams.held());
         endpoint::families(page, &self.endpoints.held());
         rate_limit::families(page, &self.rate_limits.held());
+        authenticator::families(page, &self.authenticators.held());
         store::families(page, &self.stores.held());
         listener::families(page, &self.listeners.held());
         let labels: Vec<_> =

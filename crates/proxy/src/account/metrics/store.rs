@@ -50,7 +50,7 @@ pub(super) fn families(page: &mut Exposition, stores: &[Arc<StoreMetrics>]) {
     for store in stores {
         let mut total = HistogramTotal::default();
         total.add(&store.answers);
-        histogram(&mut family, ("store", &store.name), &total);
+        histogram(&mut family, &[("store", &*store.name)], &total);
     }
     let mut family = page.family(
         "tidegate_store_tokens_total",

@@ -1,5 +1,6 @@
 //! A rate limit as an object: its rules, and what its keys have spent.
 
+mod connection;
 mod dues;
 mod flight;
 mod pace;
@@ -8,12 +9,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
+use parking_lot::Mutex;
 use tidegate_core::plan::{self, Issue};
+use tidegate_core::rate::fleet::Opening;
 use tidegate_core::rate::{
-    Key, KeyRule, Limit, OutOfMemory, Secret, SharedKey, Subject, Terms, Unkeyed,
+    Heaviest, Heavy, Key, KeyRule, Limit, Mode, OutOfMemory, Secret, Subject, Terms, Unkeyed,
 };
 use tidegate_core::time::Moment;
 
+pub use self::connection::let_in;
 pub use self::dues::{Due, Dues};
 pub use self::flight::Flights;
 pub use self::pace::Direction;
@@ -21,11 +25,14 @@ pub use self::pace::Direction;
 use self::pace::Paces;
 use super::keeper::{Object, is_same};
 use super::store::Store;
-use crate::account::metrics::{Metrics, RateLimitMetrics};
+use crate::account::metrics::{Metrics, RateLimitMetrics, RateResult};
 use crate::http::body::Pace;
 
 /// Most requests that wait for their turn at one limit.
 const MOST_WAITING: u32 = 10_000;
+
+/// Keys that are counted at a time where the heaviest are shown.
+const HEAVY_KEYS: usize = 1_024;
 
 /// With it keys are hashed, so that none can be aimed at another's bucket. It lasts as long as what is hashed with it.
 static SECRET: LazyLock<Secret> = LazyLock::new(|| {
@@ -50,6 +57,7 @@ pub struct RateLimit {
     /// Through which it is shared with other gateways, where it is.
     pub store: Option<Arc<Store>>,
     paces: Paces,
+    heavy: Option<Arc<Mutex<Heavy>>>,
     rule: KeyRule,
     waiting: Arc<AtomicU32>,
 }
@@ -82,9 +90,18 @@ impl RateLimit {
             flights: Flights::build(plan, before.and_then(|before| before.flights.as_ref())),
             paces: Paces::build(plan, before.map(|before| (&*before.plan, &before.paces)))
                 .map_err(full)?,
+            heavy: plan.identities.then(|| {
+                let before = before.and_then(|before| before.heavy.clone());
+                before.unwrap_or_else(|| Arc::new(Mutex::new(Heavy::new(HEAVY_KEYS))))
+            }),
             rule,
             waiting: before.map_or_else(Arc::default, |before| before.waiting.clone()),
         })
+    }
+
+    /// Whether it is asked for requests whose identity has been found out.
+    pub fn needs_identity(&self) -> bool {
+        self.rule.needs_identity()
     }
 
     /// The key of a request.
@@ -95,6 +112,18 @@ impl RateLimit {
         self.rule.key(&SECRET, subject)
     }
 
+    /// A request with this key has come: count it, and its parts, if these are to be shown.
+    pub fn remember(&self, key: Key, subject: &Subject<'_>) {
+        if let Some(heavy) = &self.heavy {
+            heavy.lock().add(key, || self.rule.texts(subject));
+        }
+    }
+
+    /// The `count` keys with the most requests; `None` where they are not to be shown.
+    pub fn heaviest(&self, count: usize) -> Option<Vec<Heaviest>> {
+        self.heavy.as_ref().map(|heavy| heavy.lock().top(count))
+    }
+
     /// The key that these parts make, which are absent where requests lack them.
     ///
     /// # Errors
@@ -103,12 +132,10 @@ impl RateLimit {
         self.rule.named(&SECRET, parts)
     }
 
-    /// The key of a request, as all gateways call it.
-    ///
-    /// # Errors
-    /// If it has none, and does not share one with all that have none.
-    pub fn shared_key(&self, subject: &Subject<'_>) -> Result<SharedKey, Unkeyed> {
-        self.rule.shared_key(subject)
+    /// What is about to be decided of `key`, which `subject` has: whether it had better wait for a word of the store,
+    /// where it is shared.
+    pub fn open(&self, key: Key, subject: &Subject<'_>, now: Moment) -> Opening {
+        self.limit.open(key, now, || self.rule.shared_key(subject).unwrap_or_default())
     }
 
     /// Give the key that these parts make a fresh bucket, in all gateways that share the limit.
@@ -132,9 +159,22 @@ impl RateLimit {
         }
     }
 
-    /// How fast the bodies of `key` may pass in this direction; `None` where they may as they come.
-    pub fn pace(&self, direction: Direction, key: Key) -> Option<Pace> {
-        self.paces.of(direction, key)
+    /// How fast a body of `key` may pass in this direction, on this `worker`; `None` where it may as it comes, as it may
+    /// by any limit in shadow.
+    pub fn pace(&self, direction: Direction, key: Key, worker: usize) -> Option<Pace> {
+        let enforces = self.limit.terms().mode == Mode::Enforce;
+        let pacing = self.paces.of(direction).filter(|_| enforces)?;
+        Some(pace::pace(pacing.clone(), key, direction, self.metrics.clone(), worker))
+    }
+
+    /// Count what it said to a request or a connection of this worker: whether it has no room for it.
+    pub fn count(&self, worker: usize, denies: bool) {
+        let result = match (denies, self.limit.terms().mode) {
+            (false, _) => RateResult::Allowed,
+            (true, Mode::Enforce) => RateResult::Denied,
+            (true, Mode::Shadow) => RateResult::WouldDeny,
+        };
+        self.metrics.asked(worker, result);
     }
 
     /// A place among the requests that wait for their turn; `None` if as many wait as may.

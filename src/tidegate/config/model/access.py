@@ -1,0 +1,114 @@
+"""Access: who may use a route, and what upstreams are told of them."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from tidegate.config.model.mark import Ref
+from tidegate.config.model.options import Options
+from tidegate.config.model.text import FieldValue, Name
+
+AuthenticatorName = Annotated[Name, Ref("authenticator")]
+
+ClaimName = Annotated[str, Field(min_length=1, examples=["scope"])]
+"""The name of a claim as a whole, or names that lead to one within others, with dots between them."""
+
+_TESTS = ("equals", "contains", "matches", "present")
+
+
+class ClaimCondition(Options):
+    """Condition on a claim: exactly one of `equals`, `contains`, `matches` and `present` is given."""
+
+    claim: ClaimName
+    """Name of the claim; `realm_access.roles` is the claim `roles` within `realm_access`."""
+    equals: FieldValue | None = Field(default=None, examples=["admin"])
+    """The claim's text."""
+    contains: FieldValue | None = Field(default=None, min_length=1, examples=["orders:read"])
+    """An item of the claim's list, or a word of its text."""
+    matches: str | None = Field(default=None, min_length=1, examples=[".*@example\\.com"])
+    """A regular expression for the whole of the claim's text, or of an item of its list."""
+    present: bool | None = Field(default=None, examples=[True])
+    """Whether the claim is there at all."""
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Self:
+        self.require_exactly_one(*_TESTS)
+        return self
+
+
+class Requirement(Options):
+    """What an identity must have: a condition on a `claim`, or `any` or `none` of several."""
+
+    claim: ClaimName | None = None
+    """Name of the claim; `realm_access.roles` is the claim `roles` within `realm_access`."""
+    equals: FieldValue | None = Field(default=None, examples=["admin"])
+    """The claim's text."""
+    contains: FieldValue | None = Field(default=None, min_length=1, examples=["orders:read"])
+    """An item of the claim's list, or a word of its text."""
+    matches: str | None = Field(default=None, min_length=1, examples=[".*@example\\.com"])
+    """A regular expression for the whole of the claim's text, or of an item of its list."""
+    present: bool | None = Field(default=None, examples=[True])
+    """Whether the claim is there at all."""
+    any: tuple[ClaimCondition, ...] | None = Field(
+        default=None, min_length=1, examples=[[{"claim": "role", "equals": "admin"}]]
+    )
+    """One of these is enough."""
+    none: tuple[ClaimCondition, ...] | None = Field(
+        default=None, min_length=1, examples=[[{"claim": "suspended", "present": True}]]
+    )
+    """None of these may hold."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        self.require_exactly_one("claim", "any", "none")
+        if self.claim is not None:
+            self.require_exactly_one(*_TESTS)
+        elif given := self.given(_TESTS):
+            raise ValueError(f"expected {given[0]} with claim")
+        return self
+
+
+class Access(Options):
+    """Who may use a route."""
+
+    authenticate: tuple[AuthenticatorName, ...] = Field(default=(), examples=[["users", "robots"]])
+    """Names of authenticators: the first whose credential a request carries decides where it comes from."""
+    anonymous: bool = False
+    """Whether requests that carry no credential are let go, without an identity."""
+    require: tuple[Requirement, ...] = Field(
+        default=(), examples=[[{"claim": "scope", "contains": "orders:read"}]]
+    )
+    """What the identity must have; all of it."""
+
+    @field_validator("authenticate")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(
+                    f"expected each authenticator once; found {name!r} {names.count(name)} times"
+                )
+        return names
+
+    @model_validator(mode="after")
+    def _identity_to_judge(self) -> Self:
+        if not self.authenticate and (self.require or self.anonymous):
+            option = "require" if self.require else "anonymous"
+            raise ValueError(f"{option} needs authenticate: without it no request has an identity")
+        return self
+
+
+class IdentityHeader(Options):
+    """What a field tells upstreams of the identity: exactly one option is given."""
+
+    claim: ClaimName | None = None
+    """The value of this claim; items of a list have a comma between them."""
+    subject: Literal[True] | None = Field(default=None, examples=[True])
+    """The subject."""
+    authenticator: Literal[True] | None = Field(default=None, examples=[True])
+    """The name of the authenticator."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        self.require_exactly_one("claim", "subject", "authenticator")
+        return self

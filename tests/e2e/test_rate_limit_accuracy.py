@@ -54,7 +54,7 @@ def test_as_many_are_let_go_as_burst_and_rate_say_on_64_connections_and_two_work
     found = load(gateway, 64, over, pause=64 / (3 * RATE))
     refused = [each for each in found if each.status == 429]
     first = min(found, key=lambda each: each.sent)
-    # What is refused last finds the bucket empty: all that came back until then was let go, but for one request.
+    # What is refused last finds the bucket empty: all that came back until then was let go, but for one.
     # When a request was decided is known as exactly as its answer was quick.
     last = max(refused, key=lambda each: each.sent)
     at_least = BURST + RATE * (last.sent - first.answered) - 1

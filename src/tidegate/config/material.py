@@ -4,12 +4,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tidegate.config.include import read_bounded, reason
+from tidegate.config.include import MAX_BYTES, read_bounded, reason
 from tidegate.config.model.mark import File, Use
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
 from tidegate.config.stamp import Stamp, stamp_of
 from tidegate.config.tree import OptionPath, Source, find_texts
+
+MAX_KEYS_BYTES = 512 << 20
+"""A file of API keys may be larger than others: a million keys are about 200 MB."""
 
 
 @dataclass(slots=True)
@@ -29,7 +32,7 @@ def read_material(source: Source, now: datetime | None = None) -> Material:
         if mark.use is Use.OUTPUT:
             continue
         for path, name in find_texts(source.root, pattern):
-            if name and (problem := _read(material, source, path, Path(name))):
+            if name and (problem := _read(material, source, path, Path(name), mark.use)):
                 material.problems.append(problem)
     if material.contents:
         from tidegate.config.inspection import Inspection  # noqa: PLC0415 - cryptography is heavy, and often not needed
@@ -38,11 +41,12 @@ def read_material(source: Source, now: datetime | None = None) -> Material:
     return material
 
 
-def _read(material: Material, source: Source, path: OptionPath, file: Path) -> Problem | None:
+def _read(material: Material, source: Source, path: OptionPath, file: Path, use: Use) -> Problem | None:
     if file not in material.contents:
         try:
             material.files[file] = stamp_of(file)
-            material.contents[file] = read_bounded(file)
+            most = MAX_KEYS_BYTES if use is Use.API_KEYS else MAX_BYTES
+            material.contents[file] = read_bounded(file, most)
         except OSError as error:
             return source.problem(path, f"cannot read {file}: {reason(error)}")
         except ValueError:

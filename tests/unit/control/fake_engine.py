@@ -48,6 +48,12 @@ class FakeEngine:
         self.drained_ms: list[int] = []
         self.words: dict[tuple[str, str], dict[str, Any]] = {}
         """The operator's words on endpoints, by upstream and address."""
+        self.api_keys: dict[str, list[dict[str, Any]]] = {}
+        """Those beside files, by authenticator."""
+        self.keys: dict[str, Any] = {}
+        """What authenticators' keys were supplied as."""
+        self.revocations: dict[str, Any] = {}
+        """The revocations of authenticators."""
         self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
         """What `wait` gives."""
 
@@ -94,10 +100,18 @@ class FakeEngine:
             "authenticators": lambda: [
                 {"name": each["name"], "kind": "api_key"} for each in self.served["authenticators"]
             ],
+            "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
             "route": lambda **request: _route(self.served, request),
         }
         return json.dumps(answers[kind](**about)).encode()
+
+    def _check_token(self, route: str, token: str) -> Any:
+        if all(each["name"] != route for each in self.served["routes"]):
+            return None
+        asked = [{"authenticator": "users", "result": "expired", "reason": "its time is over"}]
+        refused = {"status": 401, "reason": "its time is over", "asked": asked}
+        return {**refused, "subject": None, "claims": None}
 
     def _status(self) -> Any:
         listeners = [
@@ -129,6 +143,8 @@ class FakeEngine:
 
     def supply(self, kind: str, name: str, value: bytes) -> None:
         match kind, name:
+            case "api_key", _:
+                self.api_keys[name] = json.loads(value)
             case "log", "filter":
                 if b" " in value:
                     raise ValueError("a directive has no spaces")
@@ -143,6 +159,13 @@ class FakeEngine:
                     raise ValueError("a weight is at most 1000")
                 else:
                     self.words[upstream, told["address"]] = told["word"]
+            case "keys", authenticator:
+                keys = json.loads(value)
+                if not keys["jwks"].get("keys"):
+                    raise ValueError("the key set has no key to verify with")
+                self.keys[authenticator] = keys
+            case "revocations", authenticator:
+                self.revocations[authenticator] = json.loads(value)
             case _:
                 raise ValueError(f"there is no live value {kind} {name}")
 

@@ -103,6 +103,8 @@ pub struct ClientAuth {
     pub ca: String,
     /// Whether a client without a certificate is let in.
     pub mode: ClientAuthMode,
+    /// Lists of certificates that are no longer valid (RFC 5280 §5), in PEM, or one in DER: the file in base64.
+    pub crl: Option<String>,
 }
 
 /// Whether a client without a certificate is let in.

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath, OcspPath
+from tidegate.config.model.mark import CaPath, CertPath, CrlPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.options import Options
 from tidegate.config.model.owner import GroupName, UserName
 from tidegate.config.model.rate import RateLimitNames
@@ -33,6 +33,9 @@ class ClientAuth(Options):
     """Path of the certificate authorities, in PEM, that clients' certificates must chain to."""
     mode: Literal["require", "optional"] = "require"
     """`require`: no certificate, no connection; `optional`: a certificate that is shown must be valid."""
+    crl: CrlPath | None = Field(default=None, examples=["clients.crl"])
+    """Path of revocation lists (RFC 5280 section 5), in PEM or one in DER: certificates that are refused.
+    Every authority needs one; null: nothing is revoked."""
 
 
 class ListenerTls(Options):

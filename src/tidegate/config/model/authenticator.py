@@ -24,7 +24,8 @@ class ApiKey(Options):
 
 
 class Basic(Options):
-    """Names and passwords, for which browsers ask (RFC 7617). For use over TLS only: they are sent as they are."""
+    """Names and passwords, for which browsers ask (RFC 7617). For use over TLS only: they are sent as they
+    are."""
 
     file: PasswordsPath = Field(examples=["staff.htpasswd"])
     """An htpasswd file with bcrypt or argon2id hashes (`tidegate passwd` writes them)."""

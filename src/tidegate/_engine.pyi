@@ -64,6 +64,8 @@ class Engine:
     def supply(self, kind: str, name: str, value: bytes) -> None:
         """Put a live value into force at once. It survives every commit. These there are:
 
+        - kind `api_key`, name of an authenticator: a list of API keys, each as a file has it, which it
+          believes beside those of its file. It takes the place of the list before it;
         - kind `endpoint`, name of an upstream: an operator's word on one of its endpoints:
           `{"address", "word": {"duty": "serving" | "draining" | "maintenance", "weight", "reason"} | null}`.
           Of the word's keys each may be left out, but not both `duty` and `weight`. It takes the place of the
@@ -107,6 +109,8 @@ class Engine:
         - `{"rate_limits": {}}`: `[{"name", "keys", "waiting", "evictions"}]`, as the metrics of these names;
         - `{"rate_limit_key": {"limit": name, "parts": [text | null]}}`: what a key has left, by window:
           `[{"window", "left", "full_in_seconds"}]`; null if there is no such limit;
+        - `{"rate_limit_top": {"limit": name, "count": number}}`: its keys with the most requests:
+          `[{"parts": [text | null], "requests", "at_most_too_many"}]`; null if there is no such limit;
         - `{"route": request}` and `{"table": {}}`, as `inspect` answers them, of what is served.
 
         Raises ValueError, which lists the known questions, on any other."""

@@ -1,4 +1,4 @@
-//! Live values of authenticators: keys of identity providers, and revocations.
+//! Live values of authenticators: keys of identity providers, API keys, and revocations.
 //!
 //! They are no part of the configuration. They are kept here by the authenticator's name, whether there is such an
 //! authenticator or not.
@@ -12,6 +12,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
+use tidegate_core::auth::ApiKeys;
 use tidegate_core::auth::jwt::{KeySet, Revocation, Revocations, UnknownKeys, Unusable};
 use tokio::sync::Notify;
 
@@ -28,6 +29,7 @@ pub struct LiveAuthenticators(Mutex<HashMap<String, Arc<LiveAuthenticator>>>);
 #[derive(Debug, Default)]
 pub struct LiveAuthenticator {
     keys: ArcSwapOption<SuppliedKeys>,
+    api_keys: ArcSwap<ApiKeys>,
     revocations: ArcSwap<Revocations>,
     /// Another one after each change.
     generation: AtomicU64,
@@ -107,6 +109,19 @@ impl LiveAuthenticator {
         Ok(())
     }
 
+    /// Believe these API keys beside those of a file: the text is like that of one.
+    ///
+    /// # Errors
+    /// What is wrong with them; nothing has changed then.
+    pub fn supply_api_keys(&self, authenticator: &str, value: &[u8]) -> Result<(), String> {
+        let text = str::from_utf8(value).map_err(|_| "a list of API keys is text in UTF-8")?;
+        let keys =
+            ApiKeys::read(&Arc::from(authenticator), text).map_err(|wrong| wrong.join("; "))?;
+        self.api_keys.store(Arc::new(keys));
+        self.generation.fetch_add(1, SeqCst);
+        Ok(())
+    }
+
     /// Believe no tokens that these revoke.
     ///
     /// # Errors
@@ -124,6 +139,11 @@ impl LiveAuthenticator {
     /// The keys that were supplied from `source`.
     pub fn keys(&self, source: &str) -> Option<Arc<SuppliedKeys>> {
         self.keys.load_full().filter(|keys| keys.source == source)
+    }
+
+    /// The API keys beside those of a file.
+    pub fn api_keys(&self) -> arc_swap::Guard<Arc<ApiKeys>> {
+        self.api_keys.load()
     }
 
     /// The revocations that hold.

@@ -24,8 +24,8 @@ use jsonwebtoken::crypto::sign;
 use jsonwebtoken::jwk::Jwk;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tidegate_core::auth::Identity;
 use tidegate_core::auth::jwt::{Algorithm, Bounds, KeySet, Remembered, Revocations, Rules, Token};
+use tidegate_core::auth::{Claims, Identity};
 
 const NOW: i64 = 1_800_000_000;
 const BOUNDS: Bounds = Bounds { size: 8_192, depth: 8, names: 100 };
@@ -147,8 +147,12 @@ fn remembered(criterion: &mut Criterion) {
         (0..TOKENS).map(|number| format!("{}{number:05}.{signature}", "h".repeat(800))).collect();
     for token in &tokens {
         if let Err(miss) = table.find(token.as_bytes(), 1, NOW) {
-            let claims = claims().as_object().cloned().unwrap_or_default().into();
-            let identity = Identity { authenticator: "users".into(), subject: None, claims };
+            let claims = claims().as_object().cloned().unwrap_or_default();
+            let identity = Identity {
+                authenticator: "users".into(),
+                subject: None,
+                claims: Claims::new(claims),
+            };
             table.put(miss, Arc::new(identity), NOW + 300, NOW);
         }
     }

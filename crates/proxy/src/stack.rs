@@ -64,7 +64,7 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         time_limit::before(forward, call);
     }
     let limits = &call.snapshot.limits_of_routes[call.found.route];
-    if let Some(turn) = rate_limits::before(limits, call)? {
+    if let Some(turn) = rate_limits::before(&limits.of_any, call)? {
         turn.come().await;
     }
     if let Some(access) = &route.access {
@@ -74,6 +74,9 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
             step!(authenticate::resume(found, call));
         }
         access::before(access, call)?;
+        if let Some(turn) = rate_limits::before(&limits.of_identities, call)? {
+            turn.come().await;
+        }
     }
     step!(body_limit::before(route.body_limit, call));
     match &route.action {

@@ -10,7 +10,7 @@ from tidegate.control.events import Events
 
 
 class Authentication:
-    """Keys, API keys and revocations, live values that the engine is supplied with. To be used from one event loop."""
+    """Live values that the engine is supplied with. To be used from one event loop."""
 
     def __init__(self, engine: Engine, events: Events, state_dir: Path | None = None) -> None:
         """Let what is kept in `state_dir` hold again. Raises StoreError."""

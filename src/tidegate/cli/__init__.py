@@ -32,6 +32,7 @@ NAMES = (
     "limits",
     "key",
     "passwd",
+    "auth",
     "reload",
     "schema",
     "version",

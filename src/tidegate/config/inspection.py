@@ -44,7 +44,10 @@ class Inspection:
             Use.OCSP: self._inspect_ocsp,
             Use.CRL: self._inspect_crl,
             Use.TOKEN: self._inspect_token,
-            Use.API_KEYS: self._inspect_keys,
+            Use.JWKS: self._inspect_jwks,
+            Use.PUBLIC_KEY: self._inspect_public_key,
+            Use.SECRET: self._inspect_secret,
+            Use.API_KEYS: self._inspect_api_keys,
             Use.PASSWORDS: self._inspect_passwords,
         }
         files = marked(File)
@@ -63,7 +66,7 @@ class Inspection:
         if len(self._contents[file].strip()) < 16:
             yield self._source.problem(path, f"expected a token of at least 16 characters in {file}")
 
-    def _inspect_keys(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+    def _inspect_api_keys(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         """Only what the engine cannot find, which reads the list itself."""
         try:
             key_list(self._contents[file], file)
@@ -76,6 +79,19 @@ class Inspection:
             decoded(self._contents[file], file)
         except ConfigError as error:
             yield self._source.problem(path, str(error.problems[0]))
+
+    def _inspect_jwks(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        # The engine reads the keys; so it does those of the next.
+        if not self._contents[file].lstrip().startswith(b"{"):
+            yield self._source.problem(path, f"expected a JSON Web Key Set in {file}")
+
+    def _inspect_public_key(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        if b"-----BEGIN" not in self._contents[file]:
+            yield self._source.problem(path, f"expected public keys in PEM in {file}")
+
+    def _inspect_secret(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        if len(self._contents[file].rstrip(b"\r\n")) < 32:
+            yield self._source.problem(path, f"expected a secret of at least 32 bytes in {file}")
 
     def _inspect_ocsp(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         try:

@@ -136,12 +136,19 @@ def _base64(content: bytes, _: Path) -> str:
     return base64.b64encode(content).decode()
 
 
+def _secret(content: bytes, file: Path) -> str:
+    return _base64(content.rstrip(b"\r\n"), file)
+
+
 _ENCODINGS = {
     Use.CERT: _text,
     Use.KEY: _text,
     Use.CA: _text,
     Use.CRL: _base64,
     Use.OCSP: _base64,
+    Use.JWKS: _text,
+    Use.PUBLIC_KEY: _text,
+    Use.SECRET: _secret,
     Use.API_KEYS: key_list,
     Use.PASSWORDS: decoded,
 }

@@ -100,10 +100,18 @@ class FakeEngine:
             "authenticators": lambda: [
                 {"name": each["name"], "kind": "api_key"} for each in self.served["authenticators"]
             ],
+            "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
             "route": lambda **request: _route(self.served, request),
         }
         return json.dumps(answers[kind](**about)).encode()
+
+    def _check_token(self, route: str, token: str) -> Any:
+        if all(each["name"] != route for each in self.served["routes"]):
+            return None
+        asked = [{"authenticator": "users", "result": "expired", "reason": "its time is over"}]
+        refused = {"status": 401, "reason": "its time is over", "asked": asked}
+        return {**refused, "subject": None, "claims": None}
 
     def _status(self) -> Any:
         listeners = [

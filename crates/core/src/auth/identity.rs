@@ -35,6 +35,8 @@ pub enum Finding {
         /// As of what is proven now.
         ambient: bool,
     },
+    /// The credential is of this kind and says that it is for another authenticator: one of another issuer.
+    OfAnother,
     /// The credential is not believed.
     Refused(Refusal),
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CertificateAuth, ForwardAuth};
+use super::{CertificateAuth, ForwardAuth, Jwt};
 
 /// Finds out where requests come from. Exactly one kind is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,6 +11,8 @@ use super::{CertificateAuth, ForwardAuth};
 pub struct Authenticator {
     /// Unique name; what it remembers survives a reload under it.
     pub name: String,
+    /// Kind: JSON Web Tokens of an issuer.
+    pub jwt: Option<Jwt>,
     /// Kind: keys that clients are given.
     pub api_key: Option<ApiKey>,
     /// Kind: names and passwords.

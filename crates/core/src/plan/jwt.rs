@@ -8,7 +8,7 @@ use super::{Millis, Place, Secret};
 use crate::auth::jwt::Algorithm;
 
 /// Which tokens are believed. The keys come from exactly one of `jwks`, `public_key`, `secret` and `secret_file`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
     /// Who must have issued a token (`iss`); absent: anyone with the key.
@@ -44,7 +44,7 @@ pub struct Jwt {
 }
 
 /// Where the keys of an identity provider come from: exactly one field but `ca` is given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Jwks {
     /// From the address that the issuer's metadata says.

@@ -30,6 +30,8 @@ pub struct Listener {
     pub forwarding_headers: Vec<String>,
     /// What one client may cost.
     pub limits: ListenerLimits,
+    /// Names of the rate limits that its connections must all pass as they are accepted.
+    pub rate: Vec<String>,
     /// How long a client may take.
     pub timeouts: ListenerTimeouts,
 }

@@ -13,6 +13,7 @@ mod explain;
 mod forward_auth;
 mod health;
 mod issue;
+mod jwt;
 mod limits;
 mod listener;
 mod narrow;
@@ -34,6 +35,7 @@ pub use health::{
     LatencyFactor, LatencyOutlier, Outlier, Quorum, StatusRange, SuccessRateOutlier,
 };
 pub use issue::Issue;
+pub use jwt::{Jwks, Jwt, RememberedTokens, TokenDepth, TokenNames, TokenSize};
 pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HeadSize, HttpVersion, Listener, ListenerLimits,
@@ -116,7 +118,12 @@ impl Plan {
             workers: Workers::started(workers),
             drain_timeout: Millis::LOWEST,
             access_log: None,
-            explain: Explain { sample: Percent::LOWEST, keep: 0, slow: Millis::LOWEST },
+            explain: Explain {
+                sample: Percent::LOWEST,
+                keep: 0,
+                slow: Millis::LOWEST,
+                identities: false,
+            },
             listeners: Vec::new(),
             routes: Vec::new(),
             upstreams: Vec::new(),
@@ -134,6 +141,20 @@ pub struct AccessLog {
     pub format: AccessLogFormat,
     /// A file's path; `-` is standard output.
     pub path: String,
+    /// How subjects of identities are written.
+    pub subjects: LoggedSubjects,
+}
+
+/// How the access log writes subjects of identities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoggedSubjects {
+    /// As they are.
+    Plain,
+    /// The first 16 hexadecimal digits of their SHA-256.
+    Hashed,
+    /// Not at all.
+    None,
 }
 
 /// Shape of an access log line.

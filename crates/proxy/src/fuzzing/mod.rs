@@ -5,15 +5,19 @@
 
 mod access_log;
 mod chunked;
+mod credentials;
 mod forwarded;
 mod head;
+mod htpasswd;
 mod path;
 mod token;
 
 pub use access_log::access_log;
 pub use chunked::chunked;
+pub use credentials::credentials;
 pub use forwarded::forwarded;
 pub use head::{request_head, response_head};
+pub use htpasswd::htpasswd;
 pub use path::path;
 pub use token::token;
 

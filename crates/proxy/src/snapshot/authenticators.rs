@@ -11,8 +11,9 @@ use tidegate_core::plan::{Issue, Plan, Route};
 
 use super::route::Action;
 use super::{Route as Built, Snapshot};
-use crate::account::metrics::Metrics;
+use crate::account::Accounts;
 use crate::objects::auth::Authenticator;
+use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::keeper::Keeper;
 use crate::upstream::Upstream;
 
@@ -23,14 +24,16 @@ pub type Authenticators = Box<[Arc<Authenticator>]>;
 pub(super) fn build(
     plan: &Plan,
     before: Option<&Snapshot>,
-    metrics: &Metrics,
+    live: &LiveAuthenticators,
+    accounts: &Accounts,
     issues: &mut Vec<Issue>,
 ) -> Vec<Option<Arc<Authenticator>>> {
     let keeper = Keeper::of(before.iter().flat_map(|before| &before.authenticators));
     let built = plan.authenticators.iter().enumerate().map(|(index, wanted)| {
         let at = format!("authenticators.{index}");
-        let kept = keeper
-            .keep(&wanted.name, wanted, |wanted, _| Authenticator::build(wanted, &at, metrics));
+        let kept = keeper.keep(&wanted.name, wanted, |wanted, _| {
+            Authenticator::build(wanted, &at, live, accounts)
+        });
         kept.map_err(|more| issues.extend(more)).ok()
     });
     built.collect()

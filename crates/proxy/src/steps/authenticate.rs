@@ -19,6 +19,9 @@ use crate::snapshot::{Access, Snapshot};
 /// What becomes of a request that a service does not let go on.
 const ANSWERED: &str = "the service that was asked answers the request itself";
 
+/// What is wrong with a token that no authenticator of the route is for.
+const OF_NONE: &str = "the token is of an issuer that the route does not know";
+
 /// An authenticator that does not know yet.
 pub struct Pending {
     authenticator: Arc<Authenticator>,
@@ -83,6 +86,7 @@ pub fn before(
     }
     let now = clock::unix_seconds();
     let hashing = &call.client.local.hashing;
+    let mut of_others = Vec::new();
     for authenticator in authenticators {
         let presented = Presented {
             head: call.head,
@@ -94,6 +98,7 @@ pub fn before(
         };
         match authenticator.examine(presented) {
             Examined::Now(Finding::Absent) => {}
+            Examined::Now(Finding::OfAnother) => of_others.push(authenticator),
             Examined::Now(finding) => return decide(authenticator, finding, call).map(|()| None),
             Examined::Later(later) => {
                 return Ok(Some(Pending::new(authenticator, Awaits::Later(later))));
@@ -102,6 +107,12 @@ pub fn before(
                 return Ok(Some(Pending::new(authenticator, Awaits::Answer(question))));
             }
         }
+    }
+    if !of_others.is_empty() {
+        for authenticator in of_others {
+            tell(authenticator, AuthResult::Invalid, Some(OF_NONE), call);
+        }
+        return Err(Failure::Unauthenticated);
     }
     for authenticator in authenticators {
         tell(authenticator, AuthResult::Missing, None, call);
@@ -140,6 +151,10 @@ fn decide(
             tell(authenticator, AuthResult::Cached, None, call);
             prove(authenticator, identity, ambient, call);
             Ok(())
+        }
+        Finding::OfAnother => {
+            tell(authenticator, AuthResult::Invalid, Some(OF_NONE), call);
+            Err(Failure::Unauthenticated)
         }
         Finding::Refused(refusal) => {
             tell(authenticator, AuthResult::of(refusal), Some(refusal.detail()), call);

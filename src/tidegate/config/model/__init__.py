@@ -6,7 +6,7 @@ contract test compares the two.
 
 from tidegate.config.model.access import Access, ClaimCondition, IdentityHeader, Requirement
 from tidegate.config.model.admin import Admin, AdminTls
-from tidegate.config.model.authenticator import ApiKey, Authenticator, Place
+from tidegate.config.model.authenticator import ApiKey, Authenticator, Basic
 from tidegate.config.model.certificate_auth import CertificateAuth, CertificateMatch
 from tidegate.config.model.config import Config
 from tidegate.config.model.explain import Explain
@@ -21,6 +21,7 @@ from tidegate.config.model.health import (
     Outlier,
     SuccessRateOutlier,
 )
+from tidegate.config.model.jwt import Jwks, Jwt
 from tidegate.config.model.limits import AdaptiveLimit, Queueing, RoutePriority, UpstreamLimits
 from tidegate.config.model.listener import (
     Certificate,
@@ -34,6 +35,7 @@ from tidegate.config.model.listener import (
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.place import Place
 from tidegate.config.model.rate import Bandwidth, KeyPart, RateCost, RateLimit, Window
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
@@ -72,6 +74,7 @@ __all__ = [
     "Backoff",
     "Balance",
     "Bandwidth",
+    "Basic",
     "Certificate",
     "CertificateAuth",
     "CertificateMatch",
@@ -92,6 +95,8 @@ __all__ = [
     "HealthTcp",
     "Hedge",
     "IdentityHeader",
+    "Jwks",
+    "Jwt",
     "KeyPart",
     "LatencyOutlier",
     "Listener",

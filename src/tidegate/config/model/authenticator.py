@@ -1,41 +1,16 @@
 """Authenticators: how it is found out where a request comes from."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from tidegate.config.model.certificate_auth import CertificateAuth
 from tidegate.config.model.forward_auth import ForwardAuth
+from tidegate.config.model.jwt import Jwt
 from tidegate.config.model.mark import ApiKeysPath, Identity, PasswordsPath
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import FieldName, Name
-
-
-def _bearer_alone(value: Any) -> Any:
-    return {"bearer": True} if value == "bearer" else value
-
-
-class Place(Options):
-    """Where a credential may stand: exactly one option is given. `bearer` may be written as a word alone."""
-
-    bearer: Literal[True] | None = Field(default=None, examples=[True])
-    """In `Authorization`, after the word `Bearer` (RFC 6750)."""
-    header: FieldName | None = Field(default=None, examples=["x-api-key"])
-    """A header field's value."""
-    cookie: FieldName | None = Field(default=None, examples=["session"])
-    """A cookie's value."""
-    query: str | None = Field(default=None, min_length=1, examples=["key"])
-    """A query parameter's value."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        self.require_exactly_one("bearer", "header", "cookie", "query")
-        return self
-
-
-Places = tuple[
-    Annotated[Place, BeforeValidator(_bearer_alone, json_schema_input_type=Literal["bearer"] | Place)], ...
-]
+from tidegate.config.model.place import Place, Places
+from tidegate.config.model.text import Name
 
 
 class ApiKey(Options):
@@ -51,7 +26,7 @@ class ApiKey(Options):
 
 
 class Basic(Options):
-    """Names and passwords, for which browsers ask (RFC 7617). For use over TLS only: they are sent as they are."""
+    """Names and passwords, for which browsers ask (RFC 7617). They are sent as they are: use TLS."""
 
     file: PasswordsPath = Field(examples=["staff.htpasswd"])
     """An htpasswd file with bcrypt or argon2id hashes (`tidegate passwd` writes them)."""
@@ -64,6 +39,10 @@ class Authenticator(Options):
 
     name: Annotated[Name, Identity("authenticator")] = Field(examples=["robots"])
     """Unique name; what it remembers survives a reload under it."""
+    jwt: Jwt | None = Field(
+        default=None, examples=[{"issuer": "https://id.example.com", "jwks": {"discover": True}}]
+    )
+    """Kind: JSON Web Tokens of an issuer."""
     api_key: ApiKey | None = None
     """Kind: keys that clients are given."""
     basic: Basic | None = None
@@ -77,5 +56,5 @@ class Authenticator(Options):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        self.require_exactly_one("api_key", "basic", "certificate", "forward")
+        self.require_exactly_one("jwt", "api_key", "basic", "certificate", "forward")
         return self

@@ -6,9 +6,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.config.model.mark import CaPath, JwksPath, PublicKeyPath, SecretPath
 from tidegate.config.model.options import Options
+from tidegate.config.model.place import Place, Places
 from tidegate.config.model.secret import Secret
 from tidegate.config.model.text import Token
-from tidegate.config.model.unit import Duration, TokenSize, whole
+from tidegate.config.model.unit import Duration, size, whole
 
 Algorithm = Literal[
     "HS256", "HS384", "HS512",
@@ -28,6 +29,7 @@ def _address(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, Field(min_length=1)]
+TokenSize = Annotated[int, size(256, 1 << 20)]
 
 
 class Jwks(Options):
@@ -74,7 +76,11 @@ class Jwt(Options):
     secret: Secret | None = Field(default=None, min_length=32, examples=["${JWT_SECRET}"])
     """A secret that is shared with the issuer, of at least 32 characters."""
     secret_file: SecretPath | None = Field(default=None, examples=["jwt.secret"])
-    """The same from a file, to the end of its first line."""
+    """The same from a file, without the end of its line."""
+    from_: Places = Field(
+        default=(Place(bearer=True),), min_length=1, examples=[["bearer", {"cookie": "session"}]]
+    )
+    """Where a token may stand; the first place that holds one counts."""
     leeway: Duration = 30_000
     """By how much the clocks of the issuer and of this machine may differ."""
     typ: Token | None = Field(default=None, examples=["at+jwt"])

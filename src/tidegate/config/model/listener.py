@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from tidegate.config.model.mark import CaPath, CertPath, CrlPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.options import Options
 from tidegate.config.model.owner import GroupName, UserName
+from tidegate.config.model.rate import RateLimitNames
 from tidegate.config.model.text import AsWritten, FieldName, FileMode, ListenAddress, Name, Network
 from tidegate.config.model.unit import Positive, Size, Timeout, size
 
@@ -120,6 +121,8 @@ class Listener(Options):
     """More header fields that only trusted proxies may write, beside those that are known."""
     limits: ListenerLimits = ListenerLimits()
     """What one client may cost."""
+    rate: RateLimitNames = Field(default=(), examples=[["connects"]])
+    """Names of the rate limits that its connections must all pass as they are accepted."""
     timeouts: ListenerTimeouts = ListenerTimeouts()
     """How long a client may take."""
 

@@ -28,6 +28,12 @@ class Use(Enum):
     """An OCSP response (RFC 6960) in DER."""
     TOKEN = auto()
     """A bearer token."""
+    JWKS = auto()
+    """A JSON Web Key Set."""
+    PUBLIC_KEY = auto()
+    """Public keys in PEM."""
+    SECRET = auto()
+    """A shared secret of at least 32 bytes, without the end of its line."""
     API_KEYS = auto()
     """A list of API keys, by what they hash to, in YAML or JSON."""
     PASSWORDS = auto()
@@ -74,6 +80,9 @@ KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
 CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]
 CrlPath = Annotated[str, File(Use.CRL), Field(min_length=1)]
 OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
+JwksPath = Annotated[str, File(Use.JWKS), Field(min_length=1)]
+PublicKeyPath = Annotated[str, File(Use.PUBLIC_KEY), Field(min_length=1)]
+SecretPath = Annotated[str, File(Use.SECRET), Field(min_length=1)]
 TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
 ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
 PasswordsPath = Annotated[str, File(Use.PASSWORDS), Field(min_length=1)]

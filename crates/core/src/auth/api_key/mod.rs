@@ -20,6 +20,7 @@ use written::Written;
 use super::{Identity, Refusal};
 
 /// The keys of an authenticator. A key takes about 200 bytes, its identity included.
+#[derive(Default)]
 pub struct ApiKeys {
     entries: Box<[Entry]>,
     /// Their ids, one after the other.

@@ -103,15 +103,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(name) = object.next_key::<String>()? {
-            if members.contains_key(&name) {
-                return Err(self.reading.refuse("a part of the token has a name twice"));
-            }
             if self.reading.names == 0 {
                 return Err(self.reading.refuse("a part of the token has too many names"));
             }
             self.reading.names -= 1;
             let value = object.next_value_seed(self.inner()?)?;
-            members.insert(name, value);
+            if members.insert(name, value).is_some() {
+                return Err(self.reading.refuse("a part of the token has a name twice"));
+            }
         }
         Ok(members.into())
     }

@@ -1,6 +1,6 @@
 //! The keys of an issuer.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::key::Jwk;
@@ -17,7 +17,7 @@ const TRIED: usize = 8;
 pub struct KeySet(Vec<Key>);
 
 /// A key of a set that is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unusable {
     /// Its name.
     pub kid: Option<String>,

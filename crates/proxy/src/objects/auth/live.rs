@@ -1,31 +1,35 @@
-//! Live values of authenticators that believe tokens: keys of identity providers, and revocations.
+//! Live values of authenticators: keys of identity providers, API keys, and revocations.
 //!
-//! They are no part of the configuration. They are kept here by the authenticator's name, whether there is such
-//! an authenticator or not.
+//! They are no part of the configuration. They are kept here by the authenticator's name, whether there is such an
+//! authenticator or not.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
-use tidegate_core::auth::jwt::{KeySet, Revocation, Revocations, Unusable, UnknownKeys};
+use tidegate_core::auth::ApiKeys;
+use tidegate_core::auth::jwt::{KeySet, Revocation, Revocations, UnknownKeys, Unusable};
 use tokio::sync::Notify;
+
+use crate::net::clock;
 
 /// Authenticators that have live values.
 const MOST: usize = 4_096;
 
 /// The live values of all authenticators.
 #[derive(Debug, Default)]
-pub struct LiveTokens(Mutex<HashMap<String, Arc<LiveToken>>>);
+pub struct LiveAuthenticators(Mutex<HashMap<String, Arc<LiveAuthenticator>>>);
 
-/// The live values of one authenticator. What believes tokens has a handle, so that what is supplied is in force
-/// at once.
+/// The live values of one authenticator, of which its object has a handle: so what is supplied is in force at once.
 #[derive(Debug, Default)]
-pub struct LiveToken {
+pub struct LiveAuthenticator {
     keys: ArcSwapOption<SuppliedKeys>,
+    api_keys: ArcSwap<ApiKeys>,
     revocations: ArcSwap<Revocations>,
     /// Another one after each change.
     generation: AtomicU64,
@@ -56,12 +60,20 @@ struct Supply {
     jwks: Value,
 }
 
-impl LiveTokens {
+impl SuppliedKeys {
+    /// Time since they were fetched.
+    pub fn age(&self) -> Duration {
+        let now = Duration::from_nanos(clock::unix_nanos());
+        now.saturating_sub(Duration::try_from_secs_f64(self.fetched).unwrap_or_default())
+    }
+}
+
+impl LiveAuthenticators {
     /// Those of the authenticator of this name.
     ///
     /// # Errors
     /// If there are so many already.
-    pub fn of(&self, authenticator: &str) -> Result<Arc<LiveToken>, String> {
+    pub fn of(&self, authenticator: &str) -> Result<Arc<LiveAuthenticator>, String> {
         let mut all = self.0.lock();
         if let Some(live) = all.get(authenticator) {
             return Ok(live.clone());
@@ -71,20 +83,20 @@ impl LiveTokens {
         if all.len() >= MOST {
             return Err(format!("{MOST} authenticators have live values already"));
         }
-        let live = Arc::<LiveToken>::default();
+        let live = Arc::<LiveAuthenticator>::default();
         all.insert(authenticator.to_owned(), live.clone());
         Ok(live)
     }
 }
 
-impl LiveToken {
+impl LiveAuthenticator {
     /// Believe tokens by these keys.
     ///
     /// # Errors
     /// What is wrong with them; nothing has changed then.
     pub fn supply_keys(&self, value: &[u8]) -> Result<(), String> {
-        let Supply { source, fetched, jwks } =
-            serde_json::from_slice(value).map_err(|error| format!("the value is malformed: {error}"))?;
+        let Supply { source, fetched, jwks } = serde_json::from_slice(value)
+            .map_err(|error| format!("the value is malformed: {error}"))?;
         let (set, unusable) = KeySet::from_jwks(&jwks)?;
         let before = self.keys.load_full();
         let is_same = before.is_some_and(|before| before.source == source && before.set == set);
@@ -94,6 +106,19 @@ impl LiveToken {
         }
         self.unknown.lock().answered();
         self.supplied.notify_waiters();
+        Ok(())
+    }
+
+    /// Believe these API keys beside those of a file: the text is like that of one.
+    ///
+    /// # Errors
+    /// What is wrong with them; nothing has changed then.
+    pub fn supply_api_keys(&self, authenticator: &str, value: &[u8]) -> Result<(), String> {
+        let text = str::from_utf8(value).map_err(|_| "a list of API keys is text in UTF-8")?;
+        let keys =
+            ApiKeys::read(&Arc::from(authenticator), text).map_err(|wrong| wrong.join("; "))?;
+        self.api_keys.store(Arc::new(keys));
+        self.generation.fetch_add(1, SeqCst);
         Ok(())
     }
 
@@ -114,6 +139,11 @@ impl LiveToken {
     /// The keys that were supplied from `source`.
     pub fn keys(&self, source: &str) -> Option<Arc<SuppliedKeys>> {
         self.keys.load_full().filter(|keys| keys.source == source)
+    }
+
+    /// The API keys beside those of a file.
+    pub fn api_keys(&self) -> arc_swap::Guard<Arc<ApiKeys>> {
+        self.api_keys.load()
     }
 
     /// The revocations that hold.

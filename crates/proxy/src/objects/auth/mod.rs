@@ -7,6 +7,8 @@ mod api_key;
 mod basic;
 mod certificate;
 mod forward;
+mod jwt;
+pub mod live;
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -21,8 +23,11 @@ use self::basic::Basic;
 use self::certificate::Certificate;
 use self::forward::Forward;
 pub use self::forward::{Asking, Question, Reply};
+use self::jwt::Jwt;
+use self::live::{LiveAuthenticators, SuppliedKeys};
 use super::keeper::{Object, is_same};
-use crate::account::metrics::{AuthenticatorMetrics, Metrics};
+use crate::account::Accounts;
+use crate::account::metrics::AuthenticatorMetrics;
 use crate::long_work::LongWork;
 use crate::tls::peer_certificate::PeerCertificate;
 
@@ -68,6 +73,7 @@ pub struct Authenticator {
 
 #[derive(Debug)]
 enum Kind {
+    Jwt(Arc<Jwt>),
     ApiKey(ApiKey),
     Basic(Basic),
     Certificate(Certificate),
@@ -82,11 +88,16 @@ impl Authenticator {
     pub fn build(
         plan: &Arc<plan::Authenticator>,
         at: &str,
-        metrics: &Metrics,
+        live: &LiveAuthenticators,
+        accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
-        let plan::Authenticator { name, api_key, basic, certificate, forward, .. } = &**plan;
-        let kind = if let Some(wanted) = api_key {
-            Kind::ApiKey(ApiKey::build(name, wanted, &format!("{at}.api_key"))?)
+        let plan::Authenticator { name, jwt, api_key, basic, certificate, forward, .. } = &**plan;
+        let live = || live.of(name).map_err(|wrong| vec![Issue::new(at, wrong)]);
+        let kind = if let Some(wanted) = jwt {
+            let at = format!("{at}.jwt");
+            Kind::Jwt(Arc::new(Jwt::build(name, wanted, &at, live()?, &accounts.outbox)?))
+        } else if let Some(wanted) = api_key {
+            Kind::ApiKey(ApiKey::build(name, wanted, &format!("{at}.api_key"), live()?)?)
         } else if let Some(wanted) = basic {
             Kind::Basic(Basic::build(name, wanted, &format!("{at}.basic"))?)
         } else if let Some(wanted) = certificate {
@@ -96,12 +107,13 @@ impl Authenticator {
         } else {
             return Err(vec![Issue::new(at, "expected a kind of authenticator")]);
         };
-        Ok(Self { plan: plan.clone(), metrics: metrics.authenticator(name), kind })
+        Ok(Self { plan: plan.clone(), metrics: accounts.metrics.authenticator(name), kind })
     }
 
     /// What it makes of a request.
     pub fn examine(&self, presented: Presented<'_>) -> Examined {
         match &self.kind {
+            Kind::Jwt(jwt) => jwt.examine(presented),
             Kind::ApiKey(keys) => Examined::Now(keys.examine(presented)),
             Kind::Basic(basic) => basic.examine(presented),
             Kind::Certificate(certificate) => Examined::Now(certificate.examine(presented)),
@@ -109,9 +121,27 @@ impl Authenticator {
         }
     }
 
+    /// What it would make of this token just now; `None` if it is not for tokens. Nothing is asked for, and nothing
+    /// remembered.
+    pub fn judge(&self, token: &[u8], now: i64) -> Option<Finding> {
+        match &self.kind {
+            Kind::Jwt(jwt) => Some(jwt.judge(token, now)),
+            Kind::ApiKey(_) | Kind::Basic(_) | Kind::Certificate(_) | Kind::Forward(_) => None,
+        }
+    }
+
+    /// The keys that it has from an identity provider.
+    pub fn supplied_keys(&self) -> Option<Arc<SuppliedKeys>> {
+        match &self.kind {
+            Kind::Jwt(jwt) => jwt.supplied(),
+            Kind::ApiKey(_) | Kind::Basic(_) | Kind::Certificate(_) | Kind::Forward(_) => None,
+        }
+    }
+
     /// Its kind, as its option is called.
     pub const fn kind(&self) -> &'static str {
         match &self.kind {
+            Kind::Jwt(_) => "jwt",
             Kind::ApiKey(_) => "api_key",
             Kind::Basic(_) => "basic",
             Kind::Certificate(_) => "certificate",
@@ -123,6 +153,7 @@ impl Authenticator {
     /// cannot be.
     pub fn challenge(&self) -> Option<&HeaderValue> {
         match &self.kind {
+            Kind::Jwt(_) => Some(&jwt::CHALLENGE),
             Kind::ApiKey(keys) => Some(keys.challenge()),
             Kind::Basic(basic) => Some(basic.challenge()),
             Kind::Certificate(_) | Kind::Forward(_) => None,
@@ -140,7 +171,7 @@ impl Authenticator {
     pub fn taken(&self) -> &[HeaderName] {
         match &self.kind {
             Kind::Forward(forward) => forward.taken(),
-            Kind::ApiKey(_) | Kind::Basic(_) | Kind::Certificate(_) => &[],
+            Kind::Jwt(_) | Kind::ApiKey(_) | Kind::Basic(_) | Kind::Certificate(_) => &[],
         }
     }
 
@@ -161,6 +192,7 @@ impl Authenticator {
 
     fn places(&self) -> &[Place] {
         match &self.kind {
+            Kind::Jwt(jwt) => jwt.places(),
             Kind::ApiKey(keys) => keys.places(),
             Kind::Basic(_) => &[Place::BASIC],
             Kind::Certificate(_) | Kind::Forward(_) => &[],

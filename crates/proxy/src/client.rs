@@ -18,6 +18,7 @@ use crate::net::clock;
 use crate::objects::rate;
 use crate::snapshot::{Listener, Settings};
 use crate::tls::Negotiated;
+use crate::tls::peer_certificate::PeerCertificate;
 
 /// A connection that was let in; it gives its place back when dropped.
 pub struct Admitted {
@@ -139,6 +140,11 @@ impl Client {
             key,
             _admitted: admitted,
         })
+    }
+
+    /// The certificate that it showed.
+    pub fn certificate(&self) -> Option<&PeerCertificate> {
+        self.tls.as_ref().and_then(|tls| tls.peer.as_deref())
     }
 
     /// Where its requests come in, for their accounts.

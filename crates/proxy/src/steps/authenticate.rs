@@ -94,7 +94,7 @@ pub fn before(
             now,
             hashing,
             scheme: call.client.peer.client_scheme(&call.head.headers),
-            certificate: call.client.tls.as_ref().and_then(|tls| tls.peer.as_deref()),
+            certificate: call.client.certificate(),
         };
         match authenticator.examine(presented) {
             Examined::Now(Finding::Absent) => {}

@@ -177,7 +177,7 @@ fn find_keys<'a>(
             route: call.route.map(|route| &*route.plan.name),
             listener: &call.client.listener.name,
             identity: call.proof.as_ref().map(|proof| &*proof.identity),
-            certificate: call.client.tls.as_ref().and_then(|tls| tls.peer_subject()),
+            certificate: call.client.certificate().map(|peer| &*peer.names().subject),
         };
         match limit.key(&subject) {
             Ok(key) => {

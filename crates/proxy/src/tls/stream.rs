@@ -96,11 +96,6 @@ impl Negotiated {
         }
     }
 
-    /// The subject of the certificate that the client showed, like `CN=device 7, O=Example`.
-    pub fn peer_subject(&self) -> Option<&str> {
-        self.peer.as_ref().map(|certificate| &*certificate.names().subject)
-    }
-
     /// The version of TLS, as logs write it: `TLSv1.3`.
     pub fn version(&self) -> &'static str {
         match self.version {

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.access import Access, IdentityHeader
 from tidegate.config.model.limits import Priority, RoutePriority

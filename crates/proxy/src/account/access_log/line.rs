@@ -82,7 +82,7 @@ impl Line {
             referer: self.referer.as_ref().map(HeaderValue::as_bytes),
             tls_version: origin.tls.map(|tls| tls.version()),
             tls_server_name: origin.tls.and_then(|tls| tls.server_name.as_deref()),
-            tls_client: origin.tls.and_then(|tls| tls.peer_subject()),
+            tls_client: origin.tls.and_then(|tls| Some(&*tls.peer.as_ref()?.names().subject)),
             trace_id: self.trace.as_ref().and_then(|trace| trace.to_str().ok()?.get(3..35)),
         };
         self.log.write(origin.worker, &entry);

@@ -126,7 +126,7 @@ impl Authenticator {
     pub fn judge(&self, token: &[u8], now: i64) -> Option<Finding> {
         match &self.kind {
             Kind::Jwt(jwt) => Some(jwt.judge(token, now)),
-            Kind::ApiKey(_) | Kind::Basic(_) | Kind::Certificate(_) | Kind::Forward(_) => None,
+            _ => None,
         }
     }
 
@@ -134,7 +134,7 @@ impl Authenticator {
     pub fn supplied_keys(&self) -> Option<Arc<SuppliedKeys>> {
         match &self.kind {
             Kind::Jwt(jwt) => jwt.supplied(),
-            Kind::ApiKey(_) | Kind::Basic(_) | Kind::Certificate(_) | Kind::Forward(_) => None,
+            _ => None,
         }
     }
 
@@ -171,7 +171,7 @@ impl Authenticator {
     pub fn taken(&self) -> &[HeaderName] {
         match &self.kind {
             Kind::Forward(forward) => forward.taken(),
-            Kind::Jwt(_) | Kind::ApiKey(_) | Kind::Basic(_) | Kind::Certificate(_) => &[],
+            _ => &[],
         }
     }
 

@@ -12,7 +12,8 @@ pub fn htpasswd(content: &[u8]) {
     match read(&text) {
         Ok(passwords) => {
             let given = NameAndPassword::decode(b"YTpi");
-            let remembered = given.is_ok_and(|given| passwords.remembered(&given, Moment(0)).is_some());
+            let remembered =
+                given.is_ok_and(|given| passwords.remembered(&given, Moment(0)).is_some());
             assert!(!remembered, "nothing was verified");
             assert!(read(&format!("{text}\n# a comment\n")).is_ok(), "a comment is passed over");
         }

@@ -109,6 +109,8 @@ class Engine:
         - `{"rate_limits": {}}`: `[{"name", "keys", "waiting", "evictions"}]`, as the metrics of these names;
         - `{"rate_limit_key": {"limit": name, "parts": [text | null]}}`: what a key has left, by window:
           `[{"window", "left", "full_in_seconds"}]`; null if there is no such limit;
+        - `{"rate_limit_top": {"limit": name, "count": number}}`: its keys with the most requests:
+          `[{"parts": [text | null], "requests", "at_most_too_many"}]`; null if there is no such limit;
         - `{"route": request}` and `{"table": {}}`, as `inspect` answers them, of what is served.
 
         Raises ValueError, which lists the known questions, on any other."""

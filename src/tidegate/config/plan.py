@@ -144,6 +144,7 @@ _ENCODINGS = {
     Use.CERT: _text,
     Use.KEY: _text,
     Use.CA: _text,
+    Use.CRL: _base64,
     Use.OCSP: _base64,
     Use.JWKS: _text,
     Use.PUBLIC_KEY: _text,

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Jwt;
+use super::{CertificateAuth, ForwardAuth, Jwt};
 
 /// Finds out where requests come from. Exactly one kind is given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Authenticator {
     /// Unique name; what it remembers survives a reload under it.
@@ -17,6 +17,10 @@ pub struct Authenticator {
     pub api_key: Option<ApiKey>,
     /// Kind: names and passwords.
     pub basic: Option<Basic>,
+    /// Kind: certificates that clients show.
+    pub certificate: Option<CertificateAuth>,
+    /// Kind: a service that is asked about each request.
+    pub forward: Option<ForwardAuth>,
     /// Whether credentials that it believes are passed on.
     pub keep_credentials: bool,
 }

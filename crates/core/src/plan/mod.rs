@@ -8,7 +8,9 @@
 
 mod access;
 mod authenticator;
+mod certificate_auth;
 mod explain;
+mod forward_auth;
 mod health;
 mod issue;
 mod jwt;
@@ -25,7 +27,9 @@ mod upstream;
 
 pub use access::{Access, ClaimCondition, IdentityHeader, Requirement};
 pub use authenticator::{ApiKey, Authenticator, Basic, Place};
+pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
 pub use explain::Explain;
+pub use forward_auth::{ForwardAuth, ForwardFailure, ForwardMethod};
 pub use health::{
     Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,
     LatencyFactor, LatencyOutlier, Outlier, Quorum, StatusRange, SuccessRateOutlier,
@@ -114,7 +118,12 @@ impl Plan {
             workers: Workers::started(workers),
             drain_timeout: Millis::LOWEST,
             access_log: None,
-            explain: Explain { sample: Percent::LOWEST, keep: 0, slow: Millis::LOWEST },
+            explain: Explain {
+                sample: Percent::LOWEST,
+                keep: 0,
+                slow: Millis::LOWEST,
+                identities: false,
+            },
             listeners: Vec::new(),
             routes: Vec::new(),
             upstreams: Vec::new(),
@@ -132,6 +141,20 @@ pub struct AccessLog {
     pub format: AccessLogFormat,
     /// A file's path; `-` is standard output.
     pub path: String,
+    /// How subjects of identities are written.
+    pub subjects: LoggedSubjects,
+}
+
+/// How the access log writes subjects of identities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoggedSubjects {
+    /// As they are.
+    Plain,
+    /// The first 16 hexadecimal digits of their SHA-256.
+    Hashed,
+    /// Not at all.
+    None,
 }
 
 /// Shape of an access log line.

@@ -31,6 +31,8 @@ enum Question {
     Authenticators {},
     /// What a key of a rate limit has left; null if there is no such limit.
     RateLimitKey(KeyQuestion),
+    /// The keys of a rate limit with the most requests; null if there is no such limit.
+    RateLimitTop { limit: String, count: usize },
 }
 
 impl Engine {
@@ -55,6 +57,9 @@ impl Engine {
             Question::CheckToken(asked) => written(&self.check_token(&asked)),
             Question::Authenticators {} => written(&self.authenticators()),
             Question::RateLimitKey(asked) => written(&self.rate_limit_key(&asked)?),
+            Question::RateLimitTop { limit, count } => {
+                written(&self.rate_limit_top(&limit, count)?)
+            }
         }
     }
 }

@@ -10,7 +10,6 @@ mod route;
 mod routes;
 mod subsets;
 mod upstreams;
-pub mod via;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,13 +23,13 @@ pub use authenticators::Authenticators;
 pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
-pub use rate_limits::RateLimits;
+pub use rate_limits::{LimitsOfRoute, RateLimits};
 pub use route::{Action, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
-use self::via::Via;
 use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
+use crate::http::via::Via;
 use crate::objects::auth::Authenticator;
 use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::keeper::{Keeper, Object};
@@ -54,13 +53,17 @@ pub struct Snapshot {
     /// In the plan's order.
     pub rate_limits: Vec<Arc<RateLimit>>,
     /// By route.
-    pub limits_of_routes: Vec<RateLimits>,
+    pub limits_of_routes: Vec<LimitsOfRoute>,
+    /// By name of the listener, where it has some.
+    pub limits_of_listeners: HashMap<String, RateLimits>,
     /// In the plan's order.
     pub authenticators: Vec<Arc<Authenticator>>,
     /// By route.
     pub authenticators_of_routes: Vec<Authenticators>,
+    /// The upstreams that authenticators ask, by the authenticator's name.
+    pub asked_upstreams: HashMap<String, Arc<Upstream>>,
     /// Those that tell upstreams of identities, on any route.
-    pub guarded_fields: GuardedFields,
+    pub guarded_fields: Arc<GuardedFields>,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
     /// The access log, where there is one.
@@ -89,9 +92,11 @@ impl Snapshot {
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
             limits_of_routes: Vec::new(),
+            limits_of_listeners: HashMap::new(),
             authenticators: Vec::new(),
             authenticators_of_routes: Vec::new(),
-            guarded_fields: GuardedFields::default(),
+            asked_upstreams: HashMap::new(),
+            guarded_fields: Arc::default(),
             listeners: HashMap::new(),
             access_log: None,
             via: Via::default(),
@@ -114,9 +119,11 @@ impl Snapshot {
         let upstreams =
             upstreams::build(&plan, &subsets, before, live.endpoints, accounts, &mut issues);
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
+        let asked_upstreams = authenticators::asked(&plan, &upstreams, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
         let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
-        let limits_of_routes = rate_limits::of_routes(&plan, &limits, &mut issues);
+        let (limits_of_routes, limits_of_listeners) =
+            rate_limits::of_all(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
         let built =
             authenticators::build(&plan, before, live.authenticators, accounts, &mut issues);
@@ -143,9 +150,11 @@ impl Snapshot {
                 upstreams,
                 rate_limits,
                 limits_of_routes,
+                limits_of_listeners,
                 authenticators,
                 authenticators_of_routes,
-                guarded_fields,
+                asked_upstreams,
+                guarded_fields: Arc::new(guarded_fields),
                 listeners,
                 access_log,
                 via,

@@ -7,8 +7,10 @@ contract test compares the two.
 from tidegate.config.model.access import Access, ClaimCondition, IdentityHeader, Requirement
 from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.authenticator import ApiKey, Authenticator, Basic
+from tidegate.config.model.certificate_auth import CertificateAuth, CertificateMatch
 from tidegate.config.model.config import Config
 from tidegate.config.model.explain import Explain
+from tidegate.config.model.forward_auth import ForwardAuth
 from tidegate.config.model.health import (
     Health,
     HealthBody,
@@ -74,12 +76,15 @@ __all__ = [
     "Bandwidth",
     "Basic",
     "Certificate",
+    "CertificateAuth",
+    "CertificateMatch",
     "ClaimCondition",
     "ClientAuth",
     "Config",
     "Endpoint",
     "Explain",
     "FieldMatch",
+    "ForwardAuth",
     "HashKey",
     "HeaderEdits",
     "HeaderMatch",

@@ -4,6 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from tidegate.config.model.certificate_auth import CertificateAuth
+from tidegate.config.model.forward_auth import ForwardAuth
 from tidegate.config.model.jwt import Jwt
 from tidegate.config.model.mark import ApiKeysPath, Identity, PasswordsPath
 from tidegate.config.model.options import Options
@@ -45,10 +47,14 @@ class Authenticator(Options):
     """Kind: keys that clients are given."""
     basic: Basic | None = None
     """Kind: names and passwords."""
+    certificate: CertificateAuth | None = None
+    """Kind: certificates that clients show."""
+    forward: ForwardAuth | None = None
+    """Kind: a service that is asked about each request."""
     keep_credentials: bool = False
     """Whether credentials that it believes are passed on to upstreams."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        self.require_exactly_one("jwt", "api_key", "basic")
+        self.require_exactly_one("jwt", "api_key", "basic", "certificate", "forward")
         return self

@@ -22,6 +22,8 @@ class Use(Enum):
     """A private key in PEM."""
     CA = auto()
     """Certificate authorities in PEM."""
+    CRL = auto()
+    """Certificate revocation lists (RFC 5280, section 5): any number in PEM, or one in DER."""
     OCSP = auto()
     """An OCSP response (RFC 6960) in DER."""
     TOKEN = auto()
@@ -76,6 +78,7 @@ class ControlPlane:
 CertPath = Annotated[str, File(Use.CERT), Field(min_length=1)]
 KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
 CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]
+CrlPath = Annotated[str, File(Use.CRL), Field(min_length=1)]
 OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
 JwksPath = Annotated[str, File(Use.JWKS), Field(min_length=1)]
 PublicKeyPath = Annotated[str, File(Use.PUBLIC_KEY), Field(min_length=1)]

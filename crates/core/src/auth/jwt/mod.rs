@@ -13,7 +13,6 @@ mod bounds;
 mod json;
 mod key;
 mod key_set;
-mod remembered;
 mod revocations;
 mod rules;
 mod token;
@@ -23,11 +22,12 @@ pub use algorithm::Algorithm;
 pub use bounds::Bounds;
 pub use key::Key;
 pub use key_set::{KeySet, Unusable};
-pub use remembered::{Miss, Remembered};
 pub use revocations::{Revocation, Revocations, Revoked};
 pub use rules::{Genuine, Rules};
 pub use token::Token;
 pub use unknown_keys::{Unknown, UnknownKeys};
+
+pub use super::remembered::{Miss, Remembered};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -113,6 +113,6 @@ pub(super) fn families(page: &mut Exposition, authenticators: &[Arc<Authenticato
     for each in authenticators {
         let mut total = HistogramTotal::default();
         each.took.used().for_each(|part| total.add(part));
-        histogram(&mut family, ("authenticator", &each.name), &total);
+        histogram(&mut family, &[("authenticator", &each.name)], &total);
     }
 }

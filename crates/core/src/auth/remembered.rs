@@ -1,4 +1,4 @@
-//! Tokens that were verified, so that they need not be verified again until they expire.
+//! Credentials that were believed, so that they need not be judged again for a while.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::Identity;
 
-/// Tokens that compete for room with one another.
+/// Credentials that compete for room with one another.
 const WAYS: usize = 8;
 
-/// The identities of tokens that were verified, by the SHA-256 of the token, shared by all workers.
+/// The identities of credentials that were believed, by their SHA-256, shared by all workers.
 ///
-/// There is room for a fixed number. Which token goes when a new one finds none does not depend on anything that
-/// clients could steer but with tokens that are genuine. Each group of eight has a lock of its own, which is held
+/// There is room for a fixed number. Which one goes when a new one finds none does not depend on anything that
+/// clients could steer but with credentials that are genuine. Each group of eight has a lock of its own, which is held
 /// while eight hashes are compared.
 #[derive(Debug)]
 pub struct Remembered {
@@ -28,12 +28,12 @@ type Hash = [u8; 32];
 struct Entry {
     hash: Hash,
     generation: u64,
-    /// Seconds since 1970.
+    /// In the unit that `now` is given in.
     until: i64,
     identity: Arc<Identity>,
 }
 
-/// A token that is not remembered: it may be, once it is verified.
+/// A credential that is not remembered: it may be, once it is believed.
 #[derive(Debug)]
 pub struct Miss {
     hash: Hash,
@@ -41,20 +41,25 @@ pub struct Miss {
 }
 
 impl Remembered {
-    /// Room for about `most` tokens.
+    /// Room for about `most` credentials.
     pub fn new(most: NonZeroUsize) -> Self {
         let groups = most.get().div_ceil(WAYS).next_power_of_two();
         Self { groups: (0..groups).map(|_| RwLock::default()).collect() }
     }
 
-    /// The identity of `token`, if it was verified with the keys and revocations of this `generation`, which is
-    /// another one after each change of them. `now` is in seconds since 1970.
+    /// The identity of `credential`, if it was believed by the keys and revocations of this `generation`, which is
+    /// another one after each change of them. `now` is in whatever unit times are put in here.
     ///
     /// # Errors
     /// With what [`put`](Self::put) needs. The generation is to be read before keys and revocations are: so what
-    /// was verified by those of before a change is not remembered after it.
-    pub fn find(&self, token: &[u8], generation: u64, now: i64) -> Result<Arc<Identity>, Miss> {
-        let hash: Hash = Sha256::digest(token).into();
+    /// was believed by those of before a change is not remembered after it.
+    pub fn find(
+        &self,
+        credential: &[u8],
+        generation: u64,
+        now: i64,
+    ) -> Result<Arc<Identity>, Miss> {
+        let hash: Hash = Sha256::digest(credential).into();
         let is_sought = |entry: &&Entry| {
             entry.hash == hash && entry.generation == generation && now < entry.until
         };
@@ -65,7 +70,7 @@ impl Remembered {
         }
     }
 
-    /// Remember that the token of `miss` is of `identity`, until then.
+    /// Remember that the credential of `miss` is of `identity`, until then.
     pub fn put(&self, miss: Miss, identity: Arc<Identity>, until: i64, now: i64) {
         let Miss { hash, generation } = miss;
         let mut group = self.group(&hash).write();

@@ -127,7 +127,7 @@ class Engine:
           requests go to all that serve;
         - `store_changed`: of which `store`, whether it is `up` now, and the `cause` where it is not;
         - `word_applied`: `upstream`, `endpoint`, the `word` or null, and whether it is `present`;
-        - `unknown_key`: `authenticator`, `kid`: a token names a key that is not there; empty if none is;
+        - `unknown_key`: `authenticator`, `kid`: a token names a key that is not there;
         - `task_panicked`: `thread` (a worker's number, `health`, `long-work` or `stores`), `message`,
           `place`; what it did for one connection ends;
         - `thread_restarted`: `thread`, `message`; all of its connections end;

@@ -377,13 +377,20 @@ mod tests {
             let (head, ()) = request.body(()).unwrap().into_parts();
             let now = clock::unix_seconds();
             let hashing = LongWork::default();
-            self.jwt.examine(Presented { head: &head, address: None, now, hashing: &hashing })
+            self.jwt.examine(Presented {
+                head: &head,
+                address: None,
+                now,
+                hashing: &hashing,
+                scheme: "https",
+                certificate: None,
+            })
         }
 
         fn found(&self, token: &str) -> Finding {
             match self.examine(token) {
                 Examined::Now(finding) => finding,
-                Examined::Later(_) => panic!("it waits"),
+                Examined::Later(_) | Examined::Asks(_) => panic!("it waits"),
             }
         }
 
@@ -391,6 +398,7 @@ mod tests {
             match self.examine(token) {
                 Examined::Later(later) => later,
                 Examined::Now(finding) => panic!("{finding:?} at once"),
+                Examined::Asks(_) => panic!("it asks a service"),
             }
         }
 

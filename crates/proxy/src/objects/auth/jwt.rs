@@ -380,25 +380,24 @@ mod tests {
             self.jwt.examine(Presented {
                 head: &head,
                 address: None,
-                now,
-                hashing: &hashing,
                 scheme: "https",
                 certificate: None,
+                now,
+                hashing: &hashing,
             })
         }
 
         fn found(&self, token: &str) -> Finding {
             match self.examine(token) {
                 Examined::Now(finding) => finding,
-                Examined::Later(_) | Examined::Asks(_) => panic!("it waits"),
+                _ => panic!("it waits"),
             }
         }
 
         fn waits(&self, token: &str) -> Later {
             match self.examine(token) {
                 Examined::Later(later) => later,
-                Examined::Now(finding) => panic!("{finding:?} at once"),
-                Examined::Asks(_) => panic!("it asks a service"),
+                _ => panic!("it is found at once"),
             }
         }
 

@@ -74,7 +74,7 @@ def world(running: Running) -> Iterator[World]:
         ]
         guarded: dict[str, Any] = {
             "access": {"authenticate": ["central"]},
-            "identity_headers": {"x-auth-mail": "identity"},
+            "identity_headers": {"x-auth-mail": {"subject": True}},
         }
         mirror = {"mirror": {"upstream": "copies"}}
         config["routes"] = [

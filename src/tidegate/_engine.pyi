@@ -73,6 +73,8 @@ class Engine:
           join the file's own, which hold where an address is in both; an empty list takes them back;
         - kind `fresh_bucket`, name of a rate limit: what the parts of a key are, each a text or null where
           requests lack it; what the key has spent is forgotten;
+        - kind `geoip`, name `country` or `asn`: a database in the MaxMind DB format that tells it;
+          an empty value takes it back;
         - kind `log`, name `filter`: which of the engine's own log events are kept, as directives:
           `info,tidegate_proxy::listen=debug`;
         - kind `log`, name `reopen`: nothing; the access log's file is opened anew, after it was renamed.

@@ -46,6 +46,8 @@ pub enum Failure {
     RateLimited,
     /// As many requests with the same key are under way as may be.
     TooManyInFlight,
+    /// The request may not use its route.
+    Forbidden,
     /// The upstream has no endpoint that may be used.
     NoEndpoint,
     /// The upstream is overloaded: the request waited too long while others did as well.
@@ -150,6 +152,7 @@ impl Failure {
             Self::NoRoute                => row(404, "destination_not_found", "no_route", Client, "No route takes this request."),
             Self::RateLimited            => row(429, "http_request_denied", "rate_limited", Client, "The request would exceed a quota."),
             Self::TooManyInFlight        => row(429, "http_request_denied", "too_many_in_flight", Client, "As many requests are under way as a quota allows."),
+            Self::Forbidden              => row(403, "http_request_denied", "forbidden", Client, "The request may not use this route."),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Gateway, "No endpoint of the upstream is available."),
             Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Gateway, "The upstream is overloaded.").come_again_in(1),
             Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Gateway, "Too many requests wait for the upstream.").come_again_in(1),

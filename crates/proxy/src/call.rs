@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode, Uri, request};
+use tidegate_core::access::DeniedBy;
 use tidegate_core::failure::Failure;
 use tidegate_core::rate::Ended;
 use tidegate_core::route::{Captures, Found};
@@ -48,6 +49,10 @@ pub struct Call<'a> {
     pub address: Option<IpAddr>,
     /// The route that takes it, once it is known.
     pub route: Option<&'a Route>,
+    /// The origin of the page that sent it, where the route answers to pages of other origins.
+    pub origin: Option<HeaderValue>,
+    /// Whether it only asked what a page may do, and was told.
+    pub is_preflight: bool,
     /// What its client is told of its quotas, where there are any.
     pub quotas: Option<Box<Quotas>>,
     /// What the route's conditions found in its path.
@@ -77,6 +82,8 @@ impl<'a> Call<'a> {
             upgrade,
             interim,
             route: None,
+            origin: None,
+            is_preflight: false,
             quotas: None,
             found: Found { route: 0, prefix: 0, captures: Captures::default() },
             time_left: TimeLeft::default(),
@@ -98,6 +105,15 @@ impl<'a> Call<'a> {
             None => PathAndQuery::try_from(path),
         };
         target.map(Uri::from).map_err(|_| Failure::MalformedRequest)
+    }
+
+    /// What it fails with that may not use its route: by this option, and for this reason.
+    pub fn deny(&self, by: DeniedBy, reason: &dyn Fn() -> Box<str>) -> Failure {
+        if let Some(route) = self.route {
+            route.metrics.denied(self.client.local.index(), by);
+        }
+        self.tell(&Event::AccessDenied { by, reason });
+        Failure::Forbidden
     }
 
     /// Tell its witnesses of `event`, which happened just now.

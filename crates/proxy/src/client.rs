@@ -26,9 +26,14 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// Let a connection from `address` in, unless the listener or the client has too many.
+    /// Let a connection from `address` in, unless it may not connect, or the listener or the client has too many.
     pub fn new(local: Rc<Local>, listener: Arc<Listener>, address: Option<IpAddr>) -> Option<Self> {
-        let limits = &listener.settings.load().plan.limits;
+        let settings = listener.settings.load();
+        if settings.networks.as_ref().is_some_and(|networks| networks.check(address).is_err()) {
+            listener.metrics.denied(local.index());
+            return None;
+        }
+        let limits = &settings.plan.limits;
         let (all, of_one) = (limits.connections.get(), limits.connections_per_client.get());
         let let_in = if listener.open.fetch_add(1, Relaxed) >= all {
             false
@@ -40,6 +45,7 @@ impl Admitted {
             listener.metrics.refused(local.index());
             return None;
         }
+        drop(settings);
         listener.metrics.accepted(local.index());
         let signal = DrainSignal::new(listener.id);
         Some(Self { local, listener, address, signal })

@@ -14,8 +14,9 @@ use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
-    Flow, admit, body_limit, destination, forwarded, mirror, problem, rate_limits, redirect,
-    request_headers, request_id, respond, response_headers, rewrite, route, send, time_limit,
+    Flow, admit, body_limit, client_networks, cors, csrf, destination, forwarded, mirror, problem,
+    rate_limits, redirect, request_headers, request_id, respond, response_headers, rewrite, route,
+    security_headers, send, time_limit,
 };
 
 /// Take a step; where it answers, those after it are not taken.
@@ -37,6 +38,8 @@ pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
         Ok(Flow::Go) => problem::answer(call, Failure::Internal),
         Err(failure) => problem::answer(call, failure),
     };
+    security_headers::after(call, &mut response);
+    cors::after(call, &mut response);
     rate_limits::after(call, &mut response);
     request_id::after(call.transaction, &mut response);
     response
@@ -58,13 +61,17 @@ pub fn refuse<'a>(
 /// The steps that a request takes, until one answers.
 async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     let route = route::before(call)?;
+    cors::note(route.cors.as_deref(), call);
     if let Action::Forward(forward) = &route.action {
         time_limit::before(forward, call);
     }
+    client_networks::before(route.address_rules.as_deref(), call)?;
     let limits = &call.snapshot.limits_of_routes[call.found.route];
     if let Some(turn) = rate_limits::before(limits, call)? {
         turn.come().await;
     }
+    step!(cors::before(route.cors.as_deref(), call));
+    csrf::before(route.csrf.as_ref(), call)?;
     step!(body_limit::before(route.body_limit, call));
     match &route.action {
         Action::Redirect(redirect) => redirect::before(redirect, call),

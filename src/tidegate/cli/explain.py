@@ -71,6 +71,8 @@ def _print_story(story: dict[str, Any]) -> None:
     console.print(table)
     for said in story["limits"]:
         console.print(Text("  " + _said(said)))
+    if denied := story["denied"]:
+        console.print(Text(f"  {denied['by']} of the route refused it: {denied['reason']}"), style="yellow")
     for number, each in enumerate(story["tries"], 1):
         _print_try(number, each)
     if story["unpicked"]:

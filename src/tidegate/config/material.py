@@ -1,4 +1,4 @@
-"""Reads the files that options name: certificates, keys, authorities, OCSP responses, tokens."""
+"""Reads the files that options name: certificates, keys, authorities, OCSP responses, tokens, networks."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +10,9 @@ from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
 from tidegate.config.stamp import Stamp, stamp_of
 from tidegate.config.tree import OptionPath, Source, find_texts
+
+_NOT_INSPECTED = {Use.NETWORKS, Use.GEOIP}
+"""What the engine alone reads."""
 
 
 @dataclass(slots=True)
@@ -24,27 +27,34 @@ class Material:
 
 def read_material(source: Source, now: datetime | None = None) -> Material:
     """Read every file that an option in `source` names, and check that it holds what the option needs."""
-    material = Material()
+    material, uses = Material(), set[Use]()
     for pattern, mark in marked(File).items():
         if mark.use is Use.OUTPUT:
             continue
         for path, name in find_texts(source.root, pattern):
-            if name and (problem := _read(material, source, path, Path(name))):
+            uses.add(mark.use)
+            if name and (problem := _read(material, source, path, Path(name), mark.use)):
                 material.problems.append(problem)
-    if material.contents:
+    if uses - _NOT_INSPECTED:
         from tidegate.config.inspection import Inspection  # noqa: PLC0415 - cryptography is heavy, and often not needed
 
         material.problems += Inspection(source, material.contents, now or datetime.now(UTC)).problems()
     return material
 
 
-def _read(material: Material, source: Source, path: OptionPath, file: Path) -> Problem | None:
+def _read(material: Material, source: Source, path: OptionPath, file: Path, use: Use) -> Problem | None:
     if file not in material.contents:
         try:
-            material.files[file] = stamp_of(file)
-            material.contents[file] = read_bounded(file)
+            stamp = material.files[file] = stamp_of(file)
+            material.contents[file] = _stamp_alone(file, stamp) if use is Use.GEOIP else read_bounded(file)
         except OSError as error:
             return source.problem(path, f"cannot read {file}: {reason(error)}")
         except ValueError:
             return source.problem(path, f"expected the path of a file; found {str(file)!r}")
     return None
+
+
+def _stamp_alone(file: Path, stamp: Stamp) -> bytes:
+    """What stands for the content of a file that is too large to be kept. Raises OSError if there is none."""
+    with file.open("rb"):
+        return repr(stamp).encode()

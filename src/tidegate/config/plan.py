@@ -103,7 +103,9 @@ def with_engine(error: ConfigError, inspect: Inspect) -> ConfigError:
 
 def _text_of(member: Member, loaded: Loaded) -> str:
     """A member as the plan has it."""
-    if isinstance(member.model, Route):  # by far the most are routes, and these go as they are
+    if (
+        isinstance(member.model, Route) and not member.names_files
+    ):  # by far the most are routes, and these go as they are
         return member.model.text()
     data = member.model.data()
     if isinstance(member.model, Upstream):
@@ -134,7 +136,13 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-_ENCODINGS = {Use.CERT: _text, Use.KEY: _text, Use.CA: _text, Use.OCSP: _base64}
+_ENCODINGS = {
+    Use.CERT: _text,
+    Use.KEY: _text,
+    Use.CA: _text,
+    Use.OCSP: _base64,
+    Use.NETWORKS: _text,
+}
 """How the plan holds the contents of files; of others it holds the path."""
 
 
@@ -161,6 +169,8 @@ def _replace(data: Any, path: Sequence[str], content: Callable[[str], str]) -> N
     if first == "*":
         for item in data:
             _replace(item, rest, content)
+    elif rest == ("*",):
+        data[first] = [content(name) for name in data[first]]
     elif rest:
         _replace(data[first], rest, content)
     elif data[first] is not None:

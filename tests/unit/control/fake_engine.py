@@ -48,6 +48,8 @@ class FakeEngine:
         self.drained_ms: list[int] = []
         self.words: dict[tuple[str, str], dict[str, Any]] = {}
         """The operator's words on endpoints, by upstream and address."""
+        self.databases: dict[str, bytes] = {}
+        """Of where addresses are."""
         self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
         """What `wait` gives."""
 
@@ -140,6 +142,10 @@ class FakeEngine:
                     raise ValueError("a weight is at most 1000")
                 else:
                     self.words[upstream, told["address"]] = told["word"]
+            case "geoip", kind:
+                if value.startswith(b"<html>"):
+                    raise ValueError("it is no whole MaxMind database")
+                self.databases[kind] = value
             case _:
                 raise ValueError(f"there is no live value {kind} {name}")
 

@@ -6,20 +6,28 @@
 //! configuration names; so nothing here has a default and an unknown field is
 //! an error.
 
+mod access;
+mod cors;
+mod csrf;
 mod explain;
 mod health;
 mod issue;
 mod limits;
 mod listener;
 mod narrow;
+mod networks;
 mod rate;
 mod retry;
 mod route;
+mod security_headers;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unit;
 mod upstream;
 
+pub use access::{Access, Lists};
+pub use cors::Cors;
+pub use csrf::Csrf;
 pub use explain::Explain;
 pub use health::{
     Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,
@@ -32,6 +40,7 @@ pub use listener::{
     ListenerTimeouts, ListenerTls, TargetSize, TlsVersion, UnixSocket,
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
+pub use networks::Networks;
 pub use rate::{
     Bandwidth, Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, MostInFlight, Quota, Rate, RateCost,
     RateHeaders, RateLimit, RateMode, Window,
@@ -43,6 +52,7 @@ pub use route::{
     FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RedirectScheme, RedirectStatus,
     RegexRewrite, Respond, Rewrite, Route, RouteLimits, RouteMatch, RoutePriority, Split,
 };
+pub use security_headers::{Hsts, SecurityHeaders};
 pub use unit::{Millis, Percent, PositivePercent, Secret, Size, Status, Timeout};
 pub use upstream::{
     Balance, BalancePolicy, Endpoint, HashKey, LoadBound, Pool, Prequal, PrequalPool,

@@ -7,7 +7,10 @@ use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{Hedge, Labels, Percent, Priority, Retry, Size, Status, Timeout};
+use super::{
+    Access, Cors, Csrf, Hedge, Labels, Percent, Priority, Retry, SecurityHeaders, Size, Status,
+    Timeout,
+};
 
 /// What is done with the requests that match.
 ///
@@ -52,6 +55,14 @@ pub struct Route {
     pub limits: RouteLimits,
     /// How important its requests are where the upstream cannot serve all.
     pub priority: RoutePriority,
+    /// Who may use it; absent: anyone.
+    pub access: Option<Access>,
+    /// Which pages of other origins may read the responses; absent: what the upstream says holds.
+    pub cors: Option<Cors>,
+    /// Refuse requests that pages of other origins make a browser send with its cookies; absent: they are not told apart.
+    pub csrf: Option<Csrf>,
+    /// Fields that tell browsers to be careful with the responses; absent: none are added.
+    pub security_headers: Option<SecurityHeaders>,
 }
 
 /// Which requests a route takes: all given conditions must hold.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::{HeaderName, header, request};
 
 use super::key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
+use crate::geo::{Asn, Country, Whereabouts};
 use crate::message::field::cookies;
 use crate::plan::{self, Issue, KeyPart};
 use crate::query::parameters;
@@ -29,10 +30,12 @@ enum Source {
     Host,
     Route,
     Listener,
+    Country,
+    Asn,
 }
 
 /// What of a request may be part of a key.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The client's address; `None` where it has none, as behind a Unix socket.
     pub client: Option<IpAddr>,
@@ -42,6 +45,8 @@ pub struct Subject<'a> {
     pub route: &'a str,
     /// Name of the listener that it came in by.
     pub listener: &'a str,
+    /// What knows where addresses are.
+    pub whereabouts: &'a dyn Whereabouts,
 }
 
 impl KeyRule {
@@ -94,6 +99,10 @@ impl KeyRule {
                         text.parse().map_err(|_| format!("`{text}` is not an IP address"))?;
                     key.client(self.prefixes.network(address));
                 }
+                (Source::Country, Some(text)) => {
+                    key.part(text.parse::<Country>()?.code().as_bytes())
+                }
+                (Source::Asn, Some(text)) => key.part(&text.parse::<Asn>()?.0.to_be_bytes()),
                 (Source::Host, Some(text)) => key.part(host::canonical(text).as_bytes()),
                 // With any other word on missing parts there is no such key, and nothing to be found.
                 (_, part) => _ = key.optional(part.as_deref().map(str::as_bytes), Missing::Share),
@@ -103,7 +112,7 @@ impl KeyRule {
     }
 
     fn add(&self, source: &Source, subject: &Subject<'_>, key: &mut Parts) -> Result<(), Unkeyed> {
-        let Subject { client, head, route, listener } = *subject;
+        let Subject { client, head, route, listener, whereabouts } = *subject;
         let mut add = |part: Option<&[u8]>| key.optional(part, self.missing);
         match source {
             Source::Client => match client {
@@ -123,19 +132,30 @@ impl KeyRule {
             }
             Source::Route => add(Some(route.as_bytes())),
             Source::Listener => add(Some(listener.as_bytes())),
+            Source::Country => {
+                let country = client.and_then(|address| whereabouts.country(address));
+                add(country.as_ref().map(|country| country.code().as_bytes()))
+            }
+            Source::Asn => {
+                let asn = client.and_then(|address| whereabouts.asn(address));
+                add(asn.map(|Asn(number)| number.to_be_bytes()).as_ref().map(<[u8; 4]>::as_slice))
+            }
         }
     }
 }
 
 impl Source {
     fn read(part: &KeyPart) -> Result<Self, String> {
-        let KeyPart { client, header, cookie, query, method, host, route, listener } = part;
+        let KeyPart { client, header, cookie, query, method, host, route, listener, country, asn } =
+            part;
         let flags = [
             (client, Self::Client),
             (method, Self::Method),
             (host, Self::Host),
             (route, Self::Route),
             (listener, Self::Listener),
+            (country, Self::Country),
+            (asn, Self::Asn),
         ];
         let mut found: Vec<_> = flags
             .into_iter()
@@ -164,6 +184,19 @@ mod tests {
 
     use super::*;
 
+    /// Knows the addresses of one network.
+    struct Known;
+
+    impl Whereabouts for Known {
+        fn country(&self, address: IpAddr) -> Option<Country> {
+            address.to_string().starts_with("203.0.113.").then(|| "DE".parse().unwrap())
+        }
+
+        fn asn(&self, address: IpAddr) -> Option<Asn> {
+            self.country(address).map(|_| Asn(64_500))
+        }
+    }
+
     fn rule(key: serde_json::Value, missing: &str) -> KeyRule {
         let wanted = json!({
             "name": "limit", "key": key, "missing": missing, "mode": "enforce", "wait": 0,
@@ -187,8 +220,13 @@ mod tests {
 
     /// The key of a request from `client` with this head.
     fn key(rule: &KeyRule, client: &str, head: &request::Parts) -> Result<Key, Unkeyed> {
-        let subject =
-            Subject { client: client.parse().ok(), head, route: "orders", listener: "web" };
+        let subject = Subject {
+            client: client.parse().ok(),
+            head,
+            route: "orders",
+            listener: "web",
+            whereabouts: &Known,
+        };
         rule.key(&Secret::new(b"0123456789abcdef"), &subject)
     }
 
@@ -216,6 +254,19 @@ mod tests {
             let rule = rule(json!([part]), "deny");
             let of = |head| key(&rule, "192.0.2.1", head).unwrap();
             assert_ne!(of(&one), of(&other), "{part}");
+        }
+    }
+
+    #[test]
+    fn clients_of_one_country_or_one_system_share_a_key() {
+        for (part, name) in [(json!({"country": true}), "de"), (json!({"asn": true}), "AS64500")] {
+            let rule = rule(json!([part]), "share");
+            let of = |client| key(&rule, client, &head("/", &[])).unwrap();
+            assert_eq!(of("203.0.113.1"), of("203.0.113.2"));
+            assert_eq!(of("192.0.2.1"), of("::1"), "what is not known is one");
+            assert_ne!(of("203.0.113.1"), of("192.0.2.1"));
+            let named = rule.named(&Secret::new(b"0123456789abcdef"), &[Some(name.into())]);
+            assert_eq!(named, Ok(of("203.0.113.1")));
         }
     }
 
@@ -271,6 +322,8 @@ mod tests {
             host: None,
             route: None,
             listener: None,
+            country: None,
+            asn: None,
         };
         for wrong in [part(Some("a b")), part(None)] {
             issues.extend(Source::read(&wrong).err());

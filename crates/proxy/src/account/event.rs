@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
+use tidegate_core::access::DeniedBy;
 use tidegate_core::failure::Failure;
 
 use super::explain::{Choice, LimitDecision};
@@ -37,6 +38,13 @@ pub enum Event<'a> {
         denies: bool,
         /// How it stood.
         decision: &'a dyn Fn() -> LimitDecision,
+    },
+    /// It may not use its route.
+    AccessDenied {
+        /// The option that says so.
+        by: DeniedBy,
+        /// Why, in words of the configuration.
+        reason: &'a dyn Fn() -> Box<str>,
     },
     /// Its upstream admitted it.
     UpstreamAdmitted {

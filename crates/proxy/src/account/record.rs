@@ -123,6 +123,7 @@ impl Record {
             Event::RouteMissing { .. }
             | Event::LimitDecided(_)
             | Event::RateLimitAsked { .. }
+            | Event::AccessDenied { .. }
             | Event::EndpointChosen { .. }
             | Event::TryConnected(_)
             | Event::TryFailed { .. } => {}

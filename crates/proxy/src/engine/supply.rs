@@ -32,10 +32,11 @@ impl Engine {
         match kind {
             "endpoint" => self.supply_word(name, read(value)?),
             "endpoints" => self.supply_source(name, read(value)?),
+            "geoip" => self.snapshot().geoip.replace(name, value),
             "log" => self.supply_log(name, value),
             "fresh_bucket" => self.forget_key(name, &read::<Vec<Option<String>>>(value)?),
             other => Err(format!(
-                "there is no live value `{other}`: expected `endpoint`, `endpoints`, `fresh_bucket` or `log`"
+                "there is no live value `{other}`: expected `endpoint`, `endpoints`, `fresh_bucket`, `geoip` or `log`"
             )),
         }
     }

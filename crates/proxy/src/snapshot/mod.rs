@@ -26,6 +26,7 @@ use self::subsets::Subsets;
 use self::via::Via;
 use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
+use crate::objects::geoip::GeoIp;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
 use crate::upstream::Upstream;
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub limits_of_routes: Vec<RateLimits>,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
+    /// What knows where addresses are.
+    pub geoip: Arc<GeoIp>,
     /// The access log, where there is one.
     pub access_log: Option<Arc<AccessLog>>,
     /// This gateway's entry in `Via`.
@@ -68,6 +71,7 @@ impl Snapshot {
             rate_limits: Vec::new(),
             limits_of_routes: Vec::new(),
             listeners: HashMap::new(),
+            geoip: Arc::default(),
             access_log: None,
             via: Via::default(),
             plan,
@@ -114,6 +118,7 @@ impl Snapshot {
                 rate_limits,
                 limits_of_routes,
                 listeners,
+                geoip: before.map(|before| before.geoip.clone()).unwrap_or_default(),
                 access_log,
                 via,
                 plan,

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use http::HeaderName;
+use tidegate_core::access::AddressRules;
+use tidegate_core::cors::Cors;
+use tidegate_core::csrf::Csrf;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
+use tidegate_core::security_headers::SecurityHeaders;
 
 use super::Snapshot;
 use super::fixed::Fixed;
@@ -60,12 +64,27 @@ impl Reader<'_> {
         let wanted = self.wanted;
         let response = format!("{}.response_headers", self.at);
         let response_headers = HeaderEdits::build(&wanted.response_headers, &response, self.issues);
+        let address_rules = wanted.access.as_ref().and_then(|access| {
+            AddressRules::build(access, &format!("{}.access", self.at), self.issues).map(Box::new)
+        });
+        let cors = wanted
+            .cors
+            .as_ref()
+            .map(|cors| Box::new(Cors::build(cors, &format!("{}.cors", self.at), self.issues)));
+        let security_headers = wanted.security_headers.as_ref().map(|fields| {
+            let at = format!("{}.security_headers", self.at);
+            Box::new(SecurityHeaders::build(fields, &at, self.issues))
+        });
         Some(Route {
             plan: wanted.clone(),
             id: Route::next_id(),
             body_limit: wanted.limits.body.map(plan::Size::get),
+            address_rules,
+            cors,
+            csrf: wanted.csrf.as_ref().map(Csrf::new),
             action: self.action()?,
             response_headers,
+            security_headers,
             metrics: metrics.route(&wanted.name),
         })
     }

@@ -10,6 +10,9 @@ use crate::http::body::Body;
 
 pub mod admit;
 pub mod body_limit;
+pub mod client_networks;
+pub mod cors;
+pub mod csrf;
 pub mod destination;
 pub mod forwarded;
 pub mod mirror;
@@ -22,6 +25,7 @@ pub mod respond;
 pub mod response_headers;
 pub mod rewrite;
 pub mod route;
+pub mod security_headers;
 pub mod send;
 pub mod time_limit;
 

@@ -184,6 +184,7 @@ fn asked<'a>(limits: &'a [Arc<RateLimit>], call: &mut Call<'_>) -> Result<Asked<
             head: call.head,
             route: call.route.map_or("", |route| &route.plan.name),
             listener: &call.client.listener.name,
+            whereabouts: &*call.snapshot.geoip,
         };
         match limit.key(&subject) {
             Ok(key) => asked.push((limit, key)),

@@ -52,6 +52,13 @@ class Said(BaseModel):
     mode: str | None = Field(None, description="enforce, or shadow: nothing follows from it.")
 
 
+class Denied(BaseModel):
+    """Why a request may not use its route."""
+
+    by: str = Field(description="The route's option that says so.")
+    reason: str = Field(description="Why, in words of the configuration.")
+
+
 class Candidate(BaseModel):
     """An endpoint as it stood when one was picked."""
 
@@ -105,6 +112,7 @@ class Story(Outstanding):
     upstream: str | None
     phases: list[Phase]
     limits: list[Said]
+    denied: Denied | None = Field(description="Why it may not use its route; null: it may.")
     tries: list[Try]
     unpicked: Choice | None = Field(description="The endpoints, when none could be picked.")
 

@@ -4,9 +4,13 @@ All but what is marked as the `ControlPlane`'s mirrors the plan in `crates/core/
 contract test compares the two.
 """
 
+from tidegate.config.model.access import Access, Asns, Countries
 from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.config import Config
+from tidegate.config.model.cors import Cors
+from tidegate.config.model.csrf import Csrf
 from tidegate.config.model.explain import Explain
+from tidegate.config.model.geoip import GeoIp
 from tidegate.config.model.health import (
     Health,
     HealthBody,
@@ -29,6 +33,7 @@ from tidegate.config.model.listener import (
 )
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
+from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
 from tidegate.config.model.rate import Bandwidth, KeyPart, RateCost, RateLimit, Window
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
@@ -47,6 +52,7 @@ from tidegate.config.model.route import (
     RouteMatch,
     Split,
 )
+from tidegate.config.model.security_headers import Hsts, SecurityHeaders
 from tidegate.config.model.upstream import (
     Balance,
     Endpoint,
@@ -58,19 +64,25 @@ from tidegate.config.model.upstream import (
 )
 
 __all__ = [
+    "Access",
     "AccessLog",
     "AdaptiveLimit",
     "Admin",
     "AdminTls",
+    "Asns",
     "Backoff",
     "Balance",
     "Bandwidth",
     "Certificate",
     "ClientAuth",
     "Config",
+    "Cors",
+    "Countries",
+    "Csrf",
     "Endpoint",
     "Explain",
     "FieldMatch",
+    "GeoIp",
     "HashKey",
     "HeaderEdits",
     "HeaderMatch",
@@ -80,6 +92,7 @@ __all__ = [
     "HealthHttp",
     "HealthTcp",
     "Hedge",
+    "Hsts",
     "KeyPart",
     "LatencyOutlier",
     "Listener",
@@ -88,6 +101,7 @@ __all__ = [
     "ListenerTls",
     "Log",
     "Mirror",
+    "Networks",
     "Options",
     "Outlier",
     "PathMatch",
@@ -105,6 +119,7 @@ __all__ = [
     "RouteLimits",
     "RouteMatch",
     "RoutePriority",
+    "SecurityHeaders",
     "SlowStart",
     "Split",
     "Sticky",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from tidegate.config.model.admin import Admin
 from tidegate.config.model.explain import Explain
+from tidegate.config.model.geoip import GeoIp
 from tidegate.config.model.listener import Listener
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.mark import ControlPlane, OutputPath, ReadOnce
@@ -46,6 +47,8 @@ class Config(Options):
         default=(), examples=[[{"name": "per-client", "windows": [{"quota": 50, "per": "1s"}]}]]
     )
     """How often requests may come; routes name them."""
+    geoip: Annotated[GeoIp, ControlPlane()] = GeoIp()
+    """Databases that know where addresses are."""
     admin: Annotated[Admin, ControlPlane()] = Admin()
     """The admin API."""
     log: Annotated[Log, ControlPlane()] = Log()

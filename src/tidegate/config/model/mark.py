@@ -26,6 +26,10 @@ class Use(Enum):
     """An OCSP response (RFC 6960) in DER."""
     TOKEN = auto()
     """A bearer token."""
+    NETWORKS = auto()
+    """Networks and addresses, one a line."""
+    GEOIP = auto()
+    """A database of where addresses are. It goes to the engine as a live value, so only its stamp is kept."""
     OUTPUT = auto()
     """Nothing yet: tidegate writes there."""
 
@@ -68,6 +72,8 @@ KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
 CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]
 OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
 TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
+NetworksPath = Annotated[str, File(Use.NETWORKS), Field(min_length=1)]
+GeoIpPath = Annotated[str, File(Use.GEOIP), Field(min_length=1)]
 OutputPath = Annotated[str, File(Use.OUTPUT), Field(min_length=1)]
 
 STANDARD_OUTPUT = "-"

@@ -9,7 +9,7 @@ from tidegate.config.model.options import Options
 from tidegate.config.model.text import FieldName, Name
 from tidegate.config.model.unit import Duration, Positive, Quota, Rate, Size, Status, Timeout, whole
 
-Part = Literal["client", "method", "host", "route", "listener"]
+Part = Literal["client", "method", "host", "route", "listener", "country", "asn"]
 """A part of a key that needs no name."""
 
 
@@ -42,10 +42,14 @@ class KeyPart(Options):
     """The route that takes the request."""
     listener: Literal[True] | None = Field(default=None, examples=[True])
     """The listener that it came in by."""
+    country: Literal[True] | None = Field(default=None, examples=[True])
+    """The country of the client's address, which `geoip.country` tells."""
+    asn: Literal[True] | None = Field(default=None, examples=[True])
+    """The autonomous system of the client's address, which `geoip.asn` tells."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        self.require_exactly_one("client", "header", "cookie", "query", "method", "host", "route", "listener")
+        self.require_exactly_one(*type(self).model_fields)
         return self
 
 

@@ -110,6 +110,7 @@ mod tests {
             upstream: None,
             phases: Phases::default(),
             limits: Vec::new(),
+            denied: None,
             tries: Vec::new(),
             unpicked: None,
         }

@@ -20,6 +20,8 @@ pub struct Notes {
     pub routed: Option<Duration>,
     /// What limits decided, in order.
     pub limits: Vec<LimitDecision>,
+    /// Why it may not use its route.
+    pub denied: Option<Denial>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The choice of an endpoint that no try has followed yet.
@@ -79,6 +81,15 @@ impl LimitDecision {
         let allowed = standing.verdict != "deny" || standing.mode == "shadow";
         Self { rate: Some(Box::new(standing)), ..Self::plain("rate", allowed) }
     }
+}
+
+/// Why a request may not use its route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Denial {
+    /// The route's option that says so.
+    pub by: &'static str,
+    /// Why, in words of the configuration.
+    pub reason: Box<str>,
 }
 
 /// How an endpoint was chosen.

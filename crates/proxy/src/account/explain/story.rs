@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use tidegate_core::failure::Failure;
 
-use super::notes::{Choice, LimitDecision, Notes, Try, milliseconds};
+use super::notes::{Choice, Denial, LimitDecision, Notes, Try, milliseconds};
 use crate::account::record::Record;
 use crate::net::clock;
 
@@ -103,6 +103,8 @@ pub struct Story {
     pub phases: Phases,
     /// What limits decided, in order.
     pub limits: Vec<LimitDecision>,
+    /// Why it may not use its route.
+    pub denied: Option<Denial>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The endpoints when none could be picked.
@@ -159,6 +161,7 @@ impl Story {
                 end,
             },
             limits: notes.limits,
+            denied: notes.denied,
             tries: notes.tries,
             unpicked: notes.choice.filter(|choice| !choice.candidates.iter().any(|c| c.picked)),
         }

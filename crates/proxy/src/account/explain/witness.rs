@@ -8,7 +8,7 @@ use tidegate_core::balance::SplitMix64;
 use tidegate_core::plan;
 use tokio::time::Instant;
 
-use super::notes::Notes;
+use super::notes::{Denial, Notes};
 use super::story::{Reason, Story, bounded};
 use crate::account::event::{Event, TryOutcome};
 use crate::account::origin::Origin;
@@ -97,7 +97,10 @@ impl Witness for Explain {
 #[inline(always)]
 fn begins_notes(event: &Event<'_>, record: &Record) -> bool {
     match event {
-        Event::RouteMissing { .. } | Event::LimitDecided(_) | Event::TryFailed { .. } => true,
+        Event::RouteMissing { .. }
+        | Event::LimitDecided(_)
+        | Event::AccessDenied { .. }
+        | Event::TryFailed { .. } => true,
         Event::RateLimitAsked { denies, .. } => *denies,
         Event::EndpointChosen { found, .. } => !found || record.tries > 0,
         _ => false,
@@ -112,6 +115,9 @@ impl Notes {
             Event::RouteMissing { host } => self.host = host.and_then(text),
             Event::LimitDecided(decision) => self.limit_decided(decision.clone()),
             Event::RateLimitAsked { decision, .. } => self.limit_decided(decision()),
+            Event::AccessDenied { by, reason } => {
+                self.denied = Some(Denial { by: by.label(), reason: reason() });
+            }
             Event::UpstreamAdmitted { decision } => self.limit_decided(decision()),
             Event::EndpointChosen { choice, .. } => self.choice = Some(choice()),
             Event::TryBegan(endpoint) => self.try_began(endpoint.address(), at),

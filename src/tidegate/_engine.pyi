@@ -34,7 +34,7 @@ class Prepared:
     @property
     def diff(self) -> str:
         """What a commit would change, as JSON: for each of `listeners`, `routes`, `upstreams` and
-        `rate_limits` the names that are `added`, `removed` and `changed`."""
+        `rate_limits`, `authenticators` the names that are `added`, `removed` and `changed`."""
 
 @final
 class Engine:
@@ -50,9 +50,9 @@ class Engine:
         """Build everything that `plan` asks for and disturb nothing.
 
         The plan is of the shape that `plan_schema` describes, except that in the place of an item of
-        `listeners`, `routes`, `upstreams` or `rate_limits` may stand the item's digest: the first 32
-        hexadecimal digits of the SHA-256 of the very text that the item had in an earlier plan. The engine
-        has every item of the plan that is served and of those that are prepared.
+        `listeners`, `routes`, `upstreams`, `rate_limits` or `authenticators` may stand the item's digest:
+        the first 32 hexadecimal digits of the SHA-256 of the very text that the item had in an earlier plan.
+        The engine has every item of the plan that is served and of those that are prepared.
 
         Raises UnknownItemsError if there is no such item, and PlanError with every error."""
 
@@ -95,6 +95,7 @@ class Engine:
           with the candidates, the phases and what limits said; null if it is not remembered;
         - `{"outstanding": {"count": number}}`: the last remembered requests that stood out, the latest first:
           `[{"request_id", "time", "reason", "method", "path", "status", "error", "duration_ms"}]`;
+        - `{"authenticators": {}}`: `[{"name", "kind"}]`;
         - `{"rate_limits": {}}`: `[{"name", "keys", "waiting", "evictions"}]`, as the metrics of these names;
         - `{"rate_limit_key": {"limit": name, "parts": [text | null]}}`: what a key has left, by window:
           `[{"window", "left", "full_in_seconds"}]`; null if there is no such limit;

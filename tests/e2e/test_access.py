@@ -75,7 +75,7 @@ def test_a_refused_request_is_told_and_explained_without_its_address(start_gatew
     assert (response.status, response.json()["error"]) == (403, "forbidden")
     assert "203.0.112.0" not in response.text, "the client learns the kind, not the reason"
     story = gateway.admin.get(f"/v1/explain/{response.header('x-request-id')}").raise_for_status()
-    assert story.json()["denied"] == {"by": "networks", "reason": "203.0.112.0/23 is denied"}
+    assert story.json()["access"] == {"by": "networks", "rule": "203.0.112.0/23 is denied"}
     assert GERMAN not in story.text
 
 

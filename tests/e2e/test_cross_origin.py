@@ -265,9 +265,9 @@ def test_a_refused_request_is_told_counted_and_explained(start_gateway: StartGat
     assert gateway.metrics().total("tidegate_access_denied_total", route="shop", by="csrf") == 1
     request_id = response.header("x-request-id")
     story = gateway.admin.get(f"/v1/explain/{request_id}").raise_for_status().json()
-    assert story["denied"] == {"by": "csrf", "reason": "Origin is another one"}
+    assert story["access"] == {"by": "csrf", "rule": "Origin is another one"}
     assert EVIL not in json.dumps(story)
-    assert "csrf of the route refused it: Origin is another one" in gateway.says("explain", str(request_id))
+    assert "csrf is not fulfilled: Origin is another one" in gateway.says("explain", str(request_id))
 
 
 # Security headers

@@ -23,6 +23,8 @@ pub struct Csrf {
 pub struct Asked<'a> {
     /// Its head.
     pub head: &'a request::Parts,
+    /// Whether browsers send the credential on their own that proved where it comes from; `None`: nothing is proven.
+    pub is_ambient: Option<bool>,
     /// Whether it asks for another protocol: a WebSocket can be written to as well, though it begins with `GET`.
     pub is_upgrade: bool,
     /// The scheme that the client used.
@@ -56,13 +58,15 @@ impl Csrf {
         Self { trusted: WebOrigins::new(&wanted.trusted_origins) }
     }
 
-    /// Let a request go that a cookie may authenticate, unless a page of an origin that is not trusted sent it.
+    /// Let a request go, unless it may be authenticated by what a browser sends on its own, and a page of an origin that
+    /// is not trusted had it sent.
     ///
     /// # Errors
-    /// What tells that one did.
+    /// What tells that one had.
     pub fn check(&self, asked: &Asked<'_>) -> Result<(), CrossOrigin> {
         let fields = &asked.head.headers;
-        if !fields.contains_key(COOKIE) || (is_safe(&asked.head.method) && !asked.is_upgrade) {
+        let can_be_forged = asked.is_ambient.unwrap_or_else(|| fields.contains_key(COOKIE));
+        if !can_be_forged || (is_safe(&asked.head.method) && !asked.is_upgrade) {
             return Ok(());
         }
         let origin = fields.get(ORIGIN).map(|origin| origin.as_bytes());
@@ -96,6 +100,12 @@ mod tests {
 
     const OTHER: (&str, &str) = ("origin", "https://evil.example");
 
+    /// A request to `https://shop.example` with this head, of which nothing is proven.
+    fn asked(head: &request::Parts) -> Asked<'_> {
+        let (scheme, host) = ("https", "shop.example");
+        Asked { head, is_ambient: None, is_upgrade: false, scheme, host }
+    }
+
     /// Whether a request to `https://shop.example` with a cookie and these fields is let go.
     fn goes(method: &str, fields: &[(&str, &str)]) -> bool {
         checked(method, fields, false).is_ok()
@@ -108,8 +118,8 @@ mod tests {
         }
         let head = request.body(()).unwrap().into_parts().0;
         let trusted_origins = vec!["https://pay.example".into()];
-        let asked = Asked { head: &head, is_upgrade, scheme: "https", host: "shop.example" };
-        Csrf::new(&plan::Csrf { trusted_origins }).check(&asked)
+        let csrf = Csrf::new(&plan::Csrf { trusted_origins });
+        csrf.check(&Asked { is_upgrade, ..asked(&head) })
     }
 
     #[test]
@@ -175,8 +185,24 @@ mod tests {
     #[test]
     fn without_a_cookie_there_is_nothing_to_forge() {
         let head = Request::post("/").header(ORIGIN, OTHER.1).body(()).unwrap().into_parts().0;
-        let asked = Asked { head: &head, is_upgrade: false, scheme: "https", host: "shop.example" };
         let csrf = Csrf::new(&plan::Csrf { trusted_origins: Vec::new() });
-        assert_eq!(csrf.check(&asked), Ok(()));
+        assert_eq!(csrf.check(&asked(&head)), Ok(()));
+        for (is_ambient, goes) in [(true, false), (false, true)] {
+            let proven = Asked { is_ambient: Some(is_ambient), ..asked(&head) };
+            assert_eq!(
+                csrf.check(&proven).is_ok(),
+                goes,
+                "by a credential that is ambient: {is_ambient}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_credential_that_no_browser_sends_on_its_own_makes_a_cookie_harmless() {
+        let head = Request::post("/").header(ORIGIN, OTHER.1).header(COOKIE, "a=1");
+        let head = head.body(()).unwrap().into_parts().0;
+        let csrf = Csrf::new(&plan::Csrf { trusted_origins: Vec::new() });
+        assert!(csrf.check(&asked(&head)).is_err());
+        assert_eq!(csrf.check(&Asked { is_ambient: Some(false), ..asked(&head) }), Ok(()));
     }
 }

@@ -46,8 +46,12 @@ pub enum Failure {
     RateLimited,
     /// As many requests with the same key are under way as may be.
     TooManyInFlight,
-    /// The request may not use its route.
+    /// It carries no credential that is believed.
+    Unauthenticated,
+    /// Where it comes from is known, and it may not use the route.
     Forbidden,
+    /// Whether its credential is right cannot be found out.
+    AuthUnavailable,
     /// The upstream has no endpoint that may be used.
     NoEndpoint,
     /// The upstream is overloaded: the request waited too long while others did as well.
@@ -152,7 +156,9 @@ impl Failure {
             Self::NoRoute                => row(404, "destination_not_found", "no_route", Client, "No route takes this request."),
             Self::RateLimited            => row(429, "http_request_denied", "rate_limited", Client, "The request would exceed a quota."),
             Self::TooManyInFlight        => row(429, "http_request_denied", "too_many_in_flight", Client, "As many requests are under way as a quota allows."),
-            Self::Forbidden              => row(403, "http_request_denied", "forbidden", Client, "The request may not use this route."),
+            Self::Unauthenticated        => row(401, "http_request_denied", "unauthenticated", Client, "The request carries no valid credential."),
+            Self::Forbidden              => row(403, "http_request_denied", "forbidden", Client, "The request may not be made from there or with this identity."),
+            Self::AuthUnavailable        => row(503, "destination_unavailable", "auth_unavailable", Gateway, "Credentials cannot be checked at the moment.").come_again_in(1),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Gateway, "No endpoint of the upstream is available."),
             Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Gateway, "The upstream is overloaded.").come_again_in(1),
             Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Gateway, "Too many requests wait for the upstream.").come_again_in(1),

@@ -16,6 +16,15 @@ pub(crate) fn parameters<'a>(
     })
 }
 
+/// What is left of a query when the parameters `name` are taken away; `None` where it has none.
+pub(crate) fn without_parameter(query: Option<&str>, name: &str) -> Option<String> {
+    parameters(query, name).next()?;
+    let others = query.unwrap_or_default().split('&').filter(|pair| {
+        *form_decoded(pair.split('=').next().unwrap_or_default()) != *name.as_bytes()
+    });
+    Some(others.collect::<Vec<_>>().join("&"))
+}
+
 fn form_decoded(text: &str) -> Cow<'_, [u8]> {
     if text.contains('+') {
         let spaced = text.replace('+', " ");

@@ -2,11 +2,13 @@
 
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode, Uri, request};
 use tidegate_core::access::DeniedBy;
+use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
 use tidegate_core::rate::Ended;
 use tidegate_core::route::{Captures, Found};
@@ -14,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::account::access_log::Line;
 use crate::account::event::Event;
-use crate::account::explain::Explain;
+use crate::account::explain::{AccessDecision, Explain};
 use crate::account::witness::Witnesses;
 use crate::client::Client;
 use crate::http::body::Body;
@@ -53,12 +55,22 @@ pub struct Call<'a> {
     pub origin: Option<HeaderValue>,
     /// Whether it only asked what a page may do, and was told.
     pub is_preflight: bool,
+    /// Where it comes from, as far as that is proven.
+    pub proof: Option<Proof>,
     /// What its client is told of its quotas, where there are any.
     pub quotas: Option<Box<Quotas>>,
     /// What the route's conditions found in its path.
     pub found: Found,
     /// Until when it must be over.
     pub time_left: TimeLeft<'a>,
+}
+
+/// What a request has proven of where it comes from.
+pub struct Proof {
+    /// The identity.
+    pub identity: Arc<Identity>,
+    /// Whether browsers send the credential on their own.
+    pub ambient: bool,
 }
 
 impl<'a> Call<'a> {
@@ -84,6 +96,7 @@ impl<'a> Call<'a> {
             route: None,
             origin: None,
             is_preflight: false,
+            proof: None,
             quotas: None,
             found: Found { route: 0, prefix: 0, captures: Captures::default() },
             time_left: TimeLeft::default(),
@@ -107,12 +120,13 @@ impl<'a> Call<'a> {
         target.map(Uri::from).map_err(|_| Failure::MalformedRequest)
     }
 
-    /// What it fails with that may not use its route: by this option, and for this reason.
-    pub fn deny(&self, by: DeniedBy, reason: &dyn Fn() -> Box<str>) -> Failure {
+    /// What it fails with that may not use its route: by this option, and by this rule of its.
+    pub fn deny(&self, by: DeniedBy, rule: &dyn Fn() -> Box<str>) -> Failure {
         if let Some(route) = self.route {
             route.metrics.denied(self.client.local.index(), by);
         }
-        self.tell(&Event::AccessDenied { by, reason });
+        let decision = || AccessDecision { by: by.label(), rule: rule() };
+        self.tell(&Event::AccessDenied { decision: &decision });
         Failure::Forbidden
     }
 

@@ -14,9 +14,10 @@ use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
-    Flow, admit, body_limit, client_networks, cors, csrf, destination, forwarded, mirror, problem,
-    rate_limits, redirect, request_headers, request_id, respond, response_headers, rewrite, route,
-    security_headers, send, time_limit,
+    Flow, access, admit, authenticate, body_limit, client_networks, cors, csrf, destination,
+    forwarded, guarded_fields, identity_headers, mirror, problem, rate_limits, redirect,
+    request_headers, request_id, respond, response_headers, rewrite, route, security_headers, send,
+    time_limit,
 };
 
 /// Take a step; where it answers, those after it are not taken.
@@ -62,6 +63,7 @@ pub fn refuse<'a>(
 async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     let route = route::before(call)?;
     cors::note(route.cors.as_deref(), call);
+    guarded_fields::before(call);
     if let Action::Forward(forward) = &route.action {
         time_limit::before(forward, call);
     }
@@ -71,6 +73,13 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         turn.come().await;
     }
     step!(cors::before(route.cors.as_deref(), call));
+    if let Some(access) = &route.access {
+        let authenticators = &call.snapshot.authenticators_of_routes[call.found.route];
+        if let Some(pending) = authenticate::before(access, authenticators, call)? {
+            authenticate::resume(pending.found().await, call)?;
+        }
+        access::before(access, call)?;
+    }
     csrf::before(route.csrf.as_ref(), call)?;
     step!(body_limit::before(route.body_limit, call));
     match &route.action {
@@ -89,6 +98,7 @@ async fn forwarding(forward: &Forward, call: &mut Call<'_>) -> Result<Flow, Fail
     step!(forwarded::before(upstream, call));
     step!(rewrite::before(forward.rewrite.as_ref(), call));
     step!(request_headers::before(&forward.request_headers, call));
+    identity_headers::before(&forward.identity_headers, call);
     step!(mirror::before(forward.mirrored_millionths, call));
     let permit = admit::before(&forward.priority, upstream, call).await?;
     send::before(forward, destination, permit, call).await.map(Flow::Answer)

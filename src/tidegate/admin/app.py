@@ -14,6 +14,7 @@ from tidegate.admin.credentials import Credentials
 from tidegate.admin.guard import Guard
 from tidegate.admin.reference import reference_page
 from tidegate.admin.routers import (
+    authenticators,
     config,
     endpoints,
     events,
@@ -41,6 +42,7 @@ RESOURCES = (
     upstreams,
     endpoints,
     words,
+    authenticators,
     rate_limits,
     explain,
     events,

@@ -71,8 +71,11 @@ def _print_story(story: dict[str, Any]) -> None:
     console.print(table)
     for said in story["limits"]:
         console.print(Text("  " + _said(said)))
-    if denied := story["denied"]:
-        console.print(Text(f"  {denied['by']} of the route refused it: {denied['reason']}"), style="yellow")
+    for asked in story["auth"]:
+        reason = f": {asked['reason']}" if asked["reason"] else ""
+        console.print(Text(f"  authenticator {asked['authenticator']} said {asked['result']}{reason}"))
+    if story["access"]:
+        console.print(Text(f"  {story['access']['by']} is not fulfilled: {story['access']['rule']}"))
     for number, each in enumerate(story["tries"], 1):
         _print_try(number, each)
     if story["unpicked"]:

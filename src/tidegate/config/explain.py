@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from tidegate.config.model.config import Config
-from tidegate.config.model.options import Options
+from tidegate.config.model.options import Options, written
 from tidegate.config.model.retired import Retired
 from tidegate.config.model.unit import describe
 from tidegate.config.model.walk import group_at, parts, secrets
@@ -126,7 +126,7 @@ def _is_secret(path: tuple[str | int, ...], root: type[Options]) -> bool:
 def _siblings(path: tuple[str | int, ...], root: type[Options]) -> dict[str, FieldInfo]:
     """The options at the level of `path`."""
     group = group_at(path[:-1], root)
-    return group.model_fields if group else {}
+    return {written(name): field for name, field in group.model_fields.items()} if group else {}
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -35,6 +35,7 @@ class Inspection:
             Use.KEY: self._inspect_key,
             Use.OCSP: self._inspect_ocsp,
             Use.TOKEN: self._inspect_token,
+            Use.API_KEYS: self._inspect_api_keys,
         }
         files = marked(File)
         for pattern, mark in files.items():
@@ -49,6 +50,11 @@ class Inspection:
     def _inspect_token(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         if len(self._contents[file].strip()) < 16:
             yield self._source.problem(path, f"expected a token of at least 16 characters in {file}")
+
+    def _inspect_api_keys(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        # The engine reads them; here only what is no list at all is told.
+        if not self._contents[file].lstrip().startswith(b"["):
+            yield self._source.problem(path, f"expected a list of keys in {file}")
 
     def _inspect_ocsp(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         try:

@@ -141,6 +141,7 @@ _ENCODINGS = {
     Use.KEY: _text,
     Use.CA: _text,
     Use.OCSP: _base64,
+    Use.API_KEYS: _text,
     Use.NETWORKS: _text,
 }
 """How the plan holds the contents of files; of others it holds the path."""

@@ -120,7 +120,7 @@ def _kind(annotation: Any) -> str:
     elif origin is tuple:
         kind = f"list of {_kind(parts[0])}"
     elif origin is dict:
-        kind = "mapping of text to text"
+        kind = f"mapping of text to {_kind(parts[1])}"
     elif isinstance(annotation, type):
         kind = "options" if issubclass(annotation, Options) else _PLAIN[annotation]
     else:

@@ -3,13 +3,16 @@
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 
-from tidegate.config.member import Members
+from tidegate.config.member import Members, kinds
 from tidegate.config.model import Config, Route
 from tidegate.config.model.bounded import Bounded
 from tidegate.config.model.unit import PERCENT
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source, dotted, find_each, plain
+
+OWN = ("listeners", "routes")
+"""Sections whose members serve by themselves; those of the others serve what names them."""
 
 
 def remarks(source: Source, config: Config, members: Members) -> Iterator[Problem]:
@@ -81,14 +84,17 @@ def _covers(first: Route, second: Route) -> bool:
 
 
 def _unused(source: Source, config: Config, members: Members) -> Iterator[Problem]:
-    """What routes name, and none does."""
-    if not config.upstreams and not config.rate_limits:
+    """What others name, and none does."""
+    sections = kinds().items()
+    named = [(section, kind) for section, kind in sections if section not in OWN and getattr(config, section)]
+    if not named:
         return
-    used = {reference for route in members["routes"].values() for reference in route.references}
-    for section, kind in (("upstreams", "upstream"), ("rate_limits", "rate limit")):
+    each = (member for section in members.values() for member in section.values())
+    used = {reference for member in each for reference in member.references}
+    for section, kind in named:
         for index, item in enumerate(getattr(config, section)):
             if (kind, item.name) not in used:
-                yield _remark(source, (section, index, "name"), f"no route uses the {kind} {item.name!r}")
+                yield _remark(source, (section, index, "name"), f"nothing uses the {kind} {item.name!r}")
 
 
 def _no_endpoints(source: Source, config: Config) -> Iterator[Problem]:

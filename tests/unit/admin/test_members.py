@@ -13,12 +13,14 @@ NEW: dict[str, dict[str, Any]] = {
     "listeners": {"name": "new", "address": "127.0.0.1:8081"},
     "routes": {"name": "new", "match": {"path": {"prefix": "/new"}}, "upstream": "app"},
     "upstreams": {"name": "new", "endpoints": ["127.0.0.1:9009"]},
+    "authenticators": {"name": "new", "api_key": {}},
     "rate_limits": {"name": "new", "windows": [{"quota": 5, "per": "1s"}]},
 }
 PATCHES: dict[str, dict[str, Any]] = {
     "listeners": {"limits": {"connections": 9}},
     "routes": {"timeout": "7s"},
     "upstreams": {"protocol": "http2"},
+    "authenticators": {"keep_credentials": True},
     "rate_limits": {"wait": "1s"},
 }
 SECTIONS = list(NEW)

@@ -89,4 +89,4 @@ def test_an_upstream_that_shares_its_name_with_a_listener_is_remarked_on(load: C
         "routes: [{name: all, respond: {}, listeners: [web]}]\nupstreams: [{name: web, endpoints: ['a:1']}]\n"
     )
     (warning,) = load(LISTENER + routes).warnings
-    assert "no route uses the upstream 'web'" in warning.message
+    assert "nothing uses the upstream 'web'" in warning.message

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
-KINDS = ("listeners", "routes", "upstreams", "rate_limits")
+KINDS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators")
 
 
 class PlanError(ValueError):
@@ -93,6 +93,9 @@ class FakeEngine:
             "explain": lambda request_id: None,
             "outstanding": lambda count: [],
             "table": lambda: _table(self.served),
+            "authenticators": lambda: [
+                {"name": each["name"], "kind": "api_key"} for each in self.served["authenticators"]
+            ],
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
             "route": lambda **request: _route(self.served, request),
         }

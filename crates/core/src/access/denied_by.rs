@@ -11,6 +11,8 @@ pub enum DeniedBy {
     Countries,
     /// `access.asns`: its autonomous system.
     Asns,
+    /// `access.require`: what the identity lacks.
+    Require,
     /// `csrf`: a page of another origin sent it.
     Csrf,
 }
@@ -25,6 +27,7 @@ impl DeniedBy {
             Self::Networks => "networks",
             Self::Countries => "countries",
             Self::Asns => "asns",
+            Self::Require => "require",
             Self::Csrf => "csrf",
         }
     }

@@ -1,7 +1,7 @@
 //! What is read of header fields in several places: tokens and cookies.
 
-use http::HeaderMap;
 use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
 
 /// Whether `byte` may be part of a token (RFC 9110 §5.6.2).
 pub const fn is_token_byte(byte: u8) -> bool {
@@ -27,11 +27,22 @@ pub fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &
     })
 }
 
+/// The `Cookie` field that is left of a request with these fields when the cookies `name` are taken away; `None` where
+/// no other is.
+pub fn without_cookie(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
+    let fields = headers.get_all(COOKIE).iter();
+    let pairs = fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b';'));
+    let others = pairs.map(<[u8]>::trim_ascii).filter(|pair| {
+        let own = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        !pair.is_empty() && own.trim_ascii() != name.as_bytes()
+    });
+    let left = others.collect::<Vec<_>>().join(&b"; "[..]);
+    HeaderValue::from_bytes(&left).ok().filter(|left| !left.is_empty())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     /// The values of the cookie `a` in a request with these `Cookie` fields.

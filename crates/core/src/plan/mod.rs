@@ -7,6 +7,7 @@
 //! an error.
 
 mod access;
+mod authenticator;
 mod cors;
 mod csrf;
 mod explain;
@@ -25,7 +26,8 @@ pub(crate) mod testing;
 mod unit;
 mod upstream;
 
-pub use access::{Access, Lists};
+pub use access::{Access, ClaimCondition, IdentityHeader, Lists, Requirement};
+pub use authenticator::{ApiKey, Authenticator, Place};
 pub use cors::Cors;
 pub use csrf::Csrf;
 pub use explain::Explain;
@@ -92,6 +94,8 @@ pub struct Plan {
     pub upstreams: Vec<Arc<Upstream>>,
     /// How often requests may come; routes name them.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// How it is found out where requests come from; routes name them.
+    pub authenticators: Vec<Arc<Authenticator>>,
 }
 
 bounded! {
@@ -121,6 +125,7 @@ impl Plan {
             routes: Vec::new(),
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
+            authenticators: Vec::new(),
         }
     }
 }

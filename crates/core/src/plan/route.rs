@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, Cors, Csrf, Hedge, Labels, Percent, Priority, Retry, SecurityHeaders, Size, Status,
-    Timeout,
+    Access, Cors, Csrf, Hedge, IdentityHeader, Labels, Percent, Priority, Retry, SecurityHeaders,
+    Size, Status, Timeout,
 };
 
 /// What is done with the requests that match.
@@ -55,8 +55,10 @@ pub struct Route {
     pub limits: RouteLimits,
     /// How important its requests are where the upstream cannot serve all.
     pub priority: RoutePriority,
-    /// Who may use it; absent: anyone.
+    /// Who may use it; absent: all.
     pub access: Option<Access>,
+    /// Fields that tell the upstream of the identity.
+    pub identity_headers: BTreeMap<String, IdentityHeader>,
     /// Which pages of other origins may read the responses; absent: what the upstream says holds.
     pub cors: Option<Cors>,
     /// Refuse requests that pages of other origins make a browser send with its cookies; absent: they are not told apart.

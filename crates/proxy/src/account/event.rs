@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
-use tidegate_core::access::DeniedBy;
+use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
 
-use super::explain::{Choice, LimitDecision};
+use super::explain::{AccessDecision, AuthDecision, Choice, LimitDecision};
 use super::metrics::{EndpointMetrics, RouteMetrics};
 use super::origin::Origin;
 
@@ -39,12 +39,19 @@ pub enum Event<'a> {
         /// How it stood.
         decision: &'a dyn Fn() -> LimitDecision,
     },
+    /// An authenticator was asked where it comes from.
+    AuthenticatorAsked {
+        /// Whether it does not believe the credential.
+        denies: bool,
+        /// What it made of it.
+        decision: &'a dyn Fn() -> AuthDecision,
+    },
+    /// It is known where it comes from.
+    Authenticated(&'a Arc<Identity>),
     /// It may not use its route.
     AccessDenied {
-        /// The option that says so.
-        by: DeniedBy,
-        /// Why, in words of the configuration.
-        reason: &'a dyn Fn() -> Box<str>,
+        /// The option that says so, and its rule.
+        decision: &'a dyn Fn() -> AccessDecision,
     },
     /// Its upstream admitted it.
     UpstreamAdmitted {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
+use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
@@ -26,6 +27,8 @@ pub struct Record {
     pub target: Option<PathAndQuery>,
     /// The route that takes it: its number, and its counts, which have its name.
     pub route: Option<(u64, Arc<RouteMetrics>)>,
+    /// Where it comes from, as far as that is proven.
+    pub identity: Option<Arc<Identity>>,
     /// When its upstream admitted it.
     pub admitted: Option<Instant>,
     /// How often it was tried.
@@ -54,6 +57,7 @@ impl Record {
             method: head.method.cloned(),
             target: head.target.cloned(),
             route: None,
+            identity: None,
             admitted: None,
             tries: 0,
             last_try: None,
@@ -97,6 +101,7 @@ impl Record {
         match event {
             Event::RouteChosen { id, metrics } => self.route = Some((*id, (*metrics).clone())),
             Event::BodyExpected(counter) => self.received = Some((*counter).clone()),
+            Event::Authenticated(identity) => self.identity = Some((*identity).clone()),
             Event::UpstreamAdmitted { .. } => self.admitted = Some(at),
             Event::TryBegan(endpoint) => {
                 self.tries += 1;
@@ -123,6 +128,7 @@ impl Record {
             Event::RouteMissing { .. }
             | Event::LimitDecided(_)
             | Event::RateLimitAsked { .. }
+            | Event::AuthenticatorAsked { .. }
             | Event::AccessDenied { .. }
             | Event::EndpointChosen { .. }
             | Event::TryConnected(_)

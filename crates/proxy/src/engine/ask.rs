@@ -24,6 +24,8 @@ enum Question {
     Table {},
     /// The rate limits as they are now.
     RateLimits {},
+    /// The authenticators as they are now.
+    Authenticators {},
     /// What a key of a rate limit has left; null if there is no such limit.
     RateLimitKey(KeyQuestion),
 }
@@ -47,6 +49,7 @@ impl Engine {
             }
             Question::Table {} => written(&self.snapshot().table.rows()),
             Question::RateLimits {} => written(&self.rate_limits()),
+            Question::Authenticators {} => written(&self.authenticators()),
             Question::RateLimitKey(asked) => written(&self.rate_limit_key(&asked)?),
         }
     }

@@ -17,6 +17,8 @@ pub struct Diff {
     pub upstreams: Names,
     /// Rate limits.
     pub rate_limits: Names,
+    /// Authenticators.
+    pub authenticators: Names,
 }
 
 /// Names of one kind of thing, by what happens to it.
@@ -38,6 +40,9 @@ impl Diff {
             routes: Names::between(&before.routes, &after.routes, |each| &each.name),
             upstreams: Names::between(&before.upstreams, &after.upstreams, |each| &each.name),
             rate_limits: Names::between(&before.rate_limits, &after.rate_limits, |each| &each.name),
+            authenticators: Names::between(&before.authenticators, &after.authenticators, |each| {
+                &each.name
+            }),
         }
     }
 }

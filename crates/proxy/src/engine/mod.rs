@@ -2,6 +2,7 @@
 
 mod absent;
 mod ask;
+mod authenticators;
 mod change;
 mod checker;
 mod common;

@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tidegate_core::plan::{
-    AccessLog, Explain, Issue, Listener, Millis, Plan, RateLimit, Route, Upstream, Workers,
+    AccessLog, Authenticator, Explain, Issue, Listener, Millis, Plan, RateLimit, Route, Upstream,
+    Workers,
 };
 
 /// The first half of the SHA-256 of an item's text, in lower-case hexadecimal digits.
@@ -45,6 +46,8 @@ struct Crossing<'a> {
     upstreams: Vec<&'a RawValue>,
     #[serde(borrow)]
     rate_limits: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    authenticators: Vec<&'a RawValue>,
 }
 
 /// The items that have crossed, for as long as a plan has them.
@@ -54,6 +57,7 @@ pub struct Items {
     routes: Known<Route>,
     upstreams: Known<Upstream>,
     rate_limits: Known<RateLimit>,
+    authenticators: Known<Authenticator>,
 }
 
 impl Items {
@@ -76,6 +80,11 @@ impl Items {
             routes: self.routes.read(&crossing.routes, "routes", &mut failures),
             upstreams: self.upstreams.read(&crossing.upstreams, "upstreams", &mut failures),
             rate_limits: self.rate_limits.read(&crossing.rate_limits, "rate_limits", &mut failures),
+            authenticators: self.authenticators.read(
+                &crossing.authenticators,
+                "authenticators",
+                &mut failures,
+            ),
         };
         match failures {
             Failures { issues, .. } if !issues.is_empty() => Err(Refused::Issues(issues)),
@@ -189,6 +198,7 @@ mod tests {
             "name": "tidegate", "zone": null, "workers": 1, "drain_timeout": 0, "access_log": null,
             "explain": {"sample": 0.0, "keep": 10, "slow": 1_000}, "listeners": [], "routes": [],
             "upstreams": upstreams, "rate_limits": [],
+            "authenticators": [],
         });
         serde_json::to_vec(&plan).unwrap()
     }

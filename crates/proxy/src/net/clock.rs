@@ -19,6 +19,11 @@ pub fn now() -> Moment {
     moment(Instant::now())
 }
 
+/// Seconds since 1970, by which credentials end.
+pub fn unix_seconds() -> i64 {
+    i64::try_from(unix_nanos() / 1_000_000_000).unwrap_or(i64::MAX)
+}
+
 /// Nanoseconds since 1970, for logs.
 pub fn unix_nanos() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

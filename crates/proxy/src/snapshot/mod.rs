@@ -1,5 +1,7 @@
 //! A snapshot: everything a request is decided by, built once and never changed.
 
+mod access;
+mod authenticators;
 mod destinations;
 mod fixed;
 mod listener;
@@ -13,9 +15,12 @@ pub mod via;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tidegate_core::auth::GuardedFields;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::route::RouteTable;
 
+pub use access::Access;
+pub use authenticators::Authenticators;
 pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
@@ -26,6 +31,7 @@ use self::subsets::Subsets;
 use self::via::Via;
 use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
+use crate::objects::auth::Authenticator;
 use crate::objects::geoip::GeoIp;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
@@ -49,6 +55,12 @@ pub struct Snapshot {
     pub rate_limits: Vec<Arc<RateLimit>>,
     /// By route.
     pub limits_of_routes: Vec<RateLimits>,
+    /// In the plan's order.
+    pub authenticators: Vec<Arc<Authenticator>>,
+    /// By route.
+    pub authenticators_of_routes: Vec<Authenticators>,
+    /// Those that tell upstreams of identities, on any route.
+    pub guarded_fields: GuardedFields,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
     /// What knows where addresses are.
@@ -70,6 +82,9 @@ impl Snapshot {
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
             limits_of_routes: Vec::new(),
+            authenticators: Vec::new(),
+            authenticators_of_routes: Vec::new(),
+            guarded_fields: GuardedFields::default(),
             listeners: HashMap::new(),
             geoip: Arc::default(),
             access_log: None,
@@ -97,11 +112,15 @@ impl Snapshot {
         let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
         let limits_of_routes = rate_limits::of_routes(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
+        let built = authenticators::build(&plan, before, &accounts.metrics, &mut issues);
+        let authenticators_of_routes = authenticators::of_routes(&plan, &built, &mut issues);
+        let authenticators: Vec<_> = built.into_iter().flatten().collect();
         let table = match before.filter(|before| has_table_of(before, &plan)) {
             Some(before) => Some(before.table.clone()),
             None => route_table(&plan).map_err(|more| issues.extend(more)).ok().map(Arc::new),
         };
         let routes = routes::build(&plan, before, &accounts.metrics, &mut issues);
+        let guarded_fields = authenticators::guarded(&routes, &authenticators);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
         let via = Via::new(&plan.name);
@@ -117,6 +136,9 @@ impl Snapshot {
                 upstreams,
                 rate_limits,
                 limits_of_routes,
+                authenticators,
+                authenticators_of_routes,
+                guarded_fields,
                 listeners,
                 geoip: before.map(|before| before.geoip.clone()).unwrap_or_default(),
                 access_log,

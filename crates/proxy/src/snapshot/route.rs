@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use tidegate_core::access::AddressRules;
+use tidegate_core::auth::IdentityHeaders;
 use tidegate_core::cors::Cors;
 use tidegate_core::csrf::Csrf;
 use tidegate_core::hedge::Hedge;
@@ -14,6 +15,7 @@ use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 use tidegate_core::security_headers::SecurityHeaders;
 
+use super::access::Access;
 use super::fixed::Fixed;
 use crate::account::metrics::RouteMetrics;
 
@@ -32,6 +34,8 @@ pub struct Route {
     pub cors: Option<Box<Cors>>,
     /// What refuses requests that pages of other origins make a browser send.
     pub csrf: Option<Csrf>,
+    /// Who may use it; `None`: all.
+    pub access: Option<Access>,
     /// What answers.
     pub action: Action,
     /// Changes of the response's fields.
@@ -70,6 +74,8 @@ pub struct Forward {
     pub rewrite: Option<Target>,
     /// Changes of the request's fields.
     pub request_headers: HeaderEdits,
+    /// Fields that tell of the identity.
+    pub identity_headers: IdentityHeaders,
     /// How many of a million requests are copied, if any.
     pub mirrored_millionths: Option<u64>,
     /// Longest time for the whole request.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use tidegate_core::access::AddressRules;
+use tidegate_core::auth::IdentityHeaders;
 use tidegate_core::cors::Cors;
 use tidegate_core::csrf::Csrf;
 use tidegate_core::hedge::Hedge;
@@ -13,6 +14,7 @@ use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 use tidegate_core::security_headers::SecurityHeaders;
 
 use super::Snapshot;
+use super::access::Access;
 use super::fixed::Fixed;
 use super::route::{Action, Forward, Route, RoutePriority, Split};
 use crate::account::metrics::Metrics;
@@ -75,6 +77,9 @@ impl Reader<'_> {
             let at = format!("{}.security_headers", self.at);
             Box::new(SecurityHeaders::build(fields, &at, self.issues))
         });
+        let access_at = format!("{}.access", self.at);
+        let access =
+            wanted.access.as_ref().map(|access| Access::build(access, &access_at, self.issues));
         Some(Route {
             plan: wanted.clone(),
             id: Route::next_id(),
@@ -82,6 +87,7 @@ impl Reader<'_> {
             address_rules,
             cors,
             csrf: wanted.csrf.as_ref().map(Csrf::new),
+            access,
             action: self.action()?,
             response_headers,
             security_headers,
@@ -127,6 +133,8 @@ impl Reader<'_> {
             .as_ref()
             .and_then(|rewrite| Target::build(rewrite, path, &rewrite_at, self.issues));
         let request_headers = HeaderEdits::build(&wanted.request_headers, &headers_at, self.issues);
+        let identity_headers =
+            IdentityHeaders::build(&wanted.identity_headers, &at("identity_headers"), self.issues);
         let mirrored_millionths =
             wanted.mirror.as_ref().map(|mirror| (mirror.percent.get() * 10_000.0) as u64);
         let retry = Policy::build(&wanted.retry, &retry_at, self.issues);
@@ -137,6 +145,7 @@ impl Reader<'_> {
             split,
             rewrite,
             request_headers,
+            identity_headers,
             mirrored_millionths,
             timeout: wanted.timeout.map(plan::Timeout::duration),
             deadline_header,

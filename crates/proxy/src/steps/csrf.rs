@@ -14,6 +14,7 @@ pub fn before(csrf: Option<&Csrf>, call: &Call<'_>) -> Result<(), Failure> {
     let Some(csrf) = csrf else { return Ok(()) };
     let asked = Asked {
         head: call.head,
+        is_ambient: call.proof.as_ref().map(|proof| proof.ambient),
         is_upgrade: call.upgrade.is_some(),
         scheme: call.client.peer.client_scheme(&call.head.headers),
         host: call.host(),

@@ -8,13 +8,17 @@ use http::Response;
 
 use crate::http::body::Body;
 
+pub mod access;
 pub mod admit;
+pub mod authenticate;
 pub mod body_limit;
 pub mod client_networks;
 pub mod cors;
 pub mod csrf;
 pub mod destination;
 pub mod forwarded;
+pub mod guarded_fields;
+pub mod identity_headers;
 pub mod mirror;
 pub mod problem;
 pub mod rate_limits;

@@ -1,6 +1,7 @@
 //! Problem: the answer to a request that failed.
 
 use http::Response;
+use http::header::WWW_AUTHENTICATE;
 use tidegate_core::failure::Failure;
 
 use crate::account::event::Event;
@@ -12,6 +13,16 @@ use crate::snapshot::Snapshot;
 
 /// Answer that a call failed: in JSON where the client takes it, else in plain text.
 pub fn answer(call: &Call<'_>, failure: Failure) -> Response<Body> {
+    let mut response = problem_of(call, failure);
+    if failure == Failure::Unauthenticated {
+        for authenticator in &call.snapshot.authenticators_of_routes[call.found.route] {
+            response.headers_mut().append(WWW_AUTHENTICATE, authenticator.challenge().clone());
+        }
+    }
+    response
+}
+
+fn problem_of(call: &Call<'_>, failure: Failure) -> Response<Body> {
     let exceeded = call.quotas.as_ref().and_then(|quotas| quotas.exceeded.as_ref());
     problem(call.snapshot, call.transaction, failure, takes_json(&call.head.headers), exceeded)
 }

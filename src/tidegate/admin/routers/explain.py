@@ -52,11 +52,19 @@ class Said(BaseModel):
     mode: str | None = Field(None, description="enforce, or shadow: nothing follows from it.")
 
 
-class Denied(BaseModel):
-    """Why a request may not use its route."""
+class AuthDecision(BaseModel):
+    """What an authenticator made of the request. Nothing of the credential is kept."""
 
-    by: str = Field(description="The route's option that says so.")
-    reason: str = Field(description="Why, in words of the configuration.")
+    authenticator: str
+    result: str = Field(description="`ok`, `missing`, or why the credential was not believed.")
+    reason: str | None = None
+
+
+class AccessDecision(BaseModel):
+    """Why the request may not use its route."""
+
+    by: str = Field(description="The option of `access` that says so, like `require`.")
+    rule: str = Field(description="The rule that it does not fulfil.")
 
 
 class Candidate(BaseModel):
@@ -112,7 +120,8 @@ class Story(Outstanding):
     upstream: str | None
     phases: list[Phase]
     limits: list[Said]
-    denied: Denied | None = Field(description="Why it may not use its route; null: it may.")
+    auth: list[AuthDecision]
+    access: AccessDecision | None
     tries: list[Try]
     unpicked: Choice | None = Field(description="The endpoints, when none could be picked.")
 

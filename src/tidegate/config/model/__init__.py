@@ -4,8 +4,9 @@ All but what is marked as the `ControlPlane`'s mirrors the plan in `crates/core/
 contract test compares the two.
 """
 
-from tidegate.config.model.access import Access, Asns, Countries
+from tidegate.config.model.access import Access, ClaimCondition, IdentityHeader, Requirement
 from tidegate.config.model.admin import Admin, AdminTls
+from tidegate.config.model.authenticator import ApiKey, Authenticator, Place
 from tidegate.config.model.config import Config
 from tidegate.config.model.cors import Cors
 from tidegate.config.model.csrf import Csrf
@@ -62,6 +63,7 @@ from tidegate.config.model.upstream import (
     UpstreamTimeouts,
     UpstreamTls,
 )
+from tidegate.config.model.whereabouts import Asns, Countries
 
 __all__ = [
     "Access",
@@ -69,11 +71,14 @@ __all__ = [
     "AdaptiveLimit",
     "Admin",
     "AdminTls",
+    "ApiKey",
     "Asns",
+    "Authenticator",
     "Backoff",
     "Balance",
     "Bandwidth",
     "Certificate",
+    "ClaimCondition",
     "ClientAuth",
     "Config",
     "Cors",
@@ -93,6 +98,7 @@ __all__ = [
     "HealthTcp",
     "Hedge",
     "Hsts",
+    "IdentityHeader",
     "KeyPart",
     "LatencyOutlier",
     "Listener",
@@ -105,12 +111,14 @@ __all__ = [
     "Options",
     "Outlier",
     "PathMatch",
+    "Place",
     "Pool",
     "Queueing",
     "RateCost",
     "RateLimit",
     "Redirect",
     "RegexRewrite",
+    "Requirement",
     "Respond",
     "Retry",
     "RetryBudget",

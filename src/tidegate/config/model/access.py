@@ -1,87 +1,122 @@
-"""Access: who may use a route."""
+"""Access: who may use a route, and what upstreams are told of them."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from tidegate.config.model.mark import Ref
 from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import AsWritten
+from tidegate.config.model.text import FieldValue, Name
+from tidegate.config.model.whereabouts import Asns, Countries
 
-UNKNOWN = "unknown"
-"""What no database knows."""
+AuthenticatorName = Annotated[Name, Ref("authenticator")]
 
+ClaimName = Annotated[str, Field(min_length=1, examples=["scope"])]
+"""The name of a claim as a whole, or names that lead to one within others, with dots between them."""
 
-def _country(text: str) -> str:
-    code = text.upper()
-    if text.lower() == UNKNOWN:
-        return UNKNOWN
-    if len(code) != 2 or not code.isascii() or not code.isalpha():
-        raise ValueError(f"expected a country code of two letters, like DE, or unknown; found {text!r}")
-    if code == "UK":
-        raise ValueError("the code of the United Kingdom is GB")
-    return code
+_TESTS = ("equals", "contains", "matches", "present")
 
 
-def _asn(text: str) -> str:
-    if text.lower() == UNKNOWN:
-        return UNKNOWN
-    digits = text.upper().removeprefix("AS")
-    if not digits.isascii() or not digits.isdecimal() or int(digits) >= 1 << 32:
-        raise ValueError(
-            f"expected a number of an autonomous system, like AS64500, or unknown; found {text!r}"
-        )
-    return str(int(digits))
+class ClaimCondition(Options):
+    """Condition on a claim: exactly one of `equals`, `contains`, `matches` and `present` is given."""
 
-
-CountryCode = Annotated[str, AfterValidator(_country), Field(examples=["DE"])]
-AsNumber = Annotated[str, AfterValidator(_asn), AsWritten(), Field(examples=["AS64500"])]
-
-
-def _check_lists(allow: tuple[str, ...], deny: tuple[str, ...]) -> None:
-    if not allow and not deny:
-        raise ValueError("expected at least one of allow and deny")
-    for word in allow:
-        if word in deny:
-            raise ValueError(f"{word} is both allowed and denied")
-
-
-class Countries(Options):
-    """Countries of clients' addresses, by their codes in ISO 3166-1; `unknown`: the database knows none. They
-    need `geoip.country`."""
-
-    allow: tuple[CountryCode, ...] = Field(default=(), examples=[["DE", "AT", "CH"]])
-    """Where there are any, all others are kept out."""
-    deny: tuple[CountryCode, ...] = Field(default=(), examples=[["unknown"]])
-    """What is kept out."""
+    claim: ClaimName
+    """Name of the claim; `realm_access.roles` is the claim `roles` within `realm_access`."""
+    equals: FieldValue | None = Field(default=None, examples=["admin"])
+    """The claim's text."""
+    contains: FieldValue | None = Field(default=None, min_length=1, examples=["orders:read"])
+    """An item of the claim's list, or a word of its text."""
+    matches: str | None = Field(default=None, min_length=1, examples=[".*@example\\.com"])
+    """A regular expression for the whole of the claim's text, or of an item of its list."""
+    present: bool | None = Field(default=None, examples=[True])
+    """Whether the claim is there at all."""
 
     @model_validator(mode="after")
-    def _lists(self) -> Self:
-        _check_lists(self.allow, self.deny)
+    def _one_test(self) -> Self:
+        self.require_exactly_one(*_TESTS)
         return self
 
 
-class Asns(Options):
-    """Autonomous systems of clients' addresses, by their numbers; `unknown`: the database knows none. They
-    need `geoip.asn`."""
+class Requirement(Options):
+    """What an identity must have: a condition on a `claim`, or `any` or `none` of several."""
 
-    allow: tuple[AsNumber, ...] = Field(default=(), examples=[["AS64500", "64501"]])
-    """Where there are any, all others are kept out."""
-    deny: tuple[AsNumber, ...] = Field(default=(), examples=[["AS64500"]])
-    """What is kept out."""
+    claim: ClaimName | None = None
+    """Name of the claim; `realm_access.roles` is the claim `roles` within `realm_access`."""
+    equals: FieldValue | None = Field(default=None, examples=["admin"])
+    """The claim's text."""
+    contains: FieldValue | None = Field(default=None, min_length=1, examples=["orders:read"])
+    """An item of the claim's list, or a word of its text."""
+    matches: str | None = Field(default=None, min_length=1, examples=[".*@example\\.com"])
+    """A regular expression for the whole of the claim's text, or of an item of its list."""
+    present: bool | None = Field(default=None, examples=[True])
+    """Whether the claim is there at all."""
+    any: tuple[ClaimCondition, ...] | None = Field(
+        default=None, min_length=1, examples=[[{"claim": "role", "equals": "admin"}]]
+    )
+    """One of these is enough."""
+    none: tuple[ClaimCondition, ...] | None = Field(
+        default=None, min_length=1, examples=[[{"claim": "suspended", "present": True}]]
+    )
+    """None of these may hold."""
 
     @model_validator(mode="after")
-    def _lists(self) -> Self:
-        _check_lists(self.allow, self.deny)
+    def _one_form(self) -> Self:
+        self.require_exactly_one("claim", "any", "none")
+        if self.claim is not None:
+            self.require_exactly_one(*_TESTS)
+        elif given := self.given(_TESTS):
+            raise ValueError(f"expected {given[0]} with claim")
         return self
 
 
 class Access(Options):
-    """Who may use a route: all that is asked for must hold, or the request gets 403."""
+    """Who may use a route: all that is asked for must hold."""
 
+    authenticate: tuple[AuthenticatorName, ...] = Field(default=(), examples=[["users", "robots"]])
+    """Names of authenticators: the first whose credential a request carries decides where it comes from."""
+    anonymous: bool = False
+    """Whether requests that carry no credential are let go, without an identity."""
+    require: tuple[Requirement, ...] = Field(
+        default=(), examples=[[{"claim": "scope", "contains": "orders:read"}]]
+    )
+    """What the identity must have; all of it."""
     networks: Networks | None = None
     """By the network of the client's address; null: any."""
     countries: Countries | None = Field(default=None, examples=[{"allow": ["DE", "AT", "CH"]}])
     """By the country of the client's address; null: any."""
     asns: Asns | None = Field(default=None, examples=[{"deny": ["AS64500"]}])
     """By the autonomous system of the client's address; null: any."""
+
+    @field_validator("authenticate")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(
+                    f"expected each authenticator once; found {name!r} {names.count(name)} times"
+                )
+        return names
+
+    @model_validator(mode="after")
+    def _identity_to_judge(self) -> Self:
+        if not self.authenticate and (self.require or self.anonymous):
+            option = "require" if self.require else "anonymous"
+            raise ValueError(f"{option} needs authenticate: without it no request has an identity")
+        return self
+
+
+class IdentityHeader(Options):
+    """What a field tells upstreams of the identity: exactly one option is given."""
+
+    claim: ClaimName | None = None
+    """The value of this claim; items of a list have a comma between them."""
+    subject: Literal[True] | None = Field(default=None, examples=[True])
+    """The subject."""
+    authenticator: Literal[True] | None = Field(default=None, examples=[True])
+    """The name of the authenticator."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        self.require_exactly_one("claim", "subject", "authenticator")
+        return self

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tidegate.config.model.admin import Admin
+from tidegate.config.model.authenticator import Authenticator
 from tidegate.config.model.explain import Explain
 from tidegate.config.model.geoip import GeoIp
 from tidegate.config.model.listener import Listener
@@ -47,6 +48,10 @@ class Config(Options):
         default=(), examples=[[{"name": "per-client", "windows": [{"quota": 50, "per": "1s"}]}]]
     )
     """How often requests may come; routes name them."""
+    authenticators: tuple[Authenticator, ...] = Field(
+        default=(), examples=[[{"name": "robots", "api_key": {"file": "keys.yaml"}}]]
+    )
+    """How it is found out where requests come from; routes name them."""
     geoip: Annotated[GeoIp, ControlPlane()] = GeoIp()
     """Databases that know where addresses are."""
     admin: Annotated[Admin, ControlPlane()] = Admin()

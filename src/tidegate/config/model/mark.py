@@ -30,6 +30,8 @@ class Use(Enum):
     """Networks and addresses, one a line."""
     GEOIP = auto()
     """A database of where addresses are. It goes to the engine as a live value, so only its stamp is kept."""
+    API_KEYS = auto()
+    """Keys of an API, by what they hash to."""
     OUTPUT = auto()
     """Nothing yet: tidegate writes there."""
 
@@ -71,6 +73,7 @@ CertPath = Annotated[str, File(Use.CERT), Field(min_length=1)]
 KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
 CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]
 OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
+ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
 TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
 NetworksPath = Annotated[str, File(Use.NETWORKS), Field(min_length=1)]
 GeoIpPath = Annotated[str, File(Use.GEOIP), Field(min_length=1)]

@@ -8,7 +8,7 @@ import inspect
 from functools import cache
 from itertools import pairwise
 
-from tidegate.config.model.options import Options
+from tidegate.config.model.options import Options, written
 
 
 @cache
@@ -24,5 +24,5 @@ def meanings(group: type[Options]) -> dict[str, str]:
     for following in pairwise(definition.body):
         match following:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                found[name] = inspect.cleandoc(text)
+                found[written(name)] = inspect.cleandoc(text)
     return found

@@ -9,6 +9,11 @@ from tidegate.config.model.retired import Retired
 from tidegate.config.model.secret import REVEALED
 
 
+def written(name: str) -> str:
+    """How files write an option: names that Python has another use for end with a line here (`from_`)."""
+    return name.rstrip("_")
+
+
 class Options(BaseModel):
     """A group of options: unknown names are errors, values never change.
 
@@ -19,6 +24,8 @@ class Options(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
+        alias_generator=written,
+        serialize_by_alias=True,
     )
 
     retired: ClassVar[tuple[Retired, ...]] = ()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from tidegate.config.model.access import Access
+from tidegate.config.model.access import Access, IdentityHeader
 from tidegate.config.model.cors import Cors
 from tidegate.config.model.csrf import CsrfSwitch
 from tidegate.config.model.limits import Priority, RoutePriority
@@ -278,8 +278,6 @@ class Route(Options):
     ] = RoutePriority()
     """How important its requests are where the upstream cannot serve all: a level, or a level with its
     options."""
-    access: Access | None = None
-    """Who may use it; null: anyone."""
     cors: Cors | None = None
     """Which pages of other origins may read the responses; null: what the upstream says of it holds."""
     csrf: CsrfSwitch = Field(default=None, examples=[True])
@@ -288,6 +286,13 @@ class Route(Options):
     security_headers: SecurityHeadersPreset = Field(default=None, examples=["recommended"])
     """Fields that tell browsers to be careful with the responses: `recommended`, or options; null: none are
     added."""
+    access: Access | None = None
+    """Who may use it; null: all."""
+    identity_headers: dict[FieldName, IdentityHeader] = Field(
+        default={}, examples=[{"x-user": {"subject": True}}]
+    )
+    """Fields that tell the upstream of the identity. Those that any route names here are taken off what
+    clients send on all routes."""
 
     @model_validator(mode="after")
     def _one_action(self) -> Self:
@@ -304,6 +309,14 @@ class Route(Options):
     def _shares_add_up(self) -> Self:
         if self.split and not any(share.weight for share in self.split):
             raise ValueError("expected a split with at least one weight above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _identity_to_tell(self) -> Self:
+        if self.identity_headers and not (self.access and self.access.authenticate):
+            raise ValueError(
+                "identity_headers needs access.authenticate: without it no request has an identity"
+            )
         return self
 
     @model_validator(mode="after")

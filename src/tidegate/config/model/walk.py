@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from tidegate.config.model.config import Config
-from tidegate.config.model.options import Options
+from tidegate.config.model.options import Options, written
 
 Pattern = tuple[str, ...]
 """Where options are: names from the top; `*` stands for every item of a list and every value of a mapping."""
@@ -31,7 +31,7 @@ class Option(NamedTuple):
 def walk(group: type[Options] = Config, path: Pattern = ()) -> Iterator[Option]:
     """Every option of `group`, each before those below it."""
     for name, field in group.model_fields.items():
-        here = (*path, name)
+        here = (*path, written(name))
         below = next(((at, part) for at, part in parts(field, here) if _is_group(part)), None)
         yield Option(here, group, field, below and below[1])
         if below:

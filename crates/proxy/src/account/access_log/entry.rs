@@ -46,6 +46,10 @@ pub struct Entry<'a> {
     pub upstream_head: Option<Duration>,
     /// Label of the failure, see `tidegate_core::failure`.
     pub error: Option<&'a str>,
+    /// Authenticator that proved where it comes from.
+    pub authenticator: Option<&'a str>,
+    /// What it is called there.
+    pub subject: Option<&'a str>,
     /// `User-Agent`.
     pub user_agent: Option<&'a [u8]>,
     /// `Referer`.

@@ -39,6 +39,8 @@ pub fn json(entry: &Entry<'_>, line: &mut Vec<u8>) {
         seconds(line, "upstream_head", upstream_head);
     }
     text_if_known(line, "error", entry.error);
+    text_if_known(line, "authenticator", entry.authenticator);
+    text_if_known(line, "subject", entry.subject);
     text_if_known(line, "user_agent", entry.user_agent);
     text_if_known(line, "referer", entry.referer);
     text_if_known(line, "tls_version", entry.tls_version);
@@ -54,7 +56,12 @@ pub fn combined(entry: &Entry<'_>, line: &mut Vec<u8>) {
         Some(client) => display(line, client),
         None => line.push(b'-'),
     }
-    line.extend_from_slice(b" - - [");
+    line.extend_from_slice(b" - ");
+    match entry.subject {
+        Some(subject) => hex_escaped(line, subject.as_bytes()),
+        None => line.push(b'-'),
+    }
+    line.extend_from_slice(b" [");
     Civil::from_unix_ns(entry.time).write_common_log(line);
     line.extend_from_slice(b"] \"");
     hex_escaped(line, known(entry.method));
@@ -223,6 +230,8 @@ mod tests {
             tries: 1,
             upstream_head: Some(Duration::ZERO),
             error: Some("x"),
+            authenticator: Some("x"),
+            subject: Some("x"),
             user_agent: Some(text),
             referer: Some(text),
             tls_version: Some("x"),

@@ -71,6 +71,8 @@ impl Line {
             tries: record.tries,
             upstream_head: record.response_head,
             error: record.failure.map(|failure| failure.meaning().label),
+            authenticator: record.identity.as_ref().map(|identity| &*identity.authenticator),
+            subject: record.identity.as_ref().and_then(|identity| identity.subject.as_deref()),
             user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
             referer: self.referer.as_ref().map(HeaderValue::as_bytes),
             tls_version: origin.tls.map(|tls| tls.version()),

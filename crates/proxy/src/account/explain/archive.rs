@@ -110,7 +110,8 @@ mod tests {
             upstream: None,
             phases: Phases::default(),
             limits: Vec::new(),
-            denied: None,
+            auth: Vec::new(),
+            access: None,
             tries: Vec::new(),
             unpicked: None,
         }

@@ -20,8 +20,10 @@ pub struct Notes {
     pub routed: Option<Duration>,
     /// What limits decided, in order.
     pub limits: Vec<LimitDecision>,
+    /// The authenticators that were asked, in order.
+    pub auth: Vec<AuthDecision>,
     /// Why it may not use its route.
-    pub denied: Option<Denial>,
+    pub access: Option<AccessDecision>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The choice of an endpoint that no try has followed yet.
@@ -83,13 +85,25 @@ impl LimitDecision {
     }
 }
 
+/// What an authenticator made of a request. Nothing of the credential is kept.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AuthDecision {
+    /// The authenticator.
+    pub authenticator: Box<str>,
+    /// `ok`, `missing`, or why it did not believe the credential.
+    pub result: &'static str,
+    /// The same for people, where there is more to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+}
+
 /// Why a request may not use its route.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Denial {
-    /// The route's option that says so.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AccessDecision {
+    /// The option that says so.
     pub by: &'static str,
-    /// Why, in words of the configuration.
-    pub reason: Box<str>,
+    /// The rule that it does not fulfil.
+    pub rule: Box<str>,
 }
 
 /// How an endpoint was chosen.
@@ -144,6 +158,13 @@ impl Notes {
     pub fn limit_decided(&mut self, decision: LimitDecision) {
         if self.limits.len() < MOST {
             self.limits.push(decision);
+        }
+    }
+
+    /// An authenticator was asked.
+    pub fn authenticator_asked(&mut self, decision: AuthDecision) {
+        if self.auth.len() < MOST {
+            self.auth.push(decision);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use tidegate_core::failure::Failure;
 
-use super::notes::{Choice, Denial, LimitDecision, Notes, Try, milliseconds};
+use super::notes::{AccessDecision, AuthDecision, Choice, LimitDecision, Notes, Try, milliseconds};
 use crate::account::record::Record;
 use crate::net::clock;
 
@@ -103,8 +103,10 @@ pub struct Story {
     pub phases: Phases,
     /// What limits decided, in order.
     pub limits: Vec<LimitDecision>,
+    /// The authenticators that were asked where it comes from, in order.
+    pub auth: Vec<AuthDecision>,
     /// Why it may not use its route.
-    pub denied: Option<Denial>,
+    pub access: Option<AccessDecision>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The endpoints when none could be picked.
@@ -161,7 +163,8 @@ impl Story {
                 end,
             },
             limits: notes.limits,
-            denied: notes.denied,
+            auth: notes.auth,
+            access: notes.access,
             tries: notes.tries,
             unpicked: notes.choice.filter(|choice| !choice.candidates.iter().any(|c| c.picked)),
         }

@@ -8,7 +8,7 @@ use tidegate_core::balance::SplitMix64;
 use tidegate_core::plan;
 use tokio::time::Instant;
 
-use super::notes::{Denial, Notes};
+use super::notes::Notes;
 use super::story::{Reason, Story, bounded};
 use crate::account::event::{Event, TryOutcome};
 use crate::account::origin::Origin;
@@ -101,6 +101,7 @@ fn begins_notes(event: &Event<'_>, record: &Record) -> bool {
         | Event::LimitDecided(_)
         | Event::AccessDenied { .. }
         | Event::TryFailed { .. } => true,
+        Event::AuthenticatorAsked { denies, .. } => *denies,
         Event::RateLimitAsked { denies, .. } => *denies,
         Event::EndpointChosen { found, .. } => !found || record.tries > 0,
         _ => false,
@@ -115,9 +116,8 @@ impl Notes {
             Event::RouteMissing { host } => self.host = host.and_then(text),
             Event::LimitDecided(decision) => self.limit_decided(decision.clone()),
             Event::RateLimitAsked { decision, .. } => self.limit_decided(decision()),
-            Event::AccessDenied { by, reason } => {
-                self.denied = Some(Denial { by: by.label(), reason: reason() });
-            }
+            Event::AuthenticatorAsked { decision, .. } => self.authenticator_asked(decision()),
+            Event::AccessDenied { decision } => self.access = Some(decision()),
             Event::UpstreamAdmitted { decision } => self.limit_decided(decision()),
             Event::EndpointChosen { choice, .. } => self.choice = Some(choice()),
             Event::TryBegan(endpoint) => self.try_began(endpoint.address(), at),
@@ -129,6 +129,7 @@ impl Notes {
                 self.try_ended(endpoint.address(), TryOutcome::Answered(*status), at);
             }
             Event::BodyExpected(_)
+            | Event::Authenticated(_)
             | Event::Failed(_)
             | Event::Answered(_)
             | Event::BodySent(_)

@@ -12,6 +12,7 @@
 //! registry, and the exposition, by itself.
 
 mod admission;
+mod authenticator;
 mod class;
 mod endpoint;
 mod health;
@@ -27,6 +28,7 @@ mod tests;
 mod upstream;
 mod worker;
 
+pub use authenticator::{AuthResult, AuthenticatorMetrics};
 pub use endpoint::EndpointMetrics;
 pub use listener::ListenerMetrics;
 pub use rate_limit::{RateLimitMetrics, RateResult};

@@ -7,8 +7,9 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::{
-    EndpointMetrics, ListenerMetrics, RateLimitMetrics, RouteMetrics, UpstreamMetrics,
-    WorkerMetrics, endpoint, listener, rate_limit, route, upstream, worker,
+    AuthenticatorMetrics, EndpointMetrics, ListenerMetrics, RateLimitMetrics, RouteMetrics,
+    UpstreamMetrics, WorkerMetrics, authenticator, endpoint, listener, rate_limit, route, upstream,
+    worker,
 };
 use crate::account::exposition::Exposition;
 
@@ -24,6 +25,7 @@ pub struct Metrics {
     upstreams: ByName<String, UpstreamMetrics>,
     endpoints: ByName<(String, String), EndpointMetrics>,
     rate_limits: ByName<String, RateLimitMetrics>,
+    authenticators: ByName<String, AuthenticatorMetrics>,
 }
 
 impl Metrics {
@@ -42,6 +44,7 @@ impl Metrics {
             upstreams: ByName::default(),
             endpoints: ByName::default(),
             rate_limits: ByName::default(),
+            authenticators: ByName::default(),
         })
     }
 
@@ -68,6 +71,11 @@ impl Metrics {
     /// The counts of a rate limit.
     pub fn rate_limit(&self, name: &str) -> Arc<RateLimitMetrics> {
         self.rate_limits.get(name.to_owned(), || RateLimitMetrics::new(name, self.shards))
+    }
+
+    /// The counts of an authenticator.
+    pub fn authenticator(&self, name: &str) -> Arc<AuthenticatorMetrics> {
+        self.authenticators.get(name.to_owned(), || AuthenticatorMetrics::new(name, self.shards))
     }
 
     /// The counts of an upstream's endpoint.
@@ -102,6 +110,7 @@ impl Metrics {
         upstream::families(page, &self.upstreams.held());
         endpoint::families(page, &self.endpoints.held());
         rate_limit::families(page, &self.rate_limits.held());
+        authenticator::families(page, &self.authenticators.held());
         listener::families(page, &self.listeners.held());
         let labels: Vec<_> =
             (0..self.workers.len()).map(|index| self.worker_label(index)).collect();

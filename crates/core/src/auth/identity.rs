@@ -1,0 +1,33 @@
+//! Who a request is from, as far as that is proven.
+
+use std::sync::Arc;
+
+use super::{Claims, Refusal};
+
+/// What an authenticator has proven of where a request comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// Name of the authenticator.
+    pub authenticator: Arc<str>,
+    /// What it is called there; absent where it has no name.
+    pub subject: Option<Box<str>>,
+    /// What else is known of it.
+    pub claims: Claims,
+}
+
+/// What an authenticator makes of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Finding {
+    /// The request carries no credential of its kind.
+    Absent,
+    /// The credential proves where the request comes from.
+    Proven {
+        /// The identity.
+        identity: Arc<Identity>,
+        /// Whether browsers send the credential on their own, as they do cookies: then another site can have had the
+        /// request made.
+        ambient: bool,
+    },
+    /// The credential is not believed.
+    Refused(Refusal),
+}

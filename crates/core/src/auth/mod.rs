@@ -1,0 +1,23 @@
+//! Authentication and authorisation: who a request is from, and what its identity must have.
+//!
+//! An authenticator looks for its kind of credential in the [`Place`]s where it may stand. What it makes of a request
+//! is a [`Finding`]: no credential of its kind, a proven [`Identity`], or a [`Refusal`]. What an identity must have to
+//! use a route is a [`Requirement`] on its [`Claims`]; what upstreams learn of it are [`IdentityHeaders`].
+
+mod api_key;
+mod claims;
+mod guarded;
+mod headers;
+mod identity;
+mod place;
+mod refusal;
+mod requirement;
+
+pub use api_key::{ApiKeys, Mistake};
+pub use claims::{Claim, Claims};
+pub use guarded::GuardedFields;
+pub use headers::IdentityHeaders;
+pub use identity::{Finding, Identity};
+pub use place::Place;
+pub use refusal::Refusal;
+pub use requirement::{Requirement, Unmet};

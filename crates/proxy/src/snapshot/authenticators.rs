@@ -1,0 +1,73 @@
+//! Building the authenticators of a plan, and which of them each route has.
+//!
+//! Apart from the routes, which only name them: so a route stays the same object when one of its authenticators is
+//! built anew.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tidegate_core::auth::GuardedFields;
+use tidegate_core::plan::{Issue, Plan, Route};
+
+use super::route::Action;
+use super::{Route as Built, Snapshot};
+use crate::account::metrics::Metrics;
+use crate::objects::auth::Authenticator;
+use crate::objects::keeper::Keeper;
+
+/// The authenticators that the requests of one route are examined by, in this order.
+pub type Authenticators = Box<[Arc<Authenticator>]>;
+
+/// The authenticators of `plan`, in its order; `None` for one that cannot be built. What is wrong is added to `issues`.
+pub(super) fn build(
+    plan: &Plan,
+    before: Option<&Snapshot>,
+    metrics: &Metrics,
+    issues: &mut Vec<Issue>,
+) -> Vec<Option<Arc<Authenticator>>> {
+    let keeper = Keeper::of(before.iter().flat_map(|before| &before.authenticators));
+    let built = plan.authenticators.iter().enumerate().map(|(index, wanted)| {
+        let at = format!("authenticators.{index}");
+        let kept = keeper
+            .keep(&wanted.name, wanted, |wanted, _| Authenticator::build(wanted, &at, metrics));
+        kept.map_err(|more| issues.extend(more)).ok()
+    });
+    built.collect()
+}
+
+/// Those of each route of `plan`, in its order, among all. What names none is added to `issues`.
+pub(super) fn of_routes(
+    plan: &Plan,
+    authenticators: &[Option<Arc<Authenticator>>],
+    issues: &mut Vec<Issue>,
+) -> Vec<Authenticators> {
+    let names = plan.authenticators.iter().map(|each| each.name.as_str());
+    let known: HashMap<_, _> = names.zip(authenticators).collect();
+    let of_route = |(index, route): (usize, &Arc<Route>)| {
+        let found = |(at, name): (usize, &String)| {
+            let found = known.get(name.as_str());
+            if found.is_none() {
+                let option = format!("routes.{index}.access.authenticate.{at}");
+                issues.push(Issue::new(option, format!("there is no authenticator `{name}`")));
+            }
+            (*found?).clone()
+        };
+        let named = route.access.iter().flat_map(|access| &access.authenticate);
+        named.enumerate().filter_map(found).collect()
+    };
+    plan.routes.iter().enumerate().map(of_route).collect()
+}
+
+/// The fields that tell any upstream of identities.
+pub(super) fn guarded(
+    routes: &[Arc<Built>],
+    authenticators: &[Arc<Authenticator>],
+) -> GuardedFields {
+    let told = routes.iter().filter_map(|route| match &route.action {
+        Action::Forward(forward) => Some(forward.identity_headers.names()),
+        Action::Redirect(_) | Action::Respond(_) => None,
+    });
+    let credentials: Vec<_> =
+        authenticators.iter().flat_map(|each| each.credential_fields()).collect();
+    GuardedFields::new(told.flatten(), &credentials)
+}

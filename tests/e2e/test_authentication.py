@@ -1,0 +1,161 @@
+"""Authentication: whose credentials are believed, what follows, and what upstreams learn."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import StartGateway
+from .harness.api_keys import api_key, entry, key_file
+from .harness.configs import proxy, route
+from .harness.gateway import Config, Gateway
+from .harness.message import Response
+from .harness.origin import Origin
+from .harness.waiting import eventually
+
+READER = {"claim": "role", "equals": "reader"}
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> str:
+    """A file that knows two keys."""
+    ada = entry("ada", subject="Ada", claims={"role": "reader", "teams": ["a", "b"]})
+    return key_file(tmp_path / "keys.json", ada, entry("bob", expires="2020-01-01T00:00:00Z"))
+
+
+def guarded(origin: Origin, keys: str, access: dict[str, Any] | None = None, **options: Any) -> Config:
+    """The route `all` wants a key; the route `open` wants nothing."""
+    config = proxy(origin.address, explain={"sample": 100})
+    config["authenticators"] = [
+        {
+            "name": "robots",
+            "api_key": {"file": keys, "from": [{"header": "x-api-key"}, "bearer", {"query": "key"}]},
+        }
+    ]
+    config["routes"] = [
+        route("open", "/open"),
+        route("all", "/", access={"authenticate": ["robots"], **(access or {})}, **options),
+    ]
+    return config
+
+
+def ask(gateway: Gateway, path: str = "/", **fields: str) -> Response:
+    headers = [(name.replace("_", "-"), value) for name, value in fields.items()]
+    with gateway.connect() as connection:
+        return connection.request(path, headers=headers)
+
+
+def explained(gateway: Gateway, answer: Response) -> dict[str, Any]:
+    """The story of a request that was answered."""
+    path = f"/v1/explain/{answer.header('x-request-id')}"
+    eventually(lambda: gateway.admin.get(path).status_code == 200, "the request is explained")
+    story: dict[str, Any] = gateway.admin.get(path).json()
+    return story
+
+
+def test_a_request_with_a_known_key_goes_on_and_others_do_not(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    gateway = start_gateway(guarded(origin, keys))
+    assert ask(gateway, x_api_key=api_key("ada")).status == 200
+    for wrong in ("", "tg_ada_x", api_key("ada", "other"), api_key("eve"), api_key("bob")):
+        answer = ask(gateway, x_api_key=wrong)
+        assert (answer.status, answer.header("www-authenticate")) == (401, "Bearer"), wrong
+    assert ask(gateway).status == 401
+    assert ask(gateway, "/open").status == 200
+    counts = gateway.metrics()
+    results = {
+        result: counts.total("tidegate_auth_total", authenticator="robots", result=result)
+        for result in ("ok", "missing", "invalid", "unknown_key", "expired")
+    }
+    assert results == {"ok": 1, "missing": 1, "invalid": 3, "unknown_key": 1, "expired": 1}
+
+
+def test_a_credential_is_taken_off_and_the_identity_told(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    told = {"x-user": {"subject": True}, "x-teams": {"claim": "teams"}, "x-none": {"claim": "none"}}
+    gateway = start_gateway(guarded(origin, keys, identity_headers=told))
+    ask(gateway, "/a?b=1", x_api_key=api_key("ada"), x_none="mallory")
+    ask(gateway, f"/a?key={api_key('ada')}&b=1")
+    ask(gateway, authorization=f"Bearer {api_key('ada')}")
+    for request in origin.requests:
+        assert request.header("x-user") == "Ada"
+        assert request.header("x-teams") == "a,b"
+        names = {name.lower() for name, _ in request.headers}
+        assert not names & {"x-api-key", "authorization", "x-none"}
+    assert [request.target for request in origin.requests] == ["/a?b=1", "/a?b=1", "/"]
+
+
+def test_credentials_are_kept_where_that_is_asked_for(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    config = guarded(origin, keys)
+    config["authenticators"][0]["keep_credentials"] = True
+    ask(start_gateway(config), x_api_key=api_key("ada"))
+    assert origin.requests[0].header("x-api-key") == api_key("ada")
+
+
+def test_no_client_can_write_what_tells_of_an_identity(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    gateway = start_gateway(guarded(origin, keys, identity_headers={"x-user": {"subject": True}}))
+    forged = [("X-User", "root"), ("x_user", "root"), ("X-USER", "admin")]
+    with gateway.connect() as connection:
+        connection.request("/open", headers=forged)
+        connection.request("/", headers=[*forged, ("x-api-key", api_key("ada"))])
+    found = [
+        [value for name, value in request.headers if name.lower().replace("_", "-") == "x-user"]
+        for request in origin.requests
+    ]
+    assert found == [[], ["Ada"]]
+
+
+def test_a_request_without_a_credential_may_be_let_go(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    gateway = start_gateway(guarded(origin, keys, {"anonymous": True}))
+    assert ask(gateway).status == 200
+    assert ask(gateway, x_api_key=api_key("eve")).status == 401
+
+
+def test_an_identity_must_have_what_the_route_requires(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    access = {"require": [READER, {"none": [{"claim": "teams", "contains": "c"}]}]}
+    gateway = start_gateway(guarded(origin, keys, access))
+    assert ask(gateway, x_api_key=api_key("ada")).status == 200
+    access["require"] = [
+        READER,
+        {"any": [{"claim": "teams", "contains": "c"}, {"claim": "x", "present": True}]},
+    ]
+    gateway = start_gateway(guarded(origin, keys, access))
+    answer = ask(gateway, x_api_key=api_key("ada"))
+    assert answer.status == 403
+    story = explained(gateway, answer)
+    assert story["error"] == "forbidden"
+    assert story["auth"] == [{"authenticator": "robots", "result": "ok", "reason": None}]
+    rule = "any of: claim teams contains `c`; claim x is present"
+    assert story["access"] == {"by": "require", "rule": rule}
+
+
+def test_explain_says_why_a_credential_is_not_believed_and_the_client_does_not_learn_it(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    gateway = start_gateway(guarded(origin, keys))
+    answers = [ask(gateway, x_api_key=key) for key in (api_key("bob"), api_key("eve"))]
+    assert len({answer.body.split(b"request id")[0] for answer in answers}) == 1
+    stories = [explained(gateway, answer)["auth"] for answer in answers]
+    assert [story[0]["result"] for story in stories] == ["expired", "unknown_key"]
+    assert all(story[0]["reason"] for story in stories)
+
+
+def test_a_key_that_is_taken_out_of_the_file_is_not_known_any_more(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    gateway = start_gateway(guarded(origin, keys))
+    assert ask(gateway, x_api_key=api_key("ada")).status == 200
+    with gateway.next_generation():
+        key_file(Path(keys), entry("eve"))
+    assert ask(gateway, x_api_key=api_key("ada")).status == 401
+    assert ask(gateway, x_api_key=api_key("eve")).status == 200

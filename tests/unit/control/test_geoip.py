@@ -72,5 +72,5 @@ async def test_one_that_is_not_named_any_more_is_taken_back(country: Path) -> No
     def without(document: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in document.items() if name != "geoip"}
 
-    await gateway.edit(without, "api")
+    await gateway.edit(without, "admin")
     assert engine.databases == {"country": b""}

@@ -64,6 +64,8 @@ class Engine:
     def supply(self, kind: str, name: str, value: bytes) -> None:
         """Put a live value into force at once. It survives every commit. These there are:
 
+        - kind `api_key`, name of an authenticator: a list of API keys, each as a file has it, which it
+          believes beside those of its file. It takes the place of the list before it;
         - kind `endpoint`, name of an upstream: an operator's word on one of its endpoints:
           `{"address", "word": {"duty": "serving" | "draining" | "maintenance", "weight", "reason"} | null}`.
           Of the word's keys each may be left out, but not both `duty` and `weight`. It takes the place of the
@@ -75,9 +77,15 @@ class Engine:
           requests lack it; what the key has spent is forgotten;
         - kind `geoip`, name `country` or `asn`: a database in the MaxMind DB format that tells it;
           an empty value takes it back;
+        - kind `keys`, name of an authenticator: the keys of its identity provider, and where and when they
+          were fetched, in seconds since 1970: `{"source": issuer or URL, "fetched", "jwks"}`. They hold where
+          the authenticator's keys are from that source;
         - kind `log`, name `filter`: which of the engine's own log events are kept, as directives:
           `info,tidegate_proxy::listen=debug`;
-        - kind `log`, name `reopen`: nothing; the access log's file is opened anew, after it was renamed.
+        - kind `log`, name `reopen`: nothing; the access log's file is opened anew, after it was renamed;
+        - kind `revocations`, name of an authenticator: all tokens that it is not to believe, until then, in
+          seconds since 1970: `[{"revoked": "token" | "subject" | "session", "name", "until"}]`; at most
+          100,000.
 
         Raises ValueError on a bad value, kind or name; nothing has changed then."""
 
@@ -95,10 +103,16 @@ class Engine:
           with the candidates, the phases and what limits said; null if it is not remembered;
         - `{"outstanding": {"count": number}}`: the last remembered requests that stood out, the latest first:
           `[{"request_id", "time", "reason", "method", "path", "status", "error", "duration_ms"}]`;
-        - `{"authenticators": {}}`: `[{"name", "kind"}]`;
+        - `{"authenticators": {}}`: `[{"name", "kind", "keys"}]`; keys that were fetched are
+          `{"age_seconds", "kids", "unusable": [{"kid", "reason"}]}`;
+        - `{"check_token": {"route": name, "token": text}}`: what would be decided of a request with this
+          token, and why: `{"status", "reason", "asked": [{"authenticator", "result", "reason"}], "subject",
+          "claims"}`, where the status is null if the request would be let go; null if there is no such route;
         - `{"rate_limits": {}}`: `[{"name", "keys", "waiting", "evictions"}]`, as the metrics of these names;
         - `{"rate_limit_key": {"limit": name, "parts": [text | null]}}`: what a key has left, by window:
           `[{"window", "left", "full_in_seconds"}]`; null if there is no such limit;
+        - `{"rate_limit_top": {"limit": name, "count": number}}`: its keys with the most requests:
+          `[{"parts": [text | null], "requests", "at_most_too_many"}]`; null if there is no such limit;
         - `{"route": request}` and `{"table": {}}`, as `inspect` answers them, of what is served.
 
         Raises ValueError, which lists the known questions, on any other."""
@@ -112,6 +126,7 @@ class Engine:
         - `panic_mode`: of which `upstream`, and whether it is `active` now: too few endpoints are well, so
           requests go to all that serve;
         - `word_applied`: `upstream`, `endpoint`, the `word` or null, and whether it is `present`;
+        - `unknown_key`: `authenticator`, `kid`: a token names a key that is not there; empty if none is;
         - `task_panicked`: `thread` (a worker's number, `health` or `long-work`), `message`, `place`; what
           it did for one connection ends;
         - `thread_restarted`: `thread`, `message`; all of its connections end;

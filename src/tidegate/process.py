@@ -17,6 +17,7 @@ from typing import Any
 
 from tidegate._engine import Engine
 from tidegate.admin.credentials import is_protected
+from tidegate.auth.authentication import Authentication
 from tidegate.config.load import Loaded
 from tidegate.config.member import Members
 from tidegate.config.model import Config
@@ -59,7 +60,9 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         engine = Engine(config.workers, config.log.format, config.log.level)
         events = Events()
         words = Words(engine, events, state_dir)
-        process = _Process(Gateway(engine, store, source, events, words), listener)
+        authentication = Authentication(engine, events, state_dir)
+        gateway = Gateway(engine, store, source, events, words)
+        process = _Process(gateway, authentication, listener)
         first = [loaded]
         # Once another is served nothing may hold the first one any more: it can take 100 MB.
         del loaded, config
@@ -150,8 +153,11 @@ def _spelled(listener: socket.socket) -> str:
 class _Process:
     """What the event loop holds while the process lives."""
 
-    def __init__(self, gateway: Gateway, listener: socket.socket | None) -> None:
+    def __init__(
+        self, gateway: Gateway, authentication: Authentication, listener: socket.socket | None
+    ) -> None:
         self.gateway = gateway
+        self.authentication = authentication
         self.listener = listener
         self.stop = asyncio.Event()
         self.background: set[asyncio.Task[Any]] = set()
@@ -166,7 +172,8 @@ class _Process:
         except ConfigError:
             await asyncio.to_thread(gateway.engine.drain, 0)
             raise
-        gateway.on_commit.append(self._follow_log_level())
+        gateway.on_commit += [self._follow_log_level(), self.authentication.keys.follow]
+        self.authentication.keys.follow(gateway.running)
         systemd.notify("READY=1")
         for listener in gateway.running.config.listeners:
             log.info("serving", listener=listener.name, address=listener.address)
@@ -258,7 +265,7 @@ class _Process:
             return _nothing_to_close
         from tidegate.admin.server import AdminServer  # noqa: PLC0415 - heavy, and the proxy serves already
 
-        admin = AdminServer(self.gateway)
+        admin = AdminServer(self.gateway, self.authentication)
         serving = self._spawn(admin.serve(sockets=[self.listener]))
         log.info("admin API serving", address=_spelled(self.listener))
 

@@ -1,5 +1,7 @@
 """Authentication: whose credentials are believed, what follows, and what upstreams learn."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +150,32 @@ def test_explain_says_why_a_credential_is_not_believed_and_the_client_does_not_l
     stories = [explained(gateway, answer)["auth"] for answer in answers]
     assert [story[0]["result"] for story in stories] == ["expired", "unknown_key"]
     assert all(story[0]["reason"] for story in stories)
+
+
+def test_explain_keeps_the_subject_only_where_it_is_told_to(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    for identities, subject in ((False, None), (True, "Ada")):
+        config = guarded(origin, keys)
+        config["explain"]["identities"] = identities
+        gateway = start_gateway(config)
+        story = explained(gateway, ask(gateway, x_api_key=api_key("ada")))
+        assert story["subject"] == subject
+
+
+@pytest.mark.parametrize(
+    ("subjects", "logged"),
+    [("plain", "Ada"), ("hashed", hashlib.sha256(b"Ada").hexdigest()[:16]), ("none", None)],
+)
+def test_the_access_log_names_the_subject_as_it_is_told_to(
+    start_gateway: StartGateway, origin: Origin, keys: str, tmp_path: Path, subjects: str, logged: str | None
+) -> None:
+    log = tmp_path / "access.log"
+    config = guarded(origin, keys)
+    config["access_log"] = {"path": str(log), "subjects": subjects}
+    ask(start_gateway(config), x_api_key=api_key("ada"))
+    line = json.loads(eventually(lambda: log.read_text() if log.exists() else "", "a line is written"))
+    assert (line["authenticator"], line.get("subject")) == ("robots", logged)
 
 
 def test_a_key_that_is_taken_out_of_the_file_is_not_known_any_more(

@@ -11,13 +11,21 @@ from cryptography import x509
 
 from .conftest import Running, StartGateway
 from .harness.certs import Authority
-from .harness.configs import listener, proxy
+from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
-from .harness.message import Echo
+from .harness.message import Echo, Fields
 from .harness.origin import Origin
 from .harness.raw import ClosedError
 from .harness.waiting import eventually
 
+SPOOFED: Fields = [
+    ("Client-Cert", ":AAAA:"),
+    ("client-cert", ":BBBB:"),
+    ("Client_Cert", ":CCCC:"),
+    ("Client-Cert-Chain", ":DDDD:"),
+    ("Connection", "client-cert"),
+]
+"""What a client says of a certificate that it did not show."""
 REFUSED = (ssl.SSLError, OSError, ClosedError)
 """How a refused handshake shows: with TLS 1.3 only when the client reads for the first time."""
 
@@ -35,7 +43,11 @@ def gateway(running: Running, module_origin: Origin, authority: Authority) -> It
         listener("only-1.3", tls={"certificates": [default], "min_version": "1.3"}),
         listener("mtls", tls={"certificates": [default], "client_auth": {**client_auth, "mode": "require"}}),
         listener("may", tls={"certificates": [default], "client_auth": {**client_auth, "mode": "optional"}}),
+        listener("behind", trusted_proxies=["127.0.0.0/8"]),
     ]
+    config["upstreams"].append({**config["upstreams"][0], "name": "asks", "client_cert_header": True})
+    asks = {"name": "asks", "match": {"path": {"prefix": "/asks"}}, "upstream": "asks"}
+    config["routes"].insert(0, asks)
     with running(config) as gateway:
         yield gateway
 
@@ -138,6 +150,114 @@ def test_a_client_certificate_of_another_authority_is_refused(
 
 def test_a_client_certificate_may_be_optional(gateway: Gateway, origin: Origin, authority: Authority) -> None:
     assert _ask(gateway, "may", authority.client()) == 200
+
+
+def client_certs(
+    gateway: Gateway, port: str, context: ssl.SSLContext | None, headers: Fields = SPOOFED
+) -> list[str]:
+    """What an upstream that asks gets in `Client-Cert`, and in no field that could be taken for it."""
+    with gateway.connect(port, tls=context) as client:
+        seen = Echo.of(client.request("/asks", headers=headers))
+    told = {name.lower().replace("_", "-") for name, _ in seen.headers if "cert" in name.lower()}
+    assert told <= {"client-cert"}
+    return seen.values("client-cert")
+
+
+def test_an_upstream_is_told_the_certificate_of_the_client(
+    gateway: Gateway, origin: Origin, authority: Authority
+) -> None:
+    identity = authority.issue("client.example", file="tls-told")
+    shown = f":{base64.b64encode(identity.der).decode()}:"
+    context = authority.client(identity=identity)
+    for port in ("mtls", "may"):
+        assert client_certs(gateway, port, context) == [shown]
+    assert client_certs(gateway, "may", authority.client()) == []
+    assert client_certs(gateway, "web", None) == []
+
+
+def test_an_upstream_that_does_not_ask_for_certificates_gets_none(
+    gateway: Gateway, origin: Origin, authority: Authority
+) -> None:
+    identity = authority.issue("client.example", file="tls-not-told")
+    with gateway.connect("mtls", tls=authority.client(identity=identity)) as client:
+        seen = Echo.of(client.request("/x", headers=SPOOFED))
+    assert not [name for name, _ in seen.headers if "cert" in name.lower()]
+
+
+def test_the_certificate_that_a_trusted_proxy_tells_of_is_passed_on(gateway: Gateway, origin: Origin) -> None:
+    assert client_certs(gateway, "behind", None, [("Client-Cert", ":AAAA:")]) == [":AAAA:"]
+
+
+@pytest.mark.parametrize("mirror_asks", [True, False])
+def test_a_mirror_is_told_the_certificate_only_if_it_asks(
+    start_gateway: StartGateway, origin: Origin, authority: Authority, mirror_asks: bool
+) -> None:
+    tls = {
+        "certificates": [authority.issue("localhost").config()],
+        "client_auth": {"ca": str(authority.file)},
+    }
+    with Origin("copies") as copies:
+        config = proxy(origin.address, listeners=[listener("web", tls=tls)])
+        config["upstreams"][0]["client_cert_header"] = not mirror_asks
+        config["upstreams"].append(upstream("copies", copies.address, client_cert_header=mirror_asks))
+        config["routes"] = [route("all", "/", mirror={"upstream": "copies"})]
+        gateway = start_gateway(config)
+        assert _ask(gateway, "web", authority.client(identity=authority.issue("client.example"))) == 200
+        copies.wait(lambda: copies.requests, "a copy comes")
+        told = [bool(each.requests[0].values("client-cert")) for each in (origin, copies)]
+    assert told == [not mirror_asks, mirror_asks]
+
+
+def test_a_resumed_session_tells_the_same_certificate(
+    gateway: Gateway, origin: Origin, authority: Authority
+) -> None:
+    context, session, told = (
+        authority.client(identity=authority.issue("c.example", file="tls-again")),
+        None,
+        set(),
+    )
+    for _ in range(3):
+        with gateway.connect("mtls", tls=context, session=session) as client:
+            assert isinstance(client.sock, ssl.SSLSocket)
+            told.add(Echo.of(client.request("/asks")).header("client-cert"))
+            resumed, session = client.sock.session_reused, client.sock.session
+    assert resumed
+    assert len(told) == 1
+    assert None not in told
+
+
+def test_a_revocation_holds_as_soon_as_its_list_is_renewed(
+    start_gateway: StartGateway, origin: Origin, authority: Authority
+) -> None:
+    """For sessions that could be resumed too. Connections that are open go on."""
+    good, bad = authority.issue("good.example"), authority.issue("bad.example")
+    client_auth = {"ca": str(authority.file), "crl": str(authority.revoke())}
+    tls = {"certificates": [authority.issue("localhost").config()], "client_auth": client_auth}
+    gateway = start_gateway(proxy(origin.address, listeners=[listener("web", tls=tls)]))
+    contexts = [authority.client(identity=identity) for identity in (good, bad)]
+    with gateway.connect(tls=contexts[0]) as fine, gateway.connect(tls=contexts[1]) as old:
+        assert fine.request("/").status == old.request("/").status == 200
+        assert isinstance(old.sock, ssl.SSLSocket)
+        session = old.sock.session
+        with gateway.connect(tls=contexts[1], session=session) as again:
+            assert again.request("/").status == 200
+            assert isinstance(again.sock, ssl.SSLSocket)
+            assert again.sock.session_reused
+            session = again.sock.session
+        authority.revoke(bad)
+        eventually(lambda: _is_refused(gateway, contexts[1], session), "the revocation holds", 20)
+        assert _is_refused(gateway, contexts[1], None)
+        assert _ask(gateway, "web", contexts[0]) == 200
+        assert fine.request("/").status == old.request("/").status == 200
+
+
+def _is_refused(gateway: Gateway, context: ssl.SSLContext, session: ssl.SSLSession | None) -> bool:
+    try:
+        with gateway.connect(tls=context, session=session) as client:
+            client.request("/")
+    except REFUSED:
+        return True
+    return False
 
 
 def _ask(gateway: Gateway, port: str, context: ssl.SSLContext) -> int:

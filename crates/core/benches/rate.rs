@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use http::HeaderMap;
 use tidegate_core::balance::SplitMix64;
 use tidegate_core::rate::{
     Cost, Demand, Fields, Key, Limit, Mode, Pass, Secret, Style, Terms, Window,
@@ -35,7 +36,7 @@ fn nonzero(n: u64) -> NonZeroU64 {
 const DEFAULT: usize = 1_000_000;
 
 /// A limit of so many windows, none of which is ever over, and of whose keys so many are live.
-fn limit(windows: u64, keys: usize) -> Limit {
+fn limit(windows: u64, keys: usize, style: Style) -> Limit {
     let hours = (1..=windows).map(|hours| {
         let quota = nonzero(1_000_000_000);
         Window::new(quota, Duration::from_secs(3_600 * hours), quota)
@@ -46,7 +47,7 @@ fn limit(windows: u64, keys: usize) -> Limit {
         mode: Mode::Enforce,
         patience: Duration::ZERO,
         cost: Cost::default(),
-        style: Style::All,
+        style,
         keys: NonZeroUsize::new(keys.max(DEFAULT)).unwrap_or(NonZeroUsize::MIN),
     };
     let limit = match Limit::new(terms, None) {
@@ -74,7 +75,7 @@ fn ready(keys: usize) -> Vec<Key> {
 
 /// Requests of random keys, each known only once the one before is decided.
 fn decide(criterion: &mut Criterion, name: &str, windows: u64, keys: usize) {
-    let limit = limit(windows, keys);
+    let limit = limit(windows, keys, Style::None);
     let ready = ready(keys);
     let (mut next, mut now) = (0, 1);
     criterion.bench_function(name, |bencher| {
@@ -118,7 +119,7 @@ fn decisions(criterion: &mut Criterion) {
 
 /// One key, from this thread and from another.
 fn contended(criterion: &mut Criterion) {
-    let limit = limit(1, FEW);
+    let limit = limit(1, FEW, Style::None);
     let mut now = 1;
     criterion.bench_function("contended/one key from one thread", |bencher| {
         bencher.iter(|| ask(&limit, key_of_all(), &mut now).verdict);
@@ -154,15 +155,17 @@ fn around(criterion: &mut Criterion) {
             key.finish()
         });
     });
-    let limit = limit(2, FEW);
-    let demands = [Demand { limit: &limit, key: key(1), cost: 1 }];
-    let pass = Pass::new(&demands, Moment(2));
-    let mut buffer = String::new();
     for (name, style) in [("nearest", Style::Nearest), ("all", Style::All)] {
+        let limit = limit(2, FEW, style);
+        let demands = [Demand { limit: &limit, key: key(1), cost: 1 }];
+        let pass = Pass::new(&demands, Moment(2));
         criterion.bench_function(&format!("around/fields of two windows, {name}"), |bencher| {
             bencher.iter(|| {
-                let services = pass.services(&demands, Moment(3)).collect::<Vec<_>>();
-                Fields::new(style, &services, &mut buffer)
+                let mut fields = Fields::default();
+                pass.tell(&demands, Moment(3), &mut fields);
+                let mut headers = HeaderMap::with_capacity(4);
+                fields.add_to(&mut headers);
+                headers
             });
         });
     }

@@ -58,7 +58,7 @@ pub struct Call<'a> {
     /// Where it comes from, as far as that is proven.
     pub proof: Option<Proof>,
     /// What its client is told of its quotas, where there are any.
-    pub quotas: Option<Box<Quotas>>,
+    pub quotas: Option<Quotas<'a>>,
     /// What the route's conditions found in its path.
     pub found: Found,
     /// Until when it must be over.
@@ -131,6 +131,7 @@ impl<'a> Call<'a> {
     }
 
     /// Tell its witnesses of `event`, which happened just now.
+    #[inline(always)]
     pub fn tell(&self, event: &Event<'_>) {
         self.transaction.witnesses.tell(event);
     }
@@ -178,9 +179,19 @@ impl<'a> Transaction<'a> {
         Self { witnesses, permit: OnceCell::new(), dues: Cell::new(None) }
     }
 
-    /// It owes this when its response has ended.
-    pub fn owes(&self, dues: Dues) {
-        self.dues.set(Some(Box::new(dues)));
+    /// It owes what is added to its dues when its response has ended.
+    pub fn owes(&self, add: impl FnOnce(&mut Dues)) {
+        let mut dues = self.dues.take().unwrap_or_default();
+        add(&mut dues);
+        self.dues.set(Some(dues));
+    }
+
+    /// It is refused: it is not under way at any rate limit any more.
+    pub fn give_back_places(&self) {
+        if let Some(mut dues) = self.dues.take() {
+            dues.flights.clear();
+            self.dues.set(Some(dues));
+        }
     }
 
     /// Keep owing those costs of which this is true.

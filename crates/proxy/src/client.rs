@@ -9,12 +9,16 @@ use std::task::Context;
 
 use http::HeaderMap;
 use tidegate_core::message::head_rules::HeadRules;
+use tidegate_core::rate::Subject;
 
 use crate::account::origin::Origin;
 use crate::http::forwarded::{ForwardedElement, Peer};
 use crate::local::{DrainSignal, Local};
+use crate::net::clock;
+use crate::objects::rate;
 use crate::snapshot::{Listener, Settings};
 use crate::tls::Negotiated;
+use crate::tls::peer_certificate::PeerCertificate;
 
 /// A connection that was let in; it gives its place back when dropped.
 pub struct Admitted {
@@ -26,30 +30,62 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// Let a connection from `address` in, unless it may not connect, or the listener or the client has too many.
+    /// Let a connection from `address` in, unless it may not connect, or the listener or the client has too many, or they
+    /// come too often.
     pub fn new(local: Rc<Local>, listener: Arc<Listener>, address: Option<IpAddr>) -> Option<Self> {
-        let settings = listener.settings.load();
-        if settings.networks.as_ref().is_some_and(|networks| networks.check(address).is_err()) {
+        let networks = &listener.settings.load().networks;
+        if networks.as_ref().is_some_and(|networks| networks.check(address).is_err()) {
             listener.metrics.denied(local.index());
             return None;
         }
-        let limits = &settings.plan.limits;
-        let (all, of_one) = (limits.connections.get(), limits.connections_per_client.get());
-        let let_in = if listener.open.fetch_add(1, Relaxed) >= all {
-            false
-        } else {
-            address.is_none_or(|address| listener.clients.admit(address, of_one))
-        };
-        if !let_in {
+        let before = listener.open.fetch_add(1, Relaxed);
+        if let Err(limit) = let_in(&local, &listener, before, address) {
             listener.open.fetch_sub(1, Relaxed);
             listener.metrics.refused(local.index());
+            if let Some(refused) = listener.refusals.count(clock::now()) {
+                tracing::warn!(listener = listener.name, limit, refused, "connections are refused");
+            }
             return None;
         }
-        drop(settings);
         listener.metrics.accepted(local.index());
         let signal = DrainSignal::new(listener.id);
         Some(Self { local, listener, address, signal })
     }
+}
+
+/// Let a connection in, beside so many that are open.
+///
+/// # Errors
+/// The option of the limit that it is over.
+fn let_in(
+    local: &Local,
+    listener: &Listener,
+    open: u32,
+    address: Option<IpAddr>,
+) -> Result<(), &'static str> {
+    let plan = &listener.settings.load().plan;
+    if open >= plan.limits.connections.get() {
+        return Err("limits.connections");
+    }
+    if !plan.rate.is_empty() {
+        let snapshot = local.snapshot();
+        let limits = snapshot.limits_of_listeners.get(&listener.name);
+        let connection = Subject {
+            client: address,
+            head: None,
+            route: None,
+            listener: &listener.name,
+            whereabouts: &*snapshot.geoip,
+            identity: None,
+            certificate: None,
+        };
+        if limits.is_some_and(|limits| !rate::let_in(limits, &connection, local.index())) {
+            return Err("rate");
+        }
+    }
+    let of_one = plan.limits.connections_per_client.get();
+    let few = address.is_none_or(|address| listener.clients.admit(address, of_one));
+    few.then_some(()).ok_or("limits.connections_per_client")
 }
 
 impl Admitted {
@@ -111,6 +147,11 @@ impl Client {
             key,
             _admitted: admitted,
         })
+    }
+
+    /// The certificate that it showed.
+    pub fn certificate(&self) -> Option<&PeerCertificate> {
+        self.tls.as_ref().and_then(|tls| tls.peer.as_deref())
     }
 
     /// Where its requests come in, for their accounts.

@@ -29,6 +29,8 @@ pub struct Local {
     pub accounts: Arc<Accounts>,
     /// Its clients' connections, to be told when they should end.
     pub connections: RefCell<Slab<Rc<DrainSignal>>>,
+    /// Where slow hashes wait to be computed.
+    pub hashing: Arc<LongWork>,
     /// Copies for mirrors that are under way.
     pub mirrored: Cell<usize>,
     snapshot: RefCell<HeldSnapshot>,
@@ -40,7 +42,7 @@ impl Local {
     pub fn new(
         index: usize,
         accounts: Arc<Accounts>,
-        long_work: Arc<LongWork>,
+        [long_work, hashing]: [Arc<LongWork>; 2],
         snapshot: Arc<Snapshot>,
     ) -> Rc<Self> {
         let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -48,6 +50,7 @@ impl Local {
         Rc::new(Self {
             outbound: Outbound::new(index, SplitMix64::new(seeds.next()), long_work),
             accounts,
+            hashing,
             connections: RefCell::default(),
             mirrored: Cell::new(0),
             snapshot: RefCell::new(Rc::new(snapshot)),

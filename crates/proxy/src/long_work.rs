@@ -8,14 +8,14 @@ use std::fmt;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Work that waits at the most.
+/// Work that waits at the most, where nothing else is said.
 const WAITING: usize = 1024;
 
 type Work = Box<dyn FnOnce() + Send>;
 
 /// The queue of long work.
-#[derive(Default)]
 pub struct LongWork {
+    most: usize,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -30,14 +30,25 @@ struct Queue {
 #[derive(Debug, PartialEq, Eq)]
 pub struct QueueFull;
 
+impl Default for LongWork {
+    fn default() -> Self {
+        Self::holding(WAITING)
+    }
+}
+
 impl LongWork {
+    /// A queue in which so much work waits at the most.
+    pub fn holding(most: usize) -> Self {
+        Self { most, queue: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// Have `work` done by another thread.
     ///
     /// # Errors
     /// If the queue is full; the work is dropped.
     pub fn submit(&self, work: impl FnOnce() + Send + 'static) -> Result<(), QueueFull> {
         let mut queue = self.queue.lock();
-        if queue.ended || queue.waiting.len() >= WAITING {
+        if queue.ended || queue.waiting.len() >= self.most {
             return Err(QueueFull);
         }
         queue.waiting.push_back(Box::new(work));

@@ -2,8 +2,8 @@
 //!
 //! A step is a file in [`steps`](crate::steps), a line here, and what it is set to in the [`Route`](crate::snapshot::Route).
 //! The order is: request id, route, client networks, rate limits by what is known of any client, CORS preflight,
-//! authenticate, access, CSRF, rate limits by identity, WAF and threat score, rewrite, cache lookup, mirror, admit,
-//! send; and on the response cache store, compress, response headers. Those that there are stand here in it.
+//! authenticate, access, CSRF, rate limits by identity, WAF and threat score, rewrite, cache lookup, mirror, client
+//! certificate, admit, send; and on the response cache store, compress, response headers. Those that there are stand here in it.
 
 use http::Response;
 use tidegate_core::failure::Failure;
@@ -14,10 +14,10 @@ use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
-    Flow, access, admit, authenticate, body_limit, client_networks, cors, csrf, destination,
-    forwarded, guarded_fields, identity_headers, mirror, problem, rate_limits, redirect,
-    request_headers, request_id, respond, response_headers, rewrite, route, security_headers, send,
-    time_limit,
+    Flow, access, admit, authenticate, body_limit, client_cert, client_networks, cors, csrf,
+    destination, forwarded, guarded_fields, identity_headers, mirror, problem, rate_limits,
+    redirect, request_headers, request_id, respond, response_headers, rewrite, route,
+    security_headers, send, time_limit,
 };
 
 /// Take a step; where it answers, those after it are not taken.
@@ -61,26 +61,30 @@ pub fn refuse<'a>(
 
 /// The steps that a request takes, until one answers.
 async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
+    guarded_fields::before(call);
     let route = route::before(call)?;
     cors::note(route.cors.as_deref(), call);
-    guarded_fields::before(call);
     if let Action::Forward(forward) = &route.action {
         time_limit::before(forward, call);
     }
     client_networks::before(route.address_rules.as_deref(), call)?;
     let limits = &call.snapshot.limits_of_routes[call.found.route];
-    if let Some(turn) = rate_limits::before(limits, call)? {
+    if let Some(turn) = rate_limits::before(&limits.of_any, call)? {
         turn.come().await;
     }
     step!(cors::before(route.cors.as_deref(), call));
     if let Some(access) = &route.access {
         let authenticators = &call.snapshot.authenticators_of_routes[call.found.route];
         if let Some(pending) = authenticate::before(access, authenticators, call)? {
-            authenticate::resume(pending.found().await, call)?;
+            let found = pending.found(call.client, call.snapshot).await;
+            step!(authenticate::resume(found, call));
         }
         access::before(access, call)?;
     }
     csrf::before(route.csrf.as_ref(), call)?;
+    if let Some(turn) = rate_limits::before(&limits.of_identities, call)? {
+        turn.come().await;
+    }
     step!(body_limit::before(route.body_limit, call));
     match &route.action {
         Action::Redirect(redirect) => redirect::before(redirect, call),
@@ -100,6 +104,7 @@ async fn forwarding(forward: &Forward, call: &mut Call<'_>) -> Result<Flow, Fail
     step!(request_headers::before(&forward.request_headers, call));
     identity_headers::before(&forward.identity_headers, call);
     step!(mirror::before(forward.mirrored_millionths, call));
+    step!(client_cert::before(upstream, call));
     let permit = admit::before(&forward.priority, upstream, call).await?;
     send::before(forward, destination, permit, call).await.map(Flow::Answer)
 }

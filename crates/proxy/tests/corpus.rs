@@ -10,13 +10,16 @@ use tidegate_proxy::fuzzing;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 6] = [
+const TARGETS: [(&str, Target); 9] = [
     ("access_log", fuzzing::access_log),
     ("chunked", fuzzing::chunked),
+    ("credentials", fuzzing::credentials),
     ("forwarded", fuzzing::forwarded),
+    ("htpasswd", fuzzing::htpasswd),
     ("path", fuzzing::path),
     ("request_head", fuzzing::request_head),
     ("response_head", fuzzing::response_head),
+    ("token", fuzzing::token),
 ];
 
 fn folder(name: &str) -> PathBuf {

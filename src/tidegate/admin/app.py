@@ -14,6 +14,7 @@ from tidegate.admin.credentials import Credentials
 from tidegate.admin.guard import Guard
 from tidegate.admin.reference import reference_page
 from tidegate.admin.routers import (
+    api_keys,
     authenticators,
     config,
     endpoints,
@@ -25,11 +26,13 @@ from tidegate.admin.routers import (
     log,
     metrics,
     rate_limits,
+    revocations,
     routes,
     status,
     upstreams,
     words,
 )
+from tidegate.auth.authentication import Authentication
 from tidegate.control.gateway import Gateway
 
 RESOURCES = (
@@ -44,6 +47,8 @@ RESOURCES = (
     words,
     authenticators,
     rate_limits,
+    api_keys,
+    revocations,
     explain,
     events,
     log,
@@ -57,7 +62,7 @@ DESCRIPTION = (
 )
 
 
-def create_app(gateway: Gateway) -> ASGIApp:
+def create_app(gateway: Gateway, authentication: Authentication) -> ASGIApp:
     """The admin API of `gateway`."""
     app = FastAPI(
         title="tidegate admin API",
@@ -68,7 +73,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
         dependencies=[Security(HTTPBearer(auto_error=False))],
         responses={"4XX": {"description": "What is wrong", "model": problem.ProblemDocument}},
     )
-    app.state.gateway = gateway
+    app.state.gateway, app.state.authentication = gateway, authentication
     problem.add_handlers(app)
     for resource in RESOURCES:
         app.include_router(resource.router)

@@ -10,6 +10,7 @@ from fastapi import Depends, Header, HTTPException, Query, Request, Response
 from pydantic import BaseModel
 
 from tidegate.admin.problem import ErrorView
+from tidegate.auth.authentication import Authentication
 from tidegate.control.document import Document
 from tidegate.control.gateway import Change, Gateway
 from tidegate.control.generation import Generation, Origin, Summary
@@ -19,6 +20,11 @@ from tidegate.control.members import Edit
 def _gateway(request: Request) -> Gateway:
     gateway: Gateway = request.app.state.gateway
     return gateway
+
+
+def _authentication(request: Request) -> Authentication:
+    authentication: Authentication = request.app.state.authentication
+    return authentication
 
 
 def _expected(if_match: Annotated[str | None, Header()] = None) -> frozenset[str] | None:
@@ -66,6 +72,7 @@ def body(described: str, *, patch: bool = False) -> dict[str, Any]:
 
 
 TheGateway = Annotated[Gateway, Depends(_gateway)]
+TheAuthentication = Annotated[Authentication, Depends(_authentication)]
 Expected = Annotated[frozenset[str] | None, Depends(_expected)]
 TheOrigin = Annotated[Origin, Depends(_origin)]
 TheDocument = Annotated[Document, Depends(_document)]

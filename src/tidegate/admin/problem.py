@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from tidegate.auth.api_keys import TooManyApiKeysError
+from tidegate.auth.revocations import TooManyRevocationsError
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.control import logs
 from tidegate.control.gateway import ConflictError, MissingError, StaleError
@@ -22,6 +24,8 @@ STATUSES = {
     MissingError: 404,
     ConflictError: 409,
     TooManyWordsError: 409,
+    TooManyApiKeysError: 409,
+    TooManyRevocationsError: 409,
     StoreError: 500,
 }
 

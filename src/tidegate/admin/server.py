@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from tidegate.admin.app import create_app
+from tidegate.auth.authentication import Authentication
 from tidegate.control.gateway import Gateway
 
 CONCURRENT = 256
@@ -24,12 +25,12 @@ class AdminServer(uvicorn.Server):
     then gives clients a tenth of a second to go.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, authentication: Authentication) -> None:
         self._stopping = asyncio.Event()
         tls = gateway.running.config.admin.tls
         super().__init__(
             uvicorn.Config(
-                create_app(gateway),
+                create_app(gateway, authentication),
                 http="h11",
                 ws="none",
                 lifespan="off",

@@ -71,6 +71,8 @@ def _print_story(story: dict[str, Any]) -> None:
     console.print(table)
     for said in story["limits"]:
         console.print(Text("  " + _said(said)))
+    if story["subject"]:
+        console.print(Text(f"  the request is from {story['subject']}"))
     for asked in story["auth"]:
         reason = f": {asked['reason']}" if asked["reason"] else ""
         console.print(Text(f"  authenticator {asked['authenticator']} said {asked['result']}{reason}"))

@@ -1,4 +1,4 @@
-"""`tidegate limits`: list, key and reset."""
+"""`tidegate limits`: list, key, top and reset."""
 
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -33,6 +33,18 @@ def key(client: Client, limit: Limit, parts: Parts = None, as_json: AsJson = Fal
     output.answer(client.get(_path(limit, parts)), as_json, _print_left)
 
 
+@app.command("top")
+@calls_admin
+def top(
+    client: Client,
+    limit: Limit,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="How many keys.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show the keys with the most requests, of a limit that says identities: true."""
+    output.answer(client.get(f"{_limit(limit)}/top?n={count}"), as_json, _print_top)
+
+
 @app.command("reset")
 @calls_admin
 def reset(client: Client, limit: Limit, parts: Parts = None, as_json: AsJson = False) -> None:
@@ -42,7 +54,11 @@ def reset(client: Client, limit: Limit, parts: Parts = None, as_json: AsJson = F
 
 def _path(limit: str, parts: list[str] | None) -> str:
     query = urlencode([("part", part) for part in parts or ()])
-    return f"/v1/rate-limits/{quote(limit, safe='')}/key?{query}"
+    return f"{_limit(limit)}/key?{query}"
+
+
+def _limit(name: str) -> str:
+    return f"/v1/rate-limits/{quote(name, safe='')}"
 
 
 def _print_limits(limits: list[dict[str, Any]]) -> None:
@@ -57,6 +73,20 @@ def _print_left(windows: list[dict[str, Any]]) -> None:
         ("window", "left", "full in"),
         [(each["window"], each["left"], output.duration(each["full_in_seconds"])) for each in windows],
     )
+
+
+def _print_top(keys: list[dict[str, Any]]) -> None:
+    _print_table(
+        ("key", "requests", "at most too many"),
+        [
+            (" ".join("-" if part is None else part for part in each["parts"]), *_counts(each))
+            for each in keys
+        ],
+    )
+
+
+def _counts(key: dict[str, Any]) -> tuple[int, int]:
+    return key["requests"], key["at_most_too_many"]
 
 
 def _print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

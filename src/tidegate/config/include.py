@@ -131,7 +131,11 @@ def read_text(path: Path) -> str:
 
     Raises OSError if it cannot be read and ConfigError if it is not UTF-8.
     """
-    content = read_bounded(path)
+    return decoded(read_bounded(path), path)
+
+
+def decoded(content: bytes, path: Path) -> str:
+    """The content of a file as text, its lines ended by LF. Raises ConfigError if it is not UTF-8."""
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -139,15 +143,15 @@ def read_text(path: Path) -> str:
         raise ConfigError([Problem("not a text file in UTF-8", "", path, line)]) from None
 
 
-def read_bounded(path: Path) -> bytes:
+def read_bounded(path: Path, most: int = MAX_BYTES) -> bytes:
     """The content of a file of reasonable size.
 
-    Raises OSError if it cannot be read, or is larger.
+    Raises OSError if it cannot be read, or has more than `most` bytes.
     """
     with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES} bytes")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most} bytes")
     return content
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tidegate.config.include import read_bounded, reason
+from tidegate.config.include import MAX_BYTES, read_bounded, reason
 from tidegate.config.model.mark import File, Use
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
@@ -13,6 +13,8 @@ from tidegate.config.tree import OptionPath, Source, find_texts
 
 _NOT_INSPECTED = {Use.NETWORKS, Use.GEOIP}
 """What the engine alone reads."""
+MAX_KEYS_BYTES = 512 << 20
+"""A file of API keys may be larger than others: a million keys are about 200 MB."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ def _read(material: Material, source: Source, path: OptionPath, file: Path, use:
     if file not in material.contents:
         try:
             stamp = material.files[file] = stamp_of(file)
-            material.contents[file] = _stamp_alone(file, stamp) if use is Use.GEOIP else read_bounded(file)
+            material.contents[file] = _content(file, use, stamp)
         except OSError as error:
             return source.problem(path, f"cannot read {file}: {reason(error)}")
         except ValueError:
@@ -54,7 +56,9 @@ def _read(material: Material, source: Source, path: OptionPath, file: Path, use:
     return None
 
 
-def _stamp_alone(file: Path, stamp: Stamp) -> bytes:
-    """What stands for the content of a file that is too large to be kept. Raises OSError if there is none."""
-    with file.open("rb"):
-        return repr(stamp).encode()
+def _content(file: Path, use: Use, stamp: Stamp) -> bytes:
+    """What is kept of a file: its content, or its stamp where it is read elsewhere. Raises OSError."""
+    if use is Use.GEOIP:
+        with file.open("rb"):
+            return repr(stamp).encode()
+    return read_bounded(file, MAX_KEYS_BYTES if use is Use.API_KEYS else MAX_BYTES)

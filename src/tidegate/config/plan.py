@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.config.collector import collector_paused
+from tidegate.config.include import decoded
+from tidegate.config.key_list import key_list
 from tidegate.config.load import Loaded, RefusedError, discreet, in_order
 from tidegate.config.member import SECTIONS, Member
 from tidegate.config.model import Listener, Route, Upstream
@@ -128,27 +130,36 @@ def _dumped(data: Any) -> str:
     return json.dumps(data, separators=(",", ":"))
 
 
-def _text(content: bytes) -> str:
+def _text(content: bytes, _: Path) -> str:
     return content.decode(errors="replace")  # only remarks around PEM are not ASCII
 
 
-def _base64(content: bytes) -> str:
+def _base64(content: bytes, _: Path) -> str:
     return base64.b64encode(content).decode()
+
+
+def _secret(content: bytes, file: Path) -> str:
+    return _base64(content.rstrip(b"\r\n"), file)
 
 
 _ENCODINGS = {
     Use.CERT: _text,
     Use.KEY: _text,
     Use.CA: _text,
+    Use.CRL: _base64,
     Use.OCSP: _base64,
-    Use.API_KEYS: _text,
+    Use.JWKS: _text,
+    Use.PUBLIC_KEY: _text,
+    Use.SECRET: _secret,
+    Use.API_KEYS: key_list,
+    Use.PASSWORDS: decoded,
     Use.NETWORKS: _text,
 }
 """How the plan holds the contents of files; of others it holds the path."""
 
 
-def _contents(loaded: Loaded, encode: Callable[[bytes], str]) -> Callable[[str], str]:
-    return lambda name: encode(loaded.contents[Path(name)])
+def _contents(loaded: Loaded, encode: Callable[[bytes, Path], str]) -> Callable[[str], str]:
+    return lambda name: encode(loaded.contents[Path(name)], Path(name))
 
 
 def _resolve_choices(upstream: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,11 +29,15 @@ LOGGED: dict[str, Logged] = {
     "refused": ("error", "configuration refused"),
     "word_given": ("info", "the operator's word holds"),
     "word_taken_back": ("info", "the operator's word is taken back"),
+    "api_key_made": ("info", "an API key is made"),
+    "api_key_revoked": ("info", "an API key is revoked"),
+    "revoked": ("info", "tokens are revoked"),
+    "revocation_ended": ("info", "a revocation is taken back"),
     "events_lost": ("warning", "events came faster than they could be taken"),
 }
 """The lines that are written here; of other kinds the engine writes them itself."""
-TOLD_HERE = frozenset({"word_applied"})
-"""What the engine tells and is told here with its author."""
+TOLD_HERE = frozenset({"word_applied", "unknown_key"})
+"""What the engine tells and is told here with its author, or is no event."""
 
 log = logs.Logger("tidegate.events")
 
@@ -69,6 +73,7 @@ class Events:
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._last = 0
         self._arrived = asyncio.Event()
+        self._aside: dict[str, Callable[[dict[str, Any]], None]] = {}
         self.readers = 0
         """How many follow the events."""
         self.ended = False
@@ -82,6 +87,10 @@ class Events:
     def tell(self, kind: str, **about: Any) -> None:
         """Something happened just now: keep it, and write its line in the log."""
         self._take(kind, datetime.now(UTC), about)
+
+    def take_aside(self, kind: str, take: Callable[[dict[str, Any]], None]) -> None:
+        """What the engine tells of this `kind` is for `take` alone, and is no event."""
+        self._aside[kind] = take
 
     def hear(self, engine: Engine) -> None:
         """From now on take what the engine tells, on a thread of its own that ends when the engine does."""
@@ -131,7 +140,9 @@ class Events:
     def _hear(self, told: list[dict[str, Any]] | None) -> None:
         for event in told or ():
             time, kind = datetime.fromtimestamp(event.pop("time"), UTC), event.pop("kind")
-            if kind not in TOLD_HERE:
+            if take := self._aside.get(kind):
+                take(event)
+            elif kind not in TOLD_HERE:
                 self._take(kind, time, event)
         if told is None:
             self.ended = True

@@ -8,7 +8,6 @@ first request on when the process is started anew.
 
 import asyncio
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from tidegate._engine import Engine
 from tidegate.config.model.upstream import Endpoint
 from tidegate.control import logs
 from tidegate.control.events import Events
+from tidegate.control.state_file import replace_file
 from tidegate.control.store import StoreError
 
 FILE_NAME = "words.json"
@@ -152,20 +152,11 @@ class Words:
         )
 
     def _write(self, words: Mapping[_Key, Word]) -> None:
-        """Keep the words: the file has the old ones or the new ones, whatever happens meanwhile.
-
-        That a disk is full is no reason not to take an endpoint out of service.
-        """
+        """Keep the words. That a disk is full is no reason not to take an endpoint out of service."""
         if self._file is None:
             return
-        draft = self._file.with_suffix(".new")
         try:
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(_FILE.dump_json(list(words.values()), indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._file)
-            _sync(self._file.parent)
+            replace_file(self._file, _FILE.dump_json(list(words.values()), indent=1))
         except OSError as error:
             log.error("the operator's words are not kept; they end with the process", error=str(error))
 
@@ -187,12 +178,3 @@ def _of(upstream: str, endpoint: str, words: Mapping[_Key, Word]) -> list[Word]:
 def _told(word: Word) -> dict[str, str | Value | None]:
     """What an event says of a word."""
     return {name: value for name, value in asdict(word).items() if name not in ("author", "time")}
-
-
-def _sync(folder: Path) -> None:
-    """Let a rename in `folder` survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -175,13 +175,15 @@ class Gateway:
         assert match is not None
         return int(match[1]) * 1024
 
-    def says(self, *args: str) -> str:
-        """What a command prints that asks this gateway."""
+    def says(self, *args: str, exit_code: int = 0) -> str:
+        """What a command prints that asks this gateway and ends so."""
         product = self._product or command()
         assert product is not None
         words = [*product, *args, "--admin", str(self.admin.base_url)]
         env = {**os.environ, "COLUMNS": "200"}
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60, env=env).stdout
+        ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, env=env)
+        assert ended.returncode == exit_code, f"exit code {ended.returncode}\n{ended.stderr}"
+        return ended.stdout
 
     def metrics(self) -> Metrics:
         """A scrape of `/metrics`."""

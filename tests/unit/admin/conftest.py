@@ -10,7 +10,7 @@ from tests.unit.control.fake_engine import FakeEngine, install_native_stand_in
 
 install_native_stand_in()
 
-from tests.unit.control.gateways import started_gateway  # noqa: E402 - it needs the native module
+from tests.unit.control.gateways import authentication, started_gateway  # noqa: E402 - it needs the native module
 from tidegate.admin.app import create_app  # noqa: E402
 from tidegate.control.gateway import Gateway  # noqa: E402
 from tidegate.control.source import Source  # noqa: E402
@@ -28,7 +28,10 @@ class Admin:
 def connect(gateway: Gateway, url: str = "http://127.0.0.1:9090") -> httpx.AsyncClient:
     """A client of the gateway's admin API."""
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(gateway), raise_app_exceptions=False), base_url=url
+        transport=httpx.ASGITransport(
+            create_app(gateway, authentication(gateway)), raise_app_exceptions=False
+        ),
+        base_url=url,
     )
 
 

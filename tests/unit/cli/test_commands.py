@@ -348,3 +348,82 @@ def test_every_command_and_every_option_has_its_help(capsys: pytest.CaptureFixtu
 
 def test_the_reference_page_is_up_to_date() -> None:
     assert PAGE.read_text() == reference(), "run python -m tidegate.cli.reference > docs/reference/cli.md"
+
+
+def test_a_key_is_printed_once_and_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: dict[str, Answer]
+) -> None:
+    answers["POST /v1/api-keys"] = answer(201, {"key": "tg_a_b", "authenticator": "robots", "id": "a"})
+    assert tidegate(monkeypatch, "key", "new", "--name", "CI") == 0
+    said = capsys.readouterr()
+    assert said.out == "tg_a_b\n"
+    assert "of robots" in said.err
+
+
+def test_a_key_of_a_file_needs_no_gateway(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.yaml"
+    about = [
+        "--claim",
+        "plan=gold",
+        "--claim",
+        "level=3",
+        "--claim",
+        'teams=["a"]',
+        "--expires",
+        "2027-01-31",
+    ]
+    arguments = ["key", "new", "--name", "CI", "--file", str(file), "--network", "192.0.2.0/24", *about]
+    assert tidegate(monkeypatch, *arguments) == 0
+    key = capsys.readouterr().out.strip()
+    assert tidegate(monkeypatch, "key", "list", "--file", str(file), "--json") == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    id = key.split("_")[1]
+    assert listed == {
+        "id": id,
+        "name": "CI",
+        "subject": "CI",
+        "claims": {"plan": "gold", "level": 3, "teams": ["a"]},
+        "expires": "2027-01-31T00:00:00Z",
+        "networks": ["192.0.2.0/24"],
+    }
+    assert tidegate(monkeypatch, "key", "list", "--file", str(file)) == 0
+    assert "CI" in capsys.readouterr().out
+    assert tidegate(monkeypatch, "key", "revoke", id, "--file", str(file)) == 0
+    assert tidegate(monkeypatch, "key", "revoke", id, "--file", str(file)) == 4
+    assert f"has no key {id}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--claim", "gold"], "expected a claim like plan=gold"),
+        (["--expires", "soon"], "expected a time like 30d"),
+        (["--network", "here"], "networks"),
+        (["--authenticator", "robots"], "either --file or --authenticator"),
+    ],
+)
+def test_a_key_that_cannot_be_meant_is_not_written(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    told: str,
+) -> None:
+    file = tmp_path / "keys.yaml"
+    assert tidegate(monkeypatch, "key", "new", "--name", "CI", "--file", str(file), *arguments) == 2
+    assert told in capsys.readouterr().err
+    assert not file.exists()
+
+
+def test_a_password_is_read_from_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "staff"
+    for said in ("ann has a password\n", "ann has a new password\n"):
+        monkeypatch.setattr("sys.stdin", io.StringIO("open sesame\n"))
+        assert tidegate(monkeypatch, "passwd", str(file), "ann", "--stdin") == 0
+        assert capsys.readouterr().out == said
+    assert file.read_text().startswith("ann:$argon2id$")
+    assert tidegate(monkeypatch, "passwd", str(file), "a:b", "--stdin") == 4

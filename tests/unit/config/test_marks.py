@@ -21,7 +21,7 @@ from tidegate.config.tree import Source, planted
 from tidegate.control.document import document_of, keep_secrets, redact
 from tidegate.control.restart import read_once
 
-HUSH = "hush-hush-hush-hush"
+HUSH = "hush-hush-hush-hush-hush-hush-hush"
 SUGGESTIVE = re.compile(
     r"token|secret|password|passphrase|credential|salt|pin|private|bearer|"
     r"(^|_)(key|keys|signature|signing|auth|authorization)(_|$)"
@@ -76,7 +76,7 @@ def test_a_wrong_secret_is_not_quoted(
         load_file(write("tidegate.yaml", data))
     show(error.value.problems)
     told = str(error.value) + capsys.readouterr().err
-    assert "at least 16 characters" in told
+    assert re.search(r"at least \d+ characters", told)
     assert "hush" not in told
 
 

@@ -9,7 +9,9 @@ import pytest
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +49,80 @@ def test_authorities_and_client_certificates_are_read(
     assert tls["key"].startswith("-----BEGIN")
 
 
+def asking(crl: str) -> str:
+    client_auth = f"client_auth: {{ca: clients-ca.pem, crl: {crl}}}"
+    return secure().replace("]}\n", f"], {client_auth}}}\n", 1)
+
+
+def revoking(
+    until: datetime, name: str = "clients", key: ec.EllipticCurvePrivateKey | None = None
+) -> x509.CertificateRevocationList:
+    """A list of an authority of this name, to be renewed at `until`."""
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateRevocationListBuilder(issuer, datetime(2020, 1, 1), until)
+    builder = builder.add_extension(x509.CRLNumber(1), critical=False)
+    return builder.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+
+
+@pytest.fixture
+def clients_key(certificates: Path) -> ec.EllipticCurvePrivateKey:
+    """The key of the authority in clients-ca.pem."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "clients")])
+    now = datetime.now(UTC)
+    authority = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    pem = authority.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (certificates / "clients-ca.pem").write_bytes(pem)
+    return key
+
+
+@pytest.mark.parametrize("encoding", [serialization.Encoding.PEM, serialization.Encoding.DER])
+def test_the_plan_holds_revocation_lists_as_they_are(
+    load: Callable[..., Loaded],
+    certificates: Path,
+    clients_key: ec.EllipticCurvePrivateKey,
+    encoding: serialization.Encoding,
+) -> None:
+    content = revoking(datetime(2999, 1, 1), key=clients_key).public_bytes(encoding)
+    (certificates / "clients.crl").write_bytes(content)
+    loaded = load(asking("clients.crl"))
+    (listener,) = build_plan(loaded).data["listeners"]
+    assert base64.b64decode(listener["tls"]["client_auth"]["crl"]) == content
+    assert certificates / "clients.crl" in loaded.files, "it is watched"
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n"])
+def test_a_file_without_revocation_lists_is_refused(
+    problems: Find, certificates: Path, content: bytes
+) -> None:
+    (certificates / "clients.crl").write_bytes(content)
+    (problem,) = problems(asking("clients.crl"))
+    assert "expected revocation lists" in problem.message
+    assert "clients.crl" in problem.message
+
+
+def test_a_revocation_list_that_is_out_of_date_is_told_and_holds(
+    load: Callable[..., Loaded], certificates: Path, clients_key: ec.EllipticCurvePrivateKey
+) -> None:
+    content = revoking(datetime(2021, 2, 3), key=clients_key).public_bytes(serialization.Encoding.PEM)
+    (certificates / "clients.crl").write_bytes(content)
+    (warning,) = load(asking("clients.crl")).warnings
+    assert "the list of CN=clients was to be renewed at 2021-02-03 00:00 UTC" in warning.message
+
+
+@pytest.mark.parametrize("name", ["clients", "others"])
+def test_an_authority_without_a_revocation_list_is_told(
+    load: Callable[..., Loaded], certificates: Path, clients_key: ec.EllipticCurvePrivateKey, name: str
+) -> None:
+    """Neither a list of another name will do, nor one of that name which another key has signed."""
+    content = revoking(datetime(2999, 1, 1), name).public_bytes(serialization.Encoding.PEM)
+    (certificates / "clients.crl").write_bytes(content)
+    (warning,) = load(asking("clients.crl")).warnings
+    assert "there is no list of CN=clients: all of its certificates are refused" in warning.message
+
+
 @pytest.mark.parametrize(
     ("cert", "key", "message"),
     [
@@ -63,6 +139,17 @@ def test_a_file_that_will_not_do_is_refused(
     (problem,) = problems(secure(cert, key))
     assert message in problem.message
     assert problem.line == 4
+
+
+def test_a_certificate_of_an_unknown_version_is_refused(problems: Find, certificates: Path) -> None:
+    (certificate,) = x509.load_pem_x509_certificates((certificates / "cert.pem").read_bytes())
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    assert der.count(b"\xa0\x03\x02\x01\x02") == 1, "version 3 is written as 2"
+    body = base64.encodebytes(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03")).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+    (certificates / "cert.pem").write_text(pem)
+    (problem,) = problems(secure())
+    assert "expected certificates in PEM" in problem.message
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

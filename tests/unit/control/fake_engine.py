@@ -50,6 +50,12 @@ class FakeEngine:
         """The operator's words on endpoints, by upstream and address."""
         self.databases: dict[str, bytes] = {}
         """Of where addresses are."""
+        self.api_keys: dict[str, list[dict[str, Any]]] = {}
+        """Those beside files, by authenticator."""
+        self.keys: dict[str, Any] = {}
+        """What authenticators' keys were supplied as."""
+        self.revocations: dict[str, Any] = {}
+        """The revocations of authenticators."""
         self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
         """What `wait` gives."""
 
@@ -96,10 +102,18 @@ class FakeEngine:
             "authenticators": lambda: [
                 {"name": each["name"], "kind": "api_key"} for each in self.served["authenticators"]
             ],
+            "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
             "route": lambda **request: _route(self.served, request),
         }
         return json.dumps(answers[kind](**about)).encode()
+
+    def _check_token(self, route: str, token: str) -> Any:
+        if all(each["name"] != route for each in self.served["routes"]):
+            return None
+        asked = [{"authenticator": "users", "result": "expired", "reason": "its time is over"}]
+        refused = {"status": 401, "reason": "its time is over", "asked": asked}
+        return {**refused, "subject": None, "claims": None}
 
     def _status(self) -> Any:
         listeners = [
@@ -129,14 +143,20 @@ class FakeEngine:
                 return {"state": "healthy", "healthy": True, "cause": "added", "changes": [change]}
         return None
 
+    def _supply_log(self, name: str, value: bytes) -> None:
+        if name == "reopen":
+            self.reopened += 1
+        elif b" " in value:
+            raise ValueError("a directive has no spaces")
+        else:
+            self.log_filter = value.decode()
+
     def supply(self, kind: str, name: str, value: bytes) -> None:
         match kind, name:
-            case "log", "filter":
-                if b" " in value:
-                    raise ValueError("a directive has no spaces")
-                self.log_filter = value.decode()
-            case "log", "reopen":
-                self.reopened += 1
+            case "api_key", _:
+                self.api_keys[name] = json.loads(value)
+            case "log", _:
+                self._supply_log(name, value)
             case "endpoint", upstream:
                 told = json.loads(value)
                 if told["word"] is None:
@@ -149,6 +169,13 @@ class FakeEngine:
                 if value.startswith(b"<html>"):
                     raise ValueError("it is no whole MaxMind database")
                 self.databases[kind] = value
+            case "keys", authenticator:
+                keys = json.loads(value)
+                if not keys["jwks"].get("keys"):
+                    raise ValueError("the key set has no key to verify with")
+                self.keys[authenticator] = keys
+            case "revocations", authenticator:
+                self.revocations[authenticator] = json.loads(value)
             case _:
                 raise ValueError(f"there is no live value {kind} {name}")
 

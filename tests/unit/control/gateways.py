@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from tests.unit.control.fake_engine import FakeEngine
 from tidegate._engine import Engine
+from tidegate.auth.authentication import Authentication
 from tidegate.control.events import Events
 from tidegate.control.gateway import Gateway
 from tidegate.control.source import Source
@@ -45,6 +46,11 @@ def make_gateway(
     words = Words(cast(Engine, fake), events)
     source = source or Source(document=document())
     return Gateway(cast(Engine, fake), store or Store(), source, events, words), fake
+
+
+def authentication(gateway: Gateway) -> Authentication:
+    """What authenticators of a gateway go by."""
+    return Authentication(gateway.engine, gateway.events)
 
 
 async def started_gateway(**parts: Any) -> tuple[Gateway, FakeEngine]:

@@ -28,6 +28,15 @@ pub enum Finding {
         /// request made.
         ambient: bool,
     },
+    /// As [`Proven`](Self::Proven), a while ago: it was looked up.
+    Remembered {
+        /// The identity.
+        identity: Arc<Identity>,
+        /// As of what is proven now.
+        ambient: bool,
+    },
+    /// The credential is of this kind and says that it is for another authenticator: one of another issuer.
+    OfAnother,
     /// The credential is not believed.
     Refused(Refusal),
 }

@@ -5,19 +5,28 @@
 //! use a route is a [`Requirement`] on its [`Claims`]; what upstreams learn of it are [`IdentityHeaders`].
 
 mod api_key;
+mod basic;
+mod certificate;
 mod claims;
+mod forward;
 mod guarded;
 mod headers;
 mod identity;
+pub mod jwt;
 mod place;
 mod refusal;
+mod remembered;
 mod requirement;
 
-pub use api_key::{ApiKeys, Mistake};
+pub use api_key::ApiKeys;
+pub use basic::{Htpasswd, NameAndPassword};
+pub use certificate::{CertificateNames, CertificateRule};
 pub use claims::{Claim, Claims};
+pub use forward::{ForwardRule, Meant};
 pub use guarded::GuardedFields;
 pub use headers::IdentityHeaders;
 pub use identity::{Finding, Identity};
 pub use place::Place;
 pub use refusal::Refusal;
+pub use remembered::{Miss, Remembered};
 pub use requirement::{Requirement, Unmet};

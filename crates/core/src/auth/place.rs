@@ -26,6 +26,8 @@ pub enum Place {
 impl Place {
     /// The place of a bearer token.
     pub const BEARER: Self = Self::Authorization("Bearer");
+    /// The place of a name and a password (RFC 7617 §2).
+    pub const BASIC: Self = Self::Authorization("Basic");
 
     /// The place that an option names.
     ///

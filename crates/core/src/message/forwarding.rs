@@ -3,12 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 
 /// Besides these, all that begin with [`PREFIX`].
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 12] = [
+    "client-cert",
+    "client-cert-chain",
     "forwarded",
     "true-client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-original-host",
+    "x-original-method",
     "x-original-uri",
     "x-original-url",
     "x-real-ip",
@@ -20,7 +23,7 @@ const PREFIX: &str = "x-forwarded-";
 #[inline]
 pub fn is_forwarding(name: &str) -> bool {
     // Hardly any field begins like one of them.
-    matches!(name.as_bytes(), [b'f' | b't' | b'x', ..]) && is_known(name)
+    matches!(name.as_bytes(), [b'f' | b't' | b'x', ..] | [b'c', b'l', ..]) && is_known(name)
 }
 
 fn is_known(name: &str) -> bool {
@@ -89,12 +92,16 @@ mod tests {
             "x-real-ip",
             "x_real_ip",
             "x-original-url",
+            "client-cert",
+            "client_cert-chain",
             "cf-connecting-ip",
             "cf_connecting_ip",
         ] {
             assert!(fields.has(name), "{name}");
         }
-        for name in ["", "x-forwarded", "x-real-ip2", "x-request-id", "from", "te", "host", "x"] {
+        for name in
+            ["", "x-forwarded", "x-real-ip2", "x-request-id", "from", "te", "host", "x", "client"]
+        {
             assert!(!fields.has(name), "{name}");
         }
     }

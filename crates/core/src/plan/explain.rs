@@ -15,4 +15,6 @@ pub struct Explain {
     pub keep: u32,
     /// A response whose head takes longer than this stands out.
     pub slow: Millis,
+    /// Whether the subject of their identity is remembered too.
+    pub identities: bool,
 }

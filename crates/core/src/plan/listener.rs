@@ -32,6 +32,8 @@ pub struct Listener {
     pub networks: Option<Networks>,
     /// What one client may cost.
     pub limits: ListenerLimits,
+    /// Names of the rate limits that its connections must all pass as they are accepted.
+    pub rate: Vec<String>,
     /// How long a client may take.
     pub timeouts: ListenerTimeouts,
 }
@@ -103,6 +105,8 @@ pub struct ClientAuth {
     pub ca: String,
     /// Whether a client without a certificate is let in.
     pub mode: ClientAuthMode,
+    /// Lists of certificates that are no longer valid (RFC 5280 §5), in PEM, or one in DER: the file in base64.
+    pub crl: Option<String>,
 }
 
 /// Whether a client without a certificate is let in.

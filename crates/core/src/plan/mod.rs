@@ -8,11 +8,14 @@
 
 mod access;
 mod authenticator;
+mod certificate_auth;
 mod cors;
 mod csrf;
 mod explain;
+mod forward_auth;
 mod health;
 mod issue;
+mod jwt;
 mod limits;
 mod listener;
 mod narrow;
@@ -27,15 +30,18 @@ mod unit;
 mod upstream;
 
 pub use access::{Access, ClaimCondition, IdentityHeader, Lists, Requirement};
-pub use authenticator::{ApiKey, Authenticator, Place};
+pub use authenticator::{ApiKey, Authenticator, Basic, Place};
+pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
 pub use cors::Cors;
 pub use csrf::Csrf;
 pub use explain::Explain;
+pub use forward_auth::{ForwardAuth, ForwardFailure, ForwardMethod};
 pub use health::{
     Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,
     LatencyFactor, LatencyOutlier, Outlier, Quorum, StatusRange, SuccessRateOutlier,
 };
 pub use issue::Issue;
+pub use jwt::{Jwks, Jwt, RememberedTokens, TokenDepth, TokenNames, TokenSize};
 pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
 pub use listener::{
     Certificate, ClientAuth, ClientAuthMode, HeadSize, HttpVersion, Listener, ListenerLimits,
@@ -120,7 +126,12 @@ impl Plan {
             workers: Workers::started(workers),
             drain_timeout: Millis::LOWEST,
             access_log: None,
-            explain: Explain { sample: Percent::LOWEST, keep: 0, slow: Millis::LOWEST },
+            explain: Explain {
+                sample: Percent::LOWEST,
+                keep: 0,
+                slow: Millis::LOWEST,
+                identities: false,
+            },
             listeners: Vec::new(),
             routes: Vec::new(),
             upstreams: Vec::new(),
@@ -138,6 +149,20 @@ pub struct AccessLog {
     pub format: AccessLogFormat,
     /// A file's path; `-` is standard output.
     pub path: String,
+    /// How subjects of identities are written.
+    pub subjects: LoggedSubjects,
+}
+
+/// How the access log writes subjects of identities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoggedSubjects {
+    /// As they are.
+    Plain,
+    /// The first 16 hexadecimal digits of their SHA-256.
+    Hashed,
+    /// Not at all.
+    None,
 }
 
 /// Shape of an access log line.

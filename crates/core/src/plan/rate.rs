@@ -32,6 +32,8 @@ pub struct RateLimit {
     pub headers: RateHeaders,
     /// Keys that are remembered at a time.
     pub keys: Keys,
+    /// Whether the keys with the most requests are counted and can be shown.
+    pub identities: bool,
     /// Bits of an IPv4 address that tell clients apart.
     pub ipv4_prefix: Ipv4Prefix,
     /// Bits of an IPv6 address that tell clients apart.
@@ -62,6 +64,12 @@ pub struct KeyPart {
     pub country: Option<bool>,
     /// The autonomous system of the client's address.
     pub asn: Option<bool>,
+    /// A claim of its identity.
+    pub claim: Option<String>,
+    /// Its identity.
+    pub identity: Option<bool>,
+    /// The subject of its client's certificate.
+    pub certificate: Option<bool>,
 }
 
 /// What becomes of a request that lacks a part of a key.

@@ -35,6 +35,8 @@ pub struct Upstream {
     pub retry_budget: RetryBudget,
     /// What it is given at a time.
     pub limits: UpstreamLimits,
+    /// Whether it is told the certificate that a client showed (`Client-Cert`, RFC 9440).
+    pub client_cert_header: bool,
 }
 
 /// How an endpoint is picked.

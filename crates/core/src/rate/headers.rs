@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sfv::ListSerializer;
 use smallvec::SmallVec;
 
 use super::joined::{self, Joined};
-use super::key::Key;
 use super::parameter;
-use super::policy::{Policy, Unit, integer, with_key};
+use super::policy::{LARGEST, Policy};
+use super::window::Refill;
 
 /// What is left of the client's quotas.
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -51,91 +51,111 @@ pub struct Service<'a> {
     pub policy: &'a Policy,
     /// Whole units.
     pub left: u64,
-    /// Time until there is one more; `None` if no more are to come.
-    pub until_more: Option<Duration>,
-    /// Time until all are back.
-    pub until_full: Duration,
-    /// What tells the client from others, if it is to be told.
-    pub key: Option<Key>,
+    /// How they come back; absent: when requests end.
+    pub refill: Option<Refill<'a>>,
 }
 
 impl Service<'_> {
-    fn write(&self, list: &mut ListSerializer<&mut String>) {
-        let item = list.bare_item(&*self.policy.name);
-        let mut item = item.parameter(parameter::REMAINING, integer(self.left));
-        if let Some(more) = self.until_more {
-            item = item.parameter(parameter::RESET, integer(seconds(more)));
+    /// Time until all are back.
+    pub fn until_full(&self) -> Duration {
+        self.refill.map_or(Duration::ZERO, |refill| refill.until_full())
+    }
+
+    /// Write it as a member of a `RateLimit` field. It is written for each response: so what is the same for all is
+    /// ready, and numbers are all that is added to it.
+    fn write(&self, list: &mut Text) {
+        let mut digits = itoa::Buffer::new();
+        list.extend_from_slice(&self.policy.remaining);
+        list.extend_from_slice(digits.format(self.left.min(LARGEST)).as_bytes());
+        if let Some(more) = self.refill.and_then(|refill| refill.until_more(self.left)) {
+            list.extend_from_slice(parameter::THEN_RESET);
+            list.extend_from_slice(digits.format(seconds(more).min(LARGEST)).as_bytes());
         }
-        with_key(item, self.key);
     }
 }
 
-/// Fields that are ready to be added to a response.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fields(SmallVec<[(HeaderName, HeaderValue); 3]>);
+/// A field that is being written.
+type Text = SmallVec<[u8; 96]>;
 
-impl Fields {
-    /// Those that tell of `services`. `buffer` is overwritten; a caller that keeps it saves an allocation.
-    pub fn new(style: Style, services: &[Service<'_>], buffer: &mut String) -> Self {
-        let of_unit = |unit| {
-            let services = services.iter().filter(move |service| service.policy.unit == unit);
-            services.min_by_key(|service| service.left)
-        };
-        let mut nearest = Unit::ALL.into_iter().filter_map(of_unit);
-        match style {
-            Style::None => Self::default(),
-            Style::All => Self::draft(services.iter(), buffer),
-            Style::Nearest => Self::draft(nearest, buffer),
-            Style::Legacy => nearest.next().map_or_else(Self::default, Self::legacy),
+/// The fields that tell a client of its limits.
+#[derive(Debug, Default)]
+pub struct Fields<'a> {
+    style: Option<Style>,
+    services: SmallVec<[Service<'a>; 2]>,
+}
+
+impl<'a> Fields<'a> {
+    /// Tell of `service` too. How is the `style` of the first that is told.
+    pub fn tell(&mut self, style: Style, service: Service<'a>) {
+        let style = *self.style.get_or_insert(style);
+        let same_unit = |told: &&mut Service<'_>| told.policy.unit == service.policy.unit;
+        match self.services.iter_mut().find(same_unit).filter(|_| style != Style::All) {
+            Some(told) if service.left < told.left => *told = service,
+            Some(_) => {}
+            None => self.services.push(service),
         }
-    }
-
-    fn draft<'a>(
-        services: impl Iterator<Item = &'a Service<'a>> + Clone,
-        buffer: &mut String,
-    ) -> Self {
-        let mut limits = list(buffer);
-        services.clone().for_each(|service| service.write(&mut limits));
-        let Some(limits) = limits.finish().and_then(|text| HeaderValue::from_str(text).ok()) else {
-            return Self::default();
-        };
-        let mut told = services.clone();
-        let policies = match (told.next(), told.next()) {
-            (Some(Service { policy, key: None, .. }), None) => Some(policy.alone.clone()),
-            _ => {
-                let mut policies = list(buffer);
-                services.for_each(|service| service.policy.write(&mut policies, service.key));
-                policies.finish().and_then(|text| HeaderValue::from_str(text).ok())
-            }
-        };
-        let limits = Some((RATE_LIMIT, limits));
-        Self(limits.into_iter().chain(policies.map(|text| (RATE_LIMIT_POLICY, text))).collect())
-    }
-
-    fn legacy(service: &Service<'_>) -> Self {
-        Self(SmallVec::from([
-            (LEGACY_LIMIT, service.policy.burst.into()),
-            (LEGACY_REMAINING, service.left.into()),
-            (LEGACY_RESET, seconds(service.until_full).into()),
-        ]))
     }
 
     /// Add them to a response that may have such fields of its own: lists are joined, and of what both tell of the
     /// stricter is kept.
-    pub fn add_to(self, headers: &mut HeaderMap) {
-        if let Some((_, ours)) = self.0.iter().find(|(name, _)| *name == LEGACY_REMAINING)
-            && let Some(theirs) = headers.get(LEGACY_REMAINING).and_then(number)
-            && number(ours).is_some_and(|ours| theirs <= ours)
-        {
-            return;
+    pub fn add_to(&self, headers: &mut HeaderMap) {
+        match self.style {
+            None | Some(Style::None) => {}
+            Some(Style::Nearest | Style::All) => {
+                self.limits().map(|ours| join(headers, RATE_LIMIT, ours, Joined::Limits));
+                self.policies()
+                    .map(|ours| join(headers, RATE_LIMIT_POLICY, ours, Joined::Policies));
+            }
+            Some(Style::Legacy) => {
+                let first = self.services.iter().min_by_key(|service| service.policy.unit);
+                first.map(|service| add_legacy(service, headers));
+            }
         }
-        for (name, ours) in self.0 {
-            let joined = [(RATE_LIMIT, Joined::Limits), (RATE_LIMIT_POLICY, Joined::Policies)]
-                .into_iter()
-                .find(|(list, _)| *list == name && headers.contains_key(list))
-                .and_then(|(_, of)| joined::lists(&ours, headers.get_all(&name), of));
-            headers.insert(name, joined.unwrap_or(ours));
+    }
+
+    fn limits(&self) -> Option<HeaderValue> {
+        let mut list = Text::new();
+        for service in &self.services {
+            if !list.is_empty() {
+                list.extend_from_slice(b", ");
+            }
+            service.write(&mut list);
         }
+        HeaderValue::from_bytes(&list).ok().filter(|_| !list.is_empty())
+    }
+
+    fn policies(&self) -> Option<HeaderValue> {
+        match &self.services[..] {
+            [] => None,
+            [Service { policy, .. }] => Some(policy.alone.clone()),
+            services => {
+                let all = services.iter().map(|service| service.policy.alone.as_bytes());
+                HeaderValue::try_from(all.collect::<Vec<_>>().join(&b", "[..])).ok()
+            }
+        }
+    }
+}
+
+/// Add the list `ours` to a response that may have one of its own.
+fn join(headers: &mut HeaderMap, name: HeaderName, ours: HeaderValue, of: Joined) {
+    // A response with as many fields as a map can have goes without.
+    match headers.try_entry(name) {
+        Ok(Entry::Vacant(place)) => _ = place.try_insert(ours),
+        Ok(Entry::Occupied(mut theirs)) => {
+            let joined = joined::lists(&ours, theirs.iter(), of);
+            theirs.insert(joined.unwrap_or(ours));
+        }
+        Err(_) => {}
+    }
+}
+
+/// Add the usual fields to a response, unless its own tell of less.
+fn add_legacy(service: &Service<'_>, headers: &mut HeaderMap) {
+    let theirs = headers.get(LEGACY_REMAINING).and_then(number);
+    if theirs.is_none_or(|theirs| theirs > service.left) {
+        headers.insert(LEGACY_LIMIT, service.policy.burst.into());
+        headers.insert(LEGACY_REMAINING, service.left.into());
+        headers.insert(LEGACY_RESET, seconds(service.until_full()).into());
     }
 }
 
@@ -156,48 +176,68 @@ fn number(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.trim().parse().ok()
 }
 
-fn list(buffer: &mut String) -> ListSerializer<&mut String> {
-    buffer.clear();
-    ListSerializer::with_buffer(buffer)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::rate::testing::{key, window};
+    use crate::rate::arrival::Arrival;
+    use crate::rate::policy::Unit;
+    use crate::rate::testing::window;
+    use crate::rate::window::Window;
+    use crate::time::Moment;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn policies() -> [Policy; 4] {
+    fn windows() -> [Window; 3] {
         [
-            Policy::of_window("per-user", 0, &window(100, SECOND, 200), Unit::Requests),
-            Policy::of_window("per-user", 1, &window(5_000, 3_600 * SECOND, 5_000), Unit::Requests),
-            Policy::of_window("bytes", 0, &window(9_000, 60 * SECOND, 9_000), Unit::ContentBytes),
+            window(100, SECOND, 200),
+            window(5_000, 3_600 * SECOND, 5_000),
+            window(9_000, 60 * SECOND, 9_000),
+        ]
+    }
+
+    fn policies() -> [Policy; 4] {
+        let [user, hourly, bytes] = windows();
+        [
+            Policy::of_window("per-user", 0, &user, Unit::Requests),
+            Policy::of_window("per-user", 1, &hourly, Unit::Requests),
+            Policy::of_window("bytes", 0, &bytes, Unit::ContentBytes),
             Policy::of_in_flight("download", 8),
         ]
     }
 
-    fn service(policy: &Policy, left: u64, until_more: Option<Duration>) -> Service<'_> {
-        Service { policy, left, until_more, until_full: 90 * SECOND, key: None }
+    /// What is told where so much is left.
+    struct Left {
+        policies: [Policy; 4],
+        windows: [Window; 3],
+        left: [u64; 4],
     }
 
-    fn services(policies: &[Policy; 4]) -> [Service<'_>; 4] {
-        [
-            service(&policies[0], 37, Some(Duration::from_millis(10))),
-            service(&policies[1], 4_000, Some(Duration::from_millis(1_001))),
-            service(&policies[2], 8_000, None),
-            service(&policies[3], 7, None),
-        ]
+    impl Left {
+        fn new() -> Self {
+            Self { policies: policies(), windows: windows(), left: [37, 4_000, 9_000, 7] }
+        }
+
+        fn services(&self) -> [Service<'_>; 4] {
+            [0, 1, 2, 3].map(|index| {
+                let left = self.left[index];
+                let refill = self.windows.get(index).map(|window| {
+                    let spent = window.spend(Arrival::default(), window.burst() - left, Moment(0));
+                    Refill::new(window, spent, Moment(0))
+                });
+                Service { policy: &self.policies[index], left, refill }
+            })
+        }
+    }
+
+    fn fields<'a>(style: Style, services: &[Service<'a>]) -> Fields<'a> {
+        let mut fields = Fields::default();
+        services.iter().for_each(|service| fields.tell(style, *service));
+        fields
     }
 
     fn told(style: Style, services: &[Service<'_>]) -> Vec<String> {
-        let fields = Fields::new(style, services, &mut String::from("of another response"));
-        fields
-            .0
-            .iter()
-            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-            .collect()
+        added(style, services, &[])
     }
 
     /// The lines of a response to which fields with what `services` tell are added.
@@ -210,21 +250,21 @@ mod tests {
         for (name, value) in theirs {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        Fields::new(style, services, &mut String::new()).add_to(&mut headers);
+        fields(style, services).add_to(&mut headers);
         headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
 
     #[test]
     fn the_window_with_the_least_left_of_each_unit_is_told() {
-        let policies = policies();
+        let told_of = Left::new();
         assert_eq!(
-            told(Style::Nearest, &services(&policies)[..2]),
+            told(Style::Nearest, &told_of.services()[..2]),
             [r#"ratelimit: "per-user";r=37;t=1"#, r#"ratelimit-policy: "per-user";q=100;w=1"#,]
         );
         assert_eq!(
-            told(Style::Nearest, &services(&policies)),
+            told(Style::Nearest, &told_of.services()),
             [
-                r#"ratelimit: "per-user";r=37;t=1, "bytes";r=8000, "download";r=7"#,
+                r#"ratelimit: "per-user";r=37;t=1, "bytes";r=9000, "download";r=7"#,
                 r#"ratelimit-policy: "per-user";q=100;w=1, "bytes";q=9000;w=60;qu="content-bytes", "download";q=8;qu="concurrent-requests""#,
             ]
         );
@@ -232,15 +272,15 @@ mod tests {
 
     #[test]
     fn all_windows_are_told_or_none() {
-        let policies = policies();
+        let told_of = Left::new();
         assert_eq!(
-            told(Style::All, &services(&policies)[..2]),
+            told(Style::All, &told_of.services()[..2]),
             [
-                r#"ratelimit: "per-user";r=37;t=1, "per-user-1h";r=4000;t=2"#,
+                r#"ratelimit: "per-user";r=37;t=1, "per-user-1h";r=4000;t=1"#,
                 r#"ratelimit-policy: "per-user";q=100;w=1, "per-user-1h";q=5000;w=3600"#,
             ]
         );
-        assert_eq!(told(Style::None, &services(&policies)), [""; 0]);
+        assert_eq!(told(Style::None, &told_of.services()), [""; 0]);
         for style in [Style::All, Style::Nearest, Style::Legacy] {
             assert_eq!(told(style, &[]), [""; 0]);
         }
@@ -248,46 +288,36 @@ mod tests {
 
     #[test]
     fn the_usual_fields_tell_the_burst_what_is_left_and_when_all_is_back() {
-        let policies = policies();
+        let told_of = Left::new();
         assert_eq!(
-            told(Style::Legacy, &services(&policies)[..2]),
-            ["x-ratelimit-limit: 200", "x-ratelimit-remaining: 37", "x-ratelimit-reset: 90",]
+            told(Style::Legacy, &told_of.services()[..2]),
+            ["x-ratelimit-limit: 200", "x-ratelimit-remaining: 37", "x-ratelimit-reset: 2",]
         );
     }
 
     #[test]
-    fn a_key_is_told_as_bytes_in_both_fields() {
-        let policies = policies();
-        let service = Service { key: Some(key(1)), ..service(&policies[0], 1, None) };
-        let [limit, policy] = &told(Style::Nearest, &[service])[..] else { unreachable!() };
-        let pk = limit.split_once(";pk=").unwrap().1;
-        assert_eq!(pk.len(), ":".len() + 24 + ":".len(), "{pk}");
-        assert!(policy.ends_with(&format!("w=1;pk={pk}")), "{policy}");
-    }
-
-    #[test]
     fn fields_of_an_upstream_are_passed_on_and_joined() {
-        let policies = policies();
+        let told_of = Left::new();
         let theirs = [
             ("ratelimit", r#""theirs";r=1;t=9"#),
             ("ratelimit", r#""per-user";r=99;t=9, old;r=3"#),
             ("ratelimit-policy", r#""theirs";q=1;w=10;acme-note="x", "per-user";q=600;w=3600"#),
         ];
         assert_eq!(
-            added(Style::Nearest, &services(&policies)[..1], &theirs),
+            added(Style::Nearest, &told_of.services()[..1], &theirs),
             [
                 r#"ratelimit: "per-user";r=37;t=1, "theirs";r=1;t=9, old;r=3"#,
                 r#"ratelimit-policy: "per-user";q=600;w=3600, "theirs";q=1;w=10;acme-note="x""#,
             ]
         );
-        assert_eq!(added(Style::None, &services(&policies), &theirs).len(), 3, "as they came");
+        assert_eq!(added(Style::None, &told_of.services(), &theirs).len(), 3, "as they came");
     }
 
     #[test]
     fn of_one_name_the_stricter_is_kept() {
-        let policies = policies();
+        let told_of = Left::new();
         let limit = |theirs| {
-            added(Style::Nearest, &services(&policies)[..1], &[("ratelimit", theirs)])[0].clone()
+            added(Style::Nearest, &told_of.services()[..1], &[("ratelimit", theirs)])[0].clone()
         };
         assert_eq!(limit(r#""per-user";r=36"#), r#"ratelimit: "per-user";r=36"#);
         assert_eq!(limit(r#""per-user";r=37;t=2"#), r#"ratelimit: "per-user";r=37;t=2"#);
@@ -310,27 +340,26 @@ mod tests {
 
     #[test]
     fn a_list_that_cannot_be_read_does_not_spoil_ours() {
-        let policies = policies();
+        let told_of = Left::new();
         for theirs in ["limit=100, remaining=50, reset=50", r#""open;r=1"#, ""] {
-            let headers =
-                added(Style::Nearest, &services(&policies)[..1], &[("ratelimit", theirs)]);
+            let headers = added(Style::Nearest, &told_of.services()[..1], &[("ratelimit", theirs)]);
             assert_eq!(headers[0], r#"ratelimit: "per-user";r=37;t=1"#, "{theirs}");
         }
     }
 
     #[test]
     fn of_the_usual_fields_those_with_less_left_are_kept() {
-        let policies = policies();
+        let told_of = Left::new();
         let remaining = |theirs: &'static str| {
             let theirs = [("x-ratelimit-remaining", theirs), ("x-ratelimit-limit", "40")];
-            let mut lines = added(Style::Legacy, &services(&policies)[..1], &theirs);
+            let mut lines = added(Style::Legacy, &told_of.services()[..1], &theirs);
             lines.sort();
             lines
         };
         assert_eq!(remaining("36"), ["x-ratelimit-limit: 40", "x-ratelimit-remaining: 36"]);
         for looser in ["38", "many"] {
             let ours =
-                ["x-ratelimit-limit: 200", "x-ratelimit-remaining: 37", "x-ratelimit-reset: 90"];
+                ["x-ratelimit-limit: 200", "x-ratelimit-remaining: 37", "x-ratelimit-reset: 2"];
             assert_eq!(remaining(looser), ours);
         }
     }

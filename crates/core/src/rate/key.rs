@@ -1,9 +1,8 @@
 //! Keys: what requests that share a bucket have in common, as a keyed hash.
 
 use std::hash::Hasher;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// What the parts of a key hash to. However long they are, a key is 16 bytes; and without the secret it cannot be
@@ -102,9 +101,10 @@ impl Parts {
     }
 
     /// The next part is the network of a client.
-    pub fn client(&mut self, network: IpNet) {
-        match network.addr() {
-            IpAddr::V4(address) => self.part(&address.octets()),
+    pub fn client(&mut self, network: IpAddr) {
+        match network {
+            // Length and part in one word, as no part is so long.
+            IpAddr::V4(address) => self.0.write_u64(5 << 32 | u64::from(address.to_bits())),
             IpAddr::V6(address) => self.part(&address.octets()),
         }
     }
@@ -133,12 +133,19 @@ impl Default for Prefixes {
 }
 
 impl Prefixes {
-    /// The network that stands for the client with this address. An IPv4 address in IPv6 clothes
+    /// The first address of the network that stands for the client with this address. An IPv4 address in IPv6 clothes
     /// (`::ffff:192.0.2.1`) counts as IPv4.
-    pub fn network(self, address: IpAddr) -> IpNet {
-        let address = address.to_canonical();
-        let (bits, most) = if address.is_ipv4() { (self.v4, 32) } else { (self.v6, 128) };
-        IpNet::new(address, bits.min(most)).unwrap_or_else(|_| IpNet::from(address)).trunc()
+    pub fn network(self, address: IpAddr) -> IpAddr {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let others = u32::MAX.checked_shr(self.v4.into()).unwrap_or(0);
+                Ipv4Addr::from_bits(address.to_bits() & !others).into()
+            }
+            IpAddr::V6(address) => {
+                let others = u128::MAX.checked_shr(self.v6.into()).unwrap_or(0);
+                Ipv6Addr::from_bits(address.to_bits() & !others).into()
+            }
+        }
     }
 }
 
@@ -206,18 +213,20 @@ mod tests {
 
     #[test]
     fn a_client_is_an_ipv4_address_or_the_first_half_of_an_ipv6_one() {
-        assert_eq!(network("192.0.2.1"), "192.0.2.1/32");
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-        assert_eq!(network("2001:db8:1:2::9"), "2001:db8:1:2::/64");
-        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1/32");
+        assert_eq!(network("192.0.2.1"), "192.0.2.1");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("2001:db8:1:2::9"), "2001:db8:1:2::");
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
     }
 
     #[test]
     fn how_much_of_an_address_counts_can_be_said() {
         let prefixes = Prefixes { v4: 24, v6: 200 };
-        let of = |address: [u8; 4]| prefixes.network(IpAddr::from(address)).to_string();
-        assert_eq!(of([192, 0, 2, 77]), "192.0.2.0/24");
-        assert_eq!(prefixes.network(IpAddr::from([1u16; 8])).prefix_len(), 128);
+        assert_eq!(prefixes.network([192, 0, 2, 77].into()), IpAddr::from([192, 0, 2, 0]));
+        assert_eq!(prefixes.network([1u16; 8].into()), IpAddr::from([1u16; 8]));
+        let all = Prefixes { v4: 0, v6: 0 };
+        assert_eq!(all.network([192, 0, 2, 77].into()), IpAddr::from([0; 4]));
+        assert_eq!(all.network([1u16; 8].into()), IpAddr::from([0u16; 8]));
     }
 
     #[test]

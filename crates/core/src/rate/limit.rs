@@ -8,11 +8,11 @@ use smallvec::SmallVec;
 
 use super::arrival::{Arrival, ticks};
 use super::cost::{Cost, Ended};
-use super::headers::{Service, Style};
+use super::headers::{Fields, Service, Style};
 use super::key::Key;
 use super::policy::Policy;
 use super::table::{OutOfMemory, Seen, Table};
-use super::window::{Verdict, Window};
+use super::window::{Refill, Verdict, Window};
 use crate::time::Moment;
 
 /// What a limit does to requests over it.
@@ -84,9 +84,7 @@ impl Meter {
         Service {
             policy: &self.policy,
             left: self.window.left(arrival, now),
-            until_more: self.window.until_more(arrival, now),
-            until_full: self.window.until_full(arrival, now),
-            key: None,
+            refill: Some(Refill::new(&self.window, arrival, now)),
         }
     }
 }
@@ -213,7 +211,7 @@ pub struct Standing {
 
 impl Standing {
     /// What is left to the key after the request, which was one of `demands`.
-    pub fn service<'a>(&self, demands: &'a [Demand<'_>], now: Moment) -> Service<'a> {
+    pub fn service<'a>(&self, demands: &[Demand<'a>], now: Moment) -> Service<'a> {
         let meter = &demands[self.demand].limit.meters[self.window];
         meter.service(if self.charged { self.next } else { self.seen.arrival }, now)
     }
@@ -289,16 +287,19 @@ impl Pass {
     pub fn new(demands: &[Demand<'_>], now: Moment) -> Self {
         let mut pass = Self { verdict: Verdict::Allow, standings: SmallVec::new() };
         for (index, demand) in demands.iter().enumerate() {
-            let windows = demand.limit.meters.iter().enumerate();
-            pass.standings.extend(windows.map(|(window, meter)| {
-                demand.standing(index, window, meter.table.look(demand.key), now)
-            }));
+            for (window, meter) in demand.limit.meters.iter().enumerate() {
+                let seen = meter.table.look(demand.key);
+                pass.standings.push(demand.standing(index, window, seen, now));
+            }
         }
         // What is denied changes nothing, so that a flood of it is cheap.
-        if !pass.severest(demands).denies() && !pass.charge(demands, now) {
-            pass.take_back(demands, now);
-        }
         pass.verdict = pass.severest(demands);
+        if !pass.verdict.denies() {
+            if !pass.charge(demands, now) {
+                pass.take_back(demands, now);
+            }
+            pass.verdict = pass.severest(demands);
+        }
         pass
     }
 
@@ -324,21 +325,22 @@ impl Pass {
 
     /// Charge what was seen to have room; false if another request has taken it from a limit in force meanwhile.
     fn charge(&mut self, demands: &[Demand<'_>], now: Moment) -> bool {
-        self.standings.chunk_by_mut(|one, next| one.demand == next.demand).all(|standings| {
-            let demand = &demands[standings[0].demand];
-            demand.charge(standings, now) || !demand.enforces()
+        let mut rest = &mut self.standings[..];
+        demands.iter().all(|demand| {
+            let (of_demand, others) =
+                std::mem::take(&mut rest).split_at_mut(demand.limit.meters.len());
+            rest = others;
+            demand.charge(of_demand, now) || !demand.enforces()
         })
     }
 
-    /// What is left to the client by each window of a limit that it is told of.
-    pub fn services<'a>(
-        &self,
-        demands: &'a [Demand<'_>],
-        now: Moment,
-    ) -> impl Iterator<Item = Service<'a>> {
-        let is_told = |index: usize| demands[index].limit.terms.told().is_some();
-        let told = self.standings.iter().filter(move |standing| is_told(standing.demand));
-        told.map(move |standing| standing.service(demands, now))
+    /// Tell the client what it has left by each window of a limit that it is told of.
+    pub fn tell<'a>(&self, demands: &[Demand<'a>], now: Moment, fields: &mut Fields<'a>) {
+        for standing in &self.standings {
+            if let Some(style) = demands[standing.demand].limit.terms.told() {
+                fields.tell(style, standing.service(demands, now));
+            }
+        }
     }
 
     /// Whether a window of the demand with this place has no room, whatever follows from it.
@@ -357,6 +359,13 @@ impl Pass {
     }
 
     fn severest(&self, demands: &[Demand<'_>]) -> Verdict {
-        self.enforced(demands).map(|standing| standing.verdict).max().unwrap_or(Verdict::Allow)
+        let mut severest = Verdict::Allow;
+        for standing in self.enforced(demands) {
+            // Most often all of them allow.
+            if standing.verdict != Verdict::Allow {
+                severest = severest.max(standing.verdict);
+            }
+        }
+        severest
     }
 }

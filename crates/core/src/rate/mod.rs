@@ -10,6 +10,7 @@ mod arrival;
 mod cell;
 mod cost;
 mod headers;
+mod heavy;
 mod in_flight;
 mod joined;
 mod key;
@@ -24,6 +25,7 @@ mod window;
 
 pub use cost::{Cost, Ended};
 pub use headers::{Fields, QUOTA_EXCEEDED, Service, Style, VIOLATED_POLICIES, retry_after};
+pub use heavy::{Heaviest, Heavy};
 pub use in_flight::InFlight;
 pub use key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
 pub use limit::{Demand, Limit, Mode, Pass, Standing, Terms};
@@ -31,7 +33,7 @@ pub use pacing::{Pacing, Share};
 pub use policy::{Policy, Unit};
 pub use rule::{KeyRule, Subject};
 pub use table::OutOfMemory;
-pub use window::{Verdict, Window};
+pub use window::{Refill, Verdict, Window};
 
 #[cfg(test)]
 mod testing;

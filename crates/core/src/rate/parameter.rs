@@ -10,7 +10,9 @@ pub(super) const WINDOW: &KeyRef = KeyRef::constant("w");
 pub(super) const UNIT: &KeyRef = KeyRef::constant("qu");
 /// Of a service limit: what is left ...
 pub(super) const REMAINING: &KeyRef = KeyRef::constant("r");
-/// ... and the seconds until there is more.
+/// ... and the seconds until there is more ...
 pub(super) const RESET: &KeyRef = KeyRef::constant("t");
+/// ... as it is written before them.
+pub(super) const THEN_RESET: &[u8] = b";t=";
 /// Of both: what tells the client from others.
 pub(super) const PARTITION_KEY: &KeyRef = KeyRef::constant("pk");

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use http::HeaderValue;
-use sfv::{Integer, ListSerializer, ParameterSerializer, StringRef};
+use sfv::{Integer, ItemSerializer, ListSerializer, StringRef};
 
-use super::key::Key;
 use super::parameter;
 use super::window::Window;
 
 /// What a quota counts (quota unit, draft-ietf-httpapi-ratelimit-headers-11).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
     /// Requests, or what they are told to cost.
     Requests,
@@ -21,10 +20,6 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// All of them, the one that is meant where none is named first.
-    pub(super) const ALL: [Self; 3] =
-        [Self::Requests, Self::ContentBytes, Self::ConcurrentRequests];
-
     const fn name(self) -> Option<&'static StringRef> {
         match self {
             Self::Requests => None,
@@ -37,15 +32,14 @@ impl Unit {
 /// One window of a limit, or the requests of a key that may be in flight, as clients are told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    pub(super) name: sfv::String,
+    name: Box<str>,
     pub(super) unit: Unit,
     /// What may come at once.
     pub(super) burst: u64,
-    /// What comes back in `seconds`.
-    quota: u64,
-    seconds: Option<u64>,
     /// A `RateLimit-Policy` field of this one alone.
     pub(super) alone: HeaderValue,
+    /// A member of a `RateLimit` field, up to the units that are left.
+    pub(super) remaining: Box<[u8]>,
 }
 
 impl Policy {
@@ -73,48 +67,37 @@ impl Policy {
         let told = |char: char| if matches!(char, ' '..='~') { char } else { '?' };
         let name = sfv::String::try_from(name.chars().map(told).collect::<String>());
         let name = name.unwrap_or_else(|_| StringRef::constant("limit").to_owned());
-        let mut policy =
-            Self { name, unit, burst, quota, seconds, alone: HeaderValue::from_static("") };
         let mut list = ListSerializer::new();
-        policy.write(&mut list, None);
-        let text = list.finish().unwrap_or_default();
+        let mut item = list.bare_item(&*name).parameter(parameter::QUOTA, integer(quota));
+        if let Some(seconds) = seconds {
+            item = item.parameter(parameter::WINDOW, integer(seconds));
+        }
+        if let Some(unit) = unit.name() {
+            _ = item.parameter(parameter::UNIT, unit);
+        }
         // What a serializer of structured fields writes, a field can hold.
-        policy.alone = HeaderValue::try_from(text).unwrap_or_else(|_| policy.alone.clone());
-        policy
+        let alone = HeaderValue::try_from(list.finish().unwrap_or_default());
+        let quoted = ItemSerializer::new().bare_item(&*name).finish();
+        Self {
+            name: name.as_str().into(),
+            unit,
+            burst,
+            alone: alone.unwrap_or(HeaderValue::from_static("")),
+            remaining: format!("{quoted};{}=", parameter::REMAINING.as_str()).into_bytes().into(),
+        }
     }
 
     /// Its name in fields and problem documents.
     pub fn name(&self) -> &str {
-        self.name.as_str()
-    }
-
-    /// Write it as a member of a `RateLimit-Policy` field, for the `key` if that is to be told.
-    pub(super) fn write<W: std::borrow::BorrowMut<String>>(
-        &self,
-        list: &mut ListSerializer<W>,
-        key: Option<Key>,
-    ) {
-        let mut item = list.bare_item(&*self.name).parameter(parameter::QUOTA, integer(self.quota));
-        if let Some(seconds) = self.seconds {
-            item = item.parameter(parameter::WINDOW, integer(seconds));
-        }
-        if let Some(unit) = self.unit.name() {
-            item = item.parameter(parameter::UNIT, unit);
-        }
-        with_key(item, key);
+        &self.name
     }
 }
 
-/// Add the partition key, if it is to be told.
-pub(super) fn with_key(item: ParameterSerializer<&mut String>, key: Option<Key>) {
-    if let Some(key) = key {
-        let _ = item.parameter(parameter::PARTITION_KEY, &key.bytes()[..]);
-    }
-}
+/// The largest integer of a structured field (RFC 9651 §3.3.1).
+pub(super) const LARGEST: u64 = 999_999_999_999_999;
 
-/// As an integer of a structured field, which has at most 15 digits (RFC 9651 §3.3.1).
-pub(super) fn integer(number: u64) -> Integer {
-    Integer::try_from(number).unwrap_or(Integer::MAX)
+fn integer(number: u64) -> Integer {
+    Integer::try_from(number.min(LARGEST)).unwrap_or(Integer::MAX)
 }
 
 /// A length of time as the configuration has it, in the largest unit that leaves it whole.

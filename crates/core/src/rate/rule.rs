@@ -1,10 +1,12 @@
 //! The rule that gives each request its key.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::{HeaderName, header, request};
 
 use super::key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
+use crate::auth::{Claim, Identity};
 use crate::geo::{Asn, Country, Whereabouts};
 use crate::message::field::cookies;
 use crate::plan::{self, Issue, KeyPart};
@@ -32,21 +34,28 @@ enum Source {
     Listener,
     Country,
     Asn,
+    Claim(Claim),
+    Identity,
+    Certificate,
 }
 
-/// What of a request may be part of a key.
+/// What of a request, or of a connection, may be part of a key.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The client's address; `None` where it has none, as behind a Unix socket.
     pub client: Option<IpAddr>,
-    /// Its head.
-    pub head: &'a request::Parts,
-    /// Name of the route that takes it.
-    pub route: &'a str,
+    /// Its head; absent of a connection, which brings requests later.
+    pub head: Option<&'a request::Parts>,
+    /// Name of the route that takes it; `None` of a connection.
+    pub route: Option<&'a str>,
     /// Name of the listener that it came in by.
     pub listener: &'a str,
     /// What knows where addresses are.
     pub whereabouts: &'a dyn Whereabouts,
+    /// Where it comes from, as far as that is proven by now.
+    pub identity: Option<&'a Identity>,
+    /// Subject of the certificate that its client has shown.
+    pub certificate: Option<&'a str>,
 }
 
 impl KeyRule {
@@ -65,6 +74,11 @@ impl KeyRule {
             },
             prefixes: Prefixes { v4: wanted.ipv4_prefix.get(), v6: wanted.ipv6_prefix.get() },
         }
+    }
+
+    /// Whether keys are known only of a request whose identity has been found out.
+    pub fn needs_identity(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Source::Claim(_) | Source::Identity))
     }
 
     /// The key of a request.
@@ -102,7 +116,9 @@ impl KeyRule {
                 (Source::Country, Some(text)) => {
                     key.part(text.parse::<Country>()?.code().as_bytes())
                 }
-                (Source::Asn, Some(text)) => key.part(&text.parse::<Asn>()?.0.to_be_bytes()),
+                (Source::Asn, Some(text)) => {
+                    key.part(&text.parse::<Asn>()?.to_string().into_bytes())
+                }
                 (Source::Host, Some(text)) => key.part(host::canonical(text).as_bytes()),
                 // With any other word on missing parts there is no such key, and nothing to be found.
                 (_, part) => _ = key.optional(part.as_deref().map(str::as_bytes), Missing::Share),
@@ -111,43 +127,79 @@ impl KeyRule {
         Ok(key.finish())
     }
 
+    /// The parts of a request's key as texts; `None` for one that it lacks. Clients are told by their networks.
+    pub fn texts(&self, subject: &Subject<'_>) -> Vec<Option<String>> {
+        let text = |source: &Source| match source {
+            Source::Client => subject.client.map(|at| self.prefixes.network(at).to_string()),
+            _ => source.find(subject).map(|part| String::from_utf8_lossy(&part).into_owned()),
+        };
+        self.parts.iter().map(text).collect()
+    }
+
     fn add(&self, source: &Source, subject: &Subject<'_>, key: &mut Parts) -> Result<(), Unkeyed> {
-        let Subject { client, head, route, listener, whereabouts } = *subject;
-        let mut add = |part: Option<&[u8]>| key.optional(part, self.missing);
-        match source {
-            Source::Client => match client {
-                Some(address) => {
-                    key.client(self.prefixes.network(address));
-                    Ok(())
-                }
-                None => add(None),
-            },
-            Source::Header(name) => add(head.headers.get(name).map(|value| value.as_bytes())),
-            Source::Cookie(name) => add(cookies(&head.headers, name).next()),
-            Source::Query(name) => add(parameters(head.uri.query(), name).next().as_deref()),
-            Source::Method => add(Some(head.method.as_str().as_bytes())),
-            Source::Host => {
-                let named = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-                add(named.map(host::canonical).as_deref().map(str::as_bytes))
+        match (source, subject.client) {
+            (Source::Client, Some(address)) => {
+                key.client(self.prefixes.network(address));
+                Ok(())
             }
-            Source::Route => add(Some(route.as_bytes())),
-            Source::Listener => add(Some(listener.as_bytes())),
-            Source::Country => {
-                let country = client.and_then(|address| whereabouts.country(address));
-                add(country.as_ref().map(|country| country.code().as_bytes()))
-            }
-            Source::Asn => {
-                let asn = client.and_then(|address| whereabouts.asn(address));
-                add(asn.map(|Asn(number)| number.to_be_bytes()).as_ref().map(<[u8; 4]>::as_slice))
-            }
+            _ => key.optional(source.find(subject).as_deref(), self.missing),
         }
     }
 }
 
 impl Source {
+    /// This part of a request, but for its client's address; `None` if it lacks it.
+    fn find<'a>(&self, subject: &Subject<'a>) -> Option<Cow<'a, [u8]>> {
+        let Subject { client, head, route, listener, whereabouts, identity, certificate } =
+            *subject;
+        match self {
+            Self::Client => None,
+            Self::Header(name) => Some(Cow::Borrowed(head?.headers.get(name)?.as_bytes())),
+            Self::Cookie(name) => cookies(&head?.headers, name).next().map(Cow::Borrowed),
+            Self::Query(name) => parameters(head?.uri.query(), name).next(),
+            Self::Method => Some(Cow::Borrowed(head?.method.as_str().as_bytes())),
+            Self::Host => {
+                let named = head?.headers.get(header::HOST)?.to_str().ok()?;
+                Some(match host::canonical(named) {
+                    Cow::Borrowed(host) => Cow::Borrowed(host.as_bytes()),
+                    Cow::Owned(host) => Cow::Owned(host.into_bytes()),
+                })
+            }
+            Self::Route => route.map(|route| Cow::Borrowed(route.as_bytes())),
+            Self::Listener => Some(Cow::Borrowed(listener.as_bytes())),
+            Self::Country => {
+                let country = whereabouts.country(client?)?;
+                Some(Cow::Owned(country.code().as_bytes().to_vec()))
+            }
+            Self::Asn => Some(Cow::Owned(whereabouts.asn(client?)?.to_string().into_bytes())),
+            Self::Claim(claim) => match claim.text(&identity?.claims)? {
+                Cow::Borrowed(text) => Some(Cow::Borrowed(text.as_bytes())),
+                Cow::Owned(text) => Some(Cow::Owned(text.into_bytes())),
+            },
+            Self::Identity => {
+                let Identity { authenticator, subject, .. } = identity?;
+                Some(Cow::Owned(format!("{authenticator}:{}", subject.as_deref()?).into_bytes()))
+            }
+            Self::Certificate => certificate.map(|subject| Cow::Borrowed(subject.as_bytes())),
+        }
+    }
+
     fn read(part: &KeyPart) -> Result<Self, String> {
-        let KeyPart { client, header, cookie, query, method, host, route, listener, country, asn } =
-            part;
+        let KeyPart {
+            client,
+            header,
+            cookie,
+            query,
+            method,
+            host,
+            route,
+            listener,
+            country,
+            asn,
+            claim,
+            identity,
+            certificate,
+        } = part;
         let flags = [
             (client, Self::Client),
             (method, Self::Method),
@@ -156,6 +208,8 @@ impl Source {
             (listener, Self::Listener),
             (country, Self::Country),
             (asn, Self::Asn),
+            (identity, Self::Identity),
+            (certificate, Self::Certificate),
         ];
         let mut found: Vec<_> = flags
             .into_iter()
@@ -169,6 +223,7 @@ impl Source {
         }
         found.extend(cookie.as_deref().map(|name| Self::Cookie(name.into())));
         found.extend(query.as_deref().map(|name| Self::Query(name.into())));
+        found.extend(claim.as_deref().map(|name| Self::Claim(Claim::named(name))));
         match (found.pop(), found.is_empty()) {
             (Some(only), true) => Ok(only),
             _ => Err("expected exactly one thing that requests have in common".into()),
@@ -183,6 +238,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::auth::Claims;
 
     /// Knows the addresses of one network.
     struct Known;
@@ -202,7 +258,7 @@ mod tests {
             "name": "limit", "key": key, "missing": missing, "mode": "enforce", "wait": 0,
             "windows": [{"quota": 1, "per": 1000}], "headers": "none", "keys": 16,
             "cost": {"requests": 1, "request_bytes": false, "response_bytes": false, "status": []},
-            "ipv4_prefix": 32, "ipv6_prefix": 64,
+            "identities": false, "ipv4_prefix": 32, "ipv6_prefix": 64,
         });
         let (wanted, mut issues) = (serde_json::from_value(wanted).unwrap(), Vec::new());
         let rule = KeyRule::build(&wanted, "rate_limits.0", &mut issues);
@@ -218,16 +274,21 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
-    /// The key of a request from `client` with this head.
-    fn key(rule: &KeyRule, client: &str, head: &request::Parts) -> Result<Key, Unkeyed> {
-        let subject = Subject {
+    fn subject<'a>(client: &str, head: &'a request::Parts) -> Subject<'a> {
+        Subject {
             client: client.parse().ok(),
-            head,
-            route: "orders",
+            head: Some(head),
+            route: Some("orders"),
             listener: "web",
             whereabouts: &Known,
-        };
-        rule.key(&Secret::new(b"0123456789abcdef"), &subject)
+            identity: None,
+            certificate: None,
+        }
+    }
+
+    /// The key of a request from `client` with this head.
+    fn key(rule: &KeyRule, client: &str, head: &request::Parts) -> Result<Key, Unkeyed> {
+        rule.key(&Secret::new(b"0123456789abcdef"), &subject(client, head))
     }
 
     #[test]
@@ -302,6 +363,42 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_is_known_by_its_authenticator_and_its_subject() {
+        let identity = |authenticator: &str, subject: Option<&str>| Identity {
+            authenticator: authenticator.into(),
+            subject: subject.map(Into::into),
+            claims: Claims::new(json!({"plan": "paid"}).as_object().unwrap().clone()),
+        };
+        let texts = |rule: &KeyRule, identity: &Identity| {
+            let head = head("/", &[]);
+            rule.texts(&Subject { identity: Some(identity), ..subject("192.0.2.1", &head) })
+        };
+        let rule = rule(json!([{"identity": true}, {"claim": "plan"}, {"client": true}]), "share");
+        assert!(rule.needs_identity());
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            texts(&rule, &identity("users", Some("alice"))),
+            [some("users:alice"), some("paid"), some("192.0.2.1")]
+        );
+        assert_eq!(texts(&rule, &identity("robots", None))[0], None);
+    }
+
+    #[test]
+    fn the_texts_of_a_key_name_it() {
+        let rule =
+            rule(json!([{"client": true}, {"header": "x-h"}, {"certificate": true}]), "share");
+        assert!(!rule.needs_identity());
+        let (secret, head) = (Secret::new(b"0123456789abcdef"), head("/", &[("x-h", "a")]));
+        let subject = Subject { certificate: Some("CN=a"), ..subject("2001:db8::1", &head) };
+        let texts = rule.texts(&subject);
+        assert_eq!(rule.named(&secret, &texts), Ok(rule.key(&secret, &subject).unwrap()));
+        assert_ne!(
+            rule.named(&secret, &[texts[0].clone(), texts[1].clone(), None]),
+            rule.named(&secret, &texts)
+        );
+    }
+
+    #[test]
     fn a_host_is_named_in_any_case_and_with_any_port() {
         let rule = rule(json!([{"host": true}]), "share");
         let named =
@@ -324,6 +421,9 @@ mod tests {
             listener: None,
             country: None,
             asn: None,
+            claim: None,
+            identity: None,
+            certificate: None,
         };
         for wrong in [part(Some("a b")), part(None)] {
             issues.extend(Source::read(&wrong).err());

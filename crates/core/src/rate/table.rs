@@ -1,7 +1,6 @@
 //! The table: the arrival times of as many keys as were asked for, and no more, whatever keys come.
 
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
@@ -14,11 +13,8 @@ use super::cell::{Cell, Word};
 use super::key::Key;
 use crate::time::Moment;
 
-/// Cells of a row. They fill a pair of cache lines, which processors fetch together; a cell lies in one of them,
-/// so that threads which charge one key pass on one line.
+/// Cells of a row.
 const CELLS: usize = 8;
-/// A row is so long and begins at a multiple of it, in bytes.
-const ROW_BYTES: usize = 2 * CELLS * size_of::<u64>();
 /// Of so many cells ...
 const OF_CELLS: usize = 5;
 /// ... so many are meant to be used. With two candidate rows of eight, about 0.02 % of the keys that are live then
@@ -49,9 +45,7 @@ pub struct OutOfMemory {
 #[derive(Debug)]
 pub(super) struct Table {
     keys: NonZeroUsize,
-    cells: Box<[[AtomicU64; 2]]>,
-    /// Which of them are in rows.
-    used: Range<usize>,
+    rows: Box<[Row]>,
     locks: Box<[CachePadded<Mutex<()>>]>,
     evictions: CachePadded<AtomicU64>,
 }
@@ -67,8 +61,15 @@ pub(super) struct Seen {
 /// No cell.
 const ABSENT: usize = usize::MAX;
 
-/// Hash and time of each cell.
-type Row = [[AtomicU64; 2]; CELLS];
+/// Eight cells. Their hashes fill a cache line and their times the next one, which processors fetch together. A
+/// charge writes to the second only: threads that charge one key pass that on, and each keeps the first, in which
+/// it has to look.
+#[derive(Debug, FromZeros)]
+#[repr(C, align(128))]
+struct Row {
+    hashes: [AtomicU64; CELLS],
+    times: [AtomicU64; CELLS],
+}
 
 impl Table {
     /// An empty table with room for `keys` at a time.
@@ -77,15 +78,10 @@ impl Table {
     /// If there is not so much memory.
     pub(super) fn new(keys: NonZeroUsize) -> Result<Self, OutOfMemory> {
         let rows = keys.get().div_ceil(USED).saturating_mul(OF_CELLS).div_ceil(CELLS);
-        // One more, to begin where a pair of cache lines does.
-        let length = rows.saturating_add(1).saturating_mul(CELLS);
         // Zeroes that the system hands out on touch: a large table costs what is used of it.
-        let cells = <[[AtomicU64; 2]]>::new_box_zeroed_with_elems(length);
-        let cells = cells.map_err(|_| OutOfMemory { keys })?;
-        let skip = cells.as_ptr().addr().wrapping_neg() % ROW_BYTES / (ROW_BYTES / CELLS);
-        let used = skip..skip + rows * CELLS;
+        let rows = <[Row]>::new_box_zeroed_with_elems(rows).map_err(|_| OutOfMemory { keys })?;
         let locks = (0..LOCKS).map(|_| CachePadded::default()).collect();
-        Ok(Self { keys, cells, used, locks, evictions: CachePadded::default() })
+        Ok(Self { keys, rows, locks, evictions: CachePadded::default() })
     }
 
     /// How many keys it was made for.
@@ -102,23 +98,21 @@ impl Table {
     /// some thousand rows (within a few percent).
     pub(super) fn live(&self, now: Moment) -> u64 {
         let now = Arrival::at(now).0;
-        let rows = self.rows();
-        let step = rows.len().div_ceil(SAMPLE);
-        let sampled = rows.iter().step_by(step);
+        let step = self.rows.len().div_ceil(SAMPLE);
+        let sampled = self.rows.iter().step_by(step);
         let (looked_at, live) = sampled.fold((0, 0), |(rows, live), row| {
-            let in_row = cells(row).filter(|cell| cell.time().is_some_and(|time| time > now));
+            let in_row = row.cells().filter(|cell| cell.time().is_some_and(|time| time > now));
             (rows + 1, live + in_row.count() as u64)
         });
-        live * rows.len() as u64 / looked_at.max(1)
+        live * self.rows.len() as u64 / looked_at.max(1)
     }
 
     /// What is known of `key`.
     pub(super) fn look(&self, key: Key) -> Seen {
         let hash = key.cell();
-        let rows = self.rows();
         let [one, other] = self.rows_of(hash);
         // Both rows before either is judged: so their cache misses take the time of one, and no branch is guessed.
-        let mut found = matches(&rows[one], hash) | matches(&rows[other], hash) << CELLS;
+        let mut found = self.rows[one].matches(hash) | self.rows[other].matches(hash) << CELLS;
         while found != 0 {
             let place = found.trailing_zeros() as usize;
             let cell =
@@ -187,7 +181,7 @@ impl Table {
     }
 
     fn live_cells(&self, now: Moment) -> impl Iterator<Item = (Cell<'_, AtomicU64>, u64)> {
-        let cells = self.rows().iter().flat_map(cells);
+        let cells = self.rows.iter().flat_map(Row::cells);
         let timed = cells.filter_map(|cell| cell.time().map(|time| (cell, time)));
         timed.filter(move |(_, time)| Arrival(*time) > Arrival::at(now))
     }
@@ -211,10 +205,10 @@ impl Table {
 
     /// The cell that `hash` is to get: that of the earliest time in the row with fewer live ones.
     fn victim(&self, hash: u64, now: Moment) -> Option<(Cell<'_, AtomicU64>, u64)> {
-        let rows = self.rows_of(hash).map(|row| &self.rows()[row]);
+        let rows = self.rows_of(hash).map(|row| &self.rows[row]);
         let earliest = rows.map(|row| {
             let live = |time: u64| Arrival(time) > Arrival::at(now);
-            let times = || cells(row).filter_map(|cell| cell.time().map(|time| (cell, time)));
+            let times = || row.cells().filter_map(|cell| cell.time().map(|time| (cell, time)));
             let count = times().filter(|(_, time)| live(*time)).count();
             times().min_by_key(|(_, time)| *time).map(|(cell, time)| (count, time, cell))
         });
@@ -224,30 +218,26 @@ impl Table {
 
     /// The two rows for `hash`, by its upper and its lower half (by multiplication instead of division).
     fn rows_of(&self, hash: u64) -> [usize; 2] {
-        let rows = self.rows().len() as u128;
+        let rows = self.rows.len() as u128;
         [hash, hash.rotate_left(32)].map(|hash| ((u128::from(hash) * rows) >> 64) as usize)
     }
 
-    fn rows(&self) -> &[Row] {
-        self.cells[self.used.clone()].as_chunks().0
-    }
-
     fn cell(&self, index: usize) -> Cell<'_, AtomicU64> {
-        let row = &self.rows()[index / CELLS];
-        let [hash, time] = &row[index % CELLS];
-        Cell { hash, time }
+        let Row { hashes, times } = &self.rows[index / CELLS];
+        Cell { hash: &hashes[index % CELLS], time: &times[index % CELLS] }
     }
 }
 
-/// In which cells of a row `hash` stands, a bit each.
-fn matches(row: &Row, hash: u64) -> u32 {
-    let hashes = row.iter().enumerate();
-    hashes.fold(0, |found, (place, [word, _])| found | u32::from(word.read() == hash) << place)
-}
+impl Row {
+    /// In which cells `hash` stands, a bit each.
+    fn matches(&self, hash: u64) -> u32 {
+        let hashes = self.hashes.iter().enumerate();
+        hashes.fold(0, |found, (place, word)| found | u32::from(word.read() == hash) << place)
+    }
 
-/// The cells of a row.
-fn cells(row: &Row) -> impl Iterator<Item = Cell<'_, AtomicU64>> {
-    row.iter().map(|[hash, time]| Cell { hash, time })
+    fn cells(&self) -> impl Iterator<Item = Cell<'_, AtomicU64>> {
+        self.hashes.iter().zip(&self.times).map(|(hash, time)| Cell { hash, time })
+    }
 }
 
 #[cfg(test)]
@@ -276,7 +266,7 @@ mod tests {
 
     /// In how many cells the `n`th key is.
     fn cells_of(table: &Table, n: u64) -> usize {
-        let all = table.rows().iter().flat_map(cells);
+        let all = table.rows.iter().flat_map(Row::cells);
         all.filter(|cell| cell.time_of(key(n).cell()).is_some()).count()
     }
 
@@ -296,11 +286,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_begin_where_a_pair_of_cache_lines_does() {
+    fn a_fifth_of_the_cells_stays_free() {
         for keys in [1, 10, 1_000, 100_000] {
-            let table = table(keys);
-            assert!(table.rows().iter().all(|row| row.as_ptr().addr() % ROW_BYTES == 0));
-            assert!(table.rows().len() * CELLS * USED >= keys * OF_CELLS);
+            assert!(table(keys).rows.len() * CELLS * USED >= keys * OF_CELLS);
         }
     }
 
@@ -401,7 +389,7 @@ mod tests {
         });
         assert!(table.evictions() > 0);
         assert!((0..40).all(|n| cells_of(&table, n) <= 1));
-        let hashes = table.rows().iter().flat_map(cells).map(|cell| cell.hash.read());
+        let hashes = table.rows.iter().flat_map(Row::cells).map(|cell| cell.hash.read());
         assert!(
             hashes.filter(|hash| *hash != 0).all(|hash| (0..40).any(|n| key(n).cell() == hash))
         );

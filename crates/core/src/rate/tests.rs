@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use proptest::prelude::*;
 
 use super::testing::{key, window};
@@ -50,6 +50,15 @@ fn left(limit: &Limit, now: Moment) -> Vec<u64> {
     limit.services(key(1), now).map(|service| service.left).collect()
 }
 
+/// Names of the policies that the client is told of.
+fn names_told(pass: &Pass, demands: &[Demand<'_>]) -> Vec<String> {
+    let (mut fields, mut headers) = (Fields::default(), HeaderMap::new());
+    pass.tell(demands, millis(0), &mut fields);
+    fields.add_to(&mut headers);
+    let told = headers.get("ratelimit").map_or("", |value| value.to_str().unwrap());
+    told.split(", ").filter_map(|member| member.split(';').next()).map(str::to_owned).collect()
+}
+
 #[test]
 fn every_window_must_let_a_request_go_and_none_is_charged_where_one_does_not() {
     let limit = limit(terms("a", [window(2, SECOND, 2), window(3, 60 * SECOND, 3)]));
@@ -78,9 +87,9 @@ fn a_pass_tells_what_each_window_said() {
         pass.standings.iter().map(|standing| (standing.demand, standing.window, standing.verdict));
     let denied = Verdict::Deny(Duration::from_millis(500));
     assert_eq!(said.collect::<Vec<_>>(), [(0, 0, Verdict::Allow), (1, 0, denied)]);
-    let told =
-        pass.services(&demands, millis(500)).map(|service| (service.left, service.until_more));
-    assert_eq!(told.collect::<Vec<_>>(), [(10, None), (0, Some(Duration::from_millis(500)))]);
+    let services = pass.standings.iter().map(|standing| standing.service(&demands, millis(500)));
+    let told = services.map(|service| (service.left, service.until_full()));
+    assert_eq!(told.collect::<Vec<_>>(), [(10, Duration::ZERO), (0, Duration::from_millis(500))]);
 }
 
 #[test]
@@ -98,7 +107,7 @@ fn a_limit_in_shadow_says_what_it_would_do_and_does_nothing() {
     let demands = [demand(&shadow), demand(&enforced)];
     let said = [(); 4].map(|()| {
         let pass = Pass::new(&demands, millis(0));
-        assert_eq!(pass.services(&demands, millis(0)).count(), 1, "clients are not told of it");
+        assert_eq!(names_told(&pass, &demands), [r#""per-second""#], "clients are not told of it");
         (pass.verdict.denies(), pass.standings[0].verdict.denies())
     });
     assert_eq!(said, [(false, false), (false, true), (false, true), (true, true)]);
@@ -133,8 +142,7 @@ fn the_client_is_told_of_limits_in_force_that_have_fields_and_which_of_them_deny
     let demands = [&silent, &told, &shadow].map(demand);
     Pass::new(&demands, millis(0));
     let pass = Pass::new(&demands, millis(0));
-    let names: Vec<_> = pass.services(&demands, millis(0)).map(|each| each.policy.name()).collect();
-    assert_eq!(names, ["told"]);
+    assert_eq!(names_told(&pass, &demands), [r#""told""#]);
     assert_eq!(pass.denying(&demands).map(Policy::name).collect::<Vec<_>>(), ["silent", "told"]);
     assert_eq!([0, 1, 2].map(|index| pass.exceeds(index)), [true; 3], "the one in shadow too");
 }

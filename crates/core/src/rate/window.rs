@@ -143,19 +143,6 @@ impl Window {
         self.span.saturating_sub(arrival.since(Arrival::at(now)))
     }
 
-    /// Time until one more unit than now is left; `None` while the bucket is full.
-    pub(super) fn until_more(&self, arrival: Arrival, now: Moment) -> Option<Duration> {
-        let now_ticks = Arrival::at(now);
-        let wanted = self.ticks(self.left(arrival, now) + 1).min(self.span);
-        let missing = arrival.later(wanted).since(now_ticks.later(self.span));
-        (arrival > now_ticks).then(|| duration(missing))
-    }
-
-    /// Time until the bucket is full.
-    pub(super) fn until_full(&self, arrival: Arrival, now: Moment) -> Duration {
-        duration(arrival.since(Arrival::at(now)))
-    }
-
     /// The arrival time of a key whose bucket was `old`'s until now: what was spent of it stays spent, at most the
     /// whole burst, and what was owed stays owed.
     pub(super) fn converted(&self, arrival: Arrival, old: &Self, now: Moment) -> Arrival {
@@ -176,6 +163,33 @@ impl Window {
     pub(super) fn ticks(&self, units: u64) -> u64 {
         let exact = self.interval.saturating_mul(u128::from(units));
         u64::try_from(exact.div_ceil(1 << FRACTION)).unwrap_or(u64::MAX)
+    }
+}
+
+/// How the bucket of one key fills from now on.
+#[derive(Debug, Clone, Copy)]
+pub struct Refill<'a> {
+    window: &'a Window,
+    /// What is missing, in ticks.
+    spent: u64,
+}
+
+impl<'a> Refill<'a> {
+    /// That of a key with this arrival time.
+    pub(super) fn new(window: &'a Window, arrival: Arrival, now: Moment) -> Self {
+        Self { window, spent: arrival.since(Arrival::at(now)) }
+    }
+
+    /// Time until one more unit than the `left` ones of now is there; `None` while the bucket is full.
+    pub(super) fn until_more(&self, left: u64) -> Option<Duration> {
+        let wanted = self.window.ticks(left + 1).min(self.window.span);
+        let missing = self.spent.saturating_add(wanted).saturating_sub(self.window.span);
+        (self.spent > 0).then(|| duration(missing))
+    }
+
+    /// Time until the bucket is full.
+    pub(super) const fn until_full(&self) -> Duration {
+        duration(self.spent)
     }
 }
 
@@ -223,6 +237,10 @@ mod tests {
 
         fn left(&self, now: Moment) -> u64 {
             self.window.left(self.arrival, now)
+        }
+
+        fn refill(&self, now: Moment) -> Refill<'_> {
+            Refill::new(&self.window, self.arrival, now)
         }
     }
 
@@ -274,7 +292,7 @@ mod tests {
     #[test]
     fn it_tells_what_is_left_and_when_there_is_more() {
         let mut asked = Asked::of(window(10, SECOND, 5));
-        let more = |asked: &Asked, now| asked.window.until_more(asked.arrival, now);
+        let more = |asked: &Asked, now| asked.refill(now).until_more(asked.left(now));
         assert_eq!((asked.left(millis(0)), more(&asked, millis(0))), (5, None));
         asked.ask(1, millis(0));
         assert_eq!(
@@ -291,7 +309,7 @@ mod tests {
             (0, Some(Duration::from_millis(400))),
             "in debt"
         );
-        assert_eq!(asked.window.until_full(asked.arrival, millis(0)), Duration::from_millis(800));
+        assert_eq!(asked.refill(millis(0)).until_full(), Duration::from_millis(800));
     }
 
     #[test]
@@ -348,7 +366,8 @@ mod tests {
         assert_eq!(asked.ask(u64::MAX, Moment(0)), Verdict::TooCostly);
         asked.arrival = asked.window.spend(asked.arrival, u64::MAX, Moment(u64::MAX));
         assert_eq!(asked.left(Moment(0)), 0);
-        assert!(asked.window.until_more(asked.arrival, Moment(0)) > Some(LONGEST));
+        let left = asked.left(Moment(0));
+        assert!(asked.refill(Moment(0)).until_more(left) > Some(LONGEST));
         let mut asked = Asked::of(window(u64::MAX, Duration::ZERO, u64::MAX));
         assert_eq!(asked.ask(u64::MAX, Moment(0)), Verdict::Allow);
     }
@@ -365,11 +384,11 @@ mod tests {
         // What was an hour's worth of the old window is not an hour's wait in the new one.
         let converted = quick.converted(of(&slow, 3_600), &slow, now);
         assert_eq!(
-            (left(&quick, converted), quick.until_full(converted, now)),
+            (left(&quick, converted), Refill::new(&quick, converted, now).until_full()),
             (0, Duration::from_secs(2))
         );
         let owed = quick.converted(of(&slow, 3_610), &slow, now);
-        assert_eq!(quick.until_full(owed, now), Duration::from_millis(2_100));
+        assert_eq!(Refill::new(&quick, owed, now).until_full(), Duration::from_millis(2_100));
         assert_eq!(left(&slow, slow.converted(of(&quick, 200), &quick, now)), 3_400);
         assert_eq!(quick.converted(Arrival::default(), &slow, now), Arrival::at(now));
     }

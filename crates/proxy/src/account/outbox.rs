@@ -61,6 +61,13 @@ pub enum Notice {
         /// Whether there is such an endpoint now.
         present: bool,
     },
+    /// A token names a key that its issuer has not been known to have.
+    UnknownKey {
+        /// The authenticator whose tokens these are.
+        authenticator: String,
+        /// The name of the key; empty where no key is known at all.
+        kid: String,
+    },
     /// A task panicked; it alone ended.
     TaskPanicked {
         /// The thread: a worker's number, `health` or `long-work`.

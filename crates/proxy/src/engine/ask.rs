@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::rate_limits::KeyQuestion;
 use super::routing::RouteQuestion;
+use super::token_check::TokenQuestion;
 
 /// A question to the running engine.
 #[derive(Debug, Deserialize)]
@@ -24,10 +25,14 @@ enum Question {
     Table {},
     /// The rate limits as they are now.
     RateLimits {},
+    /// What would be decided of a token; null if there is no such route.
+    CheckToken(TokenQuestion),
     /// The authenticators as they are now.
     Authenticators {},
     /// What a key of a rate limit has left; null if there is no such limit.
     RateLimitKey(KeyQuestion),
+    /// The keys of a rate limit with the most requests; null if there is no such limit.
+    RateLimitTop { limit: String, count: usize },
 }
 
 impl Engine {
@@ -49,8 +54,12 @@ impl Engine {
             }
             Question::Table {} => written(&self.snapshot().table.rows()),
             Question::RateLimits {} => written(&self.rate_limits()),
+            Question::CheckToken(asked) => written(&self.check_token(&asked)),
             Question::Authenticators {} => written(&self.authenticators()),
             Question::RateLimitKey(asked) => written(&self.rate_limit_key(&asked)?),
+            Question::RateLimitTop { limit, count } => {
+                written(&self.rate_limit_top(&limit, count)?)
+            }
         }
     }
 }

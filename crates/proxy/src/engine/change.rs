@@ -10,9 +10,10 @@ use tidegate_core::plan::{Issue, Plan};
 use super::diff::Diff;
 use crate::account::Accounts;
 use crate::net::{Address, Binding, clock, listen_socket as socket};
+use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
-use crate::snapshot::{Listener, Settings, Snapshot};
+use crate::snapshot::{Listener, Live, Settings, Snapshot};
 use crate::upstream::Upstream;
 use crate::upstream::live::LiveEndpoints;
 
@@ -37,14 +38,16 @@ pub(super) fn prepare(
     base: u64,
     before: &Arc<Snapshot>,
     existing: Vec<Arc<Listener>>,
-    live: &Mutex<LiveEndpoints>,
+    endpoints: &Mutex<LiveEndpoints>,
+    authenticators: &LiveAuthenticators,
     accounts: &Accounts,
 ) -> Result<Prepared, Vec<Issue>> {
     let mut issues = Vec::new();
     let mut listeners = prepare_listeners(&plan, &existing, accounts, &mut issues);
     let workers = plan.workers.get() as usize;
     let diff = Diff::between(&before.plan, &plan);
-    let snapshot = Snapshot::build(plan, Some(before), &live.lock(), accounts).map_err(|more| {
+    let live = Live { endpoints: &endpoints.lock(), authenticators };
+    let snapshot = Snapshot::build(plan, Some(before), live, accounts).map_err(|more| {
         issues.extend(more);
     });
     if let (Ok(snapshot), true) = (snapshot, issues.is_empty()) {

@@ -24,7 +24,7 @@ pub(super) fn run(
     commands: &mut UnboundedReceiver<Command>,
 ) -> io::Result<()> {
     let runtime = runtime()?;
-    let Common { accounts, serving, long_work } = common;
+    let Common { accounts, serving, long_work, .. } = common;
     accounts.metrics.worker(index).watch(runtime.metrics());
     let snapshot = Arc::clone(&serving.lock().snapshot);
     runtime.block_on(async {

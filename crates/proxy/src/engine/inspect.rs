@@ -10,7 +10,8 @@ use super::reading::{Items, Refused};
 use super::routing::RouteQuestion;
 use crate::account::Accounts;
 use crate::net::Address;
-use crate::snapshot::{Settings, Snapshot, route_table};
+use crate::objects::auth::live::LiveAuthenticators;
+use crate::snapshot::{Live, Settings, Snapshot, route_table};
 use crate::upstream::live::LiveEndpoints;
 
 /// A question about a plan.
@@ -85,7 +86,11 @@ fn check(mut plan: Plan) -> Vec<Issue> {
         }
     }
     plan.access_log = None;
-    if let Err(more) = Snapshot::build(plan, None, &LiveEndpoints::default(), &Accounts::new(1)) {
+    let live = Live {
+        endpoints: &LiveEndpoints::default(),
+        authenticators: &LiveAuthenticators::default(),
+    };
+    if let Err(more) = Snapshot::build(plan, None, live, &Accounts::new(1)) {
         issues.extend(more);
     }
     let mut seen = HashSet::new();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
+use crate::objects::auth::Authenticator;
 use crate::objects::rate::RateLimit;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
@@ -18,6 +19,7 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     panic_mode(&mut page, &snapshot.upstreams);
     endpoints(&mut page, &snapshot.upstreams);
     rate_limits(&mut page, &snapshot.rate_limits);
+    ages_of_keys(&mut page, &snapshot.authenticators);
     let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
     page.family(
         "tidegate_access_log_dropped_lines_total",
@@ -127,6 +129,21 @@ fn rate_limits(page: &mut Exposition, limits: &[Arc<RateLimit>]) {
     }
 }
 
+/// How old the keys of identity providers are.
+fn ages_of_keys(page: &mut Exposition, authenticators: &[Arc<Authenticator>]) {
+    let mut family = page.family(
+        "tidegate_jwks_age_seconds",
+        Kind::Gauge,
+        "Time since an authenticator's keys were fetched; absent where there are none.",
+    );
+    for authenticator in authenticators {
+        if let Some(keys) = authenticator.supplied_keys() {
+            let name = &authenticator.plan.name;
+            family.sample(&[("authenticator", name)], keys.age().as_secs_f64());
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -134,6 +151,8 @@ mod tests {
 
     use super::*;
     use crate::account::Accounts;
+    use crate::objects::auth::live::LiveAuthenticators;
+    use crate::snapshot::Live;
     use crate::testing;
     use crate::upstream::live::LiveEndpoints;
     use crate::upstream::outbound::Outbound;
@@ -142,7 +161,11 @@ mod tests {
     fn the_page_tells_how_upstreams_and_endpoints_are_now() {
         let plan = testing::plan();
         let accounts = Accounts::new(1);
-        let snapshot = Snapshot::build(plan, None, &LiveEndpoints::default(), &accounts).unwrap();
+        let live = Live {
+            endpoints: &LiveEndpoints::default(),
+            authenticators: &LiveAuthenticators::default(),
+        };
+        let snapshot = Snapshot::build(plan, None, live, &accounts).unwrap();
         let outbound = Outbound::new(0, SplitMix64::new(1), Arc::default());
         let _permit =
             snapshot.upstreams[0].try_admit(&outbound, tokio::time::Instant::now()).unwrap();

@@ -24,6 +24,7 @@ mod supply;
 mod tests;
 mod thread;
 mod threads;
+mod token_check;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub use reading::Refused;
 
 use crate::account::explain::Summary;
 use crate::account::outbox::TimedNotice;
+use crate::objects::auth::live::LiveAuthenticators;
 use crate::snapshot::Snapshot;
 use crate::upstream::live::LiveEndpoints;
 use common::Common;
@@ -59,6 +61,7 @@ pub struct Engine {
     items: Mutex<Items>,
     /// What sources and operators say of endpoints. Locked after `turn`.
     live: Mutex<LiveEndpoints>,
+    live_authenticators: LiveAuthenticators,
     log: LogHandle,
 }
 
@@ -90,7 +93,8 @@ impl Engine {
         let common = Arc::new(Common::new(workers, Serving::begin(Snapshot::empty(workers))));
         let threads = Threads::start(workers, &common)?;
         let (turn, items, live) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { common, turn, threads, items, live, log })
+        let live_authenticators = LiveAuthenticators::default();
+        Ok(Self { common, turn, threads, items, live, live_authenticators, log })
     }
 
     /// Build everything that the plan in `text` asks for, new listeners bound, and disturb nothing.
@@ -110,7 +114,8 @@ impl Engine {
             (serving.generation, serving.snapshot.clone(), listeners)
         };
         let accounts = &self.common.accounts;
-        change::prepare(plan, generation, &snapshot, listeners, &self.live, accounts)
+        let of_names = &self.live_authenticators;
+        change::prepare(plan, generation, &snapshot, listeners, &self.live, of_names, accounts)
     }
 
     /// Serve `prepared` from now on; what it did not change is not disturbed. When this returns, every
@@ -182,6 +187,7 @@ impl Engine {
         self.common.serving.lock().listeners.clear();
         let finished = self.threads.drain(limit);
         self.common.long_work.end();
+        self.common.hashing.end();
         // Here, for the engine may outlive what called this: a thread of Python's may hold it.
         if let Some(log) = &self.snapshot().access_log {
             log.end();

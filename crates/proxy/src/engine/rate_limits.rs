@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tidegate_core::rate::Service;
+use tidegate_core::rate::{Heaviest, Service};
 
 use super::Engine;
 use crate::net::clock;
@@ -32,6 +32,17 @@ pub struct KeyStatus {
     pub left: u64,
     /// Seconds until all are back.
     pub full_in_seconds: f64,
+}
+
+/// A key of a rate limit that many requests have.
+#[derive(Debug, Serialize)]
+pub struct HeavyKey {
+    /// What it is made of; null for what its requests lack.
+    pub parts: Vec<Option<String>>,
+    /// Requests that had it, about; never too few.
+    pub requests: u64,
+    /// How many too many these are at most.
+    pub at_most_too_many: u64,
 }
 
 /// A key of a rate limit, by what its parts are; those that are absent are missing from its requests.
@@ -70,9 +81,30 @@ impl Engine {
         let status = |service: Service<'_>| KeyStatus {
             window: service.policy.name().to_owned(),
             left: service.left,
-            full_in_seconds: service.until_full.as_secs_f64(),
+            full_in_seconds: service.until_full().as_secs_f64(),
         };
         Ok(Some(limit.limit.services(key, clock::now()).map(status).collect()))
+    }
+
+    /// The keys of a rate limit with the most requests, the heaviest first; `None` if there is no such limit.
+    ///
+    /// # Errors
+    /// If it does not count them.
+    pub(super) fn rate_limit_top(
+        &self,
+        limit: &str,
+        count: usize,
+    ) -> Result<Option<Vec<HeavyKey>>, String> {
+        let Some(limit) = self.rate_limit(limit) else { return Ok(None) };
+        let heaviest = limit.heaviest(count).ok_or_else(|| {
+            format!("`{}` keeps no readable keys; say identities: true", limit.plan.name)
+        })?;
+        let shown = |Heaviest { parts, count, error, .. }| HeavyKey {
+            parts,
+            requests: count,
+            at_most_too_many: error,
+        };
+        Ok(Some(heaviest.into_iter().map(shown).collect()))
     }
 
     /// Give a key a fresh bucket.

@@ -15,6 +15,7 @@ use super::{Engine, Serving, change, checker, metrics, panics};
 use crate::engine::log::{self, Format};
 use crate::local::Local;
 use crate::net::ListenSocket;
+use crate::objects::auth::live::LiveAuthenticators;
 use crate::snapshot::Snapshot;
 use crate::testing;
 use crate::upstream::live::LiveEndpoints;
@@ -51,8 +52,10 @@ impl Stage {
         panics::watch();
         let common = Common::new(1, Serving::begin(Snapshot::empty(1)));
         let (accounts, live) = (common.accounts.clone(), Mutex::default());
+        let named = LiveAuthenticators::default();
         let mut serving = common.serving.lock();
-        let prepared = change::prepare(plan, 0, &serving.snapshot, Vec::new(), &live, &accounts);
+        let prepared =
+            change::prepare(plan, 0, &serving.snapshot, Vec::new(), &live, &named, &accounts);
         let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
         serving.replace(prepared, &LiveEndpoints::default(), &accounts).unwrap();
         let ListenSocket::Tcp(socket) = &serving.listeners[0].binding.sockets[0] else {
@@ -143,7 +146,7 @@ fn a_connection_that_panics_ends_alone() {
                 (serving.snapshot.clone(), vec![(bound.listener.clone(), socket)])
             };
             runtime()?.block_on(async {
-                let worker = Local::new(0, common.accounts.clone(), Arc::default(), snapshot);
+                let worker = Local::new(0, common.accounts.clone(), Default::default(), snapshot);
                 tokio::task::spawn_local(async { panic!("one bad request") });
                 worker::run(worker, bound, commands).await;
             });
@@ -179,6 +182,7 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
             threads: Threads { workers: vec![worker], checker },
             items: Mutex::default(),
             live: Mutex::default(),
+            live_authenticators: LiveAuthenticators::default(),
             log: log::init(Format::Text, "warn").unwrap(),
         };
         let prepared = engine.build(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));

@@ -21,7 +21,7 @@ const ADOPTION: Duration = Duration::from_secs(5);
 /// Time beyond a drain's limit after which a worker that does not answer is given up.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Threads for long work.
+/// Threads of each queue of long work.
 const LONG_WORKERS: usize = 2;
 
 /// All threads of an engine.
@@ -47,16 +47,18 @@ impl Threads {
         let checker = ThreadHandle::start("health", move |commands| {
             keep_running(index, &checked.accounts, |_| checker::run(index, &checked, commands));
         })?;
-        for number in 0..LONG_WORKERS {
-            let (index, common) = (index + 1, common.clone());
-            let name = format!("long-work-{number}");
-            // It ends with the queue.
-            let _detached = std::thread::Builder::new().name(name).spawn(move || {
-                keep_running(index, &common.accounts, |_| {
-                    common.long_work.run();
-                    Ok(())
-                });
-            })?;
+        for (name, queue) in [("long-work", &common.long_work), ("hashing", &common.hashing)] {
+            for number in 0..LONG_WORKERS {
+                let (index, common, queue) = (index + 1, common.clone(), queue.clone());
+                // It ends with the queue.
+                let thread = std::thread::Builder::new().name(format!("{name}-{number}"));
+                let _detached = thread.spawn(move || {
+                    keep_running(index, &common.accounts, |_| {
+                        queue.run();
+                        Ok(())
+                    });
+                })?;
+            }
         }
         Ok(Self { workers, checker })
     }
@@ -143,7 +145,7 @@ pub(super) fn run_worker(
     commands: &mut UnboundedReceiver<Command>,
 ) -> io::Result<()> {
     let runtime = runtime()?;
-    let Common { accounts, serving, long_work } = common;
+    let Common { accounts, serving, long_work, hashing } = common;
     accounts.metrics.worker(index).watch(runtime.metrics());
     let (snapshot, listeners) = {
         let serving = serving.lock();
@@ -153,7 +155,8 @@ pub(super) fn run_worker(
         (serving.snapshot.clone(), sockets.collect::<Vec<_>>())
     };
     runtime.block_on(async {
-        let local = Local::new(index, accounts.clone(), long_work.clone(), snapshot);
+        let local =
+            Local::new(index, accounts.clone(), [long_work, hashing].map(Arc::clone), snapshot);
         worker::run(local, listeners, commands).await;
     });
     // Connections that are still there have had their time.

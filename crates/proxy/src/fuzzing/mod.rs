@@ -5,15 +5,21 @@
 
 mod access_log;
 mod chunked;
+mod credentials;
 mod forwarded;
 mod head;
+mod htpasswd;
 mod path;
+mod token;
 
 pub use access_log::access_log;
 pub use chunked::chunked;
+pub use credentials::credentials;
 pub use forwarded::forwarded;
 pub use head::{request_head, response_head};
+pub use htpasswd::htpasswd;
 pub use path::path;
+pub use token::token;
 
 /// Ways to cut a message into the pieces in which a network might bring it: whole, byte by byte, and at
 /// places that depend on the message alone, so that what was found once is found again.

@@ -11,6 +11,7 @@ pub mod partial_head;
 pub mod problem;
 pub mod quota;
 pub mod time_left;
+pub mod via;
 
 /// Room in a request's field map for what the gateway adds: the five fields of
 /// [`forwarded`] and the two of [`ids`], and one that a route may add without growing it.

@@ -6,9 +6,9 @@ use super::body::Pace;
 
 /// What a client is told of its quotas.
 #[derive(Default)]
-pub struct Quotas {
+pub struct Quotas<'a> {
     /// The fields of its response.
-    pub fields: Fields,
+    pub fields: Fields<'a>,
     /// Why its request is refused; absent: it is not.
     pub exceeded: Option<Exceeded>,
     /// How fast the body of its response may pass.

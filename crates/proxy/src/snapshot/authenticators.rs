@@ -11,9 +11,11 @@ use tidegate_core::plan::{Issue, Plan, Route};
 
 use super::route::Action;
 use super::{Route as Built, Snapshot};
-use crate::account::metrics::Metrics;
+use crate::account::Accounts;
 use crate::objects::auth::Authenticator;
+use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::keeper::Keeper;
+use crate::upstream::Upstream;
 
 /// The authenticators that the requests of one route are examined by, in this order.
 pub type Authenticators = Box<[Arc<Authenticator>]>;
@@ -22,14 +24,16 @@ pub type Authenticators = Box<[Arc<Authenticator>]>;
 pub(super) fn build(
     plan: &Plan,
     before: Option<&Snapshot>,
-    metrics: &Metrics,
+    live: &LiveAuthenticators,
+    accounts: &Accounts,
     issues: &mut Vec<Issue>,
 ) -> Vec<Option<Arc<Authenticator>>> {
     let keeper = Keeper::of(before.iter().flat_map(|before| &before.authenticators));
     let built = plan.authenticators.iter().enumerate().map(|(index, wanted)| {
         let at = format!("authenticators.{index}");
-        let kept = keeper
-            .keep(&wanted.name, wanted, |wanted, _| Authenticator::build(wanted, &at, metrics));
+        let kept = keeper.keep(&wanted.name, wanted, |wanted, _| {
+            Authenticator::build(wanted, &at, live, accounts)
+        });
         kept.map_err(|more| issues.extend(more)).ok()
     });
     built.collect()
@@ -58,6 +62,26 @@ pub(super) fn of_routes(
     plan.routes.iter().enumerate().map(of_route).collect()
 }
 
+/// The upstreams that authenticators ask, by the authenticator's name. What names none is added to `issues`.
+pub(super) fn asked(
+    plan: &Plan,
+    upstreams: &[Option<Arc<Upstream>>],
+    issues: &mut Vec<Issue>,
+) -> HashMap<String, Arc<Upstream>> {
+    let names = plan.upstreams.iter().map(|upstream| upstream.name.as_str());
+    let known: HashMap<_, _> = names.zip(upstreams).collect();
+    let asked = plan.authenticators.iter().enumerate().filter_map(|(index, each)| {
+        let name = &each.forward.as_ref()?.upstream;
+        let found = known.get(name.as_str());
+        if found.is_none() {
+            let option = format!("authenticators.{index}.forward.upstream");
+            issues.push(Issue::new(option, format!("there is no upstream `{name}`")));
+        }
+        Some((each.name.clone(), (*found?).clone()?))
+    });
+    asked.collect()
+}
+
 /// The fields that tell any upstream of identities.
 pub(super) fn guarded(
     routes: &[Arc<Built>],
@@ -69,5 +93,6 @@ pub(super) fn guarded(
     });
     let credentials: Vec<_> =
         authenticators.iter().flat_map(|each| each.credential_fields()).collect();
-    GuardedFields::new(told.flatten(), &credentials)
+    let taken = authenticators.iter().flat_map(|each| each.taken());
+    GuardedFields::new(told.flatten().chain(taken), &credentials)
 }

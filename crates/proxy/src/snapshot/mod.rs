@@ -10,7 +10,6 @@ mod route;
 mod routes;
 mod subsets;
 mod upstreams;
-pub mod via;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,14 +23,15 @@ pub use authenticators::Authenticators;
 pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
-pub use rate_limits::RateLimits;
+pub use rate_limits::{LimitsOfRoute, RateLimits};
 pub use route::{Action, Forward, Route, RoutePriority, Split};
 
 use self::subsets::Subsets;
-use self::via::Via;
 use crate::account::Accounts;
 use crate::account::access_log::AccessLog;
+use crate::http::via::Via;
 use crate::objects::auth::Authenticator;
+use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::geoip::GeoIp;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
@@ -54,13 +54,17 @@ pub struct Snapshot {
     /// In the plan's order.
     pub rate_limits: Vec<Arc<RateLimit>>,
     /// By route.
-    pub limits_of_routes: Vec<RateLimits>,
+    pub limits_of_routes: Vec<LimitsOfRoute>,
+    /// By name of the listener, where it has some.
+    pub limits_of_listeners: HashMap<String, RateLimits>,
     /// In the plan's order.
     pub authenticators: Vec<Arc<Authenticator>>,
     /// By route.
     pub authenticators_of_routes: Vec<Authenticators>,
+    /// The upstreams that authenticators ask, by the authenticator's name.
+    pub asked_upstreams: HashMap<String, Arc<Upstream>>,
     /// Those that tell upstreams of identities, on any route.
-    pub guarded_fields: GuardedFields,
+    pub guarded_fields: Arc<GuardedFields>,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
     /// What knows where addresses are.
@@ -69,6 +73,15 @@ pub struct Snapshot {
     pub access_log: Option<Arc<AccessLog>>,
     /// This gateway's entry in `Via`.
     pub via: Via,
+}
+
+/// What holds beside a plan.
+#[derive(Clone, Copy)]
+pub struct Live<'a> {
+    /// Of endpoints.
+    pub endpoints: &'a LiveEndpoints,
+    /// Of authenticators.
+    pub authenticators: &'a LiveAuthenticators,
 }
 
 impl Snapshot {
@@ -82,9 +95,11 @@ impl Snapshot {
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
             limits_of_routes: Vec::new(),
+            limits_of_listeners: HashMap::new(),
             authenticators: Vec::new(),
             authenticators_of_routes: Vec::new(),
-            guarded_fields: GuardedFields::default(),
+            asked_upstreams: HashMap::new(),
+            guarded_fields: Arc::default(),
             listeners: HashMap::new(),
             geoip: Arc::default(),
             access_log: None,
@@ -93,26 +108,29 @@ impl Snapshot {
         }
     }
 
-    /// Build what `plan` asks for, taking over from `before` what stayed the same. Of endpoints holds
-    /// what is `live`.
+    /// Build what `plan` asks for, taking over from `before` what stayed the same. Beside it holds what is `live`.
     ///
     /// # Errors
     /// Everything that is wrong with the plan.
     pub fn build(
         plan: Plan,
         before: Option<&Snapshot>,
-        live: &LiveEndpoints,
+        live: Live<'_>,
         accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let subsets = Subsets::of(&plan.routes);
-        let upstreams = upstreams::build(&plan, &subsets, before, live, accounts, &mut issues);
+        let upstreams =
+            upstreams::build(&plan, &subsets, before, live.endpoints, accounts, &mut issues);
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
+        let asked_upstreams = authenticators::asked(&plan, &upstreams, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
         let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
-        let limits_of_routes = rate_limits::of_routes(&plan, &limits, &mut issues);
+        let (limits_of_routes, limits_of_listeners) =
+            rate_limits::of_all(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
-        let built = authenticators::build(&plan, before, &accounts.metrics, &mut issues);
+        let built =
+            authenticators::build(&plan, before, live.authenticators, accounts, &mut issues);
         let authenticators_of_routes = authenticators::of_routes(&plan, &built, &mut issues);
         let authenticators: Vec<_> = built.into_iter().flatten().collect();
         let table = match before.filter(|before| has_table_of(before, &plan)) {
@@ -136,9 +154,11 @@ impl Snapshot {
                 upstreams,
                 rate_limits,
                 limits_of_routes,
+                limits_of_listeners,
                 authenticators,
                 authenticators_of_routes,
-                guarded_fields,
+                asked_upstreams,
+                guarded_fields: Arc::new(guarded_fields),
                 listeners,
                 geoip: before.map(|before| before.geoip.clone()).unwrap_or_default(),
                 access_log,

@@ -2,30 +2,66 @@
 
 use std::sync::Arc;
 
-use tidegate_core::auth::{Finding, Refusal};
+use tidegate_core::auth::{Finding, Identity, Refusal};
 use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
+use super::Flow;
 use crate::account::event::Event;
 use crate::account::explain::AuthDecision;
 use crate::account::metrics::AuthResult;
 use crate::call::{Call, Proof};
+use crate::client::Client;
 use crate::net::clock;
-use crate::objects::auth::{Authenticator, Examined, Later, Presented};
-use crate::snapshot::Access;
+use crate::objects::auth::{Asking, Authenticator, Examined, Later, Presented, Question, Reply};
+use crate::snapshot::{Access, Snapshot};
+
+/// What becomes of a request that a service does not let go on.
+const ANSWERED: &str = "the service that was asked answers the request itself";
+
+/// What is wrong with a token that no authenticator of the route is for.
+const OF_NONE: &str = "the token is of an issuer that the route does not know";
 
 /// An authenticator that does not know yet.
 pub struct Pending {
     authenticator: Arc<Authenticator>,
     began: Instant,
-    later: Later,
+    awaits: Awaits,
+}
+
+/// What it waits for.
+enum Awaits {
+    Later(Later),
+    Answer(Box<Question>),
 }
 
 impl Pending {
-    /// Wait for what it finds.
-    pub async fn found(self) -> Found {
-        let finding = self.later.await;
-        Found { authenticator: self.authenticator, began: self.began, finding }
+    fn new(authenticator: &Arc<Authenticator>, awaits: Awaits) -> Self {
+        Self { authenticator: authenticator.clone(), began: Instant::now(), awaits }
+    }
+
+    /// Wait for what it finds of a request of `client`, which is decided by `snapshot`.
+    pub async fn found(self, client: &Client, snapshot: &Snapshot) -> Found {
+        let Self { authenticator, began, awaits } = self;
+        let reply = match awaits {
+            Awaits::Later(later) => Reply::Found(later.await),
+            Awaits::Answer(question) => {
+                match snapshot.asked_upstreams.get(&authenticator.plan.name) {
+                    Some(upstream) => {
+                        let asking = Asking {
+                            upstream,
+                            outbound: &client.local.outbound,
+                            peer: &client.peer,
+                            forwarded: &client.forwarded,
+                            via: &snapshot.via,
+                        };
+                        Box::pin(question.ask(&asking)).await
+                    }
+                    None => Reply::Found(Finding::Refused(Refusal::Unavailable)),
+                }
+            }
+        };
+        Found { authenticator, began, reply }
     }
 }
 
@@ -33,7 +69,7 @@ impl Pending {
 pub struct Found {
     authenticator: Arc<Authenticator>,
     began: Instant,
-    finding: Finding,
+    reply: Reply,
 }
 
 /// Ask the authenticators of the route, in their order: the first whose credential the request carries decides.
@@ -49,16 +85,34 @@ pub fn before(
         return Ok(None);
     }
     let now = clock::unix_seconds();
+    let hashing = &call.client.local.hashing;
+    let mut of_others = Vec::new();
     for authenticator in authenticators {
-        let presented = Presented { head: call.head, address: call.address, now };
+        let presented = Presented {
+            head: call.head,
+            address: call.address,
+            now,
+            hashing,
+            scheme: call.client.peer.client_scheme(&call.head.headers),
+            certificate: call.client.certificate(),
+        };
         match authenticator.examine(presented) {
             Examined::Now(Finding::Absent) => {}
+            Examined::Now(Finding::OfAnother) => of_others.push(authenticator),
             Examined::Now(finding) => return decide(authenticator, finding, call).map(|()| None),
             Examined::Later(later) => {
-                let (authenticator, began) = (authenticator.clone(), Instant::now());
-                return Ok(Some(Pending { authenticator, began, later }));
+                return Ok(Some(Pending::new(authenticator, Awaits::Later(later))));
+            }
+            Examined::Asks(question) => {
+                return Ok(Some(Pending::new(authenticator, Awaits::Answer(question))));
             }
         }
+    }
+    if !of_others.is_empty() {
+        for authenticator in of_others {
+            tell(authenticator, AuthResult::Invalid, Some(OF_NONE), call);
+        }
+        return Err(Failure::Unauthenticated);
     }
     for authenticator in authenticators {
         tell(authenticator, AuthResult::Missing, None, call);
@@ -66,14 +120,20 @@ pub fn before(
     if access.anonymous { Ok(None) } else { Err(Failure::Unauthenticated) }
 }
 
-/// Go on with what was found after a while.
+/// Go on with what was found after a while, or answer as the service does that was asked.
 ///
 /// # Errors
 /// If the credential is not believed.
-pub fn resume(found: Found, call: &mut Call<'_>) -> Result<(), Failure> {
-    let Found { authenticator, began, finding } = found;
+pub fn resume(found: Found, call: &mut Call<'_>) -> Result<Flow, Failure> {
+    let Found { authenticator, began, reply } = found;
     authenticator.metrics.took(call.client.local.outbound.worker, began.elapsed());
-    decide(&authenticator, finding, call)
+    match reply {
+        Reply::Found(finding) => decide(&authenticator, finding, call).map(|()| Flow::Go),
+        Reply::Answer(response) => {
+            tell(&authenticator, AuthResult::Invalid, Some(ANSWERED), call);
+            Ok(Flow::Answer(response))
+        }
+    }
 }
 
 fn decide(
@@ -84,10 +144,17 @@ fn decide(
     match finding {
         Finding::Proven { identity, ambient } => {
             tell(authenticator, AuthResult::Ok, None, call);
-            call.tell(&Event::Authenticated(&identity));
-            authenticator.take_off(call.head);
-            call.proof = Some(Proof { identity, ambient });
+            prove(authenticator, identity, ambient, call);
             Ok(())
+        }
+        Finding::Remembered { identity, ambient } => {
+            tell(authenticator, AuthResult::Cached, None, call);
+            prove(authenticator, identity, ambient, call);
+            Ok(())
+        }
+        Finding::OfAnother => {
+            tell(authenticator, AuthResult::Invalid, Some(OF_NONE), call);
+            Err(Failure::Unauthenticated)
         }
         Finding::Refused(refusal) => {
             tell(authenticator, AuthResult::of(refusal), Some(refusal.detail()), call);
@@ -103,6 +170,18 @@ fn decide(
     }
 }
 
+fn prove(
+    authenticator: &Authenticator,
+    identity: Arc<Identity>,
+    ambient: bool,
+    call: &mut Call<'_>,
+) {
+    call.tell(&Event::Authenticated(&identity));
+    authenticator.take_off(call.head);
+    authenticator.add_to(&mut call.head.headers, &identity);
+    call.proof = Some(Proof { identity, ambient });
+}
+
 /// Count what an authenticator said, and let it be explained.
 fn tell(
     authenticator: &Authenticator,
@@ -116,6 +195,6 @@ fn tell(
         result: result.label(),
         reason,
     };
-    let denies = !matches!(result, AuthResult::Ok | AuthResult::Missing);
+    let denies = !matches!(result, AuthResult::Ok | AuthResult::Cached | AuthResult::Missing);
     call.tell(&Event::AuthenticatorAsked { denies, decision: &decision });
 }

@@ -8,7 +8,8 @@ use tidegate_core::message::authority::names_host;
 use super::Flow;
 use crate::call::Call;
 use crate::http::forwarded::append_via;
-use crate::snapshot::via;
+use crate::http::via;
+
 use crate::upstream::Upstream;
 
 /// Write `Forwarded`, `X-Forwarded-*` and `Via`, and a `Host` where there is none.

@@ -8,7 +8,7 @@ use tidegate_core::failure::Failure;
 use tidegate_core::retry::Policy;
 use tokio::task::spawn_local;
 
-use super::Flow;
+use super::{Flow, client_cert};
 use crate::call::Call;
 use crate::http::time_left::TimeLeft;
 use crate::local::Local;
@@ -49,6 +49,9 @@ fn copy(call: &mut Call<'_>) {
     let (original, mut body) = std::mem::take(call.body).tee(MAX_BEHIND);
     *call.body = original;
     let mut head = call.head.clone();
+    if client_cert::tell(&upstream, call.client, &mut head.headers).is_err() {
+        return;
+    }
     spawn_local(async move {
         let dispatch = Dispatch {
             upstream: &upstream,

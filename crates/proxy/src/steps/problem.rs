@@ -15,8 +15,9 @@ use crate::snapshot::Snapshot;
 pub fn answer(call: &Call<'_>, failure: Failure) -> Response<Body> {
     let mut response = problem_of(call, failure);
     if failure == Failure::Unauthenticated {
-        for authenticator in &call.snapshot.authenticators_of_routes[call.found.route] {
-            response.headers_mut().append(WWW_AUTHENTICATE, authenticator.challenge().clone());
+        let authenticators = &call.snapshot.authenticators_of_routes[call.found.route];
+        for challenge in authenticators.iter().filter_map(|each| each.challenge()) {
+            response.headers_mut().append(WWW_AUTHENTICATE, challenge.clone());
         }
     }
     response

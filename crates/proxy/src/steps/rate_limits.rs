@@ -8,26 +8,30 @@ use http::Response;
 use smallvec::SmallVec;
 use tidegate_core::failure::Failure;
 use tidegate_core::rate::{
-    Demand, Ended, Fields, Key, Mode, Pass, Standing, Subject, Unkeyed, Verdict, retry_after,
+    Demand, Ended, Fields, Mode, Pass, Service, Standing, Subject, Unkeyed, Verdict, retry_after,
 };
 use tidegate_core::time::Moment;
+use tokio::time::Instant;
 
 use crate::account::event::Event;
 use crate::account::explain::{LimitDecision, RateStanding};
-use crate::account::metrics::RateResult;
+use crate::account::metrics::Held;
 use crate::call::Call;
-use crate::http::body::{Body, Pace};
-use crate::http::quota::{Exceeded, Quotas};
+use crate::client::Client;
+use crate::http::body::Body;
+use crate::http::quota::Exceeded;
 use crate::net::clock;
-use crate::objects::rate::{Direction, Due, Dues, Place, RateLimit};
+use crate::objects::rate::{Direction, Due, Place, RateLimit};
 
-/// Room for a field that tells of a few windows.
-const FIELD_LENGTH: usize = 128;
-
-/// Limits that a request has a key for, each with it.
-type Asked<'a> = SmallVec<[(&'a Arc<RateLimit>, Key); 4]>;
-/// How many more requests of its key may follow, by limits on those under way.
-type Left<'a> = SmallVec<[(&'a RateLimit, u32); 2]>;
+/// Limits that a request has a key for.
+#[derive(Default)]
+struct Asked<'a> {
+    limits: SmallVec<[&'a Arc<RateLimit>; 4]>,
+    /// What it asks of each.
+    demands: SmallVec<[Demand<'a>; 4]>,
+    /// By the places of those that bound how many are under way: how many more of its key may follow.
+    left: SmallVec<[(usize, u32); 2]>,
+}
 
 /// A request that has to wait for its turn.
 pub struct Turn {
@@ -46,68 +50,58 @@ impl Turn {
     }
 }
 
-/// Ask the limits of the request's route, and charge it to all of them, or to none. The turn is that of a request that
-/// may wait for it.
+/// Ask these limits of the request's route, and charge it to all of them, or to none. The turn is that of a request
+/// that may wait for it. Of a route that has limits by identity too this is done twice; what the first pass has charged
+/// stays charged whatever follows.
 ///
 /// # Errors
 /// If one of them refuses it.
-pub fn before(limits: &[Arc<RateLimit>], call: &mut Call<'_>) -> Result<Option<Turn>, Failure> {
+pub fn before<'a>(
+    limits: &'a [Arc<RateLimit>],
+    call: &mut Call<'a>,
+) -> Result<Option<Turn>, Failure> {
     if limits.is_empty() {
         return Ok(None);
     }
-    let asked = asked(limits, call)?;
-    let (mut dues, mut left) = (Dues::default(), Left::new());
-    for &(limit, key) in &asked {
-        let Some(flights) = &limit.flights else { continue };
-        match flights.enter(key) {
-            Some((flight, more)) => {
-                left.push((limit, more));
-                dues.flights.push(flight);
-            }
-            None => {
-                let style = limit.limit.terms().style;
-                let fields = Fields::new(style, &[flights.service(0)], &mut String::new());
-                refused(limit, "in_flight", Failure::TooManyInFlight, fields, call)?;
-            }
-        }
-    }
+    let mut asked = Asked::default();
+    find_keys(limits, &mut asked, call)?;
+    enter(&mut asked, call)?;
     let at = call.transaction.witnesses.coarse_now();
     let now = clock::moment(at);
-    let demands: SmallVec<[_; 4]> = asked.iter().map(|&(limit, key)| demand(limit, key)).collect();
-    let mut pass = Pass::new(&demands, now);
+    let mut pass = Pass::new(&asked.demands, now);
     let mut turn = None;
     if let Verdict::Wait(wait) = pass.verdict {
-        turn = turn_in(wait, &asked, &pass).filter(|_| call.time_left.allows(at + wait));
+        turn = turn_in(wait, at, &asked, &pass, call);
         if turn.is_none() {
-            pass.deny_turn(&demands, now);
+            pass.deny_turn(&asked.demands, now);
         }
     }
-    tell(&asked, &demands, &pass, &left, now, call);
-    let fields = fields(&asked, &demands, &pass, &left, now);
+    tell(&asked, &pass, now, call);
+    let quotas = call.quotas.get_or_insert_default();
+    tell_client(&asked, &pass, now, &mut quotas.fields);
     if pass.verdict.denies() {
-        let exceeded = Some(exceeded(&demands, &pass, call));
-        return Err(refuse(
-            Failure::RateLimited,
-            Quotas { fields, exceeded, ..Quotas::default() },
-            call,
-        ));
+        call.transaction.give_back_places();
+        quotas.exceeded = Some(exceeded(&asked, &pass, call.client));
+        return Err(Failure::RateLimited);
     }
-    let owing = asked.iter().filter(|(limit, _)| limit.limit.terms().cost.is_known_later());
-    dues.costs.extend(owing.map(|&(limit, key)| Due { limit: limit.clone(), key, told: None }));
-    if !dues.is_empty() {
-        call.transaction.owes(dues);
+    let worker = call.client.local.outbound.worker;
+    for (place, limit) in asked.limits.iter().enumerate() {
+        let key = asked.demands[place].key;
+        if limit.limit.terms().cost.is_known_later() {
+            let due = Due { limit: Arc::clone(limit), key, told: None };
+            call.transaction.owes(|dues| dues.costs.push(due));
+        }
+        if let Some(pace) = limit.pace(Direction::Request, key, worker) {
+            *call.body = std::mem::take(call.body).paced(pace);
+        }
+        quotas.paces.extend(limit.pace(Direction::Response, key, worker));
     }
-    for pace in paces(&asked, Direction::Request) {
-        *call.body = std::mem::take(call.body).paced(pace);
-    }
-    let paces = paces(&asked, Direction::Response).collect();
-    call.quotas = Some(Box::new(Quotas { fields, exceeded: None, paces }));
     Ok(turn)
 }
 
 /// Tell the client of its quotas, take off what the response tells of its cost, and pace its body.
 pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
-    let Some(quotas) = call.quotas.take() else { return };
+    let Some(quotas) = &mut call.quotas else { return };
     let status = response.status();
     let headers = response.headers_mut();
     call.transaction.retain_costs(|due| {
@@ -124,27 +118,22 @@ pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
         cost.counts_bytes()
     });
     quotas.fields.add_to(headers);
-    for pace in quotas.paces {
+    for pace in quotas.paces.drain(..) {
         let body = response.body_mut();
         *body = std::mem::take(body).paced(pace);
     }
-}
-
-fn refuse(failure: Failure, quotas: Quotas, call: &mut Call<'_>) -> Failure {
-    call.quotas = Some(Box::new(quotas));
-    failure
 }
 
 /// The limit refuses the request for `what`, which is no window of its.
 ///
 /// # Errors
 /// If the limit is in force.
-fn refused(
+fn refused<'a>(
     limit: &RateLimit,
     what: &str,
+    service: Option<Service<'a>>,
     failure: Failure,
-    fields: Fields,
-    call: &mut Call<'_>,
+    call: &mut Call<'a>,
 ) -> Result<(), Failure> {
     let standing = || {
         LimitDecision::rate(RateStanding {
@@ -161,81 +150,103 @@ fn refused(
     if limit.limit.terms().mode == Mode::Shadow {
         return Ok(());
     }
-    limit.metrics.asked(call.client.local.outbound.worker, RateResult::Denied);
-    let exceeded = Exceeded { retry_after: None, policies: vec![limit.plan.name.as_str().into()] };
-    Err(refuse(failure, Quotas { fields, exceeded: Some(exceeded), ..Quotas::default() }, call))
+    limit.count(call.client.local.outbound.worker, true);
+    call.transaction.give_back_places();
+    let quotas = call.quotas.get_or_insert_default();
+    if let Some(service) = service {
+        quotas.fields.tell(limit.limit.terms().style, service);
+    }
+    let policies = vec![limit.plan.name.as_str().into()];
+    quotas.exceeded = Some(Exceeded { retry_after: None, policies });
+    Err(failure)
 }
 
-/// How fast the bodies of this direction may pass, by the limits that hold them back.
-fn paces(asked: &Asked<'_>, direction: Direction) -> impl Iterator<Item = Pace> {
-    let enforced = asked.iter().filter(|(limit, _)| limit.limit.terms().mode == Mode::Enforce);
-    enforced.filter_map(move |(limit, key)| limit.pace(direction, *key))
-}
-
-/// Those of `limits` that are for the request.
+/// Which of `limits` are for the request.
 ///
 /// # Errors
 /// If one refuses it because it has no key.
-fn asked<'a>(limits: &'a [Arc<RateLimit>], call: &mut Call<'_>) -> Result<Asked<'a>, Failure> {
-    let mut asked = Asked::new();
+fn find_keys<'a>(
+    limits: &'a [Arc<RateLimit>],
+    asked: &mut Asked<'a>,
+    call: &mut Call<'a>,
+) -> Result<(), Failure> {
     for limit in limits {
         let subject = Subject {
             client: call.address,
-            head: call.head,
-            route: call.route.map_or("", |route| &route.plan.name),
+            head: Some(call.head),
+            route: call.route.map(|route| &*route.plan.name),
             listener: &call.client.listener.name,
             whereabouts: &*call.snapshot.geoip,
+            identity: call.proof.as_ref().map(|proof| &*proof.identity),
+            certificate: call.client.certificate().map(|peer| &*peer.names().subject),
         };
         match limit.key(&subject) {
-            Ok(key) => asked.push((limit, key)),
+            Ok(key) => {
+                limit.remember(key, &subject);
+                let cost = limit.limit.terms().cost.ahead();
+                asked.limits.push(limit);
+                asked.demands.push(Demand { limit: &limit.limit, key, cost });
+            }
             Err(Unkeyed::Skip) => {}
             Err(Unkeyed::Deny) => {
-                refused(limit, "key", Failure::RateLimited, Fields::default(), call)?;
-                limit.metrics.asked(call.client.local.outbound.worker, RateResult::WouldDeny);
+                refused(limit, "key", None, Failure::RateLimited, call)?;
+                limit.count(call.client.local.outbound.worker, true);
             }
         }
     }
-    Ok(asked)
+    Ok(())
 }
 
-fn demand(limit: &RateLimit, key: Key) -> Demand<'_> {
-    Demand { limit: &limit.limit, key, cost: limit.limit.terms().cost.ahead() }
+/// Enter among the requests that are under way, where they are bounded.
+///
+/// # Errors
+/// If there are as many as may be.
+fn enter<'a>(asked: &mut Asked<'a>, call: &mut Call<'a>) -> Result<(), Failure> {
+    for (place, (&limit, demand)) in asked.limits.iter().zip(&asked.demands).enumerate() {
+        let Some(flights) = &limit.flights else { continue };
+        match flights.enter(demand.key) {
+            Some((flight, more)) => {
+                asked.left.push((place, more));
+                call.transaction.owes(|dues| dues.flights.push(flight));
+            }
+            None => {
+                let full = Some(flights.service(0));
+                refused(limit, "in_flight", full, Failure::TooManyInFlight, call)?;
+            }
+        }
+    }
+    Ok(())
 }
 
-/// A turn at the limit that lets the request wait the longest.
-fn turn_in(wait: Duration, asked: &Asked<'_>, pass: &Pass) -> Option<Turn> {
+/// A turn at the limit that lets the request wait the longest, unless that is beyond its time.
+fn turn_in(
+    wait: Duration,
+    at: Instant,
+    asked: &Asked<'_>,
+    pass: &Pass,
+    call: &Call<'_>,
+) -> Option<Turn> {
     let longest = pass.standings.iter().find(|standing| standing.verdict == Verdict::Wait(wait))?;
-    let place = asked[longest.demand].0.place()?;
+    let limit = asked.limits[longest.demand];
+    let place = limit.place().filter(|_| call.time_left.allows(at + wait))?;
+    limit.metrics.delayed(call.client.local.outbound.worker, Held::Request, wait);
     Some(Turn { wait, place })
 }
 
 /// Count what each limit said, and let it be explained.
-fn tell(
-    asked: &Asked<'_>,
-    demands: &[Demand<'_>],
-    pass: &Pass,
-    left: &Left<'_>,
-    now: Moment,
-    call: &Call<'_>,
-) {
-    for (index, (limit, _)) in asked.iter().enumerate() {
-        let standings = pass.standings.iter().filter(|standing| standing.demand == index);
-        let has_place = left.iter().any(|(entered, _)| std::ptr::eq(*entered, limit.as_ref()));
-        let is_full = limit.flights.is_some() && !has_place;
-        let denies = is_full || pass.exceeds(index);
-        let result = match (denies, limit.limit.terms().mode) {
-            (false, _) => RateResult::Allowed,
-            (true, Mode::Enforce) => RateResult::Denied,
-            (true, Mode::Shadow) => RateResult::WouldDeny,
+fn tell(asked: &Asked<'_>, pass: &Pass, now: Moment, call: &Call<'_>) {
+    for (place, limit) in asked.limits.iter().enumerate() {
+        let has_place = || asked.left.iter().any(|(entered, _)| *entered == place);
+        let is_full = limit.flights.is_some() && !has_place();
+        limit.count(call.client.local.outbound.worker, is_full || pass.exceeds(place));
+    }
+    for standing in &pass.standings {
+        let decision = || {
+            let left = standing.service(&asked.demands, now).left;
+            decision(asked.limits[standing.demand], standing, left)
         };
-        limit.metrics.asked(call.client.local.outbound.worker, result);
-        for standing in standings {
-            let decision = || decision(limit, standing, standing.service(demands, now).left);
-            call.tell(&Event::RateLimitAsked {
-                denies: standing.verdict.denies(),
-                decision: &decision,
-            });
-        }
+        let denies = standing.verdict.denies();
+        call.tell(&Event::RateLimitAsked { denies, decision: &decision });
     }
 }
 
@@ -257,34 +268,28 @@ fn decision(limit: &RateLimit, standing: &Standing, left: u64) -> LimitDecision 
     })
 }
 
-/// The fields that tell the client of its limits.
-fn fields(
-    asked: &Asked<'_>,
-    demands: &[Demand<'_>],
-    pass: &Pass,
-    left: &Left<'_>,
-    now: Moment,
-) -> Fields {
-    let Some(style) = asked.iter().find_map(|(limit, _)| limit.limit.terms().told()) else {
-        return Fields::default();
-    };
-    let flights = left.iter().filter(|(limit, _)| limit.limit.terms().told().is_some());
-    let flights = flights.filter_map(|(limit, more)| Some(limit.flights.as_ref()?.service(*more)));
-    let services: SmallVec<[_; 4]> = pass.services(demands, now).chain(flights).collect();
-    Fields::new(style, &services, &mut String::with_capacity(FIELD_LENGTH))
+/// Tell the client what it has left.
+fn tell_client<'a>(asked: &Asked<'a>, pass: &Pass, now: Moment, fields: &mut Fields<'a>) {
+    pass.tell(&asked.demands, now, fields);
+    for &(place, more) in &asked.left {
+        let limit = asked.limits[place];
+        if let (Some(style), Some(flights)) = (limit.limit.terms().told(), &limit.flights) {
+            fields.tell(style, flights.service(more));
+        }
+    }
 }
 
 /// Why the request is refused, as its client is told.
-fn exceeded(demands: &[Demand<'_>], pass: &Pass, call: &Call<'_>) -> Exceeded {
+fn exceeded(asked: &Asked<'_>, pass: &Pass, client: &Client) -> Exceeded {
     let retry_after = match pass.verdict {
         Verdict::Deny(wait) => {
-            let random = call.client.local.outbound.random.borrow_mut().fraction();
+            let random = client.local.outbound.random.borrow_mut().fraction();
             Some(retry_after(wait, random))
         }
         _ => None,
     };
     Exceeded {
         retry_after,
-        policies: pass.denying(demands).map(|policy| policy.name().into()).collect(),
+        policies: pass.denying(&asked.demands).map(|policy| policy.name().into()).collect(),
     }
 }

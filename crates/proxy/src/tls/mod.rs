@@ -4,6 +4,9 @@
 //! reported at once, and shared by all workers. [`stream`] carries out the handshakes.
 
 mod client;
+mod client_auth;
+mod crl;
+pub mod peer_certificate;
 mod pem;
 pub mod secret;
 mod server;

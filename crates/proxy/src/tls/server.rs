@@ -5,20 +5,14 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{
-    NoClientAuth, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
-    WebPkiClientVerifier,
-};
+use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{InconsistentKeys, ServerConfig};
-use tidegate_core::plan::{
-    Certificate, ClientAuth, ClientAuthMode, HttpVersion, Issue, ListenerTls, TlsVersion,
-};
+use tidegate_core::plan::{Certificate, ClientAuth, HttpVersion, Issue, ListenerTls, TlsVersion};
 
 use super::sni::{CertificatesByName, host_names};
-use super::{ALPN_HTTP1, ALPN_HTTP2, pem, provider};
+use super::{ALPN_HTTP1, ALPN_HTTP2, client_auth, pem, provider};
 
 /// Sessions remembered for clients that resume without a ticket, for all workers together.
 /// An entry takes a few hundred bytes, more where clients show certificates.
@@ -55,8 +49,8 @@ impl ServerTls {
 
     /// Builds the successor of `self`, whose sessions can still be resumed.
     ///
-    /// Only where the demands on clients' certificates have changed is every client made to
-    /// start anew, because a resumed session is not checked again.
+    /// Only where the demands on clients' certificates have changed, revocations among them, is every client
+    /// made to start anew, because a resumed session is not checked again.
     pub fn rebuild(
         &self,
         tls: &ListenerTls,
@@ -78,7 +72,8 @@ impl ServerTls {
     ) -> Result<Arc<Self>, Vec<Issue>> {
         let mut issues = Vec::new();
         let certificates = certificates(tls, path, &mut issues);
-        let verifier = client_verifier(tls.client_auth.as_ref(), path, &mut issues);
+        let asks = tls.client_auth.as_ref();
+        let verifier = client_auth::verifier(asks, &format!("{path}.client_auth"), &mut issues);
         let versions = match tls.min_version {
             TlsVersion::V1_2 => &[&TLS13, &TLS12][..],
             TlsVersion::V1_3 => &[&TLS13][..],
@@ -191,25 +186,4 @@ fn certified_key(
         Err(error) => note("cert", format!("is not usable: {error}")),
     }
     Some((names, certified))
-}
-
-fn client_verifier(
-    auth: Option<&ClientAuth>,
-    path: &str,
-    issues: &mut Vec<Issue>,
-) -> Arc<dyn ClientCertVerifier> {
-    let Some(auth) = auth else { return Arc::new(NoClientAuth) };
-    let verifier = pem::authorities(&auth.ca).and_then(|roots| {
-        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-        match auth.mode {
-            ClientAuthMode::Require => builder,
-            ClientAuthMode::Optional => builder.allow_unauthenticated(),
-        }
-        .build()
-        .map_err(|error| format!("cannot be used to check clients: {error}"))
-    });
-    verifier.unwrap_or_else(|message| {
-        issues.push(Issue::new(format!("{path}.client_auth.ca"), message));
-        Arc::new(NoClientAuth)
-    })
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConfig, CommonState, HandshakeKind, ProtocolVersion};
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use tidegate_core::plan::HttpVersion;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::peer_certificate::PeerCertificate;
 use super::{ALPN_HTTP1, ALPN_HTTP2, ServerTls};
 
 /// What a handshake agreed on; small, kept for the life of the connection.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Negotiated {
     /// The version of HTTP that ALPN chose; absent: ALPN was not used.
     pub alpn: Option<HttpVersion>,
@@ -23,8 +23,8 @@ pub struct Negotiated {
     pub resumed: bool,
     /// The host the client asked for (SNI), in lower case.
     pub server_name: Option<Box<str>>,
-    /// Subject of the certificate that the peer showed, like `CN=device 7, O=Example`.
-    pub peer: Option<Box<str>>,
+    /// The certificate that the client showed; absent: none, or the peer is an endpoint.
+    pub peer: Option<Box<PeerCertificate>>,
     version: Option<ProtocolVersion>,
 }
 
@@ -54,7 +54,9 @@ where
     let handshake = Box::pin(TlsAcceptor::from(tls.config().clone()).accept(io));
     let stream = timeout(limit, handshake).await.map_err(|_| HandshakeError::TimedOut(limit))??;
     let connection = stream.get_ref().1;
-    let negotiated = Negotiated::of(connection, connection.server_name());
+    let shown = connection.peer_certificates().and_then(|chain| chain.first());
+    let peer = shown.map(PeerCertificate::new);
+    let negotiated = Negotiated { peer, ..Negotiated::of(connection, connection.server_name()) };
     Ok((Box::new(stream.into()), negotiated))
 }
 
@@ -89,7 +91,7 @@ impl Negotiated {
             }),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
             server_name: server_name.map(Into::into),
-            peer: connection.peer_certificates().and_then(|chain| chain.first()).map(subject),
+            peer: None,
             version: connection.protocol_version(),
         }
     }
@@ -102,10 +104,4 @@ impl Negotiated {
             _ => "unknown",
         }
     }
-}
-
-fn subject(certificate: &CertificateDer<'_>) -> Box<str> {
-    X509Certificate::from_der(certificate)
-        .map(|(_, certificate)| certificate.subject().to_string().into())
-        .unwrap_or_default()
 }

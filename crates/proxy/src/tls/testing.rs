@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SignatureAlgorithm,
+    BasicConstraints, CertificateParams, CertificateRevocationList,
+    CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa, KeyIdMethod, KeyPair,
+    RevokedCertParams, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 use rustls::{ClientConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -13,6 +17,7 @@ use tidegate_core::plan::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_rustls::TlsConnector;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{HandshakeError, Negotiated, ServerTls, pem, provider, stream};
 
@@ -24,8 +29,12 @@ pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     pub(super) fn new() -> Self {
+        Self::named("test authority")
+    }
+
+    pub(super) fn named(name: &str) -> Self {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "test authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
@@ -52,6 +61,30 @@ impl Authority {
         Certificate { cert, key: key.serialize_pem().as_str().into(), ocsp: None }
     }
 
+    /// A list that revokes these certificates, and is to be renewed at the beginning of the year `until`.
+    pub(super) fn revokes(
+        &self,
+        certificates: &[&Certificate],
+        until: i32,
+    ) -> CertificateRevocationList {
+        let this_update = date_time_ymd(2001, 1, 1);
+        let revoked = |certificate: &&Certificate| RevokedCertParams {
+            serial_number: serial(certificate),
+            revocation_time: this_update,
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update,
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: certificates.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.0).unwrap()
+    }
+
     /// The configuration of a client that trusts this authority and speaks only `version`.
     pub(super) fn client(&self, version: &'static SupportedProtocolVersion) -> ClientConfig {
         ClientConfig::builder_with_provider(provider())
@@ -60,6 +93,12 @@ impl Authority {
             .with_root_certificates(pem::authorities(&self.pem()).unwrap())
             .with_no_client_auth()
     }
+}
+
+fn serial(certificate: &Certificate) -> SerialNumber {
+    let der = leaf(certificate);
+    let (_, read) = X509Certificate::from_der(&der).unwrap();
+    SerialNumber::from_slice(read.raw_serial())
 }
 
 /// TLS of a listener with these certificates and nothing special.
@@ -78,7 +117,18 @@ pub(super) fn demanding(
     certificate: &Certificate,
     mode: ClientAuthMode,
 ) -> ListenerTls {
-    let client_auth = Some(ClientAuth { ca: ca.pem(), mode });
+    let client_auth = Some(ClientAuth { ca: ca.pem(), mode, crl: None });
+    ListenerTls { client_auth, ..listener(&[certificate]) }
+}
+
+/// The same, which refuses what the lists in a file of this content revoke.
+pub(super) fn demanding_with(
+    ca: &Authority,
+    certificate: &Certificate,
+    crl: impl AsRef<[u8]>,
+) -> ListenerTls {
+    let crl = Some(BASE64_STANDARD.encode(crl));
+    let client_auth = Some(ClientAuth { ca: ca.pem(), mode: ClientAuthMode::Require, crl });
     ListenerTls { client_auth, ..listener(&[certificate]) }
 }
 

@@ -120,6 +120,7 @@ class Story(Outstanding):
     upstream: str | None
     phases: list[Phase]
     limits: list[Said]
+    subject: str | None = Field(description="Of its identity; only where `explain.identities` is set.")
     auth: list[AuthDecision]
     access: AccessDecision | None
     tries: list[Try]

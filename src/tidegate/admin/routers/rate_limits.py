@@ -37,6 +37,16 @@ class Left(BaseModel):
     full_in_seconds: float = Field(description="Time until all is back.")
 
 
+class Heavy(BaseModel):
+    """A key that many requests have."""
+
+    parts: list[str | None] = Field(
+        description="What it is made of, in the order of the limit's option `key`; null for an absent part."
+    )
+    requests: int = Field(description="How many had it, let go or not; never too few.")
+    at_most_too_many: int = Field(description="How many too many these are at most.")
+
+
 @router.get("", summary="The rate limits")
 async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
     """About how many keys have spent something, how many requests wait, and how many keys were forgotten too
@@ -65,6 +75,17 @@ async def forget(gateway: TheGateway, name: str, parts: Parts) -> list[Left]:
     with _told():
         await asyncio.to_thread(gateway.engine.supply, "fresh_bucket", name, value)
     return await key(gateway, name, parts)
+
+
+@router.get("/{name}/top", summary="The heaviest keys")
+async def top(
+    gateway: TheGateway, name: str, count: Annotated[int, Query(alias="n", ge=1, le=1000)] = 20
+) -> list[Heavy]:
+    """Those with the most requests, the heaviest first, of a limit that says `identities: true`."""
+    named(await listed(gateway), SECTION, name)
+    with _told():
+        found = await gateway.ask("rate_limit_top", limit=name, count=count)
+    return [Heavy(**each) for each in found or ()]
 
 
 def _parts(parts: list[str]) -> list[str | None]:

@@ -6,11 +6,13 @@ contract test compares the two.
 
 from tidegate.config.model.access import Access, ClaimCondition, IdentityHeader, Requirement
 from tidegate.config.model.admin import Admin, AdminTls
-from tidegate.config.model.authenticator import ApiKey, Authenticator, Place
+from tidegate.config.model.authenticator import ApiKey, Authenticator, Basic
+from tidegate.config.model.certificate_auth import CertificateAuth, CertificateMatch
 from tidegate.config.model.config import Config
 from tidegate.config.model.cors import Cors
 from tidegate.config.model.csrf import Csrf
 from tidegate.config.model.explain import Explain
+from tidegate.config.model.forward_auth import ForwardAuth
 from tidegate.config.model.geoip import GeoIp
 from tidegate.config.model.health import (
     Health,
@@ -22,6 +24,7 @@ from tidegate.config.model.health import (
     Outlier,
     SuccessRateOutlier,
 )
+from tidegate.config.model.jwt import Jwks, Jwt
 from tidegate.config.model.limits import AdaptiveLimit, Queueing, RoutePriority, UpstreamLimits
 from tidegate.config.model.listener import (
     Certificate,
@@ -36,6 +39,7 @@ from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
+from tidegate.config.model.place import Place
 from tidegate.config.model.rate import Bandwidth, KeyPart, RateCost, RateLimit, Window
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
@@ -77,7 +81,10 @@ __all__ = [
     "Backoff",
     "Balance",
     "Bandwidth",
+    "Basic",
     "Certificate",
+    "CertificateAuth",
+    "CertificateMatch",
     "ClaimCondition",
     "ClientAuth",
     "Config",
@@ -87,6 +94,7 @@ __all__ = [
     "Endpoint",
     "Explain",
     "FieldMatch",
+    "ForwardAuth",
     "GeoIp",
     "HashKey",
     "HeaderEdits",
@@ -99,6 +107,8 @@ __all__ = [
     "Hedge",
     "Hsts",
     "IdentityHeader",
+    "Jwks",
+    "Jwt",
     "KeyPart",
     "LatencyOutlier",
     "Listener",

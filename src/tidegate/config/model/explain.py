@@ -13,3 +13,5 @@ class Explain(Options):
     """How many requests each worker remembers: so many that stood out, and as many others; 0: none."""
     slow: Duration = 1_000
     """A response whose head takes longer than this stands out."""
+    identities: bool = False
+    """Whether the subject of their identity is remembered too."""

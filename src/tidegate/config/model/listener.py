@@ -4,10 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath, OcspPath
+from tidegate.config.model.mark import CaPath, CertPath, CrlPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
 from tidegate.config.model.owner import GroupName, UserName
+from tidegate.config.model.rate import RateLimitNames
 from tidegate.config.model.text import AsWritten, FieldName, FileMode, ListenAddress, Name, Network
 from tidegate.config.model.unit import Positive, Size, Timeout, size
 
@@ -33,6 +34,9 @@ class ClientAuth(Options):
     """Path of the certificate authorities, in PEM, that clients' certificates must chain to."""
     mode: Literal["require", "optional"] = "require"
     """`require`: no certificate, no connection; `optional`: a certificate that is shown must be valid."""
+    crl: CrlPath | None = Field(default=None, examples=["clients.crl"])
+    """Path of revocation lists (RFC 5280 section 5), in PEM or one in DER: certificates that are refused.
+    Every authority needs one; null: nothing is revoked."""
 
 
 class ListenerTls(Options):
@@ -120,6 +124,8 @@ class Listener(Options):
     """Peers that may connect, by their own addresses; others get no answer at all; null: any."""
     limits: ListenerLimits = ListenerLimits()
     """What one client may cost."""
+    rate: RateLimitNames = Field(default=(), examples=[["connects"]])
+    """Names of the rate limits that its connections must all pass as they are accepted."""
     timeouts: ListenerTimeouts = ListenerTimeouts()
     """How long a client may take."""
 

@@ -24,3 +24,6 @@ class AccessLog(Options):
     """Shape of a line: one JSON object, or the combined log format of Apache and nginx."""
     path: OutputPath = Field(default="-", examples=["/var/log/tidegate/access.log"])
     """A file's path; `-` is standard output."""
+    subjects: Literal["plain", "hashed", "none"] = "plain"
+    """How subjects of identities are written: as they are, as the first 16 hexadecimal digits of their
+    SHA-256 (the same one is recognised, and only a guess shows which it is), or not at all."""

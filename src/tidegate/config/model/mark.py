@@ -22,6 +22,8 @@ class Use(Enum):
     """A private key in PEM."""
     CA = auto()
     """Certificate authorities in PEM."""
+    CRL = auto()
+    """Certificate revocation lists (RFC 5280, section 5): any number in PEM, or one in DER."""
     OCSP = auto()
     """An OCSP response (RFC 6960) in DER."""
     TOKEN = auto()
@@ -30,8 +32,16 @@ class Use(Enum):
     """Networks and addresses, one a line."""
     GEOIP = auto()
     """A database of where addresses are. It goes to the engine as a live value, so only its stamp is kept."""
+    JWKS = auto()
+    """A JSON Web Key Set."""
+    PUBLIC_KEY = auto()
+    """Public keys in PEM."""
+    SECRET = auto()
+    """A shared secret of at least 32 bytes, without the end of its line."""
     API_KEYS = auto()
-    """Keys of an API, by what they hash to."""
+    """A list of API keys, by what they hash to, in YAML or JSON."""
+    PASSWORDS = auto()
+    """Names and password hashes: an htpasswd file."""
     OUTPUT = auto()
     """Nothing yet: tidegate writes there."""
 
@@ -72,11 +82,16 @@ class ControlPlane:
 CertPath = Annotated[str, File(Use.CERT), Field(min_length=1)]
 KeyPath = Annotated[str, File(Use.KEY), Field(min_length=1)]
 CaPath = Annotated[str, File(Use.CA), Field(min_length=1)]
+CrlPath = Annotated[str, File(Use.CRL), Field(min_length=1)]
 OcspPath = Annotated[str, File(Use.OCSP), Field(min_length=1)]
-ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
+JwksPath = Annotated[str, File(Use.JWKS), Field(min_length=1)]
+PublicKeyPath = Annotated[str, File(Use.PUBLIC_KEY), Field(min_length=1)]
+SecretPath = Annotated[str, File(Use.SECRET), Field(min_length=1)]
 TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
 NetworksPath = Annotated[str, File(Use.NETWORKS), Field(min_length=1)]
 GeoIpPath = Annotated[str, File(Use.GEOIP), Field(min_length=1)]
+ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
+PasswordsPath = Annotated[str, File(Use.PASSWORDS), Field(min_length=1)]
 OutputPath = Annotated[str, File(Use.OUTPUT), Field(min_length=1)]
 
 STANDARD_OUTPUT = "-"

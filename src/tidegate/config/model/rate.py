@@ -2,14 +2,26 @@
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from tidegate.config.model.mark import Identity
+from tidegate.config.model.access import ClaimName
+from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import FieldName, Name
 from tidegate.config.model.unit import Duration, Positive, Quota, Rate, Size, Status, Timeout, whole
 
-Part = Literal["client", "method", "host", "route", "listener", "country", "asn"]
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"expected each rate limit once; found {name!r} {names.count(name)} times")
+    return names
+
+
+RateLimitNames = Annotated[tuple[Annotated[Name, Ref("rate limit")], ...], AfterValidator(_each_once)]
+"""Limits of which all must be passed."""
+
+Part = Literal["client", "method", "host", "route", "listener", "country", "asn", "identity", "certificate"]
 """A part of a key that needs no name."""
 
 
@@ -46,6 +58,12 @@ class KeyPart(Options):
     """The country of the client's address, which `geoip.country` tells."""
     asn: Literal[True] | None = Field(default=None, examples=[True])
     """The autonomous system of the client's address, which `geoip.asn` tells."""
+    claim: ClaimName | None = None
+    """A claim of the identity that the route's authenticators have found out."""
+    identity: Literal[True] | None = Field(default=None, examples=[True])
+    """That identity: authenticator and subject."""
+    certificate: Literal[True] | None = Field(default=None, examples=[True])
+    """The subject of the certificate that the client has shown."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -134,6 +152,8 @@ class RateLimit(Options):
     keys: Annotated[int, whole(16, 1_000_000_000)] = 1_000_000
     """Keys that are remembered at a time; each takes 16 bytes a window once it is used. Beyond it the keys
     that have spent least are forgotten."""
+    identities: bool = False
+    """Whether the keys with the most requests are counted and can be shown, with what they are made of."""
     ipv4_prefix: Annotated[int, whole(0, 32)] = 32
     """Bits of an IPv4 address that tell clients apart."""
     ipv6_prefix: Annotated[int, whole(0, 128)] = 64

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.access import Access, IdentityHeader
 from tidegate.config.model.cors import Cors
@@ -14,6 +14,7 @@ from tidegate.config.model.limits import Priority, RoutePriority
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.narrow import Labels
 from tidegate.config.model.options import Options
+from tidegate.config.model.rate import RateLimitNames
 from tidegate.config.model.retry import Hedge, Retry
 from tidegate.config.model.security_headers import SecurityHeadersPreset
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
@@ -21,7 +22,6 @@ from tidegate.config.model.unit import Count, Percent, Size, Status, Timeout
 
 UpstreamName = Annotated[Name, Ref("upstream")]
 ListenerName = Annotated[Name, Ref("listener")]
-RateLimitName = Annotated[Name, Ref("rate limit")]
 
 _CAPTURE = re.compile(r"\{(\*?)[^}]*\}")
 """A segment of a template that is captured."""
@@ -212,16 +212,8 @@ class RouteLimits(Options):
 
     body: Size | None = 1 << 30
     """Bytes of a request's body; null: no bound."""
-    rate: tuple[RateLimitName, ...] = Field(default=(), examples=[["per-client"]])
+    rate: RateLimitNames = Field(default=(), examples=[["per-client"]])
     """Names of the rate limits that its requests must all pass."""
-
-    @field_validator("rate")
-    @classmethod
-    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"expected each rate limit once; found {name!r} {names.count(name)} times")
-        return names
 
 
 def _level_alone(value: Any) -> Any:

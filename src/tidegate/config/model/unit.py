@@ -163,9 +163,9 @@ _SIZE_TEXT = {
 }
 
 
-def size(lowest: int) -> Bounded:
+def size(lowest: int, highest: int = MAX_SIZE) -> Bounded:
     """A size; the plan holds bytes, and so is a bare number read."""
-    return Bounded("size", _size, lowest, MAX_SIZE, words=(_SIZE_TEXT,), number_is="bytes")
+    return Bounded("size", _size, lowest, highest, words=(_SIZE_TEXT,), number_is="bytes")
 
 
 def whole(lowest: int, highest: int = MAX_COUNT) -> Bounded:

@@ -254,3 +254,5 @@ class Upstream(Options):
     """How many retries its requests allow for."""
     limits: UpstreamLimits = UpstreamLimits()
     """What it is given at a time."""
+    client_cert_header: bool = False
+    """Whether it is told the certificate that a client showed, in `Client-Cert` (RFC 9440)."""

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -22,28 +21,6 @@ use crate::auth::{Claims, Identity};
 const TOLD: usize = 100;
 /// Bytes of an id.
 const LONGEST_ID: usize = 64;
-
-/// What is wrong with a file of keys, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
-    /// Which key of the list it is, from 0; `None`: the list itself is wrong.
-    pub index: Option<usize>,
-    /// The key's id, if it can be read.
-    pub id: Option<Box<str>>,
-    /// What is wrong and what was expected.
-    pub message: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.index, &self.id) {
-            (Some(index), Some(id)) => write!(f, "key {index} (`{id}`): ")?,
-            (Some(index), None) => write!(f, "key {index}: ")?,
-            (None, _) => {}
-        }
-        f.write_str(&self.message)
-    }
-}
 
 /// A key as the file has it.
 #[derive(Deserialize)]
@@ -75,20 +52,17 @@ impl ApiKeys {
     ///
     /// # Errors
     /// All mistakes in it, though no more than a person reads.
-    pub fn read(authenticator: &Arc<str>, text: &str) -> Result<Self, Vec<Mistake>> {
-        let list: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
-            let message = format!("expected a JSON list of API keys: {error}");
-            vec![Mistake { index: None, id: None, message }]
-        })?;
+    pub fn read(authenticator: &Arc<str>, text: &str) -> Result<Self, Vec<String>> {
+        let list: Vec<&RawValue> = serde_json::from_str(text)
+            .map_err(|error| vec![format!("expected a JSON list of API keys: {error}")])?;
         let mut reading = Reading::new(authenticator, list.len());
         let mut mistakes = Vec::new();
         for (index, text) in list.iter().enumerate() {
-            if let Err((id, message)) = reading.key(text.get()) {
-                mistakes.push(Mistake { index: Some(index), id, message });
+            if let Err(wrong) = reading.key(text.get()) {
+                mistakes.push(format!("key {index}{wrong}"));
             }
             if mistakes.len() == TOLD {
-                let message = format!("no more than {TOLD} mistakes are told of one file");
-                mistakes.push(Mistake { index: None, id: None, message });
+                mistakes.push(format!("no more than {TOLD} mistakes are told of one file"));
                 break;
             }
         }
@@ -108,8 +82,6 @@ struct Reading<'a> {
     networks_known: HashMap<&'a str, usize>,
 }
 
-type Wrong = (Option<Box<str>>, String);
-
 impl<'a> Reading<'a> {
     fn new(authenticator: &'a Arc<str>, keys: usize) -> Self {
         Self {
@@ -123,11 +95,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn key(&mut self, text: &'a str) -> Result<(), Wrong> {
+    /// Take a key in; or say what is wrong with it, after its index.
+    fn key(&mut self, text: &'a str) -> Result<(), String> {
         let given: Given<'a> =
-            serde_json::from_str(text).map_err(|error| (None, unplaced(&error)))?;
+            serde_json::from_str(text).map_err(|error| format!(": {}", unplaced(&error)))?;
         let id = given.id.clone();
-        self.take(given).map_err(|message| (Some(id.into()), message))
+        self.take(given).map_err(|wrong| format!(" (`{id}`): {wrong}"))
     }
 
     fn take(&mut self, given: Given<'a>) -> Result<(), String> {

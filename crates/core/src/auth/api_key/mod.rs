@@ -15,12 +15,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use entry::Entry;
-pub use file::Mistake;
 use written::Written;
 
 use super::{Identity, Refusal};
 
 /// The keys of an authenticator. A key takes about 200 bytes, its identity included.
+#[derive(Default)]
 pub struct ApiKeys {
     entries: Box<[Entry]>,
     /// Their ids, one after the other.

@@ -1,11 +1,15 @@
 //! A request's line in the access log, from the request's beginning to its end.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{HOST, REFERER, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Version};
+use sha2::{Digest, Sha256};
+use tidegate_core::auth::Identity;
+use tidegate_core::plan::LoggedSubjects;
 use tokio::time::Instant;
 
 use super::{AccessLog, Entry};
@@ -51,6 +55,7 @@ impl Line {
 
     fn write(&self, record: &Record, origin: &Origin<'_>) {
         let endpoint = record.last_try.as_ref().map(|(endpoint, _)| endpoint);
+        let subject = record.identity.as_ref().and_then(|identity| self.subject(identity));
         let entry = Entry {
             time: self.time,
             listener: origin.listener.name(),
@@ -72,15 +77,30 @@ impl Line {
             upstream_head: record.response_head,
             error: record.failure.map(|failure| failure.meaning().label),
             authenticator: record.identity.as_ref().map(|identity| &*identity.authenticator),
-            subject: record.identity.as_ref().and_then(|identity| identity.subject.as_deref()),
+            subject: subject.as_deref(),
             user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
             referer: self.referer.as_ref().map(HeaderValue::as_bytes),
             tls_version: origin.tls.map(|tls| tls.version()),
             tls_server_name: origin.tls.and_then(|tls| tls.server_name.as_deref()),
-            tls_client: origin.tls.and_then(|tls| tls.peer.as_deref()),
+            tls_client: origin.tls.and_then(|tls| Some(&*tls.peer.as_ref()?.names().subject)),
             trace_id: self.trace.as_ref().and_then(|trace| trace.to_str().ok()?.get(3..35)),
         };
         self.log.write(origin.worker, &entry);
+    }
+}
+
+impl Line {
+    /// The subject of an identity as the log writes it.
+    fn subject<'i>(&self, identity: &'i Identity) -> Option<Cow<'i, str>> {
+        let subject = identity.subject.as_deref()?;
+        match self.log.plan.subjects {
+            LoggedSubjects::Plain => Some(Cow::Borrowed(subject)),
+            LoggedSubjects::Hashed => {
+                let hash = Sha256::digest(subject.as_bytes());
+                Some(hash[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+            }
+            LoggedSubjects::None => None,
+        }
     }
 }
 

@@ -125,7 +125,11 @@ mod tests {
 
     fn open(path: &Path, workers: usize) -> Arc<AccessLog> {
         let path = path.to_str().unwrap().to_owned();
-        let config = plan::AccessLog { format: AccessLogFormat::Json, path };
+        let config = plan::AccessLog {
+            format: AccessLogFormat::Json,
+            path,
+            subjects: plan::LoggedSubjects::Plain,
+        };
         Arc::new(AccessLog::open(&config, workers).unwrap())
     }
 
@@ -210,7 +214,11 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_opened_is_an_error() {
         let path = "/nonexistent/access.log".to_owned();
-        let config = plan::AccessLog { format: AccessLogFormat::Json, path };
+        let config = plan::AccessLog {
+            format: AccessLogFormat::Json,
+            path,
+            subjects: plan::LoggedSubjects::Plain,
+        };
         assert!(AccessLog::open(&config, 1).is_err());
     }
 }

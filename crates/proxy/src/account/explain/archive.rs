@@ -110,6 +110,7 @@ mod tests {
             upstream: None,
             phases: Phases::default(),
             limits: Vec::new(),
+            subject: None,
             auth: Vec::new(),
             access: None,
             tries: Vec::new(),

@@ -103,6 +103,8 @@ pub struct Story {
     pub phases: Phases,
     /// What limits decided, in order.
     pub limits: Vec<LimitDecision>,
+    /// What its identity is called, where that is remembered.
+    pub subject: Option<Box<str>>,
     /// The authenticators that were asked where it comes from, in order.
     pub auth: Vec<AuthDecision>,
     /// Why it may not use its route.
@@ -163,6 +165,7 @@ impl Story {
                 end,
             },
             limits: notes.limits,
+            subject: None,
             auth: notes.auth,
             access: notes.access,
             tries: notes.tries,

@@ -74,7 +74,11 @@ impl Explain {
         {
             self.notes(record);
             let notes = self.notes.take().map_or_else(Notes::default, |notes| *notes);
-            let story = Story::of(record, notes, reason, origin.listener.name());
+            let mut story = Story::of(record, notes, reason, origin.listener.name());
+            if self.settings.identities {
+                let subject = record.identity.as_ref().and_then(|it| it.subject.as_deref());
+                story.subject = subject.map(bounded);
+            }
             origin.accounts.stories.keep(origin.worker, story, self.settings.keep);
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn families(page: &mut Exposition, upstreams: &[(&str, Vec<&Admission
     for (upstream, parts) in upstreams {
         let mut total = HistogramTotal::default();
         parts.iter().for_each(|part| total.add(&part.wait));
-        histogram(&mut family, ("upstream", upstream), &total);
+        histogram(&mut family, &[("upstream", upstream)], &total);
     }
     let mut family = page.family(
         "tidegate_upstream_shed_total",

@@ -14,6 +14,8 @@ use crate::account::sharded::{Counter, Sharded};
 pub enum AuthResult {
     /// It proved where the request comes from.
     Ok,
+    /// It had proved that a while ago, and still knew it.
+    Cached,
     /// The request carried no credential of its kind.
     Missing,
     /// The credential was wrong.
@@ -29,8 +31,9 @@ pub enum AuthResult {
 }
 
 impl AuthResult {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Ok,
+        Self::Cached,
         Self::Missing,
         Self::Invalid,
         Self::Expired,
@@ -54,6 +57,7 @@ impl AuthResult {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Cached => "cached",
             Self::Missing => "missing",
             Self::Invalid => "invalid",
             Self::Expired => "expired",
@@ -109,6 +113,6 @@ pub(super) fn families(page: &mut Exposition, authenticators: &[Arc<Authenticato
     for each in authenticators {
         let mut total = HistogramTotal::default();
         each.took.used().for_each(|part| total.add(part));
-        histogram(&mut family, ("authenticator", &each.name), &total);
+        histogram(&mut family, &[("authenticator", &each.name)], &total);
     }
 }

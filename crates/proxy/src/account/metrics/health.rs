@@ -55,7 +55,7 @@ pub(super) fn families(page: &mut Exposition, upstreams: &[(&str, &HealthCounts)
     for (upstream, counts) in upstreams {
         let mut total = HistogramTotal::default();
         total.add(&counts.duration);
-        histogram(&mut family, ("upstream", upstream), &total);
+        histogram(&mut family, &[("upstream", upstream)], &total);
     }
     let mut family = page.family(
         "tidegate_health_changes_total",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::account::exposition::Family;
+use crate::account::exposition::{Family, Label};
 use crate::account::sharded::Counter;
 
 /// Upper bounds of the buckets in nanoseconds, each with the text of its `le` label in seconds.
@@ -63,7 +63,7 @@ impl HistogramTotal {
 }
 
 /// One histogram as samples.
-pub(super) fn histogram(family: &mut Family<'_>, label: (&str, &str), total: &HistogramTotal) {
+pub(super) fn histogram(family: &mut Family<'_>, labels: &[Label<'_>], total: &HistogramTotal) {
     let bounds = BOUNDS.iter().map(|&(_, text)| text);
-    family.histogram(&[label], bounds, &total.buckets, total.seconds);
+    family.histogram(labels, bounds, &total.buckets, total.seconds);
 }

@@ -31,7 +31,7 @@ mod worker;
 pub use authenticator::{AuthResult, AuthenticatorMetrics};
 pub use endpoint::EndpointMetrics;
 pub use listener::ListenerMetrics;
-pub use rate_limit::{RateLimitMetrics, RateResult};
+pub use rate_limit::{Held, RateLimitMetrics, RateResult};
 pub use registry::Metrics;
 pub use request::RequestCounts;
 pub use route::RouteMetrics;

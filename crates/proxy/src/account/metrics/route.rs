@@ -115,7 +115,7 @@ pub(super) fn families(page: &mut Exposition, routes: &[Arc<RouteMetrics>]) {
         "Time from a request's head to the end of its response.",
     );
     for (name, total) in &totals {
-        histogram(&mut family, ("route", name), &total.duration);
+        histogram(&mut family, &[("route", name)], &total.duration);
     }
     let mut family = page.family(
         "tidegate_request_body_bytes_total",

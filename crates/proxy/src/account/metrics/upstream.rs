@@ -105,7 +105,7 @@ pub(super) fn families(page: &mut Exposition, upstreams: &[Arc<UpstreamMetrics>]
     for upstream in upstreams {
         histogram(
             &mut family,
-            ("upstream", upstream.name()),
+            &[("upstream", upstream.name())],
             &upstream.total(|part| &part.response_head),
         );
     }

@@ -4,11 +4,13 @@
 //! that implements the trait, and nothing here knows of it.
 
 mod content;
+mod guarded;
 mod metered;
 mod paced;
 mod replay;
 mod tee;
 mod timed;
+mod whole;
 
 use std::task::{Context, Poll};
 use std::time::Duration;

@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 use super::{Body, Frame, NextFrame, Source};
 
 /// Says how many of so many bytes that are ready may pass now.
-pub type Pace = Box<dyn Fn(u64) -> Share>;
+pub type Pace = Box<dyn FnMut(u64) -> Share>;
 
 struct Paced {
     inner: Body,

@@ -14,8 +14,8 @@ use super::framing::Decoder;
 
 /// Largest head that an endpoint may send.
 const MAX_BYTES: usize = 64 * 1024;
-/// Room in the field map for what the gateway always adds.
-const ADDED_FIELDS: usize = 1;
+/// Room in the field map for what the gateway adds: the name of the request, and the two fields that tell of quotas.
+const ADDED_FIELDS: usize = 3;
 
 /// A response's head.
 #[derive(Debug)]

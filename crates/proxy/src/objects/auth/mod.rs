@@ -4,18 +4,32 @@
 //! work for longer than a worker may be away, gives a [`Later`].
 
 mod api_key;
+mod basic;
+mod certificate;
+mod forward;
+mod jwt;
+pub mod live;
 
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, request};
-use tidegate_core::auth::{Finding, Place};
+use http::{HeaderMap, HeaderName, HeaderValue, request};
+use tidegate_core::auth::{Finding, Identity, Place};
 use tidegate_core::plan::{self, Issue};
 
 use self::api_key::ApiKey;
+use self::basic::Basic;
+use self::certificate::Certificate;
+use self::forward::Forward;
+pub use self::forward::{Asking, Question, Reply};
+use self::jwt::Jwt;
+use self::live::{LiveAuthenticators, SuppliedKeys};
 use super::keeper::{Object, is_same};
-use crate::account::metrics::{AuthenticatorMetrics, Metrics};
+use crate::account::Accounts;
+use crate::account::metrics::AuthenticatorMetrics;
+use crate::long_work::LongWork;
+use crate::tls::peer_certificate::PeerCertificate;
 
 /// What of a request an authenticator looks at.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +40,12 @@ pub struct Presented<'a> {
     pub address: Option<IpAddr>,
     /// Seconds since 1970.
     pub now: i64,
+    /// Where slow hashes wait to be computed.
+    pub hashing: &'a LongWork,
+    /// The scheme by which the client asks.
+    pub scheme: &'a str,
+    /// The certificate that it showed.
+    pub certificate: Option<&'a PeerCertificate>,
 }
 
 /// A finding that takes its time.
@@ -37,6 +57,8 @@ pub enum Examined {
     Now(Finding),
     /// When this is over. The request does carry a credential of this kind.
     Later(Later),
+    /// When a service has been asked.
+    Asks(Box<Question>),
 }
 
 /// Finds out where requests come from, for all workers.
@@ -51,7 +73,11 @@ pub struct Authenticator {
 
 #[derive(Debug)]
 enum Kind {
+    Jwt(Arc<Jwt>),
     ApiKey(ApiKey),
+    Basic(Basic),
+    Certificate(Certificate),
+    Forward(Arc<Forward>),
 }
 
 impl Authenticator {
@@ -62,36 +88,75 @@ impl Authenticator {
     pub fn build(
         plan: &Arc<plan::Authenticator>,
         at: &str,
-        metrics: &Metrics,
+        live: &LiveAuthenticators,
+        accounts: &Accounts,
     ) -> Result<Self, Vec<Issue>> {
-        let kind = match &plan.api_key {
-            Some(wanted) => {
-                let at = format!("{at}.api_key");
-                Kind::ApiKey(ApiKey::build(&plan.name, wanted, &at)?)
-            }
-            None => return Err(vec![Issue::new(at, "expected a kind of authenticator")]),
+        let plan::Authenticator { name, jwt, api_key, basic, certificate, forward, .. } = &**plan;
+        let live = || live.of(name).map_err(|wrong| vec![Issue::new(at, wrong)]);
+        let kind = if let Some(wanted) = jwt {
+            let at = format!("{at}.jwt");
+            Kind::Jwt(Arc::new(Jwt::build(name, wanted, &at, live()?, &accounts.outbox)?))
+        } else if let Some(wanted) = api_key {
+            Kind::ApiKey(ApiKey::build(name, wanted, &format!("{at}.api_key"), live()?)?)
+        } else if let Some(wanted) = basic {
+            Kind::Basic(Basic::build(name, wanted, &format!("{at}.basic"))?)
+        } else if let Some(wanted) = certificate {
+            Kind::Certificate(Certificate::build(name, wanted, &format!("{at}.certificate"))?)
+        } else if let Some(wanted) = forward {
+            Kind::Forward(Arc::new(Forward::build(name, wanted, &format!("{at}.forward"))?))
+        } else {
+            return Err(vec![Issue::new(at, "expected a kind of authenticator")]);
         };
-        Ok(Self { plan: plan.clone(), metrics: metrics.authenticator(&plan.name), kind })
+        Ok(Self { plan: plan.clone(), metrics: accounts.metrics.authenticator(name), kind })
     }
 
     /// What it makes of a request.
     pub fn examine(&self, presented: Presented<'_>) -> Examined {
         match &self.kind {
+            Kind::Jwt(jwt) => jwt.examine(presented),
             Kind::ApiKey(keys) => Examined::Now(keys.examine(presented)),
+            Kind::Basic(basic) => basic.examine(presented),
+            Kind::Certificate(certificate) => Examined::Now(certificate.examine(presented)),
+            Kind::Forward(forward) => forward.examine(presented),
+        }
+    }
+
+    /// What it would make of this token just now; `None` if it is not for tokens. Nothing is asked for, and nothing
+    /// remembered.
+    pub fn judge(&self, token: &[u8], now: i64) -> Option<Finding> {
+        match &self.kind {
+            Kind::Jwt(jwt) => Some(jwt.judge(token, now)),
+            _ => None,
+        }
+    }
+
+    /// The keys that it has from an identity provider.
+    pub fn supplied_keys(&self) -> Option<Arc<SuppliedKeys>> {
+        match &self.kind {
+            Kind::Jwt(jwt) => jwt.supplied(),
+            _ => None,
         }
     }
 
     /// Its kind, as its option is called.
     pub const fn kind(&self) -> &'static str {
         match &self.kind {
+            Kind::Jwt(_) => "jwt",
             Kind::ApiKey(_) => "api_key",
+            Kind::Basic(_) => "basic",
+            Kind::Certificate(_) => "certificate",
+            Kind::Forward(_) => "forward",
         }
     }
 
-    /// How clients are asked for its kind of credential (`WWW-Authenticate`, RFC 9110 §11.6.1).
-    pub fn challenge(&self) -> &HeaderValue {
+    /// How clients are asked for its kind of credential (`WWW-Authenticate`, RFC 9110 §11.6.1); `None` where they
+    /// cannot be.
+    pub fn challenge(&self) -> Option<&HeaderValue> {
         match &self.kind {
-            Kind::ApiKey(keys) => keys.challenge(),
+            Kind::Jwt(_) => Some(&jwt::CHALLENGE),
+            Kind::ApiKey(keys) => Some(keys.challenge()),
+            Kind::Basic(basic) => Some(basic.challenge()),
+            Kind::Certificate(_) | Kind::Forward(_) => None,
         }
     }
 
@@ -99,6 +164,21 @@ impl Authenticator {
     pub fn take_off(&self, head: &mut request::Parts) {
         if !self.plan.keep_credentials {
             self.places().iter().for_each(|place| place.take_off(head));
+        }
+    }
+
+    /// The fields of requests that it sets itself.
+    pub fn taken(&self) -> &[HeaderName] {
+        match &self.kind {
+            Kind::Forward(forward) => forward.taken(),
+            _ => &[],
+        }
+    }
+
+    /// Set them on a request of an identity that it has proven.
+    pub fn add_to(&self, fields: &mut HeaderMap, identity: &Identity) {
+        if let Kind::Forward(forward) = &self.kind {
+            forward.add_to(fields, identity);
         }
     }
 
@@ -112,7 +192,10 @@ impl Authenticator {
 
     fn places(&self) -> &[Place] {
         match &self.kind {
+            Kind::Jwt(jwt) => jwt.places(),
             Kind::ApiKey(keys) => keys.places(),
+            Kind::Basic(_) => &[Place::BASIC],
+            Kind::Certificate(_) | Kind::Forward(_) => &[],
         }
     }
 }

@@ -30,11 +30,6 @@ pub struct Due {
 }
 
 impl Dues {
-    /// Whether it owes nothing.
-    pub fn is_empty(&self) -> bool {
-        self.costs.is_empty() && self.flights.is_empty()
-    }
-
     /// The response has ended: book what it cost, and give its places back.
     pub fn settle(self, ended: &Ended, now: Moment) {
         for Due { limit, key, told } in self.costs {

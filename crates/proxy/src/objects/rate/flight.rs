@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidegate_core::plan;
 use tidegate_core::rate::{InFlight, Key, Policy, Service};
@@ -40,13 +39,7 @@ impl Flights {
 
     /// What a client is told that so many more requests may follow.
     pub fn service(&self, left: u32) -> Service<'_> {
-        Service {
-            policy: &self.policy,
-            left: left.into(),
-            until_more: None,
-            until_full: Duration::ZERO,
-            key: None,
-        }
+        Service { policy: &self.policy, left: left.into(), refill: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A rate limit as an object: its rules, and what its keys have spent.
 
+mod connection;
 mod dues;
 mod flight;
 mod pace;
@@ -8,21 +9,28 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
+use parking_lot::Mutex;
 use tidegate_core::plan::{self, Issue};
-use tidegate_core::rate::{Key, KeyRule, Limit, OutOfMemory, Secret, Subject, Terms, Unkeyed};
+use tidegate_core::rate::{
+    Heaviest, Heavy, Key, KeyRule, Limit, Mode, OutOfMemory, Secret, Subject, Terms, Unkeyed,
+};
 use tidegate_core::time::Moment;
 
+pub use self::connection::let_in;
 pub use self::dues::{Due, Dues};
 pub use self::flight::Flights;
 pub use self::pace::Direction;
 
 use self::pace::Paces;
 use super::keeper::{Object, is_same};
-use crate::account::metrics::{Metrics, RateLimitMetrics};
+use crate::account::metrics::{Metrics, RateLimitMetrics, RateResult};
 use crate::http::body::Pace;
 
 /// Most requests that wait for their turn at one limit.
 const MOST_WAITING: u32 = 10_000;
+
+/// Keys that are counted at a time where the heaviest are shown.
+const HEAVY_KEYS: usize = 1_024;
 
 /// With it keys are hashed, so that none can be aimed at another's bucket. It lasts as long as what is hashed with it.
 static SECRET: LazyLock<Secret> = LazyLock::new(|| {
@@ -45,6 +53,7 @@ pub struct RateLimit {
     /// Requests of each key that are under way, where they are bounded.
     pub flights: Option<Flights>,
     paces: Paces,
+    heavy: Option<Arc<Mutex<Heavy>>>,
     rule: KeyRule,
     waiting: Arc<AtomicU32>,
 }
@@ -74,9 +83,18 @@ impl RateLimit {
             flights: Flights::build(plan, before.and_then(|before| before.flights.as_ref())),
             paces: Paces::build(plan, before.map(|before| (&*before.plan, &before.paces)))
                 .map_err(full)?,
+            heavy: plan.identities.then(|| {
+                let before = before.and_then(|before| before.heavy.clone());
+                before.unwrap_or_else(|| Arc::new(Mutex::new(Heavy::new(HEAVY_KEYS))))
+            }),
             rule,
             waiting: before.map_or_else(Arc::default, |before| before.waiting.clone()),
         })
+    }
+
+    /// Whether it is asked for requests whose identity has been found out.
+    pub fn needs_identity(&self) -> bool {
+        self.rule.needs_identity()
     }
 
     /// The key of a request.
@@ -85,6 +103,18 @@ impl RateLimit {
     /// If it has none, and does not share one with all that have none.
     pub fn key(&self, subject: &Subject<'_>) -> Result<Key, Unkeyed> {
         self.rule.key(&SECRET, subject)
+    }
+
+    /// A request with this key has come: count it, and its parts, if these are to be shown.
+    pub fn remember(&self, key: Key, subject: &Subject<'_>) {
+        if let Some(heavy) = &self.heavy {
+            heavy.lock().add(key, || self.rule.texts(subject));
+        }
+    }
+
+    /// The `count` keys with the most requests; `None` where they are not to be shown.
+    pub fn heaviest(&self, count: usize) -> Option<Vec<Heaviest>> {
+        self.heavy.as_ref().map(|heavy| heavy.lock().top(count))
     }
 
     /// The key that these parts make, which are absent where requests lack them.
@@ -103,9 +133,22 @@ impl RateLimit {
         }
     }
 
-    /// How fast the bodies of `key` may pass in this direction; `None` where they may as they come.
-    pub fn pace(&self, direction: Direction, key: Key) -> Option<Pace> {
-        self.paces.of(direction, key)
+    /// How fast a body of `key` may pass in this direction, on this `worker`; `None` where it may as it comes, as it may
+    /// by any limit in shadow.
+    pub fn pace(&self, direction: Direction, key: Key, worker: usize) -> Option<Pace> {
+        let enforces = self.limit.terms().mode == Mode::Enforce;
+        let pacing = self.paces.of(direction).filter(|_| enforces)?;
+        Some(pace::pace(pacing.clone(), key, direction, self.metrics.clone(), worker))
+    }
+
+    /// Count what it said to a request or a connection of this worker: whether it has no room for it.
+    pub fn count(&self, worker: usize, denies: bool) {
+        let result = match (denies, self.limit.terms().mode) {
+            (false, _) => RateResult::Allowed,
+            (true, Mode::Enforce) => RateResult::Denied,
+            (true, Mode::Shadow) => RateResult::WouldDeny,
+        };
+        self.metrics.asked(worker, result);
     }
 
     /// A place among the requests that wait for their turn; `None` if as many wait as may.

@@ -2,10 +2,12 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidegate_core::plan;
-use tidegate_core::rate::{Key, OutOfMemory, Pacing};
+use tidegate_core::rate::{Key, OutOfMemory, Pacing, Share};
 
+use crate::account::metrics::{Held, RateLimitMetrics};
 use crate::http::body::Pace;
 use crate::net::clock;
 
@@ -50,12 +52,50 @@ impl Paces {
         Ok(Self { request: pacing(bandwidth.request)?, response: pacing(bandwidth.response)? })
     }
 
-    /// How fast the bodies of `key` may pass; `None`: as they come.
-    pub(super) fn of(&self, direction: Direction, key: Key) -> Option<Pace> {
-        let pacing = match direction {
-            Direction::Request => self.request.clone()?,
-            Direction::Response => self.response.clone()?,
-        };
-        Some(Box::new(move |wanted| pacing.take(key, wanted, clock::now())))
+    /// What paces bodies of this direction; `None`: nothing does.
+    pub(super) fn of(&self, direction: Direction) -> Option<&Arc<Pacing>> {
+        match direction {
+            Direction::Request => self.request.as_ref(),
+            Direction::Response => self.response.as_ref(),
+        }
+    }
+}
+
+/// How fast one body may pass, which has this key and direction, on this `worker`. How long it is held back is counted
+/// when it has ended.
+pub(super) fn pace(
+    pacing: Arc<Pacing>,
+    key: Key,
+    direction: Direction,
+    metrics: Arc<RateLimitMetrics>,
+    worker: usize,
+) -> Pace {
+    let mut delay = Delay { metrics, worker, direction, sum: Duration::ZERO };
+    Box::new(move |wanted| {
+        let share = pacing.take(key, wanted, clock::now());
+        if let Share::Later(pause) = share {
+            delay.sum += pause;
+        }
+        share
+    })
+}
+
+/// How long a body was held back, counted when it is dropped.
+struct Delay {
+    metrics: Arc<RateLimitMetrics>,
+    worker: usize,
+    direction: Direction,
+    sum: Duration,
+}
+
+impl Drop for Delay {
+    fn drop(&mut self) {
+        if !self.sum.is_zero() {
+            let held = match self.direction {
+                Direction::Request => Held::RequestBody,
+                Direction::Response => Held::ResponseBody,
+            };
+            self.metrics.delayed(self.worker, held, self.sum);
+        }
     }
 }

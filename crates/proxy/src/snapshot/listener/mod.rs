@@ -1,6 +1,7 @@
 //! Listeners: sockets, and what may come in through them.
 
 mod clients;
+mod refusals;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -12,6 +13,7 @@ use tidegate_core::message::head_rules::HeadLimits;
 use tidegate_core::plan::{self, Issue};
 
 use self::clients::Clients;
+use self::refusals::Refusals;
 use crate::account::metrics::{ListenerMetrics, Metrics};
 use crate::net::{Address, Rights};
 use crate::objects::keeper::{Object, is_same};
@@ -34,6 +36,8 @@ pub struct Listener {
     pub open: AtomicU32,
     /// Open connections by client address.
     pub clients: Clients,
+    /// Connections that were turned away.
+    pub refusals: Refusals,
 }
 
 /// What a connection is served by, for as long as it lives.
@@ -154,6 +158,7 @@ impl Listener {
             metrics: metrics.listener(name),
             open: AtomicU32::new(0),
             clients: Clients::default(),
+            refusals: Refusals::default(),
         }
     }
 

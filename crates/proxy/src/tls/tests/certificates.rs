@@ -112,7 +112,7 @@ async fn a_session_tells_what_was_agreed() {
     let session = session.unwrap();
     assert_eq!(session.version(), "TLSv1.2");
     assert_eq!(session.server_name.as_deref(), Some("a.example"));
-    assert_eq!(session.peer, None);
+    assert!(session.peer.is_none());
     assert!(!session.resumed);
 }
 

@@ -1,11 +1,13 @@
 //! Mistakes in the plan, each reported at its place.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use tidegate_core::plan::{
     Certificate, ClientAuth, ClientAuthMode, Issue, ListenerTls, UpstreamProtocol, UpstreamTls,
 };
 
 use crate::tls::testing::{Authority, BOTH, listener, trusting};
-use crate::tls::{ClientTls, ServerTls};
+use crate::tls::{ClientTls, ServerTls, crl};
 
 fn paths(issues: &[Issue]) -> Vec<&str> {
     issues.iter().map(|issue| issue.path.as_str()).collect()
@@ -28,6 +30,7 @@ fn every_mistake_of_a_listener_is_reported_at_its_place() {
         client_auth: Some(ClientAuth {
             ca: good.key.expose().into(),
             mode: ClientAuthMode::Require,
+            crl: Some(BASE64_STANDARD.encode(&good.cert)),
         }),
         ..listener(&[&good, &swapped, &no_pem, &broken, &no_host])
     };
@@ -43,6 +46,7 @@ fn every_mistake_of_a_listener_is_reported_at_its_place() {
             "listeners.0.tls.certificates.3.ocsp",
             "listeners.0.tls.certificates.4.cert",
             "listeners.0.tls.client_auth.ca",
+            "listeners.0.tls.client_auth.crl",
         ]
     );
     assert!(issues[0].message.contains("does not belong to the certificate"));
@@ -74,4 +78,21 @@ fn every_mistake_of_an_upstream_is_reported_at_its_place() {
     );
     let issues = build(UpstreamTls { cert: Some(one.cert), key: Some(other.key), ..trusting(&ca) });
     assert_eq!(paths(&issues), ["upstreams.0.tls.key"]);
+}
+
+#[test]
+fn what_is_no_revocation_list_is_told_as_that() {
+    let ca = Authority::new();
+    let list = ca.revokes(&[], 2999).pem().unwrap();
+    for (content, wrong) in [
+        (String::new(), "is not readable as a revocation list"),
+        ("hello".into(), "is not readable as a revocation list"),
+        (ca.pem(), "holds no revocation list"),
+        (list.replace("CRL-----\nM", "CRL-----\nA"), "is not readable as a revocation list"),
+        (list.replace("-----END", "----END"), "is not readable as PEM"),
+    ] {
+        let told = crl::read(&BASE64_STANDARD.encode(&content)).err().unwrap();
+        assert!(told.starts_with(wrong), "{told} of {content:?}");
+    }
+    assert!(crl::read("no base64!").is_err());
 }

@@ -1,0 +1,1 @@
+"""What authenticators go by beside the configuration."""

@@ -52,9 +52,7 @@ pub enum Event<'a> {
     Authenticated(&'a Arc<Identity>),
     /// It may not use its route.
     AccessDenied {
-        /// The option that says so.
-        by: &'static str,
-        /// The rule.
+        /// The option that says so, and its rule.
         decision: &'a dyn Fn() -> AccessDecision,
     },
     /// Its upstream admitted it.

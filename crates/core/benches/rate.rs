@@ -51,6 +51,7 @@ fn limit(windows: u64, keys: usize, style: Style) -> Limit {
         cost: Cost::default(),
         style,
         keys: NonZeroUsize::new(keys.max(DEFAULT)).unwrap_or(NonZeroUsize::MIN),
+        shared: None,
     };
     let limit = match Limit::new(terms, None) {
         Ok(limit) => limit,

@@ -25,6 +25,7 @@ fn terms(name: &str, windows: impl Into<Box<[Window]>>) -> Terms {
         cost: Cost::default(),
         style: Style::Nearest,
         keys: NonZeroUsize::new(100).unwrap(),
+        shared: None,
     }
 }
 

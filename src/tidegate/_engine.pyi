@@ -124,7 +124,7 @@ class Engine:
         - `panic_mode`: of which `upstream`, and whether it is `active` now: too few endpoints are well, so
           requests go to all that serve;
         - `word_applied`: `upstream`, `endpoint`, the `word` or null, and whether it is `present`;
-        - `unknown_key`: `authenticator`, `kid`: a token names a key that is not there; empty if none is;
+        - `unknown_key`: `authenticator`, `kid`: a token names a key that is not there;
         - `task_panicked`: `thread` (a worker's number, `health` or `long-work`), `message`, `place`; what
           it did for one connection ends;
         - `thread_restarted`: `thread`, `message`; all of its connections end;

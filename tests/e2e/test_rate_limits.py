@@ -13,26 +13,13 @@ import pytest
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.configs import proxy, route, upstream
-from .harness.gateway import Config, Gateway
+from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin
+from .harness.limited import HOUR, limit, limited
 from .harness.message import Response
 from .harness.origin import Origin
 from .harness.waiting import eventually
-
-HOUR = {"quota": 3, "per": "1h"}
-
-
-def limited(*limits: dict[str, Any], origin: Origin | None = None, **options: Any) -> Config:
-    """Everything has these limits, and is answered by the gateway itself where there is no origin."""
-    config = proxy(*([origin.address] if origin else []), rate_limits=list(limits), **options)
-    names = {"limits": {"rate": [limit["name"] for limit in limits]}}
-    config["routes"] = [route("all", "/", **({} if origin else {"respond": {"body": "let go"}}), **names)]
-    return config
-
-
-def limit(name: str = "few", *windows: dict[str, Any], **options: Any) -> dict[str, Any]:
-    return {"name": name, "windows": list(windows or [HOUR]), **options}
 
 
 def statuses(gateway: Gateway, count: int, **fields: str) -> list[int]:
@@ -340,6 +327,45 @@ def test_a_flood_of_keys_costs_no_memory_and_gains_none_more_than_its_quota(
         list(pool.map(flood, range(4)))
     assert gateway.rss() - before < 8 << 20
     assert gateway.metrics().total("tidegate_rate_limit_evictions_total", limit="few") > 5_000
+
+
+def test_the_heaviest_keys_are_shown_where_identities_may_be(start_gateway: StartGateway) -> None:
+    open_limit = limit(
+        "open", {"quota": 5, "per": "1h"}, key=["client", {"header": "x-user"}], identities=True
+    )
+    gateway = start_gateway(limited(open_limit, limit("closed", {"quota": 1000, "per": "1h"})))
+    for name, count in (("a", 3), ("b", 7), ("c", 1)):
+        statuses(gateway, count, x_user=name)
+    statuses(gateway, 2)
+    shown = gateway.admin.get("/v1/rate-limits/open/top?n=3").json()
+    assert [(each["parts"], each["requests"]) for each in shown] == [
+        (["127.0.0.1", "b"], 7),
+        (["127.0.0.1", "a"], 3),
+        (["127.0.0.1", None], 2),
+    ], "whether they were let go or not"
+    assert all(each["at_most_too_many"] == 0 for each in shown)
+    assert "127.0.0.1 b" in gateway.says("limits", "top", "open")
+    silent = gateway.admin.get("/v1/rate-limits/closed/top")
+    assert silent.status_code == 422
+    assert "identities: true" in silent.text
+    assert gateway.admin.get("/v1/rate-limits/none/top").status_code == 404
+
+
+def test_how_long_requests_and_bodies_were_held_back_is_counted(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    origin.on_every_path(answers.fixed(200, body=b"x" * 60_000))
+    slow = {"name": "slow", "key": [], "bandwidth": {"response": "200kB"}}
+    patient = limit("patient", {"quota": 10, "per": "1s", "burst": 1}, wait="5s")
+    gateway = start_gateway(limited(slow, patient, origin=origin))
+    assert statuses(gateway, 2) == [200, 200]
+
+    def seconds(limit: str, held: str) -> float:
+        return gateway.metrics().total("tidegate_rate_limit_delay_seconds_sum", limit=limit, held=held)
+
+    eventually(lambda: seconds("slow", "response_body") > 0.2, "two bodies were held back")
+    assert 0 < seconds("patient", "request") < 0.2
+    assert seconds("slow", "request_body") == 0
 
 
 def test_a_limit_that_a_route_names_must_be_there(start_gateway: StartGateway) -> None:

@@ -76,7 +76,8 @@ class Inspection:
     def _inspect_passwords(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         """Only what the engine cannot find, which reads the lines itself."""
         try:
-            decoded(self._contents[file], file)
+            if not decoded(self._contents[file], file).strip():
+                yield self._source.problem(path, f"expected names and hashes of passwords in {file}")
         except ConfigError as error:
             yield self._source.problem(path, str(error.problems[0]))
 

@@ -65,7 +65,7 @@ pub enum Notice {
     UnknownKey {
         /// The authenticator whose tokens these are.
         authenticator: String,
-        /// The name of the key; empty where no key is known at all.
+        /// The name of the key.
         kid: String,
     },
     /// A task panicked; it alone ended.

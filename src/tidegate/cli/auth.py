@@ -13,9 +13,7 @@ from tidegate.cli.quick import quick_app
 
 app = quick_app(no_args_is_help=True)
 
-Jwt = Annotated[
-    str, typer.Argument(metavar="TOKEN", help="The token; - to read it from standard input.")
-]
+Jwt = Annotated[str, typer.Argument(metavar="TOKEN", help="The token; - to read it from standard input.")]
 RouteName = Annotated[str, typer.Option("--route", help="The route that it is for.")]
 
 

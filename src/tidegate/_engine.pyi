@@ -75,6 +75,8 @@ class Engine:
           join the file's own, which hold where an address is in both; an empty list takes them back;
         - kind `fresh_bucket`, name of a rate limit: what the parts of a key are, each a text or null where
           requests lack it; what the key has spent is forgotten;
+        - kind `geoip`, name `country` or `asn`: a database in the MaxMind DB format that tells it;
+          an empty value takes it back;
         - kind `keys`, name of an authenticator: the keys of its identity provider, and where and when they
           were fetched, in seconds since 1970: `{"source": issuer or URL, "fetched", "jwks"}`. They hold where
           the authenticator's keys are from that source;

@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from oidc_provider_mock import run_server_in_thread
 
 from .conftest import StartGateway
 from .harness.configs import proxy, route
@@ -87,6 +89,34 @@ def test_http2_asks_for_a_token_too(start_gateway: StartGateway, provider: Ident
         assert client.request("/").status == 401
         bearer = [("authorization", f"Bearer {provider.token()}")]
         assert client.request("/", headers=bearer).status == 200
+
+
+def test_tokens_of_an_identity_provider_that_others_wrote_are_believed(start_gateway: StartGateway) -> None:
+    with run_server_in_thread() as server:
+        issuer = f"http://localhost:{server.server_port}"
+        token = _signed_in(issuer)
+        config = proxy()
+        jwt = {"issuer": issuer, "audience": ["web"], "jwks": {"discover": True}}
+        config["authenticators"] = [{"name": "users", "jwt": jwt}]
+        config["routes"] = [route("all", "/", access={"authenticate": ["users"]}, respond={"body": "let in"})]
+        gateway = start_gateway(config)
+        eventually(lambda: ask(gateway, token).status == 200, "the keys have come", 20)
+        assert ask(gateway, token[:-4] + "AAAA").status == 401
+
+
+def _signed_in(issuer: str) -> str:
+    """The id token of somebody who signed in (OpenID Connect Core 1.0 section 3.1)."""
+    asked = {
+        "response_type": "code",
+        "client_id": "web",
+        "redirect_uri": "http://localhost/",
+        "scope": "openid",
+    }
+    form = httpx.post(f"{issuer}/oauth2/authorize", params=asked, data={"sub": "alice"})
+    code = httpx.URL(form.headers["location"]).params["code"]
+    grant = {"grant_type": "authorization_code", "code": code, "redirect_uri": asked["redirect_uri"]}
+    granted = httpx.post(f"{issuer}/oauth2/token", data=grant, auth=("web", "secret"))
+    return str(granted.raise_for_status().json()["id_token"])
 
 
 def test_a_request_without_a_token_is_told_what_is_needed(

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,17 @@ def test_as_many_requests_as_the_burst_are_let_go(start_gateway: StartGateway) -
     gateway = start_gateway(limited(limit("few", {**HOUR, "burst": 5})))
     assert statuses(gateway, 7) == [200] * 5 + [429] * 2
     assert gateway.metrics().total("tidegate_rate_limit_requests_total", limit="few", result="denied") == 2
+
+
+def test_the_access_log_names_the_window_that_refused_a_request(
+    start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    log = tmp_path / "access.log"
+    gateway = start_gateway(limited(limit(), access_log={"path": str(log)}))
+    assert statuses(gateway, 4) == [200, 200, 200, 429]
+    eventually(lambda: len(log.read_text().splitlines()) == 4, "four lines")
+    lines = log.read_text().splitlines()
+    assert [json.loads(line).get("limit") for line in lines] == [None, None, None, "few"]
 
 
 def test_all_workers_share_what_a_key_has_left(start_gateway: StartGateway) -> None:

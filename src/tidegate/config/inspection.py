@@ -54,7 +54,7 @@ class Inspection:
         files = marked(File)
         for pattern, mark in files.items():
             for path, name in find_texts(self._source.root, pattern):
-                if Path(name) in self._contents:
+                if mark.use in inspect and Path(name) in self._contents:
                     yield from inspect[mark.use](path, Path(name))
         keys = {pattern[:-1]: pattern[-1] for pattern, mark in files.items() if mark.use is Use.KEY}
         for pattern, mark in files.items():

@@ -9,6 +9,8 @@
 mod access;
 mod authenticator;
 mod certificate_auth;
+mod cors;
+mod csrf;
 mod explain;
 mod forward_auth;
 mod health;
@@ -17,18 +19,22 @@ mod jwt;
 mod limits;
 mod listener;
 mod narrow;
+mod networks;
 mod rate;
 mod retry;
 mod route;
+mod security_headers;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unit;
 mod upstream;
 
-pub use access::{Access, ClaimCondition, IdentityHeader, Requirement};
+pub use access::{Access, ClaimCondition, IdentityHeader, Lists, Requirement};
 pub use authenticator::{ApiKey, Authenticator, Basic, Place};
 pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
+pub use cors::Cors;
+pub use csrf::Csrf;
 pub use explain::Explain;
 pub use forward_auth::{ForwardAuth, ForwardFailure, ForwardMethod};
 pub use health::{
@@ -43,6 +49,7 @@ pub use listener::{
     ListenerTimeouts, ListenerTls, TargetSize, TlsVersion, UnixSocket,
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
+pub use networks::Networks;
 pub use rate::{
     Bandwidth, Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, MostInFlight, Quota, Rate, RateCost,
     RateHeaders, RateLimit, RateMode, Window,
@@ -54,6 +61,7 @@ pub use route::{
     FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RedirectScheme, RedirectStatus,
     RegexRewrite, Respond, Rewrite, Route, RouteLimits, RouteMatch, RoutePriority, Split,
 };
+pub use security_headers::{Hsts, SecurityHeaders};
 pub use store::{
     ColdWait, Database, Gateways, Lease, OnFailure, Sentinel, Store, SyncInterval, Valkey,
 };

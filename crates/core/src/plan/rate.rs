@@ -64,6 +64,10 @@ pub struct KeyPart {
     pub route: Option<bool>,
     /// The listener that it came in by.
     pub listener: Option<bool>,
+    /// The country of the client's address.
+    pub country: Option<bool>,
+    /// The autonomous system of the client's address.
+    pub asn: Option<bool>,
     /// A claim of its identity.
     pub claim: Option<String>,
     /// Its identity.

@@ -33,6 +33,7 @@ use crate::account::access_log::AccessLog;
 use crate::http::via::Via;
 use crate::objects::auth::Authenticator;
 use crate::objects::auth::live::LiveAuthenticators;
+use crate::objects::geoip::GeoIp;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
 use crate::objects::store::Store;
@@ -70,6 +71,8 @@ pub struct Snapshot {
     pub guarded_fields: Arc<GuardedFields>,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
+    /// What knows where addresses are.
+    pub geoip: Arc<GeoIp>,
     /// The access log, where there is one.
     pub access_log: Option<Arc<AccessLog>>,
     /// This gateway's entry in `Via`.
@@ -103,6 +106,7 @@ impl Snapshot {
             asked_upstreams: HashMap::new(),
             guarded_fields: Arc::default(),
             listeners: HashMap::new(),
+            geoip: Arc::default(),
             access_log: None,
             via: Via::default(),
             plan,
@@ -163,6 +167,7 @@ impl Snapshot {
                 asked_upstreams,
                 guarded_fields: Arc::new(guarded_fields),
                 listeners,
+                geoip: before.map(|before| before.geoip.clone()).unwrap_or_default(),
                 access_log,
                 via,
                 plan,

@@ -168,6 +168,7 @@ pub(super) fn subject<'a>(call: &'a Call<'_>) -> Subject<'a> {
         head: Some(call.head),
         route: call.route.map(|route| &*route.plan.name),
         listener: &call.client.listener.name,
+        whereabouts: &*call.snapshot.geoip,
         identity: call.proof.as_ref().map(|proof| &*proof.identity),
         certificate: call.client.certificate().map(|peer| &*peer.names().subject),
     }

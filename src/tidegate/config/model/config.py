@@ -7,6 +7,7 @@ from pydantic import Field
 from tidegate.config.model.admin import Admin
 from tidegate.config.model.authenticator import Authenticator
 from tidegate.config.model.explain import Explain
+from tidegate.config.model.geoip import GeoIp
 from tidegate.config.model.listener import Listener
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.mark import ControlPlane, OutputPath, ReadOnce
@@ -52,6 +53,8 @@ class Config(Options):
         default=(), examples=[[{"name": "robots", "api_key": {"file": "keys.yaml"}}]]
     )
     """How it is found out where requests come from; routes name them."""
+    geoip: Annotated[GeoIp, ControlPlane()] = GeoIp()
+    """Databases that know where addresses are."""
     stores: tuple[Store, ...] = Field(
         default=(), examples=[[{"name": "fleet", "valkey": {"address": "127.0.0.1:6379"}}]]
     )

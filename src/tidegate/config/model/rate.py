@@ -22,7 +22,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 RateLimitNames = Annotated[tuple[Annotated[Name, Ref("rate limit")], ...], AfterValidator(_each_once)]
 """Limits of which all must be passed."""
 
-Part = Literal["client", "method", "host", "route", "listener", "identity", "certificate"]
+Part = Literal["client", "method", "host", "route", "listener", "country", "asn", "identity", "certificate"]
 """A part of a key that needs no name."""
 
 
@@ -55,6 +55,10 @@ class KeyPart(Options):
     """The route that takes the request."""
     listener: Literal[True] | None = Field(default=None, examples=[True])
     """The listener that it came in by."""
+    country: Literal[True] | None = Field(default=None, examples=[True])
+    """The country of the client's address, which `geoip.country` tells."""
+    asn: Literal[True] | None = Field(default=None, examples=[True])
+    """The autonomous system of the client's address, which `geoip.asn` tells."""
     claim: ClaimName | None = None
     """A claim of the identity that the route's authenticators have found out."""
     identity: Literal[True] | None = Field(default=None, examples=[True])

@@ -377,20 +377,27 @@ mod tests {
             let (head, ()) = request.body(()).unwrap().into_parts();
             let now = clock::unix_seconds();
             let hashing = LongWork::default();
-            self.jwt.examine(Presented { head: &head, address: None, now, hashing: &hashing })
+            self.jwt.examine(Presented {
+                head: &head,
+                address: None,
+                scheme: "https",
+                certificate: None,
+                now,
+                hashing: &hashing,
+            })
         }
 
         fn found(&self, token: &str) -> Finding {
             match self.examine(token) {
                 Examined::Now(finding) => finding,
-                Examined::Later(_) => panic!("it waits"),
+                _ => panic!("it waits"),
             }
         }
 
         fn waits(&self, token: &str) -> Later {
             match self.examine(token) {
                 Examined::Later(later) => later,
-                Examined::Now(finding) => panic!("{finding:?} at once"),
+                _ => panic!("it is found at once"),
             }
         }
 

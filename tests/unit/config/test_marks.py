@@ -42,7 +42,8 @@ def holding(path: tuple[str, ...], value: str = HUSH) -> dict[str, Any]:
     data: Any = value
     for depth, step in reversed(list(enumerate(path))):
         beside = BESIDE.get(path[: depth + 1], {})
-        data = [{"name": "app", **data}] if step == "*" else {step: data, **beside}
+        item = {"name": "app", **data} if isinstance(data, dict) else data
+        data = [item] if step == "*" else {step: data, **beside}
     assert isinstance(data, dict)
     return data
 

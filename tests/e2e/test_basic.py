@@ -2,6 +2,7 @@
 
 import base64
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_a_file_that_is_broken_while_the_gateway_runs_changes_nothing(
         "`tidegate passwd FILE ann` sets the password anew",
         "line 2 (`bob`)",
     ):
-        eventually(lambda told=told: told in gateway.log, f"{told} is told")
+        eventually(partial(lambda told: told in gateway.log, told), f"{told} is told")
     assert ask(gateway, "/", credentials("ann", "secret")).status == 200
 
 

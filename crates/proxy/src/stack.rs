@@ -14,8 +14,8 @@ use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
-    Flow, access, admit, authenticate, body_limit, client_cert, client_networks, cors, csrf,
-    destination, forwarded, guarded_fields, identity_headers, mirror, problem, rate_limits,
+    Flow, access, admit, authenticate, body_limit, client_cert, client_networks, cold_keys, cors,
+    csrf, destination, forwarded, guarded_fields, identity_headers, mirror, problem, rate_limits,
     redirect, request_headers, request_id, respond, response_headers, rewrite, route,
     security_headers, send, time_limit,
 };
@@ -69,6 +69,9 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     }
     client_networks::before(route.address_rules.as_deref(), call)?;
     let limits = &call.snapshot.limits_of_routes[call.found.route];
+    if let Some(words) = cold_keys::before(&limits.of_any, call) {
+        words.come().await;
+    }
     if let Some(turn) = rate_limits::before(&limits.of_any, call)? {
         turn.come().await;
     }
@@ -82,6 +85,9 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         access::before(access, call)?;
     }
     csrf::before(route.csrf.as_ref(), call)?;
+    if let Some(words) = cold_keys::before(&limits.of_identities, call) {
+        words.come().await;
+    }
     if let Some(turn) = rate_limits::before(&limits.of_identities, call)? {
         turn.come().await;
     }

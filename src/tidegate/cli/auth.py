@@ -11,17 +11,22 @@ from tidegate.cli.client import Client, calls_admin
 from tidegate.cli.options import AsJson
 from tidegate.cli.quick import quick_app
 
-app = quick_app(help="Say what would be decided of credentials.", no_args_is_help=True)
+app = quick_app(no_args_is_help=True)
 
-Token = Annotated[str, typer.Argument(help="The token; - to read it from standard input.")]
+Jwt = Annotated[str, typer.Argument(metavar="TOKEN", help="The token; - to read it from standard input.")]
 RouteName = Annotated[str, typer.Option("--route", help="The route that it is for.")]
+
+
+@app.callback()
+def group() -> None:
+    """Say what would be decided of credentials."""
 
 
 @app.command("check")
 @calls_admin
-def check(client: Client, token: Token, route: RouteName, as_json: AsJson = False) -> None:
+def check(client: Client, jwt: Jwt, route: RouteName, as_json: AsJson = False) -> None:
     """Say whether a request with this token would be let go, and why not. No request is sent."""
-    text = sys.stdin.readline().strip() if token == "-" else token  # noqa: S105 - no password
+    text = sys.stdin.readline().strip() if jwt == "-" else jwt
     answer = client.post("/v1/authenticators/check", {"route": route, "token": text})
     output.answer(answer, as_json, _print)
     if answer["status"] is not None:

@@ -148,6 +148,7 @@ _ENCODINGS = {
     Use.CA: _text,
     Use.CRL: _base64,
     Use.OCSP: _base64,
+    Use.PASSWORD: _text,
     Use.JWKS: _text,
     Use.PUBLIC_KEY: _text,
     Use.SECRET: _secret,

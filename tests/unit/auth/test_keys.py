@@ -61,12 +61,18 @@ async def test_keys_follow_what_is_served() -> None:
             await keys.refresh("users")
 
 
+async def following(provider: IdentityProvider) -> tuple[Keys, Gateway, FakeEngine]:
+    """The keys of a gateway whose users are those of the provider, fetched once."""
+    gateway, engine = await serving(users(issuer=provider.issuer, jwks={"discover": True}))
+    keys = Keys(cast(Engine, engine), gateway.events)
+    keys.follow(gateway.running)
+    await keys.refresh("users")
+    return keys, gateway, engine
+
+
 async def test_what_did_not_change_is_not_fetched_again() -> None:
     with IdentityProvider() as provider:
-        gateway, engine = await serving(users(issuer=provider.issuer, jwks={"discover": True}))
-        keys = Keys(cast(Engine, engine), gateway.events)
-        keys.follow(gateway.running)
-        await keys.refresh("users")
+        keys, gateway, _ = await following(provider)
         fetched = provider.count(KEYS)
         keys.follow(gateway.running)
         assert provider.count(KEYS) == fetched
@@ -74,10 +80,7 @@ async def test_what_did_not_change_is_not_fetched_again() -> None:
 
 async def test_a_key_that_the_engine_does_not_know_is_fetched_and_is_no_event() -> None:
     with IdentityProvider() as provider:
-        gateway, engine = await serving(users(issuer=provider.issuer, jwks={"discover": True}))
-        keys = Keys(cast(Engine, engine), gateway.events)
-        keys.follow(gateway.running)
-        await keys.refresh("users")
+        keys, gateway, engine = await following(provider)
         fetched = provider.count(KEYS)
         provider.keys.append(SigningKey("second"))
         gateway.events.hear(cast(Engine, engine))

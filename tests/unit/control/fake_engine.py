@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
-KINDS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators")
+KINDS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators", "stores")
 
 
 class PlanError(ValueError):
@@ -104,6 +104,7 @@ class FakeEngine:
             ],
             "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
+            "stores": lambda: [{"name": each["name"]} for each in self.served["stores"]],
             "route": lambda **request: _route(self.served, request),
         }
         return json.dumps(answers[kind](**about)).encode()

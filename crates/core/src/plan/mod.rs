@@ -24,6 +24,7 @@ mod rate;
 mod retry;
 mod route;
 mod security_headers;
+mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unit;
@@ -61,6 +62,9 @@ pub use route::{
     RegexRewrite, Respond, Rewrite, Route, RouteLimits, RouteMatch, RoutePriority, Split,
 };
 pub use security_headers::{Hsts, SecurityHeaders};
+pub use store::{
+    ColdWait, Database, Gateways, Lease, OnFailure, Sentinel, Store, SyncInterval, Valkey,
+};
 pub use unit::{Millis, Percent, PositivePercent, Secret, Size, Status, Timeout};
 pub use upstream::{
     Balance, BalancePolicy, Endpoint, HashKey, LoadBound, Pool, Prequal, PrequalPool,
@@ -102,6 +106,8 @@ pub struct Plan {
     pub rate_limits: Vec<Arc<RateLimit>>,
     /// How it is found out where requests come from; routes name them.
     pub authenticators: Vec<Arc<Authenticator>>,
+    /// Where several gateways keep what they share.
+    pub stores: Vec<Arc<Store>>,
 }
 
 bounded! {
@@ -137,6 +143,7 @@ impl Plan {
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
             authenticators: Vec::new(),
+            stores: Vec::new(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use http::{HeaderName, header, request};
 
-use super::key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
+use super::key::{Hash, Key, Missing, Parts, Prefixes, Secret, SharedKey, Unkeyed};
 use crate::auth::{Claim, Identity};
 use crate::geo::{Asn, Country, Whereabouts};
 use crate::message::field::cookies;
@@ -87,9 +87,17 @@ impl KeyRule {
     /// If it has none, and does not share one with all that have none.
     pub fn key(&self, secret: &Secret, subject: &Subject<'_>) -> Result<Key, Unkeyed> {
         let mut key = secret.key();
-        for source in &self.parts {
-            self.add(source, subject, &mut key)?;
-        }
+        self.add_all(subject, &mut key)?;
+        Ok(key.finish())
+    }
+
+    /// The same, as all gateways call it.
+    ///
+    /// # Errors
+    /// If it has none, and does not share one with all that have none.
+    pub fn shared_key(&self, subject: &Subject<'_>) -> Result<SharedKey, Unkeyed> {
+        let mut key = Parts::shared();
+        self.add_all(subject, &mut key)?;
         Ok(key.finish())
     }
 
@@ -98,6 +106,26 @@ impl KeyRule {
     /// # Errors
     /// If keys are made of other parts.
     pub fn named(&self, secret: &Secret, parts: &[Option<String>]) -> Result<Key, String> {
+        let mut key = secret.key();
+        self.add_named(parts, &mut key)?;
+        Ok(key.finish())
+    }
+
+    /// The same, as all gateways call it.
+    ///
+    /// # Errors
+    /// If keys are made of other parts.
+    pub fn shared_named(&self, parts: &[Option<String>]) -> Result<SharedKey, String> {
+        let mut key = Parts::shared();
+        self.add_named(parts, &mut key)?;
+        Ok(key.finish())
+    }
+
+    fn add_named<H: Hash>(
+        &self,
+        parts: &[Option<String>],
+        key: &mut Parts<H>,
+    ) -> Result<(), String> {
         if parts.len() != self.parts.len() {
             return Err(format!(
                 "expected {} parts of a key, not {}",
@@ -105,7 +133,6 @@ impl KeyRule {
                 parts.len()
             ));
         }
-        let mut key = secret.key();
         for (source, part) in self.parts.iter().zip(parts) {
             match (source, part) {
                 (Source::Client, Some(text)) => {
@@ -124,7 +151,7 @@ impl KeyRule {
                 (_, part) => _ = key.optional(part.as_deref().map(str::as_bytes), Missing::Share),
             }
         }
-        Ok(key.finish())
+        Ok(())
     }
 
     /// The parts of a request's key as texts; `None` for one that it lacks. Clients are told by their networks.
@@ -136,7 +163,16 @@ impl KeyRule {
         self.parts.iter().map(text).collect()
     }
 
-    fn add(&self, source: &Source, subject: &Subject<'_>, key: &mut Parts) -> Result<(), Unkeyed> {
+    fn add_all<H: Hash>(&self, subject: &Subject<'_>, key: &mut Parts<H>) -> Result<(), Unkeyed> {
+        self.parts.iter().try_for_each(|source| self.add(source, subject, key))
+    }
+
+    fn add<H: Hash>(
+        &self,
+        source: &Source,
+        subject: &Subject<'_>,
+        key: &mut Parts<H>,
+    ) -> Result<(), Unkeyed> {
         match (source, subject.client) {
             (Source::Client, Some(address)) => {
                 key.client(self.prefixes.network(address));

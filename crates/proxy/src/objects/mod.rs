@@ -4,3 +4,4 @@ pub mod auth;
 pub mod geoip;
 pub mod keeper;
 pub mod rate;
+pub mod store;

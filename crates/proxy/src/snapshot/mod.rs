@@ -8,6 +8,7 @@ mod listener;
 mod rate_limits;
 mod route;
 mod routes;
+mod stores;
 mod subsets;
 mod upstreams;
 
@@ -35,6 +36,7 @@ use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::geoip::GeoIp;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
+use crate::objects::store::Store;
 use crate::upstream::Upstream;
 use crate::upstream::live::LiveEndpoints;
 
@@ -53,6 +55,8 @@ pub struct Snapshot {
     pub upstreams: Vec<Arc<Upstream>>,
     /// In the plan's order.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// In the plan's order.
+    pub stores: Vec<Arc<Store>>,
     /// By route.
     pub limits_of_routes: Vec<LimitsOfRoute>,
     /// By name of the listener, where it has some.
@@ -94,6 +98,7 @@ impl Snapshot {
             destinations: Vec::new(),
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
+            stores: Vec::new(),
             limits_of_routes: Vec::new(),
             limits_of_listeners: HashMap::new(),
             authenticators: Vec::new(),
@@ -125,7 +130,8 @@ impl Snapshot {
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
         let asked_upstreams = authenticators::asked(&plan, &upstreams, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
-        let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
+        let stores = stores::build(&plan, before, &accounts.metrics, &mut issues);
+        let limits = rate_limits::build(&plan, &stores, before, &accounts.metrics, &mut issues);
         let (limits_of_routes, limits_of_listeners) =
             rate_limits::of_all(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
@@ -153,6 +159,7 @@ impl Snapshot {
                 destinations,
                 upstreams,
                 rate_limits,
+                stores: stores.into_iter().flatten().collect(),
                 limits_of_routes,
                 limits_of_listeners,
                 authenticators,

@@ -14,6 +14,7 @@ pub mod authenticate;
 pub mod body_limit;
 pub mod client_cert;
 pub mod client_networks;
+pub mod cold_keys;
 pub mod cors;
 pub mod csrf;
 pub mod destination;

@@ -58,6 +58,7 @@ from tidegate.config.model.route import (
     Split,
 )
 from tidegate.config.model.security_headers import Hsts, SecurityHeaders
+from tidegate.config.model.store import Sentinel, Store, Valkey
 from tidegate.config.model.upstream import (
     Balance,
     Endpoint,
@@ -138,15 +139,18 @@ __all__ = [
     "RouteMatch",
     "RoutePriority",
     "SecurityHeaders",
+    "Sentinel",
     "SlowStart",
     "Split",
     "Sticky",
+    "Store",
     "SuccessRateOutlier",
     "UnixSocket",
     "Upstream",
     "UpstreamLimits",
     "UpstreamTimeouts",
     "UpstreamTls",
+    "Valkey",
     "Window",
     "ZoneAware",
 ]

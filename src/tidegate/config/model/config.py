@@ -14,6 +14,7 @@ from tidegate.config.model.mark import ControlPlane, OutputPath, ReadOnce
 from tidegate.config.model.options import Options
 from tidegate.config.model.rate import RateLimit
 from tidegate.config.model.route import Route
+from tidegate.config.model.store import Store
 from tidegate.config.model.text import Name, Token
 from tidegate.config.model.unit import Duration, Workers, usable_cpus
 from tidegate.config.model.upstream import Upstream
@@ -54,6 +55,10 @@ class Config(Options):
     """How it is found out where requests come from; routes name them."""
     geoip: Annotated[GeoIp, ControlPlane()] = GeoIp()
     """Databases that know where addresses are."""
+    stores: tuple[Store, ...] = Field(
+        default=(), examples=[[{"name": "fleet", "valkey": {"address": "127.0.0.1:6379"}}]]
+    )
+    """Where several gateways keep what they share; rate limits name them."""
     admin: Annotated[Admin, ControlPlane()] = Admin()
     """The admin API."""
     log: Annotated[Log, ControlPlane()] = Log()

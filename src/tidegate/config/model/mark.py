@@ -42,6 +42,8 @@ class Use(Enum):
     """A list of API keys, by what they hash to, in YAML or JSON."""
     PASSWORDS = auto()
     """Names and password hashes: an htpasswd file."""
+    PASSWORD = auto()
+    """A password; line ends behind it do not count."""
     OUTPUT = auto()
     """Nothing yet: tidegate writes there."""
 
@@ -92,6 +94,7 @@ NetworksPath = Annotated[str, File(Use.NETWORKS), Field(min_length=1)]
 GeoIpPath = Annotated[str, File(Use.GEOIP), Field(min_length=1)]
 ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
 PasswordsPath = Annotated[str, File(Use.PASSWORDS), Field(min_length=1)]
+PasswordPath = Annotated[str, File(Use.PASSWORD), Field(min_length=1)]
 OutputPath = Annotated[str, File(Use.OUTPUT), Field(min_length=1)]
 
 STANDARD_OUTPUT = "-"

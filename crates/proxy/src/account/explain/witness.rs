@@ -133,6 +133,7 @@ impl Notes {
                 self.try_ended(endpoint.address(), TryOutcome::Answered(*status), at);
             }
             Event::BodyExpected(_)
+            | Event::RateLimitRefused(_)
             | Event::Authenticated(_)
             | Event::Failed(_)
             | Event::Answered(_)

@@ -156,3 +156,34 @@ impl LiveAuthenticator {
         self.generation.load(SeqCst)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_cannot_be_used_leave_those_of_before() {
+        let live = LiveAuthenticator::default();
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let jwk = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
+        let value = format!(r#"{{"source":"s","fetched":1,"jwks":{{"keys":[{jwk}]}}}}"#);
+        live.supply_keys(value.as_bytes()).unwrap();
+        for wrong in ["", "{}", r#"{"source":"s","fetched":2,"jwks":{"keys":[]}}"#] {
+            assert!(live.supply_keys(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+        assert_eq!(live.keys("s").unwrap().fetched, 1.0);
+        assert!(live.keys("other").is_none());
+        assert_eq!(live.generation(), 1);
+    }
+
+    #[test]
+    fn so_many_authenticators_have_live_values_and_no_more() {
+        let all = LiveAuthenticators::default();
+        let kept: Vec<_> = (0..MOST).map(|name| all.of(&name.to_string()).unwrap()).collect();
+        assert!(all.of("more").is_err());
+        assert!(Arc::ptr_eq(&all.of("0").unwrap(), &kept[0]));
+        drop(kept);
+        assert!(all.of("more").is_ok(), "names of which nothing is known make room");
+    }
+}

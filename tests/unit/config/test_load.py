@@ -58,7 +58,7 @@ MISTAKES: list[Mistake] = [
     ("upstreams: [{name: a, health: {grpc: {}}}]", 38, "upstreams.0.health.grpc", "gRPC needs HTTP/2", "set the upstream's protocol to http2"),
     ("upstreams: [{name: a, protocol: http1, tls: {}, health: {grpc: {}}}]", 64, "upstreams.0.health.grpc", "gRPC needs HTTP/2", "set the upstream's"),
     ("rate_limits: [{name: a, windows: [{quota: 4, per: 1s}], cost: {requests: 5}}]", 15, "rate_limits.0", "no request could ever pass: each costs 5, and a window holds 4", None),
-    ("rate_limits: [{name: a, in_flight: 1, key: [ip]}]", 45, "rate_limits.0.key.0", "expected one of client, method, host, route, listener, identity, certificate, or an option like header: x-api-key; found 'ip'", None),
+    ("rate_limits: [{name: a, in_flight: 1, key: [ip]}]", 45, "rate_limits.0.key.0", "expected one of client, method, host, route, listener, country, asn, identity, certificate, or an option like header: x-api-key; found 'ip'", None),
     ("rate_limits: [{name: a, in_flight: 1, key: [{client: false}]}]", 54, "rate_limits.0.key.0.client", "expected true; found false", None),
     ("rate_limits: [{name: a, in_flight: 1, keys: 1000000001}]", 45, "rate_limits.0.keys", "expected at most 1000000000; found 1000000001", None),
     ("rate_limits: [{name: a, windows: [" + "{quota: 1, per: 1s}, " * 9 + "]}]", 34, "rate_limits.0.windows", "expected at most 8 item(s); found a list", None),

@@ -33,8 +33,8 @@ class Prepared:
 
     @property
     def diff(self) -> str:
-        """What a commit would change, as JSON: for each of `listeners`, `routes`, `upstreams` and
-        `rate_limits`, `authenticators` the names that are `added`, `removed` and `changed`."""
+        """What a commit would change, as JSON: for each of `listeners`, `routes`, `upstreams`,
+        `rate_limits`, `authenticators` and `stores` the names that are `added`, `removed` and `changed`."""
 
 @final
 class Engine:
@@ -50,9 +50,9 @@ class Engine:
         """Build everything that `plan` asks for and disturb nothing.
 
         The plan is of the shape that `plan_schema` describes, except that in the place of an item of
-        `listeners`, `routes`, `upstreams`, `rate_limits` or `authenticators` may stand the item's digest:
-        the first 32 hexadecimal digits of the SHA-256 of the very text that the item had in an earlier plan.
-        The engine has every item of the plan that is served and of those that are prepared.
+        `listeners`, `routes`, `upstreams`, `rate_limits`, `authenticators` or `stores` may stand the item's
+        digest: the first 32 hexadecimal digits of the SHA-256 of the very text that the item had in an
+        earlier plan. The engine has every item of the plan that is served and of those that are prepared.
 
         Raises UnknownItemsError if there is no such item, and PlanError with every error."""
 
@@ -75,6 +75,8 @@ class Engine:
           join the file's own, which hold where an address is in both; an empty list takes them back;
         - kind `fresh_bucket`, name of a rate limit: what the parts of a key are, each a text or null where
           requests lack it; what the key has spent is forgotten;
+        - kind `geoip`, name `country` or `asn`: a database in the MaxMind DB format that tells it;
+          an empty value takes it back;
         - kind `keys`, name of an authenticator: the keys of its identity provider, and where and when they
           were fetched, in seconds since 1970: `{"source": issuer or URL, "fetched", "jwks"}`. They hold where
           the authenticator's keys are from that source;
@@ -111,6 +113,8 @@ class Engine:
           `[{"window", "left", "full_in_seconds"}]`; null if there is no such limit;
         - `{"rate_limit_top": {"limit": name, "count": number}}`: its keys with the most requests:
           `[{"parts": [text | null], "requests", "at_most_too_many"}]`; null if there is no such limit;
+        - `{"stores": {}}`: `[{"name", "up", "cause", "for_seconds", "gateways", "rate_limits"}]`: whether
+          each answers, why not (else null), and the names of the limits that are shared through it;
         - `{"route": request}` and `{"table": {}}`, as `inspect` answers them, of what is served.
 
         Raises ValueError, which lists the known questions, on any other."""
@@ -123,10 +127,11 @@ class Engine:
         - `health_changed`: `upstream`, `endpoint`, the states `from` and `to`, `cause`;
         - `panic_mode`: of which `upstream`, and whether it is `active` now: too few endpoints are well, so
           requests go to all that serve;
+        - `store_changed`: of which `store`, whether it is `up` now, and the `cause` where it is not;
         - `word_applied`: `upstream`, `endpoint`, the `word` or null, and whether it is `present`;
         - `unknown_key`: `authenticator`, `kid`: a token names a key that is not there;
-        - `task_panicked`: `thread` (a worker's number, `health` or `long-work`), `message`, `place`; what
-          it did for one connection ends;
+        - `task_panicked`: `thread` (a worker's number, `health`, `long-work` or `stores`), `message`,
+          `place`; what it did for one connection ends;
         - `thread_restarted`: `thread`, `message`; all of its connections end;
         - `events_lost`: `count`: so many came after these and did not fit.
 

@@ -200,7 +200,7 @@ def test_a_sources_endpoints_join_the_files_own(engine: Engine) -> None:
         ("endpoint", {"word": None}, "missing field `address`"),
         ("endpoints", [{"address": "127.0.0.1:1"}], "missing field"),
         ("endpoints", {}, "invalid type"),
-        ("weather", {}, "expected `endpoint`, `endpoints`, `fresh_bucket` or `log`"),
+        ("weather", {}, "expected `api_key`, `endpoint`, `endpoints`, `fresh_bucket`"),
         ("log", {}, "expected `filter` or `reopen`"),
     ],
 )

@@ -210,8 +210,10 @@ REQUESTS: dict[str, Case] = {
         ),
     ),
     "forwarding fields in other spellings": Case(
-        request(("x_forwarded_for", "1"), ("x-forwarded_proto", "1"), ("x_real_ip", "1")),
-        Passed({"x_forwarded_for": [], "x-forwarded_proto": [], "x_real_ip": []}),
+        request(
+            ("x_forwarded_for", "1"), ("x-forwarded_proto", "1"), ("x_real_ip", "1"), ("client_cert", "1")
+        ),
+        Passed({"x_forwarded_for": [], "x-forwarded_proto": [], "x_real_ip": [], "client_cert": []}),
     ),
     # Trailers
     "trailers": Case(

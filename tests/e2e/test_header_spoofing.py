@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from .conftest import Running
 from .harness import answers
+from .harness.api_keys import api_key, entry, key_file
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.message import Fields
@@ -20,6 +21,15 @@ from .harness.waiting import eventually
 TRUSTED = {"x-auth-user": ["ann"], "x-auth-mail": ["ann@example.org"]}
 """What the gateway sets on a guarded route: a field of the service's answer, and one of the identity."""
 CLIENTS = {"http1": http1, "http2": http2}
+PLACES = [{"header": "x-key"}, {"cookie": "key"}, {"query": "key"}, "bearer"]
+KEY = api_key("ada")
+CARRIED = {
+    "header": Request(fields=(("x-key", KEY), ("x-key", KEY))),
+    "cookie": Request(cookies=("a=1", f"key={KEY}", "b=2", f"key={KEY}")),
+    "query": Request(path=f"?a=1&key={KEY}&b=2&key={KEY}"),
+    "bearer": Request(fields=(("authorization", f"bEARER {KEY}"),)),
+}
+"""A credential in each place, as often as it may stand there."""
 SAID = "root"
 """What clients say."""
 
@@ -54,7 +64,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(running: Running) -> Iterator[World]:
+def world(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    keys = key_file(tmp_path_factory.mktemp("keys") / "keys.json", entry("ada"))
     with Origin("app") as app, Origin("copies") as copies, Origin("authz") as authz:
         for path in ("/check", "/other"):
             authz.on(path, answers.fixed(200, [("X-Auth-User", "ann"), ("X-Mail", "ann@example.org")]))
@@ -71,10 +82,12 @@ def world(running: Running) -> Iterator[World]:
         config["authenticators"] = [
             {"name": "central", "forward": forward},
             {"name": "unused", "forward": unused},
+            {"name": "keys", "api_key": {"file": keys, "from": PLACES}},
+            {"name": "kept", "api_key": {"file": keys, "from": PLACES}, "keep_credentials": True},
         ]
         guarded: dict[str, Any] = {
             "access": {"authenticate": ["central"]},
-            "identity_headers": {"x-auth-mail": "identity"},
+            "identity_headers": {"x-auth-mail": {"subject": True}},
         }
         mirror = {"mirror": {"upstream": "copies"}}
         config["routes"] = [
@@ -82,6 +95,8 @@ def world(running: Running) -> Iterator[World]:
             route("mirrored", "/mirrored", **mirror),
             route("both", "/mirrored/guarded", **guarded, **mirror),
             route("open", "/open"),
+            route("keys", "/mirrored/keys", access={"authenticate": ["keys"]}, **mirror),
+            route("kept", "/mirrored/kept", access={"authenticate": ["kept"]}, **mirror),
         ]
         with running(config) as gateway:
             yield World(gateway, app, copies)
@@ -151,3 +166,18 @@ def test_trailers_say_nothing(world: World, version: str, path: str) -> None:
 def test_connection_takes_nothing_off_that_the_gateway_sets(world: World, path: str) -> None:
     names: Fields = [("Connection", f"close, {', '.join(SPELLINGS)}"), ("X-Auth-User", SAID)]
     assert said(world.sent_on(http1, Request(path=path, fields=tuple(names)))) == expected(path)
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+@pytest.mark.parametrize("place", CARRIED)
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_credential_that_was_used_goes_no_further_unless_it_is_to_be_kept(
+    world: World, version: str, place: str, kept: bool
+) -> None:
+    carried = CARRIED[place]
+    query = carried.path if place == "query" else ""
+    request = replace(carried, path=f"/mirrored/{'kept' if kept else 'keys'}{query}")
+    seen = world.sent_on(CLIENTS[version], request)
+    (copy,) = world.copies.requests
+    for each in (seen, copy):
+        assert any(KEY in text for text in (each.target, *map(str, each.headers))) == kept

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,26 +14,13 @@ import pytest
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.configs import proxy, route, upstream
-from .harness.gateway import Config, Gateway
+from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin
+from .harness.limited import HOUR, limit, limited
 from .harness.message import Response
 from .harness.origin import Origin
 from .harness.waiting import eventually
-
-HOUR = {"quota": 3, "per": "1h"}
-
-
-def limited(*limits: dict[str, Any], origin: Origin | None = None, **options: Any) -> Config:
-    """Everything has these limits, and is answered by the gateway itself where there is no origin."""
-    config = proxy(*([origin.address] if origin else []), rate_limits=list(limits), **options)
-    names = {"limits": {"rate": [limit["name"] for limit in limits]}}
-    config["routes"] = [route("all", "/", **({} if origin else {"respond": {"body": "let go"}}), **names)]
-    return config
-
-
-def limit(name: str = "few", *windows: dict[str, Any], **options: Any) -> dict[str, Any]:
-    return {"name": name, "windows": list(windows or [HOUR]), **options}
 
 
 def statuses(gateway: Gateway, count: int, **fields: str) -> list[int]:
@@ -50,6 +38,17 @@ def test_as_many_requests_as_the_burst_are_let_go(start_gateway: StartGateway) -
     gateway = start_gateway(limited(limit("few", {**HOUR, "burst": 5})))
     assert statuses(gateway, 7) == [200] * 5 + [429] * 2
     assert gateway.metrics().total("tidegate_rate_limit_requests_total", limit="few", result="denied") == 2
+
+
+def test_the_access_log_names_the_window_that_refused_a_request(
+    start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    log = tmp_path / "access.log"
+    gateway = start_gateway(limited(limit(), access_log={"path": str(log)}))
+    assert statuses(gateway, 4) == [200, 200, 200, 429]
+    eventually(lambda: len(log.read_text().splitlines()) == 4, "four lines")
+    lines = log.read_text().splitlines()
+    assert [json.loads(line).get("limit") for line in lines] == [None, None, None, "few"]
 
 
 def test_all_workers_share_what_a_key_has_left(start_gateway: StartGateway) -> None:
@@ -340,6 +339,45 @@ def test_a_flood_of_keys_costs_no_memory_and_gains_none_more_than_its_quota(
         list(pool.map(flood, range(4)))
     assert gateway.rss() - before < 8 << 20
     assert gateway.metrics().total("tidegate_rate_limit_evictions_total", limit="few") > 5_000
+
+
+def test_the_heaviest_keys_are_shown_where_identities_may_be(start_gateway: StartGateway) -> None:
+    open_limit = limit(
+        "open", {"quota": 5, "per": "1h"}, key=["client", {"header": "x-user"}], identities=True
+    )
+    gateway = start_gateway(limited(open_limit, limit("closed", {"quota": 1000, "per": "1h"})))
+    for name, count in (("a", 3), ("b", 7), ("c", 1)):
+        statuses(gateway, count, x_user=name)
+    statuses(gateway, 2)
+    shown = gateway.admin.get("/v1/rate-limits/open/top?n=3").json()
+    assert [(each["parts"], each["requests"]) for each in shown] == [
+        (["127.0.0.1", "b"], 7),
+        (["127.0.0.1", "a"], 3),
+        (["127.0.0.1", None], 2),
+    ], "whether they were let go or not"
+    assert all(each["at_most_too_many"] == 0 for each in shown)
+    assert "127.0.0.1 b" in gateway.says("limits", "top", "open")
+    silent = gateway.admin.get("/v1/rate-limits/closed/top")
+    assert silent.status_code == 422
+    assert "identities: true" in silent.text
+    assert gateway.admin.get("/v1/rate-limits/none/top").status_code == 404
+
+
+def test_how_long_requests_and_bodies_were_held_back_is_counted(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    origin.on_every_path(answers.fixed(200, body=b"x" * 60_000))
+    slow = {"name": "slow", "key": [], "bandwidth": {"response": "200kB"}}
+    patient = limit("patient", {"quota": 10, "per": "1s", "burst": 1}, wait="5s")
+    gateway = start_gateway(limited(slow, patient, origin=origin))
+    assert statuses(gateway, 2) == [200, 200]
+
+    def seconds(limit: str, held: str) -> float:
+        return gateway.metrics().total("tidegate_rate_limit_delay_seconds_sum", limit=limit, held=held)
+
+    eventually(lambda: seconds("slow", "response_body") > 0.2, "two bodies were held back")
+    assert 0 < seconds("patient", "request") < 0.2
+    assert seconds("slow", "request_body") == 0
 
 
 def test_a_limit_that_a_route_names_must_be_there(start_gateway: StartGateway) -> None:

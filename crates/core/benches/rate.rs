@@ -5,10 +5,12 @@
 
 use std::hint::black_box;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use crossbeam_utils::CachePadded;
 use http::HeaderMap;
 use tidegate_core::balance::SplitMix64;
 use tidegate_core::rate::{
@@ -49,6 +51,7 @@ fn limit(windows: u64, keys: usize, style: Style) -> Limit {
         cost: Cost::default(),
         style,
         keys: NonZeroUsize::new(keys.max(DEFAULT)).unwrap_or(NonZeroUsize::MIN),
+        shared: None,
     };
     let limit = match Limit::new(terms, None) {
         Ok(limit) => limit,
@@ -117,31 +120,31 @@ fn decisions(criterion: &mut Criterion) {
     decide(criterion, "decide/two windows of 1000 keys", 2, FEW);
 }
 
-/// One key, from this thread and from another.
+/// One key, and for comparison one word that is only added to: what passing a cache line between two cores costs.
 fn contended(criterion: &mut Criterion) {
-    let limit = limit(1, FEW, Style::None);
-    let mut now = 1;
-    criterion.bench_function("contended/one key from one thread", |bencher| {
-        bencher.iter(|| ask(&limit, key_of_all(), &mut now).verdict);
+    let word = CachePadded::new(AtomicU64::new(0));
+    from_two_threads(criterion, "one word", || word.fetch_add(1, AcqRel));
+    let (limit, key) = (limit(1, FEW, Style::None), key(1));
+    from_two_threads(criterion, "one key", || ask(&limit, black_box(key), &mut 1).verdict);
+}
+
+/// What `work` takes this thread, while no other does the same and while another does.
+fn from_two_threads<T>(criterion: &mut Criterion, name: &str, work: impl Fn() -> T + Sync) {
+    criterion.bench_function(&format!("contended/{name} from one thread"), |bencher| {
+        bencher.iter(&work);
     });
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut now = 1;
             while !over.load(Relaxed) {
-                black_box(ask(&limit, key_of_all(), &mut now));
+                black_box(work());
             }
         });
-        criterion.bench_function("contended/one key from two threads", |bencher| {
-            bencher.iter(|| ask(&limit, key_of_all(), &mut now).verdict);
+        criterion.bench_function(&format!("contended/{name} from two threads"), |bencher| {
+            bencher.iter(&work);
         });
         over.store(true, Relaxed);
     });
-}
-
-fn key_of_all() -> Key {
-    thread_local!(static KEY: Key = key(1));
-    KEY.with(|key| black_box(*key))
 }
 
 /// What stands around a decision: the key before it, and the fields after it.

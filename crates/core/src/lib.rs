@@ -6,11 +6,15 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
+pub mod access;
 pub mod admission;
 pub mod auth;
 pub mod balance;
+pub mod cors;
+pub mod csrf;
 pub mod deadline;
 pub mod failure;
+pub mod geo;
 pub mod health;
 pub mod hedge;
 pub mod load;
@@ -21,4 +25,5 @@ pub mod rate;
 pub mod retry;
 pub mod rewrite;
 pub mod route;
+pub mod security_headers;
 pub mod time;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode, Uri, request};
+use tidegate_core::access::DeniedBy;
 use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
 use tidegate_core::rate::Ended;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::account::access_log::Line;
 use crate::account::event::Event;
-use crate::account::explain::Explain;
+use crate::account::explain::{AccessDecision, Explain};
 use crate::account::witness::Witnesses;
 use crate::client::Client;
 use crate::http::body::Body;
@@ -50,6 +51,10 @@ pub struct Call<'a> {
     pub address: Option<IpAddr>,
     /// The route that takes it, once it is known.
     pub route: Option<&'a Route>,
+    /// The origin of the page that sent it, where the route answers to pages of other origins.
+    pub origin: Option<HeaderValue>,
+    /// Whether it only asked what a page may do, and was told.
+    pub is_preflight: bool,
     /// Where it comes from, as far as that is proven.
     pub proof: Option<Proof>,
     /// What its client is told of its quotas, where there are any.
@@ -89,6 +94,8 @@ impl<'a> Call<'a> {
             upgrade,
             interim,
             route: None,
+            origin: None,
+            is_preflight: false,
             proof: None,
             quotas: None,
             found: Found { route: 0, prefix: 0, captures: Captures::default() },
@@ -111,6 +118,16 @@ impl<'a> Call<'a> {
             None => PathAndQuery::try_from(path),
         };
         target.map(Uri::from).map_err(|_| Failure::MalformedRequest)
+    }
+
+    /// What it fails with that may not use its route: by this option, and by this rule of its.
+    pub fn deny(&self, by: DeniedBy, rule: &dyn Fn() -> Box<str>) -> Failure {
+        if let Some(route) = self.route {
+            route.metrics.denied(self.client.local.index(), by);
+        }
+        let decision = || AccessDecision { by: by.label(), rule: rule() };
+        self.tell(&Event::AccessDenied { decision: &decision });
+        Failure::Forbidden
     }
 
     /// Tell its witnesses of `event`, which happened just now.

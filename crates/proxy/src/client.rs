@@ -30,8 +30,14 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// Let a connection from `address` in, unless the listener or the client has too many, or they come too often.
+    /// Let a connection from `address` in, unless it may not connect, or the listener or the client has too many, or they
+    /// come too often.
     pub fn new(local: Rc<Local>, listener: Arc<Listener>, address: Option<IpAddr>) -> Option<Self> {
+        let networks = &listener.settings.load().networks;
+        if networks.as_ref().is_some_and(|networks| networks.check(address).is_err()) {
+            listener.metrics.denied(local.index());
+            return None;
+        }
         let before = listener.open.fetch_add(1, Relaxed);
         if let Err(limit) = let_in(&local, &listener, before, address) {
             listener.open.fetch_sub(1, Relaxed);
@@ -69,6 +75,7 @@ fn let_in(
             head: None,
             route: None,
             listener: &listener.name,
+            whereabouts: &*snapshot.geoip,
             identity: None,
             certificate: None,
         };

@@ -14,9 +14,10 @@ use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Forward};
 use crate::steps::{
-    Flow, access, admit, authenticate, body_limit, client_cert, destination, forwarded,
-    guarded_fields, identity_headers, mirror, problem, rate_limits, redirect, request_headers,
-    request_id, respond, response_headers, rewrite, route, send, time_limit,
+    Flow, access, admit, authenticate, body_limit, client_cert, client_networks, cold_keys, cors,
+    csrf, destination, forwarded, guarded_fields, identity_headers, mirror, problem, rate_limits,
+    redirect, request_headers, request_id, respond, response_headers, rewrite, route,
+    security_headers, send, time_limit,
 };
 
 /// Take a step; where it answers, those after it are not taken.
@@ -38,6 +39,8 @@ pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
         Ok(Flow::Go) => problem::answer(call, Failure::Internal),
         Err(failure) => problem::answer(call, failure),
     };
+    security_headers::after(call, &mut response);
+    cors::after(call, &mut response);
     rate_limits::after(call, &mut response);
     request_id::after(call.transaction, &mut response);
     response
@@ -60,13 +63,19 @@ pub fn refuse<'a>(
 async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     guarded_fields::before(call);
     let route = route::before(call)?;
+    cors::note(route.cors.as_deref(), call);
     if let Action::Forward(forward) = &route.action {
         time_limit::before(forward, call);
     }
+    client_networks::before(route.address_rules.as_deref(), call)?;
     let limits = &call.snapshot.limits_of_routes[call.found.route];
+    if let Some(words) = cold_keys::before(&limits.of_any, call) {
+        words.come().await;
+    }
     if let Some(turn) = rate_limits::before(&limits.of_any, call)? {
         turn.come().await;
     }
+    step!(cors::before(route.cors.as_deref(), call));
     if let Some(access) = &route.access {
         let authenticators = &call.snapshot.authenticators_of_routes[call.found.route];
         if let Some(pending) = authenticate::before(access, authenticators, call)? {
@@ -74,9 +83,13 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
             step!(authenticate::resume(found, call));
         }
         access::before(access, call)?;
-        if let Some(turn) = rate_limits::before(&limits.of_identities, call)? {
-            turn.come().await;
-        }
+    }
+    csrf::before(route.csrf.as_ref(), call)?;
+    if let Some(words) = cold_keys::before(&limits.of_identities, call) {
+        words.come().await;
+    }
+    if let Some(turn) = rate_limits::before(&limits.of_identities, call)? {
+        turn.come().await;
     }
     step!(body_limit::before(route.body_limit, call));
     match &route.action {

@@ -29,6 +29,7 @@ from tidegate.admin.routers import (
     revocations,
     routes,
     status,
+    stores,
     upstreams,
     words,
 )
@@ -49,6 +50,7 @@ RESOURCES = (
     rate_limits,
     api_keys,
     revocations,
+    stores,
     explain,
     events,
     log,

@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Show how the running gateway is doing: its listeners, upstreams, endpoints and the operator's words."""
     status = client.get("/v1/status")
-    status |= {name: client.get(f"/v1/{name}") for name in ("upstreams", "words")}
+    status |= {name: client.get(f"/v1/{name}") for name in ("upstreams", "stores", "words")}
     output.answer(status, as_json, _print)
 
 
@@ -50,6 +50,12 @@ def _print(status: dict[str, Any]) -> None:
     for upstream, each in endpoints:
         if not each["healthy"]:
             console.print(f"{upstream} {each['address']} {_why_unused(each)}", style="yellow")
+    if status["stores"]:
+        console.print()
+        console.print(_table("store", [_store(each) for each in status["stores"]]))
+    for store in status["stores"]:
+        if not store["up"]:
+            console.print(f"Store {store['name']} does not answer: {store['cause']}", style="yellow")
     if status["words"]:
         console.print("\nThe operator's words:")
     for word in status["words"]:
@@ -68,6 +74,16 @@ def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
         "requests": endpoint["requests"],
         "failures": endpoint["failures"],
         "latency ms": endpoint["latency_ms"],
+    }
+
+
+def _store(store: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "store": store["name"],
+        "up": store["up"],
+        "for": output.duration(store["for_seconds"]),
+        "gateways": store["gateways"],
+        "rate limits": ", ".join(store["rate_limits"]),
     }
 
 

@@ -28,6 +28,7 @@ def check(source: Source, names: Names | None = None) -> Iterator[Problem]:
     yield from _open_admin(source)
     yield from _nothing_to_restore(source)
     yield from _zone_aware_nowhere(source)
+    yield from _whereabouts_unknown(source)
     yield from _grpc_over_http1(source)
 
 
@@ -40,6 +41,7 @@ def fits(rest: Source, config: Config, known: Sequence[Member]) -> bool:
         all(len(names[kind]) == len(each) for kind, each in listed.items())
         and all(name in names[kind] for kind, name in references)
         and not (config.zone is None and any(upstream.balance.zone_aware for upstream in config.upstreams))
+        and not any(_lacks_database(kind, config) for kind in _NEEDS_DATABASE)
         and not any(check(rest, names))
     )
 
@@ -164,6 +166,35 @@ def _zone_aware_nowhere(source: Source) -> Iterator[Problem]:
             if plain(node) is not None:
                 message = "no zone can be preferred: it is not said which one this gateway runs in"
                 yield source.problem(path, message, hint="set zone at the top level")
+
+
+_NEEDS_DATABASE = {"country": "countries", "asn": "asns"}
+"""Of each database of addresses the rules of a route that need it; the part of a key has its own name."""
+
+
+def _whereabouts_unknown(source: Source) -> Iterator[Problem]:
+    for kind, rule in _NEEDS_DATABASE.items():
+        if source.text(("geoip", kind)):
+            continue
+        rules = (path for path, node in find(source.root, ("routes", "*", "access", rule)) if plain(node))
+        parts = (
+            path
+            for path, node in find(source.root, ("rate_limits", "*", "key", "*"))
+            if text_of(node) == kind or child(node, kind)
+        )
+        for path in (*rules, *parts):
+            message = f"there is no database to find the {kind} of an address in"
+            yield source.problem(path, message, hint=f"set geoip.{kind} at the top level")
+
+
+def _lacks_database(kind: str, config: Config) -> bool:
+    """The same of a whole configuration."""
+    if getattr(config.geoip, kind):
+        return False
+    rule = _NEEDS_DATABASE[kind]
+    return any(route.access and getattr(route.access, rule) for route in config.routes) or any(
+        getattr(part, kind) for limit in config.rate_limits for part in limit.key
+    )
 
 
 def _grpc_over_http1(source: Source) -> Iterator[Problem]:

@@ -49,11 +49,12 @@ class Inspection:
             Use.SECRET: self._inspect_secret,
             Use.API_KEYS: self._inspect_api_keys,
             Use.PASSWORDS: self._inspect_passwords,
+            Use.PASSWORD: self._inspect_password,
         }
         files = marked(File)
         for pattern, mark in files.items():
             for path, name in find_texts(self._source.root, pattern):
-                if Path(name) in self._contents:
+                if mark.use in inspect and Path(name) in self._contents:
                     yield from inspect[mark.use](path, Path(name))
         keys = {pattern[:-1]: pattern[-1] for pattern, mark in files.items() if mark.use is Use.KEY}
         for pattern, mark in files.items():
@@ -76,7 +77,8 @@ class Inspection:
     def _inspect_passwords(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         """Only what the engine cannot find, which reads the lines itself."""
         try:
-            decoded(self._contents[file], file)
+            if not decoded(self._contents[file], file).strip():
+                yield self._source.problem(path, f"expected names and hashes of passwords in {file}")
         except ConfigError as error:
             yield self._source.problem(path, str(error.problems[0]))
 
@@ -92,6 +94,10 @@ class Inspection:
     def _inspect_secret(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         if len(self._contents[file].rstrip(b"\r\n")) < 32:
             yield self._source.problem(path, f"expected a secret of at least 32 bytes in {file}")
+
+    def _inspect_password(self, path: OptionPath, file: Path) -> Iterator[Problem]:
+        if not self._contents[file].strip(b"\r\n"):
+            yield self._source.problem(path, f"expected a password in {file}, which is empty")
 
     def _inspect_ocsp(self, path: OptionPath, file: Path) -> Iterator[Problem]:
         try:

@@ -105,7 +105,9 @@ def with_engine(error: ConfigError, inspect: Inspect) -> ConfigError:
 
 def _text_of(member: Member, loaded: Loaded) -> str:
     """A member as the plan has it."""
-    if isinstance(member.model, Route):  # by far the most are routes, and these go as they are
+    if (
+        isinstance(member.model, Route) and not member.names_files
+    ):  # by far the most are routes, and these go as they are
         return member.model.text()
     data = member.model.data()
     if isinstance(member.model, Upstream):
@@ -146,11 +148,13 @@ _ENCODINGS = {
     Use.CA: _text,
     Use.CRL: _base64,
     Use.OCSP: _base64,
+    Use.PASSWORD: _text,
     Use.JWKS: _text,
     Use.PUBLIC_KEY: _text,
     Use.SECRET: _secret,
     Use.API_KEYS: key_list,
     Use.PASSWORDS: decoded,
+    Use.NETWORKS: _text,
 }
 """How the plan holds the contents of files; of others it holds the path."""
 
@@ -178,6 +182,8 @@ def _replace(data: Any, path: Sequence[str], content: Callable[[str], str]) -> N
     if first == "*":
         for item in data:
             _replace(item, rest, content)
+    elif rest == ("*",):
+        data[first] = [content(name) for name in data[first]]
     elif rest:
         _replace(data[first], rest, content)
     elif data[first] is not None:

@@ -29,6 +29,7 @@ from tidegate.control.diff import Edit, compare, touched
 from tidegate.control.document import Document, document_of, etag_of, with_member
 from tidegate.control.events import Events
 from tidegate.control.generation import Generation, Origin, Refusal, Summary
+from tidegate.control.geoip import GeoDatabases
 from tidegate.control.restart import read_once, restart_required
 from tidegate.control.source import Source
 from tidegate.control.store import Store, StoreError
@@ -137,6 +138,7 @@ class Gateway:
         self.source = source
         self.events = events
         self.words = words
+        self.geo_databases = GeoDatabases(engine)
         self.started = datetime.now(UTC)
         self.draining = False
         self.results: Counter[str] = Counter(committed=0, unchanged=0, refused=0)
@@ -294,6 +296,8 @@ class Gateway:
             of_source = candidate == self.source.read or self._running is None
             try:
                 ready = await self._beside(self._prepare, candidate)
+                if not dry_run:
+                    await self._beside(self.geo_databases.give, ready.loaded)
             except ConfigError as error:
                 if not dry_run:
                     self._refuse(origin, error)
@@ -358,6 +362,7 @@ class Gateway:
 
     async def _commit(self, ready: _Candidate, origin: Origin) -> None:
         await self._beside(self.engine.commit, ready.prepared)
+        await self._beside(self.geo_databases.take_back, ready.loaded)
         generation = await self._beside(self._record, ready, origin)
         loaded = replace(ready.loaded, source=UNWRITTEN)
         self._running = Running(generation, loaded, ready.digests, ready.document)

@@ -15,6 +15,7 @@ NEW: dict[str, dict[str, Any]] = {
     "upstreams": {"name": "new", "endpoints": ["127.0.0.1:9009"]},
     "authenticators": {"name": "new", "api_key": {}},
     "rate_limits": {"name": "new", "windows": [{"quota": 5, "per": "1s"}]},
+    "stores": {"name": "new", "valkey": {"address": "127.0.0.1:6379"}},
 }
 PATCHES: dict[str, dict[str, Any]] = {
     "listeners": {"limits": {"connections": 9}},
@@ -22,6 +23,7 @@ PATCHES: dict[str, dict[str, Any]] = {
     "upstreams": {"protocol": "http2"},
     "authenticators": {"keep_credentials": True},
     "rate_limits": {"wait": "1s"},
+    "stores": {"on_failure": "open"},
 }
 SECTIONS = list(NEW)
 

@@ -35,6 +35,17 @@ WORD = {
     "author": "ann",
     "time": "2026-11-26T10:00:00Z",
 }
+STORES = [
+    {
+        "name": "near",
+        "up": True,
+        "cause": None,
+        "for_seconds": 7200,
+        "gateways": 3,
+        "rate_limits": ["a", "b"],
+    },
+    {"name": "far", "up": False, "cause": "no answer", "for_seconds": 1, "gateways": 0, "rate_limits": []},
+]
 WEIGHT = {"option": "weight", "value": 3, "reason": None, "absent": True}
 ENDPOINT = "/v1/upstreams/app/endpoints/10.0.0.1%3A80"
 
@@ -255,6 +266,7 @@ def test_status_is_a_table_of_endpoints(
     endpoints = [endpoint, unweighted]
     answers["GET /v1/status"] = answer(200, status)
     answers["GET /v1/upstreams"] = answer(200, [{"name": "app", "endpoints": endpoints}])
+    answers["GET /v1/stores"] = answer(200, STORES)
     answers["GET /v1/words"] = answer(200, [WORD, {**WORD, **WEIGHT}])
     assert tidegate(monkeypatch, "status") == 0
     said = capsys.readouterr().out

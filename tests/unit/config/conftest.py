@@ -53,11 +53,14 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def certificates(tmp_path: Path, authority: trustme.CA) -> Path:
-    """A folder with cert.pem and key.pem, a second pair, and the authority."""
+    """A folder with cert.pem and key.pem, a second pair, the authority, and other files that options name."""
     for prefix in ("", "other-"):
         issued = authority.issue_cert("localhost")
         issued.cert_chain_pems[0].write_to_path(tmp_path / f"{prefix}cert.pem")
         issued.private_key_pem.write_to_path(tmp_path / f"{prefix}key.pem")
     for name in ("clients-ca.pem", "internal-ca.pem"):
         authority.cert_pem.write_to_path(tmp_path / name)
+    (tmp_path / "drop.txt").write_text("203.0.113.0/24 ; SBL0\n")
+    for name in ("GeoLite2-Country.mmdb", "GeoLite2-ASN.mmdb"):
+        (tmp_path / name).touch()
     return tmp_path

@@ -25,7 +25,8 @@ LIMITED: Data = {
         },
         *SERVED["routes"],
     ],
-    "rate_limits": [{"name": "slow", "windows": [{"quota": 1, "per": "1s"}]}],
+    "rate_limits": [{"name": "slow", "windows": [{"quota": 1, "per": "1s"}], "store": "fleet"}],
+    "stores": [{"name": "fleet", "valkey": {"address": "127.0.0.1:6379"}}],
 }
 Change = tuple[str, str, Callable[[Data], Any]]
 
@@ -52,6 +53,12 @@ GOOD: dict[str, Change] = {
     ),
     "a route with a rate limit": ("routes", "limited", update(timeout="6s")),
     "a rate limit": ("rate_limits", "slow", update(wait="1s")),
+    "a store": ("stores", "fleet", update(on_failure="open")),
+    "a store that nothing uses": (
+        "stores",
+        "spare",
+        lambda _: {"name": "spare", "valkey": {"address": "127.0.0.1:1"}},
+    ),
     "a listener": ("listeners", "web", update(address="127.0.0.1:8082")),
     "a listener that comes": ("listeners", "c", lambda _: {"name": "c", "address": "[::1]:80"}),
     "a listener that goes": ("listeners", "b", gone),
@@ -71,6 +78,7 @@ LEFT_TO_THE_WHOLE: dict[str, Change] = {
     "an upstream that routes use goes": ("upstreams", "app", gone),
     "a listener that a route is for goes": ("listeners", "web", gone),
     "a rate limit that a route uses goes": ("rate_limits", "slow", gone),
+    "a store that a rate limit uses goes": ("stores", "fleet", gone),
     "an unknown rate limit": ("routes", "one", update(limits={"rate": ["fast"]})),
     "an address that is taken": ("listeners", "b", update(address="127.0.0.1:8080")),
     "an endpoint twice": ("upstreams", "app", update(endpoints=["a:1", "A:1"])),

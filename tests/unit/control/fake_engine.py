@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
-KINDS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators")
+KINDS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators", "stores")
 
 
 class PlanError(ValueError):
@@ -48,6 +48,8 @@ class FakeEngine:
         self.drained_ms: list[int] = []
         self.words: dict[tuple[str, str], dict[str, Any]] = {}
         """The operator's words on endpoints, by upstream and address."""
+        self.databases: dict[str, bytes] = {}
+        """Of where addresses are."""
         self.api_keys: dict[str, list[dict[str, Any]]] = {}
         """Those beside files, by authenticator."""
         self.keys: dict[str, Any] = {}
@@ -102,6 +104,7 @@ class FakeEngine:
             ],
             "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
+            "stores": lambda: [{"name": each["name"]} for each in self.served["stores"]],
             "route": lambda **request: _route(self.served, request),
         }
         return json.dumps(answers[kind](**about)).encode()
@@ -141,16 +144,20 @@ class FakeEngine:
                 return {"state": "healthy", "healthy": True, "cause": "added", "changes": [change]}
         return None
 
+    def _supply_log(self, name: str, value: bytes) -> None:
+        if name == "reopen":
+            self.reopened += 1
+        elif b" " in value:
+            raise ValueError("a directive has no spaces")
+        else:
+            self.log_filter = value.decode()
+
     def supply(self, kind: str, name: str, value: bytes) -> None:
         match kind, name:
             case "api_key", _:
                 self.api_keys[name] = json.loads(value)
-            case "log", "filter":
-                if b" " in value:
-                    raise ValueError("a directive has no spaces")
-                self.log_filter = value.decode()
-            case "log", "reopen":
-                self.reopened += 1
+            case "log", _:
+                self._supply_log(name, value)
             case "endpoint", upstream:
                 told = json.loads(value)
                 if told["word"] is None:
@@ -159,6 +166,10 @@ class FakeEngine:
                     raise ValueError("a weight is at most 1000")
                 else:
                     self.words[upstream, told["address"]] = told["word"]
+            case "geoip", kind:
+                if value.startswith(b"<html>"):
+                    raise ValueError("it is no whole MaxMind database")
+                self.databases[kind] = value
             case "keys", authenticator:
                 keys = json.loads(value)
                 if not keys["jwks"].get("keys"):

@@ -169,8 +169,10 @@ impl ForwardRule {
         let target = asked.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         head.uri = self.target(target)?;
         head.headers = self.sent(&asked.headers);
-        let host = asked.headers.get(header::HOST);
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        // Only HTTP/1.0 may leave it out; endpoints need one.
+        let host = asked.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.filter(|host| !host.is_empty()).unwrap_or("localhost");
+        head.headers.insert(header::HOST, HeaderValue::from_str(host).ok()?);
         let method = HeaderValue::from_str(asked.method.as_str()).ok()?;
         head.headers.insert(X_FORWARDED_METHOD, method.clone());
         head.headers.insert(X_ORIGINAL_METHOD, method);
@@ -353,6 +355,14 @@ mod tests {
             (head.method, head.uri.to_string()),
             (Method::POST, "/authz/orders?id=7".into())
         );
+    }
+
+    #[test]
+    fn a_question_has_a_host_though_the_request_has_none() {
+        let mut nowhere = asked(&[]);
+        nowhere.headers.remove("host");
+        let head = rule(json!({})).question(&nowhere, "http").unwrap();
+        assert_eq!(head.headers["host"], "localhost");
     }
 
     #[test]

@@ -13,5 +13,6 @@ mod malformed;
 pub mod pseudo;
 pub mod target;
 pub mod trailers;
+pub mod web_origin;
 
 pub use self::malformed::Malformed;

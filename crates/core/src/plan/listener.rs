@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::unit::{LARGEST, Size, bounded};
-use super::{Secret, Timeout};
+use super::{Networks, Secret, Timeout};
 
 /// A socket that accepts client connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,8 @@ pub struct Listener {
     pub trusted_proxies: Vec<IpNet>,
     /// More header fields that only trusted proxies may write.
     pub forwarding_headers: Vec<String>,
+    /// Peers that may connect; absent: any.
+    pub networks: Option<Networks>,
     /// What one client may cost.
     pub limits: ListenerLimits,
     /// Names of the rate limits that its connections must all pass as they are accepted.

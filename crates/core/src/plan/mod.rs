@@ -9,6 +9,8 @@
 mod access;
 mod authenticator;
 mod certificate_auth;
+mod cors;
+mod csrf;
 mod explain;
 mod forward_auth;
 mod health;
@@ -17,17 +19,22 @@ mod jwt;
 mod limits;
 mod listener;
 mod narrow;
+mod networks;
 mod rate;
 mod retry;
 mod route;
+mod security_headers;
+mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unit;
 mod upstream;
 
-pub use access::{Access, ClaimCondition, IdentityHeader, Requirement};
+pub use access::{Access, ClaimCondition, IdentityHeader, Lists, Requirement};
 pub use authenticator::{ApiKey, Authenticator, Basic, Place};
 pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
+pub use cors::Cors;
+pub use csrf::Csrf;
 pub use explain::Explain;
 pub use forward_auth::{ForwardAuth, ForwardFailure, ForwardMethod};
 pub use health::{
@@ -42,6 +49,7 @@ pub use listener::{
     ListenerTimeouts, ListenerTls, TargetSize, TlsVersion, UnixSocket,
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
+pub use networks::Networks;
 pub use rate::{
     Bandwidth, Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, MostInFlight, Quota, Rate, RateCost,
     RateHeaders, RateLimit, RateMode, Window,
@@ -52,6 +60,10 @@ pub use retry::{
 pub use route::{
     FieldMatch, HeaderEdits, Mirror, PathMatch, Redirect, RedirectScheme, RedirectStatus,
     RegexRewrite, Respond, Rewrite, Route, RouteLimits, RouteMatch, RoutePriority, Split,
+};
+pub use security_headers::{Hsts, SecurityHeaders};
+pub use store::{
+    ColdWait, Database, Gateways, Lease, OnFailure, Sentinel, Store, SyncInterval, Valkey,
 };
 pub use unit::{Millis, Percent, PositivePercent, Secret, Size, Status, Timeout};
 pub use upstream::{
@@ -94,6 +106,8 @@ pub struct Plan {
     pub rate_limits: Vec<Arc<RateLimit>>,
     /// How it is found out where requests come from; routes name them.
     pub authenticators: Vec<Arc<Authenticator>>,
+    /// Where several gateways keep what they share.
+    pub stores: Vec<Arc<Store>>,
 }
 
 bounded! {
@@ -129,6 +143,7 @@ impl Plan {
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
             authenticators: Vec::new(),
+            stores: Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::unit::{LARGEST, bounded};
-use super::{Millis, Size, Status, Timeout};
+use super::{Millis, OnFailure, Size, Status, Timeout};
 
 /// A limit that routes name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,10 @@ pub struct RateLimit {
     pub keys: Keys,
     /// Whether the keys with the most requests are counted and can be shown.
     pub identities: bool,
+    /// The store through which several gateways share its windows; absent: each has its own.
+    pub store: Option<String>,
+    /// What decides of requests while the store does not; absent: what the store says.
+    pub on_failure: Option<OnFailure>,
     /// Bits of an IPv4 address that tell clients apart.
     pub ipv4_prefix: Ipv4Prefix,
     /// Bits of an IPv6 address that tell clients apart.
@@ -60,6 +64,10 @@ pub struct KeyPart {
     pub route: Option<bool>,
     /// The listener that it came in by.
     pub listener: Option<bool>,
+    /// The country of the client's address.
+    pub country: Option<bool>,
+    /// The autonomous system of the client's address.
+    pub asn: Option<bool>,
     /// A claim of its identity.
     pub claim: Option<String>,
     /// Its identity.

@@ -8,7 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, Hedge, IdentityHeader, Labels, Percent, Priority, Retry, Size, Status, Timeout,
+    Access, Cors, Csrf, Hedge, IdentityHeader, Labels, Percent, Priority, Retry, SecurityHeaders,
+    Size, Status, Timeout,
 };
 
 /// What is done with the requests that match.
@@ -58,6 +59,12 @@ pub struct Route {
     pub access: Option<Access>,
     /// Fields that tell the upstream of the identity.
     pub identity_headers: BTreeMap<String, IdentityHeader>,
+    /// Which pages of other origins may read the responses; absent: what the upstream says holds.
+    pub cors: Option<Cors>,
+    /// Refuse requests that pages of other origins make a browser send with its cookies; absent: they are not told apart.
+    pub csrf: Option<Csrf>,
+    /// Fields that tell browsers to be careful with the responses; absent: none are added.
+    pub security_headers: Option<SecurityHeaders>,
 }
 
 /// Which requests a route takes: all given conditions must hold.

@@ -102,13 +102,15 @@ impl<'a> Fields<'a> {
         match self.style {
             None | Some(Style::None) => {}
             Some(Style::Nearest | Style::All) => {
-                self.limits().map(|ours| join(headers, RATE_LIMIT, ours, Joined::Limits));
-                self.policies()
-                    .map(|ours| join(headers, RATE_LIMIT_POLICY, ours, Joined::Policies));
+                if let (Some(limits), Some(policies)) = (self.limits(), self.policies()) {
+                    join(headers, RATE_LIMIT, limits, Joined::Limits);
+                    join(headers, RATE_LIMIT_POLICY, policies, Joined::Policies);
+                }
             }
             Some(Style::Legacy) => {
-                let first = self.services.iter().min_by_key(|service| service.policy.unit);
-                first.map(|service| add_legacy(service, headers));
+                if let Some(first) = self.services.iter().min_by_key(|each| each.policy.unit) {
+                    add_legacy(first, headers);
+                }
             }
         }
     }
@@ -121,7 +123,7 @@ impl<'a> Fields<'a> {
             }
             service.write(&mut list);
         }
-        HeaderValue::from_bytes(&list).ok().filter(|_| !list.is_empty())
+        HeaderValue::from_bytes(&list).ok()
     }
 
     fn policies(&self) -> Option<HeaderValue> {

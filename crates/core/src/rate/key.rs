@@ -3,6 +3,7 @@
 use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use sha2::{Digest, Sha256};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// What the parts of a key hash to. However long they are, a key is 16 bytes; and without the secret it cannot be
@@ -27,6 +28,11 @@ impl Key {
         Self(hash as u128)
     }
 }
+
+/// What all gateways call a key: half of the SHA-256 of its parts (FIPS 180-4). They have no secret in common; that
+/// two keys share a name nobody can bring about all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SharedKey(pub [u8; 16]);
 
 /// What becomes of a request that lacks a part of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,19 +76,70 @@ impl Secret {
     }
 }
 
+/// What hashes the parts of a key.
+pub trait Hash {
+    /// Go on with `bytes`.
+    fn add(&mut self, bytes: &[u8]);
+
+    /// Go on with a number.
+    fn add_number(&mut self, number: u64);
+}
+
+impl Hash for SipHasher13 {
+    fn add(&mut self, bytes: &[u8]) {
+        self.write(bytes);
+    }
+
+    fn add_number(&mut self, number: u64) {
+        self.write_u64(number);
+    }
+}
+
+impl Hash for Sha256 {
+    fn add(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    /// The same on every machine.
+    fn add_number(&mut self, number: u64) {
+        self.update(number.to_le_bytes());
+    }
+}
+
 /// The parts of a key, one after the other.
 ///
 /// They are hashed with SipHash-1-3 of 128 bits (Aumasson and Bernstein, *SipHash: a fast short-input PRF*, 2012).
 /// The length goes before each part, so that `ab`, `c` is another key than `a`, `bc`.
 #[derive(Debug, Clone)]
-pub struct Parts(SipHasher13);
+pub struct Parts<H = SipHasher13>(H);
+
+impl Parts<Sha256> {
+    /// A [`SharedKey`] that has no parts yet.
+    pub fn shared() -> Self {
+        Self(Sha256::new())
+    }
+
+    /// The key that they make.
+    pub fn finish(self) -> SharedKey {
+        let (mut half, whole) = ([0; 16], self.0.finalize());
+        half.copy_from_slice(&whole[..16]);
+        SharedKey(half)
+    }
+}
 
 impl Parts {
+    /// The key that they make.
+    pub fn finish(&self) -> Key {
+        Key(self.0.finish128().as_u128())
+    }
+}
+
+impl<H: Hash> Parts<H> {
     /// The next part is `bytes`.
     pub fn part(&mut self, bytes: &[u8]) {
         // No part is so long that the sum would wrap: 0 is left for the one that is missing.
-        self.0.write_u64(bytes.len() as u64 + 1);
-        self.0.write(bytes);
+        self.0.add_number(bytes.len() as u64 + 1);
+        self.0.add(bytes);
     }
 
     /// The next part is `bytes`; or `missing` says what follows.
@@ -93,7 +150,7 @@ impl Parts {
         match (bytes, missing) {
             (Some(bytes), _) => self.part(bytes),
             // Another one than an empty part.
-            (None, Missing::Share) => self.0.write_u64(0),
+            (None, Missing::Share) => self.0.add_number(0),
             (None, Missing::Skip) => return Err(Unkeyed::Skip),
             (None, Missing::Deny) => return Err(Unkeyed::Deny),
         }
@@ -104,14 +161,9 @@ impl Parts {
     pub fn client(&mut self, network: IpAddr) {
         match network {
             // Length and part in one word, as no part is so long.
-            IpAddr::V4(address) => self.0.write_u64(5 << 32 | u64::from(address.to_bits())),
+            IpAddr::V4(address) => self.0.add_number(5 << 32 | u64::from(address.to_bits())),
             IpAddr::V6(address) => self.part(&address.octets()),
         }
-    }
-
-    /// The key that they make.
-    pub fn finish(&self) -> Key {
-        Key(self.0.finish128().as_u128())
     }
 }
 

@@ -8,8 +8,9 @@ use smallvec::SmallVec;
 
 use super::arrival::{Arrival, ticks};
 use super::cost::{Cost, Ended};
+use super::fleet::{Grant, Opening, Order, Placed, Ruling, SharedLimit, SharedTerms, Tokens};
 use super::headers::{Fields, Service, Style};
-use super::key::Key;
+use super::key::{Key, SharedKey};
 use super::policy::Policy;
 use super::table::{OutOfMemory, Seen, Table};
 use super::window::{Refill, Verdict, Window};
@@ -51,6 +52,8 @@ pub struct Terms {
     pub style: Style,
     /// Keys that are remembered at a time.
     pub keys: NonZeroUsize,
+    /// How it is shared with other gateways; `None`: not at all.
+    pub shared: Option<SharedTerms>,
 }
 
 impl Terms {
@@ -68,6 +71,8 @@ pub struct Limit {
     /// [`Terms::patience`] in ticks.
     patience: u64,
     meters: Box<[Meter]>,
+    /// Where it is shared, the meters are what this gateway knows of the store's.
+    shared: Option<SharedLimit>,
 }
 
 /// A window and the arrival times of its keys.
@@ -109,7 +114,10 @@ impl Limit {
             Ok(Meter { window: window.clone(), policy, table })
         });
         let meters = meters.collect::<Result<_, _>>()?;
-        Ok(Self { patience: ticks(terms.patience), terms, meters })
+        let shared = terms.shared.clone().map(|shared| {
+            SharedLimit::new(shared, &terms.windows, old.and_then(|old| old.shared.as_ref()))
+        });
+        Ok(Self { patience: ticks(terms.patience), terms, meters, shared })
     }
 
     /// Go on where `old` ends at `now`, which it was made with. What a key has spent of a window stays spent where
@@ -157,13 +165,56 @@ impl Limit {
     pub fn settle(&self, key: Key, ended: &Ended, now: Moment) {
         let debt = self.terms.cost.debt(ended);
         if debt > 0 {
-            self.update(key, now, |window, arrival| window.spend(arrival, debt, now));
+            let shared = self.shared.as_ref();
+            let takes = shared.map_or(debt, |shared| shared.settle(key, debt, now));
+            self.update(key, now, |window, arrival| window.spend(arrival, takes, now));
         }
     }
 
     /// Give `key` a fresh bucket.
     pub fn forget(&self, key: Key, now: Moment) {
         self.update(key, now, |_, arrival| arrival.min(Arrival::at(now)));
+    }
+
+    /// What it has in common with the same limit of other gateways, where it is shared.
+    pub const fn shared(&self) -> Option<&SharedLimit> {
+        self.shared.as_ref()
+    }
+
+    /// A request of `key`, which all gateways call by the name that `name` makes, is about to be decided: whether it had
+    /// better wait for the store's word on the key.
+    pub fn open(&self, key: Key, now: Moment, name: impl FnOnce() -> SharedKey) -> Opening {
+        let Some(shared) = &self.shared else { return Opening::Ready };
+        let left = || {
+            let arrivals = self.meters.iter().map(|meter| (meter, meter.table.look(key).arrival));
+            let live = arrivals.filter(|(_, arrival)| *arrival > Arrival::at(now));
+            live.map(|(meter, arrival)| meter.window.left(arrival, now)).min()
+        };
+        shared.open(key, self.terms.cost.ahead(), now, name, left)
+    }
+
+    /// What is to be said to the store now: of as many keys as `most`. Each is answered by [`hear`](Self::hear) or
+    /// [`SharedLimit::unheard`] before more is asked for.
+    pub fn orders(&self, most: usize, now: Moment) -> Vec<Placed> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        let placed = |(key, name, order): (Key, SharedKey, Order)| {
+            let ahead =
+                |meter: &Meter| meter.window.micros_ahead(meter.table.look(key).arrival, now);
+            let windows = self.meters.iter().filter(|_| order.alone);
+            Placed { key, name, order, ahead: windows.map(ahead).collect() }
+        };
+        shared.orders(most, now).into_iter().map(placed).collect()
+    }
+
+    /// The store answered an order for `key` with `grant`: the units that moved.
+    pub fn hear(&self, key: Key, order: &Order, grant: &Grant, now: Moment) -> Tokens {
+        let Some(shared) = &self.shared else { return Tokens::default() };
+        let (tokens, unbooked) = shared.hear(key, order, grant, now);
+        for (meter, ahead) in self.meters.iter().zip(&grant.ahead) {
+            let arrival = meter.window.ahead(*ahead, unbooked, now);
+            meter.table.update(key, now, |_| arrival);
+        }
+        tokens
     }
 
     fn update(&self, key: Key, now: Moment, change: impl Fn(&Window, Arrival) -> Arrival) {
@@ -203,7 +254,13 @@ pub struct Standing {
     pub window: usize,
     /// What it said.
     pub verdict: Verdict,
+    /// By what the limit decides, where it is shared.
+    ruling: Option<Ruling>,
+    /// Units that the request takes of it.
+    takes: u64,
     charged: bool,
+    /// Whether this one stands for what the limit has charged beside its windows.
+    booked: bool,
     seen: Seen,
     /// The arrival time once it is charged.
     next: Arrival,
@@ -234,11 +291,74 @@ impl<'a> Demand<'a> {
     }
 
     /// Whether there is room in `window`, of which this was `seen`, and what would be charged.
-    fn standing(&self, demand: usize, window: usize, seen: Seen, now: Moment) -> Standing {
-        let patience = self.limit.patience;
-        let (verdict, next) =
-            self.meter(window).window.decide(seen.arrival, self.cost, patience, now);
-        Standing { demand, window, verdict, charged: false, seen, next }
+    fn standing(
+        &self,
+        demand: usize,
+        window: usize,
+        ruling: Option<Ruling>,
+        seen: Seen,
+        now: Moment,
+    ) -> Standing {
+        let (takes, (verdict, next)) = match ruling {
+            None => {
+                let meter = &self.meter(window).window;
+                (self.cost, meter.decide(seen.arrival, self.cost, self.limit.patience, now))
+            }
+            Some(ruling) => self.ruled(ruling, window, seen.arrival, now),
+        };
+        Standing {
+            demand,
+            window,
+            verdict,
+            ruling,
+            takes,
+            charged: false,
+            booked: false,
+            seen,
+            next,
+        }
+    }
+
+    /// What the request takes of `window`, what becomes of it and the arrival time once it is charged, where the limit
+    /// is shared.
+    fn ruled(
+        &self,
+        ruling: Ruling,
+        window: usize,
+        arrival: Arrival,
+        now: Moment,
+    ) -> (u64, (Verdict, Arrival)) {
+        let (window, patience) = (&self.meter(window).window, self.limit.patience);
+        match ruling {
+            Ruling::Spend | Ruling::Open => {
+                (self.cost, (Verdict::Allow, window.spend(arrival, self.cost, now)))
+            }
+            Ruling::Refuse => (self.cost, window.decide(arrival, self.cost, patience, now)),
+            Ruling::Local => {
+                // A bucket may hold less than a request of each gateway.
+                let shared = self.limit.shared.as_ref();
+                let takes = shared.map_or(self.cost, |shared| shared.local(self.cost));
+                let needs = takes.min(window.burst()).max(self.cost);
+                let (verdict, _) = window.decide(arrival, needs, patience, now);
+                (takes, (verdict, window.spend(arrival, takes, now)))
+            }
+        }
+    }
+
+    /// There is nothing left in the store. If each window has room as far as is known here, the one with the least
+    /// refuses.
+    fn refuse(&self, standings: &mut [Standing], patience: u64, now: Moment) {
+        if standings.iter().any(|standing| standing.verdict != Verdict::Allow) {
+            return;
+        }
+        let left = |standing: &&mut Standing| {
+            self.meter(standing.window).window.left(standing.seen.arrival, now)
+        };
+        if let Some(nearest) = standings.iter_mut().min_by_key(left) {
+            let window = &self.meter(nearest.window).window;
+            (nearest.verdict, nearest.next) =
+                window.refuse(nearest.seen.arrival, self.cost, patience, now);
+        }
     }
 
     /// Charge all windows of the limit, or none if one has no room (any more).
@@ -246,13 +366,13 @@ impl<'a> Demand<'a> {
         if standings.iter().any(|standing| standing.verdict.denies()) {
             return false;
         }
-        let charged = standings.iter_mut().all(|standing| self.charge_one(standing, now));
+        let charged = standings.iter_mut().all(|standing| self.charge_one(standing, now))
+            && self.charge_shared(standings, now);
         if !charged {
             standings.iter_mut().for_each(|standing| self.revoke(standing, now));
         }
         charged
     }
-
     fn charge_one(&self, standing: &mut Standing, now: Moment) -> bool {
         let table = &self.meter(standing.window).table;
         // What costs nothing now leaves no trace.
@@ -260,19 +380,44 @@ impl<'a> Demand<'a> {
             match table.advance(self.key, standing.seen, standing.next, now) {
                 Ok(()) => standing.charged = true,
                 Err(seen) => {
-                    *standing = self.standing(standing.demand, standing.window, seen, now);
+                    let Standing { demand, window, ruling, .. } = *standing;
+                    *standing = self.standing(demand, window, ruling, seen, now);
                 }
             }
         }
         !standing.verdict.denies()
     }
 
+    /// Charge it to what several gateways share; false if another request was quicker.
+    fn charge_shared(&self, standings: &mut [Standing], now: Moment) -> bool {
+        let (Some(shared), Some(first)) = (&self.limit.shared, standings.first_mut()) else {
+            return true;
+        };
+        match first.ruling {
+            _ if self.cost == 0 => return true,
+            Some(Ruling::Spend) if !shared.spend(self.key, self.cost, now) => {
+                self.refuse(standings, 0, now);
+                return false;
+            }
+            Some(Ruling::Spend) => {}
+            Some(Ruling::Local) => shared.book_local(self.key, self.cost, now),
+            _ => shared.book(self.key, self.cost, now),
+        }
+        first.booked = true;
+        true
+    }
+
     /// Take a charge back.
     fn revoke(&self, standing: &mut Standing, now: Moment) {
         if std::mem::take(&mut standing.charged) {
             let Meter { window, table, .. } = self.meter(standing.window);
-            table.update(self.key, now, |arrival| window.give_back(arrival, self.cost));
+            table.update(self.key, now, |arrival| window.give_back(arrival, standing.takes));
             standing.seen = table.look(self.key);
+        }
+        if let Some(shared) = &self.limit.shared
+            && std::mem::take(&mut standing.booked)
+        {
+            shared.give_back(self.key, self.cost);
         }
     }
 
@@ -287,9 +432,15 @@ impl Pass {
     pub fn new(demands: &[Demand<'_>], now: Moment) -> Self {
         let mut pass = Self { verdict: Verdict::Allow, standings: SmallVec::new() };
         for (index, demand) in demands.iter().enumerate() {
+            let shared = demand.limit.shared.as_ref();
+            let ruling = shared.map(|shared| shared.ruling(demand.key, demand.cost, now));
+            let begin = pass.standings.len();
             for (window, meter) in demand.limit.meters.iter().enumerate() {
                 let seen = meter.table.look(demand.key);
-                pass.standings.push(demand.standing(index, window, seen, now));
+                pass.standings.push(demand.standing(index, window, ruling, seen, now));
+            }
+            if ruling == Some(Ruling::Refuse) {
+                demand.refuse(&mut pass.standings[begin..], demand.limit.patience, now);
             }
         }
         // What is denied changes nothing, so that a flood of it is cheap.

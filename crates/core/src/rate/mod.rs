@@ -9,6 +9,7 @@
 mod arrival;
 mod cell;
 mod cost;
+pub mod fleet;
 mod headers;
 mod heavy;
 mod in_flight;
@@ -27,7 +28,7 @@ pub use cost::{Cost, Ended};
 pub use headers::{Fields, QUOTA_EXCEEDED, Service, Style, VIOLATED_POLICIES, retry_after};
 pub use heavy::{Heaviest, Heavy};
 pub use in_flight::InFlight;
-pub use key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
+pub use key::{Hash, Key, Missing, Parts, Prefixes, Secret, SharedKey, Unkeyed};
 pub use limit::{Demand, Limit, Mode, Pass, Standing, Terms};
 pub use pacing::{Pacing, Share};
 pub use policy::{Policy, Unit};

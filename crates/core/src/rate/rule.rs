@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use http::{HeaderName, header, request};
 
-use super::key::{Key, Missing, Parts, Prefixes, Secret, Unkeyed};
+use super::key::{Hash, Key, Missing, Parts, Prefixes, Secret, SharedKey, Unkeyed};
 use crate::auth::{Claim, Identity};
+use crate::geo::{Asn, Country, Whereabouts};
 use crate::message::field::cookies;
 use crate::plan::{self, Issue, KeyPart};
 use crate::query::parameters;
@@ -31,13 +32,15 @@ enum Source {
     Host,
     Route,
     Listener,
+    Country,
+    Asn,
     Claim(Claim),
     Identity,
     Certificate,
 }
 
 /// What of a request, or of a connection, may be part of a key.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The client's address; `None` where it has none, as behind a Unix socket.
     pub client: Option<IpAddr>,
@@ -47,6 +50,8 @@ pub struct Subject<'a> {
     pub route: Option<&'a str>,
     /// Name of the listener that it came in by.
     pub listener: &'a str,
+    /// What knows where addresses are.
+    pub whereabouts: &'a dyn Whereabouts,
     /// Where it comes from, as far as that is proven by now.
     pub identity: Option<&'a Identity>,
     /// Subject of the certificate that its client has shown.
@@ -82,9 +87,17 @@ impl KeyRule {
     /// If it has none, and does not share one with all that have none.
     pub fn key(&self, secret: &Secret, subject: &Subject<'_>) -> Result<Key, Unkeyed> {
         let mut key = secret.key();
-        for source in &self.parts {
-            self.add(source, subject, &mut key)?;
-        }
+        self.add_all(subject, &mut key)?;
+        Ok(key.finish())
+    }
+
+    /// The same, as all gateways call it.
+    ///
+    /// # Errors
+    /// If it has none, and does not share one with all that have none.
+    pub fn shared_key(&self, subject: &Subject<'_>) -> Result<SharedKey, Unkeyed> {
+        let mut key = Parts::shared();
+        self.add_all(subject, &mut key)?;
         Ok(key.finish())
     }
 
@@ -93,6 +106,26 @@ impl KeyRule {
     /// # Errors
     /// If keys are made of other parts.
     pub fn named(&self, secret: &Secret, parts: &[Option<String>]) -> Result<Key, String> {
+        let mut key = secret.key();
+        self.add_named(parts, &mut key)?;
+        Ok(key.finish())
+    }
+
+    /// The same, as all gateways call it.
+    ///
+    /// # Errors
+    /// If keys are made of other parts.
+    pub fn shared_named(&self, parts: &[Option<String>]) -> Result<SharedKey, String> {
+        let mut key = Parts::shared();
+        self.add_named(parts, &mut key)?;
+        Ok(key.finish())
+    }
+
+    fn add_named<H: Hash>(
+        &self,
+        parts: &[Option<String>],
+        key: &mut Parts<H>,
+    ) -> Result<(), String> {
         if parts.len() != self.parts.len() {
             return Err(format!(
                 "expected {} parts of a key, not {}",
@@ -100,7 +133,6 @@ impl KeyRule {
                 parts.len()
             ));
         }
-        let mut key = secret.key();
         for (source, part) in self.parts.iter().zip(parts) {
             match (source, part) {
                 (Source::Client, Some(text)) => {
@@ -108,12 +140,18 @@ impl KeyRule {
                         text.parse().map_err(|_| format!("`{text}` is not an IP address"))?;
                     key.client(self.prefixes.network(address));
                 }
+                (Source::Country, Some(text)) => {
+                    key.part(text.parse::<Country>()?.code().as_bytes())
+                }
+                (Source::Asn, Some(text)) => {
+                    key.part(&text.parse::<Asn>()?.to_string().into_bytes())
+                }
                 (Source::Host, Some(text)) => key.part(host::canonical(text).as_bytes()),
                 // With any other word on missing parts there is no such key, and nothing to be found.
                 (_, part) => _ = key.optional(part.as_deref().map(str::as_bytes), Missing::Share),
             }
         }
-        Ok(key.finish())
+        Ok(())
     }
 
     /// The parts of a request's key as texts; `None` for one that it lacks. Clients are told by their networks.
@@ -125,7 +163,16 @@ impl KeyRule {
         self.parts.iter().map(text).collect()
     }
 
-    fn add(&self, source: &Source, subject: &Subject<'_>, key: &mut Parts) -> Result<(), Unkeyed> {
+    fn add_all<H: Hash>(&self, subject: &Subject<'_>, key: &mut Parts<H>) -> Result<(), Unkeyed> {
+        self.parts.iter().try_for_each(|source| self.add(source, subject, key))
+    }
+
+    fn add<H: Hash>(
+        &self,
+        source: &Source,
+        subject: &Subject<'_>,
+        key: &mut Parts<H>,
+    ) -> Result<(), Unkeyed> {
         match (source, subject.client) {
             (Source::Client, Some(address)) => {
                 key.client(self.prefixes.network(address));
@@ -139,7 +186,8 @@ impl KeyRule {
 impl Source {
     /// This part of a request, but for its client's address; `None` if it lacks it.
     fn find<'a>(&self, subject: &Subject<'a>) -> Option<Cow<'a, [u8]>> {
-        let Subject { head, route, listener, identity, certificate, .. } = *subject;
+        let Subject { client, head, route, listener, whereabouts, identity, certificate } =
+            *subject;
         match self {
             Self::Client => None,
             Self::Header(name) => Some(Cow::Borrowed(head?.headers.get(name)?.as_bytes())),
@@ -155,6 +203,11 @@ impl Source {
             }
             Self::Route => route.map(|route| Cow::Borrowed(route.as_bytes())),
             Self::Listener => Some(Cow::Borrowed(listener.as_bytes())),
+            Self::Country => {
+                let country = whereabouts.country(client?)?;
+                Some(Cow::Owned(country.code().as_bytes().to_vec()))
+            }
+            Self::Asn => Some(Cow::Owned(whereabouts.asn(client?)?.to_string().into_bytes())),
             Self::Claim(claim) => match claim.text(&identity?.claims)? {
                 Cow::Borrowed(text) => Some(Cow::Borrowed(text.as_bytes())),
                 Cow::Owned(text) => Some(Cow::Owned(text.into_bytes())),
@@ -177,6 +230,8 @@ impl Source {
             host,
             route,
             listener,
+            country,
+            asn,
             claim,
             identity,
             certificate,
@@ -187,6 +242,8 @@ impl Source {
             (host, Self::Host),
             (route, Self::Route),
             (listener, Self::Listener),
+            (country, Self::Country),
+            (asn, Self::Asn),
             (identity, Self::Identity),
             (certificate, Self::Certificate),
         ];
@@ -219,6 +276,19 @@ mod tests {
     use super::*;
     use crate::auth::Claims;
 
+    /// Knows the addresses of one network.
+    struct Known;
+
+    impl Whereabouts for Known {
+        fn country(&self, address: IpAddr) -> Option<Country> {
+            address.to_string().starts_with("203.0.113.").then(|| "DE".parse().unwrap())
+        }
+
+        fn asn(&self, address: IpAddr) -> Option<Asn> {
+            self.country(address).map(|_| Asn(64_500))
+        }
+    }
+
     fn rule(key: serde_json::Value, missing: &str) -> KeyRule {
         let wanted = json!({
             "name": "limit", "key": key, "missing": missing, "mode": "enforce", "wait": 0,
@@ -246,6 +316,7 @@ mod tests {
             head: Some(head),
             route: Some("orders"),
             listener: "web",
+            whereabouts: &Known,
             identity: None,
             certificate: None,
         }
@@ -280,6 +351,19 @@ mod tests {
             let rule = rule(json!([part]), "deny");
             let of = |head| key(&rule, "192.0.2.1", head).unwrap();
             assert_ne!(of(&one), of(&other), "{part}");
+        }
+    }
+
+    #[test]
+    fn clients_of_one_country_or_one_system_share_a_key() {
+        for (part, name) in [(json!({"country": true}), "de"), (json!({"asn": true}), "AS64500")] {
+            let rule = rule(json!([part]), "share");
+            let of = |client| key(&rule, client, &head("/", &[])).unwrap();
+            assert_eq!(of("203.0.113.1"), of("203.0.113.2"));
+            assert_eq!(of("192.0.2.1"), of("::1"), "what is not known is one");
+            assert_ne!(of("203.0.113.1"), of("192.0.2.1"));
+            let named = rule.named(&Secret::new(b"0123456789abcdef"), &[Some(name.into())]);
+            assert_eq!(named, Ok(of("203.0.113.1")));
         }
     }
 
@@ -371,6 +455,8 @@ mod tests {
             host: None,
             route: None,
             listener: None,
+            country: None,
+            asn: None,
             claim: None,
             identity: None,
             certificate: None,

@@ -5,14 +5,21 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use http::{HeaderName, StatusCode};
 
 use super::cost::Cost;
+use super::fleet::{OnFailure, SharedTerms};
 use super::headers::Style;
 use super::limit::{Mode, Terms};
 use super::window::Window;
-use crate::plan::{self, Issue, RateCost, RateHeaders, RateLimit, RateMode};
+use crate::plan::{self, Issue, RateCost, RateHeaders, RateLimit, RateMode, Store};
 
 impl Terms {
-    /// The terms of a limit whose option stands at `at`. What is wrong with them is added to `issues`.
-    pub fn build(wanted: &RateLimit, at: &str, issues: &mut Vec<Issue>) -> Self {
+    /// The terms of a limit whose option stands at `at` and which is shared through `store`, where there is one. What
+    /// is wrong with them is added to `issues`.
+    pub fn build(
+        wanted: &RateLimit,
+        store: Option<&Store>,
+        at: &str,
+        issues: &mut Vec<Issue>,
+    ) -> Self {
         Self {
             name: wanted.name.as_str().into(),
             windows: wanted.windows.iter().map(Window::of).collect(),
@@ -24,6 +31,22 @@ impl Terms {
             style: wanted.headers.into(),
             cost: Cost::build(&wanted.cost, at, issues),
             keys: NonZeroUsize::new(wanted.keys.get() as usize).unwrap_or(NonZeroUsize::MIN),
+            shared: store.map(|store| SharedTerms {
+                store: store.name.as_str().into(),
+                on_failure: wanted.on_failure.unwrap_or(store.on_failure).into(),
+                lease: store.lease.duration(),
+                gateways: store.gateways.get(),
+            }),
+        }
+    }
+}
+
+impl From<plan::OnFailure> for OnFailure {
+    fn from(on_failure: plan::OnFailure) -> Self {
+        match on_failure {
+            plan::OnFailure::Local => Self::Local,
+            plan::OnFailure::Open => Self::Open,
+            plan::OnFailure::Closed => Self::Closed,
         }
     }
 }

@@ -25,6 +25,7 @@ fn terms(name: &str, windows: impl Into<Box<[Window]>>) -> Terms {
         cost: Cost::default(),
         style: Style::Nearest,
         keys: NonZeroUsize::new(100).unwrap(),
+        shared: None,
     }
 }
 
@@ -316,4 +317,51 @@ proptest! {
             prop_assert_eq!(left(&other, millis(0)), [bursts.1 - gone]);
         }
     }
+}
+
+#[test]
+fn of_a_million_keys_in_a_second_none_gets_more_than_its_quota_except_as_evictions_count() {
+    let keys = NonZeroUsize::new(100_000).unwrap();
+    let limit = limit(Terms { keys, ..terms("few", [window(1, 60 * SECOND, 1)]) });
+    let let_go = |n: u64, nanos: u64| {
+        let demand = Demand { key: key(n), ..demand(&limit) };
+        !Pass::new(&[demand], Moment(nanos)).verdict.denies()
+    };
+    let mut again = 0;
+    for n in 0..1_000_000 {
+        assert!(let_go(n, 1_000 * n), "each is let go once");
+        // One that came a while ago comes again.
+        again += u64::from(n >= 50_000 && n % 8 == 0 && let_go(n - 50_000, 1_000 * n));
+    }
+    assert!(again <= limit.evictions(), "{again} of {}", limit.evictions());
+    assert!(limit.live_keys(Moment(1_000_000_000)) <= 2 * 100_000);
+}
+
+#[test]
+fn one_key_from_many_threads_gets_its_burst_and_no_more_while_its_numbers_stay() {
+    let limit = per_second(1_000);
+    let let_go = std::thread::scope(|scope| {
+        let threads = [(); 4].map(|()| {
+            scope.spawn(|| (0..1_000).filter(|_| !ask(&[&limit], millis(0)).denies()).count())
+        });
+        threads.map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(let_go.iter().sum::<usize>(), 1_000);
+    assert_eq!(left(&limit, millis(0)), [0]);
+}
+
+#[test]
+fn a_quota_of_one_a_day_and_one_of_ten_million_a_second_are_counted_exactly() {
+    let day = 86_400 * SECOND;
+    let slow = limit(terms("slow", [window(1, day, 1)]));
+    assert_eq!(ask(&[&slow], millis(0)), Verdict::Allow);
+    assert_eq!(ask(&[&slow], millis(0)), Verdict::Deny(day));
+    assert_eq!(ask(&[&slow], millis(86_400_000)), Verdict::Allow);
+    let quick = limit(terms("quick", [window(10_000_000, SECOND, 10_000_000)]));
+    let spend = |cost, at| Pass::new(&[Demand { cost, ..demand(&quick) }], at).verdict;
+    assert_eq!(spend(10_000_000, millis(0)), Verdict::Allow);
+    assert_eq!(spend(1, millis(0)), Verdict::Deny(Duration::from_nanos(100)));
+    let in_a_second = (1..=10_000).map(|at| Moment(at * 100_000));
+    let back = in_a_second.filter(|at| spend(1_000, *at) == Verdict::Allow).count();
+    assert_eq!(back, 10_000, "a thousand each 100 µs");
 }

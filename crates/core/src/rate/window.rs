@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::arrival::{Arrival, duration, ticks};
+use super::arrival::{Arrival, PER_NANO, duration, ticks};
 use crate::time::Moment;
 
 /// Bits behind the binary point of [`Window::interval`].
@@ -102,11 +102,34 @@ impl Window {
         patience: u64,
         now: Moment,
     ) -> (Verdict, Arrival) {
+        self.decide_missing(arrival, cost, patience, now, 0)
+    }
+
+    /// The same of a request for which the bucket has no room, whatever the arrival time says: it would have to wait
+    /// for a unit at least.
+    pub(super) fn refuse(
+        &self,
+        arrival: Arrival,
+        cost: u64,
+        patience: u64,
+        now: Moment,
+    ) -> (Verdict, Arrival) {
+        self.decide_missing(arrival, cost, patience, now, self.ticks(1))
+    }
+
+    fn decide_missing(
+        &self,
+        arrival: Arrival,
+        cost: u64,
+        patience: u64,
+        now: Moment,
+        least: u64,
+    ) -> (Verdict, Arrival) {
         let now = Arrival::at(now);
         let from = arrival.max(now);
         let needs = self.ticks(cost.max(1));
         let takes = if cost == 0 { 0 } else { needs };
-        let missing = from.later(needs).since(now.later(self.span));
+        let missing = from.later(needs).since(now.later(self.span)).max(least);
         let verdict = if needs > self.span {
             Verdict::TooCostly
         } else if missing == 0 {
@@ -122,6 +145,18 @@ impl Window {
     /// The arrival time after `units` were spent, whether the bucket had them or not.
     pub(super) fn spend(&self, arrival: Arrival, units: u64, now: Moment) -> Arrival {
         arrival.max(Arrival::at(now)).later(self.ticks(units))
+    }
+
+    /// Microseconds until all is back.
+    pub(super) fn micros_ahead(&self, arrival: Arrival, now: Moment) -> f64 {
+        arrival.since(Arrival::at(now)) as f64 / (PER_NANO * 1_000) as f64
+    }
+
+    /// The arrival time at which all is back in so many microseconds, and then what `units` take later.
+    pub(super) fn ahead(&self, micros: f64, units: u64, now: Moment) -> Arrival {
+        let ticks = micros * (PER_NANO * 1_000) as f64;
+        // Not more than 64 bits: the conversion of floats saturates.
+        Arrival::at(now).later(ticks as u64).later(self.ticks(units))
     }
 
     /// The arrival time after `units` that were spent are back.
@@ -152,6 +187,13 @@ impl Window {
         let spent = spent.min(self.burst.get() as f64) + owed;
         // Not more than 64 bits: the conversion of floats saturates.
         now.later((spent * self.interval as f64 / 2f64.powi(FRACTION as i32)) as u64)
+    }
+
+    /// What a unit and what the whole burst take, in microseconds.
+    pub(super) fn micros(&self) -> (f64, f64) {
+        let per_micro = (PER_NANO * 1_000) as f64;
+        let interval = self.interval as f64 / 2f64.powi(FRACTION as i32);
+        (interval / per_micro, self.span as f64 / per_micro)
     }
 
     /// How many units take no more than `ticks`.
@@ -202,7 +244,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rate::arrival::PER_NANO;
     use crate::rate::testing::window;
 
     const SECOND: Duration = Duration::from_secs(1);

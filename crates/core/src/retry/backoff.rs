@@ -19,6 +19,11 @@ impl Backoff {
     /// No pause at all.
     pub const NONE: Self = Self { base: Duration::ZERO, max: Duration::ZERO };
 
+    /// Of pauses up to `base` first, and to `max` in the end.
+    pub const fn new(base: Duration, max: Duration) -> Self {
+        Self { base, max }
+    }
+
     /// The pause before retry `number`, counted from 1.
     pub fn pause(&self, number: u32, random: &mut SplitMix64) -> Duration {
         let doubled = self.base.saturating_mul(2u32.saturating_pow(number.saturating_sub(1)));

@@ -39,6 +39,8 @@ pub enum Event<'a> {
         /// How it stood.
         decision: &'a dyn Fn() -> LimitDecision,
     },
+    /// It is refused by this rate limit, or window of one, as clients are told of it.
+    RateLimitRefused(&'a str),
     /// An authenticator was asked where it comes from.
     AuthenticatorAsked {
         /// Whether it does not believe the credential.
@@ -50,9 +52,7 @@ pub enum Event<'a> {
     Authenticated(&'a Arc<Identity>),
     /// It may not use its route.
     AccessDenied {
-        /// The option that says so.
-        by: &'static str,
-        /// The rule.
+        /// The option that says so, and its rule.
         decision: &'a dyn Fn() -> AccessDecision,
     },
     /// Its upstream admitted it.

@@ -68,9 +68,18 @@ pub enum Notice {
         /// The name of the key.
         kid: String,
     },
+    /// A store answers, or does not any more.
+    StoreChanged {
+        /// The store.
+        store: String,
+        /// Whether it answers.
+        up: bool,
+        /// Why it does not; empty where it does.
+        cause: String,
+    },
     /// A task panicked; it alone ended.
     TaskPanicked {
-        /// The thread: a worker's number, `health` or `long-work`.
+        /// The thread: a worker's number, `health`, `long-work` or `stores`.
         thread: String,
         /// What the panic said.
         message: String,
@@ -79,7 +88,7 @@ pub enum Notice {
     },
     /// A thread panicked and is started anew.
     ThreadRestarted {
-        /// The thread: a worker's number, `health` or `long-work`.
+        /// The thread: a worker's number, `health`, `long-work` or `stores`.
         thread: String,
         /// What the panic said.
         message: String,

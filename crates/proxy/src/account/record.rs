@@ -27,6 +27,8 @@ pub struct Record {
     pub target: Option<PathAndQuery>,
     /// The route that takes it: its number, and its counts, which have its name.
     pub route: Option<(u64, Arc<RouteMetrics>)>,
+    /// The rate limit, or the window of one, that refused it.
+    pub limit: Option<Box<str>>,
     /// Where it comes from, as far as that is proven.
     pub identity: Option<Arc<Identity>>,
     /// When its upstream admitted it.
@@ -57,6 +59,7 @@ impl Record {
             method: head.method.cloned(),
             target: head.target.cloned(),
             route: None,
+            limit: None,
             identity: None,
             admitted: None,
             tries: 0,
@@ -101,6 +104,7 @@ impl Record {
         match event {
             Event::RouteChosen { id, metrics } => self.route = Some((*id, (*metrics).clone())),
             Event::BodyExpected(counter) => self.received = Some((*counter).clone()),
+            Event::RateLimitRefused(limit) => self.limit = Some((*limit).into()),
             Event::Authenticated(identity) => self.identity = Some((*identity).clone()),
             Event::UpstreamAdmitted { .. } => self.admitted = Some(at),
             Event::TryBegan(endpoint) => {

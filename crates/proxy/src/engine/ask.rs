@@ -29,6 +29,8 @@ enum Question {
     CheckToken(TokenQuestion),
     /// The authenticators as they are now.
     Authenticators {},
+    /// The stores as they are now.
+    Stores {},
     /// What a key of a rate limit has left; null if there is no such limit.
     RateLimitKey(KeyQuestion),
     /// The keys of a rate limit with the most requests; null if there is no such limit.
@@ -56,6 +58,7 @@ impl Engine {
             Question::RateLimits {} => written(&self.rate_limits()),
             Question::CheckToken(asked) => written(&self.check_token(&asked)),
             Question::Authenticators {} => written(&self.authenticators()),
+            Question::Stores {} => written(&self.stores()),
             Question::RateLimitKey(asked) => written(&self.rate_limit_key(&asked)?),
             Question::RateLimitTop { limit, count } => {
                 written(&self.rate_limit_top(&limit, count)?)

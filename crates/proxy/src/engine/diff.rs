@@ -19,6 +19,8 @@ pub struct Diff {
     pub rate_limits: Names,
     /// Authenticators.
     pub authenticators: Names,
+    /// Stores.
+    pub stores: Names,
 }
 
 /// Names of one kind of thing, by what happens to it.
@@ -43,6 +45,7 @@ impl Diff {
             authenticators: Names::between(&before.authenticators, &after.authenticators, |each| {
                 &each.name
             }),
+            stores: Names::between(&before.stores, &after.stores, |each| &each.name),
         }
     }
 }

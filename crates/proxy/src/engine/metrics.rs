@@ -7,6 +7,7 @@ use crate::account::metrics::Metrics;
 use crate::net::clock;
 use crate::objects::auth::Authenticator;
 use crate::objects::rate::RateLimit;
+use crate::objects::store::Store;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
 use crate::upstream::admission::Occupancy;
@@ -20,6 +21,7 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     endpoints(&mut page, &snapshot.upstreams);
     rate_limits(&mut page, &snapshot.rate_limits);
     ages_of_keys(&mut page, &snapshot.authenticators);
+    stores(&mut page, &snapshot.stores);
     let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
     page.family(
         "tidegate_access_log_dropped_lines_total",
@@ -97,6 +99,15 @@ fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     let now = clock::now();
     for (labels, endpoint) in members() {
         family.sample(&labels, u8::from(endpoint.takes_requests(now)));
+    }
+}
+
+/// Which stores answer.
+fn stores(page: &mut Exposition, stores: &[Arc<Store>]) {
+    let mut family =
+        page.family("tidegate_store_up", Kind::Gauge, "Whether a store answers (1) or not (0).");
+    for store in stores {
+        family.sample(&[("store", &store.plan.name)], u8::from(store.state.is_up()));
     }
 }
 

@@ -18,6 +18,7 @@ mod reading;
 mod routing;
 mod serving;
 mod status;
+mod stores;
 mod supply;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]

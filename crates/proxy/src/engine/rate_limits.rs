@@ -114,8 +114,7 @@ impl Engine {
     pub(super) fn forget_key(&self, limit: &str, parts: &[Option<String>]) -> Result<(), String> {
         let found =
             self.rate_limit(limit).ok_or_else(|| format!("there is no rate limit `{limit}`"))?;
-        found.limit.forget(found.named_key(parts)?, clock::now());
-        Ok(())
+        found.forget(parts, clock::now())
     }
 
     fn rate_limit(&self, name: &str) -> Option<Arc<RateLimit>> {

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tidegate_core::plan::{
-    AccessLog, Authenticator, Explain, Issue, Listener, Millis, Plan, RateLimit, Route, Upstream,
-    Workers,
+    AccessLog, Authenticator, Explain, Issue, Listener, Millis, Plan, RateLimit, Route, Store,
+    Upstream, Workers,
 };
 
 /// The first half of the SHA-256 of an item's text, in lower-case hexadecimal digits.
@@ -48,6 +48,8 @@ struct Crossing<'a> {
     rate_limits: Vec<&'a RawValue>,
     #[serde(borrow)]
     authenticators: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    stores: Vec<&'a RawValue>,
 }
 
 /// The items that have crossed, for as long as a plan has them.
@@ -58,6 +60,7 @@ pub struct Items {
     upstreams: Known<Upstream>,
     rate_limits: Known<RateLimit>,
     authenticators: Known<Authenticator>,
+    stores: Known<Store>,
 }
 
 impl Items {
@@ -85,6 +88,7 @@ impl Items {
                 "authenticators",
                 &mut failures,
             ),
+            stores: self.stores.read(&crossing.stores, "stores", &mut failures),
         };
         match failures {
             Failures { issues, .. } if !issues.is_empty() => Err(Refused::Issues(issues)),
@@ -198,7 +202,7 @@ mod tests {
             "name": "tidegate", "zone": null, "workers": 1, "drain_timeout": 0, "access_log": null,
             "explain": {"sample": 0.0, "keep": 10, "slow": 1_000}, "listeners": [], "routes": [],
             "upstreams": upstreams, "rate_limits": [],
-            "authenticators": [],
+            "authenticators": [], "stores": [],
         });
         serde_json::to_vec(&plan).unwrap()
     }

@@ -32,14 +32,15 @@ impl Engine {
         match kind {
             "endpoint" => self.supply_word(name, read(value)?),
             "endpoints" => self.supply_source(name, read(value)?),
+            "geoip" => self.snapshot().geoip.replace(name, value),
             "log" => self.supply_log(name, value),
             "api_key" => self.live_authenticators.of(name)?.supply_api_keys(name, value),
             "keys" => self.live_authenticators.of(name)?.supply_keys(value),
             "revocations" => self.live_authenticators.of(name)?.supply_revocations(read(value)?),
             "fresh_bucket" => self.forget_key(name, &read::<Vec<Option<String>>>(value)?),
             other => Err(format!(
-                "there is no live value `{other}`: expected `api_key`, `endpoint`, `endpoints`, `fresh_bucket`, `keys`, \
-                 `log` or `revocations`"
+                "there is no live value `{other}`: expected `api_key`, `endpoint`, `endpoints`, `fresh_bucket`, `geoip`, \
+                 `keys`, `log` or `revocations`"
             )),
         }
     }

@@ -175,11 +175,12 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
                 panic!("just now");
             });
         });
-        let checker = ThreadHandle::start("health", |_| {}).unwrap();
+        let [checker, stores] =
+            ["health", "stores"].map(|name| ThreadHandle::start(name, |_| {}).unwrap());
         let engine = Engine {
             common: stage.common.clone(),
             turn: Mutex::default(),
-            threads: Threads { workers: vec![worker], checker },
+            threads: Threads { workers: vec![worker], checker, stores },
             items: Mutex::default(),
             live: Mutex::default(),
             live_authenticators: LiveAuthenticators::default(),

@@ -1,4 +1,4 @@
-//! The threads: workers, one that checks endpoints' health, and those for long work.
+//! The threads: workers, one that checks endpoints' health, one that speaks to stores, and those for long work.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::common::Common;
 use super::thread::{ThreadHandle, keep_running, runtime};
-use super::{Bound, checker};
+use super::{Bound, checker, stores};
 use crate::local::Local;
 use crate::snapshot::Snapshot;
 use crate::worker::{self, Command};
@@ -29,6 +29,8 @@ pub(super) struct Threads {
     pub(super) workers: Vec<ThreadHandle>,
     /// Takes the same snapshots as the workers.
     pub(super) checker: ThreadHandle,
+    /// Takes the same snapshots as the workers.
+    pub(super) stores: ThreadHandle,
 }
 
 impl Threads {
@@ -47,6 +49,12 @@ impl Threads {
         let checker = ThreadHandle::start("health", move |commands| {
             keep_running(index, &checked.accounts, |_| checker::run(index, &checked, commands));
         })?;
+        let (of_stores, spoken) = (index + 2, common.clone());
+        let stores = ThreadHandle::start("stores", move |commands| {
+            keep_running(of_stores, &spoken.accounts, |_| {
+                stores::run(of_stores, &spoken, commands)
+            });
+        })?;
         for (name, queue) in [("long-work", &common.long_work), ("hashing", &common.hashing)] {
             for number in 0..LONG_WORKERS {
                 let (index, common, queue) = (index + 1, common.clone(), queue.clone());
@@ -60,7 +68,7 @@ impl Threads {
                 })?;
             }
         }
-        Ok(Self { workers, checker })
+        Ok(Self { workers, checker, stores })
     }
 
     /// Number of workers.
@@ -95,8 +103,11 @@ impl Threads {
 
     /// Give a command to every thread; answers with how many took it.
     pub fn tell_all(&self, command: impl Fn() -> Command) -> usize {
-        let all = self.workers.iter().chain([&self.checker]);
-        all.filter(|thread| thread.commands.send(command()).is_ok()).count()
+        self.all().filter(|thread| thread.commands.send(command()).is_ok()).count()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &ThreadHandle> {
+        self.workers.iter().chain([&self.checker, &self.stores])
     }
 
     /// Accept connections on every worker.
@@ -127,7 +138,7 @@ impl Threads {
         for _ in 0..told {
             finished &= drained.recv_timeout(limit + GRACE).unwrap_or(false);
         }
-        for handle in self.workers.iter().chain([&self.checker]) {
+        for handle in self.all() {
             if let Some(thread) = handle.thread.lock().take() {
                 // A panic was logged when it happened.
                 let _ = thread.join();

@@ -1,5 +1,7 @@
 //! What has a name and lives through reloads.
 
 pub mod auth;
+pub mod geoip;
 pub mod keeper;
 pub mod rate;
+pub mod store;

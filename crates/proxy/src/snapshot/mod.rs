@@ -8,6 +8,7 @@ mod listener;
 mod rate_limits;
 mod route;
 mod routes;
+mod stores;
 mod subsets;
 mod upstreams;
 
@@ -32,8 +33,10 @@ use crate::account::access_log::AccessLog;
 use crate::http::via::Via;
 use crate::objects::auth::Authenticator;
 use crate::objects::auth::live::LiveAuthenticators;
+use crate::objects::geoip::GeoIp;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
+use crate::objects::store::Store;
 use crate::upstream::Upstream;
 use crate::upstream::live::LiveEndpoints;
 
@@ -52,6 +55,8 @@ pub struct Snapshot {
     pub upstreams: Vec<Arc<Upstream>>,
     /// In the plan's order.
     pub rate_limits: Vec<Arc<RateLimit>>,
+    /// In the plan's order.
+    pub stores: Vec<Arc<Store>>,
     /// By route.
     pub limits_of_routes: Vec<LimitsOfRoute>,
     /// By name of the listener, where it has some.
@@ -66,6 +71,8 @@ pub struct Snapshot {
     pub guarded_fields: Arc<GuardedFields>,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
+    /// What knows where addresses are.
+    pub geoip: Arc<GeoIp>,
     /// The access log, where there is one.
     pub access_log: Option<Arc<AccessLog>>,
     /// This gateway's entry in `Via`.
@@ -91,6 +98,7 @@ impl Snapshot {
             destinations: Vec::new(),
             upstreams: Vec::new(),
             rate_limits: Vec::new(),
+            stores: Vec::new(),
             limits_of_routes: Vec::new(),
             limits_of_listeners: HashMap::new(),
             authenticators: Vec::new(),
@@ -98,6 +106,7 @@ impl Snapshot {
             asked_upstreams: HashMap::new(),
             guarded_fields: Arc::default(),
             listeners: HashMap::new(),
+            geoip: Arc::default(),
             access_log: None,
             via: Via::default(),
             plan,
@@ -121,7 +130,8 @@ impl Snapshot {
         let destinations = destinations::build(&plan, &upstreams, &subsets, &mut issues);
         let asked_upstreams = authenticators::asked(&plan, &upstreams, &mut issues);
         let upstreams = upstreams.into_iter().flatten().collect();
-        let limits = rate_limits::build(&plan, before, &accounts.metrics, &mut issues);
+        let stores = stores::build(&plan, before, &accounts.metrics, &mut issues);
+        let limits = rate_limits::build(&plan, &stores, before, &accounts.metrics, &mut issues);
         let (limits_of_routes, limits_of_listeners) =
             rate_limits::of_all(&plan, &limits, &mut issues);
         let rate_limits = limits.into_iter().flatten().collect();
@@ -149,6 +159,7 @@ impl Snapshot {
                 destinations,
                 upstreams,
                 rate_limits,
+                stores: stores.into_iter().flatten().collect(),
                 limits_of_routes,
                 limits_of_listeners,
                 authenticators,
@@ -156,6 +167,7 @@ impl Snapshot {
                 asked_upstreams,
                 guarded_fields: Arc::new(guarded_fields),
                 listeners,
+                geoip: before.map(|before| before.geoip.clone()).unwrap_or_default(),
                 access_log,
                 via,
                 plan,

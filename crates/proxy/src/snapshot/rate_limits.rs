@@ -11,6 +11,7 @@ use super::Snapshot;
 use crate::account::metrics::Metrics;
 use crate::objects::keeper::Keeper;
 use crate::objects::rate::RateLimit;
+use crate::objects::store::Store;
 
 /// The rate limits that the requests of one route, or the connections of one listener, must all pass.
 pub type RateLimits = Box<[Arc<RateLimit>]>;
@@ -24,16 +25,31 @@ pub struct LimitsOfRoute {
     pub of_identities: RateLimits,
 }
 
-/// The rate limits of `plan`, in its order; `None` for one that cannot be built. What is wrong is added to `issues`.
+/// The rate limits of `plan`, in its order, shared through its `stores`; `None` for one that cannot be built. What is
+/// wrong is added to `issues`.
 pub(super) fn build(
     plan: &Plan,
+    stores: &[Option<Arc<Store>>],
     before: Option<&Snapshot>,
     metrics: &Metrics,
     issues: &mut Vec<Issue>,
 ) -> Vec<Option<Arc<RateLimit>>> {
     let keeper = Keeper::of(before.iter().flat_map(|before| &before.rate_limits));
+    let names = plan.stores.iter().map(|store| store.name.as_str());
+    let known: HashMap<_, _> = names.zip(stores).collect();
     let limits = plan.rate_limits.iter().enumerate().map(|(index, wanted)| {
-        let kept = keeper.keep(&wanted.name, wanted, |wanted, before| {
+        let store = match &wanted.store {
+            None => None,
+            Some(name) => {
+                let found = known.get(name.as_str());
+                if found.is_none() {
+                    let option = format!("rate_limits.{index}.store");
+                    issues.push(Issue::new(option, format!("there is no store `{name}`")));
+                }
+                Some((*found?).as_ref()?)
+            }
+        };
+        let kept = keeper.keep(&wanted.name, (wanted, store), |wanted, before| {
             let at = format!("rate_limits.{index}");
             RateLimit::build(wanted, before.map(Arc::as_ref), &at, metrics)
         });

@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
+use tidegate_core::access::AddressRules;
 use tidegate_core::auth::IdentityHeaders;
+use tidegate_core::cors::Cors;
+use tidegate_core::csrf::Csrf;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Priority};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
+use tidegate_core::security_headers::SecurityHeaders;
 
 use super::access::Access;
 use super::fixed::Fixed;
@@ -24,12 +28,20 @@ pub struct Route {
     pub id: u64,
     /// Bytes of a request's body.
     pub body_limit: Option<u64>,
+    /// What the addresses of its clients must be like.
+    pub address_rules: Option<Box<AddressRules>>,
+    /// Which pages of other origins may read the responses.
+    pub cors: Option<Box<Cors>>,
+    /// What refuses requests that pages of other origins make a browser send.
+    pub csrf: Option<Csrf>,
     /// Who may use it; `None`: all.
     pub access: Option<Access>,
     /// What answers.
     pub action: Action,
     /// Changes of the response's fields.
     pub response_headers: HeaderEdits,
+    /// Fields that tell browsers to be careful.
+    pub security_headers: Option<Box<SecurityHeaders>>,
     /// Its counts, which have its name.
     pub metrics: Arc<RouteMetrics>,
 }

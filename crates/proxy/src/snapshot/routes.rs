@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use http::HeaderName;
+use tidegate_core::access::AddressRules;
 use tidegate_core::auth::IdentityHeaders;
+use tidegate_core::cors::Cors;
+use tidegate_core::csrf::Csrf;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
+use tidegate_core::security_headers::SecurityHeaders;
 
 use super::Snapshot;
 use super::access::Access;
@@ -62,6 +66,17 @@ impl Reader<'_> {
         let wanted = self.wanted;
         let response = format!("{}.response_headers", self.at);
         let response_headers = HeaderEdits::build(&wanted.response_headers, &response, self.issues);
+        let address_rules = wanted.access.as_ref().and_then(|access| {
+            AddressRules::build(access, &format!("{}.access", self.at), self.issues).map(Box::new)
+        });
+        let cors = wanted
+            .cors
+            .as_ref()
+            .map(|cors| Box::new(Cors::build(cors, &format!("{}.cors", self.at), self.issues)));
+        let security_headers = wanted.security_headers.as_ref().map(|fields| {
+            let at = format!("{}.security_headers", self.at);
+            Box::new(SecurityHeaders::build(fields, &at, self.issues))
+        });
         let access_at = format!("{}.access", self.at);
         let access =
             wanted.access.as_ref().map(|access| Access::build(access, &access_at, self.issues));
@@ -69,9 +84,13 @@ impl Reader<'_> {
             plan: wanted.clone(),
             id: Route::next_id(),
             body_limit: wanted.limits.body.map(plan::Size::get),
+            address_rules,
+            cors,
+            csrf: wanted.csrf.as_ref().map(Csrf::new),
             access,
             action: self.action()?,
             response_headers,
+            security_headers,
             metrics: metrics.route(&wanted.name),
         })
     }

@@ -1,10 +1,9 @@
 //! Access: whether the identity has what the route requires.
 
+use tidegate_core::access::DeniedBy;
 use tidegate_core::auth::Claims;
 use tidegate_core::failure::Failure;
 
-use crate::account::event::Event;
-use crate::account::explain::AccessDecision;
 use crate::call::Call;
 use crate::snapshot::Access;
 
@@ -17,10 +16,6 @@ pub fn before(access: &Access, call: &Call<'_>) -> Result<(), Failure> {
     let claims = call.proof.as_ref().map_or(&none, |proof| &proof.identity.claims);
     match access.requirements.iter().find_map(|requirement| requirement.unmet(claims)) {
         None => Ok(()),
-        Some(unmet) => {
-            let decision = || AccessDecision { by: "require", rule: unmet.to_string().into() };
-            call.tell(&Event::AccessDenied { by: "require", decision: &decision });
-            Err(Failure::Forbidden)
-        }
+        Some(unmet) => Err(call.deny(DeniedBy::Require, &|| unmet.to_string().into())),
     }
 }

@@ -31,8 +31,7 @@ pub fn tell(upstream: &Upstream, client: &Client, headers: &mut HeaderMap) -> Re
     if !upstream.plan.client_cert_header || headers.contains_key(CLIENT_CERT) {
         return Ok(());
     }
-    let shown = client.tls.as_ref().and_then(|tls| tls.peer.as_ref());
-    if let Some(certificate) = shown {
+    if let Some(certificate) = client.certificate() {
         // A byte sequence (RFC 9651 §3.3.5).
         let value = format!(":{}:", BASE64_STANDARD.encode(certificate.der()));
         let value = HeaderValue::try_from(value).map_err(|_| Failure::Internal)?;

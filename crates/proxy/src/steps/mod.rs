@@ -13,6 +13,10 @@ pub mod admit;
 pub mod authenticate;
 pub mod body_limit;
 pub mod client_cert;
+pub mod client_networks;
+pub mod cold_keys;
+pub mod cors;
+pub mod csrf;
 pub mod destination;
 pub mod forwarded;
 pub mod guarded_fields;
@@ -27,6 +31,7 @@ pub mod respond;
 pub mod response_headers;
 pub mod rewrite;
 pub mod route;
+pub mod security_headers;
 pub mod send;
 pub mod time_limit;
 

@@ -25,6 +25,9 @@ pub fn answer(call: &Call<'_>, failure: Failure) -> Response<Body> {
 
 fn problem_of(call: &Call<'_>, failure: Failure) -> Response<Body> {
     let exceeded = call.quotas.as_ref().and_then(|quotas| quotas.exceeded.as_ref());
+    if let Some(policy) = exceeded.and_then(|exceeded| exceeded.policies.first()) {
+        call.tell(&Event::RateLimitRefused(policy));
+    }
     problem(call.snapshot, call.transaction, failure, takes_json(&call.head.headers), exceeded)
 }
 

@@ -161,6 +161,19 @@ fn refused<'a>(
     Err(failure)
 }
 
+/// What of the request may be part of a key.
+pub(super) fn subject<'a>(call: &'a Call<'_>) -> Subject<'a> {
+    Subject {
+        client: call.address,
+        head: Some(call.head),
+        route: call.route.map(|route| &*route.plan.name),
+        listener: &call.client.listener.name,
+        whereabouts: &*call.snapshot.geoip,
+        identity: call.proof.as_ref().map(|proof| &*proof.identity),
+        certificate: call.client.certificate().map(|peer| &*peer.names().subject),
+    }
+}
+
 /// Which of `limits` are for the request.
 ///
 /// # Errors
@@ -171,14 +184,7 @@ fn find_keys<'a>(
     call: &mut Call<'a>,
 ) -> Result<(), Failure> {
     for limit in limits {
-        let subject = Subject {
-            client: call.address,
-            head: Some(call.head),
-            route: call.route.map(|route| &*route.plan.name),
-            listener: &call.client.listener.name,
-            identity: call.proof.as_ref().map(|proof| &*proof.identity),
-            certificate: call.client.certificate().map(|peer| &*peer.names().subject),
-        };
+        let subject = subject(call);
         match limit.key(&subject) {
             Ok(key) => {
                 limit.remember(key, &subject);

@@ -127,3 +127,33 @@ impl ClientCertVerifier for Verifier {
         self.by_chain.supported_verify_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls_pki_types::CertificateRevocationListDer;
+
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn the_first_list_that_is_out_of_date_is_told_once() {
+        let list = |seconds| RevocationList {
+            der: CertificateRevocationListDer::from(Vec::new()),
+            next_update: at(seconds),
+        };
+        assert!(Outdated::among(&[]).is_none());
+        let outdated = Outdated::among(&[list(30), list(20)]);
+        let told = |now| {
+            outdated.as_ref().map(|outdated| {
+                outdated.look(at(now));
+                outdated.is_told.load(Relaxed)
+            })
+        };
+        assert_eq!((told(20), told(21), told(22)), (Some(false), Some(true), Some(true)));
+    }
+}

@@ -134,9 +134,12 @@ mod tests {
             ],
         );
         assert!(read.subject.contains("CN=device 7") && read.subject.contains("O=Example"));
-        assert_eq!(*read.uris, ["spiffe://example.org/billing".into(), "urn:device:7".into()]);
-        assert_eq!(*read.dns_names, ["device-7.example.org".into()]);
-        assert_eq!(*read.emails, ["device7@example.org".into()]);
+        assert_eq!(
+            *read.uris,
+            ["spiffe://example.org/billing", "urn:device:7"].map(Box::<str>::from)
+        );
+        assert_eq!(*read.dns_names, ["device-7.example.org"].map(Box::<str>::from));
+        assert_eq!(*read.emails, ["device7@example.org"].map(Box::<str>::from));
         assert_eq!((&*read.serial, read.sha256.len()), ("a10b", 64));
     }
 

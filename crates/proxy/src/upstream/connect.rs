@@ -105,7 +105,8 @@ async fn connect(
     Ok((Io::Tls(io), version))
 }
 
-async fn dial(address: &Address) -> Result<Socket, Failure> {
+/// Connect to `address`, however long that takes.
+pub async fn dial(address: &Address) -> Result<Socket, Failure> {
     match address {
         Address::Ip(address) => tcp(TcpStream::connect(address).await),
         Address::Name(host, port) => {

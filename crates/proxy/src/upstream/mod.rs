@@ -34,6 +34,7 @@ use tidegate_core::health::check as check_health;
 use tidegate_core::plan::{self, Issue, Labels, UpstreamProtocol};
 use tidegate_core::retry::{Allowance, Budget};
 
+pub use connect::dial;
 pub use member::Member;
 pub use membership::Membership;
 

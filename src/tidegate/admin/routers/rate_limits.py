@@ -41,7 +41,7 @@ class Heavy(BaseModel):
     """A key that many requests have."""
 
     parts: list[str | None] = Field(
-        description="What it is made of, in the order of the limit's option `key`; null for an absent part."
+        description="In the order of the limit's option `key`; null is what its requests lack."
     )
     requests: int = Field(description="How many had it, let go or not; never too few.")
     at_most_too_many: int = Field(description="How many too many these are at most.")

@@ -9,8 +9,11 @@ from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.authenticator import ApiKey, Authenticator, Basic
 from tidegate.config.model.certificate_auth import CertificateAuth, CertificateMatch
 from tidegate.config.model.config import Config
+from tidegate.config.model.cors import Cors
+from tidegate.config.model.csrf import Csrf
 from tidegate.config.model.explain import Explain
 from tidegate.config.model.forward_auth import ForwardAuth
+from tidegate.config.model.geoip import GeoIp
 from tidegate.config.model.health import (
     Health,
     HealthBody,
@@ -34,6 +37,7 @@ from tidegate.config.model.listener import (
 )
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
+from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
 from tidegate.config.model.place import Place
 from tidegate.config.model.rate import Bandwidth, KeyPart, RateCost, RateLimit, Window
@@ -53,6 +57,8 @@ from tidegate.config.model.route import (
     RouteMatch,
     Split,
 )
+from tidegate.config.model.security_headers import Hsts, SecurityHeaders
+from tidegate.config.model.store import Sentinel, Store, Valkey
 from tidegate.config.model.upstream import (
     Balance,
     Endpoint,
@@ -62,6 +68,7 @@ from tidegate.config.model.upstream import (
     UpstreamTimeouts,
     UpstreamTls,
 )
+from tidegate.config.model.whereabouts import Asns, Countries
 
 __all__ = [
     "Access",
@@ -70,6 +77,7 @@ __all__ = [
     "Admin",
     "AdminTls",
     "ApiKey",
+    "Asns",
     "Authenticator",
     "Backoff",
     "Balance",
@@ -81,10 +89,14 @@ __all__ = [
     "ClaimCondition",
     "ClientAuth",
     "Config",
+    "Cors",
+    "Countries",
+    "Csrf",
     "Endpoint",
     "Explain",
     "FieldMatch",
     "ForwardAuth",
+    "GeoIp",
     "HashKey",
     "HeaderEdits",
     "HeaderMatch",
@@ -94,6 +106,7 @@ __all__ = [
     "HealthHttp",
     "HealthTcp",
     "Hedge",
+    "Hsts",
     "IdentityHeader",
     "Jwks",
     "Jwt",
@@ -105,6 +118,7 @@ __all__ = [
     "ListenerTls",
     "Log",
     "Mirror",
+    "Networks",
     "Options",
     "Outlier",
     "PathMatch",
@@ -124,15 +138,19 @@ __all__ = [
     "RouteLimits",
     "RouteMatch",
     "RoutePriority",
+    "SecurityHeaders",
+    "Sentinel",
     "SlowStart",
     "Split",
     "Sticky",
+    "Store",
     "SuccessRateOutlier",
     "UnixSocket",
     "Upstream",
     "UpstreamLimits",
     "UpstreamTimeouts",
     "UpstreamTls",
+    "Valkey",
     "Window",
     "ZoneAware",
 ]

@@ -5,8 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tidegate.config.model.mark import Ref
+from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import FieldValue, Name
+from tidegate.config.model.whereabouts import Asns, Countries
 
 AuthenticatorName = Annotated[Name, Ref("authenticator")]
 
@@ -69,7 +71,7 @@ class Requirement(Options):
 
 
 class Access(Options):
-    """Who may use a route."""
+    """Who may use a route: all that is asked for must hold."""
 
     authenticate: tuple[AuthenticatorName, ...] = Field(default=(), examples=[["users", "robots"]])
     """Names of authenticators: the first whose credential a request carries decides where it comes from."""
@@ -79,6 +81,12 @@ class Access(Options):
         default=(), examples=[[{"claim": "scope", "contains": "orders:read"}]]
     )
     """What the identity must have; all of it."""
+    networks: Networks | None = None
+    """By the network of the client's address; null: any."""
+    countries: Countries | None = Field(default=None, examples=[{"allow": ["DE", "AT", "CH"]}])
+    """By the country of the client's address; null: any."""
+    asns: Asns | None = Field(default=None, examples=[{"deny": ["AS64500"]}])
+    """By the autonomous system of the client's address; null: any."""
 
     @field_validator("authenticate")
     @classmethod

@@ -7,12 +7,14 @@ from pydantic import Field
 from tidegate.config.model.admin import Admin
 from tidegate.config.model.authenticator import Authenticator
 from tidegate.config.model.explain import Explain
+from tidegate.config.model.geoip import GeoIp
 from tidegate.config.model.listener import Listener
 from tidegate.config.model.log import AccessLog, Log
 from tidegate.config.model.mark import ControlPlane, OutputPath, ReadOnce
 from tidegate.config.model.options import Options
 from tidegate.config.model.rate import RateLimit
 from tidegate.config.model.route import Route
+from tidegate.config.model.store import Store
 from tidegate.config.model.text import Name, Token
 from tidegate.config.model.unit import Duration, Workers, usable_cpus
 from tidegate.config.model.upstream import Upstream
@@ -51,6 +53,12 @@ class Config(Options):
         default=(), examples=[[{"name": "robots", "api_key": {"file": "keys.yaml"}}]]
     )
     """How it is found out where requests come from; routes name them."""
+    geoip: Annotated[GeoIp, ControlPlane()] = GeoIp()
+    """Databases that know where addresses are."""
+    stores: tuple[Store, ...] = Field(
+        default=(), examples=[[{"name": "fleet", "valkey": {"address": "127.0.0.1:6379"}}]]
+    )
+    """Where several gateways keep what they share; rate limits name them."""
     admin: Annotated[Admin, ControlPlane()] = Admin()
     """The admin API."""
     log: Annotated[Log, ControlPlane()] = Log()

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tidegate.config.model.mark import CaPath, CertPath, CrlPath, Identity, KeyPath, OcspPath
+from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
 from tidegate.config.model.owner import GroupName, UserName
 from tidegate.config.model.rate import RateLimitNames
@@ -119,6 +120,8 @@ class Listener(Options):
     are taken off."""
     forwarding_headers: tuple[FieldName, ...] = Field(default=(), examples=[["cf-connecting-ip"]])
     """More header fields that only trusted proxies may write, beside those that are known."""
+    networks: Networks | None = None
+    """Peers that may connect, by their own addresses; others get no answer at all; null: any."""
     limits: ListenerLimits = ListenerLimits()
     """What one client may cost."""
     rate: RateLimitNames = Field(default=(), examples=[["connects"]])
@@ -130,4 +133,10 @@ class Listener(Options):
     def _only_a_file_has_rights(self) -> Self:
         if self.unix is not None and not self.address.startswith("unix:"):
             raise ValueError(f"only a listener at unix:/path has the options of unix; found {self.address!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_file_has_no_networks(self) -> Self:
+        if self.networks is not None and self.address.startswith("unix:"):
+            raise ValueError("peers of a Unix socket have no addresses, so networks cannot be told apart")
         return self

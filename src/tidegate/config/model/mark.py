@@ -28,6 +28,10 @@ class Use(Enum):
     """An OCSP response (RFC 6960) in DER."""
     TOKEN = auto()
     """A bearer token."""
+    NETWORKS = auto()
+    """Networks and addresses, one a line."""
+    GEOIP = auto()
+    """A database of where addresses are. It goes to the engine as a live value, so only its stamp is kept."""
     JWKS = auto()
     """A JSON Web Key Set."""
     PUBLIC_KEY = auto()
@@ -38,6 +42,8 @@ class Use(Enum):
     """A list of API keys, by what they hash to, in YAML or JSON."""
     PASSWORDS = auto()
     """Names and password hashes: an htpasswd file."""
+    PASSWORD = auto()
+    """A password; line ends behind it do not count."""
     OUTPUT = auto()
     """Nothing yet: tidegate writes there."""
 
@@ -84,8 +90,11 @@ JwksPath = Annotated[str, File(Use.JWKS), Field(min_length=1)]
 PublicKeyPath = Annotated[str, File(Use.PUBLIC_KEY), Field(min_length=1)]
 SecretPath = Annotated[str, File(Use.SECRET), Field(min_length=1)]
 TokenPath = Annotated[str, File(Use.TOKEN), Field(min_length=1)]
+NetworksPath = Annotated[str, File(Use.NETWORKS), Field(min_length=1)]
+GeoIpPath = Annotated[str, File(Use.GEOIP), Field(min_length=1)]
 ApiKeysPath = Annotated[str, File(Use.API_KEYS), Field(min_length=1)]
 PasswordsPath = Annotated[str, File(Use.PASSWORDS), Field(min_length=1)]
+PasswordPath = Annotated[str, File(Use.PASSWORD), Field(min_length=1)]
 OutputPath = Annotated[str, File(Use.OUTPUT), Field(min_length=1)]
 
 STANDARD_OUTPUT = "-"

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from tidegate.config.model.access import ClaimName
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.options import Options
+from tidegate.config.model.store import OnFailure
 from tidegate.config.model.text import FieldName, Name
 from tidegate.config.model.unit import Duration, Positive, Quota, Rate, Size, Status, Timeout, whole
 
@@ -21,7 +22,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 RateLimitNames = Annotated[tuple[Annotated[Name, Ref("rate limit")], ...], AfterValidator(_each_once)]
 """Limits of which all must be passed."""
 
-Part = Literal["client", "method", "host", "route", "listener", "identity", "certificate"]
+Part = Literal["client", "method", "host", "route", "listener", "country", "asn", "identity", "certificate"]
 """A part of a key that needs no name."""
 
 
@@ -54,6 +55,10 @@ class KeyPart(Options):
     """The route that takes the request."""
     listener: Literal[True] | None = Field(default=None, examples=[True])
     """The listener that it came in by."""
+    country: Literal[True] | None = Field(default=None, examples=[True])
+    """The country of the client's address, which `geoip.country` tells."""
+    asn: Literal[True] | None = Field(default=None, examples=[True])
+    """The autonomous system of the client's address, which `geoip.asn` tells."""
     claim: ClaimName | None = None
     """A claim of the identity that the route's authenticators have found out."""
     identity: Literal[True] | None = Field(default=None, examples=[True])
@@ -150,6 +155,10 @@ class RateLimit(Options):
     that have spent least are forgotten."""
     identities: bool = False
     """Whether the keys with the most requests are counted and can be shown, with what they are made of."""
+    store: Annotated[Name, Ref("store")] | None = Field(default=None, examples=["fleet"])
+    """The store through which several gateways share its windows; null: each has its own."""
+    on_failure: OnFailure | None = None
+    """What decides of requests while the store does not answer; null: what the store says."""
     ipv4_prefix: Annotated[int, whole(0, 32)] = 32
     """Bits of an IPv4 address that tell clients apart."""
     ipv6_prefix: Annotated[int, whole(0, 128)] = 64
@@ -159,6 +168,14 @@ class RateLimit(Options):
     def _limits_something(self) -> Self:
         if not self.windows and not self.given(("in_flight", "bandwidth")):
             raise ValueError("expected at least one of windows, in_flight and bandwidth")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_something(self) -> Self:
+        if self.store is not None and not self.windows:
+            raise ValueError("expected windows with store: they are what gateways share through it")
+        if self.store is None and self.on_failure is not None:
+            raise ValueError("expected store with on_failure: it is the store's failure")
         return self
 
     @model_validator(mode="after")

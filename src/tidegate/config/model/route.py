@@ -8,12 +8,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.access import Access, IdentityHeader
+from tidegate.config.model.cors import Cors
+from tidegate.config.model.csrf import CsrfSwitch
 from tidegate.config.model.limits import Priority, RoutePriority
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.narrow import Labels
 from tidegate.config.model.options import Options
 from tidegate.config.model.rate import RateLimitNames
 from tidegate.config.model.retry import Hedge, Retry
+from tidegate.config.model.security_headers import SecurityHeadersPreset
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
 from tidegate.config.model.unit import Count, Percent, Size, Status, Timeout
 
@@ -267,7 +270,14 @@ class Route(Options):
     ] = RoutePriority()
     """How important its requests are where the upstream cannot serve all: a level, or a level with its
     options."""
-
+    cors: Cors | None = None
+    """Which pages of other origins may read the responses; null: what the upstream says of it holds."""
+    csrf: CsrfSwitch = Field(default=None, examples=[True])
+    """Refuse requests that pages of other origins make a browser send with its cookies: `true`, or options;
+    null: they are not told apart."""
+    security_headers: SecurityHeadersPreset = Field(default=None, examples=["recommended"])
+    """Fields that tell browsers to be careful with the responses: `recommended`, or options; null: none are
+    added."""
     access: Access | None = None
     """Who may use it; null: all."""
     identity_headers: dict[FieldName, IdentityHeader] = Field(

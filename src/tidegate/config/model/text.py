@@ -15,6 +15,10 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 _HOST = re.compile(
     r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?", re.ASCII
 )
+_ORIGIN = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(?:(\*)\.)?([^/?#@:\[\]]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?", re.ASCII
+)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MODE = re.compile(r"(0o?)?[0-7]{3}", re.ASCII)
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
@@ -104,6 +108,25 @@ def _host_pattern(text: str) -> str:
     return host
 
 
+def _web_origin(text: str) -> str:
+    origin = text.lower()
+    if origin in {"*", "null"}:
+        return origin
+    if origin.startswith("*."):
+        origin = f"https://{origin}"
+    parts = _ORIGIN.fullmatch(origin)
+    host = parts[3] if parts else ""
+    if parts and host.startswith("["):
+        host = f"[{_ipv6(host[1:-1])}]"
+    elif not parts or not _HOST.fullmatch(host) or len(host) > 253:
+        hint = "; an origin has no path" if origin.count("/") > 2 else ""
+        raise ValueError(
+            f"expected an origin like https://app.example.com or https://*.example.com; found {text!r}{hint}"
+        )
+    port = "" if parts[4] in {None, _DEFAULT_PORTS.get(parts[1])} else f":{int(parts[4])}"
+    return f"{parts[1]}://{'*.' if parts[2] else ''}{host}{port}"
+
+
 def _token(text: str) -> str:
     if not _TOKEN.fullmatch(text):
         raise ValueError(f"expected a name of letters, digits and - (RFC 9110 section 5.6.2); found {text!r}")
@@ -164,6 +187,8 @@ EndpointAddress = Annotated[str, AfterValidator(endpoint_address), Field(example
 Network = Annotated[str, AfterValidator(_network), Field(examples=["10.0.0.0/8"])]
 HostPattern = Annotated[str, AfterValidator(_host_pattern), Field(examples=["api.example.com"])]
 FileMode = Annotated[str, AfterValidator(_file_mode), AsWritten()]
+WebOrigin = Annotated[str, AfterValidator(_web_origin), Field(examples=["https://app.example.com"])]
+"""A scheme, a host and a port, as browsers name where a page is from; or a pattern of such."""
 Method = Annotated[Token, AfterValidator(str.upper), Field(examples=["GET"])]
 FieldName = Annotated[Token, Field(examples=["x-team"])]
 FieldValue = Annotated[

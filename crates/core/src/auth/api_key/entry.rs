@@ -11,52 +11,85 @@ pub(super) struct Entry {
     pub(super) hash: [u8; 32],
     /// Whose it is.
     pub(super) identity: Arc<Identity>,
-    expires: i64,
-    id_start: u32,
-    id_length: u8,
+    id: Id,
+    /// In Unix seconds: until 2106.
+    expires: u32,
     networks: u32,
 }
 
+/// Its id: in place where it is short, as the ids are that `tidegate key new` draws. So a key that is looked up is
+/// one read of memory.
+enum Id {
+    Short {
+        length: u8,
+        bytes: [u8; SHORT],
+    },
+    /// Part of the text of all long ids.
+    Long {
+        length: u8,
+        start: u32,
+    },
+}
+
+const SHORT: usize = 14;
 /// Of a key that never ends.
-const NEVER: i64 = i64::MAX;
+const NEVER: u32 = u32::MAX;
 /// Of a key that may come from anywhere.
 const ANYWHERE: u32 = u32::MAX;
 
 impl Entry {
-    /// The key whose id is the last of `ids`, until `expires` in Unix seconds, limited to the list of networks with
-    /// this index. `None` if there are more keys than indexes can tell apart.
+    /// The key of this id, which is added to `ids` if it is long, until `expires` in Unix seconds, limited to the list
+    /// of networks with this index. `None` if there are more keys than can be told apart.
     pub(super) fn new(
+        id: &str,
         hash: [u8; 32],
         identity: Arc<Identity>,
-        ids: &str,
-        id: &str,
         expires: Option<i64>,
         networks: Option<usize>,
+        ids: &mut String,
     ) -> Option<Self> {
         Some(Self {
             hash,
             identity,
-            expires: expires.unwrap_or(NEVER),
-            id_start: u32::try_from(ids.len() - id.len()).ok()?,
-            id_length: u8::try_from(id.len()).ok()?,
+            id: Id::new(id, ids)?,
+            expires: expires.map_or(NEVER, |at| u32::try_from(at.max(0)).unwrap_or(NEVER)),
             networks: networks.map_or(Some(ANYWHERE), |index| u32::try_from(index).ok())?,
         })
     }
 
-    /// Its id, of all `ids`.
-    pub(super) fn id<'a>(&self, ids: &'a str) -> &'a str {
-        let start = self.id_start as usize;
-        &ids[start..start + usize::from(self.id_length)]
+    /// Whether its id is this one; `ids` are all long ones.
+    pub(super) fn is_named(&self, id: &str, ids: &str) -> bool {
+        match &self.id {
+            Id::Short { length, bytes } => bytes[..usize::from(*length)] == *id.as_bytes(),
+            Id::Long { length, start } => {
+                let start = *start as usize;
+                ids[start..start + usize::from(*length)] == *id
+            }
+        }
     }
 
     /// Whether its time is over.
     pub(super) const fn has_ended(&self, now: i64) -> bool {
-        now >= self.expires
+        self.expires != NEVER && now >= self.expires as i64
     }
 
     /// Which list of networks it is limited to; `None`: to none.
     pub(super) const fn networks(&self) -> Option<usize> {
         if self.networks == ANYWHERE { None } else { Some(self.networks as usize) }
+    }
+}
+
+impl Id {
+    fn new(id: &str, ids: &mut String) -> Option<Self> {
+        let length = u8::try_from(id.len()).ok()?;
+        if id.len() > SHORT {
+            let start = u32::try_from(ids.len()).ok()?;
+            ids.push_str(id);
+            return Some(Self::Long { length, start });
+        }
+        let mut bytes = [0; SHORT];
+        bytes[..id.len()].copy_from_slice(id.as_bytes());
+        Some(Self::Short { length, bytes })
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::ApiKeys;
 use super::entry::Entry;
+use super::index::Index;
 use crate::auth::{Claims, Identity};
 
 /// Mistakes that are told of one file.
@@ -75,7 +75,7 @@ struct Reading<'a> {
     authenticator: &'a Arc<str>,
     entries: Vec<Entry>,
     ids: String,
-    index: HashTable<u32>,
+    index: Index,
     networks: Vec<Box<[IpNet]>>,
     /// Claims by how they are written: most keys have those of many others.
     claims_known: HashMap<&'a str, Claims>,
@@ -88,7 +88,7 @@ impl<'a> Reading<'a> {
             authenticator,
             entries: Vec::with_capacity(keys),
             ids: String::new(),
-            index: HashTable::with_capacity(keys),
+            index: Index::for_keys(keys),
             networks: Vec::new(),
             claims_known: HashMap::new(),
             networks_known: HashMap::new(),
@@ -117,20 +117,14 @@ impl<'a> Reading<'a> {
             subject: given.subject.as_deref().map(Into::into),
             claims,
         });
-        self.put(id, |ids| Entry::new(hash, identity, ids, id, expires, networks))
-    }
-
-    fn put(&mut self, id: &str, entry: impl FnOnce(&str) -> Option<Entry>) -> Result<(), String> {
         const TOO_MANY: &str = "there are more keys than can be told apart";
         let Self { entries, ids, index, .. } = self;
-        let named = |at: u32| entries[at as usize].id(ids);
-        if index.find(super::hash(id), |at| named(*at) == id).is_some() {
+        if index.find(id, |place| entries[place as usize].is_named(id, ids)).is_some() {
             return Err("an earlier key has this id too".into());
         }
-        let at = u32::try_from(entries.len()).map_err(|_| TOO_MANY)?;
-        index.insert_unique(super::hash(id), at, |at| super::hash(named(*at)));
-        ids.push_str(id);
-        entries.push(entry(ids).ok_or(TOO_MANY)?);
+        let place = u32::try_from(entries.len()).map_err(|_| TOO_MANY)?;
+        entries.push(Entry::new(id, hash, identity, expires, networks, ids).ok_or(TOO_MANY)?);
+        index.put(id, place);
         Ok(())
     }
 

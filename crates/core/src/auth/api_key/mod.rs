@@ -2,19 +2,18 @@
 
 mod entry;
 mod file;
+mod index;
 mod written;
 
-use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use entry::Entry;
+use index::Index;
 use written::Written;
 
 use super::{Identity, Refusal};
@@ -23,10 +22,10 @@ use super::{Identity, Refusal};
 #[derive(Default)]
 pub struct ApiKeys {
     entries: Box<[Entry]>,
-    /// Their ids, one after the other.
+    /// The ids that are too long for an entry, one after the other.
     ids: Box<str>,
-    /// Where they are in `entries`, by id. Ids come from the configuration, so a hash without a secret does.
-    index: HashTable<u32>,
+    /// Where they are in `entries`.
+    index: Index,
     /// Each list of networks that keys are limited to, once.
     networks: Box<[Box<[IpNet]>]>,
 }
@@ -73,8 +72,8 @@ impl ApiKeys {
     }
 
     fn named(&self, id: &str) -> Option<&Entry> {
-        let entry = |index: &u32| &self.entries[*index as usize];
-        self.index.find(hash(id), |index| entry(index).id(&self.ids) == id).map(entry)
+        let entry = |place| &self.entries[place as usize];
+        self.index.find(id, |place| entry(place).is_named(id, &self.ids)).map(entry)
     }
 
     fn is_in(&self, networks: usize, client: Option<IpAddr>) -> bool {
@@ -87,10 +86,6 @@ impl std::fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ApiKeys").field("keys", &self.len()).finish_non_exhaustive()
     }
-}
-
-fn hash(id: &str) -> u64 {
-    FixedState::with_seed(0).hash_one(id)
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub struct Entry<'a> {
     pub upstream_head: Option<Duration>,
     /// Label of the failure, see `tidegate_core::failure`.
     pub error: Option<&'a str>,
+    /// Rate limit, or window of one, that refused it.
+    pub limit: Option<&'a str>,
     /// Authenticator that proved where it comes from.
     pub authenticator: Option<&'a str>,
     /// What it is called there.

@@ -39,6 +39,7 @@ pub fn json(entry: &Entry<'_>, line: &mut Vec<u8>) {
         seconds(line, "upstream_head", upstream_head);
     }
     text_if_known(line, "error", entry.error);
+    text_if_known(line, "limit", entry.limit);
     text_if_known(line, "authenticator", entry.authenticator);
     text_if_known(line, "subject", entry.subject);
     text_if_known(line, "user_agent", entry.user_agent);
@@ -230,6 +231,7 @@ mod tests {
             tries: 1,
             upstream_head: Some(Duration::ZERO),
             error: Some("x"),
+            limit: Some("x"),
             authenticator: Some("x"),
             subject: Some("x"),
             user_agent: Some(text),

@@ -76,6 +76,7 @@ impl Line {
             tries: record.tries,
             upstream_head: record.response_head,
             error: record.failure.map(|failure| failure.meaning().label),
+            limit: record.limit.as_deref(),
             authenticator: record.identity.as_ref().map(|identity| &*identity.authenticator),
             subject: subject.as_deref(),
             user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),

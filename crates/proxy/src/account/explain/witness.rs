@@ -121,7 +121,7 @@ impl Notes {
             Event::LimitDecided(decision) => self.limit_decided(decision.clone()),
             Event::RateLimitAsked { decision, .. } => self.limit_decided(decision()),
             Event::AuthenticatorAsked { decision, .. } => self.authenticator_asked(decision()),
-            Event::AccessDenied { decision, .. } => self.access = Some(decision()),
+            Event::AccessDenied { decision } => self.access = Some(decision()),
             Event::UpstreamAdmitted { decision } => self.limit_decided(decision()),
             Event::EndpointChosen { choice, .. } => self.choice = Some(choice()),
             Event::TryBegan(endpoint) => self.try_began(endpoint.address(), at),
@@ -133,6 +133,7 @@ impl Notes {
                 self.try_ended(endpoint.address(), TryOutcome::Answered(*status), at);
             }
             Event::BodyExpected(_)
+            | Event::RateLimitRefused(_)
             | Event::Authenticated(_)
             | Event::Failed(_)
             | Event::Answered(_)

@@ -20,6 +20,7 @@ struct ListenerTraffic {
     accepted: Counter,
     closed: Counter,
     refused: Counter,
+    denied: Counter,
     handshakes: Counter,
     resumed: Counter,
     handshake_failures: Counter,
@@ -50,6 +51,11 @@ impl ListenerMetrics {
     /// Counts a connection that was turned away because a limit was reached.
     pub fn refused(&self, worker: usize) {
         self.traffic.of(worker).refused.add(1);
+    }
+
+    /// Counts a connection from an address that may not connect.
+    pub fn denied(&self, worker: usize) {
+        self.traffic.of(worker).denied.add(1);
     }
 
     /// Counts a TLS handshake that succeeded.
@@ -84,6 +90,11 @@ pub(super) fn families(page: &mut Exposition, listeners: &[Arc<ListenerMetrics>]
         "tidegate_listener_connections_refused_total",
         "Connections turned away because a limit was reached.",
         |part| &part.refused,
+    );
+    counter(
+        "tidegate_listener_connections_denied_total",
+        "Connections from addresses that may not connect.",
+        |part| &part.denied,
     );
     counter(
         "tidegate_listener_request_body_bytes_total",

@@ -22,6 +22,7 @@ mod rate_limit;
 mod registry;
 mod request;
 mod route;
+mod store;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -35,5 +36,6 @@ pub use rate_limit::{Held, RateLimitMetrics, RateResult};
 pub use registry::Metrics;
 pub use request::RequestCounts;
 pub use route::RouteMetrics;
+pub use store::StoreMetrics;
 pub use upstream::UpstreamMetrics;
 pub use worker::WorkerMetrics;

@@ -1,6 +1,5 @@
 //! The registry: handles by name, and all that is counted with them.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
@@ -8,17 +7,20 @@ use parking_lot::Mutex;
 
 use super::{
     AuthenticatorMetrics, EndpointMetrics, ListenerMetrics, RateLimitMetrics, RouteMetrics,
-    UpstreamMetrics, WorkerMetrics, authenticator, endpoint, listener, rate_limit, route, upstream,
-    worker,
+    StoreMetrics, UpstreamMetrics, WorkerMetrics, authenticator, endpoint, listener, rate_limit,
+    route, store, upstream, worker,
 };
 use crate::account::exposition::Exposition;
+
+/// Threads that are no workers.
+const BESIDE: [&str; 3] = ["health", "long-work", "stores"];
 
 /// All metrics of one engine.
 #[derive(Debug)]
 pub struct Metrics {
     shards: usize,
     unrouted: Arc<RouteMetrics>,
-    /// After the workers the thread that checks health, then the threads for long work.
+    /// After the workers the thread that checks health, the threads for long work, and that of stores.
     workers: Box<[WorkerMetrics]>,
     listeners: ByName<String, ListenerMetrics>,
     routes: ByName<String, RouteMetrics>,
@@ -26,6 +28,7 @@ pub struct Metrics {
     endpoints: ByName<(String, String), EndpointMetrics>,
     rate_limits: ByName<String, RateLimitMetrics>,
     authenticators: ByName<String, AuthenticatorMetrics>,
+    stores: ByName<String, StoreMetrics>,
 }
 
 impl Metrics {
@@ -38,13 +41,14 @@ impl Metrics {
         Arc::new(Self {
             shards,
             unrouted: Arc::new(RouteMetrics::new("", shards)),
-            workers: (0..workers + 2).map(|_| WorkerMetrics::default()).collect(),
+            workers: (0..workers + BESIDE.len()).map(|_| WorkerMetrics::default()).collect(),
             listeners: ByName::default(),
             routes: ByName::default(),
             upstreams: ByName::default(),
             endpoints: ByName::default(),
             rate_limits: ByName::default(),
             authenticators: ByName::default(),
+            stores: ByName::default(),
         })
     }
 
@@ -78,24 +82,28 @@ impl Metrics {
         self.authenticators.get(name.to_owned(), || AuthenticatorMetrics::new(name, self.shards))
     }
 
+    /// The counts of a store.
+    pub fn store(&self, name: &str) -> Arc<StoreMetrics> {
+        self.stores.get(name.to_owned(), || StoreMetrics::new(name))
+    }
+
     /// The counts of an upstream's endpoint.
     pub fn endpoint(&self, upstream: &Arc<str>, address: &str) -> Arc<EndpointMetrics> {
         let name = (String::from(&**upstream), address.to_owned());
         self.endpoints.get(name, || EndpointMetrics::new(upstream, address, self.shards))
     }
 
-    /// The counts of a worker, by its number, or of the thread that checks health, whose number is one more
-    /// than the last worker's, or of the threads for long work, which have the next number.
+    /// The counts of a worker, by its number. After the last worker come the thread that checks health, the threads
+    /// for long work, which count as one, and the thread that speaks to stores.
     pub fn worker(&self, index: usize) -> &WorkerMetrics {
         &self.workers[index]
     }
 
-    /// What such a thread is called: its number, `health` or `long-work`.
+    /// What such a thread is called: its number, `health`, `long-work` or `stores`.
     pub fn worker_label(&self, index: usize) -> String {
-        match index.cmp(&(self.shards - 1)) {
-            Ordering::Less => index.to_string(),
-            Ordering::Equal => "health".into(),
-            Ordering::Greater => "long-work".into(),
+        match index.checked_sub(self.shards - 1) {
+            None => index.to_string(),
+            Some(beside) => BESIDE[beside].into(),
         }
     }
 }
@@ -111,6 +119,7 @@ impl Metrics {
         endpoint::families(page, &self.endpoints.held());
         rate_limit::families(page, &self.rate_limits.held());
         authenticator::families(page, &self.authenticators.held());
+        store::families(page, &self.stores.held());
         listener::families(page, &self.listeners.held());
         let labels: Vec<_> =
             (0..self.workers.len()).map(|index| self.worker_label(index)).collect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_core::access::DeniedBy;
 use tidegate_core::failure::Failure;
 
 use super::class::{ByClass, CodeClass, by_class};
@@ -17,6 +18,7 @@ pub struct RouteMetrics {
     traffic: Sharded<RouteTraffic>,
     /// Apart, because most routes never fail.
     failures: Sharded<Counters<{ Failure::ALL.len() }>>,
+    denied: Sharded<Counters<{ DeniedBy::ALL.len() }>>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +31,12 @@ struct RouteTraffic {
 
 impl RouteMetrics {
     pub(super) fn new(name: &str, workers: usize) -> Self {
-        Self { name: name.into(), traffic: Sharded::new(workers), failures: Sharded::new(workers) }
+        Self {
+            name: name.into(),
+            traffic: Sharded::new(workers),
+            failures: Sharded::new(workers),
+            denied: Sharded::new(workers),
+        }
     }
 
     /// The route's name.
@@ -57,6 +64,11 @@ impl RouteMetrics {
     /// Counts why a request failed.
     pub fn failed(&self, worker: usize, failure: Failure) {
         self.failures.of(worker)[failure as usize].add(1);
+    }
+
+    /// Counts a request that may not use the route.
+    pub fn denied(&self, worker: usize, by: DeniedBy) {
+        self.denied.of(worker)[by as usize].add(1);
     }
 }
 
@@ -129,6 +141,19 @@ pub(super) fn families(page: &mut Exposition, routes: &[Arc<RouteMetrics>]) {
             if count > 0 {
                 let labels = [("route", route.name()), ("error", failure.meaning().label)];
                 family.sample(&labels, count);
+            }
+        }
+    }
+    let mut family = page.family(
+        "tidegate_access_denied_total",
+        Kind::Counter,
+        "Requests that may not use their route, by the option that says so.",
+    );
+    for route in routes {
+        for &by in DeniedBy::ALL {
+            let count = route.denied.sum(|counters| &counters[by as usize]);
+            if count > 0 {
+                family.sample(&[("route", route.name()), ("by", by.label())], count);
             }
         }
     }

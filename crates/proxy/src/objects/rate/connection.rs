@@ -15,6 +15,8 @@ pub fn let_in(limits: &[Arc<RateLimit>], connection: &Subject<'_>, worker: usize
         match limit.key(connection) {
             Ok(key) => {
                 limit.remember(key, connection);
+                // None waits to be accepted: what the store has not told of is decided here.
+                limit.open(key, connection, clock::now());
                 let cost = limit.limit.terms().cost.ahead();
                 demands.push(Demand { limit: &limit.limit, key, cost });
                 asked.push(limit);

@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 use tidegate_core::plan::{self, Issue};
+use tidegate_core::rate::fleet::Opening;
 use tidegate_core::rate::{
     Heaviest, Heavy, Key, KeyRule, Limit, Mode, OutOfMemory, Secret, Subject, Terms, Unkeyed,
 };
@@ -23,6 +24,7 @@ pub use self::pace::Direction;
 
 use self::pace::Paces;
 use super::keeper::{Object, is_same};
+use super::store::Store;
 use crate::account::metrics::{Metrics, RateLimitMetrics, RateResult};
 use crate::http::body::Pace;
 
@@ -52,6 +54,8 @@ pub struct RateLimit {
     pub metrics: Arc<RateLimitMetrics>,
     /// Requests of each key that are under way, where they are bounded.
     pub flights: Option<Flights>,
+    /// Through which it is shared with other gateways, where it is.
+    pub store: Option<Arc<Store>>,
     paces: Paces,
     heavy: Option<Arc<Mutex<Heavy>>>,
     rule: KeyRule,
@@ -59,19 +63,21 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// The limit that `plan`, whose option stands at `at`, asks for; it will go on where `before` ends.
+    /// The limit that `plan`, whose option stands at `at`, asks for, shared through its `store`; it will go on where
+    /// `before` ends.
     ///
     /// # Errors
     /// Everything that is wrong with the plan, and that there is no memory for so many keys.
     pub fn build(
-        plan: &Arc<plan::RateLimit>,
+        (plan, store): <Self as Object>::Plan<'_>,
         before: Option<&Self>,
         at: &str,
         metrics: &Metrics,
     ) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let rule = KeyRule::build(plan, at, &mut issues);
-        let terms = Terms::build(plan, at, &mut issues);
+        let store_plan = store.map(|store| &*store.plan);
+        let terms = Terms::build(plan, store_plan, at, &mut issues);
         if !issues.is_empty() {
             return Err(issues);
         }
@@ -80,6 +86,7 @@ impl RateLimit {
             plan: plan.clone(),
             limit: Limit::new(terms, before.map(|before| &before.limit)).map_err(full)?,
             metrics: metrics.rate_limit(&plan.name),
+            store: store.cloned(),
             flights: Flights::build(plan, before.and_then(|before| before.flights.as_ref())),
             paces: Paces::build(plan, before.map(|before| (&*before.plan, &before.paces)))
                 .map_err(full)?,
@@ -125,6 +132,25 @@ impl RateLimit {
         self.rule.named(&SECRET, parts)
     }
 
+    /// What is about to be decided of `key`, which `subject` has: whether it had better wait for a word of the store,
+    /// where it is shared.
+    pub fn open(&self, key: Key, subject: &Subject<'_>, now: Moment) -> Opening {
+        self.limit.open(key, now, || self.rule.shared_key(subject).unwrap_or_default())
+    }
+
+    /// Give the key that these parts make a fresh bucket, in all gateways that share the limit.
+    ///
+    /// # Errors
+    /// If keys are made of other parts.
+    pub fn forget(&self, parts: &[Option<String>], now: Moment) -> Result<(), String> {
+        let key = self.named_key(parts)?;
+        self.limit.forget(key, now);
+        if let Some(shared) = self.limit.shared() {
+            shared.forget(key, self.rule.shared_named(parts)?);
+        }
+        Ok(())
+    }
+
     /// Go on where `before` ends, which this was built with.
     pub fn succeed(&self, before: &Self, now: Moment) {
         self.limit.succeed(&before.limit, now);
@@ -165,14 +191,19 @@ impl RateLimit {
 }
 
 impl Object for RateLimit {
-    type Plan<'p> = &'p Arc<plan::RateLimit>;
+    /// With the store that it is shared through.
+    type Plan<'p> = (&'p Arc<plan::RateLimit>, Option<&'p Arc<Store>>);
 
     fn name(&self) -> &str {
         &self.plan.name
     }
 
-    fn is_of(&self, plan: &&Arc<plan::RateLimit>) -> bool {
-        is_same(&self.plan, plan)
+    fn is_of(&self, (plan, store): &Self::Plan<'_>) -> bool {
+        let same_store = match (&self.store, store) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same_store && is_same(&self.plan, plan)
     }
 }
 

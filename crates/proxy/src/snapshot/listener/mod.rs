@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
+use tidegate_core::access::Networks;
 use tidegate_core::message::forwarding::ForwardingFields;
 use tidegate_core::message::head_rules::HeadLimits;
 use tidegate_core::plan::{self, Issue};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub head_limits: HeadLimits,
     /// Fields that only trusted proxies may write.
     pub forwarding: ForwardingFields,
+    /// Peers that may connect, where not all may.
+    pub networks: Option<Networks>,
     /// TLS, where it is spoken.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -58,7 +61,7 @@ impl Settings {
     /// Build what `plan` asks for; `before` is what the listener of the same name has now.
     ///
     /// # Errors
-    /// Everything that is wrong with its TLS part, or with its rights.
+    /// Everything that is wrong with its TLS part, with its rights or with its networks.
     pub fn build(
         plan: &Arc<plan::Listener>,
         before: Option<&Arc<Settings>>,
@@ -74,8 +77,16 @@ impl Settings {
             rights(plan.unix.as_ref(), &format!("{path}.unix")).map_err(|issue| vec![issue]);
         let tls = build_tls(plan, before, &format!("{path}.tls"));
         let forwarding = ForwardingFields::new(&plan.forwarding_headers);
+        let mut issues = Vec::new();
+        let networks = plan
+            .networks
+            .as_ref()
+            .map(|networks| Networks::build(networks, &format!("{path}.networks"), &mut issues));
         let (rights, tls) = (rights?, tls?);
-        Ok(Self { plan: plan.clone(), rights, head_limits, forwarding, tls })
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        Ok(Self { plan: plan.clone(), rights, head_limits, forwarding, networks, tls })
     }
 }
 

@@ -318,3 +318,30 @@ def test_sentinels_tell_where_the_server_is(tmp_path: Path, start_gateway: Start
             eventually(lambda: store(gateway)["up"], "the other has taken over", 30)
             assert ask(gateway, "/20") == [200]
             eventually(lambda: "tidegate:{at-20}:" in two.says("KEYS", "*"), "what is spent is kept there")
+
+
+def is_one(node: ValkeyServer) -> None:
+    eventually(lambda: "cluster_state:ok" in node.says("CLUSTER", "INFO"), "the cluster is one", 20)
+
+
+def test_in_a_cluster_each_limit_is_at_the_node_that_has_its_keys(
+    tmp_path: Path, start_gateway: StartGateway
+) -> None:
+    with (
+        ValkeyServer(tmp_path / "one", "cluster-enabled yes") as one,
+        ValkeyServer(tmp_path / "two", "cluster-enabled yes") as two,
+    ):
+        one.says("CLUSTER", "ADDSLOTSRANGE", "0", "8191")
+        two.says("CLUSTER", "ADDSLOTSRANGE", "8192", "16383")
+        one.says("CLUSTER", "MEET", "127.0.0.1", str(two.port))
+        for node in (one, two):
+            is_one(node)
+        quotas = (20, 21, 22, 23, 24, 25)
+        gateway = start_gateway(shared(one.address, *quotas))
+        answers(gateway)
+        counts(gateway, 1)
+        for quota in quotas:
+            assert 429 in ask(gateway, f"/{quota}", 60)
+        assert store(gateway)["up"]
+        for node in (one, two):
+            assert "tidegate:{at-" in node.says("KEYS", "*"), "both have some"

@@ -65,9 +65,9 @@ MISTAKES: list[Mistake] = [
     ("rate_limits: [{name: a, in_flight: 1, store: b}]", 15, "rate_limits.0", "expected windows with store: they are what gateways share through it", None),
     ("rate_limits: [{name: a, in_flight: 1, on_failure: open}]", 15, "rate_limits.0", "expected store with on_failure: it is the store's failure", None),
     ("rate_limits: [{name: a, windows: [{quota: 4, per: 1s}], store: b}]", 64, "rate_limits.0.store", "unknown store 'b'", "no store has this name"),
-    ("stores: [{name: a, valkey: {}}]", 28, "stores.0.valkey", "expected exactly one of address and sentinel", None),
-    ("stores: [{name: a, valkey: {address: 'a:1', password: x, password_file: y}}]", 28, "stores.0.valkey", "expected at most one of password and password_file", None),
-    ("stores: [{name: a, valkey: {address: 'a:1'}, sync: 5ms}]", 52, "stores.0.sync", "expected at least 10ms; found '5ms'", None),
+    ("stores: [{name: a, valkey: {}}]", 28, "stores.0.valkey", "expected exactly one of address, sentinel; found none", None),
+    ("stores: [{name: a, valkey: {address: 'a:1', password: x, password_file: y}}]", 28, "stores.0.valkey", "expected at most one of password, password_file; found password and password_file", None),
+    ("stores: [{name: a, valkey: {address: 'a:1'}, sync: 5ms}]", 52, "stores.0.sync", "expected at least 10; found 5", None),
     ("{rate_limits: [{name: a, in_flight: 1}], routes: [{name: r, respond: {}, limits: {rate: [a, a]}}]}", 89, "routes.0.limits.rate", "expected each rate limit once; found 'a' 2 times", None),
     ("routes: [{name: a, respond: {headers: {'a b': c}}}]", 40, "routes.0.respond.headers.a b", "expected a name", None),
 ]  # fmt: skip

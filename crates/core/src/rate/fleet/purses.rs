@@ -98,12 +98,50 @@ impl Purses {
         told
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().purses.len()).sum()
-    }
-
     fn shard(&self, key: Key) -> &Mutex<Shard> {
         &self.shards[key.cell() as usize % SHARDS]
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rate::fleet::SharedQuota;
+    use crate::rate::testing::{key, window};
+    use crate::rate::{Key, SharedKey};
+    use crate::time::Moment;
+
+    fn purse() -> Purse {
+        let quotas = SharedQuota::of_windows(&[window(10, Duration::from_secs(1), 10)]);
+        Purse::new(SharedKey::default(), &quotas, 1, None)
+    }
+
+    fn spend(purses: &Purses, key: Key) -> Option<()> {
+        purses.change_or_make(key, purse, |purse| purse.spend(1, Moment(1)))
+    }
+
+    #[test]
+    fn of_purses_each_that_has_something_to_say_tells_it_once() {
+        let purses = Purses::default();
+        (0..10).for_each(|n| spend(&purses, key(n % 3)).unwrap());
+        purses.change_or_make(key(7), purse, |_| ()).unwrap();
+        assert_eq!(purses.told(2, |_, _| ()).len(), 2);
+        assert_eq!(purses.told(9, |_, _| ()).len(), 1);
+        assert_eq!(purses.told(9, |_, _| ()).len(), 0);
+    }
+
+    #[test]
+    fn beyond_the_most_only_purses_with_nothing_to_say_make_room() {
+        let purses = Purses::default();
+        let many = 3 * MOST_PURSES as u64;
+        let made = (0..many).filter(|n| spend(&purses, key(*n)).is_some()).count();
+        assert_eq!(made, MOST_PURSES);
+        let quiet = Purses::default();
+        assert!((0..many).all(|n| quiet.change_or_make(key(n), purse, |_| ()).is_some()));
+        let held: usize = quiet.shards.iter().map(|shard| shard.lock().purses.len()).sum();
+        assert!(held <= MOST_PURSES);
     }
 }

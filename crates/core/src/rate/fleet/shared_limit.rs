@@ -106,11 +106,6 @@ impl SharedLimit {
         self.state.gateways.load(Relaxed).max(self.terms.gateways)
     }
 
-    /// Keys that have a purse.
-    pub fn purses(&self) -> usize {
-        self.state.purses.len()
-    }
-
     // What requests ask
 
     /// A request for `cost` units of `key` comes: make sure that there is a purse. `name` is what the store calls

@@ -315,7 +315,6 @@ fn assert_within(run: &Run, quota: u64, per: Duration, from: Duration, to: Durat
     let exact = quota as f64 * 10.0 / per.as_secs_f64();
     let tolerance = (0.05 * exact).max(3.0) + 1.0;
     let (least, most) = run.extremes(from, to);
-    println!("{what}: {least} to {most} in ten seconds, exact {exact:.1}");
     assert!(
         least as f64 >= exact - tolerance && most as f64 <= exact + tolerance,
         "{what}: {least} to {most} in ten seconds, where {exact} are allowed"
@@ -372,7 +371,6 @@ fn a_request_waits_only_where_the_store_has_not_told_of_its_key() {
         let run = Scenario::of(100, SECOND, 100, &shares).run();
         assert!(run.waited.iter().all(|(_, waited)| *waited <= COLD_WAIT));
         let late = run.waited.iter().filter(|(at, _)| *at > 2 * SECOND).count();
-        println!("{} waited, {late} of them later", run.waited.len());
         let all = run.admitted.len() + run.refused;
         assert!(late * 200 < all, "{late} of {all} requests waited later");
     }

@@ -80,6 +80,10 @@ def _without_null(schema: Schema, root: Schema) -> tuple[Schema, bool]:
 
 def _kind(schema: Schema) -> str:
     words = _words(schema)
+    kinds = {_kind(branch) for branch in schema.get("anyOf", []) if "type" in branch}
+    if kinds and not words:
+        (kind,) = {"string" if kind not in JSON_TYPES else kind for kind in kinds}
+        return kind
     return " | ".join(sorted(map(str, words))) if words else str(schema["type"])
 
 

@@ -54,6 +54,7 @@ impl Server {
         let config = AsyncConnectionConfig::new();
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&info, stream, config).await.unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test is no worker")]
         tokio::spawn(driver);
         connection
     }

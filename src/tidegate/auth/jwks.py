@@ -77,8 +77,10 @@ class KeySource:
                 await self.refresh()
                 while (left := self._due - time.monotonic()) > 0:
                     self._moved.clear()
+                    # Not wait_for, which loses a cancellation that comes with what it waits for.
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._moved.wait(), left)
+                        async with asyncio.timeout(left):
+                            await self._moved.wait()
         finally:
             await self._fetcher.close()
 

@@ -11,7 +11,7 @@ from tidegate.config.problem import Problem
 from tidegate.config.stamp import Stamp, stamp_of
 from tidegate.config.tree import OptionPath, Source, find_texts
 
-_NOT_INSPECTED = {Use.NETWORKS, Use.GEOIP}
+NOT_INSPECTED = {Use.NETWORKS, Use.GEOIP}
 """What the engine alone reads."""
 MAX_KEYS_BYTES = 512 << 20
 """A file of API keys may be larger than others: a million keys are about 200 MB."""
@@ -37,7 +37,7 @@ def read_material(source: Source, now: datetime | None = None) -> Material:
             uses.add(mark.use)
             if name and (problem := _read(material, source, path, Path(name), mark.use)):
                 material.problems.append(problem)
-    if uses - _NOT_INSPECTED:
+    if uses - NOT_INSPECTED:
         from tidegate.config.inspection import Inspection  # noqa: PLC0415 - cryptography is heavy, and often not needed
 
         material.problems += Inspection(source, material.contents, now or datetime.now(UTC)).problems()

@@ -41,6 +41,7 @@ PARTS = [(where, data) for where, data, _ in BLOCKS if not {"listeners", "routes
 def test_a_configuration_in_the_docs_passes_the_check(
     where: str, text: str, write: Write, certificates: Path
 ) -> None:
+    write("keys.yaml", "[]")
     plan = build_plan(load_file(write("tidegate.yaml", text)))
     assert inspect(plan.json.encode(), b'{"check": {}}') == b"[]"
 

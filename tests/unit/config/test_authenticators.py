@@ -22,7 +22,7 @@ def configuration(authenticator: str) -> str:
     ("authenticator", "message"),
     [
         ("forward: {upstream: nowhere}", "nowhere"),
-        ("forward: {path: /check}", "upstream"),
+        ("forward: {path: /check}", "is required"),
         ("forward: {upstream: authz, path: check}", "^/"),
         ("forward: {upstream: authz, cache: 5s}", "expected cache_by beside cache"),
         ("forward: {upstream: authz, cache_by: [cookie]}", "expected cache beside cache_by"),

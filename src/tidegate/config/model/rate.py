@@ -157,7 +157,7 @@ class RateLimit(Options):
     """Whether the keys with the most requests are counted and can be shown, with what they are made of."""
     store: Annotated[Name, Ref("store")] | None = Field(default=None, examples=["fleet"])
     """The store through which several gateways share its windows; null: each has its own."""
-    on_failure: OnFailure | None = None
+    on_failure: OnFailure | None = Field(default=None, examples=["open"])
     """What decides of requests while the store does not answer; null: what the store says."""
     ipv4_prefix: Annotated[int, whole(0, 32)] = 32
     """Bits of an IPv4 address that tell clients apart."""

@@ -10,7 +10,8 @@ from tidegate.config.model.retry import Retry
 from tidegate.config.model.text import FieldName, Name
 from tidegate.config.model.unit import Timeout
 
-CachePart = Literal[":method", ":authority", ":path"] | FieldName
+CachePart = Annotated[str, Field(pattern=r"^(:method|:authority|:path|[!#$%&'*+.^_`|~0-9A-Za-z-]+)$")]
+"""The name of a header field (RFC 9110 section 5.6.2), or of a part of the request as HTTP/2 names it."""
 
 
 class ForwardAuth(Options):

@@ -84,7 +84,7 @@ impl Issuer {
 
     /// A token with these claims.
     pub(super) fn token(&self, claims: &Value) -> String {
-        self.signed(&json!({"alg": self.algorithm, "kid": "a"}).to_string(), &claims.to_string())
+        self.signed(json!({"alg": self.algorithm, "kid": "a"}).to_string(), claims.to_string())
     }
 
     /// A token of these parts, signed.

@@ -104,7 +104,7 @@ def test_reloads_under_load_that_change_the_quota_lose_nothing_that_was_spent(
     over = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(load, gateway, 8, over)
-        for quota in (400, 350, 600, 500):
+        for quota in (350, 400, 600, 500):
             config["rate_limits"] = [limit("changed", {"quota": quota, "per": "1h"}, key=[])]
             with gateway.next_generation():
                 gateway.write(config)

@@ -368,7 +368,7 @@ def test_how_long_requests_and_bodies_were_held_back_is_counted(
 ) -> None:
     origin.on_every_path(answers.fixed(200, body=b"x" * 60_000))
     slow = {"name": "slow", "key": [], "bandwidth": {"response": "200kB"}}
-    patient = limit("patient", {"quota": 10, "per": "1s", "burst": 1}, wait="5s")
+    patient = limit("patient", {"quota": 2, "per": "1s", "burst": 1}, wait="5s")
     gateway = start_gateway(limited(slow, patient, origin=origin))
     assert statuses(gateway, 2) == [200, 200]
 
@@ -376,7 +376,7 @@ def test_how_long_requests_and_bodies_were_held_back_is_counted(
         return gateway.metrics().total("tidegate_rate_limit_delay_seconds_sum", limit=limit, held=held)
 
     eventually(lambda: seconds("slow", "response_body") > 0.2, "two bodies were held back")
-    assert 0 < seconds("patient", "request") < 0.2
+    assert 0 < seconds("patient", "request") < 0.5
     assert seconds("slow", "request_body") == 0
 
 

@@ -74,7 +74,7 @@ pub(super) fn pace(
     Box::new(move |wanted| {
         let share = pacing.take(key, wanted, clock::now());
         if let Share::Later(pause) = share {
-            delay.sum += pause;
+            delay.grow(pause);
         }
         share
     })
@@ -86,6 +86,13 @@ struct Delay {
     worker: usize,
     direction: Direction,
     sum: Duration,
+}
+
+impl Delay {
+    /// A method, so that a closure which calls it captures the whole and not a copy of the sum alone.
+    fn grow(&mut self, pause: Duration) {
+        self.sum += pause;
+    }
 }
 
 impl Drop for Delay {

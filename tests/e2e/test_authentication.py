@@ -113,6 +113,48 @@ def test_no_client_can_write_what_tells_of_an_identity(
     assert found == [[], ["Ada"]]
 
 
+def test_a_field_that_clients_send_credentials_in_tells_of_no_identity(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    gateway = start_gateway(guarded(origin, keys))
+    told = {"X-API-Key": {"subject": True}}
+    routes = [gateway.config["routes"][0], {**gateway.config["routes"][1], "identity_headers": told}]
+    answer = gateway.admin.patch("/v1/config", json={"routes": routes})
+    assert answer.status_code == 422
+    assert "clients send credentials in this field" in answer.text
+
+
+def test_of_several_credentials_none_is_passed_on_unseen(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    config = guarded(origin, keys)
+    config["authenticators"][0]["keep_credentials"] = True
+    gateway = start_gateway(config)
+    assert ask(gateway, f"/?key={api_key('eve')}", x_api_key=api_key("ada")).status == 401
+
+
+def test_what_stands_beside_a_credential_that_is_believed_is_taken_off_too(
+    start_gateway: StartGateway, origin: Origin, keys: str
+) -> None:
+    gateway = start_gateway(guarded(origin, keys))
+    with gateway.connect() as connection:
+        forged = [("x-api-key", api_key("ada")), ("X_Api_Key", "root"), ("authorization", "Bearer root")]
+        assert connection.request("/?key=root", headers=forged).status == 200
+    (request,) = origin.requests
+    assert request.target == "/"
+    assert not {name.lower() for name, _ in request.headers} & {"x-api-key", "x_api_key", "authorization"}
+
+
+def test_the_access_log_keeps_no_credential(
+    start_gateway: StartGateway, origin: Origin, keys: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "access.log"
+    gateway = start_gateway({**guarded(origin, keys), "access_log": {"path": str(log)}})
+    assert ask(gateway, f"/?a=1&key={api_key('ada')}").status == 200
+    line = json.loads(eventually(lambda: log.read_text() if log.exists() else "", "a line is written"))
+    assert line["query"] == "a=1&key=***"
+
+
 def test_a_request_without_a_credential_may_be_let_go(
     start_gateway: StartGateway, origin: Origin, keys: str
 ) -> None:

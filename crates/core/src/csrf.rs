@@ -8,6 +8,7 @@
 use http::header::{COOKIE, ORIGIN};
 use http::{HeaderName, Method, request};
 
+use crate::auth::Place;
 use crate::message::web_origin::{WebOrigins, is_of_host};
 use crate::plan;
 
@@ -23,8 +24,11 @@ pub struct Csrf {
 pub struct Asked<'a> {
     /// Its head.
     pub head: &'a request::Parts,
-    /// Whether browsers send the credential on their own that proved where it comes from; `None`: nothing is proven.
+    /// Whether a page of another origin can have it sent with the credential that proved where it comes from; `None`: nothing
+    /// is proven, and what browsers send on their own counts.
     pub is_ambient: Option<bool>,
+    /// Whether its client showed a certificate.
+    pub has_certificate: bool,
     /// Whether it asks for another protocol: a WebSocket can be written to as well, though it begins with `GET`.
     pub is_upgrade: bool,
     /// The scheme that the client used.
@@ -65,7 +69,10 @@ impl Csrf {
     /// What tells that one had.
     pub fn check(&self, asked: &Asked<'_>) -> Result<(), CrossOrigin> {
         let fields = &asked.head.headers;
-        let can_be_forged = asked.is_ambient.unwrap_or_else(|| fields.contains_key(COOKIE));
+        let can_be_forged = asked.is_ambient.unwrap_or_else(|| {
+            let password = Place::BASIC.find(asked.head).is_some();
+            fields.contains_key(COOKIE) || password || asked.has_certificate
+        });
         if !can_be_forged || (is_safe(&asked.head.method) && !asked.is_upgrade) {
             return Ok(());
         }
@@ -103,7 +110,7 @@ mod tests {
     /// A request to `https://shop.example` with this head, of which nothing is proven.
     fn asked(head: &request::Parts) -> Asked<'_> {
         let (scheme, host) = ("https", "shop.example");
-        Asked { head, is_ambient: None, is_upgrade: false, scheme, host }
+        Asked { head, is_ambient: None, has_certificate: false, is_upgrade: false, scheme, host }
     }
 
     /// Whether a request to `https://shop.example` with a cookie and these fields is let go.
@@ -195,6 +202,16 @@ mod tests {
                 "by a credential that is ambient: {is_ambient}"
             );
         }
+    }
+
+    #[test]
+    fn a_password_or_a_certificate_that_browsers_send_counts_like_a_cookie() {
+        let csrf = Csrf::new(&plan::Csrf { trusted_origins: Vec::new() });
+        let head = Request::post("/").header(ORIGIN, OTHER.1).header("authorization", "Basic eDp5");
+        let head = head.body(()).unwrap().into_parts().0;
+        assert!(csrf.check(&asked(&head)).is_err());
+        let head = Request::post("/").header(ORIGIN, OTHER.1).body(()).unwrap().into_parts().0;
+        assert!(csrf.check(&Asked { has_certificate: true, ..asked(&head) }).is_err());
     }
 
     #[test]

@@ -113,8 +113,13 @@ impl Database {
         let database = Self(Reader::from_source(content).map_err(broken)?);
         // The reader's own `verify` asks for a description as well, which databases that people make may lack.
         let (mut read, mut knows_any) = (HashSet::new(), false);
-        for found in database.0.networks(Default::default()).map_err(broken)? {
+        // A tree has one leaf more than it has nodes. More of them are the paths of a graph, which have no end.
+        let most = database.0.metadata().node_count as usize + 1;
+        for (count, found) in database.0.networks(Default::default()).map_err(broken)?.enumerate() {
             let found = found.map_err(broken)?;
+            if count > most {
+                return Err("it is no whole MaxMind database: its nodes are no tree".into());
+            }
             if found.offset().is_some_and(|offset| read.insert(offset)) {
                 found.decode::<IgnoredAny>().map_err(broken)?;
                 let first = found.network().map_err(broken)?.ip();
@@ -188,6 +193,20 @@ mod tests {
         let database = Database::of_asns(ASNS.to_vec()).unwrap();
         let asn = |address: &str| database.asn(address.parse().unwrap());
         assert_eq!((asn("203.0.113.9"), asn("192.0.2.1")), (Some(Asn(64_500)), None));
+    }
+
+    #[test]
+    fn a_graph_of_few_nodes_and_endless_paths_is_no_database() {
+        let database = Database::of_countries(COUNTRIES.to_vec()).unwrap();
+        let metadata = database.0.metadata();
+        let (nodes, width) = (metadata.node_count, usize::from(metadata.record_size) / 8);
+        let mut graph = COUNTRIES.to_vec();
+        for (node, records) in (1..nodes).zip(graph.chunks_exact_mut(2 * width)).take(120) {
+            for record in records.chunks_exact_mut(width) {
+                record.copy_from_slice(&node.to_be_bytes()[4 - width..]);
+            }
+        }
+        assert!(Database::of_countries(graph).unwrap_err().contains("no tree"));
     }
 
     #[test]

@@ -25,6 +25,18 @@ pub(crate) fn without_parameter(query: Option<&str>, name: &str) -> Option<Strin
     Some(others.collect::<Vec<_>>().join("&"))
 }
 
+/// A query in which parameters have another value, where `value` has one for their decoded name.
+pub(crate) fn with_values<'v>(query: &str, value: impl Fn(&[u8]) -> Option<&'v str>) -> String {
+    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) => match value(&form_decoded(name)) {
+            Some(other) => format!("{name}={other}").into(),
+            None => Cow::Borrowed(pair),
+        },
+        None => Cow::Borrowed(pair),
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
 fn form_decoded(text: &str) -> Cow<'_, [u8]> {
     if text.contains('+') {
         let spaced = text.replace('+', " ");

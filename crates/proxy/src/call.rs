@@ -171,7 +171,7 @@ impl<'a> Transaction<'a> {
                 Some(headers) => client.address(headers),
                 None => client.peer.address,
             };
-            Line::begin(log, address, head)
+            Line::begin(log, address, head, snapshot.secret_parameters.as_ref())
         });
         let random = &mut client.local.outbound.random.borrow_mut();
         let explain = Explain::begin(snapshot.plan.explain, random, head.headers);

@@ -55,11 +55,11 @@ impl Claim {
         claims: &'c Claims,
         words: bool,
     ) -> impl Iterator<Item = Cow<'c, str>> {
-        let value = self.of(claims);
-        let items = match value {
-            Some(Value::Array(items)) => items.as_slice(),
-            Some(one) => std::slice::from_ref(one),
-            None => &[],
+        let (items, words) = match self.of(claims) {
+            // An item of a list may hold blanks: it is one value.
+            Some(Value::Array(items)) => (items.as_slice(), false),
+            Some(one) => (std::slice::from_ref(one), words),
+            None => (&[][..], words),
         };
         items.iter().flat_map(move |item| {
             let (of_text, whole) = match item {
@@ -138,6 +138,7 @@ mod tests {
     #[test]
     fn the_values_of_a_claim_are_its_items_or_the_words_of_its_text() {
         assert_eq!(values(json!(["a b", 2]), false), ["a b", "2"]);
+        assert_eq!(values(json!(["a b", 2]), true), ["a b", "2"]);
         assert_eq!(
             values(json!("orders:read  orders:write"), true),
             ["orders:read", "orders:write"]

@@ -81,6 +81,9 @@ pub enum Meant {
     Pass,
     /// The answer is the client's.
     Answer,
+    /// The request itself is at fault (another 4xx), so that its client could have brought this about: it does not go on,
+    /// whatever becomes of others of which nothing is found out.
+    Declined,
     /// Nothing was found out.
     Failure,
 }
@@ -93,6 +96,7 @@ impl Meant {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Answer,
             status if status.is_success() => Self::Pass,
             status if status.is_redirection() => Self::Answer,
+            status if status.is_client_error() => Self::Declined,
             _ => Self::Failure,
         }
     }
@@ -194,7 +198,7 @@ impl ForwardRule {
 
     fn sent(&self, fields: &HeaderMap) -> HeaderMap {
         let mut sent = HeaderMap::with_capacity(fields.len() + 12);
-        for (name, value) in fields {
+        for (name, value) in fields.iter().filter(|(name, _)| !imitates(name)) {
             let is_asked_for = match &self.send {
                 None => !LEFT_OUT.contains(name),
                 Some(names) => TOLD.contains(name) || names.contains(name),
@@ -261,6 +265,14 @@ impl Part {
     }
 }
 
+/// Whether CGI and WSGI take this field, which is written with `_`, for one that the gateway itself tells.
+fn imitates(name: &HeaderName) -> bool {
+    const QUESTION: [HeaderName; 5] =
+        [X_FORWARDED_METHOD, X_FORWARDED_URI, X_ORIGINAL_METHOD, X_ORIGINAL_URI, X_ORIGINAL_URL];
+    let other = || name.as_str().replace('_', "-");
+    name.as_str().contains('_') && TOLD.iter().chain(&QUESTION).any(|told| told.as_str() == other())
+}
+
 /// Append a value behind its length, so that no two lists of values look alike.
 fn push(key: &mut Vec<u8>, value: &[u8]) {
     key.extend_from_slice(&(value.len() as u32).to_le_bytes());
@@ -322,7 +334,8 @@ mod tests {
         for (statuses, meant) in [
             (&[200, 202, 204, 206, 299][..], Meant::Pass),
             (&[301, 302, 303, 307, 308, 401, 403], Meant::Answer),
-            (&[101, 304, 400, 404, 407, 429, 500, 503, 599, 600, 999], Meant::Failure),
+            (&[400, 404, 407, 413, 429, 431], Meant::Declined),
+            (&[101, 304, 500, 503, 599, 600, 999], Meant::Failure),
         ] {
             for &status in statuses {
                 assert_eq!(Meant::by(StatusCode::from_u16(status).unwrap()), meant, "{status}");
@@ -345,6 +358,15 @@ mod tests {
         ] {
             assert_eq!(head.headers[name], value);
         }
+    }
+
+    #[test]
+    fn no_field_of_the_request_imitates_what_the_question_tells() {
+        let forged = [("x_forwarded_uri", "/public"), ("X-Original_Url", "/"), ("x_tenant", "a")];
+        let forged = forged.map(|(name, value)| (name.to_ascii_lowercase().leak() as &str, value));
+        let head = question(&rule(json!({})), &forged);
+        let odd: Vec<_> = head.headers.keys().filter(|name| name.as_str().contains('_')).collect();
+        assert_eq!(odd, ["x_tenant"]);
     }
 
     #[test]

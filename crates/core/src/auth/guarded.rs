@@ -21,14 +21,20 @@ impl GuardedFields {
     ) -> Self {
         let mut guarded = Self::default();
         for name in names {
-            let is_credential =
-                [&AUTHORIZATION, &COOKIE].contains(&name) || credentials.contains(&name);
             let spelled = spelled(name);
-            if !is_credential && guarded.spelled.insert(spelled.as_str().into()) {
+            if !Self::is_credential(name, credentials)
+                && guarded.spelled.insert(spelled.as_str().into())
+            {
                 guarded.names.push(spelled);
             }
         }
         guarded
+    }
+
+    /// Whether clients send credentials in this field: in one of `credentials`, or where all do.
+    pub fn is_credential(name: &HeaderName, credentials: &[&HeaderName]) -> bool {
+        let is_spelled_so = |other: &&&HeaderName| spelled(other) == spelled(name);
+        [&AUTHORIZATION, &COOKIE].iter().chain(credentials).any(|other| is_spelled_so(&other))
     }
 
     /// Whether none is guarded.

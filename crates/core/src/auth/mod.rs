@@ -17,6 +17,7 @@ mod place;
 mod refusal;
 mod remembered;
 mod requirement;
+mod secret_parameters;
 
 pub use api_key::ApiKeys;
 pub use basic::{Htpasswd, NameAndPassword};
@@ -30,3 +31,4 @@ pub use place::Place;
 pub use refusal::Refusal;
 pub use remembered::{Miss, Remembered};
 pub use requirement::{Requirement, Unmet};
+pub use secret_parameters::SecretParameters;

@@ -65,20 +65,41 @@ impl Place {
         .map(Cow::Borrowed)
     }
 
+    /// Every credential that stands here.
+    pub fn all<'r>(&self, head: &'r request::Parts) -> Vec<Cow<'r, [u8]>> {
+        match self {
+            Self::Authorization(scheme) => {
+                let fields = head.headers.get_all(AUTHORIZATION).iter();
+                fields.filter_map(|value| of_scheme(value, scheme)).map(Cow::Borrowed).collect()
+            }
+            Self::Header(name) => {
+                let fields = head.headers.get_all(name).iter();
+                fields.map(|value| Cow::Borrowed(value.as_bytes())).collect()
+            }
+            Self::Cookie(name) => cookies(&head.headers, name).map(Cow::Borrowed).collect(),
+            Self::Query(name) => parameters(head.uri.query(), name).collect(),
+        }
+    }
+
     /// Take away all that stands here, so that it goes no further.
     pub fn take_off(&self, head: &mut request::Parts) {
         match self {
             Self::Authorization(scheme) => {
-                if head
-                    .headers
-                    .get_all(AUTHORIZATION)
-                    .iter()
-                    .any(|value| of_scheme(value, scheme).is_some())
-                {
+                let mut fields = head.headers.get_all(AUTHORIZATION).iter();
+                if fields.any(|value| of_scheme(value, scheme).is_some()) {
                     head.headers.remove(AUTHORIZATION);
                 }
             }
-            Self::Header(name) => _ = head.headers.remove(name),
+            Self::Header(name) => {
+                head.headers.remove(name);
+                // CGI and WSGI take `_` for `-`.
+                let is_other = |other: &&HeaderName| {
+                    other.as_str().contains('_')
+                        && other.as_str().replace('_', "-") == name.as_str()
+                };
+                let others: Vec<_> = head.headers.keys().filter(is_other).cloned().collect();
+                others.iter().for_each(|other| _ = head.headers.remove(other));
+            }
             Self::Cookie(name) => match without_cookie(&head.headers, name) {
                 Some(left) => _ = head.headers.insert(COOKIE, left),
                 None => _ = head.headers.remove(COOKIE),
@@ -97,12 +118,13 @@ impl Place {
         }
     }
 
-    /// Whether browsers send what stands here on their own.
+    /// Whether a page of another origin can have a request sent with what stands here: browsers send it on their own, or
+    /// the page writes it into the address.
     pub fn is_ambient(&self) -> bool {
         match self {
-            Self::Cookie(_) => true,
+            Self::Cookie(_) | Self::Query(_) => true,
             Self::Authorization(scheme) => *scheme == "Basic",
-            Self::Header(_) | Self::Query(_) => false,
+            Self::Header(_) => false,
         }
     }
 }
@@ -110,7 +132,7 @@ impl Place {
 /// What follows a scheme, which is written in any case.
 fn of_scheme<'v>(value: &'v HeaderValue, scheme: &str) -> Option<&'v [u8]> {
     let (own, credential) = value.as_bytes().split_at_checked(scheme.len())?;
-    let blank = credential.first() == Some(&b' ');
+    let blank = matches!(credential.first(), Some(b' ' | b'\t'));
     (blank && own.eq_ignore_ascii_case(scheme.as_bytes())).then(|| credential.trim_ascii())
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::HeaderName;
 use tidegate_core::auth::GuardedFields;
 use tidegate_core::plan::{Issue, Plan, Route};
 
@@ -82,17 +83,30 @@ pub(super) fn asked(
     asked.collect()
 }
 
-/// The fields that tell any upstream of identities.
+/// The fields that tell any upstream of identities. One of `identity_headers` in which clients send credentials is added
+/// to `issues`: it cannot be taken off what they send, so that they could write it.
 pub(super) fn guarded(
+    plan: &Plan,
     routes: &[Arc<Built>],
     authenticators: &[Arc<Authenticator>],
+    issues: &mut Vec<Issue>,
 ) -> GuardedFields {
+    let credentials: Vec<_> =
+        authenticators.iter().flat_map(|each| each.credential_fields()).collect();
+    for (index, route) in plan.routes.iter().enumerate() {
+        for name in route.identity_headers.keys() {
+            let field = HeaderName::try_from(name.as_str());
+            if field.is_ok_and(|field| GuardedFields::is_credential(&field, &credentials)) {
+                let option = format!("routes.{index}.identity_headers.{name}");
+                let wrong = "clients send credentials in this field, so that they could write it: choose another";
+                issues.push(Issue::new(option, wrong));
+            }
+        }
+    }
     let told = routes.iter().filter_map(|route| match &route.action {
         Action::Forward(forward) => Some(forward.identity_headers.names()),
         Action::Redirect(_) | Action::Respond(_) => None,
     });
-    let credentials: Vec<_> =
-        authenticators.iter().flat_map(|each| each.credential_fields()).collect();
     let taken = authenticators.iter().flat_map(|each| each.taken());
     GuardedFields::new(told.flatten().chain(taken), &credentials)
 }

@@ -15,7 +15,7 @@ mod upstreams;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tidegate_core::auth::GuardedFields;
+use tidegate_core::auth::{GuardedFields, SecretParameters};
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::route::RouteTable;
 
@@ -69,6 +69,8 @@ pub struct Snapshot {
     pub asked_upstreams: HashMap<String, Arc<Upstream>>,
     /// Those that tell upstreams of identities, on any route.
     pub guarded_fields: Arc<GuardedFields>,
+    /// Those in which credentials come, which are not logged.
+    pub secret_parameters: Option<Arc<SecretParameters>>,
     /// Index of each listener by name.
     pub listeners: HashMap<String, usize>,
     /// What knows where addresses are.
@@ -105,6 +107,7 @@ impl Snapshot {
             authenticators_of_routes: Vec::new(),
             asked_upstreams: HashMap::new(),
             guarded_fields: Arc::default(),
+            secret_parameters: None,
             listeners: HashMap::new(),
             geoip: Arc::default(),
             access_log: None,
@@ -144,7 +147,9 @@ impl Snapshot {
             None => route_table(&plan).map_err(|more| issues.extend(more)).ok().map(Arc::new),
         };
         let routes = routes::build(&plan, before, &accounts.metrics, &mut issues);
-        let guarded_fields = authenticators::guarded(&routes, &authenticators);
+        let guarded_fields = authenticators::guarded(&plan, &routes, &authenticators, &mut issues);
+        let parameters = authenticators.iter().flat_map(|each| each.credential_parameters());
+        let secret_parameters = SecretParameters::new(parameters).map(Arc::new);
         let listeners =
             plan.listeners.iter().enumerate().map(|(i, l)| (l.name.clone(), i)).collect();
         let via = Via::new(&plan.name);
@@ -166,6 +171,7 @@ impl Snapshot {
                 authenticators_of_routes,
                 asked_upstreams,
                 guarded_fields: Arc::new(guarded_fields),
+                secret_parameters,
                 listeners,
                 geoip: before.map(|before| before.geoip.clone()).unwrap_or_default(),
                 access_log,

@@ -15,6 +15,7 @@ pub fn before(csrf: Option<&Csrf>, call: &Call<'_>) -> Result<(), Failure> {
     let asked = Asked {
         head: call.head,
         is_ambient: call.proof.as_ref().map(|proof| proof.ambient),
+        has_certificate: call.client.certificate().is_some(),
         is_upgrade: call.upgrade.is_some(),
         scheme: call.client.peer.client_scheme(&call.head.headers),
         host: call.host(),

@@ -63,9 +63,13 @@ impl Revocations {
     pub(super) fn hold(&self, claims: &Map<String, Value>, now: i64) -> bool {
         Revoked::ALL.into_iter().any(|revoked| {
             let names = &self.0[revoked as usize];
-            let name = || claims.get(revoked.claim()).and_then(Value::as_str);
-            !names.is_empty()
-                && name().and_then(|name| names.get(name)).is_some_and(|until| now < *until)
+            let until = || match claims.get(revoked.claim())? {
+                Value::String(name) => names.get(name.as_str()),
+                // Some providers number their sessions.
+                Value::Number(number) => names.get(number.to_string().as_str()),
+                _ => None,
+            };
+            !names.is_empty() && until().is_some_and(|until| now < *until)
         })
     }
 }

@@ -8,7 +8,7 @@ use http::header::{HOST, REFERER, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Version};
 use sha2::{Digest, Sha256};
-use tidegate_core::auth::Identity;
+use tidegate_core::auth::{Identity, SecretParameters};
 use tidegate_core::plan::LoggedSubjects;
 use tokio::time::Instant;
 
@@ -31,6 +31,7 @@ pub struct Line {
     trace: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     referer: Option<HeaderValue>,
+    secret: Option<Arc<SecretParameters>>,
 }
 
 impl Line {
@@ -39,6 +40,7 @@ impl Line {
         log: &Arc<AccessLog>,
         client: Option<IpAddr>,
         head: &PartialHead<'_>,
+        secret: Option<&Arc<SecretParameters>>,
     ) -> Box<Self> {
         let field = |name| head.headers.and_then(|headers| headers.get(name).cloned());
         Box::new(Self {
@@ -50,12 +52,18 @@ impl Line {
             trace: field(TRACEPARENT),
             user_agent: field(USER_AGENT),
             referer: field(REFERER),
+            secret: secret.cloned(),
         })
     }
 
     fn write(&self, record: &Record, origin: &Origin<'_>) {
         let endpoint = record.last_try.as_ref().map(|(endpoint, _)| endpoint);
         let subject = record.identity.as_ref().and_then(|identity| self.subject(identity));
+        let query = record.target.as_ref().and_then(PathAndQuery::query);
+        let query = query.map(|query| match &self.secret {
+            Some(secret) => Cow::Owned(secret.redacted(query)),
+            None => Cow::Borrowed(query),
+        });
         let entry = Entry {
             time: self.time,
             listener: origin.listener.name(),
@@ -64,7 +72,7 @@ impl Line {
             method: record.method().as_bytes(),
             host: self.host.as_ref().map_or(b"", HeaderValue::as_bytes),
             path: record.path().as_bytes(),
-            query: record.target.as_ref().and_then(PathAndQuery::query).map(str::as_bytes),
+            query: query.as_deref().map(str::as_bytes),
             protocol: self.version.map_or("", protocol),
             status: record.status,
             request_bytes: record.received(),

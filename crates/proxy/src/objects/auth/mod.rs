@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, request};
-use tidegate_core::auth::{Finding, Identity, Place};
+use tidegate_core::auth::{Finding, Identity, Place, Refusal};
 use tidegate_core::plan::{self, Issue};
 
 use self::api_key::ApiKey;
@@ -112,6 +112,10 @@ impl Authenticator {
 
     /// What it makes of a request.
     pub fn examine(&self, presented: Presented<'_>) -> Examined {
+        if self.plan.keep_credentials && self.finds_several(presented.head) {
+            let several = "the request carries several credentials, of which one would be checked and all passed on";
+            return Examined::Now(Finding::Refused(Refusal::Invalid(several)));
+        }
         match &self.kind {
             Kind::Jwt(jwt) => jwt.examine(presented),
             Kind::ApiKey(keys) => Examined::Now(keys.examine(presented)),
@@ -188,6 +192,20 @@ impl Authenticator {
             Place::Header(name) => Some(name),
             _ => None,
         })
+    }
+
+    /// The query parameters that clients send credentials in.
+    pub fn credential_parameters(&self) -> impl Iterator<Item = &str> {
+        self.places().iter().filter_map(|place| match place {
+            Place::Query(name) => Some(&**name),
+            _ => None,
+        })
+    }
+
+    /// Whether credentials stand in a request that are not the same.
+    fn finds_several(&self, head: &request::Parts) -> bool {
+        let all: Vec<_> = self.places().iter().flat_map(|place| place.all(head)).collect();
+        all.iter().any(|credential| *credential != all[0])
     }
 
     fn places(&self) -> &[Place] {

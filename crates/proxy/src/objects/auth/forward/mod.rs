@@ -20,7 +20,7 @@ use tidegate_core::auth::{
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::{self, ForwardFailure, Issue, Priority};
 use tidegate_core::retry::Policy;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use self::under_way::{Turn, UnderWay};
 use super::{Examined, Presented};
@@ -162,12 +162,14 @@ impl Question {
     /// Ask it, or take the answer to one like it that is asked already.
     pub async fn ask(mut self, asking: &Asking<'_>) -> Reply {
         let forward = self.forward.clone();
+        let deadline = Instant::now() + forward.timeout;
         let mut asked = None;
         if let Some(KnownBy { key, miss, .. }) = &mut self.known_by {
             match forward.under_way.join(key) {
                 Turn::First(first) => asked = Some(first),
                 Turn::Behind(waiting) => {
-                    waiting.over().await;
+                    // What is left of the time is for a question of its own.
+                    let _ = timeout_at(deadline, waiting.over()).await;
                     match forward.find(key) {
                         Ok(identity) => return self.remembered(identity),
                         Err(again) => *miss = again,
@@ -175,7 +177,7 @@ impl Question {
                 }
             }
         }
-        let answer = timeout(forward.timeout, self.send(asking)).await;
+        let answer = timeout_at(deadline, self.send(asking)).await;
         let answer = answer.unwrap_or(Err(Failure::ResponseTimeout));
         let reply = self.reply(answer);
         drop(asked);
@@ -194,6 +196,11 @@ impl Question {
                     self.forward.remembered.put(miss, identity.clone(), until, now);
                 }
                 return self.proven(identity);
+            }
+            Ok((Meant::Declined, answer)) => {
+                let status = answer.status().as_u16();
+                tracing::debug!(authenticator, status, "the service does not take the question");
+                Err(Refusal::Unavailable)
             }
             Ok((Meant::Failure, answer)) => {
                 let status = answer.status().as_u16();

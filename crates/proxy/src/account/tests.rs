@@ -41,7 +41,7 @@ impl Stage {
 
     /// A request begins, of which `sample` percent are sampled.
     fn begin(&self, sample: f64) -> Witnesses<'_> {
-        let settings = json!({"sample": sample, "keep": 10, "slow": 1_000});
+        let settings = json!({"sample": sample, "keep": 10, "slow": 1_000, "identities": false});
         let settings = serde_json::from_value(settings).unwrap();
         let explain = Explain::begin(settings, &mut SplitMix64::new(1), Some(&HeaderMap::new()));
         let (accounts, listener) = (&self.accounts, &*self.listener);

@@ -200,7 +200,7 @@ mod tests {
     fn crossing(upstreams: &[Value]) -> Vec<u8> {
         let plan = json!({
             "name": "tidegate", "zone": null, "workers": 1, "drain_timeout": 0, "access_log": null,
-            "explain": {"sample": 0.0, "keep": 10, "slow": 1_000}, "listeners": [], "routes": [],
+            "explain": {"sample": 0.0, "keep": 10, "slow": 1_000, "identities": false}, "listeners": [], "routes": [],
             "upstreams": upstreams, "rate_limits": [],
             "authenticators": [], "stores": [],
         });

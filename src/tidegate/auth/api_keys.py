@@ -7,7 +7,7 @@ A key itself is told once, to the request that asked for it, and is kept nowhere
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from tidegate._engine import Engine
 from tidegate.auth.api_key import ApiKey
 from tidegate.control import logs
 from tidegate.control.events import Events
-from tidegate.control.state_file import replace_file
+from tidegate.control.state_file import StateFile
 from tidegate.control.store import StoreError
 
 FILE_NAME = "api_keys.json"
@@ -56,14 +56,14 @@ class ApiKeys:
         """Let the keys that are kept in `state_dir` hold again. Raises StoreError."""
         self._engine = engine
         self._events = events
-        self._file = state_dir / FILE_NAME if state_dir else None
+        self._file = StateFile(state_dir, FILE_NAME, _FILE, "API keys that the admin API made")
         self._one_at_a_time = asyncio.Lock()
-        self._keys = {made.key.id: made for made in self._read()}
+        self._keys = {made.key.id: made for made in self._file.read()}
         try:
             for authenticator in {made.authenticator for made in self._keys.values()}:
                 self._supply(authenticator, self._keys)
         except ValueError as error:
-            raise self._unreadable(error) from error
+            raise self._file.unusable(error) from error
         if self._keys:
             log.info("API keys hold again", keys=len(self._keys))
 
@@ -95,7 +95,7 @@ class ApiKeys:
             after = {**self._keys, made.key.id: made}
             await asyncio.to_thread(self._supply, made.authenticator, after)
             try:
-                await asyncio.to_thread(self._write, after.values())
+                await asyncio.to_thread(self._file.write, after.values())
             except StoreError:
                 await asyncio.to_thread(self._supply, made.authenticator, self._keys)
                 raise
@@ -110,7 +110,7 @@ class ApiKeys:
                 return None
             await asyncio.to_thread(self._supply, made.authenticator, after)
             self._keys = after
-            await asyncio.to_thread(self._write, after.values())
+            await asyncio.to_thread(self._file.write, after.values())
         self._tell("api_key_revoked", made, None)
         return made
 
@@ -122,26 +122,3 @@ class ApiKeys:
         """Tell the engine which keys of this authenticator there are."""
         listed = [made.key.entry() for made in keys.values() if made.authenticator == authenticator]
         self._engine.supply("api_key", authenticator, json.dumps(listed).encode())
-
-    def _read(self) -> list[MadeKey]:
-        if self._file is None or not self._file.exists():
-            return []
-        try:
-            return _FILE.validate_json(self._file.read_bytes())
-        except (OSError, ValueError) as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> StoreError:
-        return StoreError(
-            f"the API keys in {self._file} cannot be used: {error}\n"
-            "mend the file, or remove it to begin without keys that the admin API made"
-        )
-
-    def _write(self, keys: Iterable[MadeKey]) -> None:
-        """Keep the keys. Raises StoreError."""
-        if self._file is None:
-            return
-        try:
-            replace_file(self._file, _FILE.dump_json(list(keys)))
-        except OSError as error:
-            raise StoreError(f"the API keys cannot be kept in {self._file}: {error.strerror}") from error

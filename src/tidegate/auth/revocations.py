@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, TypeAdapter
 from tidegate._engine import Engine
 from tidegate.control import logs
 from tidegate.control.events import Events
-from tidegate.control.state_file import replace_file
+from tidegate.control.state_file import StateFile
 from tidegate.control.store import StoreError
 
 FILE_NAME = "revocations.json"
@@ -66,13 +66,13 @@ class Revocations:
         """Let the revocations that are kept in `state_dir` hold again. Raises StoreError."""
         self._engine = engine
         self._events = events
-        self._file = state_dir / FILE_NAME if state_dir else None
+        self._file = StateFile(state_dir, FILE_NAME, _FILE, "revocations")
         self._one_at_a_time = asyncio.Lock()
-        self._revocations = _by_id(self._read())
+        self._revocations = _by_id(self._file.read())
         try:
             self._supply({each.authenticator for each in self.all()}, self._revocations)
         except ValueError as error:
-            raise self._unreadable(error) from error
+            raise self._file.unusable(error) from error
         if self._revocations:
             log.info("revocations hold again", revocations=len(self._revocations))
 
@@ -124,27 +124,11 @@ class Revocations:
             ]
             self._engine.supply("revocations", authenticator, json.dumps(holding).encode())
 
-    def _read(self) -> list[Revocation]:
-        if self._file is None or not self._file.exists():
-            return []
-        try:
-            return _FILE.validate_json(self._file.read_bytes())
-        except (OSError, ValueError) as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> StoreError:
-        return StoreError(
-            f"the revocations in {self._file} cannot be used: {error}\n"
-            "mend the file, or remove it to begin without revocations"
-        )
-
     def _write(self, revocations: Iterable[Revocation]) -> None:
         """Keep the revocations. That a disk is full is no reason to believe a token."""
-        if self._file is None:
-            return
         try:
-            replace_file(self._file, _FILE.dump_json(list(revocations)))
-        except OSError as error:
+            self._file.write(revocations)
+        except StoreError as error:
             log.error("revocations are not kept; they end with the process", error=str(error))
 
 

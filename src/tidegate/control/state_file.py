@@ -1,7 +1,52 @@
 """Small files under `state_dir`."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from tidegate.control.store import StoreError
+
+Item = TypeVar("Item")
+
+
+class StateFile(Generic[Item]):
+    """What of one kind is kept under `state_dir`; nothing is where there is no such folder."""
+
+    def __init__(
+        self, state_dir: Path | None, name: str, adapter: TypeAdapter[list[Item]], kind: str
+    ) -> None:
+        """Keep items of this kind, as people call them, in the file `name`."""
+        self._path = state_dir / name if state_dir else None
+        self._adapter = adapter
+        self._kind = kind
+
+    def read(self) -> list[Item]:
+        """What is kept. Raises StoreError."""
+        if self._path is None or not self._path.exists():
+            return []
+        try:
+            return self._adapter.validate_json(self._path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise self.unusable(error) from error
+
+    def unusable(self, error: Exception) -> StoreError:
+        """What people are told of a file whose content cannot be put into force."""
+        return StoreError(
+            f"the {self._kind} in {self._path} cannot be used: {error}\n"
+            f"mend the file, or remove it to begin without {self._kind}"
+        )
+
+    def write(self, items: Iterable[Item]) -> None:
+        """Keep these items and no others. Raises StoreError."""
+        if self._path is None:
+            return
+        try:
+            replace_file(self._path, self._adapter.dump_json(list(items), indent=1))
+        except OSError as error:
+            raise StoreError(f"the {self._kind} cannot be kept in {self._path}: {error.strerror}") from error
 
 
 def replace_file(file: Path, content: bytes) -> None:

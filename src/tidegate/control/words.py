@@ -20,7 +20,7 @@ from tidegate._engine import Engine
 from tidegate.config.model.upstream import Endpoint
 from tidegate.control import logs
 from tidegate.control.events import Events
-from tidegate.control.state_file import replace_file
+from tidegate.control.state_file import StateFile
 from tidegate.control.store import StoreError
 
 FILE_NAME = "words.json"
@@ -65,14 +65,14 @@ class Words:
         """Let the words that are kept in `state_dir` hold again. Raises StoreError."""
         self._engine = engine
         self._events = events
-        self._file = state_dir / FILE_NAME if state_dir else None
+        self._file = StateFile(state_dir, FILE_NAME, _FILE, "operator's words")
         self._one_at_a_time = asyncio.Lock()
-        self._words: dict[_Key, Word] = {_key(word): word for word in self._read()}
+        self._words: dict[_Key, Word] = {_key(word): word for word in self._file.read()}
         try:
             for upstream, endpoint in {(word.upstream, word.endpoint) for word in self.all()}:
                 self._supply(upstream, endpoint, self._words)
         except ValueError as error:
-            raise self._unreadable(error) from error
+            raise self._file.unusable(error) from error
         if self._words:
             log.info("the operator's words hold again", words=len(self._words))
 
@@ -137,27 +137,11 @@ class Words:
         told = {"address": endpoint, "word": said or None}
         self._engine.supply("endpoint", upstream, json.dumps(told).encode())
 
-    def _read(self) -> list[Word]:
-        if self._file is None or not self._file.exists():
-            return []
-        try:
-            return _FILE.validate_json(self._file.read_bytes())
-        except (OSError, ValueError) as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> StoreError:
-        return StoreError(
-            f"the operator's words in {self._file} cannot be used: {error}\n"
-            "mend the file, or remove it to begin without words"
-        )
-
     def _write(self, words: Mapping[_Key, Word]) -> None:
         """Keep the words. That a disk is full is no reason not to take an endpoint out of service."""
-        if self._file is None:
-            return
         try:
-            replace_file(self._file, _FILE.dump_json(list(words.values()), indent=1))
-        except OSError as error:
+            self._file.write(words.values())
+        except StoreError as error:
             log.error("the operator's words are not kept; they end with the process", error=str(error))
 
 

@@ -8,7 +8,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
 use super::common::Common;
-use super::thread::runtime;
+use super::thread::{obey, runtime};
+use crate::snapshot::Snapshot;
 use crate::upstream::health::Watch;
 use crate::upstream::probe::Probes;
 use crate::upstream::tasks::Tasks;
@@ -48,19 +49,12 @@ pub(super) fn run(
                 }
                 never = tasks.watch() => match never {},
             };
-            match command {
-                Some(Command::Adopt(snapshot, done)) => {
-                    watch.adopt(&snapshot.upstreams, &mut tasks);
-                    probes.adopt(&snapshot.upstreams, &mut tasks);
-                    // The caller may have given up waiting.
-                    let _ = done.send(());
-                }
-                Some(Command::Drain(_, done)) => {
-                    let _ = done.send(true);
-                    return;
-                }
-                Some(Command::Listen(..) | Command::Close(_)) => {}
-                None => return,
+            let adopt = |snapshot: &Snapshot| {
+                watch.adopt(&snapshot.upstreams, &mut tasks);
+                probes.adopt(&snapshot.upstreams, &mut tasks);
+            };
+            if obey(command, adopt).is_break() {
+                return;
             }
         }
     });

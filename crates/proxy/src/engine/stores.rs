@@ -10,10 +10,10 @@ use tokio::sync::watch;
 
 use super::Engine;
 use super::common::Common;
-use super::thread::runtime;
+use super::thread::{obey, runtime};
 use crate::account::outbox::Outbox;
 use crate::objects::keeper::Object;
-use crate::objects::store::{Store, sync};
+use crate::objects::store::{Limits, Store, sync};
 use crate::snapshot::Snapshot;
 use crate::upstream::tasks::{Task, Tasks};
 use crate::worker::Command;
@@ -54,18 +54,11 @@ pub(super) fn run(
                 command = commands.recv() => command,
                 never = tasks.watch() => match never {},
             };
-            match command {
-                Some(Command::Adopt(snapshot, done)) => {
-                    spoken_to.adopt(&snapshot, &mut tasks, &accounts.outbox);
-                    // The caller may have given up waiting.
-                    let _ = done.send(());
-                }
-                Some(Command::Drain(_, done)) => {
-                    let _ = done.send(true);
-                    return;
-                }
-                Some(Command::Listen(..) | Command::Close(_)) => {}
-                None => return,
+            let adopt = |snapshot: &Snapshot| {
+                spoken_to.adopt(snapshot, &mut tasks, &accounts.outbox);
+            };
+            if obey(command, adopt).is_break() {
+                return;
             }
         }
     });
@@ -79,7 +72,7 @@ struct SpokenTo(HashMap<String, Conversation>);
 
 struct Conversation {
     store: Arc<Store>,
-    limits: watch::Sender<sync::Limits>,
+    limits: watch::Sender<Limits>,
     _task: Task,
 }
 
@@ -91,7 +84,7 @@ impl SpokenTo {
             let of_store = snapshot.rate_limits.iter().filter(|limit| {
                 limit.store.as_ref().is_some_and(|other| Arc::ptr_eq(other, store))
             });
-            let limits: sync::Limits = of_store.cloned().collect();
+            let limits: Limits = of_store.cloned().collect();
             let same = before.remove(store.name()).filter(|it| Arc::ptr_eq(&it.store, store));
             let conversation = match same {
                 Some(same) => {

@@ -1,6 +1,7 @@
 //! A thread of the engine: how it is told what to do, and started anew where it panics.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::panics;
 use crate::account::Accounts;
 use crate::account::outbox::Notice;
+use crate::snapshot::Snapshot;
 use crate::worker::Command;
 
 /// Time between two starts of a thread at the least, so that one that panics at every start does not take a core.
@@ -68,6 +70,25 @@ pub(super) fn keep_running(
             }
         }
     }
+}
+
+/// Do what a thread is told that is no worker: adopt snapshots, until it is to drain, or nothing can tell it anything
+/// any more.
+pub(super) fn obey(command: Option<Command>, adopt: impl FnOnce(&Snapshot)) -> ControlFlow<()> {
+    match command {
+        Some(Command::Adopt(snapshot, done)) => {
+            adopt(&snapshot);
+            // The caller may have given up waiting.
+            let _ = done.send(());
+        }
+        Some(Command::Drain(_, done)) => {
+            let _ = done.send(true);
+            return ControlFlow::Break(());
+        }
+        Some(Command::Listen(..) | Command::Close(_)) => {}
+        None => return ControlFlow::Break(()),
+    }
+    ControlFlow::Continue(())
 }
 
 /// Its event loop.

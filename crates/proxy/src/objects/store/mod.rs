@@ -1,6 +1,7 @@
 //! A store: where several gateways keep what they share.
 
 mod address;
+mod limits;
 mod link;
 mod session;
 mod state;
@@ -14,6 +15,7 @@ use rustls::ClientConfig;
 use tidegate_core::plan::{self, Issue, UpstreamProtocol};
 use tokio::sync::Notify;
 
+pub use self::limits::Limits;
 pub use self::state::StoreState;
 
 use self::address::Addresses;

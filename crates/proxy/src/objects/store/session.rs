@@ -10,8 +10,8 @@ use tidegate_core::rate::fleet::Order;
 use tokio::time::Instant;
 
 use super::Store;
+use super::limits::{Limits, shared};
 use super::link::{Link, Trouble};
-use super::sync::{Limits, shared};
 use super::words;
 use crate::net::{Address, clock};
 use crate::objects::rate::RateLimit;

@@ -4,23 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::balance::SplitMix64;
-use tidegate_core::rate::fleet::SharedLimit;
 use tidegate_core::retry::Backoff;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Store;
+use super::limits::{Limits, shared};
 use super::link::Trouble;
 use super::session::Session;
 use crate::account::outbox::{Notice, Outbox};
 use crate::net::clock;
-use crate::objects::rate::RateLimit;
 
 /// The pauses before another connection is tried.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(500));
-
-/// The limits that share something through a store.
-pub type Limits = Arc<[Arc<RateLimit>]>;
 
 /// Speak to `store` for its `limits`, for ever.
 pub async fn run(store: Arc<Store>, limits: watch::Receiver<Limits>, outbox: Arc<Outbox>) {
@@ -82,9 +78,4 @@ fn down(store: &Store, limits: &Limits, trouble: &Trouble, outbox: &Outbox) {
         tracing::warn!(store, cause, "the store does not answer");
         outbox.tell(Notice::StoreChanged { store, up: false, cause });
     }
-}
-
-/// Those of the limits that are shared, which all are.
-pub(super) fn shared(limits: &Limits) -> impl Iterator<Item = (&Arc<RateLimit>, &SharedLimit)> {
-    limits.iter().filter_map(|limit| Some((limit, limit.limit.shared()?)))
 }

@@ -11,6 +11,7 @@ use http::{Method, StatusCode, Uri, Version, request};
 use serde_json::{Map, Value};
 
 use super::{Claims, Identity};
+use crate::message::spelling::imitates;
 use crate::plan::{self, ForwardMethod, Issue};
 use crate::rewrite::settable_field;
 
@@ -40,6 +41,10 @@ const LEFT_OUT: [HeaderName; 11] = [
     header::TE,
     header::TRAILER,
 ];
+
+/// Fields that tell what is asked about.
+const QUESTION: [HeaderName; 5] =
+    [X_FORWARDED_METHOD, X_FORWARDED_URI, X_ORIGINAL_METHOD, X_ORIGINAL_URI, X_ORIGINAL_URL];
 
 /// Fields that any upstream gets, whichever the service is to have.
 const TOLD: [HeaderName; 6] = [
@@ -198,7 +203,9 @@ impl ForwardRule {
 
     fn sent(&self, fields: &HeaderMap) -> HeaderMap {
         let mut sent = HeaderMap::with_capacity(fields.len() + 12);
-        for (name, value) in fields.iter().filter(|(name, _)| !imitates(name)) {
+        for (name, value) in
+            fields.iter().filter(|(name, _)| !imitates(name, &TOLD) && !imitates(name, &QUESTION))
+        {
             let is_asked_for = match &self.send {
                 None => !LEFT_OUT.contains(name),
                 Some(names) => TOLD.contains(name) || names.contains(name),
@@ -263,14 +270,6 @@ impl Part {
             name => HeaderName::try_from(name).ok().map(Self::Field),
         }
     }
-}
-
-/// Whether CGI and WSGI take this field, which is written with `_`, for one that the gateway itself tells.
-fn imitates(name: &HeaderName) -> bool {
-    const QUESTION: [HeaderName; 5] =
-        [X_FORWARDED_METHOD, X_FORWARDED_URI, X_ORIGINAL_METHOD, X_ORIGINAL_URI, X_ORIGINAL_URL];
-    let other = || name.as_str().replace('_', "-");
-    name.as_str().contains('_') && TOLD.iter().chain(&QUESTION).any(|told| told.as_str() == other())
 }
 
 /// Append a value behind its length, so that no two lists of values look alike.

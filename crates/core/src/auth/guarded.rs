@@ -1,64 +1,70 @@
 //! Guarded fields: those that tell upstreams of an identity, which no client may send itself.
 
-use std::collections::HashSet;
-
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName};
 
-/// The names of fields that only the gateway may write. CGI and WSGI take `_` and `-` for one, so a name is guarded in
-/// both spellings.
+use crate::message::spelling::{is_spelling, take_off_imitations};
+
+/// The names of fields that only the gateway may write, in every spelling.
 #[derive(Debug, Default)]
 pub struct GuardedFields {
+    /// Written with `-`.
     names: Vec<HeaderName>,
-    spelled: HashSet<Box<str>, foldhash::fast::RandomState>,
+    /// Those in which clients send credentials. In trailers none would be looked for, and yet an application might.
+    credentials: Vec<HeaderName>,
 }
 
 impl GuardedFields {
-    /// Guards these names, but for those in which clients send credentials.
+    /// Guards these names, but for those in which clients send `credentials`.
     pub fn new<'n>(
         names: impl IntoIterator<Item = &'n HeaderName>,
         credentials: &[&HeaderName],
     ) -> Self {
-        let mut guarded = Self::default();
-        for name in names {
-            let spelled = spelled(name);
-            if !Self::is_credential(name, credentials)
-                && guarded.spelled.insert(spelled.as_str().into())
-            {
-                guarded.names.push(spelled);
-            }
+        let is_told = |name: &&HeaderName| !Self::is_credential(name, credentials);
+        let mut guarded = Self {
+            names: names.into_iter().filter(is_told).map(plain).collect(),
+            credentials: credentials.iter().map(|name| plain(name)).collect(),
+        };
+        for names in [&mut guarded.names, &mut guarded.credentials] {
+            names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+            names.dedup();
         }
         guarded
     }
 
     /// Whether clients send credentials in this field: in one of `credentials`, or where all do.
     pub fn is_credential(name: &HeaderName, credentials: &[&HeaderName]) -> bool {
-        let is_spelled_so = |other: &&&HeaderName| spelled(other) == spelled(name);
-        [&AUTHORIZATION, &COOKIE].iter().chain(credentials).any(|other| is_spelled_so(&other))
+        let name = plain(name);
+        let mut known = [&AUTHORIZATION, &COOKIE].into_iter().chain(credentials.iter().copied());
+        known.any(|known| is_spelling(known.as_str(), name.as_str()))
     }
 
-    /// Whether none is guarded.
+    /// Whether there is nothing to guard.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.names.is_empty() && self.credentials.is_empty()
     }
 
-    /// Take away every guarded field.
+    /// Take every guarded field off a request's head.
     pub fn take_off(&self, headers: &mut HeaderMap) {
-        for name in &self.names {
-            headers.remove(name);
-        }
-        let is_other_spelling = |name: &&HeaderName| {
-            name.as_str().contains('_') && self.spelled.contains(spelled(name).as_str())
-        };
-        let others: Vec<_> = headers.keys().filter(is_other_spelling).cloned().collect();
-        for name in others {
-            headers.remove(name);
-        }
+        take_off(&self.names, headers);
+    }
+
+    /// Take every guarded field, and every credential, off its trailers.
+    pub fn take_off_trailers(&self, trailers: &mut HeaderMap) {
+        take_off(&self.names, trailers);
+        take_off(&self.credentials, trailers);
     }
 }
 
-/// The one spelling of a name: with `-`.
-fn spelled(name: &HeaderName) -> HeaderName {
+fn take_off(names: &[HeaderName], fields: &mut HeaderMap) {
+    for name in names {
+        fields.remove(name);
+    }
+    take_off_imitations(fields, names);
+}
+
+/// A name as it is written with `-`.
+fn plain(name: &HeaderName) -> HeaderName {
     // What is a name stays one.
     HeaderName::try_from(name.as_str().replace('_', "-")).unwrap_or_else(|_| name.clone())
 }
@@ -95,5 +101,9 @@ mod tests {
     fn fields_in_which_credentials_come_are_left() {
         let guarded = GuardedFields::new(&[AUTHORIZATION, COOKIE, HOST, USER], &[&HOST]);
         assert_eq!(left(&guarded, &["authorization", "cookie", "host", "x-user"]).len(), 3);
+        let mut trailers = HeaderMap::new();
+        trailers.append(HOST, HeaderValue::from_static("mallory"));
+        guarded.take_off_trailers(&mut trailers);
+        assert!(trailers.is_empty());
     }
 }

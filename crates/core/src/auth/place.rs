@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri, request};
 
 use crate::message::field::{cookies, without_cookie};
+use crate::message::spelling::take_off_imitations;
 use crate::plan;
 use crate::query::{parameters, without_parameter};
 
@@ -92,13 +93,7 @@ impl Place {
             }
             Self::Header(name) => {
                 head.headers.remove(name);
-                // CGI and WSGI take `_` for `-`.
-                let is_other = |other: &&HeaderName| {
-                    other.as_str().contains('_')
-                        && other.as_str().replace('_', "-") == name.as_str()
-                };
-                let others: Vec<_> = head.headers.keys().filter(is_other).cloned().collect();
-                others.iter().for_each(|other| _ = head.headers.remove(other));
+                take_off_imitations(&mut head.headers, std::slice::from_ref(name));
             }
             Self::Cookie(name) => match without_cookie(&head.headers, name) {
                 Some(left) => _ = head.headers.insert(COOKIE, left),

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::spelling::is_spelling;
+
 /// Besides these, all that begin with [`PREFIX`].
 const NAMES: [&str; 12] = [
     "client-cert",
@@ -50,12 +52,6 @@ impl ForwardingFields {
     pub fn has(&self, name: &str) -> bool {
         is_forwarding(name) || self.added.iter().any(|added| is_spelling(name, added))
     }
-}
-
-/// Whether a server may take one name for the other: CGI, WSGI and the like write `-` and `_` alike (RFC 3875 §4.1.18).
-fn is_spelling(name: &str, of: &str) -> bool {
-    let alike = |(own, other)| own == other || (own, other) == (b'_', b'-');
-    name.len() == of.len() && name.bytes().zip(of.bytes()).all(alike)
 }
 
 /// Whether an element of `X-Forwarded-For` tells of no one: it is empty (RFC 9110 §5.6.1), or `unknown`, as proxies

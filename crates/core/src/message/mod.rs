@@ -11,6 +11,7 @@ pub mod head_fields;
 pub mod head_rules;
 mod malformed;
 pub mod pseudo;
+pub mod spelling;
 pub mod target;
 pub mod trailers;
 pub mod web_origin;

@@ -7,6 +7,7 @@ use http::header::{Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, V
 use ipnet::IpNet;
 use tidegate_core::message::field::is_token;
 use tidegate_core::message::forwarding::{address, is_void};
+use tidegate_core::message::spelling::take_off_imitations;
 
 /// The addresses a request came through, nearest last.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -14,6 +15,9 @@ pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The host the client asked for.
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// What upstreams are told by, and no field that a server takes for one of these.
+const TOLD: [HeaderName; 4] = [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
 
 /// What of a connection goes into these fields; made once for each.
 #[derive(Debug)]
@@ -84,6 +88,7 @@ impl Peer {
         let host = headers.get(HOST).cloned();
         let element = element.of(self, host.as_ref());
         if self.trusted {
+            take_off_imitations(headers, &TOLD);
             // There are proxies that read `unknown` as the end of what can be known.
             if self.address.is_some() || !headers.contains_key(X_FORWARDED_FOR) {
                 append(headers, X_FORWARDED_FOR, &self.text);
@@ -220,6 +225,14 @@ mod tests {
             headers[FORWARDED],
             "for=1.2.3.4, for=10.1.1.1;host=\"a.example:8080\";proto=https"
         );
+    }
+
+    #[test]
+    fn what_imitates_a_trusted_proxys_word_goes_no_further() {
+        let forged = [("x_forwarded_for", "6.6.6.6"), ("x-forwarded_proto", "http"), ("x_a", "1")];
+        let headers = announced("10.1.1.1", &forged);
+        let odd: Vec<_> = headers.keys().filter(|name| name.as_str().contains('_')).collect();
+        assert_eq!(odd, ["x_a"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Source for Guarded {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
         let mut frame = ready!(self.inner.poll_frame(cx));
         if let Some(Ok(Frame::Trailers(trailers))) = &mut frame {
-            self.fields.take_off(trailers);
+            self.fields.take_off_trailers(trailers);
         }
         Poll::Ready(frame)
     }

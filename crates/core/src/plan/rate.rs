@@ -44,6 +44,28 @@ pub struct RateLimit {
     pub ipv6_prefix: Ipv6Prefix,
 }
 
+impl RateLimit {
+    /// Why it is not for connections as they are accepted; `None` if it is.
+    pub fn counts_requests_only(&self) -> Option<&'static str> {
+        let known = |part: &KeyPart| part.client.is_some() || part.listener.is_some();
+        let cost = &self.cost;
+        let later = cost.request_bytes || cost.response_bytes || cost.header.is_some();
+        if !self.key.iter().all(known) {
+            Some("of its key only client and listener are known before a request has come")
+        } else if self.windows.is_empty() {
+            Some("it has no windows")
+        } else if self.in_flight.is_some() || self.bandwidth.is_some() {
+            Some("in_flight and bandwidth are about requests; see limits.connections_per_client")
+        } else if self.wait.get() > 0 {
+            Some("a connection does not wait for its turn")
+        } else if later || !cost.status.is_empty() || cost.requests == 0 {
+            Some("what it costs is known only when a request has come")
+        } else {
+            None
+        }
+    }
+}
+
 /// One thing that requests have in common: exactly one field is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -10,6 +10,8 @@ use http::HeaderName;
 use tidegate_core::auth::GuardedFields;
 use tidegate_core::plan::{Issue, Plan, Route};
 
+use super::destinations::upstreams_of;
+use super::named::Named;
 use super::route::Action;
 use super::{Route as Built, Snapshot};
 use crate::account::Accounts;
@@ -46,19 +48,15 @@ pub(super) fn of_routes(
     authenticators: &[Option<Arc<Authenticator>>],
     issues: &mut Vec<Issue>,
 ) -> Vec<Authenticators> {
-    let names = plan.authenticators.iter().map(|each| each.name.as_str());
-    let known: HashMap<_, _> = names.zip(authenticators).collect();
+    let names = plan.authenticators.iter().map(|each| &each.name);
+    let known = Named::new("authenticator", names, authenticators);
     let of_route = |(index, route): (usize, &Arc<Route>)| {
-        let found = |(at, name): (usize, &String)| {
-            let found = known.get(name.as_str());
-            if found.is_none() {
-                let option = format!("routes.{index}.access.authenticate.{at}");
-                issues.push(Issue::new(option, format!("there is no authenticator `{name}`")));
-            }
-            (*found?).clone()
-        };
         let named = route.access.iter().flat_map(|access| &access.authenticate);
-        named.enumerate().filter_map(found).collect()
+        let found = named.enumerate().filter_map(|(place, name)| {
+            let option = || format!("routes.{index}.access.authenticate.{place}");
+            known.find(name, option, issues)
+        });
+        found.collect()
     };
     plan.routes.iter().enumerate().map(of_route).collect()
 }
@@ -69,16 +67,11 @@ pub(super) fn asked(
     upstreams: &[Option<Arc<Upstream>>],
     issues: &mut Vec<Issue>,
 ) -> HashMap<String, Arc<Upstream>> {
-    let names = plan.upstreams.iter().map(|upstream| upstream.name.as_str());
-    let known: HashMap<_, _> = names.zip(upstreams).collect();
+    let known = upstreams_of(plan, upstreams);
     let asked = plan.authenticators.iter().enumerate().filter_map(|(index, each)| {
         let name = &each.forward.as_ref()?.upstream;
-        let found = known.get(name.as_str());
-        if found.is_none() {
-            let option = format!("authenticators.{index}.forward.upstream");
-            issues.push(Issue::new(option, format!("there is no upstream `{name}`")));
-        }
-        Some((each.name.clone(), (*found?).clone()?))
+        let option = || format!("authenticators.{index}.forward.upstream");
+        Some((each.name.clone(), known.find(name, option, issues)?))
     });
     asked.collect()
 }

@@ -3,12 +3,12 @@
 //! Apart from the routes, which name their upstreams only: so a route stays the same object when its upstream is
 //! built anew, and an upstream may be named by any number of routes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 use tidegate_core::plan::{Issue, Labels, Plan, Route};
 
+use super::named::Named;
 use super::subsets::Subsets;
 use crate::upstream::Upstream;
 
@@ -37,15 +37,21 @@ pub(super) fn build(
     subsets: &Subsets<'_>,
     issues: &mut Vec<Issue>,
 ) -> Vec<Destinations> {
-    let names = plan.upstreams.iter().map(|upstream| upstream.name.as_str());
-    let mut finder = Finder { upstreams: names.zip(upstreams).collect(), subsets, issues };
+    let mut finder = Finder { upstreams: upstreams_of(plan, upstreams), subsets, issues };
     plan.routes.iter().enumerate().map(|(index, route)| finder.destinations(index, route)).collect()
+}
+
+/// The upstreams of a plan, of which these were built.
+pub(super) fn upstreams_of<'a>(
+    plan: &'a Plan,
+    built: &'a [Option<Arc<Upstream>>],
+) -> Named<'a, Upstream> {
+    Named::new("upstream", plan.upstreams.iter().map(|upstream| &upstream.name), built)
 }
 
 /// Finds upstreams by name.
 struct Finder<'a> {
-    /// Those that could not be built are `None`.
-    upstreams: HashMap<&'a str, &'a Option<Arc<Upstream>>>,
+    upstreams: Named<'a, Upstream>,
     subsets: &'a Subsets<'a>,
     issues: &'a mut Vec<Issue>,
 }
@@ -62,7 +68,8 @@ impl Finder<'_> {
             shares.extend(self.destination(&share.upstream, &share.subset, option));
         }
         let mirror = route.mirror.as_ref().and_then(|mirror| {
-            self.upstream(&mirror.upstream, || format!("routes.{index}.mirror.upstream"))
+            let option = || format!("routes.{index}.mirror.upstream");
+            self.upstreams.find(&mirror.upstream, option, self.issues)
         });
         Destinations { shares, mirror }
     }
@@ -73,15 +80,7 @@ impl Finder<'_> {
         labels: &Labels,
         option: impl FnOnce() -> String,
     ) -> Option<Destination> {
-        let upstream = self.upstream(name, option)?;
+        let upstream = self.upstreams.find(name, option, self.issues)?;
         Some(Destination { upstream, subset: self.subsets.find(name, labels) })
-    }
-
-    fn upstream(&mut self, name: &str, option: impl FnOnce() -> String) -> Option<Arc<Upstream>> {
-        let found = self.upstreams.get(name);
-        if found.is_none() {
-            self.issues.push(Issue::new(option(), format!("there is no upstream `{name}`")));
-        }
-        (*found?).clone()
     }
 }

@@ -5,6 +5,7 @@ mod authenticators;
 mod destinations;
 mod fixed;
 mod listener;
+mod named;
 mod rate_limits;
 mod route;
 mod routes;

@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tidegate_core::plan::{self, Issue, Plan};
+use tidegate_core::plan::{Issue, Plan};
 
 use super::Snapshot;
+use super::named::Named;
 use crate::account::metrics::Metrics;
 use crate::objects::keeper::Keeper;
 use crate::objects::rate::RateLimit;
@@ -35,21 +36,16 @@ pub(super) fn build(
     issues: &mut Vec<Issue>,
 ) -> Vec<Option<Arc<RateLimit>>> {
     let keeper = Keeper::of(before.iter().flat_map(|before| &before.rate_limits));
-    let names = plan.stores.iter().map(|store| store.name.as_str());
-    let known: HashMap<_, _> = names.zip(stores).collect();
+    let known = Named::new("store", plan.stores.iter().map(|store| &store.name), stores);
     let limits = plan.rate_limits.iter().enumerate().map(|(index, wanted)| {
         let store = match &wanted.store {
             None => None,
             Some(name) => {
-                let found = known.get(name.as_str());
-                if found.is_none() {
-                    let option = format!("rate_limits.{index}.store");
-                    issues.push(Issue::new(option, format!("there is no store `{name}`")));
-                }
-                Some((*found?).as_ref()?)
+                let option = || format!("rate_limits.{index}.store");
+                Some(known.find(name, option, issues)?)
             }
         };
-        let kept = keeper.keep(&wanted.name, (wanted, store), |wanted, before| {
+        let kept = keeper.keep(&wanted.name, (wanted, store.as_ref()), |wanted, before| {
             let at = format!("rate_limits.{index}");
             RateLimit::build(wanted, before.map(Arc::as_ref), &at, metrics)
         });
@@ -58,9 +54,6 @@ pub(super) fn build(
     limits.collect()
 }
 
-/// The limits of a plan by name; `None` for one that could not be built.
-type Named<'a> = HashMap<&'a str, &'a Option<Arc<RateLimit>>>;
-
 /// Those of each route and of each listener that has some, among the `limits` of `plan`. What names none, or one that is
 /// not for it, is added to `issues`.
 pub(super) fn of_all(
@@ -68,8 +61,8 @@ pub(super) fn of_all(
     limits: &[Option<Arc<RateLimit>>],
     issues: &mut Vec<Issue>,
 ) -> (Vec<LimitsOfRoute>, HashMap<String, RateLimits>) {
-    let names = plan.rate_limits.iter().map(|limit| limit.name.as_str());
-    let known: Named<'_> = names.zip(limits).collect();
+    let names = plan.rate_limits.iter().map(|limit| &limit.name);
+    let known = Named::new("rate limit", names, limits);
     let routes = plan.routes.iter().enumerate().map(|(index, route)| {
         let at = format!("routes.{index}.limits.rate");
         let limits = named(&route.limits.rate, &at, &known, issues);
@@ -94,7 +87,7 @@ pub(super) fn of_all(
         let at = format!("listeners.{index}.rate");
         let limits = named(&listener.rate, &at, &known, issues);
         for (place, limit) in limits.iter().enumerate() {
-            if let Some(why) = counts_requests_only(&limit.plan) {
+            if let Some(why) = limit.plan.counts_requests_only() {
                 let wrong = format!("`{}` cannot count connections: {why}", limit.plan.name);
                 issues.push(Issue::new(format!("{at}.{place}"), wrong));
             }
@@ -105,34 +98,14 @@ pub(super) fn of_all(
 }
 
 /// The limits with these names, which stand at `at`.
-fn named(names: &[String], at: &str, known: &Named<'_>, issues: &mut Vec<Issue>) -> RateLimits {
-    let limit = |(place, name): (usize, &String)| {
-        let found = known.get(name.as_str());
-        if found.is_none() {
-            let wrong = format!("there is no rate limit `{name}`");
-            issues.push(Issue::new(format!("{at}.{place}"), wrong));
-        }
-        (*found?).clone()
-    };
-    names.iter().enumerate().filter_map(limit).collect()
-}
-
-/// Why `limit` is not for connections as they are accepted; `None` if it is.
-fn counts_requests_only(limit: &plan::RateLimit) -> Option<&'static str> {
-    let known = |part: &plan::KeyPart| part.client.is_some() || part.listener.is_some();
-    let cost = &limit.cost;
-    let later = cost.request_bytes || cost.response_bytes || cost.header.is_some();
-    if !limit.key.iter().all(known) {
-        Some("of its key only client and listener are known before a request has come")
-    } else if limit.windows.is_empty() {
-        Some("it has no windows")
-    } else if limit.in_flight.is_some() || limit.bandwidth.is_some() {
-        Some("in_flight and bandwidth are about requests; see limits.connections_per_client")
-    } else if limit.wait.get() > 0 {
-        Some("a connection does not wait for its turn")
-    } else if later || !cost.status.is_empty() || cost.requests == 0 {
-        Some("what it costs is known only when a request has come")
-    } else {
-        None
-    }
+fn named(
+    names: &[String],
+    at: &str,
+    known: &Named<'_, RateLimit>,
+    issues: &mut Vec<Issue>,
+) -> RateLimits {
+    let named = names.iter().enumerate();
+    let found =
+        named.filter_map(|(place, name)| known.find(name, || format!("{at}.{place}"), issues));
+    found.collect()
 }

@@ -2,15 +2,15 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from tidegate.config.model.mark import Ref
 from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import FieldValue, Name
+from tidegate.config.model.text import FieldValue, Name, each_once
 from tidegate.config.model.whereabouts import Asns, Countries
 
-AuthenticatorName = Annotated[Name, Ref("authenticator")]
+AuthenticatorNames = Annotated[tuple[Annotated[Name, Ref("authenticator")], ...], each_once("authenticator")]
 
 ClaimName = Annotated[str, Field(min_length=1, examples=["scope"])]
 """The name of a claim as a whole, or names that lead to one within others, with dots between them."""
@@ -18,28 +18,8 @@ ClaimName = Annotated[str, Field(min_length=1, examples=["scope"])]
 _TESTS = ("equals", "contains", "matches", "present")
 
 
-class ClaimCondition(Options):
-    """Condition on a claim: exactly one of `equals`, `contains`, `matches` and `present` is given."""
-
-    claim: ClaimName
-    """Name of the claim; `realm_access.roles` is the claim `roles` within `realm_access`."""
-    equals: FieldValue | None = Field(default=None, examples=["admin"])
-    """The claim's text."""
-    contains: FieldValue | None = Field(default=None, min_length=1, examples=["orders:read"])
-    """An item of the claim's list, or a word of its text."""
-    matches: str | None = Field(default=None, min_length=1, examples=[".*@example\\.com"])
-    """A regular expression for the whole of the claim's text, or of an item of its list."""
-    present: bool | None = Field(default=None, examples=[True])
-    """Whether the claim is there at all."""
-
-    @model_validator(mode="after")
-    def _one_test(self) -> Self:
-        self.require_exactly_one(*_TESTS)
-        return self
-
-
-class Requirement(Options):
-    """What an identity must have: a condition on a `claim`, or `any` or `none` of several."""
+class _ClaimTest(Options):
+    """What is asked of a claim."""
 
     claim: ClaimName | None = None
     """Name of the claim; `realm_access.roles` is the claim `roles` within `realm_access`."""
@@ -51,6 +31,23 @@ class Requirement(Options):
     """A regular expression for the whole of the claim's text, or of an item of its list."""
     present: bool | None = Field(default=None, examples=[True])
     """Whether the claim is there at all."""
+
+
+class ClaimCondition(_ClaimTest):
+    """Condition on a claim: exactly one of `equals`, `contains`, `matches` and `present` is given."""
+
+    claim: ClaimName
+    """Name of the claim; `realm_access.roles` is the claim `roles` within `realm_access`."""
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Self:
+        self.require_exactly_one(*_TESTS)
+        return self
+
+
+class Requirement(_ClaimTest):
+    """What an identity must have: a condition on a `claim`, or `any` or `none` of several."""
+
     any: tuple[ClaimCondition, ...] | None = Field(
         default=None, min_length=1, examples=[[{"claim": "role", "equals": "admin"}]]
     )
@@ -73,7 +70,7 @@ class Requirement(Options):
 class Access(Options):
     """Who may use a route: all that is asked for must hold."""
 
-    authenticate: tuple[AuthenticatorName, ...] = Field(default=(), examples=[["users", "robots"]])
+    authenticate: AuthenticatorNames = Field(default=(), examples=[["users", "robots"]])
     """Names of authenticators: the first whose credential a request carries decides where it comes from."""
     anonymous: bool = False
     """Whether requests that carry no credential are let go, without an identity."""
@@ -87,16 +84,6 @@ class Access(Options):
     """By the country of the client's address; null: any."""
     asns: Asns | None = Field(default=None, examples=[{"deny": ["AS64500"]}])
     """By the autonomous system of the client's address; null: any."""
-
-    @field_validator("authenticate")
-    @classmethod
-    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(
-                    f"expected each authenticator once; found {name!r} {names.count(name)} times"
-                )
-        return names
 
     @model_validator(mode="after")
     def _identity_to_judge(self) -> Self:

@@ -2,24 +2,16 @@
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.access import ClaimName
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.options import Options
 from tidegate.config.model.store import OnFailure
-from tidegate.config.model.text import FieldName, Name
+from tidegate.config.model.text import FieldName, Name, each_once
 from tidegate.config.model.unit import Duration, Positive, Quota, Rate, Size, Status, Timeout, whole
 
-
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"expected each rate limit once; found {name!r} {names.count(name)} times")
-    return names
-
-
-RateLimitNames = Annotated[tuple[Annotated[Name, Ref("rate limit")], ...], AfterValidator(_each_once)]
+RateLimitNames = Annotated[tuple[Annotated[Name, Ref("rate limit")], ...], each_once("rate limit")]
 """Limits of which all must be passed."""
 
 Part = Literal["client", "method", "host", "route", "listener", "country", "asn", "identity", "certificate"]

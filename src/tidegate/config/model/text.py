@@ -198,3 +198,15 @@ FieldValue = Annotated[
     WithJsonSchema({"type": ["string", "number"]}, mode="validation"),
 ]
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path), Field(examples=["/v1"])]
+
+
+def each_once(kind: str) -> AfterValidator:
+    """Lists of names of this kind in which none stands twice."""
+
+    def check(names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"expected each {kind} once; found {name!r} {names.count(name)} times")
+        return names
+
+    return AfterValidator(check)

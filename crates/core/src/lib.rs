@@ -10,6 +10,7 @@ pub mod access;
 pub mod admission;
 pub mod auth;
 pub mod balance;
+pub mod cache;
 pub mod cors;
 pub mod csrf;
 pub mod deadline;

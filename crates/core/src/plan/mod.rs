@@ -8,6 +8,7 @@
 
 mod access;
 mod authenticator;
+pub(crate) mod cache;
 mod certificate_auth;
 mod cors;
 mod csrf;
@@ -32,6 +33,10 @@ mod upstream;
 
 pub use access::{Access, ClaimCondition, IdentityHeader, Lists, Requirement};
 pub use authenticator::{ApiKey, Authenticator, Basic, Place};
+pub use cache::{
+    Cache, CacheCondition, CacheKey, CacheKeyQuery, CacheMemory, CacheStale, CachedCookies,
+    IgnoredField, MinUses, RequestDirectives, RouteCache, VaryComparison,
+};
 pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
 pub use cors::Cors;
 pub use csrf::Csrf;
@@ -108,6 +113,8 @@ pub struct Plan {
     pub authenticators: Vec<Arc<Authenticator>>,
     /// Where several gateways keep what they share.
     pub stores: Vec<Arc<Store>>,
+    /// Where responses are stored; routes name them.
+    pub caches: Vec<Arc<Cache>>,
 }
 
 bounded! {
@@ -144,6 +151,7 @@ impl Plan {
             rate_limits: Vec::new(),
             authenticators: Vec::new(),
             stores: Vec::new(),
+            caches: Vec::new(),
         }
     }
 }

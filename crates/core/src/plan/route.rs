@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, Cors, Csrf, Hedge, IdentityHeader, Labels, Percent, Priority, Retry, SecurityHeaders,
-    Size, Status, Timeout,
+    Access, Cors, Csrf, Hedge, IdentityHeader, Labels, Percent, Priority, Retry, RouteCache,
+    SecurityHeaders, Size, Status, Timeout,
 };
 
 /// What is done with the requests that match.
@@ -35,6 +35,9 @@ pub struct Route {
     pub redirect: Option<Redirect>,
     /// Action: answer with a fixed response.
     pub respond: Option<Respond>,
+    /// What of the responses is stored, to answer other requests; with the actions `upstream` and `split`. Absent:
+    /// nothing.
+    pub cache: Option<RouteCache>,
     /// Changes of the request's target before it is sent upstream.
     pub rewrite: Option<Rewrite>,
     /// Changes of the request's fields.

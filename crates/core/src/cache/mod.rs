@@ -1,0 +1,24 @@
+//! What a shared cache stores of responses, and what it answers with (RFC 9111).
+//!
+//! [`storing`] judges a response and gives the [`Terms`] on which it may be used again; [`reuse`] is the table that says
+//! what becomes of a request. Times are handed in, nothing here holds a response.
+
+pub mod age;
+pub mod cache_status;
+pub mod conditional;
+pub mod directives;
+pub mod freshening;
+pub mod freshness;
+pub mod invalidation;
+pub mod key;
+pub mod range;
+pub mod reuse;
+mod settings;
+pub mod storing;
+pub mod tags;
+pub mod targeted;
+mod terms;
+pub mod vary;
+
+pub use settings::{Settings, Stale};
+pub use terms::Terms;

@@ -34,7 +34,8 @@ class Prepared:
     @property
     def diff(self) -> str:
         """What a commit would change, as JSON: for each of `listeners`, `routes`, `upstreams`,
-        `rate_limits`, `authenticators` and `stores` the names that are `added`, `removed` and `changed`."""
+        `rate_limits`, `authenticators`, `stores` and `caches` the names that are `added`, `removed` and
+        `changed`."""
 
 @final
 class Engine:
@@ -50,9 +51,10 @@ class Engine:
         """Build everything that `plan` asks for and disturb nothing.
 
         The plan is of the shape that `plan_schema` describes, except that in the place of an item of
-        `listeners`, `routes`, `upstreams`, `rate_limits`, `authenticators` or `stores` may stand the item's
-        digest: the first 32 hexadecimal digits of the SHA-256 of the very text that the item had in an
-        earlier plan. The engine has every item of the plan that is served and of those that are prepared.
+        `listeners`, `routes`, `upstreams`, `rate_limits`, `authenticators`, `stores` or `caches` may stand
+        the item's digest: the first 32 hexadecimal digits of the SHA-256 of the very text that the item had
+        in an earlier plan. The engine has every item of the plan that is served and of those that are
+        prepared.
 
         Raises UnknownItemsError if there is no such item, and PlanError with every error."""
 

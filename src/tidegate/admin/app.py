@@ -16,6 +16,7 @@ from tidegate.admin.reference import reference_page
 from tidegate.admin.routers import (
     api_keys,
     authenticators,
+    caches,
     config,
     endpoints,
     events,
@@ -51,6 +52,7 @@ RESOURCES = (
     api_keys,
     revocations,
     stores,
+    caches,
     explain,
     events,
     log,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
-KINDS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators", "stores")
+KINDS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators", "stores", "caches")
 
 
 class PlanError(ValueError):
@@ -105,6 +105,7 @@ class FakeEngine:
             "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
             "stores": lambda: [{"name": each["name"]} for each in self.served["stores"]],
+            "caches": lambda: [{"name": each["name"]} for each in self.served["caches"]],
             "route": lambda **request: _route(self.served, request),
         }
         return json.dumps(answers[kind](**about)).encode()

@@ -16,6 +16,7 @@ from tidegate.admin.reference import reference_page
 from tidegate.admin.routers import (
     api_keys,
     authenticators,
+    cache,
     caches,
     config,
     endpoints,
@@ -53,6 +54,7 @@ RESOURCES = (
     revocations,
     stores,
     caches,
+    cache,
     explain,
     events,
     log,

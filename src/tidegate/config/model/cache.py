@@ -13,35 +13,12 @@ from tidegate.config.model.unit import Duration, Size, size, whole
 
 _STATUSES = re.compile(r"[2-5](xx|\d\d)", re.ASCII)
 
-_OF_A_CONNECTION = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Fields that are about one connection and not about the request (RFC 9110 section 7.6.1)."""
-
 
 def _statuses(text: str) -> str:
     statuses = text.lower()
     if not _STATUSES.fullmatch(statuses):
         raise ValueError(f"expected a status like 404 or a class like 5xx, from 200 to 599; found {text!r}")
     return statuses
-
-
-def _of_the_request(name: FieldName) -> FieldName:
-    if name.lower() in _OF_A_CONNECTION:
-        raise ValueError(
-            f"{name} is about one connection (RFC 9110 section 7.6.1), not about what is asked for"
-        )
-    return name
 
 
 def _parameter(text: str) -> str:
@@ -52,8 +29,6 @@ def _parameter(text: str) -> str:
 
 Statuses = Annotated[str, AfterValidator(_statuses), Field(examples=["404"])]
 """A status of a final response, or a class of them."""
-KeyField = Annotated[FieldName, AfterValidator(_of_the_request)]
-"""A field by which requests can be told apart."""
 Parameters = Annotated[str, AfterValidator(_parameter), Field(min_length=1, examples=["utm_*"])]
 """The name of a query parameter; a `*` at its end stands for any rest."""
 
@@ -96,7 +71,7 @@ class CacheKey(Options):
 
     query: CacheKeyQuery = CacheKeyQuery()
     """The query parameters that count."""
-    headers: tuple[KeyField, ...] = Field(default=(), examples=[["x-tenant"]])
+    headers: tuple[FieldName, ...] = Field(default=(), examples=[["x-tenant"]])
     """Header fields that count. What the origin names in `Vary` counts without being named here."""
     cookies: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), examples=[["currency"]])
     """Cookies that count."""

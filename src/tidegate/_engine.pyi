@@ -34,7 +34,8 @@ class Prepared:
     @property
     def diff(self) -> str:
         """What a commit would change, as JSON: for each of `listeners`, `routes`, `upstreams`,
-        `rate_limits`, `authenticators` and `stores` the names that are `added`, `removed` and `changed`."""
+        `rate_limits`, `authenticators`, `stores` and `caches` the names that are `added`, `removed` and
+        `changed`."""
 
 @final
 class Engine:
@@ -50,9 +51,10 @@ class Engine:
         """Build everything that `plan` asks for and disturb nothing.
 
         The plan is of the shape that `plan_schema` describes, except that in the place of an item of
-        `listeners`, `routes`, `upstreams`, `rate_limits`, `authenticators` or `stores` may stand the item's
-        digest: the first 32 hexadecimal digits of the SHA-256 of the very text that the item had in an
-        earlier plan. The engine has every item of the plan that is served and of those that are prepared.
+        `listeners`, `routes`, `upstreams`, `rate_limits`, `authenticators`, `stores` or `caches` may stand
+        the item's digest: the first 32 hexadecimal digits of the SHA-256 of the very text that the item had
+        in an earlier plan. The engine has every item of the plan that is served and of those that are
+        prepared.
 
         Raises UnknownItemsError if there is no such item, and PlanError with every error."""
 
@@ -83,6 +85,10 @@ class Engine:
         - kind `log`, name `filter`: which of the engine's own log events are kept, as directives:
           `info,tidegate_proxy::listen=debug`;
         - kind `log`, name `reopen`: nothing; the access log's file is opened anew, after it was renamed;
+        - kind `purge`, name of a cache, empty for all caches: stored responses that are not to be used any
+          more: one of `{"url"}`, `{"key"}`, `{"tag"}`, `{"prefix"}`, `{"host"}` and `{"all": true}`, with
+          `"soft"`: whether they are kept and stale from now on. It is true for responses that are being
+          stored too, and for every worker when the call returns;
         - kind `revocations`, name of an authenticator: all tokens that it is not to believe, until then, in
           seconds since 1970: `[{"revoked": "token" | "subject" | "session", "name", "until"}]`; at most
           100,000.
@@ -115,6 +121,12 @@ class Engine:
           `[{"parts": [text | null], "requests", "at_most_too_many"}]`; null if there is no such limit;
         - `{"stores": {}}`: `[{"name", "up", "cause", "for_seconds", "gateways", "rate_limits"}]`: whether
           each answers, why not (else null), and the names of the limits that are shared through it;
+        - `{"caches": {}}`: `[{"name", "memory_bytes", "used_bytes", "filling_bytes", "objects", "fills"}]`:
+          bytes that a cache may use, that stored responses use and that are being filled, how many are stored
+          and how many are being filled;
+        - `{"cache_entries": {"url": text, "cache": name | null}}`: what is stored of a URL, in one cache or
+          all: `[{"cache", "key", "url", "vary": {field: value}, "status", "bytes", "age_seconds",
+          "ttl_seconds", "freshness_by", "tags", "tier", "hits", "soft_purged"}]`;
         - `{"route": request}` and `{"table": {}}`, as `inspect` answers them, of what is served.
 
         Raises ValueError, which lists the known questions, on any other."""

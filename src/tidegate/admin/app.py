@@ -16,6 +16,8 @@ from tidegate.admin.reference import reference_page
 from tidegate.admin.routers import (
     api_keys,
     authenticators,
+    cache,
+    caches,
     config,
     endpoints,
     events,
@@ -51,6 +53,8 @@ RESOURCES = (
     api_keys,
     revocations,
     stores,
+    caches,
+    cache,
     explain,
     events,
     log,

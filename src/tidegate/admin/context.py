@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -61,6 +62,15 @@ async def _document(request: Request) -> Document:
     if not isinstance(document, dict):
         raise HTTPException(422, "The body must be a JSON object.")
     return document
+
+
+@contextmanager
+def callers_mistakes() -> Iterator[None]:
+    """What the engine says against a value is the caller's mistake."""
+    try:
+        yield
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
 
 
 def body(described: str, *, patch: bool = False) -> dict[str, Any]:

@@ -30,6 +30,7 @@ NAMES = (
     "route",
     "explain",
     "limits",
+    "cache",
     "key",
     "passwd",
     "auth",

@@ -152,11 +152,5 @@ def _time(text: str) -> datetime:
 
 
 def _print(keys: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("id", "name", "authenticator", "subject", "expires", box=None, pad_edge=False)
-    for key in keys:
-        columns = (key.get(each) for each in ("id", "name", "authenticator", "subject", "expires"))
-        table.add_row(*(Text(str(each or "-")) for each in columns))
-    output.console().print(table)
+    columns = ("id", "name", "authenticator", "subject", "expires")
+    output.table(columns, [[key.get(each) or "-" for each in columns] for key in keys])

@@ -62,21 +62,21 @@ def _limit(name: str) -> str:
 
 
 def _print_limits(limits: list[dict[str, Any]]) -> None:
-    _print_table(
+    output.table(
         ("rate limit", "keys (about)", "waiting", "evictions"),
         [(each["name"], each["keys"], each["waiting"], each["evictions"]) for each in limits],
     )
 
 
 def _print_left(windows: list[dict[str, Any]]) -> None:
-    _print_table(
+    output.table(
         ("window", "left", "full in"),
         [(each["window"], each["left"], output.duration(each["full_in_seconds"])) for each in windows],
     )
 
 
 def _print_top(keys: list[dict[str, Any]]) -> None:
-    _print_table(
+    output.table(
         ("key", "requests", "at most too many"),
         [
             (" ".join("-" if part is None else part for part in each["parts"]), *_counts(each))
@@ -87,13 +87,3 @@ def _print_top(keys: list[dict[str, Any]]) -> None:
 
 def _counts(key: dict[str, Any]) -> tuple[int, int]:
     return key["requests"], key["at_most_too_many"]
-
-
-def _print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    output.console().print(table)

@@ -1,7 +1,7 @@
 """What commands print: colours only on a terminal, and none if NO_COLOR is set (rich sees to both)."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,17 @@ def answer(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
         show(value)
 
 
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console().print(table)
+
+
 def error(message: str) -> None:
     """Say what went wrong."""
     from rich.text import Text
@@ -43,6 +54,14 @@ def error(message: str) -> None:
 def counted(number: int, name: str) -> str:
     """How many there are: `1 route`, `2 routes`."""
     return f"{number} {name}" if number == 1 else f"{number} {name}s"
+
+
+def size(number: int) -> str:
+    """Bytes in the largest unit of which there is a whole one: `1.5 MB`."""
+    for factor, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "KB")):
+        if number >= factor:
+            return f"{number / factor:.1f} {unit}"
+    return f"{number} B"
 
 
 def duration(seconds: float) -> str:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from tidegate.config.model import Authenticator, Config, Listener, RateLimit, Route, Store, Upstream
+from tidegate.config.model import Authenticator, Cache, Config, Listener, RateLimit, Route, Store, Upstream
 from tidegate.config.model.mark import File, Identity, Ref
 from tidegate.config.model.walk import Pattern, marked
 
-SECTIONS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators", "stores")
+SECTIONS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators", "stores", "caches")
 KEPT = SECTIONS[1:]
 """Of listeners none is kept, for they are few and most name files."""
 
-Model = Listener | Route | Upstream | RateLimit | Authenticator | Store
+Model = Listener | Route | Upstream | RateLimit | Authenticator | Store | Cache
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

@@ -9,10 +9,21 @@ from tidegate.config.model.bounded import Bounded
 from tidegate.config.model.unit import PERCENT
 from tidegate.config.model.walk import marked
 from tidegate.config.problem import Problem
-from tidegate.config.tree import OptionPath, Source, dotted, find_each, plain
+from tidegate.config.tree import OptionPath, Source, dotted, find_each, find_texts, plain
 
 OWN = ("listeners", "routes")
 """Sections whose members serve by themselves; those of the others serve what names them."""
+
+HARDLY_SHARED = {
+    "authorization": "see whether the origin could say `public` or `s-maxage` (RFC 9111 section 3.5)",
+    "cookie": "name the cookies that count in key.cookies",
+    "user-agent": "let the origin tell devices apart by a field of its own",
+    "accept-encoding": "the origin's Vary sees to it, by the codings that a client takes",
+    "range": "ranges are answered from the whole response",
+}
+"""Fields in which almost any two clients differ, and what to do."""
+FRESHNESS = frozenset({"cache-control", "expires"})
+"""Fields that say how long a response is fresh."""
 
 
 def remarks(source: Source, config: Config, members: Members) -> Iterator[Problem]:
@@ -22,6 +33,8 @@ def remarks(source: Source, config: Config, members: Members) -> Iterator[Proble
     yield from _unused(source, config, members)
     yield from _no_endpoints(source, config)
     yield from _shares_of_one(source)
+    yield from _hardly_shared(source)
+    yield from _never_fresh(source, config)
 
 
 def remarks_on_member(source: Source, part: Config, config: Config, members: Members) -> Iterator[Problem]:
@@ -29,6 +42,8 @@ def remarks_on_member(source: Source, part: Config, config: Config, members: Mem
     yield from _unused(source, part, members)
     yield from _no_endpoints(source, part)
     yield from _shares_of_one(source)
+    yield from _hardly_shared(source)
+    yield from _never_fresh(source, part)
     for route in part.routes:
         yield from _unreachable_route(source, route, config.routes)
 
@@ -112,6 +127,22 @@ def _shares_of_one(source: Source) -> Iterator[Problem]:
         if isinstance(value, float) and 0 < value < 1 and node.place.file:
             hint = f"write {value * 100:g} for that share of all; {value:g}% is understood as it stands"
             yield _remark(source, path, f"percent are counted here, so this is {value:g} %", hint)
+
+
+def _hardly_shared(source: Source) -> Iterator[Problem]:
+    """Parts of a cache's key that leave every client with responses of its own."""
+    for path, name in find_texts(source.root, ("routes", "*", "cache", "key", "headers", "*")):
+        if hint := HARDLY_SHARED.get(name.lower()):
+            message = f"hardly two clients send the same {name}, so hardly a response is used again"
+            yield _remark(source, path, message, hint)
+
+
+def _never_fresh(source: Source, config: Config) -> Iterator[Problem]:
+    for index, route in enumerate(config.routes):
+        if route.cache and not route.cache.ttl and FRESHNESS.issubset(route.cache.ignore):
+            message = "what the origin says of freshness is not looked at, and nothing is said in its place"
+            path = ("routes", index, "cache", "ignore")
+            yield _remark(source, path, message, "give ttl, as {200: 10m}")
 
 
 def _remark(source: Source, path: OptionPath, message: str, hint: str | None = None) -> Problem:

@@ -33,6 +33,7 @@ LOGGED: dict[str, Logged] = {
     "api_key_revoked": ("info", "an API key is revoked"),
     "revoked": ("info", "tokens are revoked"),
     "revocation_ended": ("info", "a revocation is taken back"),
+    "purged": ("info", "stored responses are purged"),
     "events_lost": ("warning", "events came faster than they could be taken"),
 }
 """The lines that are written here; of other kinds the engine writes them itself."""

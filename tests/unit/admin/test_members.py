@@ -16,6 +16,7 @@ NEW: dict[str, dict[str, Any]] = {
     "authenticators": {"name": "new", "api_key": {}},
     "rate_limits": {"name": "new", "windows": [{"quota": 5, "per": "1s"}]},
     "stores": {"name": "new", "valkey": {"address": "127.0.0.1:6379"}},
+    "caches": {"name": "new"},
 }
 PATCHES: dict[str, dict[str, Any]] = {
     "listeners": {"limits": {"connections": 9}},
@@ -24,6 +25,7 @@ PATCHES: dict[str, dict[str, Any]] = {
     "authenticators": {"keep_credentials": True},
     "rate_limits": {"wait": "1s"},
     "stores": {"on_failure": "open"},
+    "caches": {"memory": "512MB"},
 }
 SECTIONS = list(NEW)
 

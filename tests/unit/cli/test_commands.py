@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.unit.cli.conftest import Answer, answer, tidegate
 from tests.unit.control.gateways import YAML
-from tidegate import cli
 from tidegate.cli.connection import Connection
 from tidegate.cli.reference import reference
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 NOWHERE = "http://127.0.0.1:1"
-Answer = tuple[int, bytes]
-"""Status and content."""
 CHANGE = {
     "changed": True,
     "generation": 2,
@@ -50,37 +48,12 @@ WEIGHT = {"option": "weight", "value": 3, "reason": None, "absent": True}
 ENDPOINT = "/v1/upstreams/app/endpoints/10.0.0.1%3A80"
 
 
-def tidegate(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run a command; returns its exit code."""
-    monkeypatch.setattr("sys.argv", ["tidegate", *arguments])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return int(end.value.code or 0)
-
-
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A good configuration file."""
     file = tmp_path / "tidegate.yaml"
     file.write_text(YAML)
     return file
-
-
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Answer]:
-    """What the admin API answers, by method and path."""
-    answers: dict[str, Answer] = {}
-
-    def answer(_: Any, method: str, path: str, __: Any = None) -> Answer:
-        return answers[f"{method} {path}"]
-
-    monkeypatch.setattr(Connection, "send", answer)
-    return answers
-
-
-def answer(status: int, content: Any) -> Answer:
-    """An answer in JSON."""
-    return status, json.dumps(content).encode()
 
 
 def test_a_good_file_is_said_to_be_good(

@@ -40,6 +40,7 @@ def test_the_plan_has_every_field_and_nothing_of_the_control_plane(load: Callabl
         "rate_limits",
         "authenticators",
         "stores",
+        "caches",
     }
     assert plan.data["routes"][0]["timeout"] is None
     assert plan.data["routes"][0]["limits"] == {"body": 1 << 30, "rate": []}

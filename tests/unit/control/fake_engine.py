@@ -10,7 +10,23 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
-KINDS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators", "stores")
+KINDS = ("listeners", "routes", "upstreams", "rate_limits", "authenticators", "stores", "caches")
+
+
+ENTRY = {
+    "key": "0123456789abcdef0123456789abcdef",
+    "vary": {"accept-encoding": "gzip"},
+    "status": 200,
+    "bytes": 4096,
+    "age_seconds": 61.5,
+    "ttl_seconds": 300.0,
+    "freshness_by": "max-age",
+    "tags": ["a1"],
+    "tier": "memory",
+    "hits": 7,
+    "soft_purged": False,
+}
+"""A stored response."""
 
 
 class PlanError(ValueError):
@@ -56,6 +72,8 @@ class FakeEngine:
         """What authenticators' keys were supplied as."""
         self.revocations: dict[str, Any] = {}
         """The revocations of authenticators."""
+        self.purges: list[tuple[str, dict[str, Any]]] = []
+        """The caches that were purged, and of what."""
         self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
         """What `wait` gives."""
 
@@ -105,6 +123,8 @@ class FakeEngine:
             "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
             "stores": lambda: [{"name": each["name"]} for each in self.served["stores"]],
+            "caches": lambda: [{"name": each["name"]} for each in self.served["caches"]],
+            "cache_entries": self._cache_entries,
             "route": lambda **request: _route(self.served, request),
         }
         return json.dumps(answers[kind](**about)).encode()
@@ -144,6 +164,20 @@ class FakeEngine:
                 return {"state": "healthy", "healthy": True, "cause": "added", "changes": [change]}
         return None
 
+    def _cache_entries(self, url: str, cache: str | None) -> Any:
+        if url.endswith("://"):
+            raise ValueError("the URL has no host")
+        return [
+            {**ENTRY, "cache": name["name"], "url": url}
+            for name in self.served["caches"]
+            if cache in (None, name["name"])
+        ]
+
+    def _purge(self, cache: str, of: dict[str, Any]) -> None:
+        if of.get("key") == "short":
+            raise ValueError("a key is 32 hexadecimal digits")
+        self.purges.append((cache, of))
+
     def _supply_log(self, name: str, value: bytes) -> None:
         if name == "reopen":
             self.reopened += 1
@@ -151,6 +185,11 @@ class FakeEngine:
             raise ValueError("a directive has no spaces")
         else:
             self.log_filter = value.decode()
+
+    def _supply_keys(self, authenticator: str, keys: dict[str, Any]) -> None:
+        if not keys["jwks"].get("keys"):
+            raise ValueError("the key set has no key to verify with")
+        self.keys[authenticator] = keys
 
     def supply(self, kind: str, name: str, value: bytes) -> None:
         match kind, name:
@@ -171,10 +210,9 @@ class FakeEngine:
                     raise ValueError("it is no whole MaxMind database")
                 self.databases[kind] = value
             case "keys", authenticator:
-                keys = json.loads(value)
-                if not keys["jwks"].get("keys"):
-                    raise ValueError("the key set has no key to verify with")
-                self.keys[authenticator] = keys
+                self._supply_keys(authenticator, json.loads(value))
+            case "purge", cache:
+                self._purge(cache, json.loads(value))
             case "revocations", authenticator:
                 self.revocations[authenticator] = json.loads(value)
             case _:

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tidegate_core::plan::{
-    AccessLog, Authenticator, Explain, Issue, Listener, Millis, Plan, RateLimit, Route, Store,
-    Upstream, Workers,
+    AccessLog, Authenticator, Cache, Explain, Issue, Listener, Millis, Plan, RateLimit, Route,
+    Store, Upstream, Workers,
 };
 
 /// The first half of the SHA-256 of an item's text, in lower-case hexadecimal digits.
@@ -50,6 +50,8 @@ struct Crossing<'a> {
     authenticators: Vec<&'a RawValue>,
     #[serde(borrow)]
     stores: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    caches: Vec<&'a RawValue>,
 }
 
 /// The items that have crossed, for as long as a plan has them.
@@ -61,6 +63,7 @@ pub struct Items {
     rate_limits: Known<RateLimit>,
     authenticators: Known<Authenticator>,
     stores: Known<Store>,
+    caches: Known<Cache>,
 }
 
 impl Items {
@@ -89,6 +92,7 @@ impl Items {
                 &mut failures,
             ),
             stores: self.stores.read(&crossing.stores, "stores", &mut failures),
+            caches: self.caches.read(&crossing.caches, "caches", &mut failures),
         };
         match failures {
             Failures { issues, .. } if !issues.is_empty() => Err(Refused::Issues(issues)),
@@ -202,7 +206,7 @@ mod tests {
             "name": "tidegate", "zone": null, "workers": 1, "drain_timeout": 0, "access_log": null,
             "explain": {"sample": 0.0, "keep": 10, "slow": 1_000, "identities": false}, "listeners": [], "routes": [],
             "upstreams": upstreams, "rate_limits": [],
-            "authenticators": [], "stores": [],
+            "authenticators": [], "stores": [], "caches": [],
         });
         serde_json::to_vec(&plan).unwrap()
     }

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from tidegate.admin.context import TheGateway
+from tidegate.admin.context import TheGateway, callers_mistakes
 from tidegate.admin.routers.members import add_members, named
 
 SECTION = "rate_limits"
@@ -62,7 +60,7 @@ add_members(router, SECTION, listed)
 async def key(gateway: TheGateway, name: str, parts: Parts) -> list[Left]:
     """By window; of a key that has spent nothing, all."""
     named(await listed(gateway), SECTION, name)
-    with _told():
+    with callers_mistakes():
         found = await gateway.ask("rate_limit_key", limit=name, parts=_parts(parts))
     return [Left(**each) for each in found or ()]
 
@@ -72,7 +70,7 @@ async def forget(gateway: TheGateway, name: str, parts: Parts) -> list[Left]:
     """What it has spent is forgotten; the answer is what it has left then."""
     named(await listed(gateway), SECTION, name)
     value = json.dumps(_parts(parts)).encode()
-    with _told():
+    with callers_mistakes():
         await asyncio.to_thread(gateway.engine.supply, "fresh_bucket", name, value)
     return await key(gateway, name, parts)
 
@@ -83,19 +81,10 @@ async def top(
 ) -> list[Heavy]:
     """Those with the most requests, the heaviest first, of a limit that says `identities: true`."""
     named(await listed(gateway), SECTION, name)
-    with _told():
+    with callers_mistakes():
         found = await gateway.ask("rate_limit_top", limit=name, count=count)
     return [Heavy(**each) for each in found or ()]
 
 
 def _parts(parts: list[str]) -> list[str | None]:
     return [None if part == ABSENT else part for part in parts]
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What the engine says against a key is the caller's mistake."""
-    try:
-        yield
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from None

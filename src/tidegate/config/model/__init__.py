@@ -7,11 +7,13 @@ contract test compares the two.
 from tidegate.config.model.access import Access, ClaimCondition, IdentityHeader, Requirement
 from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.authenticator import ApiKey, Authenticator, Basic
+from tidegate.config.model.cache import Cache, CacheCondition, CacheKey, CacheKeyQuery, CacheStale, RouteCache
 from tidegate.config.model.certificate_auth import CertificateAuth, CertificateMatch
 from tidegate.config.model.config import Config
 from tidegate.config.model.cors import Cors
 from tidegate.config.model.csrf import Csrf
 from tidegate.config.model.explain import Explain
+from tidegate.config.model.field_match import FieldMatch, HeaderMatch
 from tidegate.config.model.forward_auth import ForwardAuth
 from tidegate.config.model.geoip import GeoIp
 from tidegate.config.model.health import (
@@ -43,9 +45,7 @@ from tidegate.config.model.place import Place
 from tidegate.config.model.rate import Bandwidth, KeyPart, RateCost, RateLimit, Window
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
-    FieldMatch,
     HeaderEdits,
-    HeaderMatch,
     Mirror,
     PathMatch,
     Redirect,
@@ -83,6 +83,11 @@ __all__ = [
     "Balance",
     "Bandwidth",
     "Basic",
+    "Cache",
+    "CacheCondition",
+    "CacheKey",
+    "CacheKeyQuery",
+    "CacheStale",
     "Certificate",
     "CertificateAuth",
     "CertificateMatch",
@@ -135,6 +140,7 @@ __all__ = [
     "RetryBudget",
     "Rewrite",
     "Route",
+    "RouteCache",
     "RouteLimits",
     "RouteMatch",
     "RoutePriority",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from tidegate.config.model.admin import Admin
 from tidegate.config.model.authenticator import Authenticator
+from tidegate.config.model.cache import Cache
 from tidegate.config.model.explain import Explain
 from tidegate.config.model.geoip import GeoIp
 from tidegate.config.model.listener import Listener
@@ -59,6 +60,8 @@ class Config(Options):
         default=(), examples=[[{"name": "fleet", "valkey": {"address": "127.0.0.1:6379"}}]]
     )
     """Where several gateways keep what they share; rate limits name them."""
+    caches: tuple[Cache, ...] = Field(default=(), examples=[[{"name": "main", "memory": "512MB"}]])
+    """Where responses are stored; routes name them."""
     admin: Annotated[Admin, ControlPlane()] = Admin()
     """The admin API."""
     log: Annotated[Log, ControlPlane()] = Log()

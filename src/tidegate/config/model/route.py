@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.access import Access, IdentityHeader
+from tidegate.config.model.cache import RouteCache, cache_alone
 from tidegate.config.model.cors import Cors
 from tidegate.config.model.csrf import CsrfSwitch
+from tidegate.config.model.field_match import FieldMatch, HeaderMatch
 from tidegate.config.model.limits import Priority, RoutePriority
 from tidegate.config.model.mark import Identity, Ref
 from tidegate.config.model.narrow import Labels
@@ -43,37 +45,6 @@ class PathMatch(Options):
     def _one_condition(self) -> Self:
         self.require_exactly_one("exact", "prefix", "regex", "template")
         return self
-
-
-class FieldMatch(Options):
-    """Condition on a named value: exactly one of `exact`, `prefix`, `regex` and `present` is given."""
-
-    name: str = Field(min_length=1, examples=["debug"])
-    """Name of the query parameter or cookie."""
-    exact: FieldValue | None = Field(default=None, examples=["blue"])
-    """The whole value."""
-    prefix: FieldValue | None = Field(default=None, examples=["bl"])
-    """The value's beginning."""
-    regex: str | None = Field(default=None, min_length=1, examples=["blue|green"])
-    """A regular expression for the whole value."""
-    present: bool | None = Field(default=None, examples=[True])
-    """Whether it is there at all."""
-
-    def condition(self, name: str) -> Hashable:
-        """What is asked for of what has this name."""
-        return (name, self.exact, self.prefix, self.regex, self.present)
-
-    @model_validator(mode="after")
-    def _one_condition(self) -> Self:
-        self.require_exactly_one("exact", "prefix", "regex", "present")
-        return self
-
-
-class HeaderMatch(FieldMatch):
-    """Condition on a header field: exactly one of `exact`, `prefix`, `regex` and `present` is given."""
-
-    name: FieldName = Field(examples=["x-team"])
-    """Name of the field, in any case."""
 
 
 class RouteMatch(Options):
@@ -246,6 +217,16 @@ class Route(Options):
     """Action: answer with a redirect."""
     respond: Respond | None = None
     """Action: answer with a fixed response."""
+    cache: (
+        Annotated[
+            RouteCache,
+            BeforeValidator(cache_alone, json_schema_input_type=Name | RouteCache),
+            Ref("cache"),
+        ]
+        | None
+    ) = Field(default=None, examples=["main"])
+    """What of the responses is stored, to answer other requests, with the actions `upstream` and `split`: the
+    name of a cache, or a name with its options; null: nothing."""
     rewrite: Rewrite | None = None
     """Changes of the request's target before it is sent upstream."""
     request_headers: HeaderEdits = HeaderEdits()
@@ -295,6 +276,14 @@ class Route(Options):
     def _subset_of_an_upstream(self) -> Self:
         if self.subset and self.upstream is None:
             raise ValueError("expected subset with upstream; in a split each share has its own")
+        return self
+
+    @model_validator(mode="after")
+    def _origin_to_store_from(self) -> Self:
+        if self.cache and self.upstream is None and self.split is None:
+            raise ValueError(
+                "expected cache with upstream or split: the gateway's own answers are not stored"
+            )
         return self
 
     @model_validator(mode="after")

@@ -20,6 +20,8 @@ pub mod storing;
 pub mod tags;
 pub mod targeted;
 mod terms;
+#[cfg(test)]
+mod tests;
 pub mod vary;
 
 pub use settings::{Settings, Stale};

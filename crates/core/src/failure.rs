@@ -52,6 +52,8 @@ pub enum Failure {
     Forbidden,
     /// Whether its credential is right cannot be found out.
     AuthUnavailable,
+    /// It wants a stored response only, and there is none (RFC 9111 §5.2.1.7).
+    NotCached,
     /// The upstream has no endpoint that may be used.
     NoEndpoint,
     /// The upstream is overloaded: the request waited too long while others did as well.
@@ -159,6 +161,7 @@ impl Failure {
             Self::Unauthenticated        => row(401, "http_request_denied", "unauthenticated", Client, "The request carries no valid credential."),
             Self::Forbidden              => row(403, "http_request_denied", "forbidden", Client, "The request may not be made from there or with this identity."),
             Self::AuthUnavailable        => row(503, "destination_unavailable", "auth_unavailable", Gateway, "Credentials cannot be checked at the moment.").come_again_in(1),
+            Self::NotCached              => row(504, "http_request_denied", "not_cached", Client, "The request wants a stored response, and there is none for it."),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Gateway, "No endpoint of the upstream is available."),
             Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Gateway, "The upstream is overloaded.").come_again_in(1),
             Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Gateway, "Too many requests wait for the upstream.").come_again_in(1),

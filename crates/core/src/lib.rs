@@ -11,6 +11,7 @@ pub mod admission;
 pub mod auth;
 pub mod balance;
 pub mod cache;
+mod condition;
 pub mod cors;
 pub mod csrf;
 pub mod deadline;

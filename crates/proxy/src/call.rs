@@ -27,6 +27,7 @@ use crate::http::quota::Quotas;
 use crate::http::time_left::TimeLeft;
 use crate::net::clock;
 use crate::objects::rate::{Due, Dues};
+use crate::local::HeldSnapshot;
 use crate::snapshot::{Route, Snapshot};
 use crate::upstream::admission::Permit;
 
@@ -36,7 +37,7 @@ pub struct Call<'a> {
     /// The connection that it came in on.
     pub client: &'a Client,
     /// What is decided by: the snapshot that it began with.
-    pub snapshot: &'a Snapshot,
+    pub snapshot: &'a HeldSnapshot,
     /// What lasts longer than the call.
     pub transaction: &'a Transaction<'a>,
     /// Its head.
@@ -77,7 +78,7 @@ impl<'a> Call<'a> {
     /// The call of a request that has [begun](Transaction::begin) with `snapshot`.
     pub fn new(
         client: &'a Client,
-        snapshot: &'a Snapshot,
+        snapshot: &'a HeldSnapshot,
         transaction: &'a Transaction<'a>,
         head: &'a mut request::Parts,
         body: &'a mut Body,

@@ -12,10 +12,11 @@ use crate::call::{Call, Transaction};
 use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
-use crate::snapshot::{Action, Forward};
+use crate::snapshot::{Action, Destination, Forward};
+use crate::steps::cache::{Asking, Lookup};
 use crate::steps::{
-    Flow, access, admit, authenticate, body_limit, client_cert, client_networks, cold_keys, cors,
-    csrf, destination, forwarded, guarded_fields, identity_headers, mirror, problem, rate_limits,
+    Flow, access, admit, authenticate, body_limit, cache, client_cert, client_networks, cold_keys,
+    cors, csrf, destination, forwarded, guarded_fields, identity_headers, mirror, problem, rate_limits,
     redirect, request_headers, request_id, respond, response_headers, rewrite, route,
     security_headers, send, time_limit,
 };
@@ -105,14 +106,50 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
 async fn forwarding(forward: &Forward, call: &mut Call<'_>) -> Result<Flow, Failure> {
     let destination = destination::before(forward.split.as_ref(), call)?;
     let upstream = &destination.upstream;
+    let asking = cache::asking(forward, call);
     step!(forwarded::before(upstream, call));
     step!(rewrite::before(forward.rewrite.as_ref(), call));
     step!(request_headers::before(&forward.request_headers, call));
     identity_headers::before(&forward.identity_headers, call);
-    step!(mirror::before(forward.mirrored_millionths, call));
-    step!(client_cert::before(upstream, call));
-    let permit = admit::before(&forward.priority, upstream, call).await?;
-    send::before(forward, destination, permit, call).await.map(Flow::Answer)
+    match asking {
+        Some(asking) => Box::pin(cached(&asking, forward, destination, call)).await,
+        None => sending(forward, destination, call).await,
+    }
+    .map(Flow::Answer)
+}
+
+/// Those of a request whose response may be stored.
+async fn cached(
+    asking: &Asking<'_>,
+    forward: &Forward,
+    destination: &Destination,
+    call: &mut Call<'_>,
+) -> Result<Response<Body>, Failure> {
+    match cache::before(asking, destination, call).await? {
+        Lookup::Answer(response) => Ok(response),
+        Lookup::Fetch(fetch) => {
+            mirror::before(forward.mirrored_millionths, call);
+            client_cert::before(&destination.upstream, call)?;
+            cache::answer(*fetch, asking, forward, call).await
+        }
+        Lookup::Pass(why) => {
+            let mut response = sending(forward, destination, call).await?;
+            cache::after(asking, why, call, &mut response);
+            Ok(response)
+        }
+    }
+}
+
+/// Those of a request that goes to an endpoint.
+async fn sending(
+    forward: &Forward,
+    destination: &Destination,
+    call: &mut Call<'_>,
+) -> Result<Response<Body>, Failure> {
+    mirror::before(forward.mirrored_millionths, call);
+    client_cert::before(&destination.upstream, call)?;
+    let permit = admit::before(&forward.priority, &destination.upstream, call).await?;
+    send::before(forward, destination, permit, call).await
 }
 
 /// The steps that its response takes.

@@ -63,6 +63,11 @@ impl<'a> Witnesses<'a> {
         self.all.borrow().coarse_now()
     }
 
+    /// Whether more is written down of it than numbers.
+    pub fn takes_notes(&self) -> bool {
+        self.all.borrow().explain.takes_notes()
+    }
+
     /// `event` happened [just now](Self::coarse_now).
     ///
     /// This and what it calls are inlined: where an event is told it is known which it is, and what has nothing to do

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::caches::EntriesQuestion;
 use super::rate_limits::KeyQuestion;
 use super::routing::RouteQuestion;
 use super::token_check::TokenQuestion;
@@ -31,6 +32,10 @@ enum Question {
     Authenticators {},
     /// The stores as they are now.
     Stores {},
+    /// The caches as they are now.
+    Caches {},
+    /// What is stored for a URL.
+    CacheEntries(EntriesQuestion),
     /// What a key of a rate limit has left; null if there is no such limit.
     RateLimitKey(KeyQuestion),
     /// The keys of a rate limit with the most requests; null if there is no such limit.
@@ -59,6 +64,8 @@ impl Engine {
             Question::CheckToken(asked) => written(&self.check_token(&asked)),
             Question::Authenticators {} => written(&self.authenticators()),
             Question::Stores {} => written(&self.stores()),
+            Question::Caches {} => written(&self.caches()),
+            Question::CacheEntries(asked) => written(&self.cache_entries(&asked)?),
             Question::RateLimitKey(asked) => written(&self.rate_limit_key(&asked)?),
             Question::RateLimitTop { limit, count } => {
                 written(&self.rate_limit_top(&limit, count)?)

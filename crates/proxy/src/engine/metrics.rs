@@ -6,6 +6,7 @@ use crate::account::exposition::{Exposition, Kind};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
 use crate::objects::auth::Authenticator;
+use crate::objects::cache::Cache;
 use crate::objects::rate::RateLimit;
 use crate::objects::store::Store;
 use crate::snapshot::Snapshot;
@@ -22,6 +23,7 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     rate_limits(&mut page, &snapshot.rate_limits);
     ages_of_keys(&mut page, &snapshot.authenticators);
     stores(&mut page, &snapshot.stores);
+    caches(&mut page, &snapshot.caches);
     let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
     page.family(
         "tidegate_access_log_dropped_lines_total",
@@ -108,6 +110,30 @@ fn stores(page: &mut Exposition, stores: &[Arc<Store>]) {
         page.family("tidegate_store_up", Kind::Gauge, "Whether a store answers (1) or not (0).");
     for store in stores {
         family.sample(&[("store", &store.plan.name)], u8::from(store.state.is_up()));
+    }
+}
+
+/// What caches hold.
+fn caches(page: &mut Exposition, caches: &[Arc<Cache>]) {
+    let stored: Vec<_> = caches.iter().map(|cache| (cache, cache.stored())).collect();
+    let mut family =
+        page.family("tidegate_cache_bytes", Kind::Gauge, "Bytes that what is stored takes.");
+    for (cache, (bytes, _)) in &stored {
+        family.sample(&[("cache", &*cache.plan.name), ("tier", "memory")], *bytes);
+    }
+    let mut family =
+        page.family("tidegate_cache_objects", Kind::Gauge, "Keys of what is stored.");
+    for (cache, (_, keys)) in &stored {
+        family.sample(&[("cache", &*cache.plan.name), ("tier", "memory")], *keys);
+    }
+    let mut family = page.family(
+        "tidegate_cache_evictions_total",
+        Kind::Counter,
+        "Keys whose responses went for want of room.",
+    );
+    for (cache, _) in &stored {
+        let labels = [("cache", &*cache.plan.name), ("tier", "memory"), ("reason", "room")];
+        family.sample(&labels, cache.evictions());
     }
 }
 

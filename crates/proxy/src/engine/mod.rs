@@ -3,6 +3,7 @@
 mod absent;
 mod ask;
 mod authenticators;
+mod caches;
 mod change;
 mod checker;
 mod common;

@@ -50,6 +50,18 @@ impl<K: Hash + Eq + Clone, T> UnderWay<K, T> {
     }
 }
 
+impl<K: Hash + Eq, T> UnderWay<K, T> {
+    /// How many are sent just now.
+    pub fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Whether something with this key is sent just now.
+    pub fn has(&self, key: &K) -> bool {
+        self.0.lock().contains_key(key)
+    }
+}
+
 impl<K: Hash + Eq, T> First<K, T> {
     /// Tell this to those behind it, and to those that come as long as it is held.
     pub fn tell(&self, word: T) {

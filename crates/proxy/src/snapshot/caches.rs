@@ -2,14 +2,16 @@
 //!
 //! Apart from the routes, which only name them: so a route stays the same object when its cache is built anew.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use tidegate_core::plan::{Issue, Plan};
+use tidegate_core::cache::key::Url;
+use tidegate_core::plan::{self, Issue, Plan};
 
 use super::Snapshot;
 use super::named::Named;
 use crate::account::metrics::{CachedRouteMetrics, Metrics};
-use crate::objects::cache::Cache;
+use crate::objects::cache::{Cache, Urls};
 use crate::objects::keeper::Keeper;
 
 /// The cache that a route asks.
@@ -17,6 +19,8 @@ use crate::objects::keeper::Keeper;
 pub struct CacheOfRoute {
     /// The cache.
     pub cache: Arc<Cache>,
+    /// How the routes that ask it make keys of URLs.
+    pub urls: Arc<Urls>,
     /// What is counted of the route's requests there.
     pub metrics: Arc<CachedRouteMetrics>,
 }
@@ -42,12 +46,28 @@ pub(super) fn of_routes(
 ) -> Vec<Option<CacheOfRoute>> {
     let built: Vec<_> = caches.iter().cloned().map(Some).collect();
     let known = Named::new("cache", plan.caches.iter().map(|cache| &cache.name), &built);
+    let urls: HashMap<_, _> = plan.caches.iter().map(|cache| (&cache.name, urls(plan, cache))).collect();
     let routes = plan.routes.iter().enumerate().map(|(index, route)| {
         let wanted = route.cache.as_ref()?;
         let option = || format!("routes.{index}.cache.name");
         let cache = known.find(&wanted.name, option, issues)?;
         let metrics = metrics.cached_route(&wanted.name, &route.name);
-        Some(CacheOfRoute { cache, metrics })
+        Some(CacheOfRoute { cache, urls: urls.get(&wanted.name)?.clone(), metrics })
     });
     routes.collect()
+}
+
+/// The URLs of `cache`, as the routes of `plan` see them.
+fn urls(plan: &Plan, cache: &plan::Cache) -> Arc<Urls> {
+    let asked = plan.routes.iter().filter_map(|route| route.cache.as_ref());
+    Arc::new(Urls::of(asked.filter(|asked| asked.name == cache.name)))
+}
+
+impl CacheOfRoute {
+    /// An unsafe request has changed what is at `url`: nothing that is stored for it holds any more. Returns whether
+    /// a sweep is due.
+    pub fn invalidate(&self, url: &Url<'_>) -> bool {
+        let hashes = self.urls.hashes(url);
+        hashes.map(|hash| self.cache.invalidate(hash, self.urls.are_keys)).any(|is_due| is_due)
+    }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod authenticators;
+mod caches;
 mod destinations;
 mod fixed;
 mod listener;
@@ -22,6 +23,7 @@ use tidegate_core::route::RouteTable;
 
 pub use access::Access;
 pub use authenticators::Authenticators;
+pub use caches::CacheOfRoute;
 pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
@@ -34,6 +36,7 @@ use crate::account::access_log::AccessLog;
 use crate::http::via::Via;
 use crate::objects::auth::Authenticator;
 use crate::objects::auth::live::LiveAuthenticators;
+use crate::objects::cache::Cache;
 use crate::objects::geoip::GeoIp;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
@@ -66,6 +69,10 @@ pub struct Snapshot {
     pub authenticators: Vec<Arc<Authenticator>>,
     /// By route.
     pub authenticators_of_routes: Vec<Authenticators>,
+    /// In the plan's order.
+    pub caches: Vec<Arc<Cache>>,
+    /// By route, where it asks one.
+    pub caches_of_routes: Vec<Option<CacheOfRoute>>,
     /// The upstreams that authenticators ask, by the authenticator's name.
     pub asked_upstreams: HashMap<String, Arc<Upstream>>,
     /// Those that tell upstreams of identities, on any route.
@@ -106,6 +113,8 @@ impl Snapshot {
             limits_of_listeners: HashMap::new(),
             authenticators: Vec::new(),
             authenticators_of_routes: Vec::new(),
+            caches: Vec::new(),
+            caches_of_routes: Vec::new(),
             asked_upstreams: HashMap::new(),
             guarded_fields: Arc::default(),
             secret_parameters: None,
@@ -143,6 +152,8 @@ impl Snapshot {
             authenticators::build(&plan, before, live.authenticators, accounts, &mut issues);
         let authenticators_of_routes = authenticators::of_routes(&plan, &built, &mut issues);
         let authenticators: Vec<_> = built.into_iter().flatten().collect();
+        let caches = caches::build(&plan, before, &accounts.metrics);
+        let caches_of_routes = caches::of_routes(&plan, &caches, &accounts.metrics, &mut issues);
         let table = match before.filter(|before| has_table_of(before, &plan)) {
             Some(before) => Some(before.table.clone()),
             None => route_table(&plan).map_err(|more| issues.extend(more)).ok().map(Arc::new),
@@ -170,6 +181,8 @@ impl Snapshot {
                 limits_of_listeners,
                 authenticators,
                 authenticators_of_routes,
+                caches,
+                caches_of_routes,
                 asked_upstreams,
                 guarded_fields: Arc::new(guarded_fields),
                 secret_parameters,

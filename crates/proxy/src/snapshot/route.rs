@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 use tidegate_core::access::AddressRules;
 use tidegate_core::auth::IdentityHeaders;
+use tidegate_core::cache;
 use tidegate_core::cors::Cors;
 use tidegate_core::csrf::Csrf;
 use tidegate_core::hedge::Hedge;
@@ -70,6 +71,8 @@ pub enum Action {
 pub struct Forward {
     /// The shares of its upstreams, where there are several.
     pub split: Option<Split>,
+    /// What of the responses is stored, and what is answered from that.
+    pub cache: Option<Box<cache::Settings>>,
     /// Changes of the target.
     pub rewrite: Option<Target>,
     /// Changes of the request's fields.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderName;
 use tidegate_core::access::AddressRules;
 use tidegate_core::auth::IdentityHeaders;
+use tidegate_core::cache;
 use tidegate_core::cors::Cors;
 use tidegate_core::csrf::Csrf;
 use tidegate_core::hedge::Hedge;
@@ -28,11 +29,14 @@ pub(super) fn build(
     metrics: &Metrics,
     issues: &mut Vec<Issue>,
 ) -> Vec<Arc<Route>> {
+    // The gateway's name is part of what caches look at.
+    let before = before.filter(|before| before.plan.name == plan.name);
     let keeper = Keeper::of(before.iter().flat_map(|before| &before.routes));
     let route = |(index, wanted): (usize, &Arc<plan::Route>)| {
         let kept = keeper.keep(&wanted.name, wanted, |wanted, before| {
             let at = format!("routes.{index}");
-            Reader { wanted, before: before.map(Arc::as_ref), at, issues }.route(metrics).ok_or(())
+            let (gateway, before) = (&*plan.name, before.map(Arc::as_ref));
+            Reader { gateway, wanted, before, at, issues }.route(metrics).ok_or(())
         });
         kept.ok()
     };
@@ -53,6 +57,7 @@ impl Object for Route {
 
 /// Reads one route.
 struct Reader<'a> {
+    gateway: &'a str,
     wanted: &'a Arc<plan::Route>,
     /// The route of the same name that is served.
     before: Option<&'a Route>,
@@ -128,6 +133,10 @@ impl Reader<'_> {
         let at = |option| format!("{}.{option}", self.at);
         let (path, rewrite_at) = (wanted.matches.path.as_ref(), at("rewrite"));
         let (headers_at, retry_at) = (at("request_headers"), at("retry"));
+        let cache = wanted.cache.as_ref().map(|cache| {
+            let (route, at) = (&wanted.name, at("cache"));
+            Box::new(cache::Settings::build(cache, self.gateway, route, &at, self.issues))
+        });
         let rewrite = wanted
             .rewrite
             .as_ref()
@@ -143,6 +152,7 @@ impl Reader<'_> {
         let priority = self.priority(&wanted.priority);
         Forward {
             split,
+            cache,
             rewrite,
             request_headers,
             identity_headers,

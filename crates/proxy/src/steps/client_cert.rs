@@ -5,7 +5,6 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_core::failure::Failure;
 
-use super::Flow;
 use crate::call::Call;
 use crate::client::Client;
 use crate::upstream::Upstream;
@@ -17,9 +16,8 @@ const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 ///
 /// # Errors
 /// If it cannot be written as a field.
-pub fn before(upstream: &Upstream, call: &mut Call<'_>) -> Result<Flow, Failure> {
-    tell(upstream, call.client, &mut call.head.headers)?;
-    Ok(Flow::Go)
+pub fn before(upstream: &Upstream, call: &mut Call<'_>) -> Result<(), Failure> {
+    tell(upstream, call.client, &mut call.head.headers)
 }
 
 /// Write `Client-Cert` for an upstream that asks for it. The word of a proxy that is trusted counts more than the

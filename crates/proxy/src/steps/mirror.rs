@@ -4,11 +4,10 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 
-use tidegate_core::failure::Failure;
 use tidegate_core::retry::Policy;
 use tokio::task::spawn_local;
 
-use super::{Flow, client_cert};
+use super::client_cert;
 use crate::account::relay::Listening;
 use crate::call::Call;
 use crate::http::time_left::TimeLeft;
@@ -21,17 +20,13 @@ const MAX_BEHIND: usize = 16;
 /// Copies that one worker has under way; beyond, requests are not copied.
 const MAX_COPIES: usize = 1024;
 
-/// Send a copy of some requests, whose bodies are copied on their way.
-///
-/// # Errors
-/// None: a copy that cannot be sent is not sent.
-pub fn before(millionths: Option<u64>, call: &mut Call<'_>) -> Result<Flow, Failure> {
-    let Some(millionths) = millionths else { return Ok(Flow::Go) };
+/// Send a copy of some requests, whose bodies are copied on their way. A copy that cannot be sent is not sent.
+pub fn before(millionths: Option<u64>, call: &mut Call<'_>) {
+    let Some(millionths) = millionths else { return };
     let local = &call.client.local;
     if local.outbound.random.borrow_mut().below(1_000_000) < millionths {
         copy(call);
     }
-    Ok(Flow::Go)
 }
 
 fn copy(call: &mut Call<'_>) {

@@ -12,6 +12,7 @@ pub mod access;
 pub mod admit;
 pub mod authenticate;
 pub mod body_limit;
+pub mod cache;
 pub mod client_cert;
 pub mod client_networks;
 pub mod cold_keys;

@@ -5,6 +5,7 @@
 
 mod content;
 mod guarded;
+mod joined;
 mod metered;
 mod paced;
 mod replay;

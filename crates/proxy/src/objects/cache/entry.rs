@@ -134,6 +134,16 @@ impl Entry {
         }
     }
 
+    /// The URL, as its key has it.
+    pub fn url(&self) -> Url<'_> {
+        self.key.asked()
+    }
+
+    /// Whether a purge has made it stale.
+    pub fn is_softened(&self) -> bool {
+        self.softened.load(Relaxed) > 0
+    }
+
     /// Whether the origin was asked in vain a moment ago.
     pub fn rests(&self, now: Moment) -> bool {
         now.0 < self.rests_until.load(Relaxed)

@@ -226,3 +226,91 @@ impl Drop for Reader {
         self.fill.state.lock().leave(self.key.take());
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::http::body::Body;
+    use crate::http::body::testing::read;
+
+    fn room(fill: &Fill) -> bool {
+        fill.poll_room(&Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn all_readers_read_all_of_it_wherever_they_begin() {
+        let fill = Fill::new(None);
+        let mut early = Body::stream(fill.reader().unwrap());
+        fill.push("one ".into());
+        assert_eq!(read(&mut early), ("one ".into(), None));
+        let mut late = Body::stream(fill.reader().unwrap());
+        fill.push("two".into());
+        fill.end(Ok(None));
+        assert_eq!(read(&mut early), ("two".into(), Some(Ok(()))));
+        assert_eq!(read(&mut late), ("one two".into(), Some(Ok(()))));
+        assert_eq!(fill.pieces().length(), 7);
+    }
+
+    #[test]
+    fn a_reader_never_takes_a_break_for_the_end() {
+        let fill = Fill::new(Some(10));
+        let mut body = Body::stream(fill.reader().unwrap());
+        fill.push("one".into());
+        fill.end(Err(Failure::UpstreamReset));
+        fill.end(Ok(None));
+        assert!(!body.is_end());
+        assert_eq!(read(&mut body), ("one".into(), Some(Err(Failure::UpstreamReset))));
+    }
+
+    #[test]
+    fn what_is_not_kept_comes_no_faster_than_the_slowest_reader_reads() {
+        let fill = Fill::new(None);
+        let (mut quick, mut slow) =
+            (Body::stream(fill.reader().unwrap()), Body::stream(fill.reader().unwrap()));
+        fill.pass();
+        let piece = Bytes::from(vec![b'x'; 600 << 10]);
+        fill.push(piece.clone());
+        assert!(room(&fill));
+        fill.push(piece);
+        read(&mut quick);
+        assert!(!room(&fill));
+        read(&mut slow);
+        assert!(room(&fill));
+        assert!(fill.reader().is_none(), "its beginning is gone");
+    }
+
+    #[test]
+    fn a_reader_that_holds_the_others_up_is_broken_off() {
+        let fill = Fill::new(None);
+        let (mut quick, mut slow) =
+            (Body::stream(fill.reader().unwrap()), Body::stream(fill.reader().unwrap()));
+        fill.pass();
+        fill.push(Bytes::from(vec![b'x'; 2 << 20]));
+        read(&mut quick);
+        assert!(!room(&fill));
+        fill.cut_slowest();
+        assert!(room(&fill));
+        assert_eq!(read(&mut slow).1, Some(Err(Failure::ClientGone)));
+        fill.push("end".into());
+        fill.end(Ok(None));
+        assert_eq!(read(&mut quick), ("end".into(), Some(Ok(()))));
+    }
+
+    #[test]
+    fn it_is_alone_when_all_readers_have_left_or_read_it() {
+        let fill = Fill::new(None);
+        assert!(fill.is_alone());
+        let (one, mut other) =
+            (fill.reader().unwrap(), Body::stream(fill.reader().unwrap()));
+        drop(one);
+        assert!(!fill.is_alone());
+        fill.end(Ok(None));
+        read(&mut other);
+        assert!(fill.is_alone());
+        // Its place is another's by now.
+        let _third = fill.reader().unwrap();
+        drop(other);
+        assert!(!fill.is_alone());
+    }
+}

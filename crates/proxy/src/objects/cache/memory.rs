@@ -5,8 +5,10 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
 use moka::sync;
 use smallvec::SmallVec;
@@ -43,7 +45,11 @@ impl Variants {
 
 /// What is stored in memory.
 #[derive(Debug)]
-pub struct Memory(sync::Cache<u128, Arc<Variants>, BuildHasherDefault<KeyHasher>>);
+pub struct Memory {
+    stored: sync::Cache<u128, Arc<Variants>, BuildHasherDefault<KeyHasher>>,
+    /// Keys that went for want of room.
+    evictions: Arc<AtomicU64>,
+}
 
 /// How many bytes a unit of weight stands for: weights have 32 bits.
 const UNIT: u64 = 64;
@@ -54,19 +60,28 @@ impl Memory {
         let weigh = |_: &u128, variants: &Arc<Variants>| {
             u32::try_from(variants.weight().div_ceil(UNIT)).unwrap_or(u32::MAX)
         };
+        let evictions = Arc::<AtomicU64>::default();
+        let counted = evictions.clone();
+        let gone = move |_, _, cause| {
+            if cause == RemovalCause::Size {
+                counted.fetch_add(1, Relaxed);
+            }
+        };
         let builder = sync::Cache::builder().max_capacity(bytes / UNIT).weigher(weigh);
-        Self(builder.build_with_hasher(BuildHasherDefault::default()))
+        let builder = builder.eviction_listener(gone);
+        let stored = builder.build_with_hasher(BuildHasherDefault::default());
+        Self { stored, evictions }
     }
 
     /// What is stored under `key`.
     pub fn get(&self, key: u128) -> Option<Arc<Variants>> {
-        self.0.get(&key)
+        self.stored.get(&key)
     }
 
     /// Store `entry` in the place of the variant that was selected by the same fields.
     pub fn put(&self, entry: Arc<Entry>) {
         let key = entry.key.hash;
-        let _ = self.0.entry(key).and_compute_with(|stored| {
+        let _ = self.stored.entry(key).and_compute_with(|stored| {
             let mut entries = SmallVec::new();
             if let Some(stored) = &stored {
                 let stored = stored.value().entries.iter().filter(|other| {
@@ -84,7 +99,7 @@ impl Memory {
 
     /// Take `entry` away, if it is still stored.
     pub fn remove(&self, entry: &Arc<Entry>) {
-        let _ = self.0.entry(entry.key.hash).and_compute_with(|stored| {
+        let _ = self.stored.entry(entry.key.hash).and_compute_with(|stored| {
             let Some(stored) = stored else { return Op::Nop };
             let mut left = Variants::clone(stored.value());
             left.entries.retain(|other| !Arc::ptr_eq(other, entry));
@@ -97,12 +112,12 @@ impl Memory {
 
     /// Forget what is stored under `key`.
     pub fn forget(&self, key: u128) {
-        self.0.invalidate(&key);
+        self.stored.invalidate(&key);
     }
 
     /// The responses under `key` are not for others, as was seen at `now`.
     pub fn mark_private(&self, key: u128, now: Moment) {
-        let _ = self.0.entry(key).and_compute_with(|stored| {
+        let _ = self.stored.entry(key).and_compute_with(|stored| {
             let entries = stored.map(|stored| stored.value().entries.clone()).unwrap_or_default();
             Op::Put(Arc::new(Variants { entries, private_until: Some(now.after(PRIVATE)) }))
         });
@@ -110,22 +125,27 @@ impl Memory {
 
     /// Bytes that it takes, as far as is reckoned up.
     pub fn bytes(&self) -> u64 {
-        self.0.weighted_size() * UNIT
+        self.stored.weighted_size() * UNIT
     }
 
     /// Keys, as far as is reckoned up.
     pub fn keys(&self) -> u64 {
-        self.0.entry_count()
+        self.stored.entry_count()
+    }
+
+    /// Keys that went for want of room.
+    pub fn evictions(&self) -> u64 {
+        self.evictions.load(Relaxed)
     }
 
     /// Reckon up what was stored and taken away.
     pub fn settle(&self) {
-        self.0.run_pending_tasks();
+        self.stored.run_pending_tasks();
     }
 
     /// All that is stored, in no order.
     pub fn entries(&self) -> impl Iterator<Item = Arc<Entry>> {
-        self.0.iter().flat_map(|(_, variants)| variants.entries.clone())
+        self.stored.iter().flat_map(|(_, variants)| variants.entries.clone())
     }
 }
 

@@ -6,6 +6,8 @@ mod fill;
 mod memory;
 mod purges;
 mod room;
+mod urls;
+mod uses;
 
 use std::sync::Arc;
 
@@ -21,10 +23,12 @@ pub use self::content::{Content, Pieces};
 pub use self::entry::{Entry, Parts};
 pub use self::fill::Fill;
 pub use self::memory::Variants;
-pub use self::purges::{AskedAt, Force, Purges, Target};
+pub use self::purges::{AskedAt, Force, Purges, Target, written};
 pub use self::room::{Room, Taken};
+pub use self::urls::Urls;
 
 use self::memory::Memory;
+use self::uses::Uses;
 use super::keeper::{Object, is_same};
 use super::under_way::{First, Turn, UnderWay};
 use crate::account::metrics::{CacheMetrics, Metrics};
@@ -34,6 +38,9 @@ const FILLS: u64 = 8;
 /// Insertions of larger entries than one of so many parts are reckoned up at once. Up to 512 smaller ones wait for
 /// that, which are thus an eighth of the memory at the most.
 const LARGE: u64 = 4096;
+
+/// Purges that are noted before what they take is swept away.
+const NOTED: usize = 10_000;
 
 /// A cache.
 #[derive(Debug)]
@@ -47,6 +54,7 @@ pub struct Cache {
     /// What fills take of its memory.
     pub room: Arc<Room>,
     memory: Memory,
+    uses: Uses,
     under_way: Arc<UnderWay<u128, Word>>,
 }
 
@@ -80,6 +88,7 @@ impl Cache {
             purges: before.map(|before| before.purges.clone()).unwrap_or_default(),
             room: Room::new(bytes / FILLS),
             memory,
+            uses: Uses::default(),
             under_way: before.map(|before| before.under_way.clone()).unwrap_or_default(),
         }
     }
@@ -105,6 +114,11 @@ impl Cache {
         fitting.find(|entry| self.purges.spare(entry, now))
     }
 
+    /// Whether what has this key was asked for so often that it is stored, this time included.
+    pub fn is_wanted(&self, key: &Key, uses: u32) -> bool {
+        uses <= 1 || self.uses.count(key.hash) >= uses
+    }
+
     /// Store `entry`.
     pub fn put(&self, entry: Arc<Entry>) {
         let is_large = entry.weight() > self.plan.memory.get() / LARGE;
@@ -112,6 +126,16 @@ impl Cache {
         if is_large {
             self.memory.settle();
         }
+    }
+
+    /// Keys that went for want of room.
+    pub fn evictions(&self) -> u64 {
+        self.memory.evictions()
+    }
+
+    /// Responses that are fetched just now.
+    pub fn fills(&self) -> usize {
+        self.under_way.len()
     }
 
     /// Take `entry` away.
@@ -129,9 +153,20 @@ impl Cache {
         self.memory.mark_private(key.hash, now);
     }
 
-    /// Purge `target`.
-    pub fn purge(&self, target: Target, force: Force) {
+    /// Purge `target`. Returns whether so many purges are noted that it is time for a [sweep](Self::sweep).
+    pub fn purge(&self, target: Target, force: Force) -> bool {
         self.purges.add(target, force);
+        self.purges.noted() >= NOTED
+    }
+
+    /// Nothing that is stored for the URL of this hash holds any more. Where that `is_key` too, it goes at once. Returns
+    /// whether it is time for a sweep.
+    pub fn invalidate(&self, url: u128, is_key: bool) -> bool {
+        if is_key {
+            self.memory.forget(url);
+        }
+        let is_over = is_key && !self.under_way.has(&url);
+        !is_over && self.purge(Target::Url(url), Force::Hard)
     }
 
     /// Take away all that was purged, and forget the purges that were made before.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::{Mutex, RwLock};
+use tidegate_core::cache::key::Url;
 use tidegate_core::time::Moment;
 
 use super::entry::Entry;
@@ -155,11 +156,15 @@ impl Noted {
         };
         let named = [Target::All, Target::Url(key.url), Target::Key(key.hash)];
         let tags = entry.tags.hashes().iter().copied().map(Target::Tag);
-        let host = Target::Host(key.host().into());
-        named.into_iter().chain(tags).chain([host]).filter_map(|each| self.exact.get(&each)).for_each(&mut add);
-        let url = key.url_text();
-        let prefixes = self.prefixes.iter().filter(|(prefix, _)| url.starts_with(&**prefix));
-        prefixes.for_each(|(_, numbers)| add(numbers));
+        let url = Url::of_key(&key.text);
+        let host = url.map(|url| Target::Host(without_port(url.host).into()));
+        let targets = named.into_iter().chain(tags).chain(host);
+        targets.filter_map(|each| self.exact.get(&each)).for_each(&mut add);
+        if let Some(url) = url.filter(|_| !self.prefixes.is_empty()) {
+            let text = written(&url);
+            let prefixes = self.prefixes.iter().filter(|(prefix, _)| text.starts_with(&**prefix));
+            prefixes.for_each(|(_, numbers)| add(numbers));
+        }
         last
     }
 }
@@ -173,5 +178,22 @@ impl Drop for AskedAt {
                 under_way.remove(&self.number);
             }
         }
+    }
+}
+
+/// A URL as people write it.
+pub fn written(url: &Url<'_>) -> String {
+    let Url { scheme, host, path, query } = url;
+    match query {
+        Some(query) => format!("{scheme}://{host}{path}?{query}"),
+        None => format!("{scheme}://{host}{path}"),
+    }
+}
+
+/// A host without its port; addresses of IPv6 stand in brackets.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::Response;
-use tidegate_core::cache::cache_status::{Forwarded, Outcome, Why};
+use tidegate_core::cache::cache_status::{Outcome, Why};
 use tidegate_core::cache::storing::NotStored;
 use tidegate_core::failure::Failure;
 use tokio::sync::oneshot;
@@ -72,8 +72,7 @@ impl Asking<'_> {
             Answer::Failed(failure) => Err(failure),
             Answer::Revalidated(entry) => {
                 let ttl = Some(entry.terms.ttl(now));
-                let forwarded = Forwarded { status: Some(304), ttl, ..Forwarded::because(why) };
-                let outcome = Outcome::Forwarded(forwarded);
+                let outcome = forwarded(why, Some(304), true, ttl);
                 let served = self.serve(&entry, CacheResult::Revalidated, outcome, None, now, call);
                 served.ok_or(Failure::Internal)
             }
@@ -82,9 +81,8 @@ impl Asking<'_> {
             }
             Answer::Stored { entry, headers, body } => {
                 let ttl = Some(entry.terms.ttl(now));
-                let forwarded = Forwarded { stored: true, ttl, ..Forwarded::because(why) };
                 let mut response = respond(&entry, headers, body, call);
-                self.say(Outcome::Forwarded(forwarded), None, call, &mut response);
+                self.say(forwarded(why, None, true, ttl), None, call, &mut response);
                 self.tell_forwarded(why, None, call);
                 Ok(response)
             }
@@ -105,7 +103,7 @@ impl Asking<'_> {
         call: &Call<'_>,
         response: &mut Response<Body>,
     ) {
-        let outcome = Outcome::Forwarded(Forwarded::because(why));
+        let outcome = forwarded(why, None, false, None);
         self.say(outcome, reason.map(NotStored::label), call, response);
         self.tell_forwarded(why, reason, call);
     }
@@ -123,4 +121,8 @@ impl Asking<'_> {
             ..self.decision(result)
         });
     }
+}
+
+fn forwarded(why: Why, status: Option<u16>, stored: bool, ttl: Option<i64>) -> Outcome {
+    Outcome::Forwarded { why, status, stored, collapsed: false, ttl }
 }

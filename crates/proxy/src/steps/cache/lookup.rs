@@ -194,7 +194,7 @@ impl Asking<'_> {
             why,
             asked_at: cache.purges.ask(),
             cache,
-            key: self.key.clone(),
+            key: Arc::new(self.key.clone()),
             entry,
             leading,
             stores: !self.settings.forbids_storing(call.head),

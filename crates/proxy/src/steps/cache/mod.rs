@@ -11,9 +11,7 @@ mod pour;
 mod serve;
 mod settle;
 
-use std::sync::Arc;
-
-use http::{HeaderMap, Response};
+use http::{Method, Response};
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::directives::OfRequest;
 use tidegate_core::cache::key::{Key, Url};
@@ -37,10 +35,33 @@ pub use self::lookup::before;
 pub struct Asking<'a> {
     settings: &'a Settings,
     of: &'a CacheOfRoute,
-    key: Arc<Key>,
+    key: Key,
+    /// What it asks for, where its response may change what is stored.
+    target: Option<Target>,
     directives: OfRequest,
     bypasses: bool,
     has_body: bool,
+}
+
+/// What a request asked for before it was rewritten.
+struct Target {
+    scheme: Box<str>,
+    host: Box<str>,
+    path: Box<str>,
+    query: Option<Box<str>>,
+}
+
+impl Target {
+    fn of(url: &Url<'_>) -> Self {
+        let Url { scheme, host, path, query } = *url;
+        let query = query.map(Into::into);
+        Self { scheme: scheme.into(), host: host.into(), path: path.into(), query }
+    }
+
+    fn url(&self) -> Url<'_> {
+        let query = self.query.as_deref();
+        Url { scheme: &self.scheme, host: &self.host, path: &self.path, query }
+    }
 }
 
 /// What follows from a look-up.
@@ -54,29 +75,28 @@ pub enum Lookup {
 }
 
 /// The request as the cache of its route sees it, where it has one. This comes before it is rewritten.
-pub fn asking<'a>(forward: &'a Forward, call: &Call<'a>) -> Option<Asking<'a>> {
+pub fn asking<'a>(forward: &'a Forward, call: &Call<'a>) -> Option<Box<Asking<'a>>> {
     let settings = forward.cache.as_deref()?;
     let snapshot = call.snapshot;
     let of = snapshot.caches_of_routes[call.found.route].as_ref()?;
     let headers = &call.head.headers;
-    Some(Asking {
-        settings,
-        of,
-        key: Arc::new(settings.key.key(&url(call), headers)),
-        directives: OfRequest::of(headers),
-        bypasses: settings.bypasses(call.head),
-        has_body: !call.body.is_end(),
-    })
-}
-
-/// What the request asks for. Of the scheme only trusted peers have a say.
-fn url<'a>(call: &'a Call<'_>) -> Url<'a> {
-    Url {
-        scheme: call.client.peer.client_scheme(&call.head.headers),
+    // Of the scheme only trusted peers have a say.
+    let url = Url {
+        scheme: call.client.peer.client_scheme(headers),
         host: call.host(),
         path: call.head.uri.path(),
         query: call.head.uri.query(),
-    }
+    };
+    let is_safe = matches!(call.head.method, Method::GET | Method::HEAD);
+    Some(Box::new(Asking {
+        settings,
+        of,
+        key: settings.key.key(&url, headers),
+        target: (!is_safe).then(|| Target::of(&url)),
+        directives: OfRequest::of(headers),
+        bypasses: settings.bypasses(call.head),
+        has_body: !call.body.is_end(),
+    }))
 }
 
 impl Asking<'_> {

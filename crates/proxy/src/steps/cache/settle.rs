@@ -96,6 +96,12 @@ impl Fetch {
         }
     }
 
+    /// The request as rules look at it.
+    fn request<'a>(&'a self, sent: &'a request::Parts) -> storing::Request<'a> {
+        let (method, headers) = (&sent.method, &sent.headers);
+        storing::Request { method, headers, has_body: false, url: self.key.asked() }
+    }
+
     /// What is stored of a response.
     fn parts(
         &self,
@@ -107,12 +113,7 @@ impl Fetch {
         if !self.stores {
             return Err(NotStored::Configured);
         }
-        let request = storing::Request {
-            method: &sent.method,
-            headers: &sent.headers,
-            has_body: false,
-            is_of_its_url: false,
-        };
+        let request = self.request(sent);
         let status = response.status();
         let judged = storing::Response { status, headers: response.headers() };
         let terms = storing::judge(settings, &request, &judged, times)?;
@@ -182,12 +183,7 @@ impl Fetch {
     ) -> Answer {
         let newer = storing::fields(settings, response.headers());
         let headers = freshen(&entry.headers, &newer);
-        let request = storing::Request {
-            method: &sent.method,
-            headers: &sent.headers,
-            has_body: false,
-            is_of_its_url: false,
-        };
+        let request = self.request(sent);
         let judged = storing::Response { status: entry.status, headers: &headers };
         match storing::judge(settings, &request, &judged, times) {
             Ok(terms) => {

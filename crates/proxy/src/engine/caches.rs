@@ -1,0 +1,250 @@
+//! Caches as they are at this moment, what is stored for a URL, and purges.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::Uri;
+use serde::{Deserialize, Serialize};
+use tidegate_core::cache::key::Url;
+use tidegate_core::cache::tags;
+use tidegate_core::route::normalize_path;
+
+use super::Engine;
+use crate::account::metrics::PurgeKind;
+use crate::net::clock;
+use crate::objects::cache::{Cache, Entry, Force, Target, Urls, written};
+use crate::snapshot::Snapshot;
+
+/// A cache.
+#[derive(Debug, Serialize)]
+pub struct CacheStatus {
+    /// Its name.
+    pub name: String,
+    /// Bytes that it may take.
+    pub memory_bytes: u64,
+    /// Bytes that what is stored takes.
+    pub used_bytes: u64,
+    /// Bytes that what is being filled takes.
+    pub filling_bytes: u64,
+    /// Keys of what is stored.
+    pub objects: u64,
+    /// Responses that are fetched just now.
+    pub fills: usize,
+}
+
+/// A stored response.
+#[derive(Debug, Serialize)]
+pub struct EntryStatus {
+    /// The cache.
+    pub cache: String,
+    /// The hash of its key.
+    pub key: String,
+    /// The URL, as its key has it.
+    pub url: String,
+    /// What the fields had that it was selected by; null: it had none.
+    pub vary: BTreeMap<String, Option<String>>,
+    /// Its status.
+    pub status: u16,
+    /// Bytes of its body.
+    pub bytes: u64,
+    /// Its age in seconds.
+    pub age_seconds: f64,
+    /// Seconds until it is stale; below 0: since.
+    pub ttl_seconds: i64,
+    /// What says for how long it is fresh.
+    pub freshness_by: &'static str,
+    /// The hashes of its tags.
+    pub tags: Vec<String>,
+    /// Where it is stored.
+    pub tier: &'static str,
+    /// Whether a purge has made it stale.
+    pub soft_purged: bool,
+}
+
+/// A question for what is stored.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntriesQuestion {
+    /// The URL.
+    url: String,
+    /// The cache; absent: any.
+    cache: Option<String>,
+}
+
+/// What is to be purged, as it is supplied: exactly one option beside `soft` is given.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Purge {
+    url: Option<String>,
+    key: Option<String>,
+    tag: Option<String>,
+    prefix: Option<String>,
+    host: Option<String>,
+    all: bool,
+    soft: bool,
+}
+
+impl Engine {
+    /// All caches, in the plan's order.
+    pub(super) fn caches(&self) -> Vec<CacheStatus> {
+        let status = |cache: &Arc<Cache>| {
+            let (used_bytes, objects) = cache.stored();
+            CacheStatus {
+                name: cache.plan.name.clone(),
+                memory_bytes: cache.plan.memory.get(),
+                used_bytes,
+                filling_bytes: cache.room.taken(),
+                objects,
+                fills: cache.fills(),
+            }
+        };
+        self.snapshot().caches.iter().map(status).collect()
+    }
+
+    /// What is stored for a URL.
+    pub(super) fn cache_entries(
+        &self,
+        question: &EntriesQuestion,
+    ) -> Result<Vec<EntryStatus>, String> {
+        let url = Asked::read(&question.url)?;
+        let snapshot = self.snapshot();
+        let mut found = Vec::new();
+        for cache in named(&snapshot, question.cache.as_deref())? {
+            let hashes: Vec<_> = urls_of(&snapshot, cache)
+                .into_iter()
+                .flat_map(|urls| urls.hashes(&url.url()).collect::<Vec<_>>())
+                .collect();
+            let entries = cache.entries().filter(|entry| hashes.contains(&entry.key.url));
+            found.extend(entries.filter_map(|entry| status(cache, &entry)));
+        }
+        Ok(found)
+    }
+
+    /// Purge what is said of the cache of this name; empty: of all.
+    pub(super) fn purge(&self, name: &str, purge: &Purge) -> Result<(), String> {
+        let snapshot = self.snapshot();
+        let force = if purge.soft { Force::Soft } else { Force::Hard };
+        let caches = named(&snapshot, Some(name).filter(|name| !name.is_empty()))?;
+        for cache in caches {
+            let (kind, targets) = purge.targets(&snapshot, cache)?;
+            let mut is_due = false;
+            for target in targets {
+                is_due |= cache.purge(target, force);
+            }
+            cache.metrics.purged(self.threads.workers(), kind);
+            // What takes many things away is swept at once, so that their memory is free.
+            if is_due || !matches!(kind, PurgeKind::Url | PurgeKind::Key) {
+                let cache = cache.clone();
+                let _ = self.common.long_work.submit(move || cache.sweep(clock::now()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Purge {
+    fn targets(
+        &self,
+        snapshot: &Snapshot,
+        cache: &Arc<Cache>,
+    ) -> Result<(PurgeKind, Vec<Target>), String> {
+        let Self { url, key, tag, prefix, host, all, soft: _ } = self;
+        let one = |kind, target| Ok((kind, vec![target]));
+        match (url, key, tag, prefix, host, all) {
+            (Some(url), None, None, None, None, false) => {
+                let asked = Asked::read(url)?;
+                let urls = urls_of(snapshot, cache);
+                let hashes = urls.iter().flat_map(|urls| urls.hashes(&asked.url()));
+                Ok((PurgeKind::Url, hashes.map(Target::Url).collect()))
+            }
+            (None, Some(key), None, None, None, false) => {
+                let hash = u128::from_str_radix(key, 16)
+                    .map_err(|_| format!("a key is 32 hexadecimal digits, not `{key}`"))?;
+                one(PurgeKind::Key, Target::Key(hash))
+            }
+            (None, None, Some(tag), None, None, false) => {
+                one(PurgeKind::Tag, Target::Tag(tags::hash(tag)))
+            }
+            (None, None, None, Some(prefix), None, false) => {
+                let asked = Asked::read(prefix)?;
+                one(PurgeKind::Prefix, Target::Prefix(written(&asked.url()).into()))
+            }
+            (None, None, None, None, Some(host), false) => {
+                one(PurgeKind::Host, Target::Host(host.to_ascii_lowercase().into()))
+            }
+            (None, None, None, None, None, true) => one(PurgeKind::All, Target::All),
+            _ => Err("expected exactly one of `url`, `key`, `tag`, `prefix`, `host` and `all`".into()),
+        }
+    }
+}
+
+/// The caches of this name; of none: all.
+fn named<'s>(snapshot: &'s Snapshot, name: Option<&str>) -> Result<Vec<&'s Arc<Cache>>, String> {
+    let is_meant = |cache: &&Arc<Cache>| name.is_none_or(|name| cache.plan.name == name);
+    let found: Vec<_> = snapshot.caches.iter().filter(is_meant).collect();
+    match name {
+        Some(name) if found.is_empty() => Err(format!("there is no cache `{name}`")),
+        _ => Ok(found),
+    }
+}
+
+/// How the routes that ask `cache` make keys of URLs; `None`: none does.
+fn urls_of<'s>(snapshot: &'s Snapshot, cache: &Arc<Cache>) -> Option<&'s Arc<Urls>> {
+    let of_routes = snapshot.caches_of_routes.iter().flatten();
+    of_routes.filter(|of| Arc::ptr_eq(&of.cache, cache)).map(|of| &of.urls).next()
+}
+
+/// `entry` as it is now; `None` where it was purged.
+fn status(cache: &Cache, entry: &Entry) -> Option<EntryStatus> {
+    let now = clock::now();
+    if !cache.purges.spare(entry, now) {
+        return None;
+    }
+    let terms = entry.terms_now();
+    let vary = entry.vary.fields().map(|(name, value)| {
+        (name.to_string(), value.map(|value| String::from_utf8_lossy(value).into_owned()))
+    });
+    Some(EntryStatus {
+        cache: cache.plan.name.clone(),
+        key: format!("{:032x}", entry.key.hash),
+        url: Url::of_key(&entry.key.text).map(|url| written(&url)).unwrap_or_default(),
+        vary: vary.collect(),
+        status: entry.status.as_u16(),
+        bytes: entry.content.length().unwrap_or(0),
+        age_seconds: terms.age(now).as_secs_f64(),
+        ttl_seconds: terms.ttl(now),
+        freshness_by: terms.by.label(),
+        tags: entry.tags.hashes().iter().map(|hash| format!("{hash:016x}")).collect(),
+        tier: "memory",
+        soft_purged: entry.is_softened(),
+    })
+}
+
+/// A URL that a person asks for.
+struct Asked {
+    scheme: &'static str,
+    host: String,
+    path: String,
+    query: Option<String>,
+}
+
+impl Asked {
+    /// Reads it as requests for it are read.
+    fn read(text: &str) -> Result<Self, String> {
+        let wrong = || format!("expected a URL like http://example.com/path, not `{text}`");
+        let uri: Uri = text.parse().map_err(|_| wrong())?;
+        let scheme = match uri.scheme_str() {
+            Some("http") => "http",
+            Some("https") => "https",
+            _ => return Err(wrong()),
+        };
+        let host = uri.authority().ok_or_else(wrong)?.as_str().to_ascii_lowercase();
+        let path = normalize_path(uri.path()).map_err(|error| error.to_string())?.into_owned();
+        Ok(Self { scheme, host, path, query: uri.query().map(str::to_owned) })
+    }
+
+    fn url(&self) -> Url<'_> {
+        let query = self.query.as_deref();
+        Url { scheme: self.scheme, host: &self.host, path: &self.path, query }
+    }
+}

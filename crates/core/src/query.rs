@@ -19,9 +19,8 @@ pub(crate) fn parameters<'a>(
 /// What is left of a query when the parameters `name` are taken away; `None` where it has none.
 pub(crate) fn without_parameter(query: Option<&str>, name: &str) -> Option<String> {
     parameters(query, name).next()?;
-    let others = query.unwrap_or_default().split('&').filter(|pair| {
-        *form_decoded(pair.split('=').next().unwrap_or_default()) != *name.as_bytes()
-    });
+    let others = query.unwrap_or_default().split('&');
+    let others = others.filter(|pair| *decoded_name(pair) != *name.as_bytes());
     Some(others.collect::<Vec<_>>().join("&"))
 }
 
@@ -35,6 +34,11 @@ pub(crate) fn with_values<'v>(query: &str, value: impl Fn(&[u8]) -> Option<&'v s
         None => Cow::Borrowed(pair),
     });
     pairs.collect::<Vec<_>>().join("&")
+}
+
+/// The decoded name of a pair `name=value`, which may lack its value.
+pub(crate) fn decoded_name(pair: &str) -> Cow<'_, [u8]> {
+    form_decoded(pair.split('=').next().unwrap_or_default())
 }
 
 fn form_decoded(text: &str) -> Cow<'_, [u8]> {

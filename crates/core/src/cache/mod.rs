@@ -6,6 +6,8 @@
 pub mod age;
 pub mod cache_status;
 pub mod conditional;
+mod date;
+mod delta_seconds;
 pub mod directives;
 pub mod freshening;
 pub mod freshness;
@@ -18,6 +20,8 @@ pub mod storing;
 pub mod tags;
 pub mod targeted;
 mod terms;
+#[cfg(test)]
+mod tests;
 pub mod vary;
 
 pub use settings::{Settings, Stale};

@@ -22,13 +22,17 @@ pub fn names_host(host: &[u8]) -> bool {
 /// Whether two hosts are one: case does not count, nor does the port that `scheme` has by default
 /// (RFC 3986 §6.2.2.1, §6.2.3).
 pub fn is_same(one: &[u8], other: &[u8], scheme: &str) -> bool {
-    let default_port: &[u8] = if scheme == "https" { b"443" } else { b"80" };
-    let normal = |host| {
-        let (name, port) = split(host);
-        (name, if port == default_port { b"" } else { port })
-    };
-    let ((name, port), (other_name, other_port)) = (normal(one), normal(other));
+    let (name, port) = without_default_port(one, scheme);
+    let (other_name, other_port) = without_default_port(other, scheme);
     name.eq_ignore_ascii_case(other_name) && port == other_port
+}
+
+/// The name and the port, which is empty where there is none or it is the one that `scheme` has by default
+/// (RFC 3986 §6.2.3).
+pub(crate) fn without_default_port<'a>(host: &'a [u8], scheme: &str) -> (&'a [u8], &'a [u8]) {
+    let default_port: &[u8] = if scheme == "https" { b"443" } else { b"80" };
+    let (name, port) = split(host);
+    (name, if port == default_port { b"" } else { port })
 }
 
 /// The name and the port, which is empty where there is none.

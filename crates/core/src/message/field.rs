@@ -1,4 +1,4 @@
-//! What is read of header fields in several places: tokens and cookies.
+//! What is read of header fields in several places: tokens, lists and cookies.
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
@@ -12,6 +12,21 @@ pub const fn is_token_byte(byte: u8) -> bool {
 /// Whether `text` is a token, as names of fields and of cookies are (RFC 6265 §4.1.1).
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+/// The members of a list (RFC 9110 §5.6.1), empty ones too, without the blanks around them. A comma in a quoted string
+/// (§5.6.4) is part of its member; a string without an end reaches to that of the value.
+pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let ends = move |byte: &u8| {
+        let escapes = is_quoted && !is_escaped && *byte == b'\\';
+        if *byte == b'"' && !is_escaped {
+            is_quoted = !is_quoted;
+        }
+        is_escaped = escapes;
+        *byte == b',' && !is_quoted
+    };
+    value.split(ends).map(<[u8]>::trim_ascii)
 }
 
 /// The values of the cookie `name` in a request with these fields, the first one first.
@@ -73,6 +88,23 @@ mod tests {
     fn a_value_may_be_empty_or_hold_an_equals_sign_and_a_pair_without_one_is_no_cookie() {
         assert_eq!(values(&["a=; a=b=c=="]), ["", "b=c=="]);
         assert_eq!(values(&["a; a b; ="]), [""; 0]);
+    }
+
+    #[test]
+    fn commas_end_members_unless_they_are_quoted() {
+        for (list, wanted) in [
+            ("", &[""][..]),
+            ("a", &["a"]),
+            (" a ,\tb,,c", &["a", "b", "", "c"]),
+            ("a=\"1, 2\", b", &["a=\"1, 2\"", "b"]),
+            (r#""a\", b", c"#, &[r#""a\", b""#, "c"]),
+            (r#""a\\", b"#, &[r#""a\\""#, "b"]),
+            (r#"a\, b"#, &[r"a\", "b"]),
+            ("a, \"b, c", &["a", "\"b, c"]),
+        ] {
+            let wanted: Vec<_> = wanted.iter().map(|member| member.as_bytes()).collect();
+            assert_eq!(members(list.as_bytes()).collect::<Vec<_>>(), wanted, "{list}");
+        }
     }
 
     #[test]

@@ -20,6 +20,11 @@ const OWN: [&str; 9] = [
     "upgrade",
 ];
 
+/// Whether the field belongs to one connection or frames a message, so that the gateway makes it itself.
+pub(crate) fn is_own(name: &HeaderName) -> bool {
+    OWN.contains(&name.as_str())
+}
+
 /// Changes of header fields, done in the order remove, set, add.
 #[derive(Debug, Clone, Default)]
 pub struct HeaderEdits {
@@ -81,7 +86,7 @@ pub fn settable_field(name: &str, value: &str) -> Result<(HeaderName, HeaderValu
     if name == "host" {
         return Err("`host` is part of the target: use `rewrite.host`".into());
     }
-    if OWN.contains(&name.as_str()) {
+    if is_own(&name) {
         return Err(format!(
             "`{name}` frames messages or belongs to one connection; the gateway sets it itself"
         ));

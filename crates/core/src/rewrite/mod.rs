@@ -9,6 +9,7 @@ mod prefix;
 mod redirect;
 mod target;
 
+pub(crate) use header_edits::is_own;
 pub use header_edits::{HeaderEdits, settable_field};
 pub use redirect::{Redirect, Requested};
 pub use target::Target;

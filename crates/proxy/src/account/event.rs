@@ -9,8 +9,8 @@ use http::{HeaderValue, StatusCode};
 use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
 
-use super::explain::{AccessDecision, AuthDecision, Choice, LimitDecision};
-use super::metrics::{EndpointMetrics, RouteMetrics};
+use super::explain::{AccessDecision, AuthDecision, CacheDecision, Choice, LimitDecision};
+use super::metrics::{CacheResult, EndpointMetrics, RouteMetrics};
 use super::origin::Origin;
 
 /// Something that happened to a request. It borrows what it tells; what costs to find out is a function,
@@ -54,6 +54,13 @@ pub enum Event<'a> {
     AccessDenied {
         /// The option that says so, and its rule.
         decision: &'a dyn Fn() -> AccessDecision,
+    },
+    /// A cache was asked for its response.
+    CacheAsked {
+        /// What became of it there.
+        result: CacheResult,
+        /// Why.
+        decision: &'a dyn Fn() -> CacheDecision,
     },
     /// Its upstream admitted it.
     UpstreamAdmitted {

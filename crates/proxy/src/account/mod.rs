@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod origin;
 pub mod outbox;
 pub mod record;
+pub mod relay;
 mod sharded;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -12,7 +12,7 @@ use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::event::Event;
-use super::metrics::{EndpointMetrics, RouteMetrics};
+use super::metrics::{CacheResult, EndpointMetrics, RouteMetrics};
 use crate::http::partial_head::PartialHead;
 
 /// What is known of a request so far.
@@ -31,6 +31,8 @@ pub struct Record {
     pub limit: Option<Box<str>>,
     /// Where it comes from, as far as that is proven.
     pub identity: Option<Arc<Identity>>,
+    /// What became of it in a cache.
+    pub cache: Option<CacheResult>,
     /// When its upstream admitted it.
     pub admitted: Option<Instant>,
     /// How often it was tried.
@@ -61,6 +63,7 @@ impl Record {
             route: None,
             limit: None,
             identity: None,
+            cache: None,
             admitted: None,
             tries: 0,
             last_try: None,
@@ -106,6 +109,7 @@ impl Record {
             Event::BodyExpected(counter) => self.received = Some((*counter).clone()),
             Event::RateLimitRefused(limit) => self.limit = Some((*limit).into()),
             Event::Authenticated(identity) => self.identity = Some((*identity).clone()),
+            Event::CacheAsked { result, .. } => self.cache = Some(*result),
             Event::UpstreamAdmitted { .. } => self.admitted = Some(at),
             Event::TryBegan(endpoint) => {
                 self.tries += 1;

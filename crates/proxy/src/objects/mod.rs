@@ -1,7 +1,9 @@
 //! What has a name and lives through reloads.
 
 pub mod auth;
+pub mod cache;
 pub mod geoip;
 pub mod keeper;
 pub mod rate;
 pub mod store;
+pub mod under_way;

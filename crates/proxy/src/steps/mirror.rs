@@ -9,6 +9,7 @@ use tidegate_core::retry::Policy;
 use tokio::task::spawn_local;
 
 use super::{Flow, client_cert};
+use crate::account::relay::Listening;
 use crate::call::Call;
 use crate::http::time_left::TimeLeft;
 use crate::local::Local;
@@ -63,7 +64,7 @@ fn copy(call: &mut Call<'_>) {
             interim: &None,
             client: None,
             permit: &permit,
-            witnesses: None,
+            listening: Listening::Nothing,
         };
         let outbound = &counted.0.outbound;
         if let Ok(response) = send(outbound, dispatch, &mut head, &mut body).await {

@@ -3,6 +3,7 @@
 use http::Response;
 use tidegate_core::failure::Failure;
 
+use crate::account::relay::Listening;
 use crate::call::Call;
 use crate::http::body::Body;
 use crate::snapshot::{Destination, Forward};
@@ -30,7 +31,7 @@ pub fn before<'a>(
         interim: call.interim,
         client: call.address,
         permit,
-        witnesses: Some(&call.transaction.witnesses),
+        listening: Listening::Witnesses(&call.transaction.witnesses),
     };
     let outbound = &call.client.local.outbound;
     send(outbound, dispatch, call.head, call.body)

@@ -20,7 +20,7 @@ use super::{Membership, Upstream};
 use crate::account::event::{Event, TryOutcome};
 use crate::account::explain::{Choice, LimitDecision};
 use crate::account::metrics::EndpointMetrics;
-use crate::account::witness::Witnesses;
+use crate::account::relay::Listening;
 use crate::http::body::{Body, Content};
 use crate::http::broken::Broken;
 use crate::http::interim::InterimSink;
@@ -47,8 +47,8 @@ pub struct Dispatch<'a> {
     pub client: Option<IpAddr>,
     /// Its place among the requests that the upstream is busy with.
     pub permit: &'a Permit,
-    /// What is told how it goes; a mirror's copy has none.
-    pub witnesses: Option<&'a Witnesses<'a>>,
+    /// What is told how it goes.
+    pub listening: Listening<'a>,
 }
 
 impl Dispatch<'_> {
@@ -164,16 +164,12 @@ impl Tries<'_> {
 
     #[inline(always)]
     fn tell(&self, event: &Event<'_>) {
-        if let Some(witnesses) = self.dispatch.witnesses {
-            witnesses.tell(event);
-        }
+        self.dispatch.listening.tell(event);
     }
 
     #[inline(always)]
     pub(super) fn tell_at(&self, at: Instant, event: &Event<'_>) {
-        if let Some(witnesses) = self.dispatch.witnesses {
-            witnesses.tell_at(at, event);
-        }
+        self.dispatch.listening.tell_at(at, event);
     }
 
     pub(super) fn counts(&self, member: usize) -> &Arc<EndpointMetrics> {

@@ -52,6 +52,8 @@ pub struct Entry<'a> {
     pub authenticator: Option<&'a str>,
     /// What it is called there.
     pub subject: Option<&'a str>,
+    /// What became of it in a cache.
+    pub cache: Option<&'a str>,
     /// `User-Agent`.
     pub user_agent: Option<&'a [u8]>,
     /// `Referer`.

@@ -42,6 +42,7 @@ pub fn json(entry: &Entry<'_>, line: &mut Vec<u8>) {
     text_if_known(line, "limit", entry.limit);
     text_if_known(line, "authenticator", entry.authenticator);
     text_if_known(line, "subject", entry.subject);
+    text_if_known(line, "cache", entry.cache);
     text_if_known(line, "user_agent", entry.user_agent);
     text_if_known(line, "referer", entry.referer);
     text_if_known(line, "tls_version", entry.tls_version);
@@ -234,6 +235,7 @@ mod tests {
             limit: Some("x"),
             authenticator: Some("x"),
             subject: Some("x"),
+            cache: Some("x"),
             user_agent: Some(text),
             referer: Some(text),
             tls_version: Some("x"),

@@ -87,6 +87,7 @@ impl Line {
             limit: record.limit.as_deref(),
             authenticator: record.identity.as_ref().map(|identity| &*identity.authenticator),
             subject: subject.as_deref(),
+            cache: record.cache.map(CacheResult::label),
             user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
             referer: self.referer.as_ref().map(HeaderValue::as_bytes),
             tls_version: origin.tls.map(|tls| tls.version()),

@@ -10,6 +10,6 @@ mod story;
 mod witness;
 
 pub use archive::Archive;
-pub use notes::{AccessDecision, AuthDecision, Choice, LimitDecision, RateStanding};
+pub use notes::{AccessDecision, AuthDecision, CacheDecision, Choice, LimitDecision, RateStanding};
 pub use story::{Story, Summary};
 pub use witness::Explain;

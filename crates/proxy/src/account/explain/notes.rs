@@ -24,6 +24,8 @@ pub struct Notes {
     pub auth: Vec<AuthDecision>,
     /// Why it may not use its route.
     pub access: Option<AccessDecision>,
+    /// What a cache decided.
+    pub cache: Option<CacheDecision>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The choice of an endpoint that no try has followed yet.
@@ -104,6 +106,32 @@ pub struct AccessDecision {
     pub by: &'static str,
     /// The rule that it does not fulfil.
     pub rule: Box<str>,
+}
+
+/// What became of a request in a cache.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CacheDecision {
+    /// The cache.
+    pub cache: Box<str>,
+    /// As in metrics.
+    pub result: &'static str,
+    /// Why the origin was asked, as `Cache-Status` says it; absent: it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forwarded: Option<&'static str>,
+    /// Why what is not fresh was served, or why the response is not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The hash of its key, as `tidegate cache show` has it.
+    pub key: Box<str>,
+    /// How old the response is, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age: Option<u64>,
+    /// For how many seconds it is still fresh; below 0: it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<i64>,
+    /// What says for how long it is fresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<&'static str>,
 }
 
 /// How an endpoint was chosen.

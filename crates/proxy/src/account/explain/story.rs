@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use tidegate_core::failure::Failure;
 
-use super::notes::{AccessDecision, AuthDecision, Choice, LimitDecision, Notes, Try, milliseconds};
+use super::notes::{
+    AccessDecision, AuthDecision, CacheDecision, Choice, LimitDecision, Notes, Try, milliseconds,
+};
 use crate::account::record::Record;
 use crate::net::clock;
 
@@ -109,6 +111,8 @@ pub struct Story {
     pub auth: Vec<AuthDecision>,
     /// Why it may not use its route.
     pub access: Option<AccessDecision>,
+    /// What a cache decided.
+    pub cache: Option<CacheDecision>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The endpoints when none could be picked.
@@ -168,6 +172,7 @@ impl Story {
             subject: None,
             auth: notes.auth,
             access: notes.access,
+            cache: notes.cache,
             tries: notes.tries,
             unpicked: notes.choice.filter(|choice| !choice.candidates.iter().any(|c| c.picked)),
         }

@@ -122,6 +122,7 @@ impl Notes {
             Event::RateLimitAsked { decision, .. } => self.limit_decided(decision()),
             Event::AuthenticatorAsked { decision, .. } => self.authenticator_asked(decision()),
             Event::AccessDenied { decision } => self.access = Some(decision()),
+            Event::CacheAsked { decision, .. } => self.cache = Some(decision()),
             Event::UpstreamAdmitted { decision } => self.limit_decided(decision()),
             Event::EndpointChosen { choice, .. } => self.choice = Some(choice()),
             Event::TryBegan(endpoint) => self.try_began(endpoint.address(), at),

@@ -13,6 +13,7 @@
 
 mod admission;
 mod authenticator;
+mod cache;
 mod class;
 mod endpoint;
 mod health;
@@ -30,6 +31,7 @@ mod upstream;
 mod worker;
 
 pub use authenticator::{AuthResult, AuthenticatorMetrics};
+pub use cache::{CacheMetrics, CacheResult, CachedRouteMetrics, FillResult, PurgeKind};
 pub use endpoint::EndpointMetrics;
 pub use listener::ListenerMetrics;
 pub use rate_limit::{Held, RateLimitMetrics, RateResult};

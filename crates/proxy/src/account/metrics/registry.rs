@@ -6,9 +6,9 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::{
-    AuthenticatorMetrics, EndpointMetrics, ListenerMetrics, RateLimitMetrics, RouteMetrics,
-    StoreMetrics, UpstreamMetrics, WorkerMetrics, authenticator, endpoint, listener, rate_limit,
-    route, store, upstream, worker,
+    AuthenticatorMetrics, CacheMetrics, CachedRouteMetrics, EndpointMetrics, ListenerMetrics,
+    RateLimitMetrics, RouteMetrics, StoreMetrics, UpstreamMetrics, WorkerMetrics, authenticator,
+    cache, endpoint, listener, rate_limit, route, store, upstream, worker,
 };
 use crate::account::exposition::Exposition;
 
@@ -29,6 +29,8 @@ pub struct Metrics {
     rate_limits: ByName<String, RateLimitMetrics>,
     authenticators: ByName<String, AuthenticatorMetrics>,
     stores: ByName<String, StoreMetrics>,
+    caches: ByName<String, CacheMetrics>,
+    cached_routes: ByName<(String, String), CachedRouteMetrics>,
 }
 
 impl Metrics {
@@ -49,6 +51,8 @@ impl Metrics {
             rate_limits: ByName::default(),
             authenticators: ByName::default(),
             stores: ByName::default(),
+            caches: ByName::default(),
+            cached_routes: ByName::default(),
         })
     }
 
@@ -87,6 +91,17 @@ impl Metrics {
         self.stores.get(name.to_owned(), || StoreMetrics::new(name))
     }
 
+    /// The counts of a cache.
+    pub fn cache(&self, name: &str) -> Arc<CacheMetrics> {
+        self.caches.get(name.to_owned(), || CacheMetrics::new(name, self.shards))
+    }
+
+    /// The counts of a route that asks a cache.
+    pub fn cached_route(&self, cache: &str, route: &str) -> Arc<CachedRouteMetrics> {
+        let name = (cache.to_owned(), route.to_owned());
+        self.cached_routes.get(name, || CachedRouteMetrics::new(cache, route, self.shards))
+    }
+
     /// The counts of an upstream's endpoint.
     pub fn endpoint(&self, upstream: &Arc<str>, address: &str) -> Arc<EndpointMetrics> {
         let name = (String::from(&**upstream), address.to_owned());
@@ -120,6 +135,7 @@ impl Metrics {
         rate_limit::families(page, &self.rate_limits.held());
         authenticator::families(page, &self.authenticators.held());
         store::families(page, &self.stores.held());
+        cache::families(page, &self.caches.held(), &self.cached_routes.held());
         listener::families(page, &self.listeners.held());
         let labels: Vec<_> =
             (0..self.workers.len()).map(|index| self.worker_label(index)).collect();

@@ -4,8 +4,6 @@
 //! timeouts and retries hold for it. It counts for the upstream, and not for the route. What is dropped before it is
 //! answered, because the client left, is not asked on.
 
-mod under_way;
-
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -22,13 +20,14 @@ use tidegate_core::plan::{self, ForwardFailure, Issue, Priority};
 use tidegate_core::retry::Policy;
 use tokio::time::{Instant, timeout_at};
 
-use self::under_way::{Turn, UnderWay};
 use super::{Examined, Presented};
+use crate::account::relay::Listening;
 use crate::http::body::Body;
 use crate::http::forwarded::{ForwardedElement, Peer, append_via};
 use crate::http::time_left::TimeLeft;
 use crate::http::via::{self, Via};
 use crate::net::clock;
+use crate::objects::under_way::{Turn, UnderWay};
 use crate::upstream::Upstream;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::send::send;
@@ -49,7 +48,7 @@ pub(super) struct Forward {
     cache: Option<Duration>,
     on_failure: ForwardFailure,
     remembered: Remembered,
-    under_way: UnderWay,
+    under_way: Arc<UnderWay<Vec<u8>, ()>>,
 }
 
 /// A question about a request.
@@ -111,7 +110,7 @@ impl Forward {
             cache: wanted.cache.map(plan::Timeout::duration),
             on_failure: wanted.on_failure,
             remembered: Remembered::new(MOST_REMEMBERED),
-            under_way: UnderWay::default(),
+            under_way: Arc::default(),
         };
         if issues.is_empty() { Ok(forward) } else { Err(issues) }
     }
@@ -165,11 +164,11 @@ impl Question {
         let deadline = Instant::now() + forward.timeout;
         let mut asked = None;
         if let Some(KnownBy { key, miss, .. }) = &mut self.known_by {
-            match forward.under_way.join(key) {
+            match forward.under_way.join(key.clone()) {
                 Turn::First(first) => asked = Some(first),
                 Turn::Behind(waiting) => {
                     // What is left of the time is for a question of its own.
-                    let _ = timeout_at(deadline, waiting.over()).await;
+                    let _ = timeout_at(deadline, waiting.word()).await;
                     match forward.find(key) {
                         Ok(identity) => return self.remembered(identity),
                         Err(again) => *miss = again,
@@ -247,7 +246,7 @@ impl Question {
             interim: &None,
             client: self.client,
             permit: &permit,
-            witnesses: None,
+            listening: Listening::Nothing,
         };
         let answer = send(outbound, dispatch, &mut head, &mut Body::Empty).await?;
         let (mut head, body) = answer.into_parts();

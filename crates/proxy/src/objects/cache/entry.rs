@@ -1,0 +1,176 @@
+//! A stored response.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::SystemTime;
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tidegate_core::cache::Terms;
+use tidegate_core::cache::key::Key;
+use tidegate_core::cache::tags::Tags;
+use tidegate_core::cache::vary::Vary;
+use tidegate_core::time::Moment;
+
+use super::content::Content;
+
+/// What an entry takes in memory beside its key, head and body.
+const OVERHEAD: u64 = 400;
+/// What a field takes beside its name and value.
+const FIELD: u64 = 64;
+
+/// A stored response. It never changes; what does is replaced.
+#[derive(Debug)]
+pub struct Entry {
+    /// What it is found by.
+    pub key: Arc<Key>,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub content: Content,
+    /// On which terms it may be used.
+    pub terms: Terms,
+    /// What it was selected by.
+    pub vary: Vary,
+    /// What it can be purged by.
+    pub tags: Arc<Tags>,
+    /// When it came, by the wall clock.
+    pub arrived: SystemTime,
+    /// The purge that was the last when it was asked for.
+    pub asked_at: u64,
+    /// The last purge that it was compared with.
+    pub(super) compared: AtomicU64,
+    /// When a purge has made it stale, in nanoseconds; 0: none has.
+    pub(super) softened: AtomicU64,
+    /// Until when, in nanoseconds, the origin is not asked again whether it still holds.
+    rests_until: AtomicU64,
+}
+
+/// What an entry is made of.
+pub struct Parts {
+    /// What it is found by.
+    pub key: Arc<Key>,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub content: Content,
+    /// On which terms it may be used.
+    pub terms: Terms,
+    /// What it was selected by.
+    pub vary: Vary,
+    /// What it can be purged by.
+    pub tags: Arc<Tags>,
+    /// When it came, by the wall clock.
+    pub arrived: SystemTime,
+    /// The purge that was the last when it was asked for.
+    pub asked_at: u64,
+}
+
+impl Entry {
+    /// An entry of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { key, status, headers, content, terms, vary, tags, arrived, asked_at } = parts;
+        Self {
+            key,
+            status,
+            headers: compact(&headers),
+            content,
+            terms,
+            vary,
+            tags,
+            arrived,
+            asked_at,
+            compared: AtomicU64::new(asked_at),
+            softened: AtomicU64::new(0),
+            rests_until: AtomicU64::new(0),
+        }
+    }
+
+    /// The same with a body that is whole, whose length is known by now.
+    pub fn whole(&self, content: Content) -> Self {
+        let mut headers = self.headers.clone();
+        if let Some(length) = content.length().filter(|_| !headers.contains_key(CONTENT_LENGTH)) {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        let (terms, arrived, asked_at) = (self.terms.clone(), self.arrived, self.asked_at);
+        Self::new(Parts { content, ..self.parts(headers, terms, arrived, asked_at) })
+    }
+
+    /// The same with the head that the origin has renewed.
+    pub fn renewed(
+        &self,
+        headers: HeaderMap,
+        terms: Terms,
+        arrived: SystemTime,
+        asked_at: u64,
+    ) -> Self {
+        Self::new(self.parts(headers, terms, arrived, asked_at))
+    }
+
+    fn parts(&self, headers: HeaderMap, terms: Terms, arrived: SystemTime, asked_at: u64) -> Parts {
+        Parts {
+            key: self.key.clone(),
+            status: self.status,
+            headers,
+            content: self.content.clone(),
+            terms,
+            vary: self.vary.clone(),
+            tags: self.tags.clone(),
+            arrived,
+            asked_at,
+        }
+    }
+
+    /// On which terms it may be used now: a soft purge makes it stale.
+    pub fn terms_now(&self) -> Cow<'_, Terms> {
+        match self.softened.load(Relaxed) {
+            0 => Cow::Borrowed(&self.terms),
+            at => Cow::Owned(self.terms.expire(Moment(at))),
+        }
+    }
+
+    /// Whether the origin was asked in vain a moment ago.
+    pub fn rests(&self, now: Moment) -> bool {
+        now.0 < self.rests_until.load(Relaxed)
+    }
+
+    /// The origin was asked in vain: it is not asked again until then.
+    pub fn rest_until(&self, then: Moment) {
+        self.rests_until.store(then.0, Relaxed);
+    }
+
+    /// What it takes in memory.
+    pub fn weight(&self) -> u64 {
+        let fields =
+            self.headers.iter().map(|(name, value)| FIELD + (name.as_str().len() + value.len()) as u64);
+        let content = match &self.content {
+            Content::Whole(pieces) => pieces.weight(),
+            Content::Coming(_) => 0,
+        };
+        OVERHEAD + self.key.text.len() as u64 + fields.sum::<u64>() + content
+    }
+}
+
+/// The same fields in an allocation of their own: as they were read they keep the whole buffer that they came in.
+fn compact(headers: &HeaderMap) -> HeaderMap {
+    let length = headers.values().map(HeaderValue::len).sum();
+    let mut text = bytes::BytesMut::with_capacity(length);
+    headers.values().for_each(|value| text.extend_from_slice(value.as_bytes()));
+    let mut text = text.freeze();
+    let mut copy = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let shared = HeaderValue::from_maybe_shared(text.split_to(value.len()));
+        copy.append(own_name(name), shared.unwrap_or_else(|_| value.clone()));
+    }
+    copy
+}
+
+/// The name in an allocation of its own; those that are standard have none.
+fn own_name(name: &HeaderName) -> HeaderName {
+    HeaderName::from_bytes(name.as_str().as_bytes()).unwrap_or_else(|_| name.clone())
+}

@@ -1,0 +1,150 @@
+//! What is stored in memory, by key.
+//!
+//! Under one key stand up to [`VARIANTS`] responses, which were selected by different fields. Which keys go when there
+//! is no more room is W-TinyLFU's to say (Einziger, Friedman, Manes: TinyLFU, 2017).
+
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::ops::compute::Op;
+use moka::sync;
+use smallvec::SmallVec;
+use tidegate_core::time::Moment;
+
+use super::entry::Entry;
+
+/// Most variants under a key; beyond it the oldest goes.
+const VARIANTS: usize = 32;
+/// How long a key is known to have responses that are not for others.
+const PRIVATE: Duration = Duration::from_secs(120);
+/// What a key takes beside its entries.
+const OVERHEAD: u64 = 200;
+
+/// What is stored under a key.
+#[derive(Debug, Clone, Default)]
+pub struct Variants {
+    /// The newest last.
+    pub entries: SmallVec<[Arc<Entry>; 1]>,
+    /// Until when its responses are known not to be for others.
+    private_until: Option<Moment>,
+}
+
+impl Variants {
+    /// Whether its responses are not for others, as far as is known at `now`: nothing waits for them.
+    pub fn is_private(&self, now: Moment) -> bool {
+        self.private_until.is_some_and(|until| now < until)
+    }
+
+    fn weight(&self) -> u64 {
+        OVERHEAD + self.entries.iter().map(|entry| entry.weight()).sum::<u64>()
+    }
+}
+
+/// What is stored in memory.
+#[derive(Debug)]
+pub struct Memory(sync::Cache<u128, Arc<Variants>, BuildHasherDefault<KeyHasher>>);
+
+/// How many bytes a unit of weight stands for: weights have 32 bits.
+const UNIT: u64 = 64;
+
+impl Memory {
+    /// Room for so many bytes.
+    pub fn new(bytes: u64) -> Self {
+        let weigh = |_: &u128, variants: &Arc<Variants>| {
+            u32::try_from(variants.weight().div_ceil(UNIT)).unwrap_or(u32::MAX)
+        };
+        let builder = sync::Cache::builder().max_capacity(bytes / UNIT).weigher(weigh);
+        Self(builder.build_with_hasher(BuildHasherDefault::default()))
+    }
+
+    /// What is stored under `key`.
+    pub fn get(&self, key: u128) -> Option<Arc<Variants>> {
+        self.0.get(&key)
+    }
+
+    /// Store `entry` in the place of the variant that was selected by the same fields.
+    pub fn put(&self, entry: Arc<Entry>) {
+        let key = entry.key.hash;
+        let _ = self.0.entry(key).and_compute_with(|stored| {
+            let mut entries = SmallVec::new();
+            if let Some(stored) = &stored {
+                let stored = stored.value().entries.iter().filter(|other| {
+                    other.key.text == entry.key.text && !other.vary.is_same(&entry.vary)
+                });
+                entries.extend(stored.cloned());
+            }
+            if entries.len() >= VARIANTS {
+                entries.remove(0);
+            }
+            entries.push(entry.clone());
+            Op::Put(Arc::new(Variants { entries, private_until: None }))
+        });
+    }
+
+    /// Take `entry` away, if it is still stored.
+    pub fn remove(&self, entry: &Arc<Entry>) {
+        let _ = self.0.entry(entry.key.hash).and_compute_with(|stored| {
+            let Some(stored) = stored else { return Op::Nop };
+            let mut left = Variants::clone(stored.value());
+            left.entries.retain(|other| !Arc::ptr_eq(other, entry));
+            match left.entries.is_empty() {
+                true => Op::Remove,
+                false => Op::Put(Arc::new(left)),
+            }
+        });
+    }
+
+    /// Forget what is stored under `key`.
+    pub fn forget(&self, key: u128) {
+        self.0.invalidate(&key);
+    }
+
+    /// The responses under `key` are not for others, as was seen at `now`.
+    pub fn mark_private(&self, key: u128, now: Moment) {
+        let _ = self.0.entry(key).and_compute_with(|stored| {
+            let entries = stored.map(|stored| stored.value().entries.clone()).unwrap_or_default();
+            Op::Put(Arc::new(Variants { entries, private_until: Some(now.after(PRIVATE)) }))
+        });
+    }
+
+    /// Bytes that it takes, as far as is reckoned up.
+    pub fn bytes(&self) -> u64 {
+        self.0.weighted_size() * UNIT
+    }
+
+    /// Keys, as far as is reckoned up.
+    pub fn keys(&self) -> u64 {
+        self.0.entry_count()
+    }
+
+    /// Reckon up what was stored and taken away.
+    pub fn settle(&self) {
+        self.0.run_pending_tasks();
+    }
+
+    /// All that is stored, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = Arc<Entry>> {
+        self.0.iter().flat_map(|(_, variants)| variants.entries.clone())
+    }
+}
+
+/// Keys are hashes already.
+#[derive(Debug, Default)]
+pub struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+}

@@ -1,0 +1,167 @@
+//! Caches: responses that are stored, and those that are being filled, shared by all workers.
+
+mod content;
+mod entry;
+mod fill;
+mod memory;
+mod purges;
+mod room;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tidegate_core::cache::Settings;
+use tidegate_core::cache::key::Key;
+use tidegate_core::cache::reuse::Stale;
+use tidegate_core::failure::Failure;
+use tidegate_core::plan;
+use tidegate_core::time::Moment;
+
+pub use self::content::{Content, Pieces};
+pub use self::entry::{Entry, Parts};
+pub use self::fill::Fill;
+pub use self::memory::Variants;
+pub use self::purges::{AskedAt, Force, Purges, Target};
+pub use self::room::{Room, Taken};
+
+use self::memory::Memory;
+use super::keeper::{Object, is_same};
+use super::under_way::{First, Turn, UnderWay};
+use crate::account::metrics::{CacheMetrics, Metrics};
+
+/// The part of a cache's memory that fills may take: one of so many.
+const FILLS: u64 = 8;
+/// Insertions of larger entries than one of so many parts are reckoned up at once. Up to 512 smaller ones wait for
+/// that, which are thus an eighth of the memory at the most.
+const LARGE: u64 = 4096;
+
+/// A cache.
+#[derive(Debug)]
+pub struct Cache {
+    /// What was asked for.
+    pub plan: Arc<plan::Cache>,
+    /// What is counted of it.
+    pub metrics: Arc<CacheMetrics>,
+    /// What was purged.
+    pub purges: Arc<Purges>,
+    /// What fills take of its memory.
+    pub room: Arc<Room>,
+    memory: Memory,
+    under_way: Arc<UnderWay<u128, Word>>,
+}
+
+/// What the first of several requests with the same key tells those behind it.
+#[derive(Debug, Clone)]
+pub enum Word {
+    /// The response, which is for all whose fields it was selected by.
+    Shared(Arc<Entry>),
+    /// What is stored and not fresh any more, for this reason.
+    Stale(Arc<Entry>, Stale),
+    /// The response is not for others.
+    Private,
+    /// There is none.
+    Failed(Failure),
+}
+
+/// The place of the first of several requests with the same key.
+pub type Leading = First<u128, Word>;
+
+impl Cache {
+    /// A cache as `plan` asks for it, with what the one before it has stored.
+    pub fn build(plan: &Arc<plan::Cache>, before: Option<&Cache>, metrics: &Metrics) -> Self {
+        let bytes = plan.memory.get();
+        let memory = Memory::new(bytes - bytes / FILLS);
+        if let Some(before) = before {
+            before.memory.entries().for_each(|entry| memory.put(entry));
+        }
+        Self {
+            plan: plan.clone(),
+            metrics: metrics.cache(&plan.name),
+            purges: before.map(|before| before.purges.clone()).unwrap_or_default(),
+            room: Room::new(bytes / FILLS),
+            memory,
+            under_way: before.map(|before| before.under_way.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// What is stored under `key`.
+    pub fn find(&self, key: &Key) -> Option<Arc<Variants>> {
+        self.memory.get(key.hash)
+    }
+
+    /// The one of `variants` that is for a request with this key and these fields; what was purged is none.
+    pub fn select<'v>(
+        &self,
+        variants: &'v Variants,
+        settings: &Settings,
+        key: &Key,
+        fields: &HeaderMap,
+        now: Moment,
+    ) -> Option<&'v Arc<Entry>> {
+        let newest_first = variants.entries.iter().rev();
+        let mut fitting = newest_first.filter(|entry| {
+            entry.key.text == key.text && entry.vary.matches(&settings.vary, fields)
+        });
+        fitting.find(|entry| self.purges.spare(entry, now))
+    }
+
+    /// Store `entry`.
+    pub fn put(&self, entry: Arc<Entry>) {
+        let is_large = entry.weight() > self.plan.memory.get() / LARGE;
+        self.memory.put(entry);
+        if is_large {
+            self.memory.settle();
+        }
+    }
+
+    /// Take `entry` away.
+    pub fn remove(&self, entry: &Arc<Entry>) {
+        self.memory.remove(entry);
+    }
+
+    /// Lead the requests with `key`, or be behind one that leads.
+    pub fn join(&self, key: &Key) -> Turn<u128, Word> {
+        self.under_way.join(key.hash)
+    }
+
+    /// The responses under `key` are not for others.
+    pub fn mark_private(&self, key: &Key, now: Moment) {
+        self.memory.mark_private(key.hash, now);
+    }
+
+    /// Purge `target`.
+    pub fn purge(&self, target: Target, force: Force) {
+        self.purges.add(target, force);
+    }
+
+    /// Take away all that was purged, and forget the purges that were made before.
+    pub fn sweep(&self, now: Moment) {
+        let swept = self.purges.last();
+        let purged = self.memory.entries().filter(|entry| !self.purges.spare(entry, now));
+        purged.for_each(|entry| self.memory.remove(&entry));
+        self.purges.forget(swept);
+    }
+
+    /// All that is stored.
+    pub fn entries(&self) -> impl Iterator<Item = Arc<Entry>> {
+        self.memory.entries()
+    }
+
+    /// Bytes that are stored in memory, and keys.
+    pub fn stored(&self) -> (u64, u64) {
+        self.memory.settle();
+        (self.memory.bytes(), self.memory.keys())
+    }
+}
+
+impl Object for Cache {
+    type Plan<'p> = &'p Arc<plan::Cache>;
+
+    fn name(&self) -> &str {
+        &self.plan.name
+    }
+
+    fn is_of(&self, plan: &&Arc<plan::Cache>) -> bool {
+        is_same(&self.plan, plan)
+    }
+}

@@ -1,0 +1,177 @@
+//! Purges: what is stored and may not be used any more, or not without being validated.
+//!
+//! A purge is a note in a small table that entries are compared with as they are used, so that it holds for every worker
+//! once it is made, whatever it takes away, and for what is just being filled. What a sweep has taken away need not be
+//! noted any longer.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use parking_lot::{Mutex, RwLock};
+use tidegate_core::time::Moment;
+
+use super::entry::Entry;
+
+/// What a purge takes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// What has this URL, by the key of a route.
+    Url(u128),
+    /// What has this key.
+    Key(u128),
+    /// What carries this tag.
+    Tag(u64),
+    /// What has a URL that begins so.
+    Prefix(Box<str>),
+    /// What has this host, whatever the port.
+    Host(Box<str>),
+    /// Everything.
+    All,
+}
+
+/// How a purge takes things away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Force {
+    /// They are stale from now on.
+    Soft,
+    /// They are gone.
+    Hard,
+}
+
+/// The purges that are noted.
+#[derive(Debug, Default)]
+pub struct Purges {
+    /// The number of the last one.
+    last: AtomicU64,
+    noted: RwLock<Noted>,
+    /// By the number of the last purge when they were asked for, how many responses are under way.
+    under_way: Mutex<BTreeMap<u64, usize>>,
+}
+
+/// A response that is asked for: purges that are made until it is stored take it.
+#[derive(Debug)]
+pub struct AskedAt {
+    purges: Arc<Purges>,
+    /// The number of the purge that was the last then.
+    pub number: u64,
+}
+
+/// By target the numbers of the last soft and the last hard purge.
+#[derive(Debug, Default)]
+struct Noted {
+    exact: HashMap<Target, Numbers>,
+    prefixes: Vec<(Box<str>, Numbers)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Numbers {
+    soft: u64,
+    hard: u64,
+}
+
+impl Purges {
+    /// The number of the last purge. What is asked for from now on is not taken by it.
+    pub fn last(&self) -> u64 {
+        self.last.load(Relaxed)
+    }
+
+    /// A response is asked for from now on.
+    pub fn ask(self: &Arc<Self>) -> AskedAt {
+        let mut under_way = self.under_way.lock();
+        let number = self.last();
+        *under_way.entry(number).or_default() += 1;
+        AskedAt { purges: self.clone(), number }
+    }
+
+    /// Purge `target`.
+    pub fn add(&self, target: Target, force: Force) {
+        let mut noted = self.noted.write();
+        let number = self.last.load(Relaxed) + 1;
+        let numbers = match target {
+            Target::Prefix(prefix) => {
+                let at = noted.prefixes.iter().position(|(other, _)| *other == prefix);
+                let at = at.unwrap_or_else(|| {
+                    noted.prefixes.push((prefix, Numbers::default()));
+                    noted.prefixes.len() - 1
+                });
+                &mut noted.prefixes[at].1
+            }
+            exact => noted.exact.entry(exact).or_default(),
+        };
+        match force {
+            Force::Soft => numbers.soft = number,
+            Force::Hard => numbers.hard = number,
+        }
+        // Behind the note, so that who sees the number finds it.
+        self.last.store(number, Relaxed);
+    }
+
+    /// Whether `entry` may still be used, perhaps as a stale one.
+    pub fn spare(&self, entry: &Entry, now: Moment) -> bool {
+        let last = self.last();
+        if entry.compared.load(Relaxed) == last {
+            return true;
+        }
+        let noted = self.noted.read();
+        let last = self.last();
+        let numbers = noted.of(entry);
+        if numbers.hard > entry.asked_at {
+            return false;
+        }
+        if numbers.soft > entry.asked_at {
+            let _ = entry.softened.compare_exchange(0, now.0.max(1), Relaxed, Relaxed);
+        }
+        entry.compared.store(last, Relaxed);
+        true
+    }
+
+    /// Forget the purges up to the number `swept`: nothing that they take is stored any more. Those stay noted that take
+    /// what is still under way.
+    pub fn forget(&self, swept: u64) {
+        let oldest = self.under_way.lock().keys().next().copied();
+        let swept = oldest.map_or(swept, |oldest| oldest.min(swept));
+        let mut noted = self.noted.write();
+        let is_left = |numbers: &Numbers| numbers.soft.max(numbers.hard) > swept;
+        noted.exact.retain(|_, numbers| is_left(numbers));
+        noted.prefixes.retain(|(_, numbers)| is_left(numbers));
+    }
+
+    /// How many are noted.
+    pub fn noted(&self) -> usize {
+        let noted = self.noted.read();
+        noted.exact.len() + noted.prefixes.len()
+    }
+}
+
+impl Noted {
+    /// The last purges of each force that take `entry`.
+    fn of(&self, entry: &Entry) -> Numbers {
+        let key = &entry.key;
+        let mut last = Numbers::default();
+        let mut add = |numbers: &Numbers| {
+            last.soft = last.soft.max(numbers.soft);
+            last.hard = last.hard.max(numbers.hard);
+        };
+        let named = [Target::All, Target::Url(key.url), Target::Key(key.hash)];
+        let tags = entry.tags.hashes().iter().copied().map(Target::Tag);
+        let host = Target::Host(key.host().into());
+        named.into_iter().chain(tags).chain([host]).filter_map(|each| self.exact.get(&each)).for_each(&mut add);
+        let url = key.url_text();
+        let prefixes = self.prefixes.iter().filter(|(prefix, _)| url.starts_with(&**prefix));
+        prefixes.for_each(|(_, numbers)| add(numbers));
+        last
+    }
+}
+
+impl Drop for AskedAt {
+    fn drop(&mut self) {
+        let mut under_way = self.purges.under_way.lock();
+        if let Some(count) = under_way.get_mut(&self.number) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.number);
+            }
+        }
+    }
+}

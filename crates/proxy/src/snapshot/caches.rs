@@ -1,0 +1,53 @@
+//! Building the caches of a plan, and which of them each route asks.
+//!
+//! Apart from the routes, which only name them: so a route stays the same object when its cache is built anew.
+
+use std::sync::Arc;
+
+use tidegate_core::plan::{Issue, Plan};
+
+use super::Snapshot;
+use super::named::Named;
+use crate::account::metrics::{CachedRouteMetrics, Metrics};
+use crate::objects::cache::Cache;
+use crate::objects::keeper::Keeper;
+
+/// The cache that a route asks.
+#[derive(Debug)]
+pub struct CacheOfRoute {
+    /// The cache.
+    pub cache: Arc<Cache>,
+    /// What is counted of the route's requests there.
+    pub metrics: Arc<CachedRouteMetrics>,
+}
+
+/// The caches of `plan`, in its order.
+pub(super) fn build(plan: &Plan, before: Option<&Snapshot>, metrics: &Metrics) -> Vec<Arc<Cache>> {
+    let keeper = Keeper::of(before.iter().flat_map(|before| &before.caches));
+    let kept = plan.caches.iter().filter_map(|wanted| {
+        let kept = keeper.keep(&wanted.name, wanted, |wanted, before| {
+            Ok::<_, ()>(Cache::build(wanted, before.map(Arc::as_ref), metrics))
+        });
+        kept.ok()
+    });
+    kept.collect()
+}
+
+/// That of each route of `plan`, in its order, among `caches`. What names none is added to `issues`.
+pub(super) fn of_routes(
+    plan: &Plan,
+    caches: &[Arc<Cache>],
+    metrics: &Metrics,
+    issues: &mut Vec<Issue>,
+) -> Vec<Option<CacheOfRoute>> {
+    let built: Vec<_> = caches.iter().cloned().map(Some).collect();
+    let known = Named::new("cache", plan.caches.iter().map(|cache| &cache.name), &built);
+    let routes = plan.routes.iter().enumerate().map(|(index, route)| {
+        let wanted = route.cache.as_ref()?;
+        let option = || format!("routes.{index}.cache.name");
+        let cache = known.find(&wanted.name, option, issues)?;
+        let metrics = metrics.cached_route(&wanted.name, &route.name);
+        Some(CacheOfRoute { cache, metrics })
+    });
+    routes.collect()
+}

@@ -1,0 +1,190 @@
+//! Fetching: the origin is asked for a response that may be stored, or whether what is stored still holds.
+//!
+//! This is a task of its own on the worker of the request that asked first: it goes on when that one's client leaves, for
+//! others may follow it.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::{HeaderMap, Response, StatusCode, request};
+use tidegate_core::cache::age::Times;
+use tidegate_core::cache::cache_status::Why;
+use tidegate_core::cache::conditional::{take_off, validate};
+use tidegate_core::cache::freshening::selects;
+use tidegate_core::cache::key::Key;
+use tidegate_core::cache::reuse::Stale;
+use tidegate_core::cache::storing::NotStored;
+use tidegate_core::failure::Failure;
+use tidegate_core::plan::Priority;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::account::event::Event;
+use crate::account::relay::{Listening, Relay};
+use crate::http::body::Body;
+use crate::http::interim::InterimSink;
+use crate::http::time_left::TimeLeft;
+use crate::local::{HeldSnapshot, Local};
+use crate::net::clock;
+use crate::objects::cache::{AskedAt, Cache, Entry, Leading};
+use crate::snapshot::{Action, Forward};
+use crate::upstream::Upstream;
+use crate::upstream::admission::Permit;
+use crate::upstream::send::send;
+use crate::upstream::tries::Dispatch;
+
+/// A response that is to be fetched.
+pub struct Fetch {
+    /// Why.
+    pub why: Why,
+    pub cache: Arc<Cache>,
+    pub key: Arc<Key>,
+    /// What is stored, to be validated.
+    pub entry: Option<Arc<Entry>>,
+    /// Absent: nothing follows it.
+    pub leading: Option<Leading>,
+    pub asked_at: AskedAt,
+    /// Whether the response may be stored, as far as the request says.
+    pub stores: bool,
+    pub local: Rc<Local>,
+    pub snapshot: HeldSnapshot,
+    pub route: usize,
+    pub upstream: Arc<Upstream>,
+    pub subset: Option<usize>,
+    pub client: Option<IpAddr>,
+}
+
+/// How the request is sent.
+pub struct Sending {
+    pub head: request::Parts,
+    pub interim: InterimSink,
+    /// Absent: it is sent at once or not at all.
+    pub class: Option<Priority>,
+    pub relay: Rc<Relay>,
+}
+
+/// What a fetch came to, for the request that it was begun for.
+pub enum Answer {
+    /// A response that is being stored, with all of its fields.
+    Stored { entry: Arc<Entry>, headers: HeaderMap, body: Body },
+    /// What was stored still holds.
+    Revalidated(Arc<Entry>),
+    /// What was stored takes the place of what the origin came to.
+    Stale(Arc<Entry>, Stale),
+    /// A response that is not stored.
+    Alone { response: Response<Body>, permit: Permit, reason: NotStored },
+    /// There is none.
+    Failed(Failure),
+}
+
+/// A response of the origin.
+pub(super) struct Fetched {
+    pub response: Response<Body>,
+    pub permit: Permit,
+    pub times: Times,
+}
+
+impl Fetch {
+    /// Fetch the response, tell what it is, and store it as it comes.
+    pub async fn run(mut self, mut sending: Sending, told: Option<oneshot::Sender<Answer>>) {
+        let snapshot = self.snapshot.clone();
+        let Action::Forward(forward) = &snapshot.routes[self.route].action else { return };
+        let Some(settings) = &forward.cache else { return };
+        let time_left = TimeLeft::of(&sending.head, forward.timeout, None);
+        let asked = sending.head.headers.clone();
+        let outcome = match time_left.deadline() {
+            None => self.fetched(forward, &mut sending, time_left).await,
+            Some(deadline) => {
+                let fetched = self.fetched(forward, &mut sending, time_left);
+                timeout_at(deadline, fetched).await.unwrap_or(Err(Failure::RequestTimeout))
+            }
+        };
+        let (answer, pouring) = match outcome {
+            Err(failure) => (self.failed(failure, settings, &asked), None),
+            Ok(mut fetched) => {
+                if let Some(deadline) = time_left.deadline() {
+                    let late = Failure::RequestTimeout;
+                    fetched.response = fetched.response.map(|body| body.timed(deadline, late));
+                }
+                self.settle(fetched, settings, &sending.head, &asked)
+            }
+        };
+        if let Some(told) = told {
+            // Its client may have left.
+            drop(told.send(answer));
+        }
+        // A body may take long, and needs nothing of these.
+        drop((self, sending, snapshot));
+        if let Some(pouring) = pouring {
+            pouring.run().await;
+        }
+    }
+
+    /// The origin's response; one that says that something holds which is not stored is asked for again.
+    async fn fetched(
+        &mut self,
+        forward: &Forward,
+        sending: &mut Sending,
+        time_left: TimeLeft<'_>,
+    ) -> Result<Fetched, Failure> {
+        take_off(&mut sending.head.headers);
+        let Some(entry) = self.entry.clone() else {
+            return self.send(forward, sending, time_left).await;
+        };
+        let unconditional = sending.head.headers.clone();
+        validate(&mut sending.head.headers, &entry.headers);
+        let fetched = self.send(forward, sending, time_left).await?;
+        let is_not_modified = fetched.response.status() == StatusCode::NOT_MODIFIED;
+        if !is_not_modified || selects(&entry.headers, fetched.response.headers()) {
+            return Ok(fetched);
+        }
+        drop(fetched);
+        self.cache.remove(&entry);
+        self.entry = None;
+        sending.head.headers = unconditional;
+        self.send(forward, sending, time_left).await
+    }
+
+    async fn send(
+        &self,
+        forward: &Forward,
+        sending: &mut Sending,
+        time_left: TimeLeft<'_>,
+    ) -> Result<Fetched, Failure> {
+        let (outbound, upstream) = (&self.local.outbound, &self.upstream);
+        let now = Instant::now();
+        let admitted = match sending.class {
+            Some(class) => upstream.admit(outbound, class, now).await,
+            None => upstream.try_admit(outbound, now).ok_or(Failure::Overloaded),
+        };
+        let relay = &*sending.relay;
+        let permit = match admitted {
+            Ok(permit) => permit,
+            Err(failure) => {
+                let decision = upstream.admission.decision(false);
+                relay.tell_at(Instant::now(), &Event::LimitDecided(decision));
+                return Err(failure);
+            }
+        };
+        let decision = || upstream.admission.decision(true);
+        relay.tell_at(permit.began(), &Event::UpstreamAdmitted { decision: &decision });
+        let dispatch = Dispatch {
+            upstream,
+            subset: self.subset,
+            retry: &forward.retry,
+            hedge: forward.hedge.as_deref(),
+            time_left,
+            upgrade: None,
+            interim: &sending.interim,
+            client: self.client,
+            permit: &permit,
+            listening: Listening::Relay(relay),
+        };
+        let sent = clock::moment(permit.began());
+        let response = send(outbound, dispatch, &mut sending.head, &mut Body::Empty).await?;
+        let times = Times { sent, arrived: clock::now(), date: SystemTime::now() };
+        Ok(Fetched { response, permit, times })
+    }
+}

@@ -1,0 +1,130 @@
+//! Cache: requests are answered with what is stored, and responses are stored.
+//!
+//! A request is looked up by what it asked for before it was rewritten, after it was let in. What is stored is
+//! [served](serve); else a [fetch] is begun, which is a task of its own, or another one is followed.
+
+mod answer;
+mod fetch;
+mod invalidate;
+mod lookup;
+mod pour;
+mod serve;
+mod settle;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Response};
+use tidegate_core::cache::cache_status::Why;
+use tidegate_core::cache::directives::OfRequest;
+use tidegate_core::cache::key::{Key, Url};
+use tidegate_core::cache::reuse::Asked;
+use tidegate_core::cache::{Settings, Terms};
+use tidegate_core::time::Moment;
+
+use self::fetch::Fetch;
+use crate::account::event::Event;
+use crate::account::explain::CacheDecision;
+use crate::account::metrics::CacheResult;
+use crate::call::Call;
+use crate::http::body::Body;
+use crate::snapshot::{CacheOfRoute, Forward};
+
+pub use self::answer::answer;
+pub use self::invalidate::after;
+pub use self::lookup::before;
+
+/// A request of a route that has a cache, as it was asked.
+pub struct Asking<'a> {
+    settings: &'a Settings,
+    of: &'a CacheOfRoute,
+    key: Arc<Key>,
+    directives: OfRequest,
+    bypasses: bool,
+    has_body: bool,
+}
+
+/// What follows from a look-up.
+pub enum Lookup {
+    /// This is the answer.
+    Answer(Response<Body>),
+    /// The response is to be fetched.
+    Fetch(Box<Fetch>),
+    /// The request passes the cache by.
+    Pass(Why),
+}
+
+/// The request as the cache of its route sees it, where it has one. This comes before it is rewritten.
+pub fn asking<'a>(forward: &'a Forward, call: &Call<'a>) -> Option<Asking<'a>> {
+    let settings = forward.cache.as_deref()?;
+    let snapshot = call.snapshot;
+    let of = snapshot.caches_of_routes[call.found.route].as_ref()?;
+    let headers = &call.head.headers;
+    Some(Asking {
+        settings,
+        of,
+        key: Arc::new(settings.key.key(&url(call), headers)),
+        directives: OfRequest::of(headers),
+        bypasses: settings.bypasses(call.head),
+        has_body: !call.body.is_end(),
+    })
+}
+
+/// What the request asks for. Of the scheme only trusted peers have a say.
+fn url<'a>(call: &'a Call<'_>) -> Url<'a> {
+    Url {
+        scheme: call.client.peer.client_scheme(&call.head.headers),
+        host: call.host(),
+        path: call.head.uri.path(),
+        query: call.head.uri.query(),
+    }
+}
+
+impl Asking<'_> {
+    fn asked<'r>(&'r self, call: &'r Call<'_>) -> Asked<'r> {
+        Asked {
+            method: &call.head.method,
+            has_body: self.has_body,
+            bypasses: self.bypasses,
+            directives: &self.directives,
+            honoured: self.settings.honours_requests,
+        }
+    }
+
+    /// Count what became of the request, whose response did not cost the origin so many bytes, and tell it.
+    fn tell(
+        &self,
+        result: CacheResult,
+        call: &Call<'_>,
+        saved: u64,
+        decision: &dyn Fn() -> CacheDecision,
+    ) {
+        let worker = call.client.local.index();
+        self.of.metrics.answered(worker, result);
+        self.of.metrics.saved(worker, saved);
+        call.tell(&Event::CacheAsked { result, decision });
+    }
+
+    /// What explain says of a request.
+    fn decision(&self, result: CacheResult) -> CacheDecision {
+        CacheDecision {
+            cache: self.of.cache.plan.name.as_str().into(),
+            result: result.label(),
+            forwarded: None,
+            reason: None,
+            key: format!("{:032x}", self.key.hash).into(),
+            age: None,
+            ttl: None,
+            freshness: None,
+        }
+    }
+
+    /// The same with what is known of what is stored.
+    fn decision_on(&self, result: CacheResult, terms: &Terms, now: Moment) -> CacheDecision {
+        CacheDecision {
+            age: Some(terms.age(now).as_secs()),
+            ttl: Some(terms.ttl(now)),
+            freshness: Some(terms.by.label()),
+            ..self.decision(result)
+        }
+    }
+}

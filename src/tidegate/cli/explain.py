@@ -78,6 +78,8 @@ def _print_story(story: dict[str, Any]) -> None:
         console.print(Text(f"  authenticator {asked['authenticator']} said {asked['result']}{reason}"))
     if story["access"]:
         console.print(Text(f"  {story['access']['by']} is not fulfilled: {story['access']['rule']}"))
+    if story["cache"]:
+        console.print(Text(f"  {_said_by_cache(story['cache'])}"))
     for number, each in enumerate(story["tries"], 1):
         _print_try(number, each)
     if story["unpicked"]:
@@ -179,6 +181,17 @@ def _said_by_rate_limit(said: dict[str, Any]) -> str:
     window = f"rate limit {said['name']}, window {said['window']}"
     text = f"{window}: {verdict}; it costs {said['cost']}, {said['left']} left"
     return text if said["wait_ms"] is None else f"{text}, room for it in {_ms(said['wait_ms'])}"
+
+
+def _said_by_cache(said: dict[str, Any]) -> str:
+    text = f"cache {said['cache']}: {said['result']}"
+    if "age" in said:
+        state = f"fresh for {said['ttl']}" if said["ttl"] > 0 else f"stale for {-said['ttl']}"
+        text += f"; {said['age']} s old, {state} s by {said['freshness']}"
+    causes = [said[cause] for cause in ("forwarded", "reason") if cause in said]
+    if causes:
+        text += f" ({', '.join(causes)})"
+    return f"{text}, key {said['key']}"
 
 
 def _table(*columns: str) -> "Table":

@@ -117,3 +117,49 @@ def test_a_purge_is_of_exactly_one_thing(
 )
 def test_sizes_are_told_in_their_largest_unit(number: int, text: str) -> None:
     assert output.size(number) == text
+
+
+STORY: dict[str, Any] = {
+    **dict.fromkeys(("host", "error", "detail", "subject", "access", "unpicked", "rule", "upstream")),
+    "method": "GET",
+    "path": "/p/42",
+    "status": 200,
+    "time": "2026-11-26T10:00:00Z",
+    "listener": "web",
+    "reason": "sampled",
+    "route": "shop",
+    **{name: [] for name in ("phases", "limits", "auth", "tries", "considered")},
+}
+
+
+@pytest.mark.parametrize(
+    ("cache", "shown"),
+    [
+        ({"result": "bypass"}, "cache main: bypass, key ab"),
+        (
+            {"result": "hit", "age": 3, "ttl": 57, "freshness": "max-age"},
+            "cache main: hit; 3 s old, fresh for 57 s by max-age, key ab",
+        ),
+        (
+            {"result": "miss", "forwarded": "uri-miss", "reason": "no-store"},
+            "cache main: miss (uri-miss, no-store), key ab",
+        ),
+        (
+            {"result": "stale", "age": 9, "ttl": -3, "freshness": "expires", "reason": "disconnected"},
+            "cache main: stale; 9 s old, stale for 3 s by expires (disconnected), key ab",
+        ),
+    ],
+)
+def test_explain_says_what_a_cache_decided(
+    monkeypatch: pytest.MonkeyPatch,
+    said: Said,
+    answers: dict[str, Answer],
+    cache: dict[str, Any],
+    shown: str,
+) -> None:
+    answers["GET /v1/explain/a"] = answer(200, {**STORY, "cache": {"cache": "main", "key": "ab", **cache}})
+    assert tidegate(monkeypatch, "explain", "a") == 0
+    assert said().endswith(shown)
+    answers["GET /v1/explain/a"] = answer(200, {**STORY, "cache": None})
+    assert tidegate(monkeypatch, "explain", "a") == 0
+    assert "cache" not in said()

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import jsonschema_rs
 import pytest
-import yaml
 from pydantic import TypeAdapter
 
 from tidegate.config.model.walk import Option, walk
 from tidegate.config.reference import example_of, meaning_of, reference
 from tidegate.config.schema import json_schema, schema_text
+from tidegate.config.syntax import parse
+from tidegate.config.tree import plain
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -40,7 +41,7 @@ def test_every_option_has_a_meaning_and_a_valid_example(option: Option) -> None:
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
 def test_the_schema_takes_the_examples(file: Path) -> None:
-    jsonschema_rs.validate(json_schema(), yaml.safe_load(file.read_text()))
+    jsonschema_rs.validate(json_schema(), plain(parse(file.read_text(), file)))
     first = file.read_text().splitlines()[0]
     assert first == "# yaml-language-server: $schema=../schema/tidegate.schema.json"
 

@@ -34,7 +34,7 @@ Parameters = Annotated[str, AfterValidator(_parameter), Field(min_length=1, exam
 
 
 class Cache(Options):
-    """A store of responses; routes name it."""
+    """Where responses are stored; routes name it."""
 
     name: Annotated[Name, Identity("cache")] = Field(examples=["main"])
     """Unique name; what is stored survives a reload under it."""

@@ -7,6 +7,7 @@ pub mod age;
 pub mod cache_status;
 pub mod conditional;
 pub mod directives;
+mod entity_tag;
 pub mod freshening;
 pub mod freshness;
 pub mod invalidation;

@@ -1,7 +1,10 @@
 //! What the rules decide, case by case.
 #![allow(clippy::unwrap_used)]
 
+mod conditional;
+mod freshening;
 mod key;
+
 mod vary;
 
 use http::{HeaderMap, HeaderName, HeaderValue};

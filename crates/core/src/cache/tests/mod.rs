@@ -4,7 +4,7 @@
 mod conditional;
 mod freshening;
 mod key;
-
+mod range;
 mod vary;
 
 use http::{HeaderMap, HeaderName, HeaderValue};

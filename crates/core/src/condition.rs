@@ -42,7 +42,7 @@ pub(crate) struct Wanted<'p> {
 
 /// A test of a named value. One value that passes is enough where there are several.
 #[derive(Debug)]
-enum Test {
+pub(crate) enum Test {
     Exact(Box<str>),
     Prefix(Box<str>),
     Regex { source: Box<str>, regex: Regex },

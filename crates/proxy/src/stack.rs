@@ -103,7 +103,7 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
 }
 
 /// Those of a request that an upstream answers.
-async fn forwarding(forward: &Forward, call: &mut Call<'_>) -> Result<Flow, Failure> {
+async fn forwarding<'a>(forward: &'a Forward, call: &mut Call<'a>) -> Result<Flow, Failure> {
     let destination = destination::before(forward.split.as_ref(), call)?;
     let upstream = &destination.upstream;
     let asking = cache::asking(forward, call);

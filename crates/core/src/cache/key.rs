@@ -50,6 +50,14 @@ pub struct Key {
     pub text: Text,
 }
 
+impl Key {
+    /// What it is the key of, as far as its rule counts that.
+    pub fn asked(&self) -> Url<'_> {
+        let nothing = Url { scheme: "", host: "", path: "", query: None };
+        Url::of_key(&self.text).unwrap_or(nothing)
+    }
+}
+
 /// The text of a key: a short one needs no allocation.
 pub type Text = SmallVec<[u8; 128]>;
 

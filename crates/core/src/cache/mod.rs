@@ -9,6 +9,7 @@ pub mod conditional;
 mod date;
 mod delta_seconds;
 pub mod directives;
+mod entity_tag;
 pub mod freshening;
 pub mod freshness;
 pub mod invalidation;

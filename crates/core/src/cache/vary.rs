@@ -65,9 +65,10 @@ impl Vary {
         self.0.as_ref().is_none_or(|selection| selection.matches(rule, request))
     }
 
-    /// Names of the fields, in their order.
-    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
-        self.0.iter().flat_map(|selection| &selection.fields).map(|field| &field.name)
+    /// The fields by name, with what they had as it is compared; `None`: they were absent.
+    pub fn fields(&self) -> impl Iterator<Item = (&HeaderName, Option<&[u8]>)> {
+        let fields = self.0.iter().flat_map(|selection| &selection.fields);
+        fields.map(|field| (&field.name, field.value.as_deref()))
     }
 }
 

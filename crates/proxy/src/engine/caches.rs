@@ -154,7 +154,8 @@ impl Purge {
             (Some(url), None, None, None, None, false) => {
                 let asked = Asked::read(url)?;
                 let urls = urls_of(snapshot, cache);
-                let hashes = urls.iter().flat_map(|urls| urls.hashes(&asked.url()));
+                let url = asked.url();
+                let hashes = urls.iter().flat_map(|urls| urls.hashes(&url));
                 Ok((PurgeKind::Url, hashes.map(Target::Url).collect()))
             }
             (None, Some(key), None, None, None, false) => {

@@ -28,6 +28,12 @@ pub enum NotStored {
     Vary,
     /// Nothing says how long it is fresh.
     NoFreshness,
+    /// The route's options say so (`no_store`).
+    Configured,
+    /// It was not asked for often enough (`min_uses`).
+    MinUses,
+    /// It has more tags than are kept.
+    TooManyTags,
     /// It is stale from the beginning, and neither can be validated nor says that it may be used nevertheless.
     Stale,
 }
@@ -48,7 +54,18 @@ impl NotStored {
             Self::SetCookie => "set-cookie",
             Self::Vary => "vary",
             Self::NoFreshness => "no-freshness",
+            Self::Configured => "configured",
+            Self::MinUses => "min-uses",
+            Self::TooManyTags => "too-many-tags",
             Self::Stale => "stale",
         }
+    }
+
+    /// Whether the response is the cause, so that the next one for its key is most likely not stored either.
+    pub const fn is_of_response(self) -> bool {
+        !matches!(
+            self,
+            Self::Method | Self::RequestBody | Self::RequestNoStore | Self::Configured | Self::MinUses
+        )
     }
 }

@@ -1,19 +1,17 @@
 //! What the rules decide, case by case.
 #![allow(clippy::unwrap_used)]
 
+mod conditional;
+mod freshening;
 mod key;
+mod range;
 mod storing;
 mod vary;
 
-use std::time::Duration;
-
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
 
-use super::freshness::FreshnessRule;
-use super::key::KeyRule;
-use super::vary::VaryRule;
-use super::{Settings, Stale};
-use crate::plan::{CacheKey, CacheKeyQuery, CachedCookies, VaryComparison};
+use super::Settings;
 
 /// Fields that may have any bytes beyond ASCII too.
 fn fields<V: AsRef<[u8]>>(fields: &[(&str, V)]) -> HeaderMap {
@@ -28,27 +26,29 @@ fn fields<V: AsRef<[u8]>>(fields: &[(&str, V)]) -> HeaderMap {
 
 /// What a route's cache is set to where it says nothing, with short windows for stale responses.
 fn settings() -> Settings {
-    let query = CacheKeyQuery { allow: None, deny: None, sort: false };
-    let key = CacheKey { query, headers: Vec::new(), cookies: Vec::new(), route: false };
-    Settings {
-        key: KeyRule::build(&key, "shop", "routes.0.cache.key", &mut Vec::new()),
-        freshness: FreshnessRule {
-            targeted: [HeaderName::from_static("cdn-cache-control")].into(),
-            ttl: [].into(),
-            ignores_cache_control: false,
-            ignores_expires: false,
+    let wanted = json!({
+        "name": "main",
+        "key": {
+            "query": {"allow": null, "deny": null, "sort": false},
+            "headers": [],
+            "cookies": [],
+            "route": false,
         },
-        stale: Stale {
-            while_revalidate: Duration::from_secs(1),
-            if_error: Duration::from_secs(2),
-            if_disconnected: Duration::from_secs(3),
-        },
-        cookies: CachedCookies::Explicit,
-        ignores_set_cookie: false,
-        vary: VaryRule { comparison: VaryComparison::Normalised, ignored: false },
-        tags: [].into(),
-        lock: Duration::from_secs(5),
-        honours_requests: false,
-        min_uses: 1,
-    }
+        "ttl": {},
+        "stale": {"while_revalidate": 1_000, "if_error": 2_000, "if_disconnected": 3_000},
+        "tags": [],
+        "lock": 5_000,
+        "targeted": ["CDN-Cache-Control"],
+        "set_cookie": "explicit",
+        "request_directives": "ignore",
+        "vary": "normalised",
+        "ignore": [],
+        "bypass": [],
+        "no_store": [],
+        "min_uses": 1,
+    });
+    let (wanted, mut issues) = (serde_json::from_value(wanted).unwrap(), Vec::new());
+    let settings = Settings::build(&wanted, "edge", "shop", "routes.0.cache", &mut issues);
+    assert!(issues.is_empty(), "{issues:?}");
+    settings
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{AccessLog, Entry};
 use crate::account::event::Event;
+use crate::account::metrics::CacheResult;
 use crate::account::origin::Origin;
 use crate::account::record::Record;
 use crate::account::witness::Witness;

@@ -51,11 +51,6 @@ impl CacheResult {
             Self::Refused => "refused",
         }
     }
-
-    /// Whether the response's body came from the cache.
-    pub const fn is_saved(self) -> bool {
-        matches!(self, Self::Hit | Self::Stale | Self::Revalidated | Self::Collapsed)
-    }
 }
 
 /// What a fill came to.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
-use tidegate_core::cache::key::Key;
+use tidegate_core::cache::key::{Key, Url};
 use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::vary::Vary;
 use tidegate_core::time::Moment;

@@ -85,7 +85,7 @@ impl Memory {
             let mut entries = SmallVec::new();
             if let Some(stored) = &stored {
                 let stored = stored.value().entries.iter().filter(|other| {
-                    other.key.text == entry.key.text && !other.vary.is_same(&entry.vary)
+                    other.key.text == entry.key.text && other.vary != entry.vary
                 });
                 entries.extend(stored.cloned());
             }

@@ -34,8 +34,8 @@ pub struct Pouring {
     pub body: Body,
     /// What it takes of the room for fills; absent: it is not stored.
     pub taken: Option<Taken>,
-    /// Its place before those that follow it, as long as it comes.
-    pub leading: Option<Leading>,
+    /// Its place before those that follow it, held as long as it comes.
+    pub _leading: Option<Leading>,
     /// Its place among the requests that the upstream is busy with; absent: another has it.
     pub permit: Option<Permit>,
     /// The worker.

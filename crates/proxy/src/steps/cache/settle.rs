@@ -118,7 +118,7 @@ impl Fetch {
         let judged = storing::Response { status, headers: response.headers() };
         let terms = storing::judge(settings, &request, &judged, times)?;
         let vary = Vary::of(&settings.vary, response.headers(), &sent.headers);
-        let vary = vary.ok_or(NotStored::VaryAny)?;
+        let vary = vary.ok_or(NotStored::Vary)?;
         if !self.cache.is_wanted(&self.key, settings.min_uses) {
             return Err(NotStored::MinUses);
         }
@@ -165,7 +165,7 @@ impl Fetch {
             fill,
             body,
             taken,
-            leading: self.leading.take(),
+            _leading: self.leading.take(),
             permit: Some(permit),
             worker: self.local.index(),
         };

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod key;
+mod oracle;
 mod storing;
 mod vary;
 

@@ -25,9 +25,9 @@ use crate::http::interim::InterimSink;
 use crate::http::partial_head::PartialHead;
 use crate::http::quota::Quotas;
 use crate::http::time_left::TimeLeft;
+use crate::local::HeldSnapshot;
 use crate::net::clock;
 use crate::objects::rate::{Due, Dues};
-use crate::local::HeldSnapshot;
 use crate::snapshot::{Route, Snapshot};
 use crate::upstream::admission::Permit;
 

@@ -16,8 +16,8 @@ use crate::snapshot::{Action, Destination, Forward};
 use crate::steps::cache::{Asking, Lookup};
 use crate::steps::{
     Flow, access, admit, authenticate, body_limit, cache, client_cert, client_networks, cold_keys,
-    cors, csrf, destination, forwarded, guarded_fields, identity_headers, mirror, problem, rate_limits,
-    redirect, request_headers, request_id, respond, response_headers, rewrite, route,
+    cors, csrf, destination, forwarded, guarded_fields, identity_headers, mirror, problem,
+    rate_limits, redirect, request_headers, request_id, respond, response_headers, rewrite, route,
     security_headers, send, time_limit,
 };
 

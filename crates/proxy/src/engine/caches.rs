@@ -174,7 +174,10 @@ impl Purge {
                 one(PurgeKind::Host, Target::Host(host.to_ascii_lowercase().into()))
             }
             (None, None, None, None, None, true) => one(PurgeKind::All, Target::All),
-            _ => Err("expected exactly one of `url`, `key`, `tag`, `prefix`, `host` and `all`".into()),
+            _ => {
+                Err("expected exactly one of `url`, `key`, `tag`, `prefix`, `host` and `all`"
+                    .into())
+            }
         }
     }
 }

@@ -121,8 +121,7 @@ fn caches(page: &mut Exposition, caches: &[Arc<Cache>]) {
     for (cache, (bytes, _)) in &stored {
         family.sample(&[("cache", &*cache.plan.name), ("tier", "memory")], *bytes);
     }
-    let mut family =
-        page.family("tidegate_cache_objects", Kind::Gauge, "Keys of what is stored.");
+    let mut family = page.family("tidegate_cache_objects", Kind::Gauge, "Keys of what is stored.");
     for (cache, (_, keys)) in &stored {
         family.sample(&[("cache", &*cache.plan.name), ("tier", "memory")], *keys);
     }

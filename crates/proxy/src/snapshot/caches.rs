@@ -46,7 +46,8 @@ pub(super) fn of_routes(
 ) -> Vec<Option<CacheOfRoute>> {
     let built: Vec<_> = caches.iter().cloned().map(Some).collect();
     let known = Named::new("cache", plan.caches.iter().map(|cache| &cache.name), &built);
-    let urls: HashMap<_, _> = plan.caches.iter().map(|cache| (&cache.name, urls(plan, cache))).collect();
+    let urls: HashMap<_, _> =
+        plan.caches.iter().map(|cache| (&cache.name, urls(plan, cache))).collect();
     let routes = plan.routes.iter().enumerate().map(|(index, route)| {
         let wanted = route.cache.as_ref()?;
         let option = || format!("routes.{index}.cache.name");

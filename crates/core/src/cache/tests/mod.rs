@@ -4,6 +4,7 @@
 mod conditional;
 mod freshening;
 mod key;
+mod oracle;
 mod range;
 mod storing;
 mod vary;

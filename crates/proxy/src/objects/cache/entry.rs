@@ -156,8 +156,10 @@ impl Entry {
 
     /// What it takes in memory.
     pub fn weight(&self) -> u64 {
-        let fields =
-            self.headers.iter().map(|(name, value)| FIELD + (name.as_str().len() + value.len()) as u64);
+        let fields = self
+            .headers
+            .iter()
+            .map(|(name, value)| FIELD + (name.as_str().len() + value.len()) as u64);
         let content = match &self.content {
             Content::Whole(pieces) => pieces.weight(),
             Content::Coming(_) => 0,

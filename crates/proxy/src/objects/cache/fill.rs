@@ -301,8 +301,7 @@ mod tests {
     fn it_is_alone_when_all_readers_have_left_or_read_it() {
         let fill = Fill::new(None);
         assert!(fill.is_alone());
-        let (one, mut other) =
-            (fill.reader().unwrap(), Body::stream(fill.reader().unwrap()));
+        let (one, mut other) = (fill.reader().unwrap(), Body::stream(fill.reader().unwrap()));
         drop(one);
         assert!(!fill.is_alone());
         fill.end(Ok(None));

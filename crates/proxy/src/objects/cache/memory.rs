@@ -84,9 +84,10 @@ impl Memory {
         let _ = self.stored.entry(key).and_compute_with(|stored| {
             let mut entries = SmallVec::new();
             if let Some(stored) = &stored {
-                let stored = stored.value().entries.iter().filter(|other| {
-                    other.key.text == entry.key.text && other.vary != entry.vary
-                });
+                let stored =
+                    stored.value().entries.iter().filter(|other| {
+                        other.key.text == entry.key.text && other.vary != entry.vary
+                    });
                 entries.extend(stored.cloned());
             }
             if entries.len() >= VARIANTS {

@@ -82,9 +82,9 @@ impl Asking<'_> {
         let cache = &self.of.cache;
         let variants = cache.find(&self.key);
         let headers = &call.head.headers;
-        let entry = variants.as_ref().and_then(|variants| {
-            cache.select(variants, self.settings, &self.key, headers, now)
-        });
+        let entry = variants
+            .as_ref()
+            .and_then(|variants| cache.select(variants, self.settings, &self.key, headers, now));
         let terms = entry.map(|entry| entry.terms_now());
         let stored = match (&terms, &variants) {
             (Some(terms), _) => Stored::Found(terms),
@@ -142,7 +142,9 @@ impl Asking<'_> {
     ) -> Result<Option<Lookup>, Failure> {
         let now = clock::now();
         let response = match word {
-            Word::Shared(entry) if self.may_have(&entry, now, call) && entry.terms.is_fresh(now) => {
+            Word::Shared(entry)
+                if self.may_have(&entry, now, call) && entry.terms.is_fresh(now) =>
+            {
                 self.serve_collapsed(&entry, now, call)
             }
             Word::Stale(entry, stale) if self.may_have(&entry, now, call) => {

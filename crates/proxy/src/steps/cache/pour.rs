@@ -103,7 +103,8 @@ impl Pouring {
     fn push(&mut self, data: Bytes) {
         let fits = |came: u64| came + data.len() as u64 <= self.cache.plan.max_object.get();
         let length = data.len() as u64 + PIECE;
-        let stays = fits(self.fill.came()) && self.taken.as_mut().is_some_and(|taken| taken.take(length));
+        let stays =
+            fits(self.fill.came()) && self.taken.as_mut().is_some_and(|taken| taken.take(length));
         if stays {
             // As it was read it keeps the whole buffer that it came in.
             self.fill.push(Bytes::copy_from_slice(&data));

@@ -134,12 +134,7 @@ pub(super) fn respond(
 }
 
 /// Make it a response that has these parts of the body only.
-fn partial(
-    response: &mut Response<Body>,
-    pieces: &Pieces,
-    parts: &[Range<u64>],
-    call: &Call<'_>,
-) {
+fn partial(response: &mut Response<Body>, pieces: &Pieces, parts: &[Range<u64>], call: &Call<'_>) {
     let length = pieces.length();
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     if let [part] = parts {
@@ -153,9 +148,9 @@ fn partial(
     let boundary = u128::from(random.next()) << 64 | u128::from(random.next());
     let (body, content_type, length) = {
         let framing = Multipart::new(boundary, response.headers(), length);
-        let framed = parts.iter().flat_map(|part| {
-            [Body::full(framing.head(part)), pieces.part(part.clone())]
-        });
+        let framed = parts
+            .iter()
+            .flat_map(|part| [Body::full(framing.head(part)), pieces.part(part.clone())]);
         let body = Body::joined(framed.chain([Body::full(framing.end())]));
         (body, framing.content_type(), framing.length(parts))
     };

@@ -47,7 +47,8 @@ impl Fetch {
         asked: &HeaderMap,
     ) -> Option<Answer> {
         let (entry, now) = (self.entry.as_ref()?, clock::now());
-        let said = if settings.honours_requests { OfRequest::of(asked) } else { OfRequest::default() };
+        let said =
+            if settings.honours_requests { OfRequest::of(asked) } else { OfRequest::default() };
         let stale = instead_of(trouble, &entry.terms_now(), &said, now)?;
         entry.rest_until(now.after(REST));
         self.tell(Word::Stale(entry.clone(), stale));
@@ -151,7 +152,8 @@ impl Fetch {
         parts.content = Content::Coming(fill.clone());
         let entry = Arc::new(Entry::new(parts));
         let most = self.cache.plan.max_object.get();
-        let taken = announced.is_none_or(|length| length <= most).then(|| self.cache.room.nothing());
+        let taken =
+            announced.is_none_or(|length| length <= most).then(|| self.cache.room.nothing());
         if taken.is_none() {
             fill.pass();
         }
@@ -187,7 +189,8 @@ impl Fetch {
         let judged = storing::Response { status: entry.status, headers: &headers };
         match storing::judge(settings, &request, &judged, times) {
             Ok(terms) => {
-                let fresh = Arc::new(entry.renewed(headers, terms, times.date, self.asked_at.number));
+                let fresh =
+                    Arc::new(entry.renewed(headers, terms, times.date, self.asked_at.number));
                 self.cache.put(fresh.clone());
                 self.tell(Word::Shared(fresh.clone()));
                 Answer::Revalidated(fresh)

@@ -81,7 +81,12 @@ impl Stale {
 }
 
 /// What becomes of a request at `now`, where the origin can be reached or not.
-pub fn decide(stored: Stored<'_>, asked: &Asked<'_>, is_reachable: &dyn Fn() -> bool, now: Moment) -> Decision {
+pub fn decide(
+    stored: Stored<'_>,
+    asked: &Asked<'_>,
+    is_reachable: &dyn Fn() -> bool,
+    now: Moment,
+) -> Decision {
     if !matches!(*asked.method, Method::GET | Method::HEAD) {
         return Decision::Bypass(Why::Method);
     }
@@ -100,7 +105,12 @@ pub fn decide(stored: Stored<'_>, asked: &Asked<'_>, is_reachable: &dyn Fn() -> 
     }
 }
 
-fn of_stored(terms: &Terms, asked: &Asked<'_>, is_reachable: &dyn Fn() -> bool, now: Moment) -> Decision {
+fn of_stored(
+    terms: &Terms,
+    asked: &Asked<'_>,
+    is_reachable: &dyn Fn() -> bool,
+    now: Moment,
+) -> Decision {
     if asked.bypasses {
         return Decision::Validate(Why::Bypass);
     }
@@ -148,7 +158,12 @@ pub enum Trouble {
 }
 
 /// Whether a stored response is served at `now` in place of `trouble`, and why.
-pub fn instead_of(trouble: Trouble, terms: &Terms, asked: &OfRequest, now: Moment) -> Option<Stale> {
+pub fn instead_of(
+    trouble: Trouble,
+    terms: &Terms,
+    asked: &OfRequest,
+    now: Moment,
+) -> Option<Stale> {
     if terms.never_stale {
         return None;
     }

@@ -65,7 +65,8 @@ impl Settings {
         let ttl = wanted.ttl.iter().filter_map(|(status, ttl)| {
             let statuses = statuses(status);
             if statuses.is_none() {
-                let wrong = format!("expected a status like 404, or a class like 5xx, not `{status}`");
+                let wrong =
+                    format!("expected a status like 404, or a class like 5xx, not `{status}`");
                 issues.push(Issue::new(format!("{at}.ttl"), wrong));
             }
             Some((statuses?, ttl.duration()))

@@ -65,7 +65,11 @@ impl NotStored {
     pub const fn is_of_response(self) -> bool {
         !matches!(
             self,
-            Self::Method | Self::RequestBody | Self::RequestNoStore | Self::Configured | Self::MinUses
+            Self::Method
+                | Self::RequestBody
+                | Self::RequestNoStore
+                | Self::Configured
+                | Self::MinUses
         )
     }
 }

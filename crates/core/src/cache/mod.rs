@@ -6,6 +6,8 @@
 pub mod age;
 pub mod cache_status;
 pub mod conditional;
+mod date;
+mod delta_seconds;
 pub mod directives;
 mod entity_tag;
 pub mod freshening;

@@ -1,0 +1,41 @@
+//! What is stored of the fields of a response (RFC 9111 §3.1).
+
+use http::header::{CONNECTION, CONTENT_LENGTH, SET_COOKIE};
+use http::{HeaderMap, HeaderName};
+use smallvec::SmallVec;
+
+use crate::cache::Settings;
+use crate::cache::directives::Scope;
+use crate::message::field::members;
+use crate::plan::CachedCookies;
+use crate::rewrite::is_own;
+
+/// What is stored of these fields of a response: all but those of one connection, those for a proxy, those that
+/// `no-cache` or `private` name, and cookies where the route strips them.
+pub fn fields(settings: &Settings, headers: &HeaderMap) -> HeaderMap {
+    let directives = settings.freshness.directives(headers);
+    let scopes = [&directives.no_cache, &directives.private];
+    let is_kept_back = |name: &HeaderName| {
+        scopes.iter().any(|scope| matches!(scope, Scope::Fields(names) if names.contains(name)))
+    };
+    let connection = headers.get_all(CONNECTION).iter();
+    let options =
+        connection.flat_map(|line| members(line.as_bytes())).collect::<SmallVec<[&[u8]; 4]>>();
+    let is_of_connection = |name: &HeaderName| {
+        let is_named =
+            || options.iter().any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()));
+        name != CONTENT_LENGTH && (is_own(name) || is_named())
+    };
+    let strips_cookies = settings.ignores_set_cookie || settings.cookies == CachedCookies::Strip;
+    let is_left_out = |name: &HeaderName| {
+        is_of_connection(name)
+            || name.as_str().starts_with("proxy-")
+            || name == SET_COOKIE && strips_cookies
+            || is_kept_back(name)
+    };
+    let mut stored = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers.iter().filter(|(name, _)| !is_left_out(name)) {
+        stored.append(name, value.clone());
+    }
+    stored
+}

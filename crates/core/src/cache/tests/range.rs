@@ -1,12 +1,17 @@
 //! What of a stored response a request gets.
 
 use std::ops::Range;
+use std::time::SystemTime;
 
-use http::Method;
+use http::{HeaderMap, Method};
 use proptest::prelude::*;
 
 use super::fields;
-use crate::cache::range::{Multipart, Selected, content_range, select, unsatisfied};
+use crate::cache::range::{self, Multipart, Selected, content_range, unsatisfied};
+
+fn select(request: &HeaderMap, method: &Method, stored: &HeaderMap, length: u64) -> Selected {
+    range::select(request, method, stored, SystemTime::UNIX_EPOCH, length)
+}
 
 /// What a `Range` selects of a content of this length.
 fn selected(range: &str, length: u64) -> Selected {

@@ -1,6 +1,7 @@
 //! What the rules decide, case by case.
 #![allow(clippy::unwrap_used)]
 
+mod directives;
 mod key;
 mod oracle;
 mod storing;

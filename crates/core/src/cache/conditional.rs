@@ -10,8 +10,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
+use super::date;
 use super::entity_tag::EntityTag;
-use crate::message::field::date;
 
 /// What says how content is to be read: a response without content does not need it (RFC 9110 §15.4.5).
 const OF_CONTENT: [HeaderName; 7] = [
@@ -57,8 +57,10 @@ fn has_entity_tag(request: &HeaderMap, stored: &HeaderMap) -> bool {
 
 /// A date that is none, or one of several, is no condition (RFC 9110 §13.1.3).
 fn is_no_newer(request: &HeaderMap, stored: &HeaderMap, arrived: SystemTime) -> bool {
-    let changed = || date(stored, LAST_MODIFIED).or_else(|| date(stored, DATE)).unwrap_or(arrived);
-    date(request, IF_MODIFIED_SINCE).is_some_and(|since| changed() <= since)
+    let said = |headers, name| date::of(headers, name, arrived);
+    let changed = || said(stored, LAST_MODIFIED).or_else(|| said(stored, DATE)).unwrap_or(arrived);
+    let is_said_once = request.get_all(IF_MODIFIED_SINCE).iter().nth(1).is_none();
+    is_said_once && said(request, IF_MODIFIED_SINCE).is_some_and(|since| changed() <= since)
 }
 
 /// The fields of a 304 that stands for the `stored` response (RFC 9110 §15.4.5).
@@ -73,12 +75,13 @@ pub fn not_modified(mut stored: HeaderMap) -> HeaderMap {
 /// Whether there is something to validate it by: else the request is for the whole.
 pub fn validate(request: &mut HeaderMap, stored: &HeaderMap) -> bool {
     take_off(request);
-    let changed = date(stored, LAST_MODIFIED).and_then(|_| stored.get(LAST_MODIFIED));
-    let validators = [(IF_NONE_MATCH, stored.get(ETAG)), (IF_MODIFIED_SINCE, changed)];
-    let validators =
-        validators.into_iter().filter_map(|(name, value)| Some((name, value?.clone())));
     let before = request.len();
-    request.extend(validators);
+    for (name, validator) in [(IF_NONE_MATCH, ETAG), (IF_MODIFIED_SINCE, LAST_MODIFIED)] {
+        // As it came: origins compare dates byte by byte too.
+        if let Some(value) = stored.get(validator) {
+            request.insert(name, value.clone());
+        }
+    }
     request.len() > before
 }
 

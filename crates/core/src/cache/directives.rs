@@ -1,14 +1,15 @@
 //! What `Cache-Control` asks of a cache (RFC 9111 §5.2).
 
-mod members;
+mod member;
 
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, PRAGMA, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use self::members::{Argument, Member, Members};
+use self::member::{Argument, Member};
 use super::delta_seconds;
+use crate::message::field;
 
 /// Directives of a request (RFC 9111 §5.2.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,8 +39,10 @@ impl OfRequest {
             directives.no_cache = pragmas.any(|member| is(member.name, "no-cache"));
         }
         for member in members(headers.get_all(CACHE_CONTROL)) {
-            if let Some(place) = directives.place(member.name) {
-                place.take(&member.argument);
+            match (&member.argument, directives.place(member.name)) {
+                (Argument::Misquoted, _) => directives.no_store = true,
+                (argument, Some(place)) => place.take(argument),
+                (_, None) => {}
             }
         }
         directives
@@ -101,8 +104,8 @@ impl OfResponse {
         let mut directives = Self::default();
         for member in members(headers.get_all(CACHE_CONTROL)) {
             match (&member.argument, directives.place(member.name)) {
-                // What the rest of the line forbids cannot be known.
-                (Argument::Unterminated, _) => directives.private = Scope::Whole,
+                // What it hides may forbid all.
+                (Argument::Misquoted, _) => directives.private = Scope::Whole,
                 (argument, Some(place)) => place.take(argument),
                 (_, None) => {}
             }
@@ -221,9 +224,6 @@ fn is(name: &[u8], own: &str) -> bool {
 fn members<'a>(
     lines: impl IntoIterator<Item = &'a HeaderValue>,
 ) -> impl Iterator<Item = Member<'a>> {
-    lines.into_iter().flat_map(|line| Members::of(line.as_bytes()))
+    let members = lines.into_iter().flat_map(|line| field::members(line.as_bytes()));
+    members.filter(|member| !member.is_empty()).map(Member::read)
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests;

@@ -3,16 +3,18 @@
 //! A key is a row of parts with the length before each, so that no two rows make the same text. First come those of the
 //! URL, so that all that is stored for one URL can be found by a hash of them.
 
-use std::borrow::Cow;
+mod query;
+mod text;
 
 use http::{HeaderMap, HeaderName};
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_128;
 
+use self::query::Query;
+pub use self::text::Text;
+use self::text::{add_number, add_part, take_part};
 use crate::message::authority::without_default_port;
 use crate::message::field::{cookies, is_token};
 use crate::plan::{self, Issue};
-use crate::query::decoded_name;
 use crate::rewrite::is_own;
 
 /// What is asked for, as the client asked, before a route rewrites it.
@@ -128,91 +130,6 @@ impl KeyRule {
     }
 }
 
-/// Which parameters of a query count, and whether their order does.
-#[derive(Debug)]
-struct Query {
-    which: Which,
-    sorted: bool,
-}
-
-#[derive(Debug)]
-enum Which {
-    All,
-    Only(Box<[Names]>),
-    AllBut(Box<[Names]>),
-}
-
-impl Query {
-    fn build(wanted: &plan::CacheKeyQuery, at: &str, issues: &mut Vec<Issue>) -> Self {
-        let which = match (&wanted.allow, &wanted.deny) {
-            (None, None) => Which::All,
-            (Some(allow), None) => {
-                Which::Only(keep(allow, &format!("{at}.allow"), issues, Names::read))
-            }
-            (None, Some(deny)) => {
-                Which::AllBut(keep(deny, &format!("{at}.deny"), issues, Names::read))
-            }
-            (Some(_), Some(_)) => {
-                issues.push(Issue::new(at, "give `allow` or `deny`, not both"));
-                Which::All
-            }
-        };
-        Self { which, sorted: wanted.sort }
-    }
-
-    /// What counts of a query; `None` where nothing does.
-    fn counted<'q>(&self, query: &'q str) -> Option<Cow<'q, str>> {
-        if let (Which::All, false) = (&self.which, self.sorted) {
-            return Some(query.into());
-        }
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        let pairs = pairs.map(|pair| (decoded_name(pair), pair));
-        let mut pairs: SmallVec<[_; 16]> = pairs.filter(|(name, _)| self.counts(name)).collect();
-        if self.sorted {
-            // By name alone, and as origins read it: which value of a name is the first stays.
-            pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
-        }
-        let pairs: SmallVec<[_; 16]> = pairs.iter().map(|(_, pair)| *pair).collect();
-        (!pairs.is_empty()).then(|| pairs.join("&").into())
-    }
-
-    fn counts(&self, name: &[u8]) -> bool {
-        let among = |names: &[Names]| names.iter().any(|names| names.have(name));
-        match &self.which {
-            Which::All => true,
-            Which::Only(names) => among(names),
-            Which::AllBut(names) => !among(names),
-        }
-    }
-}
-
-/// A name, or all that begin with it.
-#[derive(Debug)]
-enum Names {
-    One(Box<str>),
-    Beginning(Box<str>),
-}
-
-impl Names {
-    fn read(text: &str) -> Result<Self, String> {
-        let (name, are_more) = match text.strip_suffix('*') {
-            Some(beginning) => (beginning, true),
-            None => (text, false),
-        };
-        if name.contains('*') {
-            return Err(format!("`{text}` has a `*` that is not at its end"));
-        }
-        Ok(if are_more { Self::Beginning(name.into()) } else { Self::One(name.into()) })
-    }
-
-    fn have(&self, name: &[u8]) -> bool {
-        match self {
-            Self::One(own) => own.as_bytes() == name,
-            Self::Beginning(own) => name.starts_with(own.as_bytes()),
-        }
-    }
-}
-
 fn field(name: &str) -> Result<HeaderName, String> {
     let field = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| format!("`{name}` is not the name of a header field"))?;
@@ -264,27 +181,4 @@ fn add_host(url: &Url<'_>, text: &mut Text) {
     text.extend(name.iter().map(u8::to_ascii_lowercase));
     text.extend_from_slice(colon);
     text.extend_from_slice(port);
-}
-
-/// A part, after its length and one: 0 is left for the one that is missing.
-fn add_part(part: &[u8], text: &mut Text) {
-    add_number(part.len() + 1, text);
-    text.extend_from_slice(part);
-}
-
-fn add_number(number: usize, text: &mut Text) {
-    // No field of a request is longer than 32 bits say.
-    text.extend_from_slice(&(number as u32).to_le_bytes());
-}
-
-/// The next part; within, `None` where it is missing.
-fn take_part<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a str>> {
-    let (length, parts) = rest.split_first_chunk()?;
-    let Some(length) = usize::try_from(u32::from_le_bytes(*length)).ok()?.checked_sub(1) else {
-        *rest = parts;
-        return Some(None);
-    };
-    let (part, parts) = parts.split_at_checked(length)?;
-    *rest = parts;
-    Some(Some(str::from_utf8(part).ok()?))
 }

@@ -1,14 +1,14 @@
 //! Ranges of a stored response (RFC 9110 §14).
 
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, DATE, IF_RANGE, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
 use smallvec::SmallVec;
 
+use super::date;
 use super::entity_tag::EntityTag;
-use crate::message::field::date;
 
 /// Most ranges of a request that are answered as such: to more of them it gets the whole.
 const MOST: usize = 16;
@@ -27,36 +27,42 @@ pub enum Selected {
     Unsatisfiable,
 }
 
-/// What a request gets of the `stored` response, whose content has this `length`.
+/// What a request gets of the `stored` response, which came at `arrived`, and whose content has this `length`.
 ///
 /// A `Range` that cannot be read is no `Range`, nor is one with more than 16 ranges (§14.2). What overlaps is sent once,
 /// and in the order of the content: a content that is still coming is not held back for a part that lies behind.
-pub fn select(request: &HeaderMap, method: &Method, stored: &HeaderMap, length: u64) -> Selected {
+pub fn select(
+    request: &HeaderMap,
+    method: &Method,
+    stored: &HeaderMap,
+    arrived: SystemTime,
+    length: u64,
+) -> Selected {
     let mut lines = request.get_all(RANGE).iter();
     let line = lines.next().filter(|_| lines.next().is_none() && *method == Method::GET);
     let specs = line.and_then(|line| specs(line.as_bytes()));
-    match specs.filter(|_| is_unchanged(request, stored)) {
+    match specs.filter(|_| is_unchanged(request, stored, arrived)) {
         None => Selected::Whole,
         Some(specs) => satisfy(&specs, length),
     }
 }
 
 /// Whether the client's other parts are of the `stored` response (§13.1.5): by strong comparison alone.
-fn is_unchanged(request: &HeaderMap, stored: &HeaderMap) -> bool {
+fn is_unchanged(request: &HeaderMap, stored: &HeaderMap, arrived: SystemTime) -> bool {
     let mut lines = request.get_all(IF_RANGE).iter();
     let Some(line) = lines.next() else { return true };
     let tag = EntityTag::read(line.as_bytes());
     let has_tag = || EntityTag::of(stored).is_some_and(|own| own.is_strongly(tag));
-    let is_date = || stored.get(LAST_MODIFIED) == Some(line) && is_strong_date(stored);
+    let is_date = || stored.get(LAST_MODIFIED) == Some(line) && is_strong_date(stored, arrived);
     lines.next().is_none() && if tag.is_quoted() { has_tag() } else { is_date() }
 }
 
 /// Whether a response was made so long after its last change that it cannot have been changed again at the same
 /// second (§8.8.2.2).
-fn is_strong_date(stored: &HeaderMap) -> bool {
-    let since =
-        |made: std::time::SystemTime| made.duration_since(date(stored, LAST_MODIFIED)?).ok();
-    date(stored, DATE).and_then(since).is_some_and(|since| since >= Duration::from_secs(1))
+fn is_strong_date(stored: &HeaderMap, arrived: SystemTime) -> bool {
+    let said = |name| date::of(stored, name, arrived);
+    let changed = said(LAST_MODIFIED).and_then(|date| date.checked_add(Duration::from_secs(1)));
+    changed.is_some_and(|changed| said(DATE).is_some_and(|made| changed <= made))
 }
 
 /// A range as it is asked for (§14.1.1).

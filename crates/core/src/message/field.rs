@@ -1,9 +1,7 @@
-//! What is read of header fields in several places: tokens, lists, dates and cookies.
-
-use std::time::SystemTime;
+//! What is read of header fields in several places: tokens, lists and cookies.
 
 use http::header::COOKIE;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 /// Whether `byte` may be part of a token (RFC 9110 §5.6.2).
 pub const fn is_token_byte(byte: u8) -> bool {
@@ -29,13 +27,6 @@ pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         *byte == b',' && !is_quoted
     };
     value.split(ends).map(<[u8]>::trim_ascii)
-}
-
-/// The date that the field `name` says (RFC 9110 §5.6.7); none where there are several.
-pub fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().filter(|_| values.next().is_none())?;
-    httpdate::parse_http_date(value.to_str().ok()?).ok()
 }
 
 /// The values of the cookie `name` in a request with these fields, the first one first.
@@ -67,8 +58,6 @@ pub fn without_cookie(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use http::header::DATE;
-
     use super::*;
 
     /// The values of the cookie `a` in a request with these `Cookie` fields.
@@ -116,30 +105,6 @@ mod tests {
             let wanted: Vec<_> = wanted.iter().map(|member| member.as_bytes()).collect();
             assert_eq!(members(list.as_bytes()).collect::<Vec<_>>(), wanted, "{list}");
         }
-    }
-
-    #[test]
-    fn a_date_is_read_in_each_of_its_three_forms_and_said_once() {
-        let said = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(DATE, HeaderValue::from_static(value));
-            }
-            date(&headers, DATE)?
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .ok()
-                .map(|date| date.as_secs())
-        };
-        for value in [
-            "Sun, 06 Nov 1994 08:49:37 GMT",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
-            "Sun Nov  6 08:49:37 1994",
-        ] {
-            assert_eq!(said(&[value]), Some(784_111_777), "{value}");
-            assert_eq!(said(&[value, value]), None);
-        }
-        assert_eq!(said(&["Sun, 06 Nov 1994 08:49:37 CET"]), None);
-        assert_eq!(said(&[]), None);
     }
 
     #[test]

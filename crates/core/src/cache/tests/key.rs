@@ -76,6 +76,12 @@ fn the_case_of_a_host_and_the_port_of_its_scheme_make_no_other_url() {
 }
 
 #[test]
+fn the_key_of_an_ordinary_url_needs_no_allocation() {
+    let url = with_query("page=2&order=price");
+    assert!(!key(&rule(&json!({})), url).text.spilled());
+}
+
+#[test]
 fn a_query_counts_as_it_was_asked() {
     for query in ["", "b=1&a=2", "a&&b=%20", "a=1&a=1", "&"] {
         assert_eq!(counted(&json!({}), query).as_deref(), Some(query));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conditional;
+mod directives;
 mod freshening;
 mod key;
 mod oracle;

@@ -1,16 +1,25 @@
 //! What of a stored response a request gets.
 
 use std::ops::Range;
+use std::time::SystemTime;
 
-use http::Method;
+use http::{HeaderMap, Method};
 use proptest::prelude::*;
 
 use super::fields;
-use crate::cache::range::{Multipart, Selected, content_range, select, unsatisfied};
+use crate::cache::range::{self, Multipart, Selected, content_range, unsatisfied};
+
+fn select(request: &HeaderMap, method: &Method, stored: &HeaderMap, length: u64) -> Selected {
+    range::select(request, method, stored, SystemTime::UNIX_EPOCH, length)
+}
 
 /// What a `Range` selects of a content of this length.
 fn selected(range: &str, length: u64) -> Selected {
     select(&fields(&[("range", range)]), &Method::GET, &fields::<&str>(&[]), length)
+}
+
+fn part(part: Range<u64>) -> Selected {
+    Selected::Parts([part].into_iter().collect())
 }
 
 fn parts<const N: usize>(parts: [Range<u64>; N]) -> Selected {
@@ -19,7 +28,7 @@ fn parts<const N: usize>(parts: [Range<u64>; N]) -> Selected {
 
 #[test]
 fn a_range_is_given_by_its_ends_or_counted_from_the_end() {
-    for (range, part) in [
+    for (range, wanted) in [
         ("bytes=0-1", 0..2),
         ("bytes=1-", 1..11),
         ("bytes=-1", 10..11),
@@ -34,7 +43,7 @@ fn a_range_is_given_by_its_ends_or_counted_from_the_end() {
         ("bytes=-99999999999999999999999999999", 0..11),
         ("bytes=,\t0-1 ,", 0..2),
     ] {
-        assert_eq!(selected(range, 11), parts([part]), "{range}");
+        assert_eq!(selected(range, 11), part(wanted), "{range}");
     }
 }
 
@@ -45,7 +54,7 @@ fn what_lies_behind_the_end_is_unsatisfiable_unless_another_range_is_not() {
     {
         assert_eq!(selected(range, 11), Selected::Unsatisfiable, "{range}");
     }
-    assert_eq!(selected("bytes=11-,-0,0-0", 11), parts([0..1]));
+    assert_eq!(selected("bytes=11-,-0,0-0", 11), part(0..1));
     for (range, wanted) in [
         ("bytes=0-", Selected::Unsatisfiable),
         ("bytes=-1", Selected::Whole),
@@ -97,8 +106,8 @@ fn several_ranges_come_in_the_order_of_the_content_and_what_overlaps_once() {
     assert_eq!(selected("bytes=0-0,-1", 11), parts([0..1, 10..11]));
     assert_eq!(selected("bytes=-1,0-0", 11), parts([0..1, 10..11]));
     assert_eq!(selected("bytes=0-4,3-6,8-8", 11), parts([0..7, 8..9]));
-    assert_eq!(selected("bytes=0-4,5-6", 11), parts([0..7]));
-    assert_eq!(selected("bytes=0-,0-,0-,1-2,-3", 11), parts([0..11]));
+    assert_eq!(selected("bytes=0-4,5-6", 11), part(0..7));
+    assert_eq!(selected("bytes=0-,0-,0-,1-2,-3", 11), part(0..11));
 }
 
 #[test]
@@ -142,7 +151,7 @@ fn if_range_is_compared_strongly() {
         let mut request = vec![("range", "bytes=0-1")];
         request.extend(sent.iter().map(|value| ("if-range", *value)));
         let selected = select(&fields(&request), &Method::GET, &fields(stored), 11);
-        let wanted = if is_part { parts([0..2]) } else { Selected::Whole };
+        let wanted = if is_part { part(0..2) } else { Selected::Whole };
         assert_eq!(selected, wanted, "{sent:?} of {stored:?}");
     }
 }

@@ -188,7 +188,7 @@ fn accepted_codings_are_compared_by_which_are_taken() {
 }
 
 #[test]
-fn a_coding_that_not_all_know_is_given_to_those_who_take_it() {
+fn a_coding_that_is_not_known_everywhere_goes_to_requests_that_take_it() {
     let response = fields(&[("vary", "accept-encoding"), ("content-encoding", "deflate")]);
     let request = |value| fields(&[("accept-encoding", value)]);
     let stored = Vary::of(&NORMALISED, &response, &request("gzip, Deflate")).unwrap();

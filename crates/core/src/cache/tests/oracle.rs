@@ -379,7 +379,7 @@ proptest! {
 
     #[test]
     fn no_field_is_stored_that_must_not_be(exchange in exchanges()) {
-        let stored = storing::fields(&settings(), &exchange.response());
+        let stored = storing::fields(&settings(), &exchange.response(), exchange.times().date);
         for name in exchange.kept_back() {
             prop_assert!(!stored.contains_key(name), "{}", name);
         }

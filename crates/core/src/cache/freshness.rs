@@ -10,7 +10,7 @@ use super::directives::OfResponse;
 use super::{date, targeted};
 
 /// How much of the time since it was modified a response is fresh, where nothing says how long it is.
-const HEURISTIC_PART: u32 = 10;
+const HEURISTIC_PART: u64 = 10;
 /// For how long it is so at most.
 const LONGEST_HEURISTIC: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -140,7 +140,7 @@ fn until_expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 fn heuristic(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let modified = date::of(headers, LAST_MODIFIED, now)?;
     let unmodified = came(headers, now).duration_since(modified).ok()?;
-    let lifetime = Duration::from_secs(unmodified.as_secs()) / HEURISTIC_PART;
+    let lifetime = Duration::from_secs(unmodified.as_secs() / HEURISTIC_PART);
     Some(lifetime.min(LONGEST_HEURISTIC))
 }
 

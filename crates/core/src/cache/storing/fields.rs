@@ -1,7 +1,10 @@
 //! What is stored of the fields of a response (RFC 9111 §3.1).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, SET_COOKIE};
-use http::{HeaderMap, HeaderName};
+use std::time::SystemTime;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use httpdate::fmt_http_date;
 use smallvec::SmallVec;
 
 use crate::cache::Settings;
@@ -11,8 +14,9 @@ use crate::plan::CachedCookies;
 use crate::rewrite::is_own;
 
 /// What is stored of these fields of a response: all but those of one connection, those for a proxy, those that
-/// `no-cache` or `private` name, and cookies where the route strips them.
-pub fn fields(settings: &Settings, headers: &HeaderMap) -> HeaderMap {
+/// `no-cache` or `private` name, and cookies where the route strips them. Where there is no `Date`, it becomes `now`,
+/// when the response arrived (RFC 9110 §6.6.1).
+pub fn fields(settings: &Settings, headers: &HeaderMap, now: SystemTime) -> HeaderMap {
     let directives = settings.freshness.directives(headers);
     let scopes = [&directives.no_cache, &directives.private];
     let is_kept_back = |name: &HeaderName| {
@@ -33,9 +37,12 @@ pub fn fields(settings: &Settings, headers: &HeaderMap) -> HeaderMap {
             || name == SET_COOKIE && strips_cookies
             || is_kept_back(name)
     };
-    let mut stored = HeaderMap::with_capacity(headers.keys_len());
+    let mut stored = HeaderMap::with_capacity(headers.keys_len() + 1);
     for (name, value) in headers.iter().filter(|(name, _)| !is_left_out(name)) {
         stored.append(name, value.clone());
+    }
+    if !headers.contains_key(DATE) {
+        stored.extend(HeaderValue::try_from(fmt_http_date(now)).map(|date| (DATE, date)));
     }
     stored
 }

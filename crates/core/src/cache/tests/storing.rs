@@ -20,6 +20,10 @@ const DAY_BEFORE: &str = "Wed, 25 Nov 2026 12:00:00 GMT";
 const FRESH: (&str, &str) = ("cache-control", "max-age=60");
 const COOKIE: (&str, &str) = ("set-cookie", "a=b");
 
+fn noon() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_694_400)
+}
+
 type Lines<'a> = &'a [(&'a str, &'a str)];
 
 /// A `GET` without fields, answered with 200 without fields, which is changed from case to case.
@@ -47,8 +51,8 @@ impl Exchange<'_> {
         let request = Request { method, headers: &asked, has_body, url };
         let status = StatusCode::from_u16(self.status).unwrap();
         let response = Response { status, headers: &answered };
-        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_694_400);
-        judge(&self.settings, &request, &response, &Times { sent: ARRIVED, arrived: ARRIVED, date })
+        let times = Times { sent: ARRIVED, arrived: ARRIVED, date: noon() };
+        judge(&self.settings, &request, &response, &times)
     }
 
     fn refusal(&self) -> Option<NotStored> {
@@ -248,7 +252,7 @@ fn a_ttl_of_the_route_is_not_explicit_unless_the_origin_is_not_listened_to() {
 fn what_sets_cookies_is_stored_as_the_route_says() {
     let of = |cookies, ignores_set_cookie, answered: Lines<'_>| {
         let settings = Settings { cookies, ignores_set_cookie, ..settings() };
-        let stored = storing::fields(&settings, &fields(answered));
+        let stored = storing::fields(&settings, &fields(answered), noon());
         let exchange = Exchange { settings, answered, ..Exchange::default() };
         exchange.judge().map(|_| stored.contains_key("set-cookie"))
     };
@@ -388,6 +392,7 @@ fn fields_of_a_connection_and_for_a_proxy_are_not_stored() {
         ("content-length", "5"),
         ("set-cookie", "a=b"),
         ("age", "3"),
+        ("date", DAY_BEFORE),
     ]);
     let expected = fields(&[
         FRESH,
@@ -396,19 +401,34 @@ fn fields_of_a_connection_and_for_a_proxy_are_not_stored() {
         ("content-length", "5"),
         ("set-cookie", "a=b"),
         ("age", "3"),
+        ("date", DAY_BEFORE),
     ]);
-    assert_eq!(storing::fields(&settings(), &answered), expected);
+    assert_eq!(storing::fields(&settings(), &answered, noon()), expected);
 }
 
 #[test]
 fn fields_that_no_cache_and_private_name_are_not_stored() {
     let kept = |said: Lines<'_>| {
         let answered = [said, &[("a", "1"), ("x-b", "2"), ("c", "3")]].concat();
-        let stored = storing::fields(&settings(), &fields(&answered));
+        let stored = storing::fields(&settings(), &fields(&answered), noon());
         ["a", "x-b", "c"].map(|name| stored.contains_key(name))
     };
     assert_eq!(kept(&[("cache-control", "no-cache=\"a, X-B\"")]), [false, false, true]);
     assert_eq!(kept(&[("cache-control", "private=\"c\", no-cache=\"a\"")]), [false, true, false]);
     let targeted = [("cdn-cache-control", "private=\"c\""), ("cache-control", "private=\"a\"")];
     assert_eq!(kept(&targeted), [true, true, false]);
+}
+
+#[test]
+fn a_response_without_a_date_is_dated_when_it_arrived() {
+    let dates = |lines: Lines<'_>| {
+        let stored = storing::fields(&settings(), &fields(lines), noon());
+        stored
+            .get_all("date")
+            .iter()
+            .map(|date| date.to_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(dates(&[]), [NOON]);
+    assert_eq!(dates(&[("date", DAY_BEFORE)]), [DAY_BEFORE]);
 }

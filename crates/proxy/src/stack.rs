@@ -133,9 +133,8 @@ async fn cached(
             cache::answer(*fetch, asking, forward, call).await
         }
         Lookup::Pass(why) => {
-            let mut response = sending(forward, destination, call).await?;
-            cache::after(asking, why, call, &mut response);
-            Ok(response)
+            let response = sending(forward, destination, call).await?;
+            Ok(cache::after(asking, why, call, response))
         }
     }
 }

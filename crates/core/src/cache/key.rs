@@ -60,9 +60,6 @@ impl Key {
     }
 }
 
-/// The text of a key: a short one needs no allocation.
-pub type Text = SmallVec<[u8; 128]>;
-
 /// Which parts of a request count.
 #[derive(Debug)]
 pub struct KeyRule {

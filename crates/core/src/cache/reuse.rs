@@ -28,8 +28,8 @@ pub enum Stored<'a> {
 pub struct Asked<'a> {
     /// Its method.
     pub method: &'a Method,
-    /// Whether it has a body.
-    pub has_body: bool,
+    /// Whether only the origin can answer it: it has content, or conditions that are not the cache's to judge.
+    pub is_for_origin: bool,
     /// Whether it goes to the origin in any case.
     pub bypasses: bool,
     /// What its `Cache-Control` says.
@@ -90,7 +90,7 @@ pub fn decide(
     if !matches!(*asked.method, Method::GET | Method::HEAD) {
         return Decision::Bypass(Why::Method);
     }
-    if asked.has_body || asked.directives.no_store {
+    if asked.is_for_origin || asked.directives.no_store {
         return Decision::Bypass(Why::Request);
     }
     let decision = match stored {

@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub has_body: bool,
     /// What it asks for.
     pub url: Url<'a>,
+    /// Whether it has proven where it comes from: its credential may not stand in its fields any more.
+    pub is_authenticated: bool,
 }
 
 /// A response of the origin, which was asked for the whole of a representation and without conditions.
@@ -103,7 +105,8 @@ impl Case<'_> {
         let (request, response) = (self.request.headers, self.response.headers);
         let is_explicit = self.is_explicitly_fresh();
         let may_share = is_explicit && self.shares_authorized();
-        refuse_if(request.contains_key(AUTHORIZATION) && !may_share, NotStored::Authorization)?;
+        let is_authorized = self.request.is_authenticated || request.contains_key(AUTHORIZATION);
+        refuse_if(is_authorized && !may_share, NotStored::Authorization)?;
         refuse_if(request.contains_key(COOKIE) && !is_explicit, NotStored::Cookie)?;
         let may_set = is_explicit && self.settings.cookies != CachedCookies::Never;
         let sets_cookie = response.contains_key(SET_COOKIE) && !self.settings.ignores_set_cookie;

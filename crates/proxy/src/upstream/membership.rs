@@ -139,6 +139,14 @@ impl Membership {
         self.members.iter().any(|member| member.endpoint.takes_requests(now))
     }
 
+    /// Whether any endpoint most likely answers: those that are well, and in panic mode those that answered badly.
+    pub fn is_reachable(&self) -> bool {
+        let now = clock::now();
+        self.members.iter().map(|member| &member.endpoint).any(|endpoint| {
+            endpoint.takes_requests(now) || endpoint.is_open() && !endpoint.health.is_down()
+        })
+    }
+
     /// Put weights, duties and health settings of `told`, which is this plan with the operators' words over it, into
     /// force.
     pub fn apply(&self, told: &plan::Upstream) {

@@ -218,7 +218,7 @@ impl Exchange {
         let (asked, answered) = (self.request(), self.response());
         let url = Url { scheme: "https", host: "shop.example", path: "/a", query: None };
         let (method, has_body) = (&self.method.parse::<Method>().unwrap(), self.has_body);
-        let request = Request { method, headers: &asked, has_body, url };
+        let request = Request { method, headers: &asked, has_body, url, is_authenticated: false };
         let status = StatusCode::from_u16(self.status).unwrap();
         let response = Response { status, headers: &answered };
         judge(settings, &request, &response, &self.times()).ok()

@@ -48,7 +48,7 @@ impl Exchange<'_> {
         let (asked, answered) = (fields(self.asked), fields(self.answered));
         let url = Url { scheme: "https", host: "shop.example", path: "/a", query: Some("b=1") };
         let (method, has_body) = (&self.method, self.has_body);
-        let request = Request { method, headers: &asked, has_body, url };
+        let request = Request { method, headers: &asked, has_body, url, is_authenticated: false };
         let status = StatusCode::from_u16(self.status).unwrap();
         let response = Response { status, headers: &answered };
         let times = Times { sent: ARRIVED, arrived: ARRIVED, date: noon() };

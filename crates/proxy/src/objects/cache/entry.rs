@@ -71,6 +71,20 @@ pub struct Parts {
     pub asked_at: u64,
 }
 
+/// A head that the origin has renewed.
+pub struct Renewal {
+    /// All of its fields.
+    pub headers: HeaderMap,
+    /// What it is selected by; `None`: by nothing that can be found again.
+    pub vary: Option<Vary>,
+    /// On which terms it may be used.
+    pub terms: Terms,
+    /// When it came, by the wall clock.
+    pub arrived: SystemTime,
+    /// The purge that was the last when it was asked for.
+    pub asked_at: u64,
+}
+
 impl Entry {
     /// An entry of these parts.
     pub fn new(parts: Parts) -> Self {
@@ -97,32 +111,28 @@ impl Entry {
         if let Some(length) = content.length().filter(|_| !headers.contains_key(CONTENT_LENGTH)) {
             headers.insert(CONTENT_LENGTH, length.into());
         }
-        let (terms, arrived, asked_at) = (self.terms.clone(), self.arrived, self.asked_at);
-        Self::new(Parts { content, ..self.parts(headers, terms, arrived, asked_at) })
+        Self::new(Parts { headers, content, ..self.parts() })
     }
 
     /// The same with the head that the origin has renewed.
-    pub fn renewed(
-        &self,
-        headers: HeaderMap,
-        terms: Terms,
-        arrived: SystemTime,
-        asked_at: u64,
-    ) -> Self {
-        Self::new(self.parts(headers, terms, arrived, asked_at))
+    pub fn renewed(&self, renewal: Renewal) -> Self {
+        let Renewal { headers, vary, terms, arrived, asked_at } = renewal;
+        let parts = self.parts();
+        let vary = vary.unwrap_or(parts.vary);
+        Self::new(Parts { headers, vary, terms, arrived, asked_at, ..parts })
     }
 
-    fn parts(&self, headers: HeaderMap, terms: Terms, arrived: SystemTime, asked_at: u64) -> Parts {
+    fn parts(&self) -> Parts {
         Parts {
             key: self.key.clone(),
             status: self.status,
-            headers,
+            headers: self.headers.clone(),
             content: self.content.clone(),
-            terms,
+            terms: self.terms.clone(),
             vary: self.vary.clone(),
             tags: self.tags.clone(),
-            arrived,
-            asked_at,
+            arrived: self.arrived,
+            asked_at: self.asked_at,
         }
     }
 
@@ -137,6 +147,11 @@ impl Entry {
     /// The URL, as its key has it.
     pub fn url(&self) -> Url<'_> {
         self.key.asked()
+    }
+
+    /// It is stale from `now` on.
+    pub fn soften(&self, now: Moment) {
+        let _ = self.softened.compare_exchange(0, now.0.max(1), Relaxed, Relaxed);
     }
 
     /// Whether a purge has made it stale.

@@ -20,7 +20,7 @@ use tidegate_core::plan;
 use tidegate_core::time::Moment;
 
 pub use self::content::{Content, Pieces};
-pub use self::entry::{Entry, Parts};
+pub use self::entry::{Entry, Parts, Renewal};
 pub use self::fill::Fill;
 pub use self::memory::Variants;
 pub use self::purges::{AskedAt, Force, Purges, Target, written};

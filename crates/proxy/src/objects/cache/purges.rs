@@ -121,7 +121,7 @@ impl Purges {
             return false;
         }
         if numbers.soft > entry.asked_at {
-            let _ = entry.softened.compare_exchange(0, now.0.max(1), Relaxed, Relaxed);
+            entry.soften(now);
         }
         entry.compared.store(last, Relaxed);
         true

@@ -54,6 +54,8 @@ pub struct Fetch {
     pub upstream: Arc<Upstream>,
     pub subset: Option<usize>,
     pub client: Option<IpAddr>,
+    /// Whether the request has proven where it comes from.
+    pub is_authenticated: bool,
 }
 
 /// How the request is sent.
@@ -108,7 +110,7 @@ impl Fetch {
                     let late = Failure::RequestTimeout;
                     fetched.response = fetched.response.map(|body| body.timed(deadline, late));
                 }
-                self.settle(fetched, settings, &sending.head, &asked)
+                self.settle(fetched, settings, &asked)
             }
         };
         if let Some(told) = told {
@@ -116,7 +118,7 @@ impl Fetch {
             drop(told.send(answer));
         }
         // A body may take long, and needs nothing of these.
-        drop((self, sending, snapshot));
+        drop((sending, snapshot));
         if let Some(pouring) = pouring {
             pouring.run().await;
         }

@@ -4,28 +4,43 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{Method, Response, request};
+use http::{Method, Response};
 use tidegate_core::cache::age::Times;
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::freshening::{freshen, head_agrees};
 use tidegate_core::cache::invalidation::{invalidates, places};
 use tidegate_core::cache::key::Url;
 use tidegate_core::cache::storing;
+use tidegate_core::cache::vary::Vary;
+use tokio::task::spawn_local;
 
 use super::Asking;
+use super::storable::{Begun, Candidate, begin};
 use crate::account::metrics::PurgeKind;
 use crate::call::Call;
 use crate::http::body::Body;
 use crate::net::clock;
+use crate::objects::cache::Renewal;
 
 /// Take in the `response` to a request that passed the cache by, for this reason.
-pub fn after(asking: &Asking<'_>, why: Why, call: &Call<'_>, response: &mut Response<Body>) {
+pub fn after(
+    asking: &Asking<'_>,
+    why: Why,
+    call: &Call<'_>,
+    response: Response<Body>,
+) -> Response<Body> {
     if invalidates(&call.head.method, response.status()) {
-        asking.invalidate(call, response);
-    } else if call.head.method == Method::HEAD {
-        asking.freshen(call.head, response);
+        asking.invalidate(call, &response);
     }
-    asking.pass(why, None, call, response);
+    if call.head.method == Method::HEAD {
+        asking.freshen(call, &response);
+    }
+    let mut response = response;
+    if call.head.method == Method::POST && !asking.settings.forbids_storing(call.head) {
+        response = asking.store_as_to_get(call, response);
+    }
+    asking.pass(why, None, call, &mut response);
+    response
 }
 
 impl Asking<'_> {
@@ -46,32 +61,64 @@ impl Asking<'_> {
         }
     }
 
-    /// What is stored gets what the response to HEAD tells of it, or goes where that is about another one.
-    fn freshen(&self, asked: &request::Parts, response: &Response<Body>) {
+    /// The request as rules look at it, as one by this method.
+    fn request<'r>(&'r self, method: &'r Method, call: &'r Call<'_>) -> storing::Request<'r> {
+        storing::Request {
+            method,
+            headers: &call.head.headers,
+            has_body: false,
+            url: self.target.as_ref().map_or(self.key.asked(), |target| target.url()),
+            is_authenticated: call.proof.is_some(),
+        }
+    }
+
+    /// Store the response to POST where it says that it is what GET would be answered with (RFC 9110 §9.3.3).
+    fn store_as_to_get(&self, call: &Call<'_>, mut response: Response<Body>) -> Response<Body> {
+        let (cache, key) = (&self.of.cache, Arc::new(self.key.clone()));
+        let asked_at = cache.purges.ask();
+        let request = self.request(&Method::POST, call);
+        let began = call.transaction.witnesses.record().began;
+        let (sent, arrived) = (clock::moment(began), clock::now());
+        let times = Times { sent, arrived, date: SystemTime::now() };
+        let (settings, asked) = (self.settings, &asked_at);
+        let candidate = Candidate { cache, settings, key: &key, request, asked_at: asked };
+        let Ok(parts) = candidate.parts(&mut response, &times) else { return response };
+        let status = response.status();
+        let worker = call.client.local.index();
+        let Begun { headers, body, pouring, .. } = begin(cache, response, parts, asked_at, worker);
+        spawn_local(pouring.run());
+        let mut response = Response::new(body);
+        (*response.status_mut(), *response.headers_mut()) = (status, headers);
+        response
+    }
+
+    /// What is stored gets what the response to HEAD tells of it, or is stale where that is about another one.
+    fn freshen(&self, call: &Call<'_>, response: &Response<Body>) {
         let (cache, now) = (&self.of.cache, clock::now());
         let Some(variants) = cache.find(&self.key) else { return };
-        let found = cache.select(&variants, self.settings, &self.key, &asked.headers, now);
+        let asked = &call.head.headers;
+        let found = cache.select(&variants, self.settings, &self.key, asked, now);
         let Some(entry) = found.filter(|entry| entry.status == response.status()) else { return };
         let length = entry.content.length().unwrap_or(0);
         if !head_agrees(&entry.headers, length, response.headers()) {
-            cache.remove(entry);
+            entry.soften(now);
             return;
         }
-        let newer = storing::fields(self.settings, response.headers());
-        let headers = freshen(&entry.headers, &newer);
-        let judged = storing::Response { status: entry.status, headers: &headers };
-        let request = storing::Request {
-            method: &Method::GET,
-            headers: &asked.headers,
-            has_body: false,
-            url: entry.url(),
-        };
         // The response is not older than its request; how long that took is not known here.
         let times = Times { sent: now, arrived: now, date: SystemTime::now() };
-        match storing::judge(self.settings, &request, &judged, &times) {
+        let newer = storing::fields(self.settings, response.headers(), times.date);
+        let headers = freshen(&entry.headers, &newer);
+        let judged = storing::Response { status: entry.status, headers: &headers };
+        match storing::judge(self.settings, &self.request(&Method::GET, call), &judged, &times) {
             Ok(terms) => {
-                let renewed = entry.renewed(headers, terms, times.date, entry.asked_at);
-                cache.put(Arc::new(renewed));
+                let renewal = Renewal {
+                    vary: Vary::of(&self.settings.vary, &headers, asked),
+                    headers,
+                    terms,
+                    arrived: times.date,
+                    asked_at: entry.asked_at,
+                };
+                cache.put(Arc::new(entry.renewed(renewal)));
             }
             Err(_) => cache.remove(entry),
         }

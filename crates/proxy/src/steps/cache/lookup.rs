@@ -93,7 +93,7 @@ impl Asking<'_> {
         };
         let is_reachable = || {
             !entry.is_some_and(|entry| entry.rests(now))
-                && destination.upstream.membership().is_available()
+                && destination.upstream.membership().is_reachable()
         };
         let decision = decide(stored, &self.asked(call), &is_reachable, now);
         let served = match (decision, entry) {
@@ -206,6 +206,7 @@ impl Asking<'_> {
             upstream: destination.upstream.clone(),
             subset: destination.subset,
             client: call.address,
+            is_authenticated: call.proof.is_some(),
         }
     }
 

@@ -10,9 +10,11 @@ mod lookup;
 mod pour;
 mod serve;
 mod settle;
+mod storable;
 
 use http::{Method, Response};
 use tidegate_core::cache::cache_status::Why;
+use tidegate_core::cache::conditional::is_for_origin;
 use tidegate_core::cache::directives::OfRequest;
 use tidegate_core::cache::key::{Key, Url};
 use tidegate_core::cache::reuse::Asked;
@@ -40,7 +42,7 @@ pub struct Asking<'a> {
     target: Option<Target>,
     directives: OfRequest,
     bypasses: bool,
-    has_body: bool,
+    is_for_origin: bool,
 }
 
 /// What a request asked for before it was rewritten.
@@ -95,7 +97,7 @@ pub fn asking<'a>(forward: &'a Forward, call: &Call<'a>) -> Option<Box<Asking<'a
         target: (!is_safe).then(|| Target::of(&url)),
         directives: OfRequest::of(headers),
         bypasses: settings.bypasses(call.head),
-        has_body: !call.body.is_end(),
+        is_for_origin: !call.body.is_end() || is_for_origin(headers),
     }))
 }
 
@@ -103,7 +105,7 @@ impl Asking<'_> {
     fn asked<'r>(&'r self, call: &'r Call<'_>) -> Asked<'r> {
         Asked {
             method: &call.head.method,
-            has_body: self.has_body,
+            is_for_origin: self.is_for_origin,
             bypasses: self.bypasses,
             directives: &self.directives,
             honoured: self.settings.honours_requests,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::account::metrics::FillResult;
 use crate::http::body::{Body, Frame};
-use crate::objects::cache::{Cache, Content, Entry, Fill, Leading, Taken};
+use crate::objects::cache::{AskedAt, Cache, Content, Entry, Fill, Leading, Taken};
 use crate::upstream::admission::Permit;
 
 /// A body that nothing reads any more is read on where it is not longer, or more than half of it came.
@@ -34,6 +34,8 @@ pub struct Pouring {
     pub body: Body,
     /// What it takes of the room for fills; absent: it is not stored.
     pub taken: Option<Taken>,
+    /// Purges that are made until it is stored take it.
+    pub asked_at: AskedAt,
     /// Its place before those that follow it, held as long as it comes.
     pub _leading: Option<Leading>,
     /// Its place among the requests that the upstream is busy with; absent: another has it.

@@ -117,7 +117,7 @@ pub(super) fn respond(
         return response;
     };
     let length = pieces.length();
-    match range::select(asked, &call.head.method, &entry.headers, length) {
+    match range::select(asked, &call.head.method, &entry.headers, entry.arrived, length) {
         Selected::Parts(parts) if entry.status == StatusCode::OK => {
             partial(&mut response, pieces, &parts, call);
         }

@@ -3,23 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Response, StatusCode, request};
+use http::{HeaderMap, Method, Response, StatusCode};
 use tidegate_core::cache::Settings;
 use tidegate_core::cache::age::Times;
 use tidegate_core::cache::directives::OfRequest;
 use tidegate_core::cache::freshening::freshen;
 use tidegate_core::cache::reuse::{Trouble, instead_of};
 use tidegate_core::cache::storing::{self, NotStored};
-use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::vary::Vary;
 use tidegate_core::failure::Failure;
 
 use super::fetch::{Answer, Fetch, Fetched};
 use super::pour::Pouring;
+use super::storable::{Begun, Candidate, begin};
 use crate::http::body::Body;
 use crate::net::clock;
-use crate::objects::cache::{Content, Entry, Fill, Parts, Word};
+use crate::objects::cache::{Entry, Parts, Renewal, Word};
 use crate::upstream::admission::Permit;
 
 /// How long the origin is left alone after it was asked in vain.
@@ -62,13 +61,12 @@ impl Fetch {
         }
     }
 
-    /// What follows from a response to a request with this head, which was `asked` for with these fields: the answer, and
-    /// what is to be stored as it comes.
+    /// What follows from a response, which was `asked` for with these fields: the answer, and what is to be stored as it
+    /// comes.
     pub(super) fn settle(
-        &mut self,
+        mut self,
         fetched: Fetched,
         settings: &Settings,
-        sent: &request::Parts,
         asked: &HeaderMap,
     ) -> (Answer, Option<Pouring>) {
         let Fetched { mut response, permit, times } = fetched;
@@ -76,13 +74,27 @@ impl Fetch {
         if status == StatusCode::NOT_MODIFIED
             && let Some(entry) = self.entry.take()
         {
-            return (self.revalidated(&entry, &response, settings, sent, &times), None);
+            return (self.revalidated(&entry, &response, settings, asked, &times), None);
         }
         if let Some(answer) = self.instead_of(Trouble::Status(status.as_u16()), settings, asked) {
             return (answer, None);
         }
-        match self.parts(&mut response, settings, sent, &times) {
-            Ok(parts) => self.stored(response, parts, permit),
+        let candidate = Candidate {
+            cache: &self.cache,
+            settings,
+            key: &self.key,
+            request: self.request(asked),
+            asked_at: &self.asked_at,
+        };
+        let parts = match self.stores {
+            true => candidate.parts(&mut response, &times),
+            false => Err(NotStored::Configured),
+        };
+        match parts {
+            Ok(parts) => {
+                let (answer, pouring) = self.stored(response, parts, permit);
+                (answer, Some(pouring))
+            }
             Err(reason) => {
                 if let Some(entry) = self.entry.take().filter(|_| !status.is_server_error()) {
                     // The origin has another one by now.
@@ -97,81 +109,27 @@ impl Fetch {
         }
     }
 
-    /// The request as rules look at it.
-    fn request<'a>(&'a self, sent: &'a request::Parts) -> storing::Request<'a> {
-        let (method, headers) = (&sent.method, &sent.headers);
-        storing::Request { method, headers, has_body: false, url: self.key.asked() }
-    }
-
-    /// What is stored of a response.
-    fn parts(
-        &self,
-        response: &mut Response<Body>,
-        settings: &Settings,
-        sent: &request::Parts,
-        times: &Times,
-    ) -> Result<Parts, NotStored> {
-        if !self.stores {
-            return Err(NotStored::Configured);
+    /// The request as rules look at it, which asked with these fields.
+    fn request<'a>(&'a self, asked: &'a HeaderMap) -> storing::Request<'a> {
+        storing::Request {
+            method: &Method::GET,
+            headers: asked,
+            has_body: false,
+            url: self.key.asked(),
+            is_authenticated: self.is_authenticated,
         }
-        let request = self.request(sent);
-        let status = response.status();
-        let judged = storing::Response { status, headers: response.headers() };
-        let terms = storing::judge(settings, &request, &judged, times)?;
-        let vary = Vary::of(&settings.vary, response.headers(), &sent.headers);
-        let vary = vary.ok_or(NotStored::Vary)?;
-        if !self.cache.is_wanted(&self.key, settings.min_uses) {
-            return Err(NotStored::MinUses);
-        }
-        let tags = Tags::take(response.headers_mut(), &settings.tags);
-        let tags = tags.map_err(|_| NotStored::TooManyTags)?;
-        Ok(Parts {
-            key: self.key.clone(),
-            status,
-            headers: storing::fields(settings, response.headers()),
-            content: Content::Whole(Default::default()),
-            terms,
-            vary,
-            tags: Arc::new(tags),
-            arrived: times.date,
-            asked_at: self.asked_at.number,
-        })
     }
 
     /// Begin to store a response.
-    fn stored(
-        &mut self,
-        response: Response<Body>,
-        mut parts: Parts,
-        permit: Permit,
-    ) -> (Answer, Option<Pouring>) {
-        let (head, body) = response.into_parts();
-        let announced = head.headers.get(CONTENT_LENGTH);
-        let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
-        let fill = Fill::new(if body.is_end() { Some(0) } else { announced });
-        parts.content = Content::Coming(fill.clone());
-        let entry = Arc::new(Entry::new(parts));
-        let most = self.cache.plan.max_object.get();
-        let taken =
-            announced.is_none_or(|length| length <= most).then(|| self.cache.room.nothing());
-        if taken.is_none() {
-            fill.pass();
+    fn stored(self, response: Response<Body>, parts: Parts, permit: Permit) -> (Answer, Pouring) {
+        let worker = self.local.index();
+        let Begun { entry, headers, body, mut pouring } =
+            begin(&self.cache, response, parts, self.asked_at, worker);
+        if let Some(leading) = &self.leading {
+            leading.tell(Word::Shared(entry.clone()));
         }
-        // Before those behind it, so that nothing is gone of it yet.
-        let own = entry.content.body().unwrap_or_default();
-        self.tell(Word::Shared(entry.clone()));
-        let answer = Answer::Stored { entry: entry.clone(), headers: head.headers, body: own };
-        let pouring = Pouring {
-            cache: self.cache.clone(),
-            entry,
-            fill,
-            body,
-            taken,
-            _leading: self.leading.take(),
-            permit: Some(permit),
-            worker: self.local.index(),
-        };
-        (answer, Some(pouring))
+        (pouring._leading, pouring.permit) = (self.leading, Some(permit));
+        (Answer::Stored { entry, headers, body }, pouring)
     }
 
     /// What is stored still holds: it is stored anew with what has changed of its head.
@@ -180,17 +138,23 @@ impl Fetch {
         entry: &Arc<Entry>,
         response: &Response<Body>,
         settings: &Settings,
-        sent: &request::Parts,
+        asked: &HeaderMap,
         times: &Times,
     ) -> Answer {
-        let newer = storing::fields(settings, response.headers());
+        let newer = storing::fields(settings, response.headers(), times.date);
         let headers = freshen(&entry.headers, &newer);
-        let request = self.request(sent);
+        let request = self.request(asked);
         let judged = storing::Response { status: entry.status, headers: &headers };
         match storing::judge(settings, &request, &judged, times) {
             Ok(terms) => {
-                let fresh =
-                    Arc::new(entry.renewed(headers, terms, times.date, self.asked_at.number));
+                let renewal = Renewal {
+                    vary: Vary::of(&settings.vary, &headers, asked),
+                    headers,
+                    terms,
+                    arrived: times.date,
+                    asked_at: self.asked_at.number,
+                };
+                let fresh = Arc::new(entry.renewed(renewal));
                 self.cache.put(fresh.clone());
                 self.tell(Word::Shared(fresh.clone()));
                 Answer::Revalidated(fresh)

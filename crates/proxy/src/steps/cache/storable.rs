@@ -1,0 +1,101 @@
+//! Storable: what of a response is stored, and how that begins.
+
+use std::sync::Arc;
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Response};
+use tidegate_core::cache::Settings;
+use tidegate_core::cache::age::Times;
+use tidegate_core::cache::key::Key;
+use tidegate_core::cache::storing::{self, NotStored, judge};
+use tidegate_core::cache::tags::Tags;
+use tidegate_core::cache::vary::Vary;
+
+use super::pour::Pouring;
+use crate::http::body::Body;
+use crate::objects::cache::{AskedAt, Cache, Content, Entry, Fill, Parts};
+
+/// A response that may be stored, and its request.
+pub struct Candidate<'a> {
+    pub cache: &'a Arc<Cache>,
+    pub settings: &'a Settings,
+    pub key: &'a Arc<Key>,
+    pub request: storing::Request<'a>,
+    pub asked_at: &'a AskedAt,
+}
+
+/// A response that is being stored.
+pub struct Begun {
+    /// What is stored, with a body that comes.
+    pub entry: Arc<Entry>,
+    /// All fields of the response.
+    pub headers: HeaderMap,
+    /// Its body, for the request that it answers.
+    pub body: Body,
+    /// What is still to be done.
+    pub pouring: Pouring,
+}
+
+impl Candidate<'_> {
+    /// What is stored of `response`; its tags are taken off.
+    ///
+    /// # Errors
+    /// Why it is not stored.
+    pub fn parts(&self, response: &mut Response<Body>, times: &Times) -> Result<Parts, NotStored> {
+        let Self { cache, settings, key, request, asked_at } = self;
+        let (status, headers) = (response.status(), response.headers());
+        let terms = judge(settings, request, &storing::Response { status, headers }, times)?;
+        let vary = Vary::of(&settings.vary, headers, request.headers).ok_or(NotStored::Vary)?;
+        if !cache.is_wanted(key, settings.min_uses) {
+            return Err(NotStored::MinUses);
+        }
+        let tags = Tags::take(response.headers_mut(), &settings.tags);
+        let tags = tags.map_err(|_| NotStored::TooManyTags)?;
+        Ok(Parts {
+            key: Arc::clone(key),
+            status,
+            headers: storing::fields(settings, response.headers(), times.date),
+            content: Content::Whole(Default::default()),
+            terms,
+            vary,
+            tags: Arc::new(tags),
+            arrived: times.date,
+            asked_at: asked_at.number,
+        })
+    }
+}
+
+/// Begin to store a response, of which these are the parts.
+pub fn begin(
+    cache: &Arc<Cache>,
+    response: Response<Body>,
+    mut parts: Parts,
+    asked_at: AskedAt,
+    worker: usize,
+) -> Begun {
+    let (head, body) = response.into_parts();
+    let length = head.headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced = if body.is_end() { Some(0) } else { length };
+    let fill = Fill::new(announced);
+    parts.content = Content::Coming(fill.clone());
+    let entry = Arc::new(Entry::new(parts));
+    let fits = announced.is_none_or(|length| length <= cache.plan.max_object.get());
+    if !fits {
+        fill.pass();
+    }
+    // Before all others, so that nothing is gone of it yet.
+    let own = entry.content.body().unwrap_or_default();
+    let pouring = Pouring {
+        cache: cache.clone(),
+        entry: entry.clone(),
+        fill,
+        body,
+        taken: fits.then(|| cache.room.nothing()),
+        asked_at,
+        _leading: None,
+        permit: None,
+        worker,
+    };
+    Begun { entry, headers: head.headers, body: own, pouring }
+}

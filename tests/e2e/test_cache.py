@@ -73,7 +73,7 @@ def test_it_is_served_whatever_the_version_of_http(gateway: Gateway, origin: Ori
     origin.on(path, answers.fixed(200, FRESH, BODY))
     with H2Client(gateway.port()) as client:
         assert client.request(path).body == BODY
-    assert get(gateway, path).body == BODY
+    assert get(gateway, path, [("Host", f"localhost:{gateway.port()}")]).body == BODY
     with H2Client(gateway.port()) as client:
         again = client.request(path)
     assert (again.body, len(origin.requests)) == (BODY, 1)
@@ -312,7 +312,7 @@ def test_a_stale_response_is_served_while_it_is_validated(start_gateway: StartGa
 def test_errors_give_way_to_what_is_stored_where_that_is_wanted(
     start_gateway: StartGateway, origin: Origin, path: str
 ) -> None:
-    origin.on(path, answers.fixed(200, [("Cache-Control", "max-age=0")], b"good"))
+    origin.on(path, answers.fixed(200, [("Cache-Control", "max-age=0"), ("ETag", '"1"')], b"good"))
     gateway = start_gateway(cached(origin.address, stale={"if_error": "10m"}))
     assert get(gateway, path).body == b"good"
     origin.on(path, answers.fixed(500, body=b"bad"))

@@ -127,17 +127,23 @@ fn of_stored(
     let staleness = terms.staleness(now);
     let accepted = wanted.and_then(|wanted| wanted.max_stale);
     if !terms.never_stale {
-        if staleness <= terms.while_revalidate && is_reachable() {
+        if is_within(staleness, terms.while_revalidate) && is_reachable() {
             return Decision::ServeStale(Stale::WhileRevalidate);
         }
         if accepted.is_some_and(|most| staleness <= most) {
             return Decision::ServeStale(Stale::Accepted);
         }
-        if staleness <= terms.if_disconnected && !is_reachable() {
+        if is_within(staleness, terms.if_disconnected) && !is_reachable() {
             return Decision::ServeStale(Stale::Disconnected);
         }
     }
     Decision::Validate(Why::Stale)
+}
+
+/// Whether what has been stale for so long may be used for as long as `window` says; where that is nothing it may not,
+/// not even in the first moment.
+fn is_within(staleness: Duration, window: Duration) -> bool {
+    !window.is_zero() && staleness <= window
 }
 
 /// Whether a client that says so does not want what is stored (RFC 9111 §5.2.1).
@@ -168,7 +174,7 @@ pub fn instead_of(
         return None;
     }
     let staleness = terms.staleness(now);
-    let within = |most: Duration| staleness <= most;
+    let within = |most: Duration| is_within(staleness, most);
     let if_error = terms.if_error.max(asked.stale_if_error.unwrap_or_default());
     match trouble {
         Trouble::Unreachable if within(terms.if_disconnected) => Some(Stale::Disconnected),

@@ -57,6 +57,8 @@ pub struct EntryStatus {
     pub tags: Vec<String>,
     /// Where it is stored.
     pub tier: &'static str,
+    /// How often it was served since it was stored or renewed.
+    pub hits: u64,
     /// Whether a purge has made it stale.
     pub soft_purged: bool,
 }
@@ -220,6 +222,7 @@ fn status(cache: &Cache, entry: &Entry) -> Option<EntryStatus> {
         freshness_by: terms.by.label(),
         tags: entry.tags.hashes().iter().map(|hash| format!("{hash:016x}")).collect(),
         tier: "memory",
+        hits: entry.hits(),
         soft_purged: entry.is_softened(),
     })
 }

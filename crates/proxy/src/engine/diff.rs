@@ -21,6 +21,8 @@ pub struct Diff {
     pub authenticators: Names,
     /// Stores.
     pub stores: Names,
+    /// Caches.
+    pub caches: Names,
 }
 
 /// Names of one kind of thing, by what happens to it.
@@ -46,6 +48,7 @@ impl Diff {
                 &each.name
             }),
             stores: Names::between(&before.stores, &after.stores, |each| &each.name),
+            caches: Names::between(&before.caches, &after.caches, |each| &each.name),
         }
     }
 }

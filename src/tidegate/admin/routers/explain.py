@@ -67,6 +67,21 @@ class AccessDecision(BaseModel):
     rule: str = Field(description="The rule that it does not fulfil.")
 
 
+class CacheDecision(BaseModel):
+    """What became of the request in a cache."""
+
+    cache: str
+    result: str = Field(description="As in metrics: hit, stale, revalidated, miss, expired, collapsed, …")
+    forwarded: str | None = Field(default=None, description="Why the origin was asked (RFC 9211).")
+    reason: str | None = Field(
+        default=None, description="Why what is not fresh was served, or why the response is not stored."
+    )
+    key: str = Field(description="The hash of its key, as `tidegate cache show` has it.")
+    age: int | None = Field(default=None, description="How old the response is, in seconds.")
+    ttl: int | None = Field(default=None, description="Seconds for which it is fresh; below 0: it is not.")
+    freshness: str | None = Field(default=None, description="What says for how long it is fresh.")
+
+
 class Candidate(BaseModel):
     """An endpoint as it stood when one was picked."""
 
@@ -123,6 +138,7 @@ class Story(Outstanding):
     subject: str | None = Field(description="Of its identity; only where `explain.identities` is set.")
     auth: list[AuthDecision]
     access: AccessDecision | None
+    cache: CacheDecision | None
     tries: list[Try]
     unpicked: Choice | None = Field(description="The endpoints, when none could be picked.")
 

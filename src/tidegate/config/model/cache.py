@@ -40,13 +40,15 @@ class Cache(Options):
     """Unique name; what is stored survives a reload under it."""
     memory: Annotated[int, size(1 << 20, 1 << 44)] = 256_000_000
     """Bytes of memory for what is stored and what is being filled."""
-    max_object: Size = 64_000_000
+    max_object: Size = 32_000_000
     """Bytes of the largest body that is stored."""
 
     @model_validator(mode="after")
     def _largest_fits(self) -> Self:
-        if "max_object" in self.model_fields_set and self.max_object > self.memory:
-            raise ValueError("expected max_object of at most memory: nothing larger can be stored")
+        if "max_object" in self.model_fields_set and self.max_object > self.memory // 5:
+            raise ValueError(
+                "expected max_object of at most a fifth of memory: a quarter of that is for what is being filled"
+            )
         return self
 
 

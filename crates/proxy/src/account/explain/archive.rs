@@ -113,6 +113,7 @@ mod tests {
             subject: None,
             auth: Vec::new(),
             access: None,
+            cache: None,
             tries: Vec::new(),
             unpicked: None,
         }

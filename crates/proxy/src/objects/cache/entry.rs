@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
-use tidegate_core::cache::key::{Key, Url};
+use tidegate_core::cache::key::Key;
 use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::vary::Vary;
 use tidegate_core::time::Moment;
@@ -47,6 +47,8 @@ pub struct Entry {
     pub(super) softened: AtomicU64,
     /// Until when, in nanoseconds, the origin is not asked again whether it still holds.
     rests_until: AtomicU64,
+    /// How often it was served.
+    hits: AtomicU64,
 }
 
 /// What an entry is made of.
@@ -102,6 +104,7 @@ impl Entry {
             compared: AtomicU64::new(asked_at),
             softened: AtomicU64::new(0),
             rests_until: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
         }
     }
 
@@ -144,9 +147,14 @@ impl Entry {
         }
     }
 
-    /// The URL, as its key has it.
-    pub fn url(&self) -> Url<'_> {
-        self.key.asked()
+    /// It is served once more.
+    pub fn count(&self) {
+        self.hits.fetch_add(1, Relaxed);
+    }
+
+    /// How often it was served.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Relaxed)
     }
 
     /// It is stale from `now` on.

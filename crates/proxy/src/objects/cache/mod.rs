@@ -34,7 +34,7 @@ use super::under_way::{First, Turn, UnderWay};
 use crate::account::metrics::{CacheMetrics, Metrics};
 
 /// The part of a cache's memory that fills may take: one of so many.
-const FILLS: u64 = 8;
+const FILLS: u64 = 4;
 /// Insertions of larger entries than one of so many parts are reckoned up at once. Up to 512 smaller ones wait for
 /// that, which are thus an eighth of the memory at the most.
 const LARGE: u64 = 4096;

@@ -35,7 +35,7 @@ pub struct Pouring {
     /// What it takes of the room for fills; absent: it is not stored.
     pub taken: Option<Taken>,
     /// Purges that are made until it is stored take it.
-    pub asked_at: AskedAt,
+    pub _asked_at: AskedAt,
     /// Its place before those that follow it, held as long as it comes.
     pub _leading: Option<Leading>,
     /// Its place among the requests that the upstream is busy with; absent: another has it.

@@ -64,6 +64,7 @@ impl Asking<'_> {
         now: Moment,
         call: &Call<'_>,
     ) -> Option<Response<Body>> {
+        entry.count();
         let terms = entry.terms_now();
         let mut response = respond(entry, entry.headers.clone(), entry.content.body()?, call);
         response.headers_mut().insert(AGE, terms.age(now).as_secs().into());

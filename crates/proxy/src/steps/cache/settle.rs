@@ -96,12 +96,12 @@ impl Fetch {
                 (answer, Some(pouring))
             }
             Err(reason) => {
-                if let Some(entry) = self.entry.take().filter(|_| !status.is_server_error()) {
-                    // The origin has another one by now.
-                    self.cache.remove(&entry);
-                }
                 self.tell(Word::Private);
                 if reason.is_of_response() {
+                    if let Some(entry) = self.entry.take().filter(|_| !status.is_server_error()) {
+                        // The origin has another one by now.
+                        self.cache.remove(&entry);
+                    }
                     self.cache.mark_private(&self.key, times.arrived);
                 }
                 (Answer::Alone { response, permit, reason }, None)

@@ -92,7 +92,7 @@ pub fn begin(
         fill,
         body,
         taken: fits.then(|| cache.room.nothing()),
-        asked_at,
+        _asked_at: asked_at,
         _leading: None,
         permit: None,
         worker,

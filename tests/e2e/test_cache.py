@@ -22,7 +22,7 @@ BODY = bytes(range(256)) * 400
 
 def cached(*endpoints: str, **options: object) -> Config:
     """Everything goes to one upstream through a cache."""
-    config = proxy(*endpoints, caches=[{"name": "main", "memory": "16MB", "max_object": "4MB"}])
+    config = proxy(*endpoints, caches=[{"name": "main", "memory": "16MB", "max_object": "3MB"}])
     config["routes"][0]["cache"] = {"name": "main", **options}
     return config
 

@@ -58,7 +58,7 @@ pub struct Call<'a> {
     /// Where it comes from, as far as that is proven.
     pub proof: Option<Proof>,
     /// What its client is told of its quotas, where there are any.
-    pub quotas: Option<Quotas<'a>>,
+    pub quotas: Option<Box<Quotas<'a>>>,
     /// What the route's conditions found in its path.
     pub found: Found,
     /// Until when it must be over.

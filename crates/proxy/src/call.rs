@@ -69,7 +69,8 @@ pub struct Call<'a> {
 pub struct Proof {
     /// The identity.
     pub identity: Arc<Identity>,
-    /// Whether browsers send the credential on their own.
+    /// Whether a page of another site can have had it sent with the credential: see
+    /// [`Place::is_ambient`](tidegate_core::auth::Place::is_ambient).
     pub ambient: bool,
 }
 

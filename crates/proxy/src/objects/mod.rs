@@ -3,5 +3,6 @@
 pub mod auth;
 pub mod geoip;
 pub mod keeper;
+pub mod random;
 pub mod rate;
 pub mod store;

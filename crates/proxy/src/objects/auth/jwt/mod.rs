@@ -22,6 +22,7 @@ use super::live::{LiveAuthenticator, SuppliedKeys};
 use super::{Examined, Presented, places};
 use crate::account::outbox::{Notice, Outbox};
 use crate::net::clock;
+use crate::objects::random::random;
 
 /// How long a request waits for a key that its token names and that is not there.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -68,6 +69,7 @@ impl Jwt {
                 live,
                 remembered: Remembered::new(
                     NonZeroUsize::new(wanted.remember.get() as usize).unwrap_or(NonZeroUsize::MIN),
+                    &random(),
                 ),
                 outbox: outbox.clone(),
             }),

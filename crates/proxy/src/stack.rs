@@ -12,7 +12,7 @@ use crate::call::{Call, Transaction};
 use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
-use crate::snapshot::{Action, Destination, Forward};
+use crate::snapshot::{Action, Destination, Forward, RateLimits};
 use crate::steps::cache::{Asking, Lookup};
 use crate::steps::{
     Flow, access, admit, authenticate, body_limit, cache, client_cert, client_networks, cold_keys,
@@ -70,28 +70,18 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     }
     client_networks::before(route.address_rules.as_deref(), call)?;
     let limits = &call.snapshot.limits_of_routes[call.found.route];
-    if let Some(words) = cold_keys::before(&limits.of_any, call) {
-        words.come().await;
-    }
-    if let Some(turn) = rate_limits::before(&limits.of_any, call)? {
-        turn.come().await;
-    }
+    pass(&limits.of_any, call).await?;
     step!(cors::before(route.cors.as_deref(), call));
     if let Some(access) = &route.access {
         let authenticators = &call.snapshot.authenticators_of_routes[call.found.route];
         if let Some(pending) = authenticate::before(access, authenticators, call)? {
-            let found = pending.found(call.client, call.snapshot).await;
+            let found = pending.await;
             step!(authenticate::resume(found, call));
         }
         access::before(access, call)?;
     }
     csrf::before(route.csrf.as_ref(), call)?;
-    if let Some(words) = cold_keys::before(&limits.of_identities, call) {
-        words.come().await;
-    }
-    if let Some(turn) = rate_limits::before(&limits.of_identities, call)? {
-        turn.come().await;
-    }
+    pass(&limits.of_identities, call).await?;
     step!(body_limit::before(route.body_limit, call));
     match &route.action {
         Action::Redirect(redirect) => redirect::before(redirect, call),
@@ -100,6 +90,20 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
             time_limit::around(call.time_left, Box::pin(forwarding(forward, call))).await
         }
     }
+}
+
+/// The rate limits of a pass, with what has to be waited for.
+async fn pass<'a>(limits: &'a RateLimits, call: &mut Call<'a>) -> Result<(), Failure> {
+    if limits.is_empty() {
+        return Ok(());
+    }
+    if let Some(words) = cold_keys::before(limits, call) {
+        words.come().await;
+    }
+    if let Some(turn) = rate_limits::before(limits, call)? {
+        turn.come().await;
+    }
+    Ok(())
 }
 
 /// Those of a request that an upstream answers.
@@ -154,4 +158,16 @@ async fn sending(
 /// The steps that its response takes.
 fn after(call: &Call<'_>, response: &mut Response<Body>) {
     response_headers::after(call, response);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{SMALL_BLOCK, size_of_future, unmade};
+
+    #[test]
+    fn the_steps_of_a_forwarded_request_are_a_small_block() {
+        let size = size_of_future(|| forwarding(unmade(), unmade()));
+        assert!(size <= SMALL_BLOCK, "{size}");
+    }
 }

@@ -13,7 +13,8 @@ use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
 use crate::snapshot::{Action, Destination, Forward, RateLimits};
-use crate::steps::cache::{Asking, Lookup};
+use crate::steps::cache::{Asking, Found, Lookup};
+use crate::steps::time_limit::Steps;
 use crate::steps::{
     Flow, access, admit, authenticate, body_limit, cache, client_cert, client_networks, cold_keys,
     cors, csrf, destination, forwarded, guarded_fields, identity_headers, mirror, problem,
@@ -83,11 +84,20 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     csrf::before(route.csrf.as_ref(), call)?;
     pass(&limits.of_identities, call).await?;
     step!(body_limit::before(route.body_limit, call));
+    let time_left = call.time_left;
     match &route.action {
         Action::Redirect(redirect) => redirect::before(redirect, call),
         Action::Respond(fixed) => respond::before(fixed),
         Action::Forward(forward) => {
-            time_limit::around(call.time_left, Box::pin(forwarding(forward, call))).await
+            let (destination, asking) = forwarding(forward, call)?;
+            let steps: Steps<'_> = match asking {
+                None => Box::pin(sending(forward, destination, call)),
+                Some(asking) => match cache::before(&asking, destination, call)? {
+                    Found::Answer(response) => return Ok(Flow::Answer(response)),
+                    found => Box::pin(cached(asking, found, forward, destination, call)),
+                },
+            };
+            time_limit::around(time_left, steps).await.map(Flow::Answer)
         }
     }
 }
@@ -106,39 +116,38 @@ async fn pass<'a>(limits: &'a RateLimits, call: &mut Call<'a>) -> Result<(), Fai
     Ok(())
 }
 
-/// Those of a request that an upstream answers.
-async fn forwarding<'a>(forward: &'a Forward, call: &mut Call<'a>) -> Result<Flow, Failure> {
+/// Those that make of a request what the upstream gets. What the cache is asked for is what it was before.
+fn forwarding<'a>(
+    forward: &'a Forward,
+    call: &mut Call<'a>,
+) -> Result<(&'a Destination, Option<Box<Asking<'a>>>), Failure> {
     let destination = destination::before(forward.split.as_ref(), call)?;
-    let upstream = &destination.upstream;
     let asking = cache::asking(forward, call);
-    step!(forwarded::before(upstream, call));
-    step!(rewrite::before(forward.rewrite.as_ref(), call));
-    step!(request_headers::before(&forward.request_headers, call));
+    forwarded::before(&destination.upstream, call)?;
+    rewrite::before(forward.rewrite.as_ref(), call)?;
+    request_headers::before(&forward.request_headers, call)?;
     identity_headers::before(&forward.identity_headers, call);
-    match asking {
-        Some(asking) => Box::pin(cached(&asking, forward, destination, call)).await,
-        None => sending(forward, destination, call).await,
-    }
-    .map(Flow::Answer)
+    Ok((destination, asking))
 }
 
-/// Those of a request whose response may be stored.
+/// Those of a request that the cache does not answer at once.
 async fn cached(
-    asking: &Asking<'_>,
+    asking: Box<Asking<'_>>,
+    found: Found,
     forward: &Forward,
     destination: &Destination,
     call: &mut Call<'_>,
 ) -> Result<Response<Body>, Failure> {
-    match cache::before(asking, destination, call).await? {
+    match cache::follow(&asking, found, destination, call).await? {
         Lookup::Answer(response) => Ok(response),
         Lookup::Fetch(fetch) => {
             mirror::before(forward.mirrored_millionths, call);
             client_cert::before(&destination.upstream, call)?;
-            cache::answer(*fetch, asking, forward, call).await
+            cache::answer(*fetch, &asking, forward, call).await
         }
         Lookup::Pass(why) => {
             let response = sending(forward, destination, call).await?;
-            Ok(cache::after(asking, why, call, response))
+            Ok(cache::after(&asking, why, call, response))
         }
     }
 }
@@ -167,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_steps_of_a_forwarded_request_are_a_small_block() {
-        let size = size_of_future(|| forwarding(unmade(), unmade()));
+        let size = size_of_future(|| sending(unmade(), unmade(), unmade()));
         assert!(size <= SMALL_BLOCK, "{size}");
     }
 }

@@ -89,7 +89,10 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         Action::Redirect(redirect) => redirect::before(redirect, call),
         Action::Respond(fixed) => respond::before(fixed),
         Action::Forward(forward) => {
-            let (destination, asking) = forwarding(forward, call)?;
+            let destination = destination::before(forward.split.as_ref(), call)?;
+            let asking = cache::asking(forward, call);
+            step!(cache::at_once(asking.as_deref(), forward, call));
+            forwarding(forward, destination, call)?;
             let steps: Steps<'_> = match asking {
                 None => Box::pin(sending(forward, destination, call)),
                 Some(asking) => match cache::before(&asking, destination, call)? {
@@ -116,18 +119,17 @@ async fn pass<'a>(limits: &'a RateLimits, call: &mut Call<'a>) -> Result<(), Fai
     Ok(())
 }
 
-/// Those that make of a request what the upstream gets. What the cache is asked for is what it was before.
-fn forwarding<'a>(
-    forward: &'a Forward,
-    call: &mut Call<'a>,
-) -> Result<(&'a Destination, Option<Box<Asking<'a>>>), Failure> {
-    let destination = destination::before(forward.split.as_ref(), call)?;
-    let asking = cache::asking(forward, call);
+/// Those that make of a request what the upstream gets.
+fn forwarding(
+    forward: &Forward,
+    destination: &Destination,
+    call: &mut Call<'_>,
+) -> Result<(), Failure> {
     forwarded::before(&destination.upstream, call)?;
     rewrite::before(forward.rewrite.as_ref(), call)?;
     request_headers::before(&forward.request_headers, call)?;
     identity_headers::before(&forward.identity_headers, call);
-    Ok((destination, asking))
+    Ok(())
 }
 
 /// Those of a request that the cache does not answer at once.
@@ -153,15 +155,18 @@ async fn cached(
 }
 
 /// Those of a request that goes to an endpoint.
-async fn sending(
-    forward: &Forward,
-    destination: &Destination,
-    call: &mut Call<'_>,
-) -> Result<Response<Body>, Failure> {
-    mirror::before(forward.mirrored_millionths, call);
-    client_cert::before(&destination.upstream, call)?;
-    let permit = admit::before(&forward.priority, &destination.upstream, call).await?;
-    send::before(forward, destination, permit, call).await
+#[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
+fn sending<'a>(
+    forward: &'a Forward,
+    destination: &'a Destination,
+    call: &'a mut Call<'_>,
+) -> impl Future<Output = Result<Response<Body>, Failure>> {
+    async move {
+        mirror::before(forward.mirrored_millionths, call);
+        client_cert::before(&destination.upstream, call)?;
+        let permit = admit::before(&forward.priority, &destination.upstream, call).await?;
+        send::before(forward, destination, permit, call).await
+    }
 }
 
 /// The steps that its response takes.

@@ -22,8 +22,8 @@ use crate::http::body::Body;
 use crate::net::clock;
 use crate::objects::cache::{Entry, Leading, Word};
 use crate::objects::under_way::Turn;
-use crate::snapshot::Destination;
-use crate::steps::client_cert;
+use crate::snapshot::{Destination, Forward};
+use crate::steps::{Flow, client_cert};
 
 /// How often a request follows another one that comes to nothing before it goes by itself.
 const MOST_FOLLOWED: usize = 3;
@@ -36,6 +36,22 @@ pub enum Found {
     Ask(Why, Option<Arc<Entry>>),
     /// The request passes the cache by.
     Pass(Why),
+}
+
+/// Answer the request as it came, before it is made what the upstream gets, where that comes to the same: what is stored
+/// is fresh and was selected by none of its fields.
+///
+/// # Errors
+/// None: what cannot be answered so is looked up later.
+pub fn at_once(
+    asking: Option<&Asking<'_>>,
+    forward: &Forward,
+    call: &Call<'_>,
+) -> Result<Flow, Failure> {
+    let answer = asking
+        .filter(|_| forward.request_headers.is_empty())
+        .and_then(|asking| asking.answer_plainly(call));
+    Ok(answer.map_or(Flow::Go, Flow::Answer))
 }
 
 /// Look the request up.
@@ -99,11 +115,25 @@ pub async fn follow(
 }
 
 impl Asking<'_> {
+    /// The answer that is stored, fresh, and for any request.
+    fn answer_plainly(&self, call: &Call<'_>) -> Option<Response<Body>> {
+        let now = clock::moment(call.transaction.witnesses.coarse_now());
+        let cache = &self.of.cache;
+        let variants = call.client.local.hot.find(cache, &self.key, now)?;
+        let headers = &call.head.headers;
+        let entry = cache.select(&variants, self.settings, &self.key, headers, now)?;
+        let terms = entry.terms_now();
+        let is_reachable = || true;
+        let decision = decide(Stored::Found(&terms), &self.asked(call), &is_reachable, now);
+        let is_served = entry.vary.is_nothing() && decision == Decision::Serve;
+        is_served.then(|| self.serve_fresh(entry, now, call)).flatten()
+    }
+
     /// What is stored for the request, and what follows from it.
     fn find(&self, destination: &Destination, call: &Call<'_>) -> Result<Found, Failure> {
         let now = clock::now();
         let cache = &self.of.cache;
-        let variants = cache.find(&self.key);
+        let variants = call.client.local.hot.find(cache, &self.key, now);
         let headers = &call.head.headers;
         let entry = variants
             .as_ref()

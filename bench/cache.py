@@ -3,7 +3,7 @@
     python -m bench.cache [--rounds 3] [--seconds 2] [--only hit-100 hit-10k …]
 
 Needs nginx, varnishd, h2load and openssl (Debian: nginx varnish nghttp2-client). Each proxy has one worker,
-pinned to the first core; load generator and origin share the last. Shown is the processor time per request, and
+pinned to the first core; load generator and origin share the last. Shown is processor time per request, and
 its ratio to the better of the two others in the same round (median of the rounds).
 
 nginx: proxy_cache on /dev/shm with open_file_cache. Varnish: malloc. tidegate: memory. A stored miss is a

@@ -10,8 +10,9 @@ use tidegate_proxy::fuzzing;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 9] = [
+const TARGETS: [(&str, Target); 10] = [
     ("access_log", fuzzing::access_log),
+    ("cache_fields", fuzzing::cache_fields),
     ("chunked", fuzzing::chunked),
     ("credentials", fuzzing::credentials),
     ("forwarded", fuzzing::forwarded),

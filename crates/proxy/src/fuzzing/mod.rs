@@ -4,6 +4,7 @@
 //! bytes; `tests/corpus.rs` calls the same functions with those that were found so far.
 
 mod access_log;
+mod cache_fields;
 mod chunked;
 mod credentials;
 mod forwarded;
@@ -13,6 +14,7 @@ mod path;
 mod token;
 
 pub use access_log::access_log;
+pub use cache_fields::cache_fields;
 pub use chunked::chunked;
 pub use credentials::credentials;
 pub use forwarded::forwarded;

@@ -251,7 +251,8 @@ fn a_ttl_of_the_route_is_not_explicit_unless_the_origin_is_not_listened_to() {
 #[test]
 fn what_sets_cookies_is_stored_as_the_route_says() {
     let of = |cookies, ignores_set_cookie, answered: Lines<'_>| {
-        let settings = Settings { cookies, ignores_set_cookie, ..settings() };
+        let mut settings = settings();
+        (settings.cookies, settings.ignores_set_cookie) = (cookies, ignores_set_cookie);
         let stored = storing::fields(&settings, &fields(answered), noon());
         let exchange = Exchange { settings, answered, ..Exchange::default() };
         exchange.judge().map(|_| stored.contains_key("set-cookie"))

@@ -13,6 +13,7 @@ __all__ = [
     "inspect",
     "plan_schema",
     "simulate",
+    "simulate_cache",
     "version",
 ]
 

@@ -3,6 +3,7 @@
 mod content;
 mod entry;
 mod fill;
+mod hot;
 mod memory;
 mod purges;
 mod room;
@@ -22,6 +23,7 @@ use tidegate_core::time::Moment;
 pub use self::content::{Content, Pieces};
 pub use self::entry::{Entry, Parts, Renewal};
 pub use self::fill::Fill;
+pub use self::hot::Hot;
 pub use self::memory::Variants;
 pub use self::purges::{AskedAt, Force, Purges, Target, written};
 pub use self::room::{Room, Taken};
@@ -93,6 +95,11 @@ impl Cache {
         }
     }
 
+    /// A number that changes with what is stored under `key`, and sometimes with others.
+    fn generation(&self, key: &Key) -> u64 {
+        self.memory.generation(key.hash)
+    }
+
     /// What is stored under `key`.
     pub fn find(&self, key: &Key) -> Option<Arc<Variants>> {
         self.memory.get(key.hash)
@@ -136,6 +143,14 @@ impl Cache {
     /// Responses that are fetched just now.
     pub fn fills(&self) -> usize {
         self.under_way.len()
+    }
+
+    /// What is stored of `entry` is stale from `now` on.
+    pub fn soften(&self, entry: &Entry, now: Moment) {
+        let stored = self.memory.get(entry.key.hash);
+        let stored = stored.iter().flat_map(|stored| &stored.entries);
+        stored.filter(|other| other.is(entry)).for_each(|other| other.soften(now));
+        self.memory.touch(entry);
     }
 
     /// Take `entry` away.

@@ -193,6 +193,12 @@ impl<const QUEUES: usize> Objects<QUEUES> {
         self.link(slot);
     }
 
+    /// What they take, in bytes.
+    #[cfg(test)]
+    pub fn memory(&self) -> usize {
+        self.objects.capacity() * size_of::<Object>() + self.slots.allocation_size()
+    }
+
     fn link(&mut self, slot: Slot) {
         let (number, size) = (self.queue(slot), self.size(slot));
         let queue = &mut self.queues[number];

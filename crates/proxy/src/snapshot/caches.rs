@@ -69,6 +69,7 @@ impl CacheOfRoute {
     /// a sweep is due.
     pub fn invalidate(&self, url: &Url<'_>) -> bool {
         let hashes = self.urls.hashes(url);
-        hashes.map(|hash| self.cache.invalidate(hash, self.urls.are_keys)).any(|is_due| is_due)
+        // Each of them, also where the first is enough for a sweep.
+        hashes.fold(false, |is_due, hash| self.cache.invalidate(hash, self.urls.are_keys) | is_due)
     }
 }

@@ -48,7 +48,7 @@ def _access_log(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[Hashable, int]
     """This gateway's access log as JSON: what was asked for with GET, and answered well."""
     for row in rows:
         if row["method"] == "GET" and row.get("status", 0) in range(200, 400):
-            yield (row["host"], row["path"], row.get("query")), row["response_bytes"]
+            yield (row.get("host"), row["path"], row.get("query")), row["response_bytes"]
 
 
 def _mooncake(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[Hashable, int]]:

@@ -13,6 +13,7 @@ __all__ = [
     "inspect",
     "plan_schema",
     "simulate",
+    "simulate_cache",
     "version",
 ]
 
@@ -173,9 +174,12 @@ def inspect(plan: bytes, question: bytes) -> bytes:
     question is none."""
 
 def simulate(scenario: str) -> str:
-    """Run a scenario of `tidegate.sim` (JSON) to its end; the answer is the report, as JSON.
+    """Run a scenario of `tidegate.sim.scenario` (JSON) to its end; the answer is the report, as JSON.
 
     Runs without the GIL; the same scenario gives the same report. Raises PlanError if it cannot be run."""
+
+def simulate_cache(scenario: str) -> str:
+    """Run a scenario of `tidegate.sim.cache.scenario`, otherwise as `simulate` does."""
 
 def plan_schema() -> str:
     """The JSON Schema of the plan, as the engine reads it."""

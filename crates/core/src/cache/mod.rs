@@ -10,6 +10,7 @@ mod date;
 mod delta_seconds;
 pub mod directives;
 mod entity_tag;
+pub mod evict;
 pub mod freshening;
 pub mod freshness;
 pub mod invalidation;

@@ -11,6 +11,7 @@ mod urls;
 mod uses;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use http::HeaderMap;
 use tidegate_core::cache::Settings;
@@ -34,6 +35,8 @@ use self::uses::Uses;
 use super::keeper::{Object, is_same};
 use super::under_way::{First, Turn, UnderWay};
 use crate::account::metrics::{CacheMetrics, Metrics};
+use crate::long_work::LongWork;
+use crate::net::clock;
 
 /// The part of a cache's memory that fills may take: one of so many.
 const FILLS: u64 = 4;
@@ -56,6 +59,8 @@ pub struct Cache {
     /// What fills take of its memory.
     pub room: Arc<Room>,
     memory: Memory,
+    /// Whether a sweep is going to begin.
+    sweeps: AtomicBool,
     uses: Uses,
     under_way: Arc<UnderWay<u128, Word>>,
 }
@@ -90,6 +95,7 @@ impl Cache {
             purges: before.map(|before| before.purges.clone()).unwrap_or_default(),
             room: Room::new(bytes / FILLS),
             memory,
+            sweeps: AtomicBool::new(false),
             uses: Uses::default(),
             under_way: before.map(|before| before.under_way.clone()).unwrap_or_default(),
         }
@@ -184,8 +190,22 @@ impl Cache {
         !is_over && self.purge(Target::Url(url), Force::Hard)
     }
 
+    /// Have a [sweep](Self::sweep) begun among the long work, where none is going to begin. One that finds no place there
+    /// is left to the next purge.
+    pub fn have_swept(self: &Arc<Self>, long_work: &LongWork) {
+        if self.sweeps.swap(true, Relaxed) {
+            return;
+        }
+        let cache = self.clone();
+        if long_work.submit(move || cache.sweep(clock::now())).is_err() {
+            self.sweeps.store(false, Relaxed);
+        }
+    }
+
     /// Take away all that was purged, and forget the purges that were made before.
-    pub fn sweep(&self, now: Moment) {
+    fn sweep(&self, now: Moment) {
+        // What is purged from here on needs another one.
+        self.sweeps.store(false, Relaxed);
         let swept = self.purges.last();
         let purged = self.memory.entries().filter(|entry| !self.purges.spare(entry, now));
         purged.for_each(|entry| self.memory.remove(&entry));

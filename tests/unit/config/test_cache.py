@@ -25,7 +25,9 @@ def routed(cache: str) -> str:
 def test_a_name_alone_stands_for_all_defaults(load: Callable[..., Loaded]) -> None:
     plans = [build_plan(load(routed(cache))) for cache in ("main", "{name: main}")]
     assert plans[0].data == plans[1].data
-    assert plans[0].data["caches"] == [{"name": "main", "memory": 256_000_000, "max_object": 64_000_000}]
+    assert plans[0].data["caches"] == [
+        {"name": "main", "memory": 256_000_000, "max_object": 64_000_000, "disk": None}
+    ]
     assert plans[0].data["routes"][0]["cache"] == {
         "name": "main",
         "key": {

@@ -1,6 +1,7 @@
 //! Caches: responses that are stored, and those that are being filled, shared by all workers.
 
 mod content;
+mod disk;
 mod entry;
 mod fill;
 mod memory;
@@ -10,6 +11,7 @@ mod urls;
 mod uses;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use tidegate_core::cache::Settings;
@@ -19,7 +21,8 @@ use tidegate_core::failure::Failure;
 use tidegate_core::plan;
 use tidegate_core::time::Moment;
 
-pub use self::content::{Content, Pieces};
+pub use self::content::Content;
+pub use self::disk::Disk;
 pub use self::entry::{Entry, Parts, Renewal};
 pub use self::fill::Fill;
 pub use self::memory::Variants;
@@ -27,6 +30,7 @@ pub use self::purges::{AskedAt, Force, Purges, Target, written};
 pub use self::room::{Room, Taken};
 pub use self::urls::Urls;
 
+use self::disk::{Loaded, Purge, id_of};
 use self::memory::Memory;
 use self::uses::Uses;
 use super::keeper::{Object, is_same};
@@ -38,6 +42,9 @@ const FILLS: u64 = 4;
 /// Insertions of larger entries than one of so many parts are reckoned up at once. Up to 512 smaller ones wait for
 /// that, which are thus an eighth of the memory at the most.
 const LARGE: u64 = 4096;
+
+/// Bodies longer than one of so many parts of the longest are kept on disk, where there is one, and not in memory.
+const LONG: u64 = 8;
 
 /// Purges that are noted before what they take is swept away.
 const NOTED: usize = 10_000;
@@ -53,7 +60,9 @@ pub struct Cache {
     pub purges: Arc<Purges>,
     /// What fills take of its memory.
     pub room: Arc<Room>,
-    memory: Memory,
+    memory: Arc<Memory>,
+    /// Where what leaves memory is kept.
+    disk: Option<Arc<Disk>>,
     uses: Uses,
     under_way: Arc<UnderWay<u128, Word>>,
 }
@@ -76,21 +85,92 @@ pub type Leading = First<u128, Word>;
 
 impl Cache {
     /// A cache as `plan` asks for it, with what the one before it has stored.
-    pub fn build(plan: &Arc<plan::Cache>, before: Option<&Cache>, metrics: &Metrics) -> Self {
+    ///
+    /// # Errors
+    /// Why its directory cannot be used.
+    pub fn build(
+        plan: &Arc<plan::Cache>,
+        before: Option<&Cache>,
+        metrics: &Metrics,
+    ) -> Result<Self, String> {
         let bytes = plan.memory.get();
-        let memory = Memory::new(bytes - bytes / FILLS);
+        let purges = before.map(|before| before.purges.clone()).unwrap_or_default();
+        let room = Room::new(bytes / FILLS);
+        let disk = match (&plan.disk, before.and_then(|before| before.disk.as_ref())) {
+            (Some(wanted), Some(disk)) if disk.is_at(&wanted.path) => Some(disk.clone()),
+            (Some(wanted), _) => Some(Disk::open(wanted, &purges)?),
+            (None, _) => None,
+        };
+        let memory = Arc::new(Memory::new(bytes - bytes / FILLS, gone(disk.clone(), room.clone())));
         if let Some(before) = before {
             before.memory.entries().for_each(|entry| memory.put(entry));
         }
-        Self {
+        Ok(Self {
             plan: plan.clone(),
             metrics: metrics.cache(&plan.name),
-            purges: before.map(|before| before.purges.clone()).unwrap_or_default(),
-            room: Room::new(bytes / FILLS),
+            purges,
+            room,
             memory,
+            disk,
             uses: Uses::default(),
             under_way: before.map(|before| before.under_way.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// It is asked from now on, and so is its disk, in place of those `before`.
+    pub fn begin(&self) {
+        if let (Some(disk), Some(plan)) = (&self.disk, &self.plan.disk) {
+            disk.follow(plan);
         }
+    }
+
+    /// Its disk.
+    pub fn disk(&self) -> Option<&Arc<Disk>> {
+        self.disk.as_ref()
+    }
+
+    /// What is in memory goes to disk, for at most `limit`: the process ends.
+    pub fn close(&self, limit: Duration) {
+        if let Some(disk) = &self.disk {
+            disk.close(self.memory.entries(), limit);
+        }
+    }
+
+    /// What lies on disk of `key`, which comes into memory where that has room for it.
+    pub async fn load(&self, key: &Key) -> Variants {
+        let Some(disk) = &self.disk else { return Variants::default() };
+        let entries = disk.load(key.hash).await;
+        entries.iter().for_each(|entry| self.memory.put_back(entry));
+        Variants::of(entries)
+    }
+
+    /// What lies on disk of the key of this hash, by a thread that may wait for it.
+    pub fn load_now(&self, hash: u128) -> Loaded {
+        self.disk.as_ref().map(|disk| disk.load_now(hash)).unwrap_or_default()
+    }
+
+    /// `entry` is served once more. What is asked for again and again comes from disk into memory.
+    pub fn serve(&self, entry: &Entry) {
+        let times = entry.count() + 1;
+        if let (Some(disk), Content::OnDisk(body)) = (&self.disk, &entry.content)
+            && times >= 2
+            && times.is_power_of_two()
+            && !self.is_long(&entry.content)
+        {
+            let (memory, hash, body) = (self.memory.clone(), entry.key.hash, body.clone());
+            disk.raise(&body.clone(), &self.room, move |pieces| {
+                let is_it = |entry: &Entry| {
+                    matches!(&entry.content, Content::OnDisk(other) if Arc::ptr_eq(other, &body))
+                };
+                let raised = |entry: &Entry| entry.whole(Content::Whole(pieces.clone()));
+                memory.exchange(hash, is_it, raised);
+            });
+        }
+    }
+
+    /// Whether a body is so long that it is on disk, not in memory.
+    fn is_long(&self, content: &Content) -> bool {
+        content.length().is_some_and(|length| length > self.plan.max_object.get() / LONG)
     }
 
     /// What is stored under `key`.
@@ -109,7 +189,9 @@ impl Cache {
     ) -> Option<&'v Arc<Entry>> {
         let newest_first = variants.entries.iter().rev();
         let mut fitting = newest_first.filter(|entry| {
-            entry.key.text == key.text && entry.vary.matches(&settings.vary, fields)
+            entry.key.text == key.text
+                && entry.vary.matches(&settings.vary, fields)
+                && entry.content.is_there()
         });
         fitting.find(|entry| self.purges.spare(entry, now))
     }
@@ -122,9 +204,31 @@ impl Cache {
     /// Store `entry`.
     pub fn put(&self, entry: Arc<Entry>) {
         let is_large = entry.weight() > self.plan.memory.get() / LARGE;
-        self.memory.put(entry);
+        self.memory.put(entry.clone());
         if is_large {
             self.memory.settle();
+        }
+        if let Some(disk) = &self.disk {
+            self.put_on_disk(disk, &entry);
+        }
+    }
+
+    /// What was on disk in the place of `entry` goes. What is long goes there itself, and so does a new head to its body.
+    fn put_on_disk(&self, disk: &Arc<Disk>, entry: &Arc<Entry>) {
+        let has_body = matches!(entry.content, Content::OnDisk(_));
+        if !has_body {
+            disk.forget(id_of(entry));
+        }
+        if !has_body && !(self.is_long(&entry.content) && disk.admits(entry)) {
+            return;
+        }
+        let (memory, written) = (self.memory.clone(), entry.clone());
+        let is_stored = disk.write(entry, &self.room, move |content| {
+            let is_it = |stored: &Entry| std::ptr::eq(stored, &*written);
+            memory.exchange(written.key.hash, is_it, |entry| entry.whole(content.clone()));
+        });
+        if has_body && !is_stored {
+            self.remove(entry);
         }
     }
 
@@ -141,6 +245,9 @@ impl Cache {
     /// Take `entry` away.
     pub fn remove(&self, entry: &Arc<Entry>) {
         self.memory.remove(entry);
+        if let Some(disk) = &self.disk {
+            disk.forget(id_of(entry));
+        }
     }
 
     /// Lead the requests with `key`, or be behind one that leads.
@@ -153,10 +260,17 @@ impl Cache {
         self.memory.mark_private(key.hash, now);
     }
 
-    /// Purge `target`. Returns whether so many purges are noted that it is time for a [sweep](Self::sweep).
-    pub fn purge(&self, target: Target, force: Force) -> bool {
-        self.purges.add(target, force);
-        self.purges.noted() >= NOTED
+    /// Purge `target`, on disk too and beyond the end of the process. Returns whether so many purges are noted that it is
+    /// time for a [sweep](Self::sweep).
+    ///
+    /// # Errors
+    /// If a purge, which holds, cannot be remembered beyond the end of the process.
+    pub fn purge(&self, target: Target, force: Force) -> Result<bool, String> {
+        let number = self.purges.add(target.clone(), force);
+        if let Some(disk) = &self.disk {
+            disk.remember(&Purge { number, target, force }, true)?;
+        }
+        Ok(self.purges.noted() >= NOTED)
     }
 
     /// Nothing that is stored for the URL of this hash holds any more. Where that `is_key` too, it goes at once. Returns
@@ -164,9 +278,16 @@ impl Cache {
     pub fn invalidate(&self, url: u128, is_key: bool) -> bool {
         if is_key {
             self.memory.forget(url);
+            self.disk.iter().for_each(|disk| disk.forget_key(url));
         }
-        let is_over = is_key && !self.under_way.has(&url);
-        !is_over && self.purge(Target::Url(url), Force::Hard)
+        if is_key && !self.under_way.has(&url) {
+            return false;
+        }
+        let number = self.purges.add(Target::Url(url), Force::Hard);
+        if let Some(disk) = &self.disk {
+            disk.remember_soon(number, Target::Url(url), Force::Hard);
+        }
+        self.purges.noted() >= NOTED
     }
 
     /// Take away all that was purged, and forget the purges that were made before.
@@ -174,7 +295,10 @@ impl Cache {
         let swept = self.purges.last();
         let purged = self.memory.entries().filter(|entry| !self.purges.spare(entry, now));
         purged.for_each(|entry| self.memory.remove(&entry));
-        self.purges.forget(swept);
+        match &self.disk {
+            None => self.purges.forget(swept),
+            Some(disk) => disk.sweep(swept),
+        }
     }
 
     /// All that is stored.
@@ -186,6 +310,15 @@ impl Cache {
     pub fn stored(&self) -> (u64, u64) {
         self.memory.settle();
         (self.memory.bytes(), self.memory.keys())
+    }
+}
+
+/// What goes for want of room goes to disk, where there is one.
+fn gone(disk: Option<Arc<Disk>>, room: Arc<Room>) -> impl Fn(&Arc<Entry>) {
+    move |entry| {
+        if let Some(disk) = &disk {
+            disk.take(entry, &room);
+        }
     }
 }
 

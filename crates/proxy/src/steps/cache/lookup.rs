@@ -19,7 +19,7 @@ use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
 use crate::call::Call;
 use crate::net::clock;
-use crate::objects::cache::{Entry, Leading, Word};
+use crate::objects::cache::{Entry, Leading, Variants, Word};
 use crate::objects::under_way::Turn;
 use crate::snapshot::Destination;
 use crate::steps::client_cert;
@@ -43,8 +43,9 @@ pub async fn before(
     destination: &Destination,
     call: &Call<'_>,
 ) -> Result<Lookup, Failure> {
+    let loaded = asking.load(call).await;
     for _ in 0..MOST_FOLLOWED {
-        let (why, entry) = match asking.find(destination, call)? {
+        let (why, entry) = match asking.find(&loaded, destination, call)? {
             Found::Answer(lookup) => return Ok(lookup),
             Found::Ask(why, entry) => (why, entry),
         };
@@ -69,22 +70,39 @@ pub async fn before(
             Err(_) => return Ok(asking.fetch(why, entry, None, destination, call)),
         }
     }
-    match asking.find(destination, call)? {
+    match asking.find(&loaded, destination, call)? {
         Found::Answer(lookup) => Ok(lookup),
         Found::Ask(why, entry) => Ok(asking.fetch(why, entry, None, destination, call)),
     }
 }
 
 impl Asking<'_> {
+    /// What lies on disk, where nothing in memory is for the request.
+    async fn load(&self, call: &Call<'_>) -> Variants {
+        let (cache, headers) = (&self.of.cache, &call.head.headers);
+        let is_in_memory = || {
+            let variants = cache.find(&self.key)?;
+            cache.select(&variants, self.settings, &self.key, headers, clock::now()).map(drop)
+        };
+        match cache.disk().is_none() || is_in_memory().is_some() {
+            true => Variants::default(),
+            false => cache.load(&self.key).await,
+        }
+    }
+
     /// What is stored for the request, and what follows from it.
-    fn find(&self, destination: &Destination, call: &Call<'_>) -> Result<Found, Failure> {
+    fn find(
+        &self,
+        loaded: &Variants,
+        destination: &Destination,
+        call: &Call<'_>,
+    ) -> Result<Found, Failure> {
         let now = clock::now();
         let cache = &self.of.cache;
         let variants = cache.find(&self.key);
         let headers = &call.head.headers;
-        let entry = variants
-            .as_ref()
-            .and_then(|variants| cache.select(variants, self.settings, &self.key, headers, now));
+        let of = |variants| cache.select(variants, self.settings, &self.key, headers, now);
+        let entry = variants.as_deref().and_then(of).or_else(|| of(loaded));
         let terms = entry.map(|entry| entry.terms_now());
         let stored = match (&terms, &variants) {
             (Some(terms), _) => Stored::Found(terms),

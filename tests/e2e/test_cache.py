@@ -196,7 +196,11 @@ def test_only_if_cached_asks_nothing_of_the_origin(gateway: Gateway, origin: Ori
 
 def test_a_client_cannot_drive_load_past_the_cache(gateway: Gateway, origin: Origin, path: str) -> None:
     origin.on(path, numbered())
-    for headers in ([("Cache-Control", "no-cache")], [("Pragma", "no-cache")], [("Cache-Control", "max-age=0")]):
+    for headers in (
+        [("Cache-Control", "no-cache")],
+        [("Pragma", "no-cache")],
+        [("Cache-Control", "max-age=0")],
+    ):
         assert get(gateway, path, list(headers)).body == b"1"
 
 
@@ -220,7 +224,10 @@ def test_requests_for_the_same_are_one_for_the_origin(gateway: Gateway, origin: 
         first = [pool.submit(get, gateway, path) for _ in range(20)]
         origin.wait(lambda: loops, "the origin is asked")
         late = [pool.submit(get, gateway, path) for _ in range(20)]
-        eventually(lambda: gateway.metrics().total("tidegate_cache_requests_total", result="collapsed") >= 39, "39 follow")
+        eventually(
+            lambda: gateway.metrics().total("tidegate_cache_requests_total", result="collapsed") >= 39,
+            "39 follow",
+        )
         loops[0].call_soon_threadsafe(go_on.set)
         responses = [each.result(20) for each in first + late]
     assert all(response.body == BODY for response in responses)
@@ -251,7 +258,12 @@ def test_those_who_follow_get_what_there_is_at_once(gateway: Gateway, origin: Or
 
 
 def test_a_fill_that_breaks_off_is_no_clean_end(gateway: Gateway, origin: Origin, path: str) -> None:
-    origin.on(path, answers.raw(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 9\r\n\r\nhalf", close=True))
+    origin.on(
+        path,
+        answers.raw(
+            b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 9\r\n\r\nhalf", close=True
+        ),
+    )
     assert not get(gateway, path).complete
     origin.on(path, numbered())
     assert get(gateway, path).body == b"1", "nothing of it is stored"
@@ -300,7 +312,9 @@ def test_a_stale_response_stands_in_where_the_origin_is_gone(start_gateway: Star
     assert "disconnected" in (responses[-1].header("cache-status") or "")
 
 
-def test_a_stale_response_is_served_while_it_is_validated(start_gateway: StartGateway, origin: Origin, path: str) -> None:
+def test_a_stale_response_is_served_while_it_is_validated(
+    start_gateway: StartGateway, origin: Origin, path: str
+) -> None:
     origin.on(path, numbered([("Cache-Control", "max-age=0, stale-while-revalidate=60"), ("ETag", '"1"')]))
     gateway = start_gateway(cached(origin.address))
     assert get(gateway, path).body == b"1"
@@ -334,7 +348,9 @@ def test_a_key_is_what_the_route_says(start_gateway: StartGateway, origin: Origi
     assert get(gateway, f"{path}?a=2&b=2").body == b"4"
 
 
-def test_a_ttl_counts_where_the_origin_says_nothing(start_gateway: StartGateway, origin: Origin, path: str) -> None:
+def test_a_ttl_counts_where_the_origin_says_nothing(
+    start_gateway: StartGateway, origin: Origin, path: str
+) -> None:
     gateway = start_gateway(cached(origin.address, ttl={"404": "10s", "5xx": "0s"}))
     origin.on(path, numbered([("X-Nothing", "said")], status=404))
     assert [get(gateway, path).body, get(gateway, path).body] == [b"1", b"1"]
@@ -465,7 +481,9 @@ def test_what_is_stored_survives_a_reload_that_does_not_change_the_cache(
     assert get(gateway, path).body == b"2"
 
 
-def test_a_route_without_a_cache_says_nothing_of_one(start_gateway: StartGateway, origin: Origin, path: str) -> None:
+def test_a_route_without_a_cache_says_nothing_of_one(
+    start_gateway: StartGateway, origin: Origin, path: str
+) -> None:
     config = cached(origin.address)
     config["routes"].append(route("plain", "/plain", upstream="plain"))
     config["upstreams"].append(upstream("plain", origin.address))
@@ -473,7 +491,9 @@ def test_a_route_without_a_cache_says_nothing_of_one(start_gateway: StartGateway
     assert get(gateway, "/plain").header("cache-status") is None
 
 
-def test_explain_and_the_log_tell_what_the_cache_did(start_gateway: StartGateway, origin: Origin, path: str) -> None:
+def test_explain_and_the_log_tell_what_the_cache_did(
+    start_gateway: StartGateway, origin: Origin, path: str
+) -> None:
     config = cached(origin.address)
     config["explain"] = {"sample": 100}
     gateway = start_gateway(config)

@@ -149,7 +149,8 @@ fn number_in(token: &mut [u8], number: usize) {
 /// may not be.
 fn remembered(criterion: &mut Criterion) {
     const TOKENS: usize = 10_000;
-    let table = Remembered::new(NonZeroUsize::new(TOKENS).unwrap_or(NonZeroUsize::MIN));
+    let room = NonZeroUsize::new(TOKENS).unwrap_or(NonZeroUsize::MIN);
+    let table = Remembered::new(room, b"0123456789abcdef");
     let mut token = vec![b'x'; 900];
     for number in 0..TOKENS {
         number_in(&mut token, number);

@@ -59,7 +59,7 @@ pub struct Call<'a> {
     /// Where it comes from, as far as that is proven.
     pub proof: Option<Proof>,
     /// What its client is told of its quotas, where there are any.
-    pub quotas: Option<Quotas<'a>>,
+    pub quotas: Option<Box<Quotas<'a>>>,
     /// What the route's conditions found in its path.
     pub found: Found,
     /// Until when it must be over.
@@ -70,7 +70,8 @@ pub struct Call<'a> {
 pub struct Proof {
     /// The identity.
     pub identity: Arc<Identity>,
-    /// Whether browsers send the credential on their own.
+    /// Whether a page of another site can have had it sent with the credential: see
+    /// [`Place::is_ambient`](tidegate_core::auth::Place::is_ambient).
     pub ambient: bool,
 }
 

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::account::Accounts;
 use crate::long_work::LongWork;
+use crate::objects::cache::Hot;
 use crate::snapshot::Snapshot;
 use crate::upstream::outbound::Outbound;
 
@@ -31,6 +32,8 @@ pub struct Local {
     pub connections: RefCell<Slab<Rc<DrainSignal>>>,
     /// Where slow hashes wait to be computed.
     pub hashing: Arc<LongWork>,
+    /// Its copies of what it serves most from caches.
+    pub hot: Hot,
     /// Copies for mirrors that are under way.
     pub mirrored: Cell<usize>,
     snapshot: RefCell<HeldSnapshot>,
@@ -52,6 +55,7 @@ impl Local {
             accounts,
             hashing,
             connections: RefCell::default(),
+            hot: Hot::default(),
             mirrored: Cell::new(0),
             snapshot: RefCell::new(Rc::new(snapshot)),
             date: RefCell::new((0, HeaderValue::from_static(""))),

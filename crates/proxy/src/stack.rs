@@ -12,8 +12,9 @@ use crate::call::{Call, Transaction};
 use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::partial_head::PartialHead;
-use crate::snapshot::{Action, Destination, Forward};
-use crate::steps::cache::{Asking, Lookup};
+use crate::snapshot::{Action, Destination, Forward, RateLimits};
+use crate::steps::cache::{Asking, Found, Lookup};
+use crate::steps::time_limit::Steps;
 use crate::steps::{
     Flow, access, admit, authenticate, body_limit, cache, client_cert, client_networks, cold_keys,
     cors, csrf, destination, forwarded, guarded_fields, identity_headers, mirror, problem,
@@ -70,88 +71,117 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     }
     client_networks::before(route.address_rules.as_deref(), call)?;
     let limits = &call.snapshot.limits_of_routes[call.found.route];
-    if let Some(words) = cold_keys::before(&limits.of_any, call) {
-        words.come().await;
-    }
-    if let Some(turn) = rate_limits::before(&limits.of_any, call)? {
-        turn.come().await;
-    }
+    pass(&limits.of_any, call).await?;
     step!(cors::before(route.cors.as_deref(), call));
     if let Some(access) = &route.access {
         let authenticators = &call.snapshot.authenticators_of_routes[call.found.route];
         if let Some(pending) = authenticate::before(access, authenticators, call)? {
-            let found = pending.found(call.client, call.snapshot).await;
+            let found = pending.await;
             step!(authenticate::resume(found, call));
         }
         access::before(access, call)?;
     }
     csrf::before(route.csrf.as_ref(), call)?;
-    if let Some(words) = cold_keys::before(&limits.of_identities, call) {
-        words.come().await;
-    }
-    if let Some(turn) = rate_limits::before(&limits.of_identities, call)? {
-        turn.come().await;
-    }
+    pass(&limits.of_identities, call).await?;
     step!(body_limit::before(route.body_limit, call));
+    let time_left = call.time_left;
     match &route.action {
         Action::Redirect(redirect) => redirect::before(redirect, call),
         Action::Respond(fixed) => respond::before(fixed),
         Action::Forward(forward) => {
-            time_limit::around(call.time_left, Box::pin(forwarding(forward, call))).await
+            let destination = destination::before(forward.split.as_ref(), call)?;
+            let asking = cache::asking(forward, call);
+            step!(cache::at_once(asking.as_deref(), forward, call));
+            forwarding(forward, destination, call)?;
+            let steps: Steps<'_> = match asking {
+                None => Box::pin(sending(forward, destination, call)),
+                Some(asking) => match cache::before(&asking, destination, call)? {
+                    Some(Found::Answer(response)) => return Ok(Flow::Answer(response)),
+                    found => Box::pin(cached(asking, found, forward, destination, call)),
+                },
+            };
+            time_limit::around(time_left, steps).await.map(Flow::Answer)
         }
     }
 }
 
-/// Those of a request that an upstream answers.
-async fn forwarding<'a>(forward: &'a Forward, call: &mut Call<'a>) -> Result<Flow, Failure> {
-    let destination = destination::before(forward.split.as_ref(), call)?;
-    let upstream = &destination.upstream;
-    let asking = cache::asking(forward, call);
-    step!(forwarded::before(upstream, call));
-    step!(rewrite::before(forward.rewrite.as_ref(), call));
-    step!(request_headers::before(&forward.request_headers, call));
-    identity_headers::before(&forward.identity_headers, call);
-    match asking {
-        Some(asking) => Box::pin(cached(&asking, forward, destination, call)).await,
-        None => sending(forward, destination, call).await,
+/// The rate limits of a pass, with what has to be waited for.
+async fn pass<'a>(limits: &'a RateLimits, call: &mut Call<'a>) -> Result<(), Failure> {
+    if limits.is_empty() {
+        return Ok(());
     }
-    .map(Flow::Answer)
+    if let Some(words) = cold_keys::before(limits, call) {
+        words.come().await;
+    }
+    if let Some(turn) = rate_limits::before(limits, call)? {
+        turn.come().await;
+    }
+    Ok(())
 }
 
-/// Those of a request whose response may be stored.
+/// Those that make of a request what the upstream gets.
+fn forwarding(
+    forward: &Forward,
+    destination: &Destination,
+    call: &mut Call<'_>,
+) -> Result<(), Failure> {
+    forwarded::before(&destination.upstream, call)?;
+    rewrite::before(forward.rewrite.as_ref(), call)?;
+    request_headers::before(&forward.request_headers, call)?;
+    identity_headers::before(&forward.identity_headers, call);
+    Ok(())
+}
+
+/// Those of a request that the cache does not answer at once.
 async fn cached(
-    asking: &Asking<'_>,
+    asking: Box<Asking<'_>>,
+    found: Option<Found>,
     forward: &Forward,
     destination: &Destination,
     call: &mut Call<'_>,
 ) -> Result<Response<Body>, Failure> {
-    match cache::before(asking, destination, call).await? {
+    match cache::follow(&asking, found, destination, call).await? {
         Lookup::Answer(response) => Ok(response),
         Lookup::Fetch(fetch) => {
             mirror::before(forward.mirrored_millionths, call);
             client_cert::before(&destination.upstream, call)?;
-            cache::answer(*fetch, asking, forward, call).await
+            cache::answer(*fetch, &asking, forward, call).await
         }
         Lookup::Pass(why) => {
             let response = sending(forward, destination, call).await?;
-            Ok(cache::after(asking, why, call, response))
+            Ok(cache::after(&asking, why, call, response))
         }
     }
 }
 
 /// Those of a request that goes to an endpoint.
-async fn sending(
-    forward: &Forward,
-    destination: &Destination,
-    call: &mut Call<'_>,
-) -> Result<Response<Body>, Failure> {
-    mirror::before(forward.mirrored_millionths, call);
-    client_cert::before(&destination.upstream, call)?;
-    let permit = admit::before(&forward.priority, &destination.upstream, call).await?;
-    send::before(forward, destination, permit, call).await
+#[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
+fn sending<'a>(
+    forward: &'a Forward,
+    destination: &'a Destination,
+    call: &'a mut Call<'_>,
+) -> impl Future<Output = Result<Response<Body>, Failure>> {
+    async move {
+        mirror::before(forward.mirrored_millionths, call);
+        client_cert::before(&destination.upstream, call)?;
+        let permit = admit::before(&forward.priority, &destination.upstream, call).await?;
+        send::before(forward, destination, permit, call).await
+    }
 }
 
 /// The steps that its response takes.
 fn after(call: &Call<'_>, response: &mut Response<Body>) {
     response_headers::after(call, response);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{SMALL_BLOCK, size_of_future, unmade};
+
+    #[test]
+    fn the_steps_of_a_forwarded_request_are_a_small_block() {
+        let size = size_of_future(|| sending(unmade(), unmade(), unmade()));
+        assert!(size <= SMALL_BLOCK, "{size}");
+    }
 }

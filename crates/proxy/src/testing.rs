@@ -1,4 +1,4 @@
-//! The plan that core's tests have, for tests.
+//! For tests: the plan that core's tests have, and the size of futures.
 
 use serde_json::{Value, json};
 use tidegate_core::plan::{self, Plan};
@@ -34,4 +34,17 @@ pub fn endpoint(address: &str) -> plan::Endpoint {
         Ok(endpoint) => endpoint,
         Err(error) => unreachable!("crates/core/tests/plan.json: {error}"),
     }
+}
+
+/// Bytes of the largest block that the allocator (mimalloc, `MI_SMALL_SIZE_MAX`) hands out without searching for it.
+pub const SMALL_BLOCK: usize = 1024;
+
+/// Bytes of the future that `call` would make; it is not called.
+pub fn size_of_future<F: Future>(_: impl FnOnce() -> F) -> usize {
+    size_of::<F>()
+}
+
+/// An argument of a call that is not made.
+pub fn unmade<T>() -> T {
+    unreachable!("the call is not made")
 }

@@ -87,6 +87,7 @@ async fn the_script_and_its_twin_lease_the_same() {
             spent: random.below(23) as i64 - 2,
             wish: random.below(30),
             age: Duration::from_micros(random.below(400_000)),
+            trip: Duration::from_micros(random.below(400_000)),
             afresh: random.below(100) == 0,
             alone: random.below(10) == 0,
         };
@@ -97,8 +98,8 @@ async fn the_script_and_its_twin_lease_the_same() {
         let gateway = random.below(3) as usize;
         let mut command = redis::cmd("EVAL");
         command.arg(&script).arg(1).arg("bucket").arg(gateway).arg(LEASE);
-        command.arg(order.age.as_micros() as u64).arg(order.spent).arg(order.wish);
-        command.arg(u8::from(order.afresh));
+        command.arg(order.age.as_micros() as u64).arg(order.trip.as_micros() as u64);
+        command.arg(order.spent).arg(order.wish).arg(u8::from(order.afresh));
         for (index, quota) in quotas.iter().enumerate() {
             command.arg(&*quota.name).arg(quota.interval).arg(quota.span);
             command.arg(ahead.get(index).copied().unwrap_or(0.0));

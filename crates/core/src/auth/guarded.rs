@@ -3,7 +3,7 @@
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName};
 
-use crate::message::spelling::{is_spelling, take_off_imitations};
+use crate::message::spelling::{is_spelling, take_off};
 
 /// The names of fields that only the gateway may write, in every spelling.
 #[derive(Debug, Default)]
@@ -46,21 +46,14 @@ impl GuardedFields {
 
     /// Take every guarded field off a request's head.
     pub fn take_off(&self, headers: &mut HeaderMap) {
-        take_off(&self.names, headers);
+        take_off(headers, &self.names);
     }
 
     /// Take every guarded field, and every credential, off its trailers.
     pub fn take_off_trailers(&self, trailers: &mut HeaderMap) {
-        take_off(&self.names, trailers);
-        take_off(&self.credentials, trailers);
+        take_off(trailers, &self.names);
+        take_off(trailers, &self.credentials);
     }
-}
-
-fn take_off(names: &[HeaderName], fields: &mut HeaderMap) {
-    for name in names {
-        fields.remove(name);
-    }
-    take_off_imitations(fields, names);
 }
 
 /// A name as it is written with `-`.

@@ -24,8 +24,8 @@ pub enum Finding {
     Proven {
         /// The identity.
         identity: Arc<Identity>,
-        /// Whether browsers send the credential on their own, as they do cookies: then another site can have had the
-        /// request made.
+        /// Whether a page of another site can have had the request sent with the credential: see
+        /// [`Place::is_ambient`](super::Place::is_ambient).
         ambient: bool,
     },
     /// As [`Proven`](Self::Proven), a while ago: it was looked up.

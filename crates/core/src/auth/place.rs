@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri, request};
 
 use crate::message::field::{cookies, without_cookie};
-use crate::message::spelling::take_off_imitations;
+use crate::message::spelling::take_off;
 use crate::plan;
 use crate::query::{parameters, without_parameter};
 
@@ -91,10 +91,7 @@ impl Place {
                     head.headers.remove(AUTHORIZATION);
                 }
             }
-            Self::Header(name) => {
-                head.headers.remove(name);
-                take_off_imitations(&mut head.headers, std::slice::from_ref(name));
-            }
+            Self::Header(name) => take_off(&mut head.headers, std::slice::from_ref(name)),
             Self::Cookie(name) => match without_cookie(&head.headers, name) {
                 Some(left) => _ = head.headers.insert(COOKIE, left),
                 None => _ = head.headers.remove(COOKIE),

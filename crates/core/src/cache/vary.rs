@@ -67,6 +67,11 @@ impl Vary {
         self.0.as_ref().is_none_or(|selection| selection.matches(rule, request))
     }
 
+    /// Whether it was selected by nothing: it is for any request.
+    pub fn is_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The fields by name, with what they had as it is compared; `None`: they were absent.
     pub fn fields(&self) -> impl Iterator<Item = (&HeaderName, Option<&[u8]>)> {
         let fields = self.0.iter().flat_map(|selection| &selection.fields);

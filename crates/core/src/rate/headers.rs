@@ -61,21 +61,21 @@ impl Service<'_> {
         self.refill.map_or(Duration::ZERO, |refill| refill.until_full())
     }
 
-    /// Write it as a member of a `RateLimit` field. It is written for each response: so what is the same for all is
-    /// ready, and numbers are all that is added to it.
-    fn write(&self, list: &mut Text) {
-        let mut digits = itoa::Buffer::new();
-        list.extend_from_slice(&self.policy.remaining);
-        list.extend_from_slice(digits.format(self.left.min(LARGEST)).as_bytes());
-        if let Some(more) = self.refill.and_then(|refill| refill.until_more(self.left)) {
-            list.extend_from_slice(parameter::THEN_RESET);
-            list.extend_from_slice(digits.format(seconds(more).min(LARGEST)).as_bytes());
+    /// As a member of a `RateLimit` field. It is written for each response: so what is the same for all is ready, and
+    /// numbers are all that is added to it.
+    fn member(&self) -> Vec<u8> {
+        let (mut left, mut reset) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let left = left.format(self.left.min(LARGEST)).as_bytes();
+        let name = &*self.policy.remaining;
+        match self.refill.and_then(|refill| refill.until_more(self.left)) {
+            None => [name, left].concat(),
+            Some(more) => {
+                let reset = reset.format(seconds(more).min(LARGEST)).as_bytes();
+                [name, left, parameter::THEN_RESET, reset].concat()
+            }
         }
     }
 }
-
-/// A field that is being written.
-type Text = SmallVec<[u8; 96]>;
 
 /// The fields that tell a client of its limits.
 #[derive(Debug, Default)]
@@ -116,14 +116,12 @@ impl<'a> Fields<'a> {
     }
 
     fn limits(&self) -> Option<HeaderValue> {
-        let mut list = Text::new();
-        for service in &self.services {
-            if !list.is_empty() {
-                list.extend_from_slice(b", ");
-            }
-            service.write(&mut list);
-        }
-        HeaderValue::from_bytes(&list).ok()
+        let list = match &self.services[..] {
+            [] => return None,
+            [service] => service.member(),
+            services => services.iter().map(Service::member).collect::<Vec<_>>().join(&b", "[..]),
+        };
+        HeaderValue::try_from(list).ok()
     }
 
     fn policies(&self) -> Option<HeaderValue> {

@@ -75,8 +75,10 @@ impl Peer {
 
     /// The scheme the client used, by the word of a trusted proxy or as seen here.
     pub fn client_scheme<'a>(&'a self, headers: &'a HeaderMap) -> &'a str {
-        let told = headers.get(X_FORWARDED_PROTO).filter(|_| self.trusted);
-        match told.map(HeaderValue::as_bytes) {
+        if !self.trusted {
+            return self.scheme;
+        }
+        match headers.get(X_FORWARDED_PROTO).map(HeaderValue::as_bytes) {
             Some(b"https") => "https",
             Some(b"http") => "http",
             _ => self.scheme,

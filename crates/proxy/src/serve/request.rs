@@ -44,7 +44,7 @@ pub async fn serve(
     let snapshot = client.local.snapshot();
     let transaction = Transaction::begin(client, &snapshot, head);
     let interim = reply.interim();
-    let mut response = {
+    let found = {
         let mut call = Call::new(client, &snapshot, &transaction, head, body, upgrade, &interim);
         let mut answering = pin!(stack::answer(&mut call));
         poll_fn(|cx| match answering.as_mut().poll(cx) {
@@ -57,6 +57,8 @@ pub async fn serve(
     drop(snapshot);
     head.headers = HeaderMap::new();
     *body = Body::Empty;
+    // Moved, so that its place in the future is that of the call, which is over.
+    let mut response = found;
     match &mut response {
         Some(response) => send(response, &transaction, reply).await,
         None => Instant::now(),

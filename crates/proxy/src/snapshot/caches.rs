@@ -42,7 +42,7 @@ pub(super) fn build(
             served().find(|other| other.disk().is_some_and(|disk| disk.is_at(path)))
         };
         let kept = keeper.keep(&wanted.name, wanted, |wanted, before| {
-            Cache::build(wanted, before.or_else(|| renamed()).map(|before| &**before), metrics)
+            Cache::build(wanted, before.or(renamed()).map(|before| &**before), metrics)
         });
         let told = |wrong| issues.push(Issue::new(format!("caches.{index}.disk.path"), wrong));
         kept.map_err(told).ok()
@@ -80,7 +80,10 @@ impl CacheOfRoute {
     /// An unsafe request has changed what is at `url`: nothing that is stored for it holds any more. Returns whether
     /// a sweep is due.
     pub fn invalidate(&self, url: &Url<'_>) -> bool {
-        let hashes = self.urls.hashes(url);
-        hashes.map(|hash| self.cache.invalidate(hash, self.urls.are_keys)).any(|is_due| is_due)
+        let mut is_due = false;
+        for hash in self.urls.hashes(url) {
+            is_due |= self.cache.invalidate(hash, self.urls.are_keys);
+        }
+        is_due
     }
 }

@@ -1,5 +1,6 @@
 //! Authenticate: where the request comes from.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tidegate_core::auth::{Finding, Identity, Refusal};
@@ -13,7 +14,7 @@ use crate::account::metrics::AuthResult;
 use crate::call::{Call, Proof};
 use crate::client::Client;
 use crate::net::clock;
-use crate::objects::auth::{Asking, Authenticator, Examined, Later, Presented, Question, Reply};
+use crate::objects::auth::{Asking, Authenticator, Examined, Presented, Question, Reply};
 use crate::snapshot::{Access, Snapshot};
 
 /// What becomes of a request that a service does not let go on.
@@ -22,48 +23,8 @@ const ANSWERED: &str = "the service that was asked answers the request itself";
 /// What is wrong with a token that no authenticator of the route is for.
 const OF_NONE: &str = "the token is of an issuer that the route does not know";
 
-/// An authenticator that does not know yet.
-pub struct Pending {
-    authenticator: Arc<Authenticator>,
-    began: Instant,
-    awaits: Awaits,
-}
-
-/// What it waits for.
-enum Awaits {
-    Later(Later),
-    Answer(Box<Question>),
-}
-
-impl Pending {
-    fn new(authenticator: &Arc<Authenticator>, awaits: Awaits) -> Self {
-        Self { authenticator: authenticator.clone(), began: Instant::now(), awaits }
-    }
-
-    /// Wait for what it finds of a request of `client`, which is decided by `snapshot`.
-    pub async fn found(self, client: &Client, snapshot: &Snapshot) -> Found {
-        let Self { authenticator, began, awaits } = self;
-        let reply = match awaits {
-            Awaits::Later(later) => Reply::Found(later.await),
-            Awaits::Answer(question) => {
-                match snapshot.asked_upstreams.get(&authenticator.plan.name) {
-                    Some(upstream) => {
-                        let asking = Asking {
-                            upstream,
-                            outbound: &client.local.outbound,
-                            peer: &client.peer,
-                            forwarded: &client.forwarded,
-                            via: &snapshot.via,
-                        };
-                        Box::pin(question.ask(&asking)).await
-                    }
-                    None => Reply::Found(Finding::Refused(Refusal::Unavailable)),
-                }
-            }
-        };
-        Found { authenticator, began, reply }
-    }
-}
+/// An authenticator that does not know yet. Boxed as a whole, so that requests which need not wait do not carry it around.
+pub type Pending<'a> = Pin<Box<dyn Future<Output = Found> + 'a>>;
 
 /// What an authenticator found after a while.
 pub struct Found {
@@ -72,15 +33,26 @@ pub struct Found {
     reply: Reply,
 }
 
+impl Found {
+    /// What `authenticator` finds once its `reply` has come, which it waits for from now on.
+    fn after<'a>(
+        authenticator: &Arc<Authenticator>,
+        reply: impl Future<Output = Reply> + 'a,
+    ) -> Pending<'a> {
+        let (authenticator, began) = (authenticator.clone(), Instant::now());
+        Box::pin(async move { Self { authenticator, began, reply: reply.await } })
+    }
+}
+
 /// Ask the authenticators of the route, in their order: the first whose credential the request carries decides.
 ///
 /// # Errors
 /// If the credential is not believed, or there is none and the route wants one.
-pub fn before(
+pub fn before<'a>(
     access: &Access,
-    authenticators: &[Arc<Authenticator>],
-    call: &mut Call<'_>,
-) -> Result<Option<Pending>, Failure> {
+    authenticators: &'a [Arc<Authenticator>],
+    call: &mut Call<'a>,
+) -> Result<Option<Pending<'a>>, Failure> {
     if authenticators.is_empty() {
         return Ok(None);
     }
@@ -101,10 +73,12 @@ pub fn before(
             Examined::Now(Finding::OfAnother) => of_others.push(authenticator),
             Examined::Now(finding) => return decide(authenticator, finding, call).map(|()| None),
             Examined::Later(later) => {
-                return Ok(Some(Pending::new(authenticator, Awaits::Later(later))));
+                let reply = async { Reply::Found(later.await) };
+                return Ok(Some(Found::after(authenticator, reply)));
             }
             Examined::Asks(question) => {
-                return Ok(Some(Pending::new(authenticator, Awaits::Answer(question))));
+                let reply = ask(authenticator, question, call.client, call.snapshot);
+                return Ok(Some(Found::after(authenticator, reply)));
             }
         }
     }
@@ -118,6 +92,26 @@ pub fn before(
         tell(authenticator, AuthResult::Missing, None, call);
     }
     if access.anonymous { Ok(None) } else { Err(Failure::Unauthenticated) }
+}
+
+/// What the service of an authenticator says to its `question`.
+async fn ask(
+    authenticator: &Authenticator,
+    question: Box<Question>,
+    client: &Client,
+    snapshot: &Snapshot,
+) -> Reply {
+    let Some(upstream) = snapshot.asked_upstreams.get(&authenticator.plan.name) else {
+        return Reply::Found(Finding::Refused(Refusal::Unavailable));
+    };
+    let asking = Asking {
+        upstream,
+        outbound: &client.local.outbound,
+        peer: &client.peer,
+        forwarded: &client.forwarded,
+        via: &snapshot.via,
+    };
+    question.ask(&asking).await
 }
 
 /// Go on with what was found after a while, or answer as the service does that was asked.

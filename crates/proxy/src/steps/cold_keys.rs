@@ -58,6 +58,10 @@ impl Word {
 /// Make sure that the stores of the request's limits are asked about its keys. The words are those that it had better
 /// wait for.
 pub fn before(limits: &[Arc<RateLimit>], call: &Call<'_>) -> Option<Words> {
+    // Of most routes no limit is shared.
+    if limits.iter().all(|limit| limit.store.is_none()) {
+        return None;
+    }
     let shared = limits.iter().filter_map(|limit| Some((limit, limit.store.as_ref()?)));
     let words: Vec<_> = shared.filter_map(|(limit, store)| word(limit, store, call)).collect();
     (!words.is_empty()).then_some(Words(words))

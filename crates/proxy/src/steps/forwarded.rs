@@ -5,7 +5,6 @@ use http::header::HOST;
 use tidegate_core::failure::Failure;
 use tidegate_core::message::authority::names_host;
 
-use super::Flow;
 use crate::call::Call;
 use crate::http::forwarded::append_via;
 use crate::http::via;
@@ -16,7 +15,7 @@ use crate::upstream::Upstream;
 ///
 /// # Errors
 /// If this process has sent the request itself, or the upstream's name cannot be a host's.
-pub fn before(upstream: &Upstream, call: &mut Call<'_>) -> Result<Flow, Failure> {
+pub fn before(upstream: &Upstream, call: &mut Call<'_>) -> Result<(), Failure> {
     let (client, head) = (call.client, &mut *call.head);
     if via::is_ours(&head.headers) {
         return Err(Failure::Loop);
@@ -30,5 +29,5 @@ pub fn before(upstream: &Upstream, call: &mut Call<'_>) -> Result<Flow, Failure>
         let host = HeaderValue::from_str(host).map_err(|_| Failure::Internal)?;
         head.headers.insert(HOST, host);
     }
-    Ok(Flow::Go)
+    Ok(())
 }

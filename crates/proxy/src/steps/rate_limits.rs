@@ -60,9 +60,6 @@ pub fn before<'a>(
     limits: &'a [Arc<RateLimit>],
     call: &mut Call<'a>,
 ) -> Result<Option<Turn>, Failure> {
-    if limits.is_empty() {
-        return Ok(None);
-    }
     let mut asked = Asked::default();
     find_keys(limits, &mut asked, call)?;
     enter(&mut asked, call)?;

@@ -3,14 +3,13 @@
 use tidegate_core::failure::Failure;
 use tidegate_core::rewrite::HeaderEdits;
 
-use super::Flow;
 use crate::call::Call;
 
 /// Make the changes.
 ///
 /// # Errors
 /// None.
-pub fn before(edits: &HeaderEdits, call: &mut Call<'_>) -> Result<Flow, Failure> {
+pub fn before(edits: &HeaderEdits, call: &mut Call<'_>) -> Result<(), Failure> {
     edits.apply(&mut call.head.headers);
-    Ok(Flow::Go)
+    Ok(())
 }

@@ -4,15 +4,14 @@ use http::header::HOST;
 use tidegate_core::failure::Failure;
 use tidegate_core::rewrite::Target;
 
-use super::Flow;
 use crate::call::Call;
 
 /// Change the path and the host.
 ///
 /// # Errors
 /// If the new path is not one of a target.
-pub fn before(target: Option<&Target>, call: &mut Call<'_>) -> Result<Flow, Failure> {
-    let Some(target) = target else { return Ok(Flow::Go) };
+pub fn before(target: Option<&Target>, call: &mut Call<'_>) -> Result<(), Failure> {
+    let Some(target) = target else { return Ok(()) };
     let path = target.path(call.head.uri.path(), &call.found);
     if path != call.head.uri.path() {
         call.head.uri = call.target_with_path(&path)?;
@@ -20,5 +19,5 @@ pub fn before(target: Option<&Target>, call: &mut Call<'_>) -> Result<Flow, Fail
     if let Some(host) = target.host() {
         call.head.headers.insert(HOST, host.clone());
     }
-    Ok(Flow::Go)
+    Ok(())
 }

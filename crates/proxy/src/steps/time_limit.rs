@@ -3,16 +3,17 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use http::Response;
 use tidegate_core::failure::Failure;
 use tokio::time::timeout_at;
 
-use super::Flow;
 use crate::call::Call;
+use crate::http::body::Body;
 use crate::http::time_left::TimeLeft;
 use crate::snapshot::Forward;
 
 /// Steps under way. They are boxed once, so that what they come to is not copied on each level.
-pub type Steps<'a> = Pin<Box<dyn Future<Output = Result<Flow, Failure>> + 'a>>;
+pub type Steps<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Failure>> + 'a>>;
 
 /// Find out until when the request must be over.
 pub fn before<'a>(forward: &'a Forward, call: &mut Call<'a>) {
@@ -24,12 +25,7 @@ pub fn before<'a>(forward: &'a Forward, call: &mut Call<'a>) {
 pub fn around<'a>(time_left: TimeLeft<'_>, steps: Steps<'a>) -> Steps<'a> {
     let Some(deadline) = time_left.deadline() else { return steps };
     Box::pin(async move {
-        let flow = timeout_at(deadline, steps).await.map_err(|_| Failure::RequestTimeout)??;
-        Ok(match flow {
-            Flow::Go => Flow::Go,
-            Flow::Answer(response) => {
-                Flow::Answer(response.map(|body| body.timed(deadline, Failure::RequestTimeout)))
-            }
-        })
+        let response = timeout_at(deadline, steps).await.map_err(|_| Failure::RequestTimeout)??;
+        Ok(response.map(|body| body.timed(deadline, Failure::RequestTimeout)))
     })
 }

@@ -7,6 +7,7 @@ mod freshening;
 mod key;
 mod oracle;
 mod range;
+mod reuse;
 mod storing;
 mod vary;
 

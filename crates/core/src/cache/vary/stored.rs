@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn nothing_selected_is_no_bytes() {
-        assert_eq!(Vary::default().to_bytes(), []);
+        assert!(Vary::default().to_bytes().is_empty());
         assert_eq!(Vary::from_bytes(&[]), Some(Vary::default()));
         assert_eq!(Vary::from_bytes(&[0]), None);
     }

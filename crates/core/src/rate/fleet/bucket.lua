@@ -3,12 +3,14 @@
 --
 -- KEYS[1]  a hash: the theoretical arrival time of each window by its name, and by `gateway:` and a gateway's id
 --          what is leased to it: units, and until when
--- ARGV     the gateway's id, how long a lease is, how long ago the units began to be spent, units spent, units
---          wished for, 1 to forget what was spent before; then of each window its name, interval, span and the time
---          until all is back as far as the gateway knows, where it was alone, else 0
+-- ARGV     the gateway's id, how long a lease is, how long ago the units began to be spent, how long an answer
+--          takes, units spent, units wished for, 1 to forget what was spent before; then of each
+--          window its name, interval, span and the time until all is back as far as the gateway knows, where it was
+--          alone, else 0
 -- answers  units leased, then of each window the time until all is back, other gateways' leases included
 local gateway, lease, age = 'gateway:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local spent, granted, afresh = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
+local trip = math.min(lease, tonumber(ARGV[4]))
+local spent, granted, afresh = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -30,18 +32,18 @@ for i = 1, #fields, 2 do
 end
 
 local last, answer = now, {}
-for i = 7, #ARGV, 4 do
+for i = 8, #ARGV, 4 do
     local name, interval, span = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
     local ahead = tonumber(ARGV[i + 3])
     local believed = ahead > 0 and now + ahead or 0
-    local before = math.max(not afresh and arrivals[name] or 0, now - age, believed)
+    local before = math.max(not afresh and arrivals[name] or 0, now - math.max(age, trip), believed)
     local arrival = before + spent * interval
     if age > lease then
         -- What was spent while the store was away makes no more debts than the burst is.
         arrival = math.min(arrival, math.max(before, now + 2 * span))
     end
     local missing = math.max(arrival - now, 0) + others * interval
-    granted = math.min(granted, math.floor((span - missing) / interval + 1e-6))
+    granted = math.min(granted, math.floor((span + trip - missing) / interval + 1e-6))
     answer[#answer + 1] = math.ceil(missing)
     last = math.max(last, arrival)
     redis.call('HSET', KEYS[1], name, string.format('%.3f', arrival))

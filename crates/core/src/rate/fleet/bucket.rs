@@ -28,6 +28,10 @@ struct Lease {
 impl Bucket {
     /// Book what the order of a gateway says, and lease to it what there is of its wish, for so long.
     /// `ahead` is how far the gateway believes all to be, by window, where it was alone.
+    ///
+    /// A lease is on its way to the gateway, and word of what was spent of it on the way back, for a whole
+    /// [`trip`](Order::trip). So the bucket was not full during the last one, and what comes back during the next one is
+    /// leased ahead: a small bucket would be full, or empty, while nothing but words is under way.
     pub fn serve(
         &mut self,
         order: &Order,
@@ -44,18 +48,20 @@ impl Bucket {
         self.leases.retain(|each| each.until > now && each.gateway != gateway);
         let others = self.leases.iter().map(|each| each.units).sum::<u64>() as f64;
         let age = order.age.as_micros() as f64;
+        let trip = lease.min(order.trip.as_micros() as f64);
         let (mut granted, mut missing_by_window) = (order.wish as i64, Vec::new());
         for (index, (quota, known)) in quotas.iter().zip(&mut self.arrivals).enumerate() {
             let believed =
                 ahead.get(index).map_or(0.0, |ahead| if *ahead > 0.0 { now + ahead } else { 0.0 });
-            let before = known.max(now - age).max(believed);
+            let before = known.max(now - age.max(trip)).max(believed);
             let mut arrival = before + order.spent as f64 * quota.interval;
             if age > lease {
                 arrival = arrival.min(before.max(now + 2.0 * quota.span));
             }
             *known = arrival;
             let missing = (arrival - now).max(0.0) + others * quota.interval;
-            granted = granted.min(((quota.span - missing) / quota.interval + 1e-6).floor() as i64);
+            let left = quota.span + trip - missing;
+            granted = granted.min((left / quota.interval + 1e-6).floor() as i64);
             missing_by_window.push(missing.ceil());
         }
         let granted = granted.max(0) as u64;
@@ -81,7 +87,7 @@ mod tests {
     }
 
     fn order(spent: i64, wish: u64) -> Order {
-        Order { spent, wish, age: Duration::ZERO, afresh: false, alone: false }
+        Order { spent, wish, ..Order::default() }
     }
 
     #[test]
@@ -114,6 +120,30 @@ mod tests {
         let age = Duration::from_millis(500);
         let grant = bucket.serve(&Order { age, ..order(4, 10) }, &[], 0, &quotas, SECOND, SECOND);
         assert_eq!(grant.units, 10, "four came back meanwhile");
+    }
+
+    #[test]
+    fn the_bucket_of_a_gateway_that_is_far_away_was_not_full_while_its_lease_was_on_its_way() {
+        let (quotas, trip) = (per_second(10, 4), Duration::from_millis(200));
+        let spent = |trip| {
+            let mut bucket = Bucket::default();
+            let far = Order { trip, ..order(4, 0) };
+            bucket.serve(&far, &[], 0, &quotas, LEASE, SECOND);
+            bucket.serve(&order(0, 9), &[], 1, &quotas, LEASE, SECOND).units
+        };
+        assert_eq!((spent(Duration::ZERO), spent(trip)), (0, 2));
+    }
+
+    #[test]
+    fn what_comes_back_while_an_answer_is_on_its_way_is_leased_ahead() {
+        let (quotas, mut bucket) = (per_second(10, 4), Bucket::default());
+        let mut serve =
+            |gateway, order, now| bucket.serve(&order, &[], gateway, &quotas, LEASE, now).units;
+        let trip = Duration::from_millis(200);
+        assert_eq!(serve(0, Order { trip, ..order(0, 9) }, SECOND), 6);
+        assert_eq!(serve(1, Order { trip, ..order(0, 9) }, SECOND), 0, "once");
+        let trip = Duration::from_secs(10);
+        assert_eq!(serve(0, Order { trip, ..order(0, 9) }, SECOND), 6, "for a lease at most");
     }
 
     #[test]

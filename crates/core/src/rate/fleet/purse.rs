@@ -10,12 +10,14 @@ use crate::time::Moment;
 const ALMOST_NOTHING: f64 = 50e3;
 
 /// What a gateway has to say to the store of one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Order {
     /// Units that were spent and are not booked yet; fewer than none: they were given back.
     pub spent: i64,
     /// For how long they have been spent.
     pub age: Duration,
+    /// How long an answer takes: the shorter of the last two, as one may have been late.
+    pub trip: Duration,
     /// Units that it wishes to spend next. Whatever was leased to it before is given back.
     pub wish: u64,
     /// Whether all that was spent before is to be forgotten.
@@ -74,12 +76,16 @@ pub struct Purse {
     since: Moment,
     /// What of it is on its way to the store, and since when that was spent.
     told: Option<(i64, Moment)>,
-    /// What was spent between two orders of late.
+    /// What was asked for between two orders of late.
     lately: u64,
     /// When the last order was placed.
     ordered: Moment,
+    /// How long the last two answers took.
+    trips: [Duration; 2],
     /// What requests were refused for, or wait for.
     needs: u64,
+    /// Units that requests were refused since the last order.
+    refused: u64,
     word: Option<Word>,
     afresh: bool,
     alone: bool,
@@ -91,8 +97,8 @@ struct Word {
     at: Moment,
     /// It had less than was wished for, or nothing more.
     is_short: bool,
-    /// More was spent than the bucket held.
-    in_debt: bool,
+    /// When what was spent beyond what the bucket held will have come back.
+    solvent: Moment,
 }
 
 impl Purse {
@@ -114,7 +120,9 @@ impl Purse {
             told: None,
             lately: 0,
             ordered: Moment(0),
+            trips: [Duration::ZERO; 2],
             needs: 0,
+            refused: 0,
             word: None,
             afresh: false,
             alone: false,
@@ -152,6 +160,7 @@ impl Purse {
     /// A request needs `units` and cannot have them: wish for them.
     pub(super) fn refused(&mut self, units: u64) {
         self.needs = self.needs.max(units);
+        self.refused = self.refused.saturating_add(units);
     }
 
     /// A request waits for `units`: wish for these and what others wait for.
@@ -179,7 +188,8 @@ impl Purse {
     pub(super) fn wake(&mut self, quotas: &[SharedQuota], gateways: u32, now: Moment) {
         let Some(word) = self.word.filter(|_| self.is_quiet()) else { return };
         let silence = now.since(word.at);
-        if !word.in_debt || quotas.iter().all(|quota| quota.is_silent(Some(silence))) {
+        let is_silent = quotas.iter().all(|quota| quota.is_silent(Some(silence)));
+        if word.solvent <= word.at || (is_silent && word.solvent <= now) {
             self.credit = credit(quotas, gateways, Some(silence));
         }
     }
@@ -197,12 +207,14 @@ impl Purse {
     /// What is to be said now.
     pub(super) fn order(&mut self, quotas: &[SharedQuota], now: Moment) -> Order {
         let used = u64::try_from(self.spent).unwrap_or(0);
-        self.lately = used.max(self.lately / 2);
+        self.lately = used.saturating_add(std::mem::take(&mut self.refused)).max(self.lately / 2);
         let gap = now.since(std::mem::replace(&mut self.ordered, now));
-        let most = quotas.iter().map(|quota| quota.most_leased(gap)).min().unwrap_or(u64::MAX);
+        let trip = self.trips[0].min(self.trips[1]);
+        let most = quotas.iter().map(|quota| quota.most_leased(gap, trip)).min();
+        let most = most.unwrap_or(u64::MAX);
         let wish = match (self.lately, self.needs) {
             (0, 0) => 0,
-            (lately, needs) => needs.max((2 * lately).clamp(1, most)),
+            (lately, needs) => needs.max(lately.saturating_mul(2).clamp(1, most)),
         };
         self.needs = 0;
         // What the store may lease to others as soon as it hears of it is not spent meanwhile.
@@ -211,7 +223,7 @@ impl Purse {
         self.told = Some((self.spent, self.since));
         let spent = if self.alone { 0 } else { self.spent };
         let age = if spent > 0 { now.since(self.since) } else { Duration::ZERO };
-        Order { spent, age, wish, afresh: self.afresh, alone: self.alone }
+        Order { spent, age, trip, wish, afresh: self.afresh, alone: self.alone }
     }
 
     /// The store answered the order with this `grant`, where it was wished for `wish`.
@@ -230,19 +242,22 @@ impl Purse {
             credit: u64::try_from(told).unwrap_or(0) - used,
             returned: self.lease - used + self.returned,
         };
+        self.trips = [self.trips[1], now.since(self.ordered)];
         self.spent -= told;
         self.afresh &= !order.afresh;
         self.alone &= !order.alone;
         self.lease = grant.units;
         let windows = || quotas.iter().zip(&grant.ahead);
-        let in_debt = windows().any(|(quota, ahead)| *ahead > quota.span);
-        self.credit = if in_debt { 0 } else { credit(quotas, gateways, Some(Duration::ZERO)) };
+        let debt = windows().map(|(quota, ahead)| ahead - quota.span).fold(0.0, f64::max);
+        let known = || credit(quotas, gateways, Some(Duration::ZERO));
+        self.credit = if debt > 0.0 { 0 } else { known() };
         let left = |(quota, ahead): (&SharedQuota, &f64)| {
             let left = quota.span - ahead - grant.units as f64 * quota.interval;
             left >= quota.interval.max(ALMOST_NOTHING)
         };
         let is_short = grant.units < order.wish || !windows().all(left);
-        self.word = Some(Word { at: now, is_short, in_debt });
+        let solvent = now.after(Duration::from_micros(debt.ceil() as u64));
+        self.word = Some(Word { at: now, is_short, solvent });
         tokens
     }
 
@@ -307,14 +322,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wished_for_is_twice_what_was_used_and_at_most_a_tenth_of_the_quota() {
+    fn what_is_wished_for_is_twice_what_was_asked_for_and_at_most_a_tenth_of_the_quota() {
         let mut told = Told::new(1_000, 1_000);
         told.purse.spend(7, at(0));
         let order = told.order(10);
         assert_eq!((order.spent, order.wish, order.age), (7, 14, Duration::from_millis(10)));
         told.grant(&order, 14, 7, 11);
-        told.purse.spend(80, at(12));
-        assert_eq!(told.order(20).wish, 100);
+        told.purse.spend(14, at(12));
+        (0..6).for_each(|_| told.purse.refused(1));
+        let order = told.order(20);
+        assert_eq!((order.spent, order.wish), (14, 40));
+        told.grant(&order, 40, 21, 21);
+        told.purse.spend(80, at(22));
+        assert_eq!(told.order(30).wish, 100);
+    }
+
+    #[test]
+    fn where_the_store_is_far_away_it_wishes_for_what_comes_back_until_the_next_grant_is_spent() {
+        let mut told = Told::new(100, 100);
+        told.purse.spend(1, at(0));
+        let order = told.order(10);
+        told.grant(&order, 2, 1, 210);
+        (0..90).for_each(|_| told.purse.refused(1));
+        let order = told.order(220);
+        assert_eq!((order.wish, order.trip), (21, Duration::ZERO), "one answer may be late");
+        told.grant(&order, 21, 1, 420);
+        (0..90).for_each(|_| told.purse.refused(1));
+        let order = told.order(430);
+        assert_eq!((order.wish, order.trip), (41, Duration::from_millis(200)));
     }
 
     #[test]
@@ -363,6 +398,13 @@ mod tests {
         assert_eq!(told.purse.available(), 0);
         told.purse.wake(&told.quotas, 3, at(1_011));
         assert_eq!(told.purse.available(), 34, "the store has told nothing for the whole window");
+        told.purse.spend(5, at(2_000));
+        let order = told.order(2_010);
+        told.grant(&order, 0, 400, 2_011);
+        told.purse.wake(&told.quotas, 3, at(5_010));
+        assert_eq!(told.purse.available(), 0, "the debt was one of three seconds");
+        told.purse.wake(&told.quotas, 3, at(5_011));
+        assert_eq!(told.purse.available(), 34);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::rate::window::Window;
 
 /// A credit is this part of what comes at once or in the window, whichever is less ...
 const CREDIT: f64 = 0.05;
-/// ... and a lease is at most this part of the quota, unless more requests wait.
+/// ... and a lease is at most this part of the quota, unless the store is far away or more requests wait.
 const LEASE: u64 = 10;
 
 /// Orders of a key that is in use are not farther apart.
@@ -45,10 +45,10 @@ impl SharedQuota {
         windows.iter().enumerate().map(of).collect()
     }
 
-    /// The most that a gateway wishes for at a time, which it does every `gap`: where the store is so far away that a
-    /// tenth of the quota comes back before the next order, what comes back and half as much again.
-    pub(super) fn most_leased(&self, gap: Duration) -> u64 {
-        let back = gap.min(LONGEST_GAP).as_secs_f64() * 1.5e6 / self.interval;
+    /// The most that a gateway wishes for at a time, which it does every `gap`: a tenth of the quota, or where the store
+    /// is far away what comes back in a gap and the `trip` of an answer, as a lease must do until the next has come.
+    pub(super) fn most_leased(&self, gap: Duration, trip: Duration) -> u64 {
+        let back = (gap.min(LONGEST_GAP) + trip).as_micros() as f64 / self.interval;
         (self.quota / LEASE).max(back as u64).max(1)
     }
 

@@ -1,7 +1,6 @@
 //! Names and passwords.
 
 use std::fmt::Write;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio::time::timeout;
 use super::{Examined, Presented};
 use crate::long_work::LongWork;
 use crate::net::clock;
+use crate::objects::random::random;
 
 /// How long a request waits for the hash of its password. It is long after most clients have given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -108,13 +108,4 @@ fn challenge(realm: &str) -> Result<HeaderValue, &'static str> {
     }
     text.push_str("\", charset=\"UTF-8\"");
     HeaderValue::from_str(&text).map_err(|_| "expected printable characters of ASCII")
-}
-
-/// Random bytes: the standard library draws the keys of its hashers from the system.
-fn random() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for eight in bytes.chunks_exact_mut(8) {
-        eight.copy_from_slice(&RandomState::new().hash_one(0_u8).to_ne_bytes());
-    }
-    bytes
 }

@@ -11,7 +11,7 @@ use super::fill::Fill;
 use crate::http::body::{Body, Frame, NextFrame, Source};
 
 /// Bytes of a piece at the most, where pieces are joined.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 256 << 10;
 
 /// The body of a stored response.
 #[derive(Debug, Clone)]
@@ -103,6 +103,13 @@ impl Pieces {
         Self(pieces.into())
     }
 
+    /// A copy that shares nothing with it.
+    pub fn copied(&self) -> Self {
+        let copy =
+            |piece: &Piece| Piece { end: piece.end, data: Bytes::copy_from_slice(&piece.data) };
+        Self(self.0.iter().map(copy).collect())
+    }
+
     /// Its bytes.
     pub fn length(&self) -> u64 {
         self.0.last().map_or(0, |last| last.end)
@@ -184,7 +191,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_part_of_a_body_is_read_as_it_came(
-            sizes in prop::collection::vec(1usize..90_000, 0..6),
+            sizes in prop::collection::vec(1usize..200_000, 0..6),
             from in 0.0f64..1.0,
             to in 0.0f64..1.0,
         ) {
@@ -205,8 +212,8 @@ mod tests {
 
     #[test]
     fn small_pieces_are_joined() {
-        let pieces = Pieces::new(vec![Bytes::from(text(10)); 20_000]);
-        assert_eq!(pieces.length(), 200_000);
+        let pieces = Pieces::new(vec![Bytes::from(text(10)); 80_000]);
+        assert_eq!(pieces.length(), 800_000);
         assert_eq!(pieces.0.len(), 4);
         assert!(pieces.0.iter().all(|piece| piece.data.len() <= PIECE));
     }

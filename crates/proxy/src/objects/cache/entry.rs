@@ -19,6 +19,8 @@ use super::content::Content;
 const OVERHEAD: u64 = 400;
 /// What a field takes beside its name and value.
 const FIELD: u64 = 64;
+/// A body of more bytes is not copied for each worker.
+const LARGE: u64 = 64 << 10;
 
 /// A stored response. It never changes; what does is replaced.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct Entry {
     rests_until: AtomicU64,
     /// How often it was served.
     hits: AtomicU64,
+    /// No other entry has it, but copies do.
+    id: u64,
 }
 
 /// What an entry is made of.
@@ -105,7 +109,24 @@ impl Entry {
             softened: AtomicU64::new(0),
             rests_until: AtomicU64::new(0),
             hits: AtomicU64::new(0),
+            id: next_id(),
         }
+    }
+
+    /// A copy that shares nothing with it that is counted when it is served. Large bodies are shared.
+    pub fn copied(&self) -> Self {
+        let content = match &self.content {
+            Content::Whole(pieces) if pieces.length() <= LARGE => Content::Whole(pieces.copied()),
+            shared => shared.clone(),
+        };
+        let copy = Self { id: self.id, ..Self::new(Parts { content, ..self.parts() }) };
+        copy.softened.store(self.softened.load(Relaxed), Relaxed);
+        copy
+    }
+
+    /// Whether it is the same entry, or a copy of it.
+    pub fn is(&self, other: &Self) -> bool {
+        self.id == other.id
     }
 
     /// The same, as the purges left it, with a body that is whole, whose length is known by now.
@@ -153,6 +174,11 @@ impl Entry {
         self.hits.fetch_add(1, Relaxed)
     }
 
+    /// It was served so many times more.
+    pub fn add_hits(&self, hits: u64) {
+        self.hits.fetch_add(hits, Relaxed);
+    }
+
     /// How often it was served.
     pub fn hits(&self) -> u64 {
         self.hits.load(Relaxed)
@@ -191,6 +217,11 @@ impl Entry {
         };
         OVERHEAD + self.key.text.len() as u64 + fields.sum::<u64>() + content
     }
+}
+
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Relaxed)
 }
 
 /// The same fields in an allocation of their own: as they were read they keep the whole buffer that they came in.

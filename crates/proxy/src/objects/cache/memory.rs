@@ -5,7 +5,8 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use moka::notification::RemovalCause;
@@ -20,6 +21,8 @@ use super::entry::Entry;
 const VARIANTS: usize = 32;
 /// How long a key is known to have responses that are not for others.
 const PRIVATE: Duration = Duration::from_secs(120);
+/// Numbers that tell of changes.
+const GENERATIONS: usize = 4096;
 /// What a key takes beside its entries.
 const OVERHEAD: u64 = 200;
 
@@ -38,6 +41,12 @@ impl Variants {
         self.private_until.is_some_and(|until| now < until)
     }
 
+    /// Copies that share nothing with these that is counted when they are served.
+    pub fn copied(&self) -> Self {
+        let entries = self.entries.iter().map(|entry| Arc::new(entry.copied())).collect();
+        Self { entries, private_until: self.private_until }
+    }
+
     /// Those of a key that lay on disk.
     pub fn of(entries: SmallVec<[Arc<Entry>; 1]>) -> Self {
         Self { entries, private_until: None }
@@ -54,6 +63,21 @@ pub struct Memory {
     stored: sync::Cache<u128, Arc<Variants>, BuildHasherDefault<KeyHasher>>,
     /// Keys that went for want of room.
     evictions: Arc<AtomicU64>,
+    generations: Arc<Generations>,
+}
+
+/// Numbers that change with what is stored. Keys share one where they fall together.
+#[derive(Debug)]
+struct Generations(Box<[AtomicU64]>);
+
+impl Generations {
+    fn of(&self, key: u128) -> &AtomicU64 {
+        &self.0[key as usize % self.0.len()]
+    }
+
+    fn changed(&self, key: u128) {
+        self.of(key).fetch_add(1, Release);
+    }
 }
 
 /// How many bytes a unit of weight stands for: weights have 32 bits.
@@ -66,8 +90,11 @@ impl Memory {
             u32::try_from(variants.weight().div_ceil(UNIT)).unwrap_or(u32::MAX)
         };
         let evictions = Arc::<AtomicU64>::default();
-        let counted = evictions.clone();
-        let gone = move |_, variants: Arc<Variants>, cause| {
+        let generations = (0..GENERATIONS).map(|_| AtomicU64::new(0)).collect();
+        let generations = Arc::new(Generations(generations));
+        let (counted, changed) = (evictions.clone(), generations.clone());
+        let gone = move |key: Arc<u128>, variants: Arc<Variants>, cause| {
+            changed.changed(*key);
             if cause == RemovalCause::Size {
                 counted.fetch_add(1, Relaxed);
                 variants.entries.iter().for_each(&gone);
@@ -76,7 +103,12 @@ impl Memory {
         let builder = sync::Cache::builder().max_capacity(bytes / UNIT).weigher(weigh);
         let builder = builder.eviction_listener(gone);
         let stored = builder.build_with_hasher(BuildHasherDefault::default());
-        Self { stored, evictions }
+        Self { stored, evictions, generations }
+    }
+
+    /// A number that changes with what is stored under `key`.
+    pub fn generation(&self, key: u128) -> u64 {
+        self.generations.of(key).load(Acquire)
     }
 
     /// What is stored under `key`.
@@ -102,6 +134,12 @@ impl Memory {
             entries.push(entry.clone());
             Op::Put(Arc::new(Variants { entries, private_until: None }))
         });
+        self.generations.changed(key);
+    }
+
+    /// What is known of `entry` has changed.
+    pub fn touch(&self, entry: &Entry) {
+        self.generations.changed(entry.key.hash);
     }
 
     /// Store `entry`, which was stored before, unless there is a newer one by now.
@@ -117,6 +155,7 @@ impl Memory {
             variants.entries.insert(0, entry.clone());
             Op::Put(Arc::new(variants))
         });
+        self.generations.changed(entry.key.hash);
     }
 
     /// Store another one in the place of the one under `key` that `is_it`, if that is still stored.
@@ -134,6 +173,7 @@ impl Memory {
             *place = Arc::new(other(place));
             Op::Put(Arc::new(variants))
         });
+        self.generations.changed(key);
     }
 
     /// Take `entry` away, if it is still stored.
@@ -141,17 +181,19 @@ impl Memory {
         let _ = self.stored.entry(entry.key.hash).and_compute_with(|stored| {
             let Some(stored) = stored else { return Op::Nop };
             let mut left = Variants::clone(stored.value());
-            left.entries.retain(|other| !Arc::ptr_eq(other, entry));
+            left.entries.retain(|other| !other.is(entry));
             match left.entries.is_empty() {
                 true => Op::Remove,
                 false => Op::Put(Arc::new(left)),
             }
         });
+        self.generations.changed(entry.key.hash);
     }
 
     /// Forget what is stored under `key`.
     pub fn forget(&self, key: u128) {
         self.stored.invalidate(&key);
+        self.generations.changed(key);
     }
 
     /// The responses under `key` are not for others, as was seen at `now`.
@@ -160,6 +202,7 @@ impl Memory {
             let entries = stored.map(|stored| stored.value().entries.clone()).unwrap_or_default();
             Op::Put(Arc::new(Variants { entries, private_until: Some(now.after(PRIVATE)) }))
         });
+        self.generations.changed(key);
     }
 
     /// Bytes that it takes, as far as is reckoned up.

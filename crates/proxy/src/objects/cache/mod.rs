@@ -4,6 +4,7 @@ mod content;
 mod disk;
 mod entry;
 mod fill;
+mod hot;
 mod memory;
 mod purges;
 mod room;
@@ -25,6 +26,7 @@ pub use self::content::Content;
 pub use self::disk::Disk;
 pub use self::entry::{Entry, Parts, Renewal};
 pub use self::fill::Fill;
+pub use self::hot::Hot;
 pub use self::memory::Variants;
 pub use self::purges::{AskedAt, Force, Purges, Target, written};
 pub use self::room::{Room, Taken};
@@ -103,7 +105,14 @@ impl Cache {
         };
         let memory = Arc::new(Memory::new(bytes - bytes / FILLS, gone(disk.clone(), room.clone())));
         if let Some(before) = before {
-            before.memory.entries().for_each(|entry| memory.put(entry));
+            let is_same = |disk: &Arc<Disk>| {
+                before.disk.as_ref().is_some_and(|other| Arc::ptr_eq(disk, other))
+            };
+            let stays = disk.as_ref().is_some_and(is_same);
+            let entries = before.memory.entries();
+            let moved =
+                entries.filter(|entry| stays || !matches!(entry.content, Content::OnDisk(_)));
+            moved.for_each(|entry| memory.put(entry));
         }
         Ok(Self {
             plan: plan.clone(),
@@ -124,6 +133,11 @@ impl Cache {
         }
     }
 
+    /// A number that changes with what is stored under `key`, and sometimes with others.
+    fn generation(&self, key: &Key) -> u64 {
+        self.memory.generation(key.hash)
+    }
+
     /// Its disk.
     pub fn disk(&self) -> Option<&Arc<Disk>> {
         self.disk.as_ref()
@@ -134,6 +148,11 @@ impl Cache {
         if let Some(disk) = &self.disk {
             disk.close(self.memory.entries(), limit);
         }
+    }
+
+    /// Whether something lies on disk of `key`.
+    pub fn is_on_disk(&self, key: &Key) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.has(key.hash))
     }
 
     /// What lies on disk of `key`, which comes into memory where that has room for it.
@@ -203,33 +222,33 @@ impl Cache {
 
     /// Store `entry`.
     pub fn put(&self, entry: Arc<Entry>) {
+        let has_body_on_disk = matches!(entry.content, Content::OnDisk(_));
+        if let Some(disk) = self.disk.as_ref().filter(|_| !has_body_on_disk) {
+            // What is there in its place is older. This comes first, for memory may hand the new one on at once.
+            disk.forget(id_of(&entry));
+        }
         let is_large = entry.weight() > self.plan.memory.get() / LARGE;
         self.memory.put(entry.clone());
         if is_large {
             self.memory.settle();
         }
-        if let Some(disk) = &self.disk {
-            self.put_on_disk(disk, &entry);
+        if let Some(disk) = &self.disk
+            && (has_body_on_disk || self.is_long(&entry.content) && disk.wants(&entry))
+            && !self.put_on_disk(disk, &entry)
+            && has_body_on_disk
+        {
+            // Its head there is not the one that holds.
+            self.remove(&entry);
         }
     }
 
-    /// What was on disk in the place of `entry` goes. What is long goes there itself, and so does a new head to its body.
-    fn put_on_disk(&self, disk: &Arc<Disk>, entry: &Arc<Entry>) {
-        let has_body = matches!(entry.content, Content::OnDisk(_));
-        if !has_body {
-            disk.forget(id_of(entry));
-        }
-        if !has_body && !(self.is_long(&entry.content) && disk.admits(entry)) {
-            return;
-        }
+    /// Have `entry` written, and its body let go from memory once that is done. False where that is not done.
+    fn put_on_disk(&self, disk: &Arc<Disk>, entry: &Arc<Entry>) -> bool {
         let (memory, written) = (self.memory.clone(), entry.clone());
-        let is_stored = disk.write(entry, &self.room, move |content| {
-            let is_it = |stored: &Entry| std::ptr::eq(stored, &*written);
+        disk.write(entry, &self.room, move |content| {
+            let is_it = |stored: &Entry| stored.is(&written);
             memory.exchange(written.key.hash, is_it, |entry| entry.whole(content.clone()));
-        });
-        if has_body && !is_stored {
-            self.remove(entry);
-        }
+        })
     }
 
     /// Keys that went for want of room.
@@ -240,6 +259,14 @@ impl Cache {
     /// Responses that are fetched just now.
     pub fn fills(&self) -> usize {
         self.under_way.len()
+    }
+
+    /// What is stored of `entry` is stale from `now` on.
+    pub fn soften(&self, entry: &Entry, now: Moment) {
+        let stored = self.memory.get(entry.key.hash);
+        let stored = stored.iter().flat_map(|stored| &stored.entries);
+        stored.filter(|other| other.is(entry)).for_each(|other| other.soften(now));
+        self.memory.touch(entry);
     }
 
     /// Take `entry` away.

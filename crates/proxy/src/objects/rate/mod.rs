@@ -5,7 +5,6 @@ mod dues;
 mod flight;
 mod pace;
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
@@ -24,6 +23,7 @@ pub use self::pace::Direction;
 
 use self::pace::Paces;
 use super::keeper::{Object, is_same};
+use super::random::random;
 use super::store::Store;
 use crate::account::metrics::{Metrics, RateLimitMetrics, RateResult};
 use crate::http::body::Pace;
@@ -35,13 +35,7 @@ const MOST_WAITING: u32 = 10_000;
 const HEAVY_KEYS: usize = 1_024;
 
 /// With it keys are hashed, so that none can be aimed at another's bucket. It lasts as long as what is hashed with it.
-static SECRET: LazyLock<Secret> = LazyLock::new(|| {
-    let random = || RandomState::new().hash_one(0u8).to_ne_bytes();
-    let (mut bytes, (first, second)) = ([0; 16], (random(), random()));
-    bytes[..8].copy_from_slice(&first);
-    bytes[8..].copy_from_slice(&second);
-    Secret::new(&bytes)
-});
+static SECRET: LazyLock<Secret> = LazyLock::new(|| Secret::new(&random()));
 
 /// A limit that routes name, shared by all workers.
 #[derive(Debug)]

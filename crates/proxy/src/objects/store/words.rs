@@ -1,5 +1,7 @@
 //! What is said of a limit's keys, as commands of the server, and what it answers.
 
+use std::time::Duration;
+
 use redis::{Pipeline, Value};
 use tidegate_core::rate::fleet::{Grant, Placed, SharedQuota};
 
@@ -27,7 +29,8 @@ pub(super) fn order(
     pipeline
         .arg(&*GATEWAY)
         .arg(lease)
-        .arg(u64::try_from(order.age.as_micros()).unwrap_or(u64::MAX))
+        .arg(micros(order.age))
+        .arg(micros(order.trip))
         .arg(order.spent)
         .arg(order.wish)
         .arg(u8::from(order.afresh));
@@ -35,6 +38,10 @@ pub(super) fn order(
         let ahead = ahead.get(index).copied().unwrap_or(0.0);
         pipeline.arg(&*quota.name).arg(quota.interval).arg(quota.span).arg(ahead);
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What the keys of a limit begin with. In a cluster what stands in braces decides which node has a key, so that one

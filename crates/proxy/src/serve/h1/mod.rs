@@ -60,3 +60,15 @@ async fn refuse(client: &Client, transport: &SharedTransport, failure: Failure) 
     let line = transport.salvage();
     request::refuse(client, failure, &line.known(), &mut reply).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{SMALL_BLOCK, size_of_future, unmade};
+
+    #[test]
+    fn a_request_under_way_is_a_small_block() {
+        let size = size_of_future(|| exchange(unmade(), unmade(), unmade()));
+        assert!(size <= SMALL_BLOCK, "{size}");
+    }
+}

@@ -101,7 +101,7 @@ impl Asking<'_> {
         let Some(entry) = found.filter(|entry| entry.status == response.status()) else { return };
         let length = entry.content.length().unwrap_or(0);
         if !head_agrees(&entry.headers, length, response.headers()) {
-            entry.soften(now);
+            cache.soften(entry, now);
             return;
         }
         // The response is not older than its request; how long that took is not known here.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::Method;
 use http::header::RANGE;
+use http::{Method, Response};
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::directives::OfRequest;
 use tidegate_core::cache::reuse::{Decision, Stale, Stored, Trouble, decide, instead_of};
@@ -18,35 +18,80 @@ use super::{Asking, Lookup};
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
 use crate::call::Call;
+use crate::http::body::Body;
 use crate::net::clock;
 use crate::objects::cache::{Entry, Leading, Variants, Word};
 use crate::objects::under_way::Turn;
-use crate::snapshot::Destination;
-use crate::steps::client_cert;
+use crate::snapshot::{Destination, Forward};
+use crate::steps::{Flow, client_cert};
 
 /// How often a request follows another one that comes to nothing before it goes by itself.
 const MOST_FOLLOWED: usize = 3;
 
-/// What follows from what is stored, or is just being fetched for another request.
-enum Found {
-    Answer(Lookup),
-    /// The origin is to be asked.
+/// What is stored for a request.
+pub enum Found {
+    /// The answer.
+    Answer(Response<Body>),
+    /// Nothing that it may be answered with: the origin is to be asked, for this reason, perhaps whether this holds.
     Ask(Why, Option<Arc<Entry>>),
+    /// The request passes the cache by.
+    Pass(Why),
 }
 
-/// Look the request up, and wait for the response to another one with its key where that is under way.
+/// Answer the request as it came, before it is made what the upstream gets, where that comes to the same: what is stored
+/// is fresh and was selected by none of its fields.
 ///
 /// # Errors
-/// If it wants an answer from the cache only, or that other one failed.
-pub async fn before(
+/// None: what cannot be answered so is looked up later.
+pub fn at_once(
+    asking: Option<&Asking<'_>>,
+    forward: &Forward,
+    call: &Call<'_>,
+) -> Result<Flow, Failure> {
+    let answer = asking
+        .filter(|_| forward.request_headers.is_empty())
+        .and_then(|asking| asking.answer_plainly(call));
+    Ok(answer.map_or(Flow::Go, Flow::Answer))
+}
+
+/// Look the request up in memory; `None` where a disk is to be asked.
+///
+/// # Errors
+/// If it wants an answer from the cache only.
+pub fn before(
     asking: &Asking<'_>,
     destination: &Destination,
     call: &Call<'_>,
+) -> Result<Option<Found>, Failure> {
+    if asking.is_on_disk(call) {
+        return Ok(None);
+    }
+    asking.find(&Variants::default(), destination, call).map(Some)
+}
+
+/// Wait for what lies on disk, and for the response to another request with its key where that is under way; `found` is
+/// what is stored in memory.
+///
+/// # Errors
+/// If that other one failed, or if it wants an answer from the cache only.
+pub async fn follow(
+    asking: &Asking<'_>,
+    found: Option<Found>,
+    destination: &Destination,
+    call: &Call<'_>,
 ) -> Result<Lookup, Failure> {
-    let loaded = asking.load(call).await;
+    let loaded = match found {
+        Some(_) => Variants::default(),
+        None => asking.of.cache.load(&asking.key).await,
+    };
+    let mut found = match found {
+        Some(found) => found,
+        None => asking.find(&loaded, destination, call)?,
+    };
     for _ in 0..MOST_FOLLOWED {
-        let (why, entry) = match asking.find(&loaded, destination, call)? {
-            Found::Answer(lookup) => return Ok(lookup),
+        let (why, entry) = match found {
+            Found::Answer(response) => return Ok(Lookup::Answer(response)),
+            Found::Pass(why) => return Ok(Lookup::Pass(why)),
             Found::Ask(why, entry) => (why, entry),
         };
         if matches!(why, Why::Request | Why::Bypass) || asking.is_private() {
@@ -58,36 +103,52 @@ pub async fn before(
             }
             Turn::Behind(waiting) => waiting,
         };
-        match timeout(asking.settings.lock, waiting.word()).await {
+        let word = timeout(asking.settings.lock, waiting.word()).await;
+        let answer = match word {
+            Ok(Some(word)) => asking.answer_by(word, entry.as_ref(), call)?,
+            // It takes too long.
+            Err(_) => None,
             // It went away, and another may take its place.
-            Ok(None) => {}
-            Ok(Some(word)) => {
-                if let Some(answer) = asking.follow(word, entry.as_ref(), call)? {
-                    return Ok(answer);
-                }
-                return Ok(asking.fetch(why, entry, None, destination, call));
+            Ok(None) => {
+                found = asking.find(&loaded, destination, call)?;
+                continue;
             }
-            Err(_) => return Ok(asking.fetch(why, entry, None, destination, call)),
-        }
+        };
+        return Ok(match answer {
+            Some(response) => Lookup::Answer(response),
+            None => asking.fetch(why, entry, None, destination, call),
+        });
     }
-    match asking.find(&loaded, destination, call)? {
-        Found::Answer(lookup) => Ok(lookup),
-        Found::Ask(why, entry) => Ok(asking.fetch(why, entry, None, destination, call)),
-    }
+    Ok(match found {
+        Found::Answer(response) => Lookup::Answer(response),
+        Found::Pass(why) => Lookup::Pass(why),
+        Found::Ask(why, entry) => asking.fetch(why, entry, None, destination, call),
+    })
 }
 
 impl Asking<'_> {
-    /// What lies on disk, where nothing in memory is for the request.
-    async fn load(&self, call: &Call<'_>) -> Variants {
+    /// Whether what is stored for the request, if anything is, lies on disk.
+    fn is_on_disk(&self, call: &Call<'_>) -> bool {
         let (cache, headers) = (&self.of.cache, &call.head.headers);
         let is_in_memory = || {
             let variants = cache.find(&self.key)?;
             cache.select(&variants, self.settings, &self.key, headers, clock::now()).map(drop)
         };
-        match cache.disk().is_none() || is_in_memory().is_some() {
-            true => Variants::default(),
-            false => cache.load(&self.key).await,
-        }
+        cache.is_on_disk(&self.key) && is_in_memory().is_none()
+    }
+
+    /// The answer that is stored, fresh, and for any request.
+    fn answer_plainly(&self, call: &Call<'_>) -> Option<Response<Body>> {
+        let now = clock::moment(call.transaction.witnesses.coarse_now());
+        let cache = &self.of.cache;
+        let variants = call.client.local.hot.find(cache, &self.key, now)?;
+        let headers = &call.head.headers;
+        let entry = cache.select(&variants, self.settings, &self.key, headers, now)?;
+        let terms = entry.terms_now();
+        let is_reachable = || true;
+        let decision = decide(Stored::Found(&terms), &self.asked(call), &is_reachable, now);
+        let is_served = entry.vary.is_nothing() && decision == Decision::Serve;
+        is_served.then(|| self.serve_fresh(entry, now, call)).flatten()
     }
 
     /// What is stored for the request, and what follows from it.
@@ -99,7 +160,7 @@ impl Asking<'_> {
     ) -> Result<Found, Failure> {
         let now = clock::now();
         let cache = &self.of.cache;
-        let variants = cache.find(&self.key);
+        let variants = call.client.local.hot.find(cache, &self.key, now);
         let headers = &call.head.headers;
         let of = |variants| cache.select(variants, self.settings, &self.key, headers, now);
         let entry = variants.as_deref().and_then(of).or_else(|| of(loaded));
@@ -130,12 +191,12 @@ impl Asking<'_> {
             _ => None,
         };
         Ok(match (served, decision) {
-            (Some(response), _) => Found::Answer(Lookup::Answer(response)),
-            (None, Decision::Bypass(why)) => Found::Answer(Lookup::Pass(why)),
+            (Some(response), _) => Found::Answer(response),
+            (None, Decision::Bypass(why)) => Found::Pass(why),
             (None, Decision::Validate(why) | Decision::Fetch(why)) => {
                 let wants_part = headers.contains_key(RANGE) && entry.is_none();
                 if call.head.method == Method::HEAD || wants_part {
-                    Found::Answer(Lookup::Pass(why))
+                    Found::Pass(why)
                 } else {
                     Found::Ask(why, entry.cloned())
                 }
@@ -152,12 +213,12 @@ impl Asking<'_> {
     }
 
     /// The answer to a request behind another one that came to `word`; `None` where that is not for it.
-    fn follow(
+    fn answer_by(
         &self,
         word: Word,
         own: Option<&Arc<Entry>>,
         call: &Call<'_>,
-    ) -> Result<Option<Lookup>, Failure> {
+    ) -> Result<Option<Response<Body>>, Failure> {
         let now = clock::now();
         let response = match word {
             Word::Shared(entry)
@@ -179,7 +240,7 @@ impl Asking<'_> {
                 self.serve_stale(own, stale.ok_or(failure)?, now, call)
             }
         };
-        Ok(response.map(Lookup::Answer))
+        Ok(response)
     }
 
     /// Whether the request may be answered with `entry`, which another one has asked for.

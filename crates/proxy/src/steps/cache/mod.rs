@@ -31,7 +31,7 @@ use crate::snapshot::{CacheOfRoute, Forward};
 
 pub use self::answer::answer;
 pub use self::invalidate::after;
-pub use self::lookup::before;
+pub use self::lookup::{Found, at_once, before, follow};
 
 /// A request of a route that has a cache, as it was asked.
 pub struct Asking<'a> {

@@ -27,6 +27,7 @@ use crate::http::forwarded::{ForwardedElement, Peer, append_via};
 use crate::http::time_left::TimeLeft;
 use crate::http::via::{self, Via};
 use crate::net::clock;
+use crate::objects::random::random;
 use crate::objects::under_way::{Turn, UnderWay};
 use crate::upstream::Upstream;
 use crate::upstream::outbound::Outbound;
@@ -109,7 +110,7 @@ impl Forward {
             retry: Policy::build(&wanted.retry, &format!("{at}.retry"), &mut issues),
             cache: wanted.cache.map(plan::Timeout::duration),
             on_failure: wanted.on_failure,
-            remembered: Remembered::new(MOST_REMEMBERED),
+            remembered: Remembered::new(MOST_REMEMBERED, &random()),
             under_way: Arc::default(),
         };
         if issues.is_empty() { Ok(forward) } else { Err(issues) }

@@ -62,6 +62,11 @@ impl Index {
         self.objects.contains_key(&id)
     }
 
+    /// The same, or is being written.
+    pub fn has_or_gets(&self, id: Id) -> bool {
+        self.has(id) || self.writing.contains_key(&id)
+    }
+
     /// It is used.
     pub fn touch(&mut self, id: Id) {
         self.policy.touch(id);

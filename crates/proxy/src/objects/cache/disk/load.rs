@@ -31,9 +31,6 @@ pub type Loaded = SmallVec<[Arc<Entry>; 1]>;
 impl Disk {
     /// All variants of the key of this hash. A disk that is slow, or has much to do, has none.
     pub async fn load(self: &Arc<Self>, hash: u128) -> Loaded {
-        if !self.serves() || self.index.lock().variants(hash).is_empty() {
-            return Loaded::new();
-        }
         if let Ok(loaded) = self.read_variants(hash, Access::at_once(&*self.store)) {
             return loaded;
         }

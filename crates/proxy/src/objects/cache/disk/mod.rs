@@ -138,8 +138,13 @@ impl Disk {
         self.is_served.load(Relaxed) && self.now().0 >= self.rests_until.load(Relaxed)
     }
 
+    /// Whether there is something of the key of this hash.
+    pub fn has(&self, hash: u128) -> bool {
+        self.serves() && !self.index.lock().variants(hash).is_empty()
+    }
+
     /// Whether `entry` was asked for so often that it is kept.
-    pub fn admits(&self, entry: &Entry) -> bool {
+    fn admits(&self, entry: &Entry) -> bool {
         self.admits_all.load(Relaxed) || entry.hits() > 0 || self.uses.count(entry.key.hash) > 1
     }
 

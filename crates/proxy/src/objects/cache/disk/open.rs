@@ -16,7 +16,7 @@ use super::clock::DiskClock;
 use super::files::{DRAFTS, Files};
 use super::index::Index;
 use super::index_file::{self, Stored};
-use super::purge_log::{self, PurgeLog, Told};
+use super::purge_log::{self, PurgeLog};
 use super::store::Store;
 use super::{Counts, Disk, GONE, WAITING, upkeep};
 use crate::long_work::LongWork;
@@ -61,7 +61,7 @@ impl Disk {
                 Stored::default()
             }
         };
-        purges.recall(told.unwrap_or_else(Told::default));
+        purges.recall(told.unwrap_or_default());
         let log = PurgeLog::begin(root, &purges.told())?;
         let mut index = Index::new(plan.size.get());
         // Where it has become smaller, the files that leave are found when it is looked through.

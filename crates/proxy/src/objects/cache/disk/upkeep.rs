@@ -3,7 +3,6 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -56,6 +55,14 @@ impl Bell {
     fn order(&self, order: impl FnOnce(&mut Orders)) {
         order(&mut self.orders.lock());
         self.changed.notify_one();
+    }
+
+    /// Leave the disk alone for a moment.
+    fn pause(&self) {
+        let mut orders = self.orders.lock();
+        if !orders.ends {
+            self.changed.wait_for(&mut orders, BREAK);
+        }
     }
 
     fn ends(&self) -> bool {
@@ -181,7 +188,7 @@ impl Looked {
     fn at_one_more(&mut self, bell: &Bell) -> ControlFlow<()> {
         self.0 += 1;
         if self.0.is_multiple_of(FILES) {
-            thread::sleep(BREAK);
+            bell.pause();
         }
         if bell.ends() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -18,15 +18,17 @@ use crate::objects::cache::room::Room;
 impl Disk {
     /// Take `entry` in, which leaves memory, where that is worth it. What waits to be written takes its bytes of `room`.
     pub fn take(self: &Arc<Self>, entry: &Arc<Entry>, room: &Arc<Room>) {
-        let id = id_of(entry);
-        let is_wanted = self.serves()
-            && matches!(entry.content, Content::Whole(_))
-            && !self.index.lock().has(id)
-            && is_worth_it(entry, clock::now())
-            && self.admits(entry);
-        if is_wanted {
+        if self.serves() && self.wants(entry) {
             self.write(entry, room, |_| ());
         }
+    }
+
+    /// Whether `entry`, whose body is in memory, is to be kept and is not yet.
+    pub fn wants(&self, entry: &Entry) -> bool {
+        matches!(entry.content, Content::Whole(_))
+            && !self.index.lock().has_or_gets(id_of(entry))
+            && is_worth_it(entry, clock::now())
+            && self.admits(entry)
     }
 
     /// Have `entry` written by a thread; `written` gets its body on disk. False where too much waits for that.
@@ -58,12 +60,8 @@ impl Disk {
 
     /// Write `entry` by a thread that may wait, where it is to be kept when the process ends.
     pub(super) fn take_now(self: &Arc<Self>, entry: &Arc<Entry>) {
-        let id = id_of(entry);
-        let is_wanted = matches!(entry.content, Content::Whole(_))
-            && !self.index.lock().has(id)
-            && is_worth_it(entry, clock::now())
-            && self.admits(entry);
-        if is_wanted {
+        if self.wants(entry) {
+            let id = id_of(entry);
             let ticket = self.index.lock().begin(id);
             self.write_now(entry, id, ticket);
         }

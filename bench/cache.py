@@ -1,0 +1,255 @@
+"""What a request costs that is answered from the cache, beside nginx and Varnish, in one run.
+
+    python -m bench.cache [--rounds 3] [--seconds 2] [--only hit-100 hit-10k …]
+
+Needs nginx, varnishd, h2load and openssl (Debian: nginx varnish nghttp2-client). Each proxy has one worker, pinned to the first
+core; load generator and origin share the last. Shown is the processor time per request, and its ratio to the better
+of the two others in the same round (median of the rounds).
+
+nginx: proxy_cache on /dev/shm with open_file_cache. Varnish: malloc. tidegate: memory. `miss` is a response that is
+fetched and stored, against the same request on a route without a cache. Two workers on one hot key, against one, are
+the row `two workers`.
+"""
+
+import argparse
+import os
+import re
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.harness.configs import listener, proxy, route
+from tests.e2e.harness.gateway import Gateway
+from tests.e2e.harness.ports import free_port
+
+from bench.measure import cpu_seconds, print_table
+
+SIZES = {"100": 100, "10k": 10_000, "100k": 100_000, "1m": 1_000_000}
+FIRST, LAST = "0", str((os.cpu_count() or 1) - 1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that is asked for, in one way."""
+
+    name: str
+    path: str
+    scheme: str = "http"
+    h2: bool = False
+    connections: int = 32
+
+
+CASES = [
+    *(Case(f"hit-{name}", f"/{name}") for name in SIZES),
+    Case("hit-10k-tls", "/10k", "https"),
+    Case("hit-10k-h2", "/10k", "https", h2=True),
+]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A proxy that runs."""
+
+    name: str
+    pid: int
+    ports: dict[str, int]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--only", nargs="+", default=None)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, ExitStack() as stack:
+        at = Path(folder)
+        # The workers of nginx are another user's.
+        at.chmod(0o755)
+        origin = stack.enter_context(_origin(at))
+        certificate(at)
+        peers = [
+            stack.enter_context(_nginx(at, origin)),
+            stack.enter_context(_varnish(at, origin)),
+            stack.enter_context(_tidegate(at, origin)),
+        ]
+        cases = [case for case in CASES if options.only is None or case.name in options.only]
+        rows = [_row(case, peers, options.rounds, options.seconds) for case in cases]
+        print_table(["us/request", *(peer.name for peer in peers), "ratio", "spread"], rows)
+        if options.only is None or "miss" in options.only:
+            print(
+                f"a stored miss, as a multiple of the request uncached: {_miss(peers[-1], options.rounds):.2f}"
+            )
+        if options.only is None or "two" in options.only:
+            print(f"two workers on one hot key, as a multiple of one's: {_two(at, origin, options):.2f}")
+
+
+def _row(case: Case, peers: list[Peer], rounds: int, seconds: float) -> list[object]:
+    able = [peer for peer in peers if case.scheme in peer.ports]
+    costs: dict[str, list[float]] = {peer.name: [] for peer in able}
+    for peer in able:
+        _load(case, peer, 0.5)
+    for _ in range(rounds):
+        for peer in able:
+            costs[peer.name].append(_load(case, peer, seconds))
+    own, others = costs["tidegate"], [costs[name] for name in costs if name != "tidegate"]
+    ratios = [mine / min(other[turn] for other in others) for turn, mine in enumerate(own)]
+    shown = [f"{statistics.median(costs[peer.name]):.1f}" if peer.name in costs else "" for peer in peers]
+    return [case.name, *shown, f"{statistics.median(ratios):.2f}", f"{max(ratios) - min(ratios):.2f}"]
+
+
+def _load(case: Case, peer: Peer, seconds: float, *, requests: int | None = None) -> float:
+    """Microseconds of processor time per request."""
+    url = f"{case.scheme}://127.0.0.1:{peer.ports[case.scheme]}{case.path}"
+    amount = [f"-n{requests}"] if requests else [f"-D{max(1, round(seconds))}"]
+    protocol = [] if case.h2 else ["--h1"]
+    command = ["taskset", "-c", LAST, "h2load", f"-c{case.connections}", *amount, *protocol, url]
+    before = cpu_seconds(peer.pid)
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    used = cpu_seconds(peer.pid) - before
+    done = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", report)
+    assert done is not None, report
+    assert int(done[1]) and not int(done[2]), report
+    return used / int(done[1]) * 1e6
+
+
+def _miss(tidegate: Peer, rounds: int) -> float:
+    """What it costs to fetch and store a response, as a multiple of passing it on."""
+    ratios = []
+    for turn in range(rounds):
+        uncached = _each_once(tidegate, f"/plain/{turn}")
+        stored = _each_once(tidegate, f"/store/{turn}")
+        ratios.append(stored / uncached)
+    return statistics.median(ratios)
+
+
+def _each_once(peer: Peer, prefix: str, count: int = 20_000) -> float:
+    """Microseconds per request, each for another path."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.writelines(f"http://127.0.0.1:{peer.ports['http']}{prefix}/{i}\n" for i in range(count))
+        file.flush()
+        command = ["taskset", "-c", LAST, "h2load", "--h1", "-c32", f"-n{count}", "-i", file.name]
+        before = cpu_seconds(peer.pid)
+        report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        used = cpu_seconds(peer.pid) - before
+    assert f"{count} succeeded" in report, report
+    return used / count * 1e6
+
+
+def _two(at: Path, origin: int, options: argparse.Namespace) -> float:
+    """Processor time per hit on one key with two workers, as a multiple of that with one."""
+    costs = []
+    for workers in (1, 2):
+        with _tidegate(at, origin, workers=workers, pin=False) as peer:
+            case = Case("hot", "/10k", connections=64)
+            _load(case, peer, 1)
+            costs.append(statistics.median(_load(case, peer, options.seconds) for _ in range(options.rounds)))
+    return costs[1] / costs[0]
+
+
+# What takes part
+
+
+def certificate(at: Path) -> None:
+    """A certificate that signs itself."""
+    subject = ["-subj", "/CN=localhost", "-days", "2"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", str(at / "key.pem")]
+    command = ["openssl", "req", "-x509", "-nodes", *key, "-out", str(at / "cert.pem"), *subject]
+    subprocess.run(command, capture_output=True, check=True)
+
+
+@contextmanager
+def _run(command: list[str], port: int, core: str | None) -> Iterator[int]:
+    pinned = ["taskset", "-c", core, *command] if core else command
+    process = subprocess.Popen(pinned, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _await(port)
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def _await(port: int) -> None:
+    end = time.monotonic() + 20
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/100", timeout=2).read()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+NGINX = """worker_processes 1; daemon off; pid {at}/{name}.pid; error_log /dev/null; worker_rlimit_nofile 20000;
+events {{ worker_connections 8192; }}
+http {{ access_log off; keepalive_requests 100000000; tcp_nodelay on; client_body_temp_path {at}/b; proxy_temp_path {at}/p;
+ fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s; {body} }}
+"""
+
+
+@contextmanager
+def _origin(at: Path) -> Iterator[int]:
+    port = free_port()
+    for name, size in SIZES.items():
+        (at / name).write_bytes(b"x" * size)
+    locations = "".join(f"location = /{name} {{ }} " for name in SIZES)
+    rest = f"location / {{ return 200 '{'x' * 100}'; add_header Cache-Control max-age=3600; }}"
+    body = f"sendfile on; add_header Cache-Control max-age=3600; server {{ listen 127.0.0.1:{port}; root {at}; {locations} {rest} }}"
+    (at / "origin.conf").write_text(NGINX.format(at=at, name="origin", body=body))
+    with _run(["nginx", "-c", str(at / "origin.conf"), "-p", str(at)], port, LAST):
+        yield port
+
+
+@contextmanager
+def _nginx(at: Path, origin: int) -> Iterator[Peer]:
+    port, tls = free_port(), free_port()
+    body = f"""proxy_cache_path {at}/cache levels=1:2 keys_zone=z:10m max_size=200m; open_file_cache max=1000 inactive=60s;
+ ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;
+ upstream be {{ server 127.0.0.1:{origin}; keepalive 64; }} sendfile on;
+ server {{ listen 127.0.0.1:{port}; listen 127.0.0.1:{tls} ssl http2;
+  location / {{ proxy_pass http://be; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_cache z; }} }}"""
+    (at / "nginx.conf").write_text(NGINX.format(at=at, name="nginx", body=body))
+    with _run(["nginx", "-c", str(at / "nginx.conf"), "-p", str(at)], port, FIRST) as pid:
+        yield Peer("nginx", pid, {"http": port, "https": tls})
+
+
+@contextmanager
+def _varnish(at: Path, origin: int) -> Iterator[Peer]:
+    port, folder = free_port(), at / "varnish"
+    folder.mkdir(exist_ok=True)
+    command = ["varnishd", "-F", "-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{origin}", "-s", "malloc,200m"]
+    pools = ["-p", "thread_pools=1", "-p", "thread_pool_min=50", "-p", "thread_pool_max=200"]
+    with _run([*command, "-n", str(folder), *pools], port, FIRST) as pid:
+        yield Peer("varnish", pid, {"http": port})
+
+
+@contextmanager
+def _tidegate(at: Path, origin: int, *, workers: int = 1, pin: bool = True) -> Iterator[Peer]:
+    config = proxy(f"127.0.0.1:{origin}", workers=workers, caches=[{"name": "main", "memory": "200MB"}])
+    tls = {"certificates": [{"cert": str(at / "cert.pem"), "key": str(at / "key.pem")}]}
+    config["listeners"].append(listener("secure", tls=tls))
+    config["routes"][0]["cache"] = "main"
+    config["routes"].append(route("plain", "/plain"))
+    gateway = Gateway(at / f"tidegate{free_port()}", config).start()
+    try:
+        if pin:
+            subprocess.run(["taskset", "-acp", FIRST, str(gateway.pid)], capture_output=True, check=True)
+        yield Peer("tidegate", gateway.pid, {"http": gateway.port(), "https": gateway.port("secure")})
+    finally:
+        gateway.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -261,7 +261,7 @@ def test_the_origin_renews_what_is_on_disk(start_gateway: StartGateway, origin: 
 
 def test_entries_say_where_they_are(start_gateway: StartGateway, origin: Origin, folder: Path) -> None:
     def tiers() -> list[str]:
-        url = f"http://localhost/a/10"
+        url = "http://localhost/a/10"
         return [entry["tier"] for entry in gateway.admin.get("/v1/cache/entries", params={"url": url}).json()]
 
     with life(start_gateway, cached(origin, folder)) as gateway:

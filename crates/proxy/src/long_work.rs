@@ -56,6 +56,20 @@ impl LongWork {
         Ok(())
     }
 
+    /// Have `work` done by another thread, however much waits: for what something else bounds.
+    pub fn insist(&self, work: impl FnOnce() + Send + 'static) {
+        let mut queue = self.queue.lock();
+        if !queue.ended {
+            queue.waiting.push_back(Box::new(work));
+            self.changed.notify_one();
+        }
+    }
+
+    /// How much waits.
+    pub fn waiting(&self) -> usize {
+        self.queue.lock().waiting.len()
+    }
+
     /// Do what is submitted, one after the other, until the end: what a thread beside the workers does.
     pub fn run(&self) {
         while let Some(work) = self.next() {

@@ -96,7 +96,7 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
             let steps: Steps<'_> = match asking {
                 None => Box::pin(sending(forward, destination, call)),
                 Some(asking) => match cache::before(&asking, destination, call)? {
-                    Found::Answer(response) => return Ok(Flow::Answer(response)),
+                    Some(Found::Answer(response)) => return Ok(Flow::Answer(response)),
                     found => Box::pin(cached(asking, found, forward, destination, call)),
                 },
             };
@@ -135,7 +135,7 @@ fn forwarding(
 /// Those of a request that the cache does not answer at once.
 async fn cached(
     asking: Box<Asking<'_>>,
-    found: Found,
+    found: Option<Found>,
     forward: &Forward,
     destination: &Destination,
     call: &mut Call<'_>,

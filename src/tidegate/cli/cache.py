@@ -73,12 +73,25 @@ def purge(
 def _print_caches(caches: list[dict[str, Any]]) -> None:
     sizes = ("used_bytes", "memory_bytes", "filling_bytes")
     output.table(
-        ("cache", "used", "of", "being filled", "responses", "fills"),
+        ("cache", "used", "of", "being filled", "responses", "fills", "on disk", "of", "responses"),
         [
-            (each["name"], *(output.size(each[size]) for size in sizes), each["objects"], each["fills"])
+            (
+                each["name"],
+                *(output.size(each[size]) for size in sizes),
+                each["objects"],
+                each["fills"],
+                *_on_disk(each["disk"]),
+            )
             for each in caches
         ],
     )
+
+
+def _on_disk(disk: dict[str, Any] | None) -> tuple[str, str, str]:
+    """What a cache keeps on disk, where it has one."""
+    if disk is None:
+        return ("", "", "")
+    return (output.size(disk["used_bytes"]), output.size(disk["size_bytes"]), str(disk["objects"]))
 
 
 def _print_entries(entries: list[dict[str, Any]]) -> None:
@@ -86,11 +99,12 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
         output.console().print("Nothing is stored of it.")
         return
     output.table(
-        ("key", "cache", "status", "size", "age", "fresh", "by", "hits", "selected by", "tags"),
+        ("key", "cache", "in", "status", "size", "age", "fresh", "by", "hits", "selected by", "tags"),
         [
             (
                 each["key"],
                 each["cache"],
+                each["tier"],
                 each["status"],
                 output.size(each["bytes"]),
                 output.duration(each["age_seconds"]),

@@ -1,6 +1,7 @@
 """What no single option can tell: references, names, and addresses that get in each other's way."""
 
 import ipaddress
+import os.path
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tidegate.config.explain import did_you_mean
@@ -30,6 +31,7 @@ def check(source: Source, names: Names | None = None) -> Iterator[Problem]:
     yield from _zone_aware_nowhere(source)
     yield from _whereabouts_unknown(source)
     yield from _grpc_over_http1(source)
+    yield from _shared_disks(source)
 
 
 def fits(rest: Source, config: Config, known: Sequence[Member]) -> bool:
@@ -195,6 +197,16 @@ def _lacks_database(kind: str, config: Config) -> bool:
     return any(route.access and getattr(route.access, rule) for route in config.routes) or any(
         getattr(part, kind) for limit in config.rate_limits for part in limit.key
     )
+
+
+def _shared_disks(source: Source) -> Iterator[Problem]:
+    """Directories in which two caches would be in each other's way."""
+    first: dict[str, OptionPath] = {}
+    for path, text in find_texts(source.root, ("caches", "*", "disk", "path")):
+        directory = os.path.normpath(text)
+        if directory in first:
+            yield _twice(source, first[directory], path, f"another cache has the path {text!r}")
+        first.setdefault(directory, path)
 
 
 def _grpc_over_http1(source: Source) -> Iterator[Problem]:

@@ -20,6 +20,12 @@ CACHE = {
     "filling_bytes": 999,
     "objects": 12,
     "fills": 1,
+    "disk": {
+        "path": "/var/cache/tidegate",
+        "size_bytes": 50_000_000_000,
+        "used_bytes": 2_000_000,
+        "objects": 99,
+    },
 }
 STORED = {**ENTRY, "cache": "main", "url": URL}
 Said = Callable[[], str]
@@ -36,7 +42,7 @@ def test_status_is_a_table_of_caches(
 ) -> None:
     answers["GET /v1/cache"] = answer(200, [CACHE])
     assert tidegate(monkeypatch, "cache", "status") == 0
-    assert said().endswith("main 1.5 MB 512.0 MB 999 B 12 1")
+    assert said().endswith("main 1.5 MB 512.0 MB 999 B 12 1 2.0 MB 50.0 GB 99")
     assert tidegate(monkeypatch, "cache", "status", "--json") == 0
     assert json.loads(said()) == [CACHE]
 

@@ -25,7 +25,9 @@ def routed(cache: str) -> str:
 def test_a_name_alone_stands_for_all_defaults(load: Callable[..., Loaded]) -> None:
     plans = [build_plan(load(routed(cache))) for cache in ("main", "{name: main}")]
     assert plans[0].data == plans[1].data
-    assert plans[0].data["caches"] == [{"name": "main", "memory": 256_000_000, "max_object": 32_000_000}]
+    assert plans[0].data["caches"] == [
+        {"name": "main", "memory": 256_000_000, "max_object": 32_000_000, "disk": None}
+    ]
     assert plans[0].data["routes"][0]["cache"] == {
         "name": "main",
         "key": {
@@ -142,3 +144,29 @@ def test_freshness_that_no_one_says_is_remarked_on(load: Callable[..., Loaded]) 
 def test_a_cache_that_no_route_names_is_remarked_on(load: Callable[..., Loaded]) -> None:
     (warning,) = load(routed("main").replace("[{name: main}]", "[{name: main}, {name: old}]")).warnings
     assert (warning.path, warning.message) == ("caches.1.name", "nothing uses the cache 'old'")
+
+
+def disks(*disks: str) -> str:
+    """A configuration with a cache for each of these disks."""
+    caches = ", ".join(f"{{name: c{number}, disk: {disk}}}" for number, disk in enumerate(disks))
+    return f"caches: [{caches}]"
+
+
+def test_a_disk_is_a_path_beside_the_file_and_a_size(load: Callable[..., Loaded]) -> None:
+    (cache,) = build_plan(load(disks("{path: cache, size: 50GB}"))).data["caches"]
+    path = cache["disk"].pop("path")
+    assert path.startswith("/") and path.endswith("/cache")
+    assert cache["disk"] == {"size": 50_000_000_000, "admit": "second_request"}
+
+
+def test_two_caches_with_one_directory_are_a_mistake(problems: Find) -> None:
+    (problem,) = problems(
+        disks("{path: /a/b, size: 1GB}", "{path: /a/b/../b/, size: 1GB}", "{path: /a, size: 1GB}")
+    )
+    assert problem.path == "caches.1.disk.path"
+    assert problem.message == "another cache has the path '/a/b/../b/'"
+
+
+def test_what_is_wrong_with_a_disk_is_told(problems: Find) -> None:
+    found = {problem.path for problem in problems(disks("{size: 1KB}", "{path: a, size: 1GB, admit: never}"))}
+    assert found == {"caches.0.disk.path", "caches.0.disk.size", "caches.1.disk.admit"}

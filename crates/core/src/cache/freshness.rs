@@ -97,6 +97,21 @@ pub enum Source {
 }
 
 impl Source {
+    const ALL: [Self; 7] = [
+        Self::Targeted,
+        Self::SMaxage,
+        Self::MaxAge,
+        Self::Expires,
+        Self::Ttl,
+        Self::Heuristic,
+        Self::None,
+    ];
+
+    /// The one with this label.
+    pub fn labelled(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.label() == label)
+    }
+
     /// Whether the origin says it.
     pub const fn is_explicit(self) -> bool {
         matches!(self, Self::Targeted | Self::SMaxage | Self::MaxAge | Self::Expires)

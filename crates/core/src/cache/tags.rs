@@ -30,6 +30,13 @@ impl Tags {
         tags
     }
 
+    /// Tags that are known by these hashes, in any order.
+    pub fn of_hashes(mut hashes: Vec<u64>) -> Self {
+        hashes.sort_unstable();
+        hashes.dedup();
+        Self(hashes.into())
+    }
+
     /// Hashes of all, in ascending order.
     pub fn hashes(&self) -> &[u64] {
         &self.0
@@ -54,9 +61,7 @@ fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Tags, TooMany> {
     if hashes.len() > MOST_TAGS {
         return Err(TooMany);
     }
-    hashes.sort_unstable();
-    hashes.dedup();
-    Ok(Tags(hashes.into()))
+    Ok(Tags::of_hashes(hashes))
 }
 
 /// What a tag is known by. Two tags that share it are purged together.

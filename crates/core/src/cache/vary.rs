@@ -2,6 +2,7 @@
 
 mod form;
 mod preferences;
+mod stored;
 
 use http::header::VARY;
 use http::{HeaderMap, HeaderName};

@@ -14,6 +14,12 @@ bounded! {
 }
 
 bounded! {
+    /// Room of a cache on disk in bytes.
+    #[derive(Eq, Ord)]
+    CacheDiskSize(bytes): u64 from 1_048_576 to 1_125_899_906_842_624
+}
+
+bounded! {
     /// How often a response must have been asked for before it is stored.
     #[derive(Eq, Ord)]
     MinUses: u32 from 1 to 255
@@ -29,6 +35,30 @@ pub struct Cache {
     pub memory: CacheMemory,
     /// Bytes of the largest body that is stored.
     pub max_object: Size,
+    /// Where what leaves memory is kept; absent: nowhere.
+    pub disk: Option<CacheDisk>,
+}
+
+/// Where a cache keeps what leaves its memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CacheDisk {
+    /// A directory, which is the cache's alone.
+    pub path: String,
+    /// Bytes that files may take there.
+    pub size: CacheDiskSize,
+    /// What is kept.
+    pub admit: CacheAdmission,
+}
+
+/// What a cache keeps on disk of what leaves its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheAdmission {
+    /// What was asked for more than once.
+    SecondRequest,
+    /// Everything.
+    Always,
 }
 
 /// What of a route's responses is stored, for how long, and for whom.

@@ -30,6 +30,21 @@ pub struct CacheStatus {
     pub objects: u64,
     /// Responses that are fetched just now.
     pub fills: usize,
+    /// What it keeps on disk; null: nothing.
+    pub disk: Option<DiskStatus>,
+}
+
+/// What a cache keeps on disk.
+#[derive(Debug, Serialize)]
+pub struct DiskStatus {
+    /// The directory.
+    pub path: String,
+    /// Bytes that it may take.
+    pub size_bytes: u64,
+    /// Bytes that it takes.
+    pub used_bytes: u64,
+    /// Stored responses.
+    pub objects: u64,
 }
 
 /// A stored response.
@@ -98,6 +113,7 @@ impl Engine {
                 filling_bytes: cache.room.taken(),
                 objects,
                 fills: cache.fills(),
+                disk: disk_status(cache),
             }
         };
         self.snapshot().caches.iter().map(status).collect()
@@ -117,7 +133,17 @@ impl Engine {
                 .flat_map(|urls| urls.hashes(&url.url()).collect::<Vec<_>>())
                 .collect();
             let entries = cache.entries().filter(|entry| hashes.contains(&entry.key.url));
-            found.extend(entries.filter_map(|entry| status(cache, &entry)));
+            let in_memory: Vec<_> = entries.collect();
+            // On disk is found what has the URL and nothing more as its key.
+            let mut on_disk: Vec<_> =
+                hashes.iter().flat_map(|&hash| cache.load_now(hash)).collect();
+            on_disk.retain(|entry| {
+                let is_it = |other: &Arc<Entry>| other.key == entry.key && other.vary == entry.vary;
+                !in_memory.iter().any(is_it)
+            });
+            let in_memory = in_memory.iter().map(|entry| (entry, entry.content.tier()));
+            let all = in_memory.chain(on_disk.iter().map(|entry| (entry, "disk")));
+            found.extend(all.filter_map(|(entry, tier)| status(cache, entry, tier)));
         }
         Ok(found)
     }
@@ -131,7 +157,7 @@ impl Engine {
             let (kind, targets) = purge.targets(&snapshot, cache)?;
             let mut is_due = false;
             for target in targets {
-                is_due |= cache.purge(target, force);
+                is_due |= cache.purge(target, force)?;
             }
             cache.metrics.purged(self.threads.workers(), kind);
             // What takes many things away is swept at once, so that their memory is free.
@@ -199,8 +225,14 @@ fn urls_of<'s>(snapshot: &'s Snapshot, cache: &Arc<Cache>) -> Option<&'s Arc<Url
     of_routes.filter(|of| Arc::ptr_eq(&of.cache, cache)).map(|of| &of.urls).next()
 }
 
+fn disk_status(cache: &Cache) -> Option<DiskStatus> {
+    let (plan, disk) = (cache.plan.disk.as_ref()?, cache.disk()?);
+    let (used_bytes, objects) = disk.stored();
+    Some(DiskStatus { path: plan.path.clone(), size_bytes: plan.size.get(), used_bytes, objects })
+}
+
 /// `entry` as it is now; `None` where it was purged.
-fn status(cache: &Cache, entry: &Entry) -> Option<EntryStatus> {
+fn status(cache: &Cache, entry: &Entry, tier: &'static str) -> Option<EntryStatus> {
     let now = clock::now();
     if !cache.purges.spare(entry, now) {
         return None;
@@ -220,7 +252,7 @@ fn status(cache: &Cache, entry: &Entry) -> Option<EntryStatus> {
         ttl_seconds: terms.ttl(now),
         freshness_by: terms.by.label(),
         tags: entry.tags.hashes().iter().map(|hash| format!("{hash:016x}")).collect(),
-        tier: "memory",
+        tier,
         hits: entry.hits(),
         soft_purged: entry.is_softened(),
     })

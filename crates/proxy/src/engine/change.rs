@@ -11,6 +11,7 @@ use super::diff::Diff;
 use crate::account::Accounts;
 use crate::net::{Address, Binding, clock, listen_socket as socket};
 use crate::objects::auth::live::LiveAuthenticators;
+use crate::objects::cache::Cache;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
 use crate::snapshot::{Listener, Live, Settings, Snapshot};
@@ -133,6 +134,7 @@ pub(super) fn take_over(
     accounts: &Accounts,
 ) {
     succeed(&before.rate_limits, &after.rate_limits);
+    exchange_disks(&before.caches, &after.caches);
     let begun = missing_from(&after.upstreams, &before.upstreams);
     let ended = missing_from(&before.upstreams, &after.upstreams);
     let heirs: HashMap<&str, &Arc<Upstream>> =
@@ -158,6 +160,15 @@ fn succeed(before: &[Arc<RateLimit>], after: &[Arc<RateLimit>]) {
             limit.succeed(before, now);
         }
     }
+}
+
+/// The disks of caches that are other ones are what their plans say; those that no cache has any more end.
+fn exchange_disks(before: &[Arc<Cache>], after: &[Arc<Cache>]) {
+    missing_from(after, before).into_iter().for_each(|cache| cache.begin());
+    let disks =
+        |caches: &[Arc<Cache>]| caches.iter().filter_map(|cache| cache.disk().cloned()).collect();
+    let (before, after): (Vec<_>, Vec<_>) = (disks(before), disks(after));
+    missing_from(&before, &after).into_iter().for_each(|disk| disk.end());
 }
 
 /// Those of `objects` that are not among the `others`.

@@ -1,6 +1,7 @@
 //! Questions about a plan that is not served.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use tidegate_core::plan::{Issue, Plan};
@@ -73,7 +74,7 @@ pub fn inspect(text: &[u8], question: &[u8]) -> Result<Vec<u8>, NoAnswer> {
 }
 
 /// Everything that is wrong with `plan`, apart from what only binding its addresses and opening its
-/// log would tell.
+/// log and the directories of its caches would tell.
 fn check(mut plan: Plan) -> Vec<Issue> {
     let mut issues = Vec::new();
     for (index, listener) in plan.listeners.iter().enumerate() {
@@ -86,6 +87,7 @@ fn check(mut plan: Plan) -> Vec<Issue> {
         }
     }
     plan.access_log = None;
+    plan.caches.iter_mut().for_each(|cache| Arc::make_mut(cache).disk = None);
     let live = Live {
         endpoints: &LiveEndpoints::default(),
         authenticators: &LiveAuthenticators::default(),

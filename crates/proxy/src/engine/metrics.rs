@@ -1,6 +1,7 @@
 //! The page of metrics: what was counted, and how things are at this moment.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::metrics::Metrics;
@@ -115,25 +116,73 @@ fn stores(page: &mut Exposition, stores: &[Arc<Store>]) {
 
 /// What caches hold.
 fn caches(page: &mut Exposition, caches: &[Arc<Cache>]) {
-    let stored: Vec<_> = caches.iter().map(|cache| (cache, cache.stored())).collect();
+    let tiers: Vec<_> = caches.iter().flat_map(|cache| tiers(cache)).collect();
     let mut family =
         page.family("tidegate_cache_bytes", Kind::Gauge, "Bytes that what is stored takes.");
-    for (cache, (bytes, _)) in &stored {
-        family.sample(&[("cache", &*cache.plan.name), ("tier", "memory")], *bytes);
+    for tier in &tiers {
+        family.sample(&[("cache", tier.cache), ("tier", tier.name)], tier.bytes);
     }
-    let mut family = page.family("tidegate_cache_objects", Kind::Gauge, "Keys of what is stored.");
-    for (cache, (_, keys)) in &stored {
-        family.sample(&[("cache", &*cache.plan.name), ("tier", "memory")], *keys);
+    let mut family = page.family(
+        "tidegate_cache_objects",
+        Kind::Gauge,
+        "Keys of what is stored in memory, and responses on disk.",
+    );
+    for tier in &tiers {
+        family.sample(&[("cache", tier.cache), ("tier", tier.name)], tier.objects);
     }
     let mut family = page.family(
         "tidegate_cache_evictions_total",
         Kind::Counter,
-        "Keys whose responses went for want of room.",
+        "Keys in memory, and responses on disk, that went for want of room.",
     );
-    for (cache, _) in &stored {
-        let labels = [("cache", &*cache.plan.name), ("tier", "memory"), ("reason", "room")];
-        family.sample(&labels, cache.evictions());
+    for tier in &tiers {
+        let labels = [("cache", tier.cache), ("tier", tier.name), ("reason", "room")];
+        family.sample(&labels, tier.evictions);
     }
+    let disks: Vec<_> =
+        caches.iter().filter_map(|cache| Some((&*cache.plan.name, cache.disk()?))).collect();
+    let mut family = page.family(
+        "tidegate_cache_disk_errors_total",
+        Kind::Counter,
+        "Reads and writes that failed (`io`), and files that were not as they were written (`broken`).",
+    );
+    for (cache, disk) in &disks {
+        let counts = disk.counts();
+        for (kind, count) in [("io", &counts.failures), ("broken", &counts.broken)] {
+            family.sample(&[("cache", *cache), ("kind", kind)], count.load(Relaxed));
+        }
+    }
+    let mut family = page.family(
+        "tidegate_cache_disk_queue",
+        Kind::Gauge,
+        "Reads and writes that wait for a thread.",
+    );
+    for (cache, disk) in &disks {
+        family.sample(&[("cache", *cache)], disk.waiting());
+    }
+}
+
+/// A place where a cache keeps things.
+struct Tier<'a> {
+    cache: &'a str,
+    name: &'static str,
+    bytes: u64,
+    objects: u64,
+    evictions: u64,
+}
+
+/// Those of a cache.
+fn tiers(cache: &Cache) -> impl Iterator<Item = Tier<'_>> {
+    let name = &*cache.plan.name;
+    let (bytes, objects) = cache.stored();
+    let evictions = cache.evictions();
+    let memory = Tier { cache: name, name: "memory", bytes, objects, evictions };
+    let disk = cache.disk().map(|disk| {
+        let (bytes, objects) = disk.stored();
+        let evictions = disk.counts().evictions.load(Relaxed);
+        Tier { cache: name, name: "disk", bytes, objects, evictions }
+    });
+    std::iter::once(memory).chain(disk)
 }
 
 /// What rate limits remember.

@@ -53,6 +53,9 @@ use serving::{Bound, Serving};
 use status::EngineStatus;
 use threads::Threads;
 
+/// How long a cache may go on to write to its disk when all has ended.
+const CACHES_CLOSE: Duration = Duration::from_secs(5);
+
 /// The data plane of a process.
 pub struct Engine {
     common: Arc<Common>,
@@ -188,6 +191,7 @@ impl Engine {
         let _turn = self.turn.lock();
         self.common.serving.lock().listeners.clear();
         let finished = self.threads.drain(limit);
+        self.snapshot().caches.iter().for_each(|cache| cache.close(CACHES_CLOSE));
         self.common.long_work.end();
         self.common.hashing.end();
         // Here, for the engine may outlive what called this: a thread of Python's may hold it.

@@ -26,13 +26,26 @@ pub struct CacheOfRoute {
 }
 
 /// The caches of `plan`, in its order.
-pub(super) fn build(plan: &Plan, before: Option<&Snapshot>, metrics: &Metrics) -> Vec<Arc<Cache>> {
-    let keeper = Keeper::of(before.iter().flat_map(|before| &before.caches));
-    let kept = plan.caches.iter().filter_map(|wanted| {
+/// What is wrong with one is added to `issues`, and leaves its place empty.
+pub(super) fn build(
+    plan: &Plan,
+    before: Option<&Snapshot>,
+    metrics: &Metrics,
+    issues: &mut Vec<Issue>,
+) -> Vec<Option<Arc<Cache>>> {
+    let served = || before.iter().flat_map(|before| &before.caches);
+    let keeper = Keeper::of(served());
+    let kept = plan.caches.iter().enumerate().map(|(index, wanted)| {
+        // A cache with another name whose directory goes on is the same one.
+        let renamed = || {
+            let path = &wanted.disk.as_ref()?.path;
+            served().find(|other| other.disk().is_some_and(|disk| disk.is_at(path)))
+        };
         let kept = keeper.keep(&wanted.name, wanted, |wanted, before| {
-            Ok::<_, ()>(Cache::build(wanted, before.map(Arc::as_ref), metrics))
+            Cache::build(wanted, before.or(renamed()).map(|before| &**before), metrics)
         });
-        kept.ok()
+        let told = |wrong| issues.push(Issue::new(format!("caches.{index}.disk.path"), wrong));
+        kept.map_err(told).ok()
     });
     kept.collect()
 }
@@ -40,12 +53,11 @@ pub(super) fn build(plan: &Plan, before: Option<&Snapshot>, metrics: &Metrics) -
 /// That of each route of `plan`, in its order, among `caches`. What names none is added to `issues`.
 pub(super) fn of_routes(
     plan: &Plan,
-    caches: &[Arc<Cache>],
+    caches: &[Option<Arc<Cache>>],
     metrics: &Metrics,
     issues: &mut Vec<Issue>,
 ) -> Vec<Option<CacheOfRoute>> {
-    let built: Vec<_> = caches.iter().cloned().map(Some).collect();
-    let known = Named::new("cache", plan.caches.iter().map(|cache| &cache.name), &built);
+    let known = Named::new("cache", plan.caches.iter().map(|cache| &cache.name), caches);
     let urls: HashMap<_, _> =
         plan.caches.iter().map(|cache| (&cache.name, urls(plan, cache))).collect();
     let routes = plan.routes.iter().enumerate().map(|(index, route)| {
@@ -68,8 +80,10 @@ impl CacheOfRoute {
     /// An unsafe request has changed what is at `url`: nothing that is stored for it holds any more. Returns whether
     /// a sweep is due.
     pub fn invalidate(&self, url: &Url<'_>) -> bool {
-        let hashes = self.urls.hashes(url);
-        // Each of them, also where the first is enough for a sweep.
-        hashes.fold(false, |is_due, hash| self.cache.invalidate(hash, self.urls.are_keys) | is_due)
+        let mut is_due = false;
+        for hash in self.urls.hashes(url) {
+            is_due |= self.cache.invalidate(hash, self.urls.are_keys);
+        }
+        is_due
     }
 }

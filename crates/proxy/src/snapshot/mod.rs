@@ -152,8 +152,9 @@ impl Snapshot {
             authenticators::build(&plan, before, live.authenticators, accounts, &mut issues);
         let authenticators_of_routes = authenticators::of_routes(&plan, &built, &mut issues);
         let authenticators: Vec<_> = built.into_iter().flatten().collect();
-        let caches = caches::build(&plan, before, &accounts.metrics);
+        let caches = caches::build(&plan, before, &accounts.metrics, &mut issues);
         let caches_of_routes = caches::of_routes(&plan, &caches, &accounts.metrics, &mut issues);
+        let caches = caches.into_iter().flatten().collect();
         let table = match before.filter(|before| has_table_of(before, &plan)) {
             Some(before) => Some(before.table.clone()),
             None => route_table(&plan).map_err(|more| issues.extend(more)).ok().map(Arc::new),

@@ -72,7 +72,7 @@ class Entry(BaseModel):
     ttl_seconds: float = Field(description="How long it is fresh, counted from when it was made.")
     freshness_by: str = Field(description="Which rule says so.")
     tags: list[str] = Field(description="Hashes of its tags, as hexadecimal digits.")
-    tier: str = Field(description="Where it is: `memory`.")
+    tier: str = Field(description="Where its body is: `memory` or `disk`.")
     hits: int
     soft_purged: bool = Field(description="Whether it was made stale by a purge.")
 

@@ -7,7 +7,15 @@ contract test compares the two.
 from tidegate.config.model.access import Access, ClaimCondition, IdentityHeader, Requirement
 from tidegate.config.model.admin import Admin, AdminTls
 from tidegate.config.model.authenticator import ApiKey, Authenticator, Basic
-from tidegate.config.model.cache import Cache, CacheCondition, CacheKey, CacheKeyQuery, CacheStale, RouteCache
+from tidegate.config.model.cache import (
+    Cache,
+    CacheCondition,
+    CacheDisk,
+    CacheKey,
+    CacheKeyQuery,
+    CacheStale,
+    RouteCache,
+)
 from tidegate.config.model.certificate_auth import CertificateAuth, CertificateMatch
 from tidegate.config.model.config import Config
 from tidegate.config.model.cors import Cors
@@ -85,6 +93,7 @@ __all__ = [
     "Basic",
     "Cache",
     "CacheCondition",
+    "CacheDisk",
     "CacheKey",
     "CacheKeyQuery",
     "CacheStale",

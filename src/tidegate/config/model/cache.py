@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.config.model.field_match import FieldMatch, HeaderMatch
-from tidegate.config.model.mark import Identity, Ref
+from tidegate.config.model.mark import Identity, OutputPath, Ref
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import FieldName, Method, Name
 from tidegate.config.model.unit import Duration, Size, size, whole
@@ -33,6 +33,22 @@ Parameters = Annotated[str, AfterValidator(_parameter), Field(min_length=1, exam
 """The name of a query parameter; a `*` at its end stands for any rest."""
 
 
+DiskSize = Annotated[int, size(1 << 20, 1 << 50)]
+"""Room of a cache on disk."""
+
+
+class CacheDisk(Options):
+    """Where a cache keeps what leaves its memory."""
+
+    path: OutputPath = Field(examples=["/var/cache/tidegate"])
+    """A directory that is this cache's alone. It is made if it is missing."""
+    size: DiskSize = Field(examples=["50GB"])
+    """Bytes that files may take there, as the file system counts them."""
+    admit: Literal["second_request", "always"] = "second_request"
+    """What is kept: what was asked for more than once, so that what is asked for once wears no disk out, or
+    everything."""
+
+
 class Cache(Options):
     """Where responses are stored; routes name it."""
 
@@ -42,6 +58,8 @@ class Cache(Options):
     """Bytes of memory for what is stored and what is being filled."""
     max_object: Size = 32_000_000
     """Bytes of the largest body that is stored."""
+    disk: CacheDisk | None = Field(default=None, examples=[{"path": "/var/cache/tidegate", "size": "50GB"}])
+    """Where what leaves memory is kept, also when the process ends; null: nowhere."""
 
     @model_validator(mode="after")
     def _largest_fits(self) -> Self:

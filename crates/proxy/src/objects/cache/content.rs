@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 
+use super::disk::StoredBody;
 use super::fill::Fill;
 use crate::http::body::{Body, Frame, NextFrame, Source};
 
@@ -19,6 +20,8 @@ pub enum Content {
     Whole(Pieces),
     /// It comes.
     Coming(Arc<Fill>),
+    /// All of it lies on disk.
+    OnDisk(Arc<StoredBody>),
 }
 
 impl Content {
@@ -27,14 +30,32 @@ impl Content {
         match self {
             Self::Whole(pieces) => Some(pieces.length()),
             Self::Coming(fill) => fill.announced(),
+            Self::OnDisk(body) => Some(body.length()),
         }
     }
 
-    /// All of it, as a body; `None` where the beginning of what comes is gone.
+    /// All of it, as a body; `None` where the beginning of what comes is gone, or what lay on disk.
     pub fn body(&self) -> Option<Body> {
         match self {
             Self::Whole(pieces) => Some(pieces.part(0..pieces.length())),
             Self::Coming(fill) => fill.reader().map(Body::stream),
+            Self::OnDisk(body) => body.is_there().then(|| body.part(0..body.length())),
+        }
+    }
+
+    /// Whether it can still be read from disk, where it lies there.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Self::Whole(_) | Self::Coming(_) => true,
+            Self::OnDisk(body) => body.is_there(),
+        }
+    }
+
+    /// Where it is, as people read it.
+    pub fn tier(&self) -> &'static str {
+        match self {
+            Self::Whole(_) | Self::Coming(_) => "memory",
+            Self::OnDisk(_) => "disk",
         }
     }
 }
@@ -48,6 +69,12 @@ struct Piece {
     /// Where it ends, in bytes from the beginning.
     end: u64,
     data: Bytes,
+}
+
+impl FromIterator<Bytes> for Pieces {
+    fn from_iter<T: IntoIterator<Item = Bytes>>(came: T) -> Self {
+        Self::new(came.into_iter().collect())
+    }
 }
 
 impl Pieces {
@@ -91,6 +118,11 @@ impl Pieces {
     /// What it takes in memory.
     pub fn weight(&self) -> u64 {
         self.length() + std::mem::size_of_val(&*self.0) as u64
+    }
+
+    /// Its pieces.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|piece| &*piece.data)
     }
 
     /// These bytes of it, which there must be, as a body.

@@ -129,13 +129,14 @@ impl Entry {
         self.id == other.id
     }
 
-    /// The same with a body that is whole, whose length is known by now.
+    /// The same, as the purges left it, with a body that is whole, whose length is known by now.
     pub fn whole(&self, content: Content) -> Self {
         let mut headers = self.headers.clone();
         if let Some(length) = content.length().filter(|_| !headers.contains_key(CONTENT_LENGTH)) {
             headers.insert(CONTENT_LENGTH, length.into());
         }
-        Self::new(Parts { headers, content, ..self.parts() })
+        let (terms, asked_at) = (self.terms_now().into_owned(), self.compared.load(Relaxed));
+        Self::new(Parts { headers, content, terms, asked_at, ..self.parts() })
     }
 
     /// The same with the head that the origin has renewed.
@@ -168,9 +169,9 @@ impl Entry {
         }
     }
 
-    /// It is served once more.
-    pub fn count(&self) {
-        self.hits.fetch_add(1, Relaxed);
+    /// It is served once more. Returns how often it was before.
+    pub fn count(&self) -> u64 {
+        self.hits.fetch_add(1, Relaxed)
     }
 
     /// It was served so many times more.
@@ -212,6 +213,7 @@ impl Entry {
         let content = match &self.content {
             Content::Whole(pieces) => pieces.weight(),
             Content::Coming(_) => 0,
+            Content::OnDisk(body) => body.weight(),
         };
         OVERHEAD + self.key.text.len() as u64 + fields.sum::<u64>() + content
     }

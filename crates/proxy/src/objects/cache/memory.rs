@@ -47,6 +47,11 @@ impl Variants {
         Self { entries, private_until: self.private_until }
     }
 
+    /// Those of a key that lay on disk.
+    pub fn of(entries: SmallVec<[Arc<Entry>; 1]>) -> Self {
+        Self { entries, private_until: None }
+    }
+
     fn weight(&self) -> u64 {
         OVERHEAD + self.entries.iter().map(|entry| entry.weight()).sum::<u64>()
     }
@@ -79,8 +84,8 @@ impl Generations {
 const UNIT: u64 = 64;
 
 impl Memory {
-    /// Room for so many bytes.
-    pub fn new(bytes: u64) -> Self {
+    /// Room for so many bytes. What goes for want of room is told to `gone`.
+    pub fn new(bytes: u64, gone: impl Fn(&Arc<Entry>) + Send + Sync + 'static) -> Self {
         let weigh = |_: &u128, variants: &Arc<Variants>| {
             u32::try_from(variants.weight().div_ceil(UNIT)).unwrap_or(u32::MAX)
         };
@@ -88,10 +93,11 @@ impl Memory {
         let generations = (0..GENERATIONS).map(|_| AtomicU64::new(0)).collect();
         let generations = Arc::new(Generations(generations));
         let (counted, changed) = (evictions.clone(), generations.clone());
-        let gone = move |key: Arc<u128>, _, cause| {
+        let gone = move |key: Arc<u128>, variants: Arc<Variants>, cause| {
             changed.changed(*key);
             if cause == RemovalCause::Size {
                 counted.fetch_add(1, Relaxed);
+                variants.entries.iter().for_each(&gone);
             }
         };
         let builder = sync::Cache::builder().max_capacity(bytes / UNIT).weigher(weigh);
@@ -134,6 +140,40 @@ impl Memory {
     /// What is known of `entry` has changed.
     pub fn touch(&self, entry: &Entry) {
         self.generations.changed(entry.key.hash);
+    }
+
+    /// Store `entry`, which was stored before, unless there is a newer one by now.
+    pub fn put_back(&self, entry: &Arc<Entry>) {
+        let _ = self.stored.entry(entry.key.hash).and_compute_with(|stored| {
+            let mut variants =
+                stored.map(|stored| Variants::clone(stored.value())).unwrap_or_default();
+            let is_newer =
+                |other: &Arc<Entry>| other.key.text != entry.key.text || other.vary == entry.vary;
+            if variants.entries.len() >= VARIANTS || variants.entries.iter().any(is_newer) {
+                return Op::Nop;
+            }
+            variants.entries.insert(0, entry.clone());
+            Op::Put(Arc::new(variants))
+        });
+        self.generations.changed(entry.key.hash);
+    }
+
+    /// Store another one in the place of the one under `key` that `is_it`, if that is still stored.
+    pub fn exchange(
+        &self,
+        key: u128,
+        is_it: impl Fn(&Entry) -> bool,
+        other: impl Fn(&Entry) -> Entry,
+    ) {
+        let _ = self.stored.entry(key).and_compute_with(|stored| {
+            let Some(stored) = stored else { return Op::Nop };
+            let mut variants = Variants::clone(stored.value());
+            let mut entries = variants.entries.iter_mut();
+            let Some(place) = entries.find(|entry| is_it(entry)) else { return Op::Nop };
+            *place = Arc::new(other(place));
+            Op::Put(Arc::new(variants))
+        });
+        self.generations.changed(key);
     }
 
     /// Take `entry` away, if it is still stored.

@@ -12,7 +12,11 @@ use parking_lot::{Mutex, RwLock};
 use tidegate_core::cache::key::Url;
 use tidegate_core::time::Moment;
 
+use super::disk::{Purge, Told};
 use super::entry::Entry;
+
+/// Purges that a process may have made and not told before it was killed, at the most.
+const MOST_UNTOLD: u64 = 1 << 32;
 
 /// What a purge takes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -48,6 +52,8 @@ pub struct Purges {
     noted: RwLock<Noted>,
     /// By the number of the last purge when they were asked for, how many responses are under way.
     under_way: Mutex<BTreeMap<u64, usize>>,
+    /// Up to which number they were forgotten, locked with `under_way`.
+    forgotten: AtomicU64,
 }
 
 /// A response that is asked for: purges that are made until it is stored take it.
@@ -85,27 +91,60 @@ impl Purges {
         AskedAt { purges: self.clone(), number }
     }
 
-    /// Purge `target`.
-    pub fn add(&self, target: Target, force: Force) {
+    /// `entry`, as it was compared last, is under way from now on, to another place. `None` where purges that were made
+    /// since then are forgotten.
+    pub(super) fn hold(self: &Arc<Self>, entry: &Entry) -> Option<AskedAt> {
+        let mut under_way = self.under_way.lock();
+        let number = entry.compared.load(Relaxed);
+        if number < self.forgotten.load(Relaxed) {
+            return None;
+        }
+        *under_way.entry(number).or_default() += 1;
+        Some(AskedAt { purges: self.clone(), number })
+    }
+
+    /// Note the purges of a process that has ended. What it stored is older than what is asked for from now on, even where
+    /// it could not tell its last purges.
+    pub(super) fn recall(&self, told: Told) {
+        let mut noted = self.noted.write();
+        told.purges.into_iter().for_each(|Purge { number, target, force }| {
+            let numbers = noted.numbers(target);
+            match force {
+                Force::Soft => numbers.soft = numbers.soft.max(number),
+                Force::Hard => numbers.hard = numbers.hard.max(number),
+            }
+        });
+        self.last.fetch_max(told.last.saturating_add(MOST_UNTOLD), Relaxed);
+    }
+
+    /// All that is noted.
+    pub(super) fn told(&self) -> Told {
+        let noted = self.noted.read();
+        let exact = noted.exact.iter().map(|(target, numbers)| (target.clone(), numbers));
+        let prefixes = noted
+            .prefixes
+            .iter()
+            .map(|(prefix, numbers)| (Target::Prefix(prefix.clone()), numbers));
+        let purges = exact.chain(prefixes).flat_map(|(target, numbers)| {
+            let forces = [(Force::Soft, numbers.soft), (Force::Hard, numbers.hard)];
+            let made = forces.into_iter().filter(|(_, number)| *number > 0);
+            made.map(move |(force, number)| Purge { number, target: target.clone(), force })
+        });
+        Told { last: self.last(), purges: purges.collect() }
+    }
+
+    /// Purge `target`. Returns the number of this purge.
+    pub fn add(&self, target: Target, force: Force) -> u64 {
         let mut noted = self.noted.write();
         let number = self.last.load(Relaxed) + 1;
-        let numbers = match target {
-            Target::Prefix(prefix) => {
-                let at = noted.prefixes.iter().position(|(other, _)| *other == prefix);
-                let at = at.unwrap_or_else(|| {
-                    noted.prefixes.push((prefix, Numbers::default()));
-                    noted.prefixes.len() - 1
-                });
-                &mut noted.prefixes[at].1
-            }
-            exact => noted.exact.entry(exact).or_default(),
-        };
+        let numbers = noted.numbers(target);
         match force {
             Force::Soft => numbers.soft = number,
             Force::Hard => numbers.hard = number,
         }
         // Behind the note, so that who sees the number finds it.
         self.last.store(number, Relaxed);
+        number
     }
 
     /// Whether `entry` may still be used, perhaps as a stale one.
@@ -130,8 +169,12 @@ impl Purges {
     /// Forget the purges up to the number `swept`: nothing that they take is stored any more. Those stay noted that take
     /// what is still under way.
     pub fn forget(&self, swept: u64) {
-        let oldest = self.under_way.lock().keys().next().copied();
-        let swept = oldest.map_or(swept, |oldest| oldest.min(swept));
+        let swept = {
+            let under_way = self.under_way.lock();
+            let swept = under_way.keys().next().map_or(swept, |&oldest| oldest.min(swept));
+            self.forgotten.fetch_max(swept, Relaxed);
+            swept
+        };
         let mut noted = self.noted.write();
         let is_left = |numbers: &Numbers| numbers.soft.max(numbers.hard) > swept;
         noted.exact.retain(|_, numbers| is_left(numbers));
@@ -146,6 +189,21 @@ impl Purges {
 }
 
 impl Noted {
+    /// The last purges of `target`.
+    fn numbers(&mut self, target: Target) -> &mut Numbers {
+        match target {
+            Target::Prefix(prefix) => {
+                let at = self.prefixes.iter().position(|(other, _)| *other == prefix);
+                let at = at.unwrap_or_else(|| {
+                    self.prefixes.push((prefix, Numbers::default()));
+                    self.prefixes.len() - 1
+                });
+                &mut self.prefixes[at].1
+            }
+            exact => self.exact.entry(exact).or_default(),
+        }
+    }
+
     /// The last purges of each force that take `entry`.
     fn of(&self, entry: &Entry) -> Numbers {
         let key = &entry.key;

@@ -20,7 +20,7 @@ use crate::account::relay::Relay;
 use crate::call::Call;
 use crate::http::body::Body;
 use crate::net::clock;
-use crate::objects::cache::{Entry, Leading, Word};
+use crate::objects::cache::{Entry, Leading, Variants, Word};
 use crate::objects::under_way::Turn;
 use crate::snapshot::{Destination, Forward};
 use crate::steps::{Flow, client_cert};
@@ -54,7 +54,7 @@ pub fn at_once(
     Ok(answer.map_or(Flow::Go, Flow::Answer))
 }
 
-/// Look the request up.
+/// Look the request up in memory; `None` where a disk is to be asked.
 ///
 /// # Errors
 /// If it wants an answer from the cache only.
@@ -62,22 +62,34 @@ pub fn before(
     asking: &Asking<'_>,
     destination: &Destination,
     call: &Call<'_>,
-) -> Result<Found, Failure> {
-    asking.find(destination, call)
+) -> Result<Option<Found>, Failure> {
+    if asking.is_on_disk(call) {
+        return Ok(None);
+    }
+    asking.find(&Variants::default(), destination, call).map(Some)
 }
 
-/// Wait for the response to another request with its key where that is under way; `found` is what is stored.
+/// Wait for what lies on disk, and for the response to another request with its key where that is under way; `found` is
+/// what is stored in memory.
 ///
 /// # Errors
-/// If that other one failed.
+/// If that other one failed, or if it wants an answer from the cache only.
 pub async fn follow(
     asking: &Asking<'_>,
-    mut found: Found,
+    found: Option<Found>,
     destination: &Destination,
     call: &Call<'_>,
 ) -> Result<Lookup, Failure> {
     let fetch = |why, entry, leading| {
         Lookup::Fetch(Box::new(asking.fetch(why, entry, leading, destination, call)))
+    };
+    let loaded = match found {
+        Some(_) => Variants::default(),
+        None => asking.of.cache.load(&asking.key).await,
+    };
+    let mut found = match found {
+        Some(found) => found,
+        None => asking.find(&loaded, destination, call)?,
     };
     for _ in 0..MOST_FOLLOWED {
         let (why, entry) = match found {
@@ -101,7 +113,7 @@ pub async fn follow(
             Err(_) => None,
             // It went away, and another may take its place.
             Ok(None) => {
-                found = asking.find(destination, call)?;
+                found = asking.find(&loaded, destination, call)?;
                 continue;
             }
         };
@@ -118,6 +130,16 @@ pub async fn follow(
 }
 
 impl Asking<'_> {
+    /// Whether what is stored for the request, if anything is, lies on disk.
+    fn is_on_disk(&self, call: &Call<'_>) -> bool {
+        let (cache, headers) = (&self.of.cache, &call.head.headers);
+        let is_in_memory = || {
+            let variants = cache.find(&self.key)?;
+            cache.select(&variants, self.settings, &self.key, headers, clock::now()).map(drop)
+        };
+        cache.is_on_disk(&self.key) && is_in_memory().is_none()
+    }
+
     /// The answer that is stored, fresh, and for any request.
     fn answer_plainly(&self, call: &Call<'_>) -> Option<Response<Body>> {
         let now = clock::now();
@@ -133,14 +155,18 @@ impl Asking<'_> {
     }
 
     /// What is stored for the request, and what follows from it.
-    fn find(&self, destination: &Destination, call: &Call<'_>) -> Result<Found, Failure> {
+    fn find(
+        &self,
+        loaded: &Variants,
+        destination: &Destination,
+        call: &Call<'_>,
+    ) -> Result<Found, Failure> {
         let now = clock::now();
         let cache = &self.of.cache;
         let variants = call.client.local.hot.find(cache, &self.key, now);
         let headers = &call.head.headers;
-        let entry = variants
-            .as_ref()
-            .and_then(|variants| cache.select(variants, self.settings, &self.key, headers, now));
+        let of = |variants| cache.select(variants, self.settings, &self.key, headers, now);
+        let entry = variants.as_deref().and_then(of).or_else(|| of(loaded));
         let terms = entry.map(|entry| entry.terms_now());
         let stored = match (&terms, &variants) {
             (Some(terms), _) => Stored::Found(terms),

@@ -15,7 +15,7 @@ use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::call::Call;
 use crate::http::body::Body;
-use crate::objects::cache::{Content, Entry, Pieces};
+use crate::objects::cache::{Content, Entry};
 
 impl Asking<'_> {
     /// Answer with `entry`, which is fresh; `None` where the beginning of its body is gone.
@@ -64,7 +64,7 @@ impl Asking<'_> {
         now: Moment,
         call: &Call<'_>,
     ) -> Option<Response<Body>> {
-        entry.count();
+        self.of.cache.serve(entry);
         let terms = entry.terms_now();
         let mut response = respond(entry, entry.headers.clone(), entry.content.body()?, call);
         response.headers_mut().insert(AGE, terms.age(now).as_secs().into());
@@ -113,14 +113,17 @@ pub(super) fn respond(
     if call.head.method == Method::HEAD {
         return response;
     }
-    let Content::Whole(pieces) = &entry.content else {
-        *response.body_mut() = body;
-        return response;
+    let (length, part_of): (_, &dyn Fn(Range<u64>) -> Body) = match &entry.content {
+        Content::Whole(pieces) => (pieces.length(), &|range| pieces.part(range)),
+        Content::OnDisk(stored) => (stored.length(), &|range| stored.part(range)),
+        Content::Coming(_) => {
+            *response.body_mut() = body;
+            return response;
+        }
     };
-    let length = pieces.length();
     match range::select(asked, &call.head.method, &entry.headers, entry.arrived, length) {
         Selected::Parts(parts) if entry.status == StatusCode::OK => {
-            partial(&mut response, pieces, &parts, call);
+            partial(&mut response, part_of, length, &parts, call);
         }
         Selected::Unsatisfiable if entry.status == StatusCode::OK => {
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
@@ -135,23 +138,27 @@ pub(super) fn respond(
 }
 
 /// Make it a response that has these parts of the body only.
-fn partial(response: &mut Response<Body>, pieces: &Pieces, parts: &[Range<u64>], call: &Call<'_>) {
-    let length = pieces.length();
+fn partial(
+    response: &mut Response<Body>,
+    part_of: &dyn Fn(Range<u64>) -> Body,
+    length: u64,
+    parts: &[Range<u64>],
+    call: &Call<'_>,
+) {
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     if let [part] = parts {
         let headers = response.headers_mut();
         headers.insert(CONTENT_RANGE, range::content_range(part, length));
         headers.insert(CONTENT_LENGTH, (part.end - part.start).into());
-        *response.body_mut() = pieces.part(part.clone());
+        *response.body_mut() = part_of(part.clone());
         return;
     }
     let mut random = call.client.local.outbound.random.borrow_mut();
     let boundary = u128::from(random.next()) << 64 | u128::from(random.next());
     let (body, content_type, length) = {
         let framing = Multipart::new(boundary, response.headers(), length);
-        let framed = parts
-            .iter()
-            .flat_map(|part| [Body::full(framing.head(part)), pieces.part(part.clone())]);
+        let framed =
+            parts.iter().flat_map(|part| [Body::full(framing.head(part)), part_of(part.clone())]);
         let body = Body::joined(framed.chain([Body::full(framing.end())]));
         (body, framing.content_type(), framing.length(parts))
     };

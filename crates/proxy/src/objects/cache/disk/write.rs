@@ -1,0 +1,147 @@
+//! Writing: a stored response goes to disk.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use tidegate_core::cache::evict::Id;
+use tidegate_core::time::Moment;
+
+use super::access::{Access, Unread};
+use super::index::Ticket;
+use super::layout::{self, Layout};
+use super::{Disk, head, index};
+use crate::net::clock;
+use crate::objects::cache::content::Content;
+use crate::objects::cache::entry::Entry;
+use crate::objects::cache::room::Room;
+
+impl Disk {
+    /// Take `entry` in, which leaves memory, where that is worth it. What waits to be written takes its bytes of `room`.
+    pub fn take(self: &Arc<Self>, entry: &Arc<Entry>, room: &Arc<Room>) {
+        if self.serves() && self.wants(entry) {
+            self.write(entry, room, |_| ());
+        }
+    }
+
+    /// Whether `entry`, whose body is in memory, is to be kept and is not yet.
+    pub fn wants(&self, entry: &Entry) -> bool {
+        matches!(entry.content, Content::Whole(_))
+            && !self.index.lock().has_or_gets(id_of(entry))
+            && is_worth_it(entry, clock::now())
+            && self.admits(entry)
+    }
+
+    /// Have `entry` written by a thread; `written` gets its body on disk. False where too much waits for that.
+    pub fn write(
+        self: &Arc<Self>,
+        entry: &Arc<Entry>,
+        room: &Arc<Room>,
+        written: impl FnOnce(Content) + Send + 'static,
+    ) -> bool {
+        let (id, mut taken) = (id_of(entry), room.nothing());
+        let Some(held) = self.purges.hold(entry) else { return false };
+        if !self.serves() || !taken.take(entry.weight()) {
+            return false;
+        }
+        let ticket = self.index.lock().begin(id);
+        let (disk, entry) = (self.clone(), entry.clone());
+        let submitted = self.queue.submit(move || {
+            if let Some(content) = disk.write_now(&entry, id, ticket) {
+                written(content);
+            }
+            // A purge that came meanwhile takes it.
+            drop((held, taken));
+        });
+        if submitted.is_err() {
+            self.index.lock().end(id, ticket);
+        }
+        submitted.is_ok()
+    }
+
+    /// Write `entry` by a thread that may wait, where it is to be kept when the process ends.
+    pub(super) fn take_now(self: &Arc<Self>, entry: &Arc<Entry>) {
+        if self.wants(entry) {
+            let id = id_of(entry);
+            let ticket = self.index.lock().begin(id);
+            self.write_now(entry, id, ticket);
+        }
+    }
+
+    /// The body of `entry` on disk, once it is written; `None` where it was overtaken or that failed.
+    fn write_now(self: &Arc<Self>, entry: &Entry, id: Id, ticket: Ticket) -> Option<Content> {
+        let is_spared = self.purges.spare(entry, clock::now());
+        let written = if is_spared { self.publish(entry, id, ticket) } else { Ok(None) };
+        self.index.lock().end(id, ticket);
+        written.unwrap_or_else(|unread| {
+            self.tell(id, &unread);
+            None
+        })
+    }
+
+    fn publish(
+        self: &Arc<Self>,
+        entry: &Entry,
+        id: Id,
+        ticket: Ticket,
+    ) -> Result<Option<Content>, Unread> {
+        let head = head::write(entry, &self.clock);
+        let (length, sums) = match &entry.content {
+            Content::Whole(pieces) => (pieces.length(), layout::sums(pieces.slices())),
+            Content::OnDisk(body) => (body.length, body.sums.clone()),
+            Content::Coming(_) => return Ok(None),
+        };
+        let layout = Layout::of(&head, length, &sums);
+        let mut body = |out: &mut dyn Write| self.write_body(&entry.content, out);
+        let draft = self.store.write(&mut |out| layout.write(out, &head, &mut body, &sums))?;
+        let publishing = self.publishing.lock();
+        if !self.index.lock().is_current(id, ticket) {
+            return Ok(None);
+        }
+        let bytes = self.store.publish(draft, id)?;
+        let evicted = {
+            let mut index = self.index.lock();
+            match index.end(id, ticket) {
+                true => index.add(id, bytes),
+                // It was overtaken while it was published.
+                false => std::iter::once(id).collect(),
+            }
+        };
+        let is_kept = !evicted.contains(&id);
+        self.count_evictions(evicted.len() - usize::from(!is_kept));
+        let removed = evicted.into_iter().try_for_each(|id| self.store.remove(id));
+        drop(publishing);
+        removed?;
+        let stored = Content::OnDisk(Arc::new(self.body(id, &layout, sums)));
+        Ok(is_kept.then_some(stored))
+    }
+
+    fn write_body(&self, content: &Content, out: &mut dyn Write) -> io::Result<()> {
+        match content {
+            Content::Whole(pieces) => pieces.slices().try_for_each(|piece| out.write_all(piece)),
+            Content::OnDisk(body) => {
+                let access = Access::waiting(&*self.store);
+                let failed = |unread| match unread {
+                    Unread::Broken => io::Error::from(io::ErrorKind::NotFound),
+                    Unread::Failed(error) => error,
+                };
+                let opened = body.open(access).map_err(failed)?;
+                let mut blocks = body.blocks(&opened, access);
+                blocks.try_for_each(|block| out.write_all(&block.map_err(failed)?))
+            }
+            Content::Coming(_) => Ok(()),
+        }
+    }
+}
+
+/// The id of `entry`.
+pub fn id_of(entry: &Entry) -> Id {
+    index::id(entry.key.hash, &entry.key.text, &entry.vary)
+}
+
+/// Whether something may still come of it: it is fresh, or can be validated.
+fn is_worth_it(entry: &Entry, now: Moment) -> bool {
+    let headers = &entry.headers;
+    entry.terms_now().is_fresh(now)
+        || headers.contains_key(http::header::ETAG)
+        || headers.contains_key(http::header::LAST_MODIFIED)
+}

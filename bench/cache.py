@@ -2,13 +2,12 @@
 
     python -m bench.cache [--rounds 3] [--seconds 2] [--only hit-100 hit-10k …]
 
-Needs nginx, varnishd, h2load and openssl (Debian: nginx varnish nghttp2-client). Each proxy has one worker, pinned to the first
-core; load generator and origin share the last. Shown is the processor time per request, and its ratio to the better
-of the two others in the same round (median of the rounds).
+Needs nginx, varnishd, h2load and openssl (Debian: nginx varnish nghttp2-client). Each proxy has one worker,
+pinned to the first core; load generator and origin share the last. Shown is processor time per request, and
+its ratio to the better of the two others in the same round (median of the rounds).
 
-nginx: proxy_cache on /dev/shm with open_file_cache. Varnish: malloc. tidegate: memory. `miss` is a response that is
-fetched and stored, against the same request on a route without a cache. Two workers on one hot key, against one, are
-the row `two workers`.
+nginx: proxy_cache on /dev/shm with open_file_cache. Varnish: malloc. tidegate: memory. A stored miss is a
+response that is fetched and stored, against the same request on a route without a cache.
 """
 
 import argparse
@@ -87,7 +86,7 @@ def main() -> None:
         print_table(["us/request", *(peer.name for peer in peers), "ratio", "spread"], rows)
         if options.only is None or "miss" in options.only:
             print(
-                f"a stored miss, as a multiple of the request uncached: {_miss(peers[-1], options.rounds):.2f}"
+                f"a stored miss, as a multiple of the same uncached: {_miss(peers[-1], options.rounds):.2f}"
             )
         if options.only is None or "two" in options.only:
             print(f"two workers on one hot key, as a multiple of one's: {_two(at, origin, options):.2f}")
@@ -107,19 +106,24 @@ def _row(case: Case, peers: list[Peer], rounds: int, seconds: float) -> list[obj
     return [case.name, *shown, f"{statistics.median(ratios):.2f}", f"{max(ratios) - min(ratios):.2f}"]
 
 
-def _load(case: Case, peer: Peer, seconds: float, *, requests: int | None = None) -> float:
+def _load(case: Case, peer: Peer, seconds: float) -> float:
     """Microseconds of processor time per request."""
     url = f"{case.scheme}://127.0.0.1:{peer.ports[case.scheme]}{case.path}"
-    amount = [f"-n{requests}"] if requests else [f"-D{max(1, round(seconds))}"]
+    amount = [f"-D{max(1, round(seconds))}"]
     protocol = [] if case.h2 else ["--h1"]
-    command = ["taskset", "-c", LAST, "h2load", f"-c{case.connections}", *amount, *protocol, url]
     before = cpu_seconds(peer.pid)
-    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    used = cpu_seconds(peer.pid) - before
+    done = _h2load([f"-c{case.connections}", *amount, *protocol, url])
+    return (cpu_seconds(peer.pid) - before) / done * 1e6
+
+
+def _h2load(words: list[str]) -> int:
+    """Requests that were answered; none may fail."""
+    command = ["taskset", "-c", LAST, "h2load", *words]
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
     done = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", report)
-    assert done is not None, report
-    assert int(done[1]) and not int(done[2]), report
-    return used / int(done[1]) * 1e6
+    if done is None or not int(done[1]) or int(done[2]):
+        raise RuntimeError(f"h2load: {report}")
+    return int(done[1])
 
 
 def _miss(tidegate: Peer, rounds: int) -> float:
@@ -137,12 +141,9 @@ def _each_once(peer: Peer, prefix: str, count: int = 20_000) -> float:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.writelines(f"http://127.0.0.1:{peer.ports['http']}{prefix}/{i}\n" for i in range(count))
         file.flush()
-        command = ["taskset", "-c", LAST, "h2load", "--h1", "-c32", f"-n{count}", "-i", file.name]
         before = cpu_seconds(peer.pid)
-        report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        used = cpu_seconds(peer.pid) - before
-    assert f"{count} succeeded" in report, report
-    return used / count * 1e6
+        _h2load(["--h1", "-c32", f"-n{count}", "-i", file.name])
+        return (cpu_seconds(peer.pid) - before) / count * 1e6
 
 
 def _two(at: Path, origin: int, options: argparse.Namespace) -> float:
@@ -152,7 +153,8 @@ def _two(at: Path, origin: int, options: argparse.Namespace) -> float:
         with _tidegate(at, origin, workers=workers, pin=False) as peer:
             case = Case("hot", "/10k", connections=64)
             _load(case, peer, 1)
-            costs.append(statistics.median(_load(case, peer, options.seconds) for _ in range(options.rounds)))
+            loads = [_load(case, peer, options.seconds) for _ in range(options.rounds)]
+            costs.append(statistics.median(loads))
     return costs[1] / costs[0]
 
 
@@ -164,13 +166,14 @@ def certificate(at: Path) -> None:
     subject = ["-subj", "/CN=localhost", "-days", "2"]
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", str(at / "key.pem")]
     command = ["openssl", "req", "-x509", "-nodes", *key, "-out", str(at / "cert.pem"), *subject]
-    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run(command, capture_output=True, check=True)  # noqa: S603
 
 
 @contextmanager
 def _run(command: list[str], port: int, core: str | None) -> Iterator[int]:
     pinned = ["taskset", "-c", core, *command] if core else command
-    process = subprocess.Popen(pinned, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(pinned, stdout=quiet, stderr=quiet)  # noqa: S603
     try:
         _await(port)
         yield process.pid
@@ -192,10 +195,30 @@ def _await(port: int) -> None:
             return
 
 
-NGINX = """worker_processes 1; daemon off; pid {at}/{name}.pid; error_log /dev/null; worker_rlimit_nofile 20000;
+NGINX = """
+worker_processes 1; daemon off; pid {at}/{name}.pid; error_log /dev/null; worker_rlimit_nofile 20000;
 events {{ worker_connections 8192; }}
-http {{ access_log off; keepalive_requests 100000000; tcp_nodelay on; client_body_temp_path {at}/b; proxy_temp_path {at}/p;
- fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s; {body} }}
+http {{
+    access_log off; keepalive_requests 100000000; tcp_nodelay on; sendfile on;
+    client_body_temp_path {at}/b; proxy_temp_path {at}/p; fastcgi_temp_path {at}/f;
+    uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;
+    {body}
+}}
+"""
+ORIGIN = """
+add_header Cache-Control max-age=3600;
+server {{ listen 127.0.0.1:{port}; root {at}; {files} location / {{ return 200 '{rest}'; }} }}
+"""
+CACHE = """
+proxy_cache_path {at}/cache levels=1:2 keys_zone=z:10m max_size=200m; open_file_cache max=1000 inactive=60s;
+ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;
+upstream be {{ server 127.0.0.1:{origin}; keepalive 64; }}
+server {{
+    listen 127.0.0.1:{port}; listen 127.0.0.1:{tls} ssl http2;
+    location / {{
+        proxy_pass http://be; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_cache z;
+    }}
+}}
 """
 
 
@@ -204,9 +227,8 @@ def _origin(at: Path) -> Iterator[int]:
     port = free_port()
     for name, size in SIZES.items():
         (at / name).write_bytes(b"x" * size)
-    locations = "".join(f"location = /{name} {{ }} " for name in SIZES)
-    rest = f"location / {{ return 200 '{'x' * 100}'; add_header Cache-Control max-age=3600; }}"
-    body = f"sendfile on; add_header Cache-Control max-age=3600; server {{ listen 127.0.0.1:{port}; root {at}; {locations} {rest} }}"
+    files = "".join(f"location = /{name} {{ }} " for name in SIZES)
+    body = ORIGIN.format(port=port, at=at, files=files, rest="x" * 100)
     (at / "origin.conf").write_text(NGINX.format(at=at, name="origin", body=body))
     with _run(["nginx", "-c", str(at / "origin.conf"), "-p", str(at)], port, LAST):
         yield port
@@ -215,11 +237,7 @@ def _origin(at: Path) -> Iterator[int]:
 @contextmanager
 def _nginx(at: Path, origin: int) -> Iterator[Peer]:
     port, tls = free_port(), free_port()
-    body = f"""proxy_cache_path {at}/cache levels=1:2 keys_zone=z:10m max_size=200m; open_file_cache max=1000 inactive=60s;
- ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;
- upstream be {{ server 127.0.0.1:{origin}; keepalive 64; }} sendfile on;
- server {{ listen 127.0.0.1:{port}; listen 127.0.0.1:{tls} ssl http2;
-  location / {{ proxy_pass http://be; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_cache z; }} }}"""
+    body = CACHE.format(at=at, origin=origin, port=port, tls=tls)
     (at / "nginx.conf").write_text(NGINX.format(at=at, name="nginx", body=body))
     with _run(["nginx", "-c", str(at / "nginx.conf"), "-p", str(at)], port, FIRST) as pid:
         yield Peer("nginx", pid, {"http": port, "https": tls})
@@ -245,7 +263,8 @@ def _tidegate(at: Path, origin: int, *, workers: int = 1, pin: bool = True) -> I
     gateway = Gateway(at / f"tidegate{free_port()}", config).start()
     try:
         if pin:
-            subprocess.run(["taskset", "-acp", FIRST, str(gateway.pid)], capture_output=True, check=True)
+            pin_it = ["taskset", "-acp", FIRST, str(gateway.pid)]
+            subprocess.run(pin_it, capture_output=True, check=True)  # noqa: S603
         yield Peer("tidegate", gateway.pid, {"http": gateway.port(), "https": gateway.port("secure")})
     finally:
         gateway.stop()

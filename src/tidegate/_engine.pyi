@@ -13,6 +13,7 @@ __all__ = [
     "inspect",
     "plan_schema",
     "simulate",
+    "simulate_cache",
     "version",
 ]
 
@@ -121,9 +122,10 @@ class Engine:
           `[{"parts": [text | null], "requests", "at_most_too_many"}]`; null if there is no such limit;
         - `{"stores": {}}`: `[{"name", "up", "cause", "for_seconds", "gateways", "rate_limits"}]`: whether
           each answers, why not (else null), and the names of the limits that are shared through it;
-        - `{"caches": {}}`: `[{"name", "memory_bytes", "used_bytes", "filling_bytes", "objects", "fills"}]`:
-          bytes that a cache may use, that stored responses use and that are being filled, how many are stored
-          and how many are being filled;
+        - `{"caches": {}}`: `[{"name", "memory_bytes", "used_bytes", "filling_bytes", "objects", "fills",
+          "disk"}]`: bytes that a cache may use, that stored responses use and that are being filled, how many
+          are stored and how many are being filled, and of its disk `{"path", "size_bytes", "used_bytes",
+          "objects"}`, or null;
         - `{"cache_entries": {"url": text, "cache": name | null}}`: what is stored of a URL, in one cache or
           all: `[{"cache", "key", "url", "vary": {field: value}, "status", "bytes", "age_seconds",
           "ttl_seconds", "freshness_by", "tags", "tier", "hits", "soft_purged"}]`;
@@ -173,9 +175,12 @@ def inspect(plan: bytes, question: bytes) -> bytes:
     question is none."""
 
 def simulate(scenario: str) -> str:
-    """Run a scenario of `tidegate.sim` (JSON) to its end; the answer is the report, as JSON.
+    """Run a scenario of `tidegate.sim.scenario` (JSON) to its end; the answer is the report, as JSON.
 
     Runs without the GIL; the same scenario gives the same report. Raises PlanError if it cannot be run."""
+
+def simulate_cache(scenario: str) -> str:
+    """Run a scenario of `tidegate.sim.cache.scenario`, otherwise as `simulate` does."""
 
 def plan_schema() -> str:
     """The JSON Schema of the plan, as the engine reads it."""

@@ -9,6 +9,7 @@ import pytest
 from tidegate import _engine as native
 from tidegate import cli
 from tidegate.sim.load import StudyFile
+from tidegate.sim.model import Study
 from tidegate.sim.scenario import Scenarios
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "sim"
@@ -54,28 +55,28 @@ def tidegate(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
 def test_each_policy_of_an_example_can_be_run(path: Path) -> None:
-    study = StudyFile(path).study(BRIEF)
+    study = StudyFile(path, Study).study(BRIEF)
     if study.trace and not study.trace.file.exists():
         pytest.skip(f"{study.trace.file} is not there")
     scenarios = Scenarios(study)
-    for balance in study.policies.values():
-        report = json.loads(native.simulate(scenarios.scenario(balance, seed=1)))
+    for policy in study.policies:
+        report = json.loads(native.simulate(scenarios.scenario(policy, seed=1)))
         assert report["answered"] + report["failed"] + report["unanswered"] > 0
 
 
 def test_every_option_reaches_the_engine_and_a_seed_gives_one_report(file: Path) -> None:
-    study = StudyFile(file).study()
+    study = StudyFile(file, Study).study()
     scenarios = Scenarios(study)
-    for balance in study.policies.values():
-        first, again, other = (native.simulate(scenarios.scenario(balance, seed)) for seed in (1, 1, 2))
+    for policy in study.policies:
+        first, again, other = (native.simulate(scenarios.scenario(policy, seed)) for seed in (1, 1, 2))
         assert first == again
         assert first != other
 
 
 def test_what_the_engine_refuses_is_told_with_its_place(file: Path) -> None:
-    study = StudyFile(file).study([("timeout", "null")])
+    study = StudyFile(file, Study).study([("timeout", "null")])
     with pytest.raises(native.PlanError, match=r"servers\.3\.phases") as refused:
-        native.simulate(Scenarios(study).scenario(study.policies["two"], 1))
+        native.simulate(Scenarios(study).scenario("two", 1))
     assert refused.value.errors
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from tidegate.sim.cache import trace
+from tidegate.sim.cache.model import CacheTrace
+
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.configs import listener, proxy, route
@@ -223,6 +226,23 @@ def test_the_json_log_has_a_line_for_each_request(
     for part in ("/a", "127.0.0.1", origin.address, response.header("x-request-id"), "test/1", "HTTP/1.1"):
         assert str(part) in text, part
     assert (second["status"], second["route"]) == (404, "fixed")
+
+
+def test_the_json_log_tells_simulated_caches_what_was_asked_for(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    path = tmp_path / "access.log"
+    gateway = logging(start_gateway, origin, str(path), "json")
+    bodies = []
+    with gateway.connect() as client:
+        for target in ("/a", "/a?page=2", "/a"):
+            bodies.append(client.request(target).body)
+        client.request("/a", method="POST")
+        client.request("/fixed")
+    lines(path, 5)
+    found = trace.requests(CacheTrace(file=path, format="access_log"))
+    assert [one.number for one in found] == [0, 1, 0]
+    assert [one.size for one in found] == [len(body) for body in bodies]
 
 
 def test_a_failure_is_told_in_the_log(start_gateway: StartGateway, tmp_path: Path) -> None:

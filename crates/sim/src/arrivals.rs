@@ -49,9 +49,7 @@ impl Arrivals {
                 class: Choice::new(scenario.work.iter().map(|class| class.weight)),
                 services: scenario.work.iter().map(|class| Draw::new(&class.service)).collect(),
                 work: stream(scenario.seed, Purpose::Work, 0),
-                keys: scenario.keys.as_ref().map(|keys| {
-                    Choice::new((1..=keys.count).map(|k| f64::from(k).powf(-keys.skew)))
-                }),
+                keys: scenario.keys.as_ref().map(|keys| Choice::zipf(keys.count, keys.skew)),
             })),
             scenario::Arrivals::Trace(trace) => Self::Trace(trace.clone().into_iter()),
         }

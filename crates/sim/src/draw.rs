@@ -1,4 +1,4 @@
-//! Random times.
+//! Random times and sizes.
 
 use tidegate_core::balance::SplitMix64;
 
@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Policy,
     Antagonist,
     Faults,
+    Objects,
+    Sizes,
 }
 
 /// The stream of `seed` for the `index`th of what `purpose` says.
@@ -76,7 +78,7 @@ impl Draw {
         }
     }
 
-    /// The next time in nanoseconds.
+    /// The next time in nanoseconds, or size in bytes.
     pub(crate) fn next(&self, random: &mut SplitMix64) -> u64 {
         match self {
             Self::Constant(value) => *value,
@@ -108,6 +110,11 @@ impl Choice {
             Some(*sum)
         });
         Self { sums: sums.collect() }
+    }
+
+    /// Of so many, number k with a probability in proportion to 1 / kˢ: Zipf's law.
+    pub(crate) fn zipf(count: u32, skew: f64) -> Self {
+        Self::new((1..=count).map(|k| f64::from(k).powf(-skew)))
     }
 
     pub(crate) fn next(&self, random: &mut SplitMix64) -> usize {

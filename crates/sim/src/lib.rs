@@ -1,4 +1,4 @@
-//! A discrete-event simulator that runs core's own balancing policies.
+//! Simulators that run core's own policies: of balancing, by discrete events, and of what a [`cache`] keeps.
 //!
 //! Clients send requests to gateways; each gateway picks a server with a [`Balancer`] of its own, the
 //! same code that the proxy runs; a server has workers and one queue. Time is a number of
@@ -11,6 +11,7 @@
 mod agenda;
 mod arrivals;
 mod c3;
+pub mod cache;
 mod draw;
 mod gateway;
 mod pace;

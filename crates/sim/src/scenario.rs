@@ -95,13 +95,13 @@ pub struct Keys {
     pub skew: f64,
 }
 
-/// A distribution of times.
+/// A distribution of times, or of sizes in bytes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Distribution {
     /// Always the same.
     Constant {
-        /// The time.
+        /// The value.
         value: u64,
     },
     /// Exponential.
@@ -116,9 +116,9 @@ pub enum Distribution {
         /// Coefficient of variation: the standard deviation in means.
         cv: f64,
     },
-    /// One of two times.
+    /// One of two values.
     Bimodal {
-        /// The usual time.
+        /// The usual one.
         low: u64,
         /// The other one.
         high: u64,
@@ -193,10 +193,6 @@ impl Scenario {
     /// # Errors
     /// The first option that stands against it.
     pub fn check(&self) -> Result<(), Issue> {
-        let demand = |met: bool, path: &str, message: &str| match met {
-            true => Ok(()),
-            false => Err(Issue::new(path, message)),
-        };
         demand(self.duration > 0, "duration", "must be longer than zero")?;
         demand(self.gateways > 0, "gateways", "must be at least 1")?;
         demand(self.retry.attempts > 0, "retry.attempts", "must be at least 1")?;
@@ -235,23 +231,22 @@ impl Scenario {
 }
 
 impl Distribution {
-    fn check(&self, path: &str) -> Result<(), Issue> {
-        let good = match self {
+    pub(crate) fn check(&self, path: &str) -> Result<(), Issue> {
+        let is_good = match self {
             Self::Constant { .. } | Self::Exponential { .. } => true,
             Self::Lognormal { mean, cv } => *mean > 0 && *cv >= 0.0 && cv.is_finite(),
             Self::Bimodal { high_share, .. } => is_share(*high_share),
             Self::Samples(samples) => !samples.is_empty(),
         };
         let message = "needs a positive mean, a cv of at least 0, shares from 0 to 1, or samples";
-        if good { Ok(()) } else { Err(Issue::new(path, message)) }
+        demand(is_good, path, message)
     }
 }
 
 impl Server {
     fn check(&self, path: &str, has_timeout: bool) -> Result<(), Issue> {
-        let demand = |met: bool, option: &str, message: &str| match met {
-            true => Ok(()),
-            false => Err(Issue::new(format!("{path}.{option}"), message)),
+        let demand = |met: bool, option: &str, message: &str| {
+            demand(met, &format!("{path}.{option}"), message)
         };
         demand(self.workers > 0, "workers", "must be at least 1")?;
         demand(self.speed > 0.0 && self.speed.is_finite(), "speed", "must be above 0")?;
@@ -272,6 +267,11 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// That something holds, or what is wrong with the option at `path`.
+pub(crate) fn demand(met: bool, path: &str, message: &str) -> Result<(), Issue> {
+    if met { Ok(()) } else { Err(Issue::new(path, message)) }
 }
 
 fn is_share(value: f64) -> bool {

@@ -1,8 +1,9 @@
-"""`tidegate sim`: run, compare and validate."""
+"""`tidegate sim`: run, compare, cache and validate."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -11,18 +12,24 @@ from tidegate.cli.configuration import problems_shown
 from tidegate.cli.quick import Command, quick_app
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.table import Table
 
-    from tidegate.sim.experiment import Experiment, Variation
+    from tidegate.sim.experiment import Experiment, Simulator, Variation
+    from tidegate.sim.study import AnyStudy
 
 app = quick_app(
     name="sim",
-    help="Simulate balancing: the gateway's own policies, on servers and load that a file describes.",
+    help="Simulate balancing and caches: the gateway's own policies, on what a file describes.",
     no_args_is_help=True,
     add_completion=False,
 )
 
+S = TypeVar("S", bound="AnyStudy")
+
 File = Annotated[Path, typer.Argument(help="The study: servers, load and policies (YAML, TOML or JSON).")]
+CacheFile = Annotated[Path, typer.Argument(help="The study: requests, policies and capacities (likewise).")]
 Policies = Annotated[
     list[str] | None, typer.Option("--policy", "-p", help="Only this policy of the file; may be repeated.")
 ]
@@ -32,7 +39,7 @@ Vary = Annotated[
     typer.Option(help="An option and its values, like load=0.5,0.7,0.9 or servers.1.speed=1,0.5,0.25."),
 ]
 Plot = Annotated[
-    Path | None, typer.Option(help="Draw the latencies into this file (PNG, SVG or PDF; needs matplotlib).")
+    Path | None, typer.Option(help="Draw the result into this file (PNG, SVG or PDF; needs matplotlib).")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: the report of each run.")]
 
@@ -41,8 +48,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: the report of 
 def run(file: File, policy: Policies = None, as_json: AsJson = False) -> None:
     """Run each policy once, and show its latencies by class of request and what each group of servers did."""
     from tidegate.sim import table
+    from tidegate.sim.simulator import BALANCING
 
-    experiment = _run(file, policy, seeds=1)
+    experiment = _run(BALANCING, file, policy, seeds=1)
     if as_json:
         _print_json(experiment)
         return
@@ -64,18 +72,48 @@ def compare(
 ) -> None:
     """Compare policies over several seeds, with 95 % confidence intervals; optionally vary one option."""
     from tidegate.sim import table
+    from tidegate.sim.simulator import BALANCING
 
-    variation = _variation(vary) if vary else None
-    experiment = _run(file, policy, seeds, variation)
-    option = variation.option if variation else None
+    experiment = _run(BALANCING, file, policy, seeds, vary)
+    option = experiment.option
     if as_json:
         _print_json(experiment)
     else:
-        if experiment.study.description:
-            output.console().print(experiment.study.description, markup=False)
+        _describe(experiment)
         _show(table.comparison(experiment.cells, option))
     if plot:
-        _plot(plot, experiment, option)
+        with _drawing(plot):
+            from tidegate.sim.plot import plot as draw
+
+            draw(plot, experiment.study.description, experiment.cells, option)
+
+
+@app.command("cache", cls=Command)
+def cache(
+    file: CacheFile,
+    policy: Policies = None,
+    seeds: Seeds = None,
+    vary: Vary = None,
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what caches keep: which part of the requests, and of their bytes, each policy misses."""
+    from tidegate.sim.cache import table
+    from tidegate.sim.simulator import CACHE
+
+    experiment = _run(CACHE, file, policy, seeds, vary)
+    option, capacities = experiment.option, experiment.study.capacities
+    if as_json:
+        _print_json(experiment)
+    else:
+        _describe(experiment)
+        _show(table.misses("requests", capacities, experiment.cells, option))
+        _show(table.misses("bytes", capacities, experiment.cells, option))
+    if plot:
+        with _drawing(plot):
+            from tidegate.sim.cache.plot import plot as draw
+
+            draw(plot, experiment.study.description, capacities, experiment.cells, option)
 
 
 @app.command("validate", cls=Command)
@@ -95,8 +133,12 @@ def validate() -> None:
 
 
 def _run(
-    file: Path, policies: list[str] | None, seeds: int | None, vary: "Variation | None" = None
-) -> "Experiment":
+    simulator: "Simulator[S]",
+    file: Path,
+    policies: list[str] | None,
+    seeds: int | None,
+    vary: str | None = None,
+) -> "Experiment[S]":
     from rich.progress import Progress
 
     from tidegate._engine import PlanError
@@ -104,14 +146,15 @@ def _run(
     from tidegate.sim.load import StudyFile
 
     with problems_shown():
-        study_file = StudyFile(file)
-        known = study_file.study().policies
+        study_file = StudyFile(file, simulator.study)
+        known = study_file.study().policy_names()
         for policy in policies or []:
             if policy not in known:
                 message = f"{file} has no policy {policy!r}; it has {', '.join(known)}"
                 raise exits.CommandError(exits.USAGE, message)
         try:
-            experiment = Experiment(study_file, policies or (), seeds, vary)
+            variation = _variation(vary) if vary else None
+            experiment = Experiment(simulator, study_file, policies or (), seeds, variation)
             console = output.console(stderr=True)
             with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
                 for _ in progress.track(experiment.run(), total=experiment.runs, description="simulating"):
@@ -140,11 +183,10 @@ def _variation(text: str) -> "Variation":
     return Variation(option.strip(), tuple(value.strip() for value in values.split(",")))
 
 
-def _plot(file: Path, experiment: "Experiment", option: str | None) -> None:
+@contextmanager
+def _drawing(file: Path) -> "Iterator[None]":
     try:
-        from tidegate.sim.plot import plot
-
-        plot(file, experiment.study.description, experiment.cells, option)
+        yield
     except ImportError:
         message = "plots need matplotlib: pip install 'tidegate[sim]'"
         raise exits.CommandError(exits.FAILED, message) from None
@@ -152,11 +194,16 @@ def _plot(file: Path, experiment: "Experiment", option: str | None) -> None:
         raise exits.CommandError(exits.FAILED, f"cannot draw {file}: {error}") from None
 
 
+def _describe(experiment: "Experiment[Any]") -> None:
+    if experiment.study.description:
+        output.console().print(experiment.study.description, markup=False)
+
+
 def _told(report: dict[str, int]) -> str:
     lost = report["failed"] + report["unanswered"]
     return f"{report['answered']} requests answered, {lost} not, {report['tries']} tries"
 
 
-def _print_json(experiment: "Experiment") -> None:
+def _print_json(experiment: "Experiment[Any]") -> None:
     cells = ({"value": c.value, "policy": c.policy, "reports": c.reports} for c in experiment.cells)
     typer.echo(json.dumps(list(cells), indent=2))

@@ -1,10 +1,9 @@
 """Reads a study's file, with one option changed if that is asked."""
 
 import copy
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -14,14 +13,16 @@ from tidegate.config.include import read_text, reason
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.config.syntax import parse
 from tidegate.config.tree import MappingNode, Source, plain
-from tidegate.sim.model import Study
+from tidegate.sim.study import AnyStudy
+
+S = TypeVar("S", bound=AnyStudy)
 
 
-class StudyFile:
+class StudyFile(Generic[S]):
     """A study as it is written."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file at `path`: YAML, TOML or JSON.
+    def __init__(self, path: Path, model: type[S]) -> None:
+        """Read the file at `path`, YAML, TOML or JSON, which says what `model` has.
 
         Raises ConfigError if it cannot be read.
         """
@@ -33,8 +34,9 @@ class StudyFile:
         if not isinstance(root, MappingNode):
             raise ConfigError([Problem("expected options (name: value) at the top of the file", "", path)])
         self._source = Source(root)
+        self._model = model
 
-    def study(self, changes: Sequence[tuple[str, str]] = ()) -> Study:
+    def study(self, changes: Sequence[tuple[str, str]] = ()) -> S:
         """The study, with each option of `changes` set to the value beside it, as YAML would have it.
 
         An option is like `servers.0.speed`, where `*` stands for every item of a list. Raises ConfigError
@@ -45,13 +47,9 @@ class StudyFile:
             if not _set(data, option.split("."), yaml.safe_load(value)):
                 raise ConfigError([Problem("there is no such place in the study", option)])
         try:
-            study = Study.model_validate(data)
+            return self._model.model_validate(data).below(self._folder)
         except ValidationError as error:
-            raise ConfigError(explain(error, self._source, Study)) from None
-        if study.trace is None:
-            return study
-        file = Path(os.path.normpath(self._folder / study.trace.file))
-        return study.model_copy(update={"trace": study.trace.model_copy(update={"file": file})})
+            raise ConfigError(explain(error, self._source, self._model)) from None
 
 
 def _set(data: Any, path: list[str], value: Any) -> bool:

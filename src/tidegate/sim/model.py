@@ -1,6 +1,5 @@
 """What a study's file says: a system, its load, and the policies that are compared on it."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -10,6 +9,8 @@ from tidegate.config.model.options import Options
 from tidegate.config.model.text import Name
 from tidegate.config.model.unit import Count, Positive
 from tidegate.config.model.upstream import Balance
+from tidegate.sim.recording import Recording
+from tidegate.sim.study import AnyStudy
 from tidegate.sim.unit import SECOND, Share, Time
 
 _SHAPES: dict[str, tuple[str, ...]] = {
@@ -137,11 +138,9 @@ class Retry(Options):
     """Delay before the next try."""
 
 
-class Trace(Options):
+class Trace(Recording):
     """Requests of a language model's service as recorded; one costs time by token."""
 
-    file: Path
-    """The recording, relative to the study's file."""
     format: Literal["azure_llm", "mooncake"]
     """`azure_llm` (CSV: TIMESTAMP, ContextTokens, GeneratedTokens) or `mooncake` (JSON lines)."""
     per_input: Time = 100_000
@@ -175,11 +174,9 @@ def _policy_alone(value: Any) -> Any:
     return {"policy": value} if isinstance(value, str) else value
 
 
-class Study(Options):
+class Study(AnyStudy):
     """A system, its load, and the policies that are compared on it."""
 
-    description: str = ""
-    """What is asked, for the heading."""
     servers: Annotated[tuple[Servers, ...], Field(min_length=1)]
     """The servers, in groups that are alike."""
     work: tuple[Work, ...] = ()
@@ -214,8 +211,6 @@ class Study(Options):
     """How long the system runs before requests are counted."""
     duration: Annotated[Time, Field(gt=0)] = 60 * SECOND
     """How long requests are counted."""
-    seeds: Positive = 5
-    """Runs of each policy, with the seeds 1, 2, and so on; all policies see the same requests."""
 
     @model_validator(mode="after")
     def _one_source_of_requests(self) -> Self:
@@ -230,3 +225,6 @@ class Study(Options):
     def capacity(self) -> float:
         """Work that the servers do in a second, in seconds."""
         return sum(group.capacity() for group in self.servers)
+
+    def policy_names(self) -> tuple[str, ...]:
+        return tuple(self.policies)

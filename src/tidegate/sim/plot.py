@@ -22,9 +22,7 @@ def plot(file: Path, title: str, cells: "Sequence[Cell]", option: str | None) ->
     With a varied `option` a line for each policy, else bars. Whiskers are 95 % confidence intervals.
     Raises ValueError for an unknown ending, OSError if it cannot be written.
     """
-    mpl.rcParams["svg.hashsalt"] = "tidegate"  # the same results give the same file
-    mpl.rcParams["svg.fonttype"] = "none"  # text stays text
-    figure = Figure(figsize=(4 * len(_SHOWN), 3.6), layout="constrained")
+    figure = figure_of(columns=len(_SHOWN))
     axes = figure.subplots(1, len(_SHOWN))
     for axis, latency in zip(axes, _SHOWN, strict=True):
         axis.set_title(latency.name)
@@ -36,6 +34,18 @@ def plot(file: Path, title: str, cells: "Sequence[Cell]", option: str | None) ->
     if option:
         axes[0].legend(fontsize="small")
     figure.suptitle(title)
+    save(figure, file)
+
+
+def figure_of(*, columns: int, rows: int = 1) -> Figure:
+    """A figure with room for so many plots."""
+    mpl.rcParams["svg.hashsalt"] = "tidegate"  # the same results give the same file
+    mpl.rcParams["svg.fonttype"] = "none"  # text stays text
+    return Figure(figsize=(4 * columns, 3.6 * rows), layout="constrained")
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Draw `figure` into `file`. Raises ValueError for an unknown ending, OSError if it cannot be written."""
     metadata = {"Date": None} if file.suffix == ".svg" else None
     figure.savefig(file, dpi=110, metadata=metadata)
 

@@ -31,8 +31,9 @@ class Scenarios:
             "servers": [_server(group) for group in study.servers for _ in range(group.count)],
         }
 
-    def scenario(self, policy: Policy, seed: int) -> str:
-        """The run of one policy with one seed, as JSON."""
+    def scenario(self, name: str, seed: int) -> str:
+        """The run of the policy of this name with one seed, as JSON."""
+        policy = self._study.policies[name]
         own = policy.c3.model_dump() if policy.c3 else None
         return json.dumps({**self._common, "seed": seed, "upstream": self._upstream(policy), "c3": own})
 

@@ -26,7 +26,7 @@ def test_a_name_alone_stands_for_all_defaults(load: Callable[..., Loaded]) -> No
     plans = [build_plan(load(routed(cache))) for cache in ("main", "{name: main}")]
     assert plans[0].data == plans[1].data
     assert plans[0].data["caches"] == [
-        {"name": "main", "memory": 256_000_000, "max_object": 64_000_000, "disk": None}
+        {"name": "main", "memory": 256_000_000, "max_object": 32_000_000, "disk": None}
     ]
     assert plans[0].data["routes"][0]["cache"] == {
         "name": "main",
@@ -113,9 +113,9 @@ def test_a_condition_asks_for_something() -> None:
 
 
 def test_what_could_never_be_stored_is_refused() -> None:
-    assert Cache(name="small", memory=2_000_000).max_object == 64_000_000
-    with pytest.raises(ValidationError, match="expected max_object of at most memory"):
-        Cache(name="small", memory=2_000_000, max_object=2_000_001)
+    assert Cache(name="small", memory=2_000_000).max_object == 32_000_000
+    with pytest.raises(ValidationError, match="expected max_object of at most a fifth"):
+        Cache(name="small", memory=2_000_000, max_object=400_001)
 
 
 @pytest.mark.parametrize("action", [{"respond": {}}, {"redirect": {"scheme": "https"}}], ids=str)

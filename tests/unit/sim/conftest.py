@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tidegate.sim.load import StudyFile
+from tidegate.sim.model import Study
 
 SMALL = """\
 servers:
@@ -22,12 +23,12 @@ policies:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str], StudyFile]:
+def write(tmp_path: Path) -> Callable[[str], StudyFile[Study]]:
     """Makes a study's file of a text."""
 
-    def write(text: str) -> StudyFile:
+    def write(text: str) -> StudyFile[Study]:
         file = tmp_path / "study.yaml"
         file.write_text(text)
-        return StudyFile(file)
+        return StudyFile(file, Study)
 
     return write

@@ -13,12 +13,12 @@ from tidegate.sim.load import StudyFile
 from tidegate.sim.model import Study
 from tidegate.sim.scenario import Scenarios
 
-Write = Callable[[str], StudyFile]
+Write = Callable[[str], StudyFile[Study]]
 EXAMPLES = Path(__file__).parents[3] / "examples" / "sim"
 
 
 def scenario(study: Study, seed: int = 1) -> dict[str, Any]:
-    first = next(iter(study.policies.values()))
+    first = next(iter(study.policies))
     found: dict[str, Any] = json.loads(Scenarios(study).scenario(first, seed))
     return found
 
@@ -35,7 +35,7 @@ def test_servers_become_endpoints_of_an_upstream_balanced_as_the_file_says(write
 @pytest.mark.parametrize("c3", ["c3", "{c3: {clients: 1}}"])
 def test_c3_is_a_policy_of_the_simulator_alone(write: Write, c3: str) -> None:
     study = write(SMALL).study([("policies.only", c3)])
-    made = json.loads(Scenarios(study).scenario(study.policies["only"], seed=1))
+    made = json.loads(Scenarios(study).scenario("only", seed=1))
     assert made["c3"] == {"clients": 1}
     assert "c3" not in made["upstream"]["balance"]
     assert scenario(study)["c3"] is None
@@ -110,4 +110,4 @@ def test_a_phase_is_written_with_the_words_that_the_engine_knows(write: Write) -
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.yaml")), ids=lambda file: file.name)
 def test_an_example_is_a_study(file: Path) -> None:
-    assert StudyFile(file).study().policies
+    assert StudyFile(file, Study).study().policies

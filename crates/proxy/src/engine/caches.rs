@@ -162,8 +162,7 @@ impl Engine {
             cache.metrics.purged(self.threads.workers(), kind);
             // What takes many things away is swept at once, so that their memory is free.
             if is_due || !matches!(kind, PurgeKind::Url | PurgeKind::Key) {
-                let cache = cache.clone();
-                let _ = self.common.long_work.submit(move || cache.sweep(clock::now()));
+                cache.have_swept(&self.common.long_work);
             }
         }
         Ok(())

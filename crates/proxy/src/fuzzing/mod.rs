@@ -4,6 +4,8 @@
 //! bytes; `tests/corpus.rs` calls the same functions with those that were found so far.
 
 mod access_log;
+mod cache_fields;
+mod cache_file;
 mod chunked;
 mod credentials;
 mod forwarded;
@@ -13,6 +15,8 @@ mod path;
 mod token;
 
 pub use access_log::access_log;
+pub use cache_fields::cache_fields;
+pub use cache_file::cache_file;
 pub use chunked::chunked;
 pub use credentials::credentials;
 pub use forwarded::forwarded;

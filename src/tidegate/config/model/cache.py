@@ -65,7 +65,7 @@ class Cache(Options):
     def _largest_fits(self) -> Self:
         if "max_object" in self.model_fields_set and self.max_object > self.memory // 5:
             raise ValueError(
-                "expected max_object of at most a fifth of memory: a quarter of that is for what is being filled"
+                "expected max_object of at most a fifth of memory, a quarter of which is for fills"
             )
         return self
 

@@ -42,6 +42,12 @@ impl Ghosts {
         self.put(ghost);
     }
 
+    /// What they take, in bytes.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.buckets.capacity() * size_of::<[Ghost; PLACES]>()
+    }
+
     /// Whether an object is one of the last so many that have left; it is none from now on.
     pub(super) fn take(&mut self, id: Id, known: usize) -> bool {
         let bits = bits(id);

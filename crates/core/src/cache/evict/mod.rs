@@ -1,22 +1,33 @@
 //! What leaves a cache that is full.
 //!
 //! A [`Policy`] knows objects by [`Id`] and size and nothing else of them. It says which ones leave when others come; what
-//! they are, and where they are stored, is the caller's.
+//! they are, and where they are stored, is the caller's. `tidegate sim cache` compares the policies; [`S3Fifo`] is the one
+//! that the gateway uses.
 
+mod fifo;
 mod ghosts;
+mod lru;
 mod objects;
+mod one_queue;
 mod s3_fifo;
+mod sieve;
+mod sketch;
 #[cfg(test)]
 mod tests;
+mod tiny_lfu;
 
 use smallvec::SmallVec;
 
+pub use self::fifo::Fifo;
+pub use self::lru::Lru;
 pub use self::s3_fifo::S3Fifo;
+pub use self::sieve::Sieve;
+pub use self::tiny_lfu::TinyLfu;
 
 /// An object: the hash of its key. Its bits must be as good as random.
 pub type Id = u128;
 
-/// Objects that leave, in the order in which they do. Whoever stores them lets go of them.
+/// Objects that leave, in the order in which they do. What stores them lets go of them.
 pub type Evicted = SmallVec<[Id; 4]>;
 
 /// Which objects are kept in a room of so many bytes.
@@ -27,7 +38,7 @@ pub trait Policy: std::fmt::Debug {
     /// than all there is. One that is kept already is used once more, and has this size from now on.
     fn insert(&mut self, id: Id, size: u64) -> Evicted;
 
-    /// An object is used. Whether it is kept.
+    /// An object is asked for. Whether it is kept.
     fn touch(&mut self, id: Id) -> bool;
 
     /// Lets go of an object, and tells its size if it was kept. It leaves no trace.

@@ -9,7 +9,7 @@ use super::Id;
 
 /// Where an object stands, as long as it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot(u32);
+pub struct Slot(u32);
 
 /// No object: the end of a queue.
 const NONE: Slot = Slot(u32::MAX);
@@ -74,7 +74,7 @@ struct Queue {
 /// They stand in one array, where one that leaves makes room for the next, and are found by a table of their places in it.
 /// So an object has no allocation of its own, and costs beyond its id 16 bytes and 6 to 12 of the table.
 #[derive(Debug)]
-pub(super) struct Objects<const QUEUES: usize> {
+pub struct Objects<const QUEUES: usize> {
     objects: Vec<Object>,
     slots: HashTable<Slot>,
     hasher: RandomState,
@@ -84,7 +84,7 @@ pub(super) struct Objects<const QUEUES: usize> {
 }
 
 impl<const QUEUES: usize> Objects<QUEUES> {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             objects: Vec::new(),
             slots: HashTable::new(),
@@ -95,43 +95,48 @@ impl<const QUEUES: usize> Objects<QUEUES> {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// The sum of their sizes.
-    pub(super) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.queues.iter().map(|queue| queue.bytes).sum()
     }
 
     /// The sum of the sizes of those in a queue.
-    pub(super) fn bytes_in(&self, queue: usize) -> u64 {
+    pub fn bytes_in(&self, queue: usize) -> u64 {
         self.queues[queue].bytes
     }
 
     /// The one that is longest in a queue.
-    pub(super) fn oldest(&self, queue: usize) -> Option<Slot> {
+    pub fn oldest(&self, queue: usize) -> Option<Slot> {
         Some(self.queues[queue].oldest).filter(|&slot| slot != NONE)
     }
 
-    pub(super) fn find(&self, id: Id) -> Option<Slot> {
+    /// The one that came to the same queue next.
+    pub fn newer(&self, slot: Slot) -> Option<Slot> {
+        Some(self.at(slot).newer).filter(|&slot| slot != NONE)
+    }
+
+    pub fn find(&self, id: Id) -> Option<Slot> {
         let hash = self.hasher.hash_one(id);
         self.slots.find(hash, |&slot| self.at(slot).id == id).copied()
     }
 
-    pub(super) fn id(&self, slot: Slot) -> Id {
+    pub fn id(&self, slot: Slot) -> Id {
         self.at(slot).id
     }
 
-    pub(super) fn queue(&self, slot: Slot) -> usize {
+    pub fn queue(&self, slot: Slot) -> usize {
         self.at(slot).queue()
     }
 
-    pub(super) fn size(&self, slot: Slot) -> u64 {
+    pub fn size(&self, slot: Slot) -> u64 {
         self.at(slot).size()
     }
 
-    pub(super) fn set_size(&mut self, slot: Slot, size: u64) {
+    pub fn set_size(&mut self, slot: Slot, size: u64) {
         let object = self.at_mut(slot);
         let (queue, before) = (object.queue(), object.size());
         object.set_size(size);
@@ -140,16 +145,16 @@ impl<const QUEUES: usize> Objects<QUEUES> {
         *bytes = *bytes - before + now;
     }
 
-    pub(super) fn uses(&self, slot: Slot) -> u8 {
+    pub fn uses(&self, slot: Slot) -> u8 {
         self.at(slot).uses()
     }
 
-    pub(super) fn set_uses(&mut self, slot: Slot, uses: u8) {
+    pub fn set_uses(&mut self, slot: Slot, uses: u8) {
         self.at_mut(slot).set_uses(uses);
     }
 
     /// Puts in an object, unused, as the newest of a queue. It must not be there yet.
-    pub(super) fn put(&mut self, id: Id, size: u64, queue: usize) -> Slot {
+    pub fn put(&mut self, id: Id, size: u64, queue: usize) -> Slot {
         let object = Object::new(id, size, queue);
         let slot = match self.vacant {
             NONE => {
@@ -170,7 +175,7 @@ impl<const QUEUES: usize> Objects<QUEUES> {
     }
 
     /// Takes out an object.
-    pub(super) fn take(&mut self, slot: Slot) -> (Id, u64) {
+    pub fn take(&mut self, slot: Slot) -> (Id, u64) {
         self.unlink(slot);
         let (id, size) = (self.id(slot), self.size(slot));
         if let Ok(found) = self.slots.find_entry(self.hasher.hash_one(id), |&other| other == slot) {
@@ -182,10 +187,16 @@ impl<const QUEUES: usize> Objects<QUEUES> {
     }
 
     /// Makes an object the newest of a queue, of its own or of another one.
-    pub(super) fn renew(&mut self, slot: Slot, queue: usize) {
+    pub fn renew(&mut self, slot: Slot, queue: usize) {
         self.unlink(slot);
         self.at_mut(slot).set_queue(queue);
         self.link(slot);
+    }
+
+    /// What they take, in bytes.
+    #[cfg(test)]
+    pub fn memory(&self) -> usize {
+        self.objects.capacity() * size_of::<Object>() + self.slots.allocation_size()
     }
 
     fn link(&mut self, slot: Slot) {

@@ -45,6 +45,12 @@ impl S3Fifo {
         std::iter::from_fn(|| if is_full(self) { self.evict() } else { None }).collect()
     }
 
+    /// What it takes, in bytes.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.objects.memory() + self.ghosts.memory()
+    }
+
     fn use_once_more(&mut self, slot: Slot) {
         let uses = self.objects.uses(slot);
         self.objects.set_uses(slot, MOST_USES.min(uses + 1));

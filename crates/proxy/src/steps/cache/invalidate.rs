@@ -55,9 +55,7 @@ impl Asking<'_> {
         let local = &call.client.local;
         self.of.cache.metrics.purged(local.index(), PurgeKind::Invalidation);
         if is_due {
-            let cache = self.of.cache.clone();
-            // Where that is not possible now, the next one will.
-            let _ = local.outbound.long_work.submit(move || cache.sweep(clock::now()));
+            self.of.cache.have_swept(&local.outbound.long_work);
         }
     }
 

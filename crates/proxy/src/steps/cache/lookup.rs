@@ -88,6 +88,9 @@ pub async fn follow(
         Some(found) => found,
         None => asking.find(&loaded, destination, call)?,
     };
+    let fetch = |why, entry, leading| {
+        Lookup::Fetch(Box::new(asking.fetch(why, entry, leading, destination, call)))
+    };
     for _ in 0..MOST_FOLLOWED {
         let (why, entry) = match found {
             Found::Answer(response) => return Ok(Lookup::Answer(response)),
@@ -95,11 +98,11 @@ pub async fn follow(
             Found::Ask(why, entry) => (why, entry),
         };
         if matches!(why, Why::Request | Why::Bypass) || asking.is_private() {
-            return Ok(asking.fetch(why, entry, None, destination, call));
+            return Ok(fetch(why, entry, None));
         }
         let waiting = match asking.of.cache.join(&asking.key) {
             Turn::First(first) => {
-                return Ok(asking.fetch(why, entry, Some(first), destination, call));
+                return Ok(fetch(why, entry, Some(first)));
             }
             Turn::Behind(waiting) => waiting,
         };
@@ -116,13 +119,13 @@ pub async fn follow(
         };
         return Ok(match answer {
             Some(response) => Lookup::Answer(response),
-            None => asking.fetch(why, entry, None, destination, call),
+            None => fetch(why, entry, None),
         });
     }
     Ok(match found {
         Found::Answer(response) => Lookup::Answer(response),
         Found::Pass(why) => Lookup::Pass(why),
-        Found::Ask(why, entry) => asking.fetch(why, entry, None, destination, call),
+        Found::Ask(why, entry) => fetch(why, entry, None),
     })
 }
 
@@ -134,12 +137,12 @@ impl Asking<'_> {
             let variants = cache.find(&self.key)?;
             cache.select(&variants, self.settings, &self.key, headers, clock::now()).map(drop)
         };
-        cache.is_on_disk(&self.key) && is_in_memory().is_none()
+        cache.disk().is_some() && is_in_memory().is_none() && cache.is_on_disk(&self.key)
     }
 
     /// The answer that is stored, fresh, and for any request.
     fn answer_plainly(&self, call: &Call<'_>) -> Option<Response<Body>> {
-        let now = clock::moment(call.transaction.witnesses.coarse_now());
+        let now = clock::now();
         let cache = &self.of.cache;
         let variants = call.client.local.hot.find(cache, &self.key, now)?;
         let headers = &call.head.headers;
@@ -258,17 +261,6 @@ impl Asking<'_> {
         leading: Option<Leading>,
         destination: &Destination,
         call: &Call<'_>,
-    ) -> Lookup {
-        Lookup::Fetch(Box::new(self.fetch_of(why, entry, leading, destination, call)))
-    }
-
-    fn fetch_of(
-        &self,
-        why: Why,
-        entry: Option<Arc<Entry>>,
-        leading: Option<Leading>,
-        destination: &Destination,
-        call: &Call<'_>,
     ) -> Fetch {
         let cache = self.of.cache.clone();
         Fetch {
@@ -296,7 +288,7 @@ impl Asking<'_> {
         if client_cert::tell(&destination.upstream, call.client, &mut head.headers).is_err() {
             return;
         }
-        let fetch = self.fetch_of(Why::Stale, Some(entry.clone()), Some(first), destination, call);
+        let fetch = self.fetch(Why::Stale, Some(entry.clone()), Some(first), destination, call);
         let relay = Rc::new(Relay::new(false));
         spawn_local(fetch.run(Sending { head, interim: None, class: None, relay }, None));
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::super::{Evicted, Id, Policy, S3Fifo};
+use super::super::{Evicted, Fifo, Id, Lru, Policy, S3Fifo, Sieve, TinyLfu};
 use super::{ask, id};
 
 #[derive(Debug, Clone)]
@@ -45,7 +45,14 @@ impl Told {
 }
 
 fn policies(capacity: u64) -> Vec<Box<dyn Policy>> {
-    vec![Box::new(S3Fifo::new(capacity))]
+    vec![
+        Box::new(Fifo::new(capacity)),
+        Box::new(Lru::new(capacity)),
+        Box::new(S3Fifo::new(capacity)),
+        Box::new(Sieve::new(capacity)),
+        Box::new(TinyLfu::plain(capacity)),
+        Box::new(TinyLfu::windowed(capacity)),
+    ]
 }
 
 fn holds(policy: &mut dyn Policy, calls: &[Call]) {

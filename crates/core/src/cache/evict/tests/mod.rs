@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod all;
+mod one_queue;
 mod s3_fifo;
+mod tiny_lfu;
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -20,4 +22,9 @@ fn ask(policy: &mut dyn Policy, number: u64, size: u64) -> bool {
         policy.insert(id(number), size);
     }
     hit
+}
+
+/// Which objects of these numbers are kept; that they are asked for changes nothing that the test goes on with.
+fn kept(policy: &mut dyn Policy, numbers: std::ops::Range<u64>) -> Vec<u64> {
+    numbers.filter(|&number| policy.touch(id(number))).collect()
 }

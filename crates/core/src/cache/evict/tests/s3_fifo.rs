@@ -1,5 +1,5 @@
 use super::super::ghosts::Ghosts;
-use super::super::{Policy, S3Fifo};
+use super::super::{Id, Policy, S3Fifo};
 use super::{ask, id};
 
 #[test]
@@ -70,4 +70,15 @@ fn ghosts_are_known_until_as_many_others_have_left() {
     assert!(found > 97_000, "{found} of those are not");
     assert_eq!(known(KNOWN..2 * KNOWN), 0, "one that came back is none");
     assert!(known(2 * KNOWN..3 * KNOWN) < 100, "few are taken for ghosts that never were there");
+}
+
+#[test]
+fn a_million_objects_take_at_most_45_bytes_each_beside_their_ids() {
+    const OBJECTS: u64 = 1_000_000;
+    let mut cache = S3Fifo::new(OBJECTS);
+    // All have been ghosts as well.
+    (0..3 * OBJECTS).for_each(|number| _ = cache.insert(id(number), 1));
+    assert_eq!(cache.len() as u64, OBJECTS);
+    let each = cache.memory() as f64 / OBJECTS as f64 - size_of::<Id>() as f64;
+    assert!(each <= 45.0, "{each:.1}");
 }

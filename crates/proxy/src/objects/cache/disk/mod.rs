@@ -7,15 +7,15 @@
 mod access;
 mod body;
 mod bytes;
-mod clock;
+pub mod clock;
 mod files;
-mod head;
+pub mod head;
 mod index;
 mod index_file;
-mod layout;
+pub mod layout;
 mod load;
 mod open;
-mod purge_log;
+pub mod purge_log;
 mod store;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

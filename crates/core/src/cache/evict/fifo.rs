@@ -1,0 +1,21 @@
+//! First in, first out.
+
+use super::objects::{Objects, Slot};
+use super::one_queue::{OneQueue, Order};
+
+/// What came first leaves first, used or not.
+pub type Fifo = OneQueue<ByArrival>;
+
+/// The order of arrival.
+#[derive(Debug, Default)]
+pub struct ByArrival;
+
+impl Order for ByArrival {
+    fn used(&self, _: &mut Objects<1>, _: Slot) {}
+
+    fn next(&mut self, objects: &mut Objects<1>) -> Option<Slot> {
+        objects.oldest(0)
+    }
+
+    fn leaves(&mut self, _: &Objects<1>, _: Slot) {}
+}

@@ -1,0 +1,23 @@
+//! Least recently used.
+
+use super::objects::{Objects, Slot};
+use super::one_queue::{OneQueue, Order};
+
+/// What was not used for the longest time leaves first.
+pub type Lru = OneQueue<ByUse>;
+
+/// The order of the last use.
+#[derive(Debug, Default)]
+pub struct ByUse;
+
+impl Order for ByUse {
+    fn used(&self, objects: &mut Objects<1>, slot: Slot) {
+        objects.renew(slot, 0);
+    }
+
+    fn next(&mut self, objects: &mut Objects<1>) -> Option<Slot> {
+        objects.oldest(0)
+    }
+
+    fn leaves(&mut self, _: &Objects<1>, _: Slot) {}
+}

@@ -13,7 +13,6 @@ __all__ = [
     "inspect",
     "plan_schema",
     "simulate",
-    "simulate_cache",
     "version",
 ]
 
@@ -174,13 +173,14 @@ def inspect(plan: bytes, question: bytes) -> bytes:
     Runs without the GIL. Raises PlanError if the plan does not allow for an answer, and ValueError if the
     question is none."""
 
-def simulate(scenario: str) -> str:
-    """Run a scenario of `tidegate.sim.scenario` (JSON) to its end; the answer is the report, as JSON.
+def simulate(kind: str, scenario: str) -> str:
+    """Run a scenario (JSON) to its end; the answer is the report, as JSON. What it is of, is its `kind`:
 
-    Runs without the GIL; the same scenario gives the same report. Raises PlanError if it cannot be run."""
+    - `balancing`: a scenario of `tidegate.sim.scenario`;
+    - `cache`: one of `tidegate.sim.cache.scenario`.
 
-def simulate_cache(scenario: str) -> str:
-    """Run a scenario of `tidegate.sim.cache.scenario`, otherwise as `simulate` does."""
+    Runs without the GIL; the same scenario gives the same report. Raises PlanError if it cannot be run, and
+    ValueError if there is no such kind."""
 
 def plan_schema() -> str:
     """The JSON Schema of the plan, as the engine reads it."""

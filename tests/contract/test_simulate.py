@@ -60,7 +60,7 @@ def test_each_policy_of_an_example_can_be_run(path: Path) -> None:
         pytest.skip(f"{study.trace.file} is not there")
     scenarios = Scenarios(study)
     for policy in study.policies:
-        report = json.loads(native.simulate(scenarios.scenario(policy, seed=1)))
+        report = json.loads(native.simulate("balancing", scenarios.scenario(policy, seed=1)))
         assert report["answered"] + report["failed"] + report["unanswered"] > 0
 
 
@@ -68,7 +68,9 @@ def test_every_option_reaches_the_engine_and_a_seed_gives_one_report(file: Path)
     study = StudyFile(file, Study).study()
     scenarios = Scenarios(study)
     for policy in study.policies:
-        first, again, other = (native.simulate(scenarios.scenario(policy, seed)) for seed in (1, 1, 2))
+        first, again, other = (
+            native.simulate("balancing", scenarios.scenario(policy, seed)) for seed in (1, 1, 2)
+        )
         assert first == again
         assert first != other
 
@@ -76,7 +78,7 @@ def test_every_option_reaches_the_engine_and_a_seed_gives_one_report(file: Path)
 def test_what_the_engine_refuses_is_told_with_its_place(file: Path) -> None:
     study = StudyFile(file, Study).study([("timeout", "null")])
     with pytest.raises(native.PlanError, match=r"servers\.3\.phases") as refused:
-        native.simulate(Scenarios(study).scenario("two", 1))
+        native.simulate("balancing", Scenarios(study).scenario("two", 1))
     assert refused.value.errors
 
 

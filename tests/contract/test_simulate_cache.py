@@ -45,7 +45,7 @@ def test_each_policy_of_an_example_can_be_run(path: Path) -> None:
         study = StudyFile(path, CacheStudy).study(BRIEF)
     scenarios = CacheScenarios(study)
     for policy in study.policy_names():
-        report = json.loads(native.simulate_cache(scenarios.scenario(policy, seed=1)))
+        report = json.loads(native.simulate("cache", scenarios.scenario(policy, seed=1)))
         assert report["unbounded"]["requests"] == report["objects"]
         assert len(report["misses"]) == len(study.capacities)
         for misses in report["misses"]:
@@ -55,7 +55,9 @@ def test_each_policy_of_an_example_can_be_run(path: Path) -> None:
 def test_a_seed_gives_one_report(file: Path) -> None:
     scenarios = CacheScenarios(StudyFile(file, CacheStudy).study())
     for policy in ("fifo", "w_tiny_lfu"):
-        first, again, other = (native.simulate_cache(scenarios.scenario(policy, seed)) for seed in (1, 1, 2))
+        first, again, other = (
+            native.simulate("cache", scenarios.scenario(policy, seed)) for seed in (1, 1, 2)
+        )
         assert first == again
         assert first != other
 
@@ -63,9 +65,11 @@ def test_a_seed_gives_one_report(file: Path) -> None:
 def test_what_the_engine_refuses_is_told_with_its_place() -> None:
     scenario = {"seed": 1, "policy": "lru", "capacities": [{"share": 2}], "stream": {"recorded": []}}
     with pytest.raises(native.PlanError, match=r"capacities\.0"):
-        native.simulate_cache(json.dumps(scenario))
+        native.simulate("cache", json.dumps(scenario))
     with pytest.raises(native.PlanError, match="policy"):
-        native.simulate_cache(json.dumps({**scenario, "policy": "mru"}))
+        native.simulate("cache", json.dumps({**scenario, "policy": "mru"}))
+    with pytest.raises(ValueError, match="no simulator of weather"):
+        native.simulate("weather", json.dumps(scenario))
 
 
 def test_it_shows_what_each_policy_misses_by_capacity(

@@ -23,7 +23,7 @@ mod _engine {
     #[pymodule_export]
     use crate::plan::{inspect, plan_schema};
     #[pymodule_export]
-    use crate::sim::{simulate, simulate_cache};
+    use crate::sim::simulate;
 
     use pyo3::prelude::*;
 

@@ -1,5 +1,6 @@
 //! The simulators.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,16 +9,14 @@ use tidegate_sim::{cache, run};
 
 use crate::error::{json, plan_error};
 
-/// Run a scenario of balancing; the report is JSON as well.
+/// Run a scenario of this kind; the report is JSON as well.
 #[pyfunction]
-pub fn simulate(py: Python<'_>, scenario: &str) -> PyResult<String> {
-    report(py, scenario, run)
-}
-
-/// Run a scenario of a cache; the report is JSON as well.
-#[pyfunction]
-pub fn simulate_cache(py: Python<'_>, scenario: &str) -> PyResult<String> {
-    report(py, scenario, cache::run)
+pub fn simulate(py: Python<'_>, kind: &str, scenario: &str) -> PyResult<String> {
+    match kind {
+        "balancing" => report(py, scenario, run),
+        "cache" => report(py, scenario, cache::run),
+        _ => Err(PyValueError::new_err(format!("there is no simulator of {kind}"))),
+    }
 }
 
 fn report<Scenario: DeserializeOwned, Report: Serialize + Send>(

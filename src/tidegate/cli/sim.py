@@ -29,7 +29,9 @@ app = quick_app(
 S = TypeVar("S", bound="AnyStudy")
 
 File = Annotated[Path, typer.Argument(help="The study: servers, load and policies (YAML, TOML or JSON).")]
-CacheFile = Annotated[Path, typer.Argument(help="The study: requests, policies and capacities (likewise).")]
+CacheFile = Annotated[
+    Path, typer.Argument(help="The study: requests, policies and capacities (YAML, TOML or JSON).")
+]
 Policies = Annotated[
     list[str] | None, typer.Option("--policy", "-p", help="Only this policy of the file; may be repeated.")
 ]

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from tidegate._engine import simulate
 from tidegate.config.model.unit import usable_cpus
 from tidegate.sim.load import StudyFile
 from tidegate.sim.measure import Report
@@ -46,8 +47,8 @@ class Simulator(NamedTuple, Generic[S]):
     """What they say."""
     runs_of: Callable[[S], Runs]
     """The runs of one. Of a trace, raises OSError and ValueError."""
-    run: Callable[[str], str]
-    """Makes a run of the engine's, and gives its report as JSON. Raises PlanError if it cannot be made."""
+    kind: str
+    """How the engine calls it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Experiment(Generic[S]):
 
         Raises ConfigError; of a trace OSError and ValueError.
         """
-        self._simulate = simulator.run
+        self._kind = simulator.kind
         self.study = file.study()
         self.policies = tuple(policies) or self.study.policy_names()
         self.option = vary.option if vary else None
@@ -107,5 +108,5 @@ class Experiment(Generic[S]):
                 raise
 
     def _run(self, job: _Job) -> None:
-        report = self._simulate(job.runs.scenario(job.cell.policy, job.seed))
+        report = simulate(self._kind, job.runs.scenario(job.cell.policy, job.seed))
         job.cell.reports[job.seed - 1] = json.loads(report)

@@ -69,7 +69,7 @@ def compare() -> Iterator[Found]:
                 "policies": {"random": "random"},
             }
         )
-        report = json.loads(simulate(Scenarios(study).scenario("random", seed=1)))
+        report = json.loads(simulate("balancing", Scenarios(study).scenario("random", seed=1)))
         yield Found(case, report["waiting"])
 
 

@@ -11,11 +11,9 @@ pub type Fifo = OneQueue<ByArrival>;
 pub struct ByArrival;
 
 impl Order for ByArrival {
-    fn used(&self, _: &mut Objects<1>, _: Slot) {}
+    fn used(&self, _: &mut Objects, _: Slot) {}
 
-    fn next(&mut self, objects: &mut Objects<1>) -> Option<Slot> {
+    fn next(&mut self, objects: &mut Objects) -> Option<Slot> {
         objects.oldest(0)
     }
-
-    fn leaves(&mut self, _: &Objects<1>, _: Slot) {}
 }

@@ -11,13 +11,11 @@ pub type Lru = OneQueue<ByUse>;
 pub struct ByUse;
 
 impl Order for ByUse {
-    fn used(&self, objects: &mut Objects<1>, slot: Slot) {
+    fn used(&self, objects: &mut Objects, slot: Slot) {
         objects.renew(slot, 0);
     }
 
-    fn next(&mut self, objects: &mut Objects<1>) -> Option<Slot> {
+    fn next(&mut self, objects: &mut Objects) -> Option<Slot> {
         objects.oldest(0)
     }
-
-    fn leaves(&mut self, _: &Objects<1>, _: Slot) {}
 }

@@ -9,6 +9,7 @@ mod ghosts;
 mod lru;
 mod objects;
 mod one_queue;
+mod rule;
 mod s3_fifo;
 mod sieve;
 mod sketch;

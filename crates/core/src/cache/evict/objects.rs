@@ -11,11 +11,14 @@ use super::Id;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot(u32);
 
+/// The most queues that a policy has.
+const QUEUES: usize = 3;
+
 /// No object: the end of a queue.
 const NONE: Slot = Slot(u32::MAX);
 
 /// The largest size that is told from others, and so the largest room: the bits above it hold the queue and the uses.
-pub(super) const MAX_SIZE: u64 = u64::MAX >> 8;
+const MAX_SIZE: u64 = u64::MAX >> 8;
 
 /// What is known of an object: 16 bytes beside its id.
 #[derive(Debug)]
@@ -69,29 +72,47 @@ struct Queue {
     bytes: u64,
 }
 
-/// All objects of a policy, each in one of its queues (16 at most), with a count of its uses (15 at most).
+/// All objects of a policy, each in one of its queues, with a count of its uses (15 at most), and the room that they have.
 ///
 /// They stand in one array, where one that leaves makes room for the next, and are found by a table of their places in it.
 /// So an object has no allocation of its own, and costs beyond its id 16 bytes and 6 to 12 of the table.
 #[derive(Debug)]
-pub struct Objects<const QUEUES: usize> {
+pub struct Objects {
     objects: Vec<Object>,
     slots: HashTable<Slot>,
     hasher: RandomState,
     queues: [Queue; QUEUES],
+    capacity: u64,
     /// The first of the places without an object, each of which has the next as its `newer`.
     vacant: Slot,
 }
 
-impl<const QUEUES: usize> Objects<QUEUES> {
-    pub fn new() -> Self {
+impl Objects {
+    /// None yet, with room for so many bytes.
+    pub fn new(capacity: u64) -> Self {
         Self {
             objects: Vec::new(),
             slots: HashTable::new(),
             hasher: RandomState::default(),
             queues: [Queue { oldest: NONE, newest: NONE, bytes: 0 }; QUEUES],
+            capacity: capacity.min(MAX_SIZE),
             vacant: NONE,
         }
+    }
+
+    /// The room in bytes.
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Changes the room. Objects that have none any more are left.
+    pub fn set_capacity(&mut self, capacity: u64) {
+        self.capacity = capacity.min(MAX_SIZE);
+    }
+
+    /// Whether there is room for so many bytes beside all objects.
+    pub fn has_room(&self, size: u64) -> bool {
+        self.bytes() + size <= self.capacity
     }
 
     /// How many there are.

@@ -1,8 +1,9 @@
 //! S3-FIFO (Yang, Zhang, Qiu, Yue and Rashmi, *FIFO Queues are All You Need for Cache Eviction*, SOSP 2023).
 
 use super::ghosts::Ghosts;
-use super::objects::{MAX_SIZE, Objects, Slot};
-use super::{Evicted, Id, Policy};
+use super::objects::{Objects, Slot};
+use super::rule::Rule;
+use super::{Evicted, Id};
 
 /// The queue of objects that are new.
 const SMALL: usize = 0;
@@ -12,6 +13,9 @@ const MAIN: usize = 1;
 /// Uses that are counted.
 const MOST_USES: u8 = 3;
 
+/// Objects that may go on for one to leave. When all were used, and they are millions, the work is not done at once.
+const MOST_STEPS: usize = 1_000;
+
 /// Three queues, first in, first out: a small one, a main one, and ghosts.
 ///
 /// Objects begin in the small queue, which has a tenth of the room. At its end those that were used more than once since
@@ -20,29 +24,29 @@ const MOST_USES: u8 = 3;
 /// for each use (of three). So most objects that are asked for once leave early, and a use writes two bits and moves
 /// nothing.
 ///
-/// Of the paper, for sizes that differ: an object larger than the small queue, for which others would have to leave, is
-/// a ghost at once.
+/// Beyond the paper: an object larger than the small queue, for which others would have to leave, is a ghost at once; and
+/// for one object to leave at most a thousand go on, then the next one leaves although it was used.
 #[derive(Debug)]
 pub struct S3Fifo {
-    objects: Objects<2>,
+    objects: Objects,
     ghosts: Ghosts,
-    capacity: u64,
 }
 
 impl S3Fifo {
     /// A room of so many bytes.
     pub fn new(capacity: u64) -> Self {
-        Self { objects: Objects::new(), ghosts: Ghosts::new(), capacity: capacity.min(MAX_SIZE) }
+        Self { objects: Objects::new(capacity), ghosts: Ghosts::new() }
     }
 
+    /// The small queue's part of the room.
     fn small(&self) -> u64 {
-        self.capacity / 10
+        self.objects.capacity() / 10
     }
 
     /// Lets objects leave until there is room for so many bytes.
     fn make_room(&mut self, size: u64) -> Evicted {
-        let is_full = |policy: &Self| policy.used() + size > policy.capacity;
-        std::iter::from_fn(|| if is_full(self) { self.evict() } else { None }).collect()
+        let next = || if self.objects.has_room(size) { None } else { self.evict() };
+        std::iter::from_fn(next).collect()
     }
 
     /// What it takes, in bytes.
@@ -51,18 +55,15 @@ impl S3Fifo {
         self.objects.memory() + self.ghosts.memory()
     }
 
-    fn use_once_more(&mut self, slot: Slot) {
-        let uses = self.objects.uses(slot);
-        self.objects.set_uses(slot, MOST_USES.min(uses + 1));
-    }
-
     /// Lets one object leave.
     fn evict(&mut self) -> Option<Id> {
+        let mut steps = 0;
         loop {
             let (small, main) = (self.objects.oldest(SMALL), self.objects.oldest(MAIN));
             let is_small_full = self.objects.bytes_in(SMALL) >= self.small();
             let slot = if is_small_full { small.or(main)? } else { main.or(small)? };
-            let (queue, uses) = (self.objects.queue(slot), self.objects.uses(slot));
+            let queue = self.objects.queue(slot);
+            let uses = if steps < MOST_STEPS { self.objects.uses(slot) } else { 0 };
             match queue {
                 SMALL if uses > 1 => {
                     self.objects.set_uses(slot, 0);
@@ -81,24 +82,24 @@ impl S3Fifo {
                     return Some(id);
                 }
             }
+            steps += 1;
         }
     }
 }
 
-impl Policy for S3Fifo {
-    fn insert(&mut self, id: Id, size: u64) -> Evicted {
-        if size > self.capacity {
-            self.remove(id);
-            return Evicted::from_iter([id]);
-        }
-        if let Some(slot) = self.objects.find(id) {
-            self.use_once_more(slot);
-            self.objects.set_size(slot, size);
-            return self.make_room(0);
-        }
+impl Rule for S3Fifo {
+    fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    fn objects_mut(&mut self) -> &mut Objects {
+        &mut self.objects
+    }
+
+    fn admit(&mut self, id: Id, size: u64) -> Evicted {
         let known = self.objects.len();
         let queue = if self.ghosts.take(id, known) { MAIN } else { SMALL };
-        if queue == SMALL && size > self.small() && self.used() + size > self.capacity {
+        if queue == SMALL && size > self.small() && !self.objects.has_room(size) {
             self.ghosts.add(id, known);
             return Evicted::from_iter([id]);
         }
@@ -107,30 +108,12 @@ impl Policy for S3Fifo {
         evicted
     }
 
-    fn touch(&mut self, id: Id) -> bool {
-        let slot = self.objects.find(id);
-        slot.inspect(|&slot| self.use_once_more(slot)).is_some()
+    fn use_once_more(&mut self, slot: Slot) {
+        let uses = self.objects.uses(slot);
+        self.objects.set_uses(slot, MOST_USES.min(uses + 1));
     }
 
-    fn remove(&mut self, id: Id) -> Option<u64> {
-        let slot = self.objects.find(id)?;
-        Some(self.objects.take(slot).1)
-    }
-
-    fn set_capacity(&mut self, capacity: u64) -> Evicted {
-        self.capacity = capacity.min(MAX_SIZE);
+    fn settle(&mut self) -> Evicted {
         self.make_room(0)
-    }
-
-    fn capacity(&self) -> u64 {
-        self.capacity
-    }
-
-    fn used(&self) -> u64 {
-        self.objects.bytes()
-    }
-
-    fn len(&self) -> usize {
-        self.objects.len()
     }
 }

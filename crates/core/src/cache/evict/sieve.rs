@@ -13,11 +13,11 @@ pub type Sieve = OneQueue<Hand>;
 pub struct Hand(Option<Slot>);
 
 impl Order for Hand {
-    fn used(&self, objects: &mut Objects<1>, slot: Slot) {
+    fn used(&self, objects: &mut Objects, slot: Slot) {
         objects.set_uses(slot, 1);
     }
 
-    fn next(&mut self, objects: &mut Objects<1>) -> Option<Slot> {
+    fn next(&mut self, objects: &mut Objects) -> Option<Slot> {
         let mut slot = self.0.or(objects.oldest(0))?;
         while objects.uses(slot) > 0 {
             objects.set_uses(slot, 0);
@@ -27,7 +27,7 @@ impl Order for Hand {
         Some(slot)
     }
 
-    fn leaves(&mut self, objects: &Objects<1>, slot: Slot) {
+    fn forget(&mut self, objects: &Objects, slot: Slot) {
         if self.0 == Some(slot) {
             self.0 = objects.newer(slot);
         }

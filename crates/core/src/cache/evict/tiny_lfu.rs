@@ -2,9 +2,10 @@
 
 use smallvec::SmallVec;
 
-use super::objects::{MAX_SIZE, Objects, Slot};
+use super::objects::{Objects, Slot};
+use super::rule::Rule;
 use super::sketch::Sketch;
-use super::{Evicted, Id, Policy};
+use super::{Evicted, Id};
 
 /// The queue of what is new.
 const WINDOW: usize = 0;
@@ -23,10 +24,9 @@ const PROTECTED: usize = 2;
 /// for in a burst can be found until its count tells.
 #[derive(Debug)]
 pub struct TinyLfu {
-    objects: Objects<3>,
+    objects: Objects,
     sketch: Sketch,
     shares: Shares,
-    capacity: u64,
 }
 
 /// Parts of the room, in percent.
@@ -51,17 +51,16 @@ impl TinyLfu {
     }
 
     fn new(capacity: u64, shares: Shares) -> Self {
-        let capacity = capacity.min(MAX_SIZE);
-        Self { objects: Objects::new(), sketch: Sketch::new(), shares, capacity }
+        Self { objects: Objects::new(capacity), sketch: Sketch::new(), shares }
     }
 
     fn window(&self) -> u64 {
-        self.capacity / 100 * self.shares.window
+        self.objects.capacity() / 100 * self.shares.window
     }
 
     /// What the window leaves.
     fn main(&self) -> u64 {
-        self.capacity - self.window()
+        self.objects.capacity() - self.window()
     }
 
     fn bytes_in_main(&self) -> u64 {
@@ -71,42 +70,6 @@ impl TinyLfu {
     /// The object in the main queues that leaves next.
     fn next(&self) -> Option<Slot> {
         self.objects.oldest(PROBATION).or(self.objects.oldest(PROTECTED))
-    }
-
-    fn use_once_more(&mut self, slot: Slot) {
-        if self.objects.queue(slot) == WINDOW {
-            self.objects.renew(slot, WINDOW);
-            return;
-        }
-        self.objects.renew(slot, PROTECTED);
-        let protected = self.main() / 100 * self.shares.protected;
-        while self.objects.bytes_in(PROTECTED) > protected
-            && let Some(oldest) = self.objects.oldest(PROTECTED)
-        {
-            self.objects.renew(oldest, PROBATION);
-        }
-    }
-
-    /// Lets objects go on from the window, and leave, until all have their room.
-    fn make_room(&mut self) -> Evicted {
-        let mut evicted = Evicted::new();
-        while self.bytes_in_main() > self.main()
-            && let Some(slot) = self.next()
-        {
-            evicted.push(self.objects.take(slot).0);
-        }
-        while self.objects.bytes_in(WINDOW) > self.window()
-            && let Some(candidate) = self.objects.oldest(WINDOW)
-        {
-            match self.victims(candidate) {
-                Some(victims) => {
-                    evicted.extend(victims.into_iter().map(|slot| self.objects.take(slot).0));
-                    self.objects.renew(candidate, PROBATION);
-                }
-                None => evicted.push(self.objects.take(candidate).0),
-            }
-        }
-        evicted
     }
 
     /// Those that leave the main queues for an object of the window, or `None` if they are worth more than it.
@@ -134,50 +97,57 @@ impl TinyLfu {
     }
 }
 
-impl Policy for TinyLfu {
-    fn insert(&mut self, id: Id, size: u64) -> Evicted {
-        if size > self.capacity {
-            self.remove(id);
-            return Evicted::from_iter([id]);
-        }
-        match self.objects.find(id) {
-            Some(slot) => {
-                self.use_once_more(slot);
-                self.objects.set_size(slot, size);
-            }
-            None => {
-                self.objects.put(id, size, WINDOW);
-                self.sketch.grow_for(self.objects.len());
-            }
-        }
-        self.make_room()
+impl Rule for TinyLfu {
+    fn objects(&self) -> &Objects {
+        &self.objects
     }
 
-    fn touch(&mut self, id: Id) -> bool {
+    fn objects_mut(&mut self) -> &mut Objects {
+        &mut self.objects
+    }
+
+    fn admit(&mut self, id: Id, size: u64) -> Evicted {
+        self.objects.put(id, size, WINDOW);
+        self.sketch.grow_for(self.objects.len());
+        self.settle()
+    }
+
+    fn use_once_more(&mut self, slot: Slot) {
+        if self.objects.queue(slot) == WINDOW {
+            self.objects.renew(slot, WINDOW);
+            return;
+        }
+        self.objects.renew(slot, PROTECTED);
+        let protected = self.main() / 100 * self.shares.protected;
+        while self.objects.bytes_in(PROTECTED) > protected
+            && let Some(oldest) = self.objects.oldest(PROTECTED)
+        {
+            self.objects.renew(oldest, PROBATION);
+        }
+    }
+
+    fn settle(&mut self) -> Evicted {
+        let mut evicted = Evicted::new();
+        while self.bytes_in_main() > self.main()
+            && let Some(slot) = self.next()
+        {
+            evicted.push(self.objects.take(slot).0);
+        }
+        while self.objects.bytes_in(WINDOW) > self.window()
+            && let Some(candidate) = self.objects.oldest(WINDOW)
+        {
+            match self.victims(candidate) {
+                Some(victims) => {
+                    evicted.extend(victims.into_iter().map(|slot| self.objects.take(slot).0));
+                    self.objects.renew(candidate, PROBATION);
+                }
+                None => evicted.push(self.objects.take(candidate).0),
+            }
+        }
+        evicted
+    }
+
+    fn count(&mut self, id: Id) {
         self.sketch.add(id);
-        let slot = self.objects.find(id);
-        slot.inspect(|&slot| self.use_once_more(slot)).is_some()
-    }
-
-    fn remove(&mut self, id: Id) -> Option<u64> {
-        let slot = self.objects.find(id)?;
-        Some(self.objects.take(slot).1)
-    }
-
-    fn set_capacity(&mut self, capacity: u64) -> Evicted {
-        self.capacity = capacity.min(MAX_SIZE);
-        self.make_room()
-    }
-
-    fn capacity(&self) -> u64 {
-        self.capacity
-    }
-
-    fn used(&self) -> u64 {
-        self.objects.bytes()
-    }
-
-    fn len(&self) -> usize {
-        self.objects.len()
     }
 }

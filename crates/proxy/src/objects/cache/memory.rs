@@ -1,7 +1,7 @@
 //! What is stored in memory, by key.
 //!
 //! Under one key stand up to [`VARIANTS`] responses, which were selected by different fields. Which keys go when there
-//! is no more room is W-TinyLFU's to say (Einziger, Friedman, Manes: TinyLFU, 2017).
+//! is no more room is TinyLFU's to say (Einziger, Friedman, Manes: TinyLFU, 2017), as moka has it: without a window.
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;

@@ -175,6 +175,10 @@ impl Cache {
         let stored = self.memory.get(entry.key.hash);
         let stored = stored.iter().flat_map(|stored| &stored.entries);
         stored.filter(|other| other.is(entry)).for_each(|other| other.soften(now));
+        if let Some(disk) = &self.disk {
+            // There it is fresh still.
+            disk.forget(id_of(entry));
+        }
         self.memory.touch(entry);
     }
 

@@ -7,6 +7,7 @@ use tidegate_core::cache::key::Key;
 
 use super::disk::{Disk, Loaded, id_of};
 use super::{Cache, Content, Entry, Room, Variants};
+use crate::net::clock;
 
 /// Bodies longer than one of so many parts of the longest are kept on disk, where there is one, and not in memory.
 const LONG: u64 = 8;
@@ -43,8 +44,11 @@ impl Cache {
     /// What lies on disk of `key`, which comes into memory where that has room for it.
     pub async fn load(&self, key: &Key) -> Variants {
         let Some(disk) = &self.disk else { return Variants::default() };
-        let entries = disk.load(key.hash).await;
-        entries.iter().for_each(|entry| self.memory.put_back(entry));
+        let mut entries = disk.load(key.hash).await;
+        // Those that a purge has taken meanwhile, which may be forgotten by now, are not found again.
+        entries.retain(|entry| self.purges.hold(entry).is_some());
+        let spared = entries.iter().filter(|entry| self.purges.spare(entry, clock::now()));
+        spared.for_each(|entry| self.memory.put_back(entry));
         Variants::of(entries)
     }
 
@@ -61,12 +65,16 @@ impl Cache {
             && times.is_power_of_two()
             && !self.is_long(&entry.content)
         {
-            let (memory, hash, body) = (self.memory.clone(), entry.key.hash, body.clone());
+            let (memory, purges) = (self.memory.clone(), self.purges.clone());
+            let (hash, body) = (entry.key.hash, body.clone());
             disk.raise(&body.clone(), &self.room, move |pieces| {
                 let is_it = |entry: &Entry| {
                     matches!(&entry.content, Content::OnDisk(other) if Arc::ptr_eq(other, &body))
                 };
-                let raised = |entry: &Entry| entry.whole(Content::Whole(pieces.clone()));
+                let raised = |entry: &Entry| {
+                    let raised = entry.whole(Content::Whole(pieces.clone()));
+                    purges.spare(&raised, clock::now()).then_some(raised)
+                };
                 memory.exchange(hash, is_it, raised);
             });
         }
@@ -77,8 +85,12 @@ impl Cache {
         content.length().is_some_and(|length| length > self.plan.max_object.get() / LONG)
     }
 
-    /// Store `entry`.
+    /// Store `entry`, unless a purge takes it that came since it was asked for.
     pub fn put(&self, entry: Arc<Entry>) {
+        // Not only when it is used: a sweep that has passed it by forgets the purge.
+        if !self.purges.spare(&entry, clock::now()) {
+            return;
+        }
         let has_body_on_disk = matches!(entry.content, Content::OnDisk(_));
         if let Some(disk) = self.disk.as_ref().filter(|_| !has_body_on_disk) {
             // What is there in its place is older. This comes first, for memory may hand the new one on at once.
@@ -101,10 +113,14 @@ impl Cache {
 
     /// Have `entry` written, and its body let go from memory once that is done. False where that is not done.
     fn put_on_disk(&self, disk: &Arc<Disk>, entry: &Arc<Entry>) -> bool {
-        let (memory, written) = (self.memory.clone(), entry.clone());
+        let (memory, purges) = (self.memory.clone(), self.purges.clone());
+        let written = entry.clone();
         disk.write(entry, &self.room, move |content| {
             let is_it = |stored: &Entry| stored.is(&written);
-            memory.exchange(written.key.hash, is_it, |entry| entry.whole(content.clone()));
+            memory.exchange(written.key.hash, is_it, |entry| {
+                let written = entry.whole(content.clone());
+                purges.spare(&written, clock::now()).then_some(written)
+            });
         })
     }
 }

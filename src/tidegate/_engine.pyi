@@ -121,9 +121,10 @@ class Engine:
           `[{"parts": [text | null], "requests", "at_most_too_many"}]`; null if there is no such limit;
         - `{"stores": {}}`: `[{"name", "up", "cause", "for_seconds", "gateways", "rate_limits"}]`: whether
           each answers, why not (else null), and the names of the limits that are shared through it;
-        - `{"caches": {}}`: `[{"name", "memory_bytes", "used_bytes", "filling_bytes", "objects", "fills"}]`:
-          bytes that a cache may use, that stored responses use and that are being filled, how many are stored
-          and how many are being filled;
+        - `{"caches": {}}`: `[{"name", "memory_bytes", "used_bytes", "filling_bytes", "objects", "fills",
+          "disk"}]`: bytes that a cache may use, that stored responses use and that are being filled, how many
+          are stored and how many are being filled, and of its disk `{"path", "size_bytes", "used_bytes",
+          "objects"}`, or null;
         - `{"cache_entries": {"url": text, "cache": name | null}}`: what is stored of a URL, in one cache or
           all: `[{"cache", "key", "url", "vary": {field: value}, "status", "bytes", "age_seconds",
           "ttl_seconds", "freshness_by", "tags", "tier", "hits", "soft_purged"}]`;

@@ -10,9 +10,10 @@ use tidegate_proxy::fuzzing;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 10] = [
+const TARGETS: [(&str, Target); 11] = [
     ("access_log", fuzzing::access_log),
     ("cache_fields", fuzzing::cache_fields),
+    ("cache_file", fuzzing::cache_file),
     ("chunked", fuzzing::chunked),
     ("credentials", fuzzing::credentials),
     ("forwarded", fuzzing::forwarded),

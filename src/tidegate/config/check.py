@@ -1,7 +1,6 @@
 """What no single option can tell: references, names, and addresses that get in each other's way."""
 
 import ipaddress
-import os.path
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from tidegate.config.explain import did_you_mean
@@ -39,11 +38,13 @@ def fits(rest: Source, config: Config, known: Sequence[Member]) -> bool:
     listed = {kind: [item.name for item in getattr(config, section)] for section, kind in kinds().items()}
     names = {kind: set(each) for kind, each in listed.items()}
     references = frozenset[Reference]().union(*(member.references for member in known))
+    disks = [cache.disk for cache in config.caches if cache.disk]
     return (
         all(len(names[kind]) == len(each) for kind, each in listed.items())
         and all(name in names[kind] for kind, name in references)
         and not (config.zone is None and any(upstream.balance.zone_aware for upstream in config.upstreams))
         and not any(_lacks_database(kind, config) for kind in _NEEDS_DATABASE)
+        and len({disk.path for disk in disks}) == len(disks)
         and not any(check(rest, names))
     )
 
@@ -203,10 +204,9 @@ def _shared_disks(source: Source) -> Iterator[Problem]:
     """Directories in which two caches would be in each other's way."""
     first: dict[str, OptionPath] = {}
     for path, text in find_texts(source.root, ("caches", "*", "disk", "path")):
-        directory = os.path.normpath(text)
-        if directory in first:
-            yield _twice(source, first[directory], path, f"another cache has the path {text!r}")
-        first.setdefault(directory, path)
+        if text in first:
+            yield _twice(source, first[text], path, f"another cache has the path {text!r}")
+        first.setdefault(text, path)
 
 
 def _grpc_over_http1(source: Source) -> Iterator[Problem]:

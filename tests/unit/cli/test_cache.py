@@ -67,7 +67,7 @@ def test_what_is_stored_is_a_table_of_variants(
     answers[ENTRIES] = answer(200, [{**STORED, **differently}])
     assert tidegate(monkeypatch, "cache", "show", URL) == 0
     told = said()
-    assert f"{ENTRY['key']} main 200" in told
+    assert f"{ENTRY['key']} main memory 200" in told
     assert shown in told
 
 

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod cache_fields;
+mod cache_file;
 mod chunked;
 mod credentials;
 mod forwarded;
@@ -15,6 +16,7 @@ mod token;
 
 pub use access_log::access_log;
 pub use cache_fields::cache_fields;
+pub use cache_file::cache_file;
 pub use chunked::chunked;
 pub use credentials::credentials;
 pub use forwarded::forwarded;

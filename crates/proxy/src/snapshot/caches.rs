@@ -80,10 +80,8 @@ impl CacheOfRoute {
     /// An unsafe request has changed what is at `url`: nothing that is stored for it holds any more. Returns whether
     /// a sweep is due.
     pub fn invalidate(&self, url: &Url<'_>) -> bool {
-        let mut is_due = false;
-        for hash in self.urls.hashes(url) {
-            is_due |= self.cache.invalidate(hash, self.urls.are_keys);
-        }
-        is_due
+        let hashes = self.urls.hashes(url);
+        // Each of them, also where the first is enough for a sweep.
+        hashes.fold(false, |is_due, hash| self.cache.invalidate(hash, self.urls.are_keys) | is_due)
     }
 }

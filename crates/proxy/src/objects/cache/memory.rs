@@ -158,19 +158,21 @@ impl Memory {
         self.generations.changed(entry.key.hash);
     }
 
-    /// Store another one in the place of the one under `key` that `is_it`, if that is still stored.
+    /// Store the `other` one, where there is one, in the place of the one under `key` that `is_it`, if that is still
+    /// stored.
     pub fn exchange(
         &self,
         key: u128,
         is_it: impl Fn(&Entry) -> bool,
-        other: impl Fn(&Entry) -> Entry,
+        other: impl Fn(&Entry) -> Option<Entry>,
     ) {
         let _ = self.stored.entry(key).and_compute_with(|stored| {
             let Some(stored) = stored else { return Op::Nop };
             let mut variants = Variants::clone(stored.value());
             let mut entries = variants.entries.iter_mut();
             let Some(place) = entries.find(|entry| is_it(entry)) else { return Op::Nop };
-            *place = Arc::new(other(place));
+            let Some(other) = other(place) else { return Op::Nop };
+            *place = Arc::new(other);
             Op::Put(Arc::new(variants))
         });
         self.generations.changed(key);

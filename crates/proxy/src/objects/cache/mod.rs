@@ -1,19 +1,19 @@
 //! Caches: responses that are stored, and those that are being filled, shared by all workers.
 
 mod content;
-mod disk;
+pub mod disk;
 mod entry;
 mod fill;
 mod hot;
 mod memory;
 mod purges;
 mod room;
+mod tiers;
 mod urls;
 mod uses;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
 
 use http::HeaderMap;
 use tidegate_core::cache::Settings;
@@ -33,8 +33,9 @@ pub use self::purges::{AskedAt, Force, Purges, Target, written};
 pub use self::room::{Room, Taken};
 pub use self::urls::Urls;
 
-use self::disk::{Loaded, Purge, id_of};
+use self::disk::{Purge, id_of};
 use self::memory::Memory;
+use self::tiers::gone;
 use self::uses::Uses;
 use super::keeper::{Object, is_same};
 use super::under_way::{First, Turn, UnderWay};
@@ -44,12 +45,6 @@ use crate::net::clock;
 
 /// The part of a cache's memory that fills may take: one of so many.
 const FILLS: u64 = 4;
-/// Insertions of larger entries than one of so many parts are reckoned up at once. Up to 512 smaller ones wait for
-/// that, which are thus an eighth of the memory at the most.
-const LARGE: u64 = 4096;
-
-/// Bodies longer than one of so many parts of the longest are kept on disk, where there is one, and not in memory.
-const LONG: u64 = 8;
 
 /// Purges that are noted before what they take is swept away.
 const NOTED: usize = 10_000;
@@ -125,77 +120,16 @@ impl Cache {
             purges,
             room,
             memory,
-            sweeps: AtomicBool::new(false),
             disk,
+            sweeps: AtomicBool::new(false),
             uses: Uses::default(),
             under_way: before.map(|before| before.under_way.clone()).unwrap_or_default(),
         })
     }
 
-    /// It is asked from now on, and so is its disk, in place of those `before`.
-    pub fn begin(&self) {
-        if let (Some(disk), Some(plan)) = (&self.disk, &self.plan.disk) {
-            disk.follow(plan);
-        }
-    }
-
     /// A number that changes with what is stored under `key`, and sometimes with others.
     fn generation(&self, key: &Key) -> u64 {
         self.memory.generation(key.hash)
-    }
-
-    /// Its disk.
-    pub fn disk(&self) -> Option<&Arc<Disk>> {
-        self.disk.as_ref()
-    }
-
-    /// What is in memory goes to disk, for at most `limit`: the process ends.
-    pub fn close(&self, limit: Duration) {
-        if let Some(disk) = &self.disk {
-            disk.close(self.memory.entries(), limit);
-        }
-    }
-
-    /// Whether something lies on disk of `key`.
-    pub fn is_on_disk(&self, key: &Key) -> bool {
-        self.disk.as_ref().is_some_and(|disk| disk.has(key.hash))
-    }
-
-    /// What lies on disk of `key`, which comes into memory where that has room for it.
-    pub async fn load(&self, key: &Key) -> Variants {
-        let Some(disk) = &self.disk else { return Variants::default() };
-        let entries = disk.load(key.hash).await;
-        entries.iter().for_each(|entry| self.memory.put_back(entry));
-        Variants::of(entries)
-    }
-
-    /// What lies on disk of the key of this hash, by a thread that may wait for it.
-    pub fn load_now(&self, hash: u128) -> Loaded {
-        self.disk.as_ref().map(|disk| disk.load_now(hash)).unwrap_or_default()
-    }
-
-    /// `entry` is served once more. What is asked for again and again comes from disk into memory.
-    pub fn serve(&self, entry: &Entry) {
-        let times = entry.count() + 1;
-        if let (Some(disk), Content::OnDisk(body)) = (&self.disk, &entry.content)
-            && times >= 2
-            && times.is_power_of_two()
-            && !self.is_long(&entry.content)
-        {
-            let (memory, hash, body) = (self.memory.clone(), entry.key.hash, body.clone());
-            disk.raise(&body.clone(), &self.room, move |pieces| {
-                let is_it = |entry: &Entry| {
-                    matches!(&entry.content, Content::OnDisk(other) if Arc::ptr_eq(other, &body))
-                };
-                let raised = |entry: &Entry| entry.whole(Content::Whole(pieces.clone()));
-                memory.exchange(hash, is_it, raised);
-            });
-        }
-    }
-
-    /// Whether a body is so long that it is on disk, not in memory.
-    fn is_long(&self, content: &Content) -> bool {
-        content.length().is_some_and(|length| length > self.plan.max_object.get() / LONG)
     }
 
     /// What is stored under `key`.
@@ -226,37 +160,6 @@ impl Cache {
         uses <= 1 || self.uses.count(key.hash) >= uses
     }
 
-    /// Store `entry`.
-    pub fn put(&self, entry: Arc<Entry>) {
-        let has_body_on_disk = matches!(entry.content, Content::OnDisk(_));
-        if let Some(disk) = self.disk.as_ref().filter(|_| !has_body_on_disk) {
-            // What is there in its place is older. This comes first, for memory may hand the new one on at once.
-            disk.forget(id_of(&entry));
-        }
-        let is_large = entry.weight() > self.plan.memory.get() / LARGE;
-        self.memory.put(entry.clone());
-        if is_large {
-            self.memory.settle();
-        }
-        if let Some(disk) = &self.disk
-            && (has_body_on_disk || self.is_long(&entry.content) && disk.wants(&entry))
-            && !self.put_on_disk(disk, &entry)
-            && has_body_on_disk
-        {
-            // Its head there is not the one that holds.
-            self.remove(&entry);
-        }
-    }
-
-    /// Have `entry` written, and its body let go from memory once that is done. False where that is not done.
-    fn put_on_disk(&self, disk: &Arc<Disk>, entry: &Arc<Entry>) -> bool {
-        let (memory, written) = (self.memory.clone(), entry.clone());
-        disk.write(entry, &self.room, move |content| {
-            let is_it = |stored: &Entry| stored.is(&written);
-            memory.exchange(written.key.hash, is_it, |entry| entry.whole(content.clone()));
-        })
-    }
-
     /// Keys that went for want of room.
     pub fn evictions(&self) -> u64 {
         self.memory.evictions()
@@ -272,6 +175,10 @@ impl Cache {
         let stored = self.memory.get(entry.key.hash);
         let stored = stored.iter().flat_map(|stored| &stored.entries);
         stored.filter(|other| other.is(entry)).for_each(|other| other.soften(now));
+        if let Some(disk) = &self.disk {
+            // There it is fresh still.
+            disk.forget(id_of(entry));
+        }
         self.memory.touch(entry);
     }
 
@@ -357,15 +264,6 @@ impl Cache {
     pub fn stored(&self) -> (u64, u64) {
         self.memory.settle();
         (self.memory.bytes(), self.memory.keys())
-    }
-}
-
-/// What goes for want of room goes to disk, where there is one.
-fn gone(disk: Option<Arc<Disk>>, room: Arc<Room>) -> impl Fn(&Arc<Entry>) {
-    move |entry| {
-        if let Some(disk) = &disk {
-            disk.take(entry, &room);
-        }
     }
 }
 

@@ -80,9 +80,6 @@ pub async fn follow(
     destination: &Destination,
     call: &Call<'_>,
 ) -> Result<Lookup, Failure> {
-    let fetch = |why, entry, leading| {
-        Lookup::Fetch(Box::new(asking.fetch(why, entry, leading, destination, call)))
-    };
     let loaded = match found {
         Some(_) => Variants::default(),
         None => asking.of.cache.load(&asking.key).await,
@@ -90,6 +87,9 @@ pub async fn follow(
     let mut found = match found {
         Some(found) => found,
         None => asking.find(&loaded, destination, call)?,
+    };
+    let fetch = |why, entry, leading| {
+        Lookup::Fetch(Box::new(asking.fetch(why, entry, leading, destination, call)))
     };
     for _ in 0..MOST_FOLLOWED {
         let (why, entry) = match found {
@@ -137,7 +137,7 @@ impl Asking<'_> {
             let variants = cache.find(&self.key)?;
             cache.select(&variants, self.settings, &self.key, headers, clock::now()).map(drop)
         };
-        cache.is_on_disk(&self.key) && is_in_memory().is_none()
+        cache.disk().is_some() && is_in_memory().is_none() && cache.is_on_disk(&self.key)
     }
 
     /// The answer that is stored, fresh, and for any request.

@@ -80,6 +80,11 @@ impl Index {
         ticket
     }
 
+    /// The same, where it lies on disk and is not being written.
+    pub fn begin_again(&mut self, id: Id) -> Option<Ticket> {
+        (self.has(id) && !self.writing.contains_key(&id)).then(|| self.begin(id))
+    }
+
     /// Whether a write may still be published.
     pub fn is_current(&self, id: Id, ticket: Ticket) -> bool {
         self.writing.get(&id) == Some(&ticket)

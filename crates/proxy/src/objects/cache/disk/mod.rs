@@ -7,15 +7,15 @@
 mod access;
 mod body;
 mod bytes;
-mod clock;
+pub mod clock;
 mod files;
-mod head;
+pub mod head;
 mod index;
 mod index_file;
-mod layout;
+pub mod layout;
 mod load;
 mod open;
-mod purge_log;
+pub mod purge_log;
 mod store;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -179,7 +179,8 @@ impl Disk {
         self.queue.insist(move || {
             let _publishing = disk.publishing.lock();
             for id in ids {
-                let is_gone = disk.index.lock().take_left_behind(id);
+                let is_own = disk.is_served.load(Relaxed);
+                let is_gone = is_own && disk.index.lock().take_left_behind(id);
                 if is_gone && let Err(error) = disk.store.remove(id) {
                     disk.failed(&error);
                 }
@@ -271,6 +272,8 @@ impl Disk {
 
     /// Be ready for another process.
     fn leave(&self) {
+        // What is published later would be in the other one's way.
+        let _publishing = self.publishing.lock();
         self.write_index();
         // Where that fails the end of the process does it.
         let _ = self.lock.unlock();

@@ -52,8 +52,12 @@ pub struct PurgeLog {
 
 /// Reads the purges of a directory; `None` where nothing can be believed of them.
 pub fn read(root: &Path) -> Option<Told> {
-    let file = fs::read(root.join(NAME)).ok()?;
-    let mut reading = Reading(&file);
+    told(&fs::read(root.join(NAME)).ok()?)
+}
+
+/// The purges that a file of these bytes tells; `None` where nothing can be believed of them.
+pub fn told(file: &[u8]) -> Option<Told> {
+    let mut reading = Reading(file);
     let mut told = Told { last: begin(record(&mut reading)??)?, purges: Vec::new() };
     while let Some(record) = record(&mut reading) {
         let purge = purge(record?)?;

@@ -278,6 +278,22 @@ fn a_sweep_takes_away_what_was_purged_and_forgets_the_purge() {
 }
 
 #[test]
+fn what_a_purge_has_made_stale_stays_so_once_the_purge_is_forgotten() {
+    for length in LENGTHS {
+        let stage = Stage::new();
+        stage.put(&entry(&stage, "/", length));
+        let number = stage.purges.add(Target::Tag(tags::hash("p42")), Force::Soft);
+        stage.disk.sweep(number);
+        while stage.purges.noted() > 0 {
+            std::thread::yield_now();
+        }
+        let stage = stage.restart();
+        assert!(!stage.get("/").unwrap().terms_now().is_fresh(clock::now()));
+        assert_eq!(stage.body("/"), Some(text(length)));
+    }
+}
+
+#[test]
 fn a_newer_response_takes_the_older_one_away_wherever_it_is_on_its_way() {
     let faults = Arc::<Faults>::default();
     let stage = faulty(&faults);

@@ -161,14 +161,20 @@ impl Disk {
         let ids: Vec<_> = self.index.lock().objects().map(|(id, _)| id).collect();
         let mut looked = Looked::default();
         for id in ids {
-            if looked.at_one_more(bell).is_break() || !self.serves() {
+            if looked.at_one_more(bell).is_break() {
                 return;
             }
             match self.read(id, Access::waiting(&*self.store)) {
-                Ok(entry) if self.purges.spare(&entry, clock::now()) => {}
-                Ok(_) => self.forget(id),
+                Ok(entry) if !self.purges.spare(&entry, clock::now()) => self.forget(id),
+                // Once the purge is forgotten only the file can tell that it is stale.
+                Ok(entry) if entry.is_softened() => self.write_again(id, &entry),
+                Ok(_) => {}
                 Err(unread) => self.tell(id, &unread),
             }
+        }
+        if !self.serves() {
+            // What could not be read or written may still have to be taken away.
+            return;
         }
         self.purges.forget(purge);
         let mut log = self.log.lock();

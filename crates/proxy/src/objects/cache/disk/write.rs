@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tidegate_core::cache::evict::Id;
 use tidegate_core::time::Moment;
@@ -67,6 +68,14 @@ impl Disk {
         }
     }
 
+    /// Write `entry`, which was read from disk, as it is now, unless a newer one takes its place.
+    pub(super) fn write_again(self: &Arc<Self>, id: Id, entry: &Entry) {
+        let ticket = self.index.lock().begin_again(id);
+        if let Some(ticket) = ticket {
+            self.write_now(entry, id, ticket);
+        }
+    }
+
     /// The body of `entry` on disk, once it is written; `None` where it was overtaken or that failed.
     fn write_now(self: &Arc<Self>, entry: &Entry, id: Id, ticket: Ticket) -> Option<Content> {
         let is_spared = self.purges.spare(entry, clock::now());
@@ -94,7 +103,7 @@ impl Disk {
         let mut body = |out: &mut dyn Write| self.write_body(&entry.content, out);
         let draft = self.store.write(&mut |out| layout.write(out, &head, &mut body, &sums))?;
         let publishing = self.publishing.lock();
-        if !self.index.lock().is_current(id, ticket) {
+        if !self.is_served.load(Relaxed) || !self.index.lock().is_current(id, ticket) {
             return Ok(None);
         }
         let bytes = self.store.publish(draft, id)?;

@@ -18,7 +18,7 @@ pub struct Terms {
     pub by: Source,
     /// Whether it is not used before the origin has said that it is still valid (`no-cache`).
     pub validate_always: bool,
-    /// Whether it is not used when it is stale, whoever says that it may: `no-cache`, `must-revalidate`,
+    /// Whether it is not used when it is stale, whatever says that it may: `no-cache`, `must-revalidate`,
     /// `proxy-revalidate` and `s-maxage` (RFC 9111 §4.2.4).
     pub never_stale: bool,
     /// How long after its lifetime it is used while it is validated (RFC 5861 §3).

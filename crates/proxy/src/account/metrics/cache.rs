@@ -58,11 +58,11 @@ impl CacheResult {
 pub enum FillResult {
     /// The response was stored.
     Stored,
-    /// It was given to those who asked for it only.
+    /// It was given only to the requests that asked for it.
     NotStored,
     /// It broke off.
     Failed,
-    /// All who asked for it left, and it was given up.
+    /// All clients that asked for it left, and it was given up.
     GivenUp,
 }
 

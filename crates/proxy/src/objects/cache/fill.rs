@@ -1,4 +1,4 @@
-//! A fill: a body that comes from an endpoint, read by all who asked for it while it comes.
+//! A fill: a body that comes from an endpoint, read by all requests for it while it comes.
 //!
 //! Its writer is on one worker, its readers may be on any. A reader never takes the writer's disappearance for the end:
 //! what ends without having been whole has failed.

@@ -142,7 +142,7 @@ impl Purges {
             Force::Soft => numbers.soft = number,
             Force::Hard => numbers.hard = number,
         }
-        // Behind the note, so that who sees the number finds it.
+        // Behind the note, so that a worker that sees the number finds it.
         self.last.store(number, Relaxed);
         number
     }

@@ -3,6 +3,7 @@
 mod form;
 mod preferences;
 mod stored;
+mod value;
 
 use http::header::VARY;
 use http::{HeaderMap, HeaderName};

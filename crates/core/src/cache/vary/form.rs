@@ -2,18 +2,12 @@
 
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, COOKIE};
 use http::{HeaderMap, HeaderName};
-use smallvec::SmallVec;
 
 use super::VaryRule;
 use super::preferences::{codings, has_usual_coding, languages};
+use super::value::{END, Value};
 use crate::message::field::members;
 use crate::plan::VaryComparison;
-
-/// A value in the form in which it is compared.
-pub(super) type Value = SmallVec<[u8; 128]>;
-
-/// Begins what was read and ends its parts: no value has it, so that no other text is the same.
-pub(super) const END: u8 = b'\n';
 
 /// The form in which a field is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

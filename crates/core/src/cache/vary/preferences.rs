@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use smallvec::SmallVec;
 
-use super::form::{END, Value};
+use super::value::{END, Value};
 use crate::message::field::{is_token_byte, members};
 
 /// The codings that are known everywhere (RFC 9110 §8.4.1.3, RFC 7932, RFC 9659), and the older name of one.

@@ -272,8 +272,8 @@ impl Disk {
 
     /// Be ready for another process.
     fn leave(&self) {
-        // What is published later would be in the other one's way.
-        let _publishing = self.publishing.lock();
+        // What is written later would be in the other one's way.
+        let _writing = (self.publishing.lock(), self.log.lock());
         self.write_index();
         // Where that fails the end of the process does it.
         let _ = self.lock.unlock();

@@ -498,11 +498,14 @@ def test_explain_and_the_log_tell_what_the_cache_did(
     config["explain"] = {"sample": 100}
     gateway = start_gateway(config)
     origin.on(path, numbered())
-    stories = []
+    stories, told = [], []
     for _ in range(2):
-        name = get(gateway, path).header("x-request-id")
+        name = get(gateway, path).header("x-request-id") or ""
         stories.append(gateway.admin.get(f"/v1/explain/{name}").raise_for_status().json())
+        told.append(gateway.says("explain", name))
     miss, hit = (story["cache"] for story in stories)
     assert (miss["result"], miss["forwarded"]) == ("miss", "uri-miss")
     assert (hit["result"], hit["freshness"]) == ("hit", "max-age")
     assert stories[0]["tries"] and not stories[1]["tries"]
+    assert "cache main: miss (uri-miss), key" in told[0]
+    assert "cache main: hit; 0 s old, fresh for 3600 s by max-age, key" in told[1]

@@ -185,10 +185,10 @@ def _said_by_rate_limit(said: dict[str, Any]) -> str:
 
 def _said_by_cache(said: dict[str, Any]) -> str:
     text = f"cache {said['cache']}: {said['result']}"
-    if "age" in said:
+    if said["age"] is not None:
         state = f"fresh for {said['ttl']}" if said["ttl"] > 0 else f"stale for {-said['ttl']}"
         text += f"; {said['age']} s old, {state} s by {said['freshness']}"
-    causes = [said[cause] for cause in ("forwarded", "reason") if cause in said]
+    causes = [said[cause] for cause in ("forwarded", "reason") if said[cause] is not None]
     if causes:
         text += f" ({', '.join(causes)})"
     return f"{text}, key {said['key']}"

@@ -163,7 +163,9 @@ def test_explain_says_what_a_cache_decided(
     cache: dict[str, Any],
     shown: str,
 ) -> None:
-    answers["GET /v1/explain/a"] = answer(200, {**STORY, "cache": {"cache": "main", "key": "ab", **cache}})
+    absent = dict.fromkeys(("age", "ttl", "freshness", "forwarded", "reason"))
+    decision = {"cache": "main", "key": "ab", **absent, **cache}
+    answers["GET /v1/explain/a"] = answer(200, {**STORY, "cache": decision})
     assert tidegate(monkeypatch, "explain", "a") == 0
     assert said().endswith(shown)
     answers["GET /v1/explain/a"] = answer(200, {**STORY, "cache": None})

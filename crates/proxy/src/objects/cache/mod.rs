@@ -217,8 +217,7 @@ impl Cache {
     /// whether it is time for a sweep.
     pub fn invalidate(&self, url: u128, is_key: bool) -> bool {
         if is_key {
-            self.memory.forget(url);
-            self.disk.iter().for_each(|disk| disk.forget_key(url));
+            self.forget_key(url);
         }
         if is_key && !self.under_way.has(&url) {
             return false;

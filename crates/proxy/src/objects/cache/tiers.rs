@@ -89,6 +89,7 @@ impl Cache {
     pub fn put(&self, entry: Arc<Entry>) {
         // Not only when it is used: a sweep that has passed it by forgets the purge.
         if !self.purges.spare(&entry, clock::now()) {
+            self.forget_key(entry.key.hash);
             return;
         }
         let has_body_on_disk = matches!(entry.content, Content::OnDisk(_));
@@ -108,6 +109,14 @@ impl Cache {
         {
             // Its head there is not the one that holds.
             self.remove(&entry);
+        }
+    }
+
+    /// Nothing of the key of this hash holds any more.
+    pub(super) fn forget_key(&self, hash: u128) {
+        self.memory.forget(hash);
+        if let Some(disk) = &self.disk {
+            disk.forget_key(hash);
         }
     }
 

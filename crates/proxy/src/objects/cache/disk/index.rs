@@ -67,6 +67,11 @@ impl Index {
         self.has(id) || self.writing.contains_key(&id)
     }
 
+    /// Whether anything is being written.
+    pub fn is_written(&self) -> bool {
+        !self.writing.is_empty()
+    }
+
     /// It is used.
     pub fn touch(&mut self, id: Id) {
         self.policy.touch(id);

@@ -31,10 +31,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tidegate_core::cache::evict::{Evicted, Id};
 use tidegate_core::plan::{CacheAdmission, CacheDisk};
 use tidegate_core::time::Moment;
@@ -70,6 +69,8 @@ pub struct Disk {
     root: PathBuf,
     store: Box<dyn Store>,
     index: Mutex<Index>,
+    /// A write of what the index has as being written is over.
+    written: Condvar,
     /// Held while files come to be found, or are removed. Locked before `index`, and by no worker.
     publishing: Mutex<()>,
     queue: Arc<LongWork>,
@@ -256,9 +257,11 @@ impl Disk {
             }
             self.take_now(&entry);
         }
-        let (done, all_done) = mpsc::channel();
-        self.queue.insist(move || _ = done.send(()));
-        let _ = all_done.recv_timeout(limit.saturating_sub(began.elapsed()));
+        let mut index = self.index.lock();
+        while index.is_written() && !self.written.wait_until(&mut index, began + limit).timed_out()
+        {
+        }
+        drop(index);
         self.is_served.store(false, Relaxed);
         self.leave();
         self.queue.end();
@@ -272,8 +275,8 @@ impl Disk {
 
     /// Be ready for another process.
     fn leave(&self) {
-        // What is published later would be in the other one's way.
-        let _publishing = self.publishing.lock();
+        // What is written later would be in the other one's way.
+        let _writing = (self.publishing.lock(), self.log.lock());
         self.write_index();
         // Where that fails the end of the process does it.
         let _ = self.lock.unlock();

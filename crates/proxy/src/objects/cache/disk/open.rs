@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
 use std::time::SystemTime;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tidegate_core::plan::CacheDisk;
 
 use super::clock::DiskClock;
@@ -70,6 +70,7 @@ impl Disk {
             root: root.into(),
             store,
             index: Mutex::new(index),
+            written: Condvar::new(),
             publishing: Mutex::new(()),
             queue: Arc::new(LongWork::holding(WAITING)),
             bell: Arc::default(),

@@ -187,6 +187,16 @@ fn what_was_taken_in_comes_back_after_a_restart_as_it_was() {
 }
 
 #[test]
+fn what_is_being_written_when_the_process_ends_is_written_to_its_end() {
+    let stage = Stage::new();
+    for number in 0..20 {
+        stage.disk.take(&entry(&stage, &format!("/{number}"), 300_000), &stage.room);
+    }
+    let stage = stage.restart();
+    assert_eq!(stage.disk.stored().1, 20);
+}
+
+#[test]
 fn any_part_of_a_body_on_disk_is_read() {
     let stage = Stage::new();
     stage.put(&entry(&stage, "/", 300_000));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -92,19 +93,27 @@ pub fn run(disk: &Weak<Disk>, bell: &Bell) {
         }
         if orders.scan {
             disk.scan(bell);
-            disk.write_index();
+            disk.keep_index();
         }
         if let Some(purge) = orders.sweep {
             disk.sweep_files(purge, bell);
         }
         if written.elapsed() >= PERIOD {
-            disk.write_index();
+            disk.keep_index();
             written = Instant::now();
         }
     }
 }
 
 impl Disk {
+    /// Write the index, unless the directory is another one's by now.
+    fn keep_index(&self) {
+        let _publishing = self.publishing.lock();
+        if self.is_served.load(Relaxed) {
+            self.write_index();
+        }
+    }
+
     /// Write the index.
     pub(super) fn write_index(&self) {
         let objects = self.index.lock().objects().collect();
@@ -141,7 +150,7 @@ impl Disk {
         let read = self.read(id, Access::waiting(&*self.store));
         let publishing = self.publishing.lock();
         let mut index = self.index.lock();
-        if index.knows(id) {
+        if index.knows(id) || !self.is_served.load(Relaxed) {
             return;
         }
         let removed = match read {
@@ -172,12 +181,12 @@ impl Disk {
                 Err(unread) => self.tell(id, &unread),
             }
         }
+        let mut log = self.log.lock();
         if !self.serves() {
             // What could not be read or written may still have to be taken away.
             return;
         }
         self.purges.forget(purge);
-        let mut log = self.log.lock();
         match PurgeLog::begin(&self.root, &self.purges.told()) {
             Ok(begun) => *log = begun,
             Err(error) => self.failed(&error),

@@ -81,6 +81,7 @@ impl Disk {
         let is_spared = self.purges.spare(entry, clock::now());
         let written = if is_spared { self.publish(entry, id, ticket) } else { Ok(None) };
         self.index.lock().end(id, ticket);
+        self.written.notify_all();
         written.unwrap_or_else(|unread| {
             self.tell(id, &unread);
             None

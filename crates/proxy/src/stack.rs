@@ -21,6 +21,7 @@ use crate::steps::{
     rate_limits, redirect, request_headers, request_id, respond, response_headers, rewrite, route,
     security_headers, send, time_limit,
 };
+use crate::upstream::affinity;
 
 /// Take a step; where it answers, those after it are not taken.
 macro_rules! step {
@@ -92,6 +93,9 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
             let destination = destination::before(forward.split.as_ref(), call)?;
             let asking = cache::asking(forward, call);
             step!(cache::at_once(asking.as_deref(), forward, call));
+            if let Some(asking) = &asking {
+                cache::write_host(asking, call);
+            }
             forwarding(forward, destination, call)?;
             let steps: Steps<'_> = match asking {
                 None => Box::pin(sending(forward, destination, call)),
@@ -147,9 +151,9 @@ async fn cached(
             client_cert::before(&destination.upstream, call)?;
             cache::answer(*fetch, &asking, forward, call).await
         }
-        Lookup::Pass(why) => {
+        Lookup::Pass(passing) => {
             let response = sending(forward, destination, call).await?;
-            Ok(cache::after(&asking, why, call, response))
+            Ok(cache::after(&asking, passing, call, response))
         }
     }
 }
@@ -171,6 +175,7 @@ fn sending<'a>(
 
 /// The steps that its response takes.
 fn after(call: &Call<'_>, response: &mut Response<Body>) {
+    affinity::tell(response);
     response_headers::after(call, response);
 }
 

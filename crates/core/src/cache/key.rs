@@ -95,6 +95,11 @@ impl KeyRule {
         self.headers.is_empty() && self.cookies.is_empty() && self.route.is_none()
     }
 
+    /// Whether the field of this name counts.
+    pub fn counts(&self, name: &HeaderName) -> bool {
+        self.headers.contains(name)
+    }
+
     /// The key of a request for `url` with these fields.
     pub fn key(&self, url: &Url<'_>, headers: &HeaderMap) -> Key {
         let mut text = Text::new();

@@ -6,7 +6,7 @@ mod not_stored;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LOCATION, COOKIE, ETAG, LAST_MODIFIED, SET_COOKIE};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 pub use self::fields::fields;
 pub use self::not_stored::NotStored;
@@ -17,6 +17,9 @@ use super::key::Url;
 use super::vary::Vary;
 use super::{Settings, Terms};
 use crate::plan::CachedCookies;
+
+/// The certificate that the client showed (RFC 9440 §2.2).
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 
 /// A request as the client sent it.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +108,9 @@ impl Case<'_> {
         let (request, response) = (self.request.headers, self.response.headers);
         let is_explicit = self.is_explicitly_fresh();
         let may_share = is_explicit && self.shares_authorized();
-        let is_authorized = self.request.is_authenticated || request.contains_key(AUTHORIZATION);
+        let tells = |name: HeaderName| request.contains_key(name);
+        let is_authorized =
+            self.request.is_authenticated || tells(AUTHORIZATION) || tells(CLIENT_CERT);
         refuse_if(is_authorized && !may_share, NotStored::Authorization)?;
         refuse_if(request.contains_key(COOKIE) && !is_explicit, NotStored::Cookie)?;
         let may_set = is_explicit && self.settings.cookies != CachedCookies::Never;

@@ -94,7 +94,11 @@ impl Selection {
 fn names(response: &HeaderMap) -> Option<Vec<HeaderName>> {
     let members = response.get_all(VARY).iter().flat_map(|value| members(value.as_bytes()));
     let members = members.filter(|member| !member.is_empty());
-    let name = |member| if member == b"*" { None } else { HeaderName::from_bytes(member).ok() };
+    let name = |member| match HeaderName::from_bytes(member) {
+        // What the upstream is told of the client's certificate is written after the cache is asked.
+        Ok(name) if member != b"*" && !name.as_str().starts_with("client-cert") => Some(name),
+        _ => None,
+    };
     let mut names = members.map(name).collect::<Option<Vec<_>>>()?;
     names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     names.dedup();

@@ -197,9 +197,7 @@ impl Purge {
                 let asked = Asked::read(prefix)?;
                 one(PurgeKind::Prefix, Target::Prefix(written(&asked.url()).into()))
             }
-            (None, None, None, None, Some(host), false) => {
-                one(PurgeKind::Host, Target::Host(host.to_ascii_lowercase().into()))
-            }
+            (None, None, None, None, Some(host), false) => one(PurgeKind::Host, Target::host(host)),
             (None, None, None, None, None, true) => one(PurgeKind::All, Target::All),
             _ => {
                 Err("expected exactly one of `url`, `key`, `tag`, `prefix`, `host` and `all`"

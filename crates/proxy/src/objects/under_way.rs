@@ -55,11 +55,6 @@ impl<K: Hash + Eq, T> UnderWay<K, T> {
     pub fn len(&self) -> usize {
         self.0.lock().len()
     }
-
-    /// Whether something with this key is sent just now.
-    pub fn has(&self, key: &K) -> bool {
-        self.0.lock().contains_key(key)
-    }
 }
 
 impl<K: Hash + Eq, T> First<K, T> {

@@ -1,7 +1,7 @@
 //! Upstreams as the workers use them.
 
 pub mod admission;
-mod affinity;
+pub mod affinity;
 mod attempt;
 mod client;
 mod connect;

@@ -97,7 +97,7 @@ impl Tries<'_> {
     /// There will be no other try: this is the answer.
     fn settle(&self, answer: &mut Answered) {
         self.content.settle();
-        self.affinity.answered(answer.member, answer.response.headers_mut());
+        self.affinity.answered(answer.member, &mut answer.response);
         let (at, status) = (answer.began + answer.took, answer.response.status());
         self.dispatch.permit.answered(status, at);
         let (endpoint, took) = (self.counts(answer.member), answer.took);

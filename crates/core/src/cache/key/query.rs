@@ -47,7 +47,7 @@ impl Query {
         }
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| (decoded_name(pair), pair));
-        let mut pairs: SmallVec<[_; 16]> = pairs.filter(|(name, _)| self.counts(name)).collect();
+        let mut pairs: SmallVec<[_; 16]> = pairs.filter(|(_, pair)| self.counts(pair)).collect();
         if self.sorted {
             // By name alone, and as origins read it: which value of a name is the first stays.
             pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -56,7 +56,12 @@ impl Query {
         (!pairs.is_empty()).then(|| pairs.join("&").into())
     }
 
-    fn counts(&self, name: &[u8]) -> bool {
+    /// Some origins take a `;` for another `&`, so what counts must not hide behind one in what does not.
+    fn counts(&self, pair: &str) -> bool {
+        pair.split(';').any(|part| self.counts_name(&decoded_name(part)))
+    }
+
+    fn counts_name(&self, name: &[u8]) -> bool {
         let among = |names: &[Names]| names.iter().any(|names| names.have(name));
         match &self.which {
             Which::All => true,

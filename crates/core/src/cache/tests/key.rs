@@ -232,3 +232,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nothing_that_counts_hides_behind_a_semicolon() {
+    let deny = json!({"deny": ["utm_*"]});
+    assert_eq!(counted(&deny, "utm_a=1;b=2&c=3"), Some("utm_a=1;b=2&c=3".to_owned()));
+    assert_eq!(counted(&deny, "utm_a=1;utm_b=2&c=3"), Some("c=3".to_owned()));
+    let allow = json!({"allow": ["page"]});
+    assert_eq!(counted(&allow, "x=1;page=2"), Some("x=1;page=2".to_owned()));
+    assert_eq!(counted(&allow, "x=1;y=2"), None);
+}

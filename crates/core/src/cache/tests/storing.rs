@@ -433,3 +433,15 @@ fn a_response_without_a_date_is_dated_when_it_arrived() {
     assert_eq!(dates(&[]), [NOON]);
     assert_eq!(dates(&[("date", DAY_BEFORE)]), [DAY_BEFORE]);
 }
+
+#[test]
+fn a_certificate_that_the_upstream_is_told_of_is_a_credential() {
+    let asked: Lines<'_> = &[("client-cert", ":AAAA:")];
+    let refusal = |answered| Exchange { asked, answered, ..Exchange::default() }.refusal();
+    assert_eq!(refusal(&[FRESH]), Some(NotStored::Authorization));
+    assert_eq!(refusal(&[("cache-control", "public, max-age=60")]), None);
+    assert_eq!(
+        refusal(&[("cache-control", "public, max-age=60"), ("vary", "client-cert")]),
+        Some(NotStored::Vary)
+    );
+}

@@ -19,8 +19,6 @@ use super::content::Content;
 const OVERHEAD: u64 = 400;
 /// What a field takes beside its name and value.
 const FIELD: u64 = 64;
-/// A body of more bytes is not copied for each worker.
-const LARGE: u64 = 64 << 10;
 
 /// A stored response. It never changes; what does is replaced.
 #[derive(Debug)]
@@ -85,6 +83,8 @@ pub struct Renewal {
     pub vary: Option<Vary>,
     /// On which terms it may be used.
     pub terms: Terms,
+    /// What it can be purged by; absent: by what it could be before.
+    pub tags: Option<Arc<Tags>>,
     /// When it came, by the wall clock.
     pub arrived: SystemTime,
     /// The purge that was the last when it was asked for.
@@ -113,10 +113,10 @@ impl Entry {
         }
     }
 
-    /// A copy that shares nothing with it that is counted when it is served. Large bodies are shared.
-    pub fn copied(&self) -> Self {
+    /// A copy that shares nothing with it that is counted when it is served, but its body where that is not to be copied.
+    pub fn copied(&self, with_body: bool) -> Self {
         let content = match &self.content {
-            Content::Whole(pieces) if pieces.length() <= LARGE => Content::Whole(pieces.copied()),
+            Content::Whole(pieces) if with_body => Content::Whole(pieces.copied()),
             shared => shared.clone(),
         };
         let copy = Self { id: self.id, ..Self::new(Parts { content, ..self.parts() }) };
@@ -132,7 +132,9 @@ impl Entry {
     /// The same, as the purges left it, with a body that is whole, whose length is known by now.
     pub fn whole(&self, content: Content) -> Self {
         let mut headers = self.headers.clone();
-        if let Some(length) = content.length().filter(|_| !headers.contains_key(CONTENT_LENGTH)) {
+        // A 204 has none (RFC 9110 §8.6).
+        let lacks = self.status != StatusCode::NO_CONTENT && !headers.contains_key(CONTENT_LENGTH);
+        if let Some(length) = content.length().filter(|_| lacks) {
             headers.insert(CONTENT_LENGTH, length.into());
         }
         let (terms, asked_at) = (self.terms_now().into_owned(), self.compared.load(Relaxed));
@@ -141,10 +143,10 @@ impl Entry {
 
     /// The same with the head that the origin has renewed.
     pub fn renewed(&self, renewal: Renewal) -> Self {
-        let Renewal { headers, vary, terms, arrived, asked_at } = renewal;
+        let Renewal { headers, vary, terms, tags, arrived, asked_at } = renewal;
         let parts = self.parts();
-        let vary = vary.unwrap_or(parts.vary);
-        Self::new(Parts { headers, vary, terms, arrived, asked_at, ..parts })
+        let (vary, tags) = (vary.unwrap_or(parts.vary), tags.unwrap_or(parts.tags));
+        Self::new(Parts { headers, vary, terms, tags, arrived, asked_at, ..parts })
     }
 
     fn parts(&self) -> Parts {

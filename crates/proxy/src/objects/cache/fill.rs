@@ -19,6 +19,8 @@ use crate::http::body::{Frame, NextFrame, Source};
 
 /// Bytes that the slowest reader of a body that is not kept may be behind its writer.
 const WINDOW: u64 = 1 << 20;
+/// What a piece takes in memory beside its bytes.
+pub const PIECE: u64 = 64;
 /// The next piece of a reader that was broken off.
 const CUT: usize = usize::MAX;
 
@@ -70,10 +72,11 @@ impl Fill {
         self.state.lock().came
     }
 
-    /// What reads it from its beginning; `None` where that is gone.
+    /// What reads it from its beginning; `None` where that is gone, or it broke off.
     pub fn reader(self: &Arc<Self>) -> Option<Reader> {
         let mut state = self.state.lock();
-        let key = (state.gone == 0).then(|| state.readers.insert(Reading { next: 0, waker: None }));
+        let is_there = state.gone == 0 && !matches!(state.end, Some(Err(_)));
+        let key = is_there.then(|| state.readers.insert(Reading { next: 0, waker: None }));
         key.map(|key| Reader { fill: self.clone(), key: Some(key) })
     }
 
@@ -97,19 +100,35 @@ impl Fill {
     pub fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
         state.writer = Some(cx.waker().clone());
-        let is_far = state.passes && state.came - state.gone_bytes > WINDOW;
+        let held = state.came - state.gone_bytes + PIECE * state.pieces.len() as u64;
+        let is_far = state.passes && held > WINDOW;
         if is_far { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// Whether nothing reads it.
-    pub fn is_alone(&self) -> bool {
-        self.state.lock().readers.is_empty()
+    /// Ready when nothing reads it any more. Else the writer is woken when the last reader leaves.
+    pub fn poll_alone(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock();
+        state.writer = Some(cx.waker().clone());
+        if state.readers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Break off the readers that hold the others up.
+    /// Break it off, unless something reads it. Whether it did.
+    pub fn give_up(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_alone = state.readers.is_empty();
+        if is_alone {
+            state.end.get_or_insert(Err(Failure::ClientGone));
+        }
+        is_alone
+    }
+
+    /// Break off the readers that hold others up, which have all that came and wait for more.
     pub fn cut_slowest(&self) {
         let mut state = self.state.lock();
-        let gone = state.gone;
+        let (gone, all) = (state.gone, state.gone + state.pieces.len());
+        if state.readers.iter().all(|(_, reading)| reading.next != all) {
+            return;
+        }
         for (_, reading) in state.readers.iter_mut().filter(|(_, reading)| reading.next == gone) {
             reading.next = CUT;
         }
@@ -230,12 +249,29 @@ impl Drop for Reader {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::task::Wake;
+
     use super::*;
     use crate::http::body::Body;
     use crate::http::body::testing::read;
 
+    /// Notes that it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Relaxed);
+        }
+    }
+
     fn room(fill: &Fill) -> bool {
         fill.poll_room(&Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    fn alone(fill: &Fill) -> bool {
+        fill.poll_alone(&Context::from_waker(Waker::noop())).is_ready()
     }
 
     #[test]
@@ -300,16 +336,66 @@ mod tests {
     #[test]
     fn it_is_alone_when_all_readers_have_left_or_read_it() {
         let fill = Fill::new(None);
-        assert!(fill.is_alone());
+        assert!(alone(&fill));
         let (one, mut other) = (fill.reader().unwrap(), Body::stream(fill.reader().unwrap()));
         drop(one);
-        assert!(!fill.is_alone());
+        assert!(!alone(&fill));
         fill.end(Ok(None));
         read(&mut other);
-        assert!(fill.is_alone());
+        assert!(alone(&fill));
         // Its place is another's by now.
         let _third = fill.reader().unwrap();
         drop(other);
-        assert!(!fill.is_alone());
+        assert!(!alone(&fill));
+    }
+
+    #[test]
+    fn a_reader_that_holds_nothing_up_may_take_its_time() {
+        let fill = Fill::new(None);
+        let mut readers = [0; 2].map(|_| Body::stream(fill.reader().unwrap()));
+        fill.pass();
+        fill.push(Bytes::from(vec![b'x'; 2 << 20]));
+        assert!(!room(&fill));
+        fill.cut_slowest();
+        fill.end(Ok(None));
+        assert!(readers.iter_mut().all(|reader| read(reader).1 == Some(Ok(()))));
+    }
+
+    #[test]
+    fn the_writer_is_woken_when_the_last_reader_leaves_whatever_that_has_read() {
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let cx = Context::from_waker(&waker);
+        let fill = Fill::new(None);
+        let mut reader = Body::stream(fill.reader().unwrap());
+        fill.pass();
+        fill.push("x".into());
+        assert!(fill.poll_alone(&cx).is_pending());
+        read(&mut reader);
+        assert!(woken.0.swap(false, Relaxed), "there is room for more");
+        assert!(fill.poll_alone(&cx).is_pending());
+        drop(reader);
+        assert!(woken.0.swap(false, Relaxed));
+        assert!(fill.poll_alone(&cx).is_ready());
+    }
+
+    #[test]
+    fn what_broke_off_gets_no_new_readers() {
+        let fill = Fill::new(Some(10));
+        let reader = fill.reader();
+        assert!(!fill.give_up(), "it is read");
+        drop(reader);
+        assert!(fill.give_up());
+        assert!(fill.reader().is_none());
+    }
+
+    #[test]
+    fn many_small_pieces_are_no_longer_a_window_than_a_large_one() {
+        let fill = Fill::new(None);
+        let reader = fill.reader();
+        fill.pass();
+        let pushed = (0..WINDOW).take_while(|_| room(&fill)).map(|_| fill.push("x".into())).count();
+        assert!((pushed as u64) < WINDOW / PIECE, "{pushed}");
+        drop(reader);
     }
 }

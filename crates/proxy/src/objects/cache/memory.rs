@@ -26,6 +26,9 @@ const GENERATIONS: usize = 4096;
 /// What a key takes beside its entries.
 const OVERHEAD: u64 = 200;
 
+/// Bodies under a key that are longer together are not copied for each worker.
+const LARGE: u64 = 64 << 10;
+
 /// What is stored under a key.
 #[derive(Debug, Clone, Default)]
 pub struct Variants {
@@ -41,9 +44,12 @@ impl Variants {
         self.private_until.is_some_and(|until| now < until)
     }
 
-    /// Copies that share nothing with these that is counted when they are served.
+    /// Copies that share nothing with these that is counted when they are served. Large bodies are shared.
     pub fn copied(&self) -> Self {
-        let entries = self.entries.iter().map(|entry| Arc::new(entry.copied())).collect();
+        let bodies = self.entries.iter().filter_map(|entry| entry.content.length());
+        let with_bodies = bodies.sum::<u64>() <= LARGE;
+        let copied = |entry: &Arc<Entry>| Arc::new(entry.copied(with_bodies));
+        let entries = self.entries.iter().map(copied).collect();
         Self { entries, private_until: self.private_until }
     }
 

@@ -13,7 +13,7 @@ mod urls;
 mod uses;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 
 use http::HeaderMap;
 use tidegate_core::cache::Settings;
@@ -26,7 +26,7 @@ use tidegate_core::time::Moment;
 pub use self::content::Content;
 pub use self::disk::Disk;
 pub use self::entry::{Entry, Parts, Renewal};
-pub use self::fill::Fill;
+pub use self::fill::{Fill, PIECE};
 pub use self::hot::Hot;
 pub use self::memory::Variants;
 pub use self::purges::{AskedAt, Force, Purges, Target, written};
@@ -67,6 +67,9 @@ pub struct Cache {
     sweeps: AtomicBool,
     uses: Uses,
     under_way: Arc<UnderWay<u128, Word>>,
+    /// Whether another one was built in its place, which has what was stored then. Requests that began before still use
+    /// this one.
+    is_replaced: AtomicBool,
 }
 
 /// What the first of several requests with the same key tells those behind it.
@@ -105,6 +108,7 @@ impl Cache {
         };
         let memory = Arc::new(Memory::new(bytes - bytes / FILLS, gone(disk.clone(), room.clone())));
         if let Some(before) = before {
+            before.is_replaced.store(true, SeqCst);
             let is_same = |disk: &Arc<Disk>| {
                 before.disk.as_ref().is_some_and(|other| Arc::ptr_eq(disk, other))
             };
@@ -124,6 +128,7 @@ impl Cache {
             sweeps: AtomicBool::new(false),
             uses: Uses::default(),
             under_way: before.map(|before| before.under_way.clone()).unwrap_or_default(),
+            is_replaced: AtomicBool::new(false),
         })
     }
 
@@ -216,10 +221,12 @@ impl Cache {
     /// Nothing that is stored for the URL of this hash holds any more. Where that `is_key` too, it goes at once. Returns
     /// whether it is time for a sweep.
     pub fn invalidate(&self, url: u128, is_key: bool) -> bool {
+        // Before it is forgotten: what is stored between is forgotten as well.
+        let is_over = is_key && !self.is_replaced.load(SeqCst) && !self.purges.awaits(url);
         if is_key {
             self.forget_key(url);
         }
-        if is_key && !self.under_way.has(&url) {
+        if is_over {
             return false;
         }
         let number = self.purges.add(Target::Url(url), Force::Hard);
@@ -245,9 +252,15 @@ impl Cache {
     fn sweep(&self, now: Moment) {
         // What is purged from here on needs another one.
         self.sweeps.store(false, Relaxed);
-        let swept = self.purges.last();
-        let purged = self.memory.entries().filter(|entry| !self.purges.spare(entry, now));
-        purged.for_each(|entry| self.memory.remove(&entry));
+        let swept = self.purges.settled();
+        for entry in self.memory.entries() {
+            if !self.purges.spare(&entry, now) {
+                self.memory.remove(&entry);
+            } else if entry.is_softened() {
+                // Workers' own copies are not.
+                self.memory.touch(&entry);
+            }
+        }
         match &self.disk {
             None => self.purges.forget(swept),
             Some(disk) => disk.sweep(swept),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tidegate_core::cache::key::Url;
 use tidegate_core::time::Moment;
 
@@ -35,6 +35,13 @@ pub enum Target {
     All,
 }
 
+impl Target {
+    /// What has this host.
+    pub fn host(host: &str) -> Self {
+        Self::Host(name_of(host).to_ascii_lowercase().into())
+    }
+}
+
 /// How a purge takes things away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Force {
@@ -50,10 +57,18 @@ pub struct Purges {
     /// The number of the last one.
     last: AtomicU64,
     noted: RwLock<Noted>,
-    /// By the number of the last purge when they were asked for, how many responses are under way.
-    under_way: Mutex<BTreeMap<u64, usize>>,
+    under_way: Mutex<Asked>,
     /// Up to which number they were forgotten, locked with `under_way`.
     forgotten: AtomicU64,
+}
+
+/// How many responses are under way.
+#[derive(Debug, Default)]
+struct Asked {
+    /// By the number of the last purge when they were asked for.
+    by_purge: BTreeMap<u64, usize>,
+    /// By their URL.
+    by_url: HashMap<u128, usize>,
 }
 
 /// A response that is asked for: purges that are made until it is stored take it.
@@ -62,6 +77,8 @@ pub struct AskedAt {
     purges: Arc<Purges>,
     /// The number of the purge that was the last then.
     pub number: u64,
+    /// Hash of its URL, where it is one to `GET`.
+    url: Option<u128>,
 }
 
 /// By target the numbers of the last soft and the last hard purge.
@@ -83,24 +100,39 @@ impl Purges {
         self.last.load(Relaxed)
     }
 
-    /// A response is asked for from now on.
-    pub fn ask(self: &Arc<Self>) -> AskedAt {
-        let mut under_way = self.under_way.lock();
-        let number = self.last();
-        *under_way.entry(number).or_default() += 1;
-        AskedAt { purges: self.clone(), number }
+    /// A response is asked for from now on, where it is one to `GET` for the URL of this hash.
+    pub fn ask(self: &Arc<Self>, url: Option<u128>) -> AskedAt {
+        let under_way = self.under_way.lock();
+        self.asked(self.last(), url, under_way)
+    }
+
+    fn asked(
+        self: &Arc<Self>,
+        number: u64,
+        url: Option<u128>,
+        mut under_way: MutexGuard<'_, Asked>,
+    ) -> AskedAt {
+        *under_way.by_purge.entry(number).or_default() += 1;
+        if let Some(url) = url {
+            *under_way.by_url.entry(url).or_default() += 1;
+        }
+        AskedAt { purges: self.clone(), number, url }
+    }
+
+    /// Whether a response to `GET` is under way for the URL of this hash.
+    pub fn awaits(&self, url: u128) -> bool {
+        self.under_way.lock().by_url.contains_key(&url)
     }
 
     /// `entry`, as it was compared last, is under way from now on, to another place. `None` where purges that were made
     /// since then are forgotten.
     pub(super) fn hold(self: &Arc<Self>, entry: &Entry) -> Option<AskedAt> {
-        let mut under_way = self.under_way.lock();
+        let under_way = self.under_way.lock();
         let number = entry.compared.load(Relaxed);
         if number < self.forgotten.load(Relaxed) {
             return None;
         }
-        *under_way.entry(number).or_default() += 1;
-        Some(AskedAt { purges: self.clone(), number })
+        Some(self.asked(number, Some(entry.key.url), under_way))
     }
 
     /// Note the purges of a process that has ended. What it stored is older than what is asked for from now on, even where
@@ -166,12 +198,20 @@ impl Purges {
         true
     }
 
+    /// The number up to which all that purges take is stored, or never will be: what was asked for before is not under way
+    /// any more.
+    pub fn settled(&self) -> u64 {
+        let under_way = self.under_way.lock();
+        let oldest = under_way.by_purge.keys().next();
+        oldest.map_or_else(|| self.last(), |&oldest| oldest)
+    }
+
     /// Forget the purges up to the number `swept`: nothing that they take is stored any more. Those stay noted that take
     /// what is still under way.
     pub fn forget(&self, swept: u64) {
         let swept = {
             let under_way = self.under_way.lock();
-            let swept = under_way.keys().next().map_or(swept, |&oldest| oldest.min(swept));
+            let swept = under_way.by_purge.keys().next().map_or(swept, |&oldest| oldest.min(swept));
             self.forgotten.fetch_max(swept, Relaxed);
             swept
         };
@@ -215,7 +255,7 @@ impl Noted {
         let named = [Target::All, Target::Url(key.url), Target::Key(key.hash)];
         let tags = entry.tags.hashes().iter().copied().map(Target::Tag);
         let url = Url::of_key(&key.text);
-        let host = url.map(|url| Target::Host(without_port(url.host).into()));
+        let host = url.map(|url| Target::host(url.host));
         let targets = named.into_iter().chain(tags).chain(host);
         targets.filter_map(|each| self.exact.get(&each)).for_each(&mut add);
         if let Some(url) = url.filter(|_| !self.prefixes.is_empty()) {
@@ -230,10 +270,19 @@ impl Noted {
 impl Drop for AskedAt {
     fn drop(&mut self) {
         let mut under_way = self.purges.under_way.lock();
-        if let Some(count) = under_way.get_mut(&self.number) {
+        let Asked { by_purge, by_url } = &mut *under_way;
+        if let Some(count) = by_purge.get_mut(&self.number) {
             *count -= 1;
             if *count == 0 {
-                under_way.remove(&self.number);
+                by_purge.remove(&self.number);
+            }
+        }
+        if let Some(url) = self.url
+            && let Some(count) = by_url.get_mut(&url)
+        {
+            *count -= 1;
+            if *count == 0 {
+                by_url.remove(&url);
             }
         }
     }
@@ -248,10 +297,50 @@ pub fn written(url: &Url<'_>) -> String {
     }
 }
 
-/// A host without its port; addresses of IPv6 stand in brackets.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
+/// A host without its port, and without the dot after which no domain comes; addresses of IPv6 stand in brackets.
+fn name_of(host: &str) -> &str {
+    let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
+    };
+    name.strip_suffix('.').unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purge_is_noted_until_a_sweep_that_begins_after_all_that_it_takes_is_stored() {
+        let purges = Arc::<Purges>::default();
+        let asked = purges.ask(None);
+        purges.add(Target::All, Force::Hard);
+        let swept = purges.settled();
+        // It is stored while the sweep runs, which may have passed its place.
+        drop(asked);
+        purges.forget(swept);
+        assert_eq!(purges.noted(), 1);
+        purges.forget(purges.settled());
+        assert_eq!(purges.noted(), 0);
+    }
+
+    #[test]
+    fn a_url_is_awaited_until_all_its_responses_are_over() {
+        let purges = Arc::<Purges>::default();
+        let asked = [purges.ask(Some(7)), purges.ask(Some(7)), purges.ask(None)];
+        assert!(purges.awaits(7) && !purges.awaits(8));
+        let [first, second, _other] = asked;
+        drop(first);
+        assert!(purges.awaits(7));
+        drop(second);
+        assert!(!purges.awaits(7));
+    }
+
+    #[test]
+    fn a_host_is_known_without_its_port_and_last_dot() {
+        for host in ["shop.example", "Shop.Example:443", "shop.example.", "shop.example.:80"] {
+            assert_eq!(Target::host(host), Target::Host("shop.example".into()), "{host}");
+        }
+        assert_eq!(Target::host("[::1]:80"), Target::Host("[::1]".into()));
     }
 }

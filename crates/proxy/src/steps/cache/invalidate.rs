@@ -6,7 +6,6 @@ use std::time::SystemTime;
 
 use http::{Method, Response};
 use tidegate_core::cache::age::Times;
-use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::freshening::{freshen, head_agrees};
 use tidegate_core::cache::invalidation::{invalidates, places};
 use tidegate_core::cache::key::Url;
@@ -14,30 +13,32 @@ use tidegate_core::cache::storing;
 use tidegate_core::cache::vary::Vary;
 use tokio::task::spawn_local;
 
-use super::Asking;
-use super::storable::{Begun, Candidate, begin};
+use super::storable::{Begun, Candidate, begin, newer_tags};
+use super::{Asking, Passing};
 use crate::account::metrics::PurgeKind;
 use crate::call::Call;
 use crate::http::body::Body;
 use crate::net::clock;
-use crate::objects::cache::Renewal;
+use crate::objects::cache::{AskedAt, Renewal};
 
 /// Take in the `response` to a request that passed the cache by, for this reason.
 pub fn after(
     asking: &Asking<'_>,
-    why: Why,
+    passing: Passing,
     call: &Call<'_>,
-    response: Response<Body>,
+    mut response: Response<Body>,
 ) -> Response<Body> {
     if invalidates(&call.head.method, response.status()) {
         asking.invalidate(call, &response);
     }
     if call.head.method == Method::HEAD {
-        asking.freshen(call, &response);
+        asking.freshen(call, &mut response);
     }
-    let mut response = response;
-    if call.head.method == Method::POST && !asking.settings.forbids_storing(call.head) {
-        response = asking.store_as_to_get(call, response);
+    let Passing { why, asked_at } = passing;
+    if let Some(asked_at) = asked_at
+        && !asking.settings.forbids_storing(call.head)
+    {
+        response = asking.store_as_to_get(call, response, asked_at);
     }
     asking.pass(why, None, call, &mut response);
     response
@@ -71,9 +72,13 @@ impl Asking<'_> {
     }
 
     /// Store the response to POST where it says that it is what GET would be answered with (RFC 9110 §9.3.3).
-    fn store_as_to_get(&self, call: &Call<'_>, mut response: Response<Body>) -> Response<Body> {
+    fn store_as_to_get(
+        &self,
+        call: &Call<'_>,
+        mut response: Response<Body>,
+        asked_at: AskedAt,
+    ) -> Response<Body> {
         let (cache, key) = (&self.of.cache, Arc::new(self.key.clone()));
-        let asked_at = cache.purges.ask();
         let request = self.request(&Method::POST, call);
         let began = call.transaction.witnesses.record().began;
         let (sent, arrived) = (clock::moment(began), clock::now());
@@ -91,7 +96,7 @@ impl Asking<'_> {
     }
 
     /// What is stored gets what the response to HEAD tells of it, or is stale where that is about another one.
-    fn freshen(&self, call: &Call<'_>, response: &Response<Body>) {
+    fn freshen(&self, call: &Call<'_>, response: &mut Response<Body>) {
         let (cache, now) = (&self.of.cache, clock::now());
         let Some(variants) = cache.find(&self.key) else { return };
         let asked = &call.head.headers;
@@ -104,15 +109,19 @@ impl Asking<'_> {
         }
         // The response is not older than its request; how long that took is not known here.
         let times = Times { sent: now, arrived: now, date: SystemTime::now() };
+        let tags = newer_tags(self.settings, response.headers_mut());
         let newer = storing::fields(self.settings, response.headers(), times.date);
         let headers = freshen(&entry.headers, &newer);
         let judged = storing::Response { status: entry.status, headers: &headers };
-        match storing::judge(self.settings, &self.request(&Method::GET, call), &judged, &times) {
-            Ok(terms) => {
+        let terms =
+            storing::judge(self.settings, &self.request(&Method::GET, call), &judged, &times);
+        match terms.and_then(|terms| Ok((terms, tags?))) {
+            Ok((terms, tags)) => {
                 let renewal = Renewal {
                     vary: Vary::of(&self.settings.vary, &headers, asked),
                     headers,
                     terms,
+                    tags,
                     arrived: times.date,
                     asked_at: entry.asked_at,
                 };

@@ -14,7 +14,7 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::fetch::{Fetch, Sending};
-use super::{Asking, Lookup};
+use super::{Asking, Lookup, Passing};
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
 use crate::call::Call;
@@ -94,7 +94,7 @@ pub async fn follow(
     for _ in 0..MOST_FOLLOWED {
         let (why, entry) = match found {
             Found::Answer(response) => return Ok(Lookup::Answer(response)),
-            Found::Pass(why) => return Ok(Lookup::Pass(why)),
+            Found::Pass(why) => return Ok(asking.pass_by(why, call)),
             Found::Ask(why, entry) => (why, entry),
         };
         if matches!(why, Why::Request | Why::Bypass) || asking.is_private() {
@@ -102,7 +102,9 @@ pub async fn follow(
         }
         let waiting = match asking.of.cache.join(&asking.key) {
             Turn::First(first) => {
-                return Ok(fetch(why, entry, Some(first)));
+                // What is not stored is for no other request.
+                let leading = (!asking.settings.forbids_storing(call.head)).then_some(first);
+                return Ok(fetch(why, entry, leading));
             }
             Turn::Behind(waiting) => waiting,
         };
@@ -124,7 +126,7 @@ pub async fn follow(
     }
     Ok(match found {
         Found::Answer(response) => Lookup::Answer(response),
-        Found::Pass(why) => Lookup::Pass(why),
+        Found::Pass(why) => asking.pass_by(why, call),
         Found::Ask(why, entry) => fetch(why, entry, None),
     })
 }
@@ -225,7 +227,7 @@ impl Asking<'_> {
         let now = clock::now();
         let response = match word {
             Word::Shared(entry)
-                if self.may_have(&entry, now, call) && entry.terms.is_fresh(now) =>
+                if self.may_have(&entry, now, call) && entry.terms_now().is_fresh(now) =>
             {
                 self.serve_collapsed(&entry, now, call)
             }
@@ -234,7 +236,7 @@ impl Asking<'_> {
             }
             Word::Shared(_) | Word::Stale(..) | Word::Private => None,
             Word::Failed(failure) => {
-                let own = own.ok_or(failure)?;
+                let own = own.filter(|own| self.of.cache.purges.spare(own, now)).ok_or(failure)?;
                 let said = match self.settings.honours_requests {
                     true => self.directives.clone(),
                     false => OfRequest::default(),
@@ -265,7 +267,7 @@ impl Asking<'_> {
         let cache = self.of.cache.clone();
         Fetch {
             why,
-            asked_at: cache.purges.ask(),
+            asked_at: cache.purges.ask(Some(self.key.url)),
             cache,
             key: Arc::new(self.key.clone()),
             entry,
@@ -279,6 +281,13 @@ impl Asking<'_> {
             client: call.address,
             is_authenticated: call.proof.is_some(),
         }
+    }
+
+    /// The request passes the cache by.
+    fn pass_by(&self, why: Why, call: &Call<'_>) -> Lookup {
+        let may_be_stored = call.head.method == Method::POST;
+        let asked_at = may_be_stored.then(|| self.of.cache.purges.ask(None));
+        Lookup::Pass(Passing { why, asked_at })
     }
 
     /// Ask the origin in the background whether `entry` still holds, unless that is done already.

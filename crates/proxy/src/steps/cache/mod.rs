@@ -12,7 +12,10 @@ mod serve;
 mod settle;
 mod storable;
 
-use http::{Method, Response};
+use std::borrow::Cow;
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Response};
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::conditional::is_for_origin;
 use tidegate_core::cache::directives::OfRequest;
@@ -27,6 +30,7 @@ use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::call::Call;
 use crate::http::body::Body;
+use crate::objects::cache::AskedAt;
 use crate::snapshot::{CacheOfRoute, Forward};
 
 pub use self::answer::answer;
@@ -73,7 +77,15 @@ pub enum Lookup {
     /// The response is to be fetched.
     Fetch(Box<Fetch>),
     /// The request passes the cache by.
-    Pass(Why),
+    Pass(Passing),
+}
+
+/// A request that passes the cache by.
+pub struct Passing {
+    /// Why.
+    why: Why,
+    /// There where its response may be stored all the same, as the one to `GET`: purges take it that come before it.
+    asked_at: Option<AskedAt>,
 }
 
 /// The request as the cache of its route sees it, where it has one. This comes before it is rewritten.
@@ -93,12 +105,41 @@ pub fn asking<'a>(forward: &'a Forward, call: &Call<'a>) -> Option<Box<Asking<'a
     Some(Box::new(Asking {
         settings,
         of,
-        key: settings.key.key(&url, headers),
+        key: settings.key.key(&url, &fields_of_key(settings, forward, call)),
         target: (!is_safe).then(|| Target::of(&url)),
         directives: OfRequest::of(headers),
         bypasses: settings.bypasses(call.head),
-        is_for_origin: !call.body.is_end() || is_for_origin(headers),
+        is_for_origin: !call.body.is_end() || call.upgrade.is_some() || is_for_origin(headers),
     }))
+}
+
+/// Have the upstream asked by the host as it is in the key: what an origin answers to another way to write it is not for
+/// those that write it so.
+pub fn write_host(asking: &Asking<'_>, call: &mut Call<'_>) {
+    let host = asking.key.asked().host;
+    if call.host() != host
+        && let Ok(host) = HeaderValue::from_str(host)
+    {
+        call.head.headers.insert(HOST, host);
+    }
+}
+
+/// The fields that a key may have of: those that the client sent, and those that tell the upstream of its identity, which
+/// are written later.
+fn fields_of_key<'c>(
+    settings: &Settings,
+    forward: &Forward,
+    call: &'c Call<'_>,
+) -> Cow<'c, HeaderMap> {
+    let sent = &call.head.headers;
+    match &call.proof {
+        Some(proof) if forward.identity_headers.names().any(|name| settings.key.counts(name)) => {
+            let mut all = sent.clone();
+            forward.identity_headers.add_to(&mut all, &proof.identity);
+            Cow::Owned(all)
+        }
+        _ => Cow::Borrowed(sent),
+    }
 }
 
 impl Asking<'_> {

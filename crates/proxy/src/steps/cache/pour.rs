@@ -12,15 +12,13 @@ use tokio::time::timeout;
 
 use crate::account::metrics::FillResult;
 use crate::http::body::{Body, Frame};
-use crate::objects::cache::{AskedAt, Cache, Content, Entry, Fill, Leading, Taken};
+use crate::objects::cache::{AskedAt, Cache, Content, Entry, Fill, Leading, PIECE, Taken};
 use crate::upstream::admission::Permit;
 
 /// A body that nothing reads any more is read on where it is not longer, or more than half of it came.
 const SHORT: u64 = 1 << 20;
 /// How long a reader may hold the others up.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a piece takes in memory beside its bytes.
-const PIECE: u64 = 64;
 
 /// A body that is to be stored as it comes.
 pub struct Pouring {
@@ -89,7 +87,7 @@ impl Pouring {
 
     /// The next frame; `None` once it is not worth the origin's trouble any more.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Option<Result<Frame, Failure>>>> {
-        if self.fill.is_alone() && !self.is_worth_it() {
+        if self.fill.poll_alone(cx).is_ready() && !self.is_worth_it() && self.fill.give_up() {
             return Poll::Ready(None);
         }
         self.body.poll_frame(cx).map(Some)

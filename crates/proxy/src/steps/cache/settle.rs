@@ -15,7 +15,7 @@ use tidegate_core::failure::Failure;
 
 use super::fetch::{Answer, Fetch, Fetched};
 use super::pour::Pouring;
-use super::storable::{Begun, Candidate, begin};
+use super::storable::{Begun, Candidate, begin, newer_tags};
 use crate::http::body::Body;
 use crate::net::clock;
 use crate::objects::cache::{Entry, Parts, Renewal, Word};
@@ -45,7 +45,9 @@ impl Fetch {
         settings: &Settings,
         asked: &HeaderMap,
     ) -> Option<Answer> {
-        let (entry, now) = (self.entry.as_ref()?, clock::now());
+        let now = clock::now();
+        // It may have been purged while the origin was asked.
+        let entry = self.entry.as_ref().filter(|entry| self.cache.purges.spare(entry, now))?;
         let said =
             if settings.honours_requests { OfRequest::of(asked) } else { OfRequest::default() };
         let stale = instead_of(trouble, &entry.terms_now(), &said, now)?;
@@ -74,7 +76,7 @@ impl Fetch {
         if status == StatusCode::NOT_MODIFIED
             && let Some(entry) = self.entry.take()
         {
-            return (self.revalidated(&entry, &response, settings, asked, &times), None);
+            return (self.revalidated(&entry, &mut response, settings, asked, &times), None);
         }
         if let Some(answer) = self.instead_of(Trouble::Status(status.as_u16()), settings, asked) {
             return (answer, None);
@@ -96,7 +98,10 @@ impl Fetch {
                 (answer, Some(pouring))
             }
             Err(reason) => {
-                self.tell(Word::Private);
+                // Those behind a response that is not stored yet, as it was not asked for often enough, ask again.
+                if reason != NotStored::MinUses {
+                    self.tell(Word::Private);
+                }
                 if reason.is_of_response() {
                     if let Some(entry) = self.entry.take().filter(|_| !status.is_server_error()) {
                         // The origin has another one by now.
@@ -136,21 +141,25 @@ impl Fetch {
     fn revalidated(
         &self,
         entry: &Arc<Entry>,
-        response: &Response<Body>,
+        response: &mut Response<Body>,
         settings: &Settings,
         asked: &HeaderMap,
         times: &Times,
     ) -> Answer {
+        let tags = newer_tags(settings, response.headers_mut());
         let newer = storing::fields(settings, response.headers(), times.date);
         let headers = freshen(&entry.headers, &newer);
         let request = self.request(asked);
         let judged = storing::Response { status: entry.status, headers: &headers };
-        match storing::judge(settings, &request, &judged, times) {
-            Ok(terms) => {
+        match storing::judge(settings, &request, &judged, times)
+            .and_then(|terms| Ok((terms, tags?)))
+        {
+            Ok((terms, tags)) => {
                 let renewal = Renewal {
                     vary: Vary::of(&settings.vary, &headers, asked),
                     headers,
                     terms,
+                    tags,
                     arrived: times.date,
                     asked_at: self.asked_at.number,
                 };

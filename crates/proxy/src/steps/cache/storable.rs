@@ -14,6 +14,7 @@ use tidegate_core::cache::vary::Vary;
 use super::pour::Pouring;
 use crate::http::body::Body;
 use crate::objects::cache::{AskedAt, Cache, Content, Entry, Fill, Parts};
+use crate::upstream::affinity;
 
 /// A response that may be stored, and its request.
 pub struct Candidate<'a> {
@@ -65,14 +66,30 @@ impl Candidate<'_> {
     }
 }
 
+/// What a response without content says anew of how the stored one can be purged; `None` where it says nothing of it. The
+/// fields are taken off.
+///
+/// # Errors
+/// If these are more tags than are kept.
+pub fn newer_tags(
+    settings: &Settings,
+    headers: &mut HeaderMap,
+) -> Result<Option<Arc<Tags>>, NotStored> {
+    let says = settings.tags.iter().any(|name| headers.contains_key(name));
+    let tags = Tags::take(headers, &settings.tags).map_err(|_| NotStored::TooManyTags)?;
+    Ok(says.then(|| Arc::new(tags)))
+}
+
 /// Begin to store a response, of which these are the parts.
 pub fn begin(
     cache: &Arc<Cache>,
-    response: Response<Body>,
+    mut response: Response<Body>,
     mut parts: Parts,
     asked_at: AskedAt,
     worker: usize,
 ) -> Begun {
+    // Those that follow it are not told.
+    affinity::tell(&mut response);
     let (head, body) = response.into_parts();
     let length = head.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());

@@ -1,6 +1,7 @@
 //! A stored response.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
@@ -20,27 +21,10 @@ const OVERHEAD: u64 = 400;
 /// What a field takes beside its name and value.
 const FIELD: u64 = 64;
 
-/// A stored response. It never changes; what does is replaced.
+/// A stored response and what is counted of it. What is stored never changes; what does is replaced.
 #[derive(Debug)]
 pub struct Entry {
-    /// What it is found by.
-    pub key: Arc<Key>,
-    /// Its status.
-    pub status: StatusCode,
-    /// Its fields.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub content: Content,
-    /// On which terms it may be used.
-    pub terms: Terms,
-    /// What it was selected by.
-    pub vary: Vary,
-    /// What it can be purged by.
-    pub tags: Arc<Tags>,
-    /// When it came, by the wall clock.
-    pub arrived: SystemTime,
-    /// The purge that was the last when it was asked for.
-    pub asked_at: u64,
+    parts: Parts,
     /// The last purge that it was compared with.
     pub(super) compared: AtomicU64,
     /// When a purge has made it stale, in nanoseconds; 0: none has.
@@ -53,7 +37,16 @@ pub struct Entry {
     id: u64,
 }
 
-/// What an entry is made of.
+impl Deref for Entry {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// What is stored of a response.
+#[derive(Debug, Clone)]
 pub struct Parts {
     /// What it is found by.
     pub key: Arc<Key>,
@@ -94,17 +87,9 @@ pub struct Renewal {
 impl Entry {
     /// An entry of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { key, status, headers, content, terms, vary, tags, arrived, asked_at } = parts;
+        let asked_at = parts.asked_at;
         Self {
-            key,
-            status,
-            headers: compact(&headers),
-            content,
-            terms,
-            vary,
-            tags,
-            arrived,
-            asked_at,
+            parts: Parts { headers: compact(&parts.headers), ..parts },
             compared: AtomicU64::new(asked_at),
             softened: AtomicU64::new(0),
             rests_until: AtomicU64::new(0),
@@ -119,7 +104,7 @@ impl Entry {
             Content::Whole(pieces) if with_body => Content::Whole(pieces.copied()),
             shared => shared.clone(),
         };
-        let copy = Self { id: self.id, ..Self::new(Parts { content, ..self.parts() }) };
+        let copy = Self { id: self.id, ..Self::new(Parts { content, ..self.parts.clone() }) };
         copy.softened.store(self.softened.load(Relaxed), Relaxed);
         copy
     }
@@ -138,29 +123,15 @@ impl Entry {
             headers.insert(CONTENT_LENGTH, length.into());
         }
         let (terms, asked_at) = (self.terms_now().into_owned(), self.compared.load(Relaxed));
-        Self::new(Parts { headers, content, terms, asked_at, ..self.parts() })
+        Self::new(Parts { headers, content, terms, asked_at, ..self.parts.clone() })
     }
 
     /// The same with the head that the origin has renewed.
     pub fn renewed(&self, renewal: Renewal) -> Self {
         let Renewal { headers, vary, terms, tags, arrived, asked_at } = renewal;
-        let parts = self.parts();
+        let parts = self.parts.clone();
         let (vary, tags) = (vary.unwrap_or(parts.vary), tags.unwrap_or(parts.tags));
         Self::new(Parts { headers, vary, terms, tags, arrived, asked_at, ..parts })
-    }
-
-    fn parts(&self) -> Parts {
-        Parts {
-            key: self.key.clone(),
-            status: self.status,
-            headers: self.headers.clone(),
-            content: self.content.clone(),
-            terms: self.terms.clone(),
-            vary: self.vary.clone(),
-            tags: self.tags.clone(),
-            arrived: self.arrived,
-            asked_at: self.asked_at,
-        }
     }
 
     /// On which terms it may be used now: a soft purge makes it stale.

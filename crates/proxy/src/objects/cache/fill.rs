@@ -14,7 +14,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 use tidegate_core::failure::Failure;
 
-use super::content::Pieces;
+use super::pieces::Pieces;
 use crate::http::body::{Frame, NextFrame, Source};
 
 /// Bytes that the slowest reader of a body that is not kept may be behind its writer.

@@ -12,44 +12,11 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use tidegate_core::cache::key::Url;
 use tidegate_core::time::Moment;
 
-use super::disk::{Purge, Told};
 use super::entry::Entry;
+use super::purge::{Force, Purge, Target, Told, written};
 
 /// Purges that a process may have made and not told before it was killed, at the most.
 const MOST_UNTOLD: u64 = 1 << 32;
-
-/// What a purge takes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// What has this URL, by the key of a route.
-    Url(u128),
-    /// What has this key.
-    Key(u128),
-    /// What carries this tag.
-    Tag(u64),
-    /// What has a URL that begins so.
-    Prefix(Box<str>),
-    /// What has this host, whatever the port.
-    Host(Box<str>),
-    /// Everything.
-    All,
-}
-
-impl Target {
-    /// What has this host.
-    pub fn host(host: &str) -> Self {
-        Self::Host(name_of(host).to_ascii_lowercase().into())
-    }
-}
-
-/// How a purge takes things away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Force {
-    /// They are stale from now on.
-    Soft,
-    /// They are gone.
-    Hard,
-}
 
 /// The purges that are noted.
 #[derive(Debug, Default)]
@@ -286,24 +253,6 @@ impl Drop for AskedAt {
             }
         }
     }
-}
-
-/// A URL as people write it.
-pub fn written(url: &Url<'_>) -> String {
-    let Url { scheme, host, path, query } = url;
-    match query {
-        Some(query) => format!("{scheme}://{host}{path}?{query}"),
-        None => format!("{scheme}://{host}{path}"),
-    }
-}
-
-/// A host without its port, and without the dot after which no domain comes; addresses of IPv6 stand in brackets.
-fn name_of(host: &str) -> &str {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    name.strip_suffix('.').unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ use super::body::StoredBody;
 use super::layout::{BLOCK, Layout, sum};
 use super::{Disk, head, index};
 use crate::net::clock;
-use crate::objects::cache::content::{Content, Pieces};
+use crate::objects::cache::content::Content;
 use crate::objects::cache::entry::{Entry, Parts};
+use crate::objects::cache::pieces::Pieces;
 use crate::objects::cache::room::Room;
 use crate::objects::under_way::Turn;
 

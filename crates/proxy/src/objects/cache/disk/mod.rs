@@ -40,7 +40,7 @@ use tidegate_core::time::Moment;
 
 pub use self::body::StoredBody;
 pub use self::load::Loaded;
-pub use self::purge_log::{Purge, Told};
+
 pub use self::write::id_of;
 
 use self::access::Unread;
@@ -50,7 +50,8 @@ use self::purge_log::PurgeLog;
 use self::store::Store;
 use self::upkeep::Bell;
 use super::entry::Entry;
-use super::purges::{Force, Purges, Target};
+use super::purge::{Force, Purge, Target};
+use super::purges::Purges;
 use super::uses::Uses;
 use crate::long_work::LongWork;
 use crate::net::clock as clock_of_process;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::bytes::{Reading, Written};
-use crate::objects::cache::purges::{Force, Target};
+use crate::objects::cache::purge::{Force, Purge, Target, Told};
 
 const NAME: &str = "purges.v1";
 /// A purge's number, kind and force, and what its target is called.
@@ -22,26 +22,6 @@ const HOST: u64 = 4;
 const ALL: u64 = 5;
 /// No purge: the number that the last one had when the file was begun.
 const BEGIN: u64 = 6;
-
-/// A purge that was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Purge {
-    /// Its number.
-    pub number: u64,
-    /// What it takes.
-    pub target: Target,
-    /// How.
-    pub force: Force,
-}
-
-/// What the file has told.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// The number of the last purge.
-    pub last: u64,
-    /// The purges that objects may still have to be compared with.
-    pub purges: Vec<Purge>,
-}
 
 /// The file.
 #[derive(Debug)]

@@ -19,8 +19,9 @@ use super::testing::{Faults, Faulty, Folder};
 use super::*;
 use crate::http::body::{Body, Frame};
 use crate::net::clock;
-use crate::objects::cache::content::{Content, Pieces};
+use crate::objects::cache::content::Content;
 use crate::objects::cache::entry::Parts;
+use crate::objects::cache::pieces::Pieces;
 use crate::objects::cache::room::Room;
 
 /// A disk with what a test needs beside it.

@@ -1,0 +1,171 @@
+//! A body that is all there, in pieces which its readers share.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::http::body::{Body, Frame, NextFrame, Source};
+
+/// Bytes of a piece at the most, where pieces are joined.
+const PIECE: usize = 256 << 10;
+
+/// A body in pieces, which its readers share.
+#[derive(Debug, Clone, Default)]
+pub struct Pieces(Arc<[Piece]>);
+
+#[derive(Debug)]
+struct Piece {
+    /// Where it ends, in bytes from the beginning.
+    end: u64,
+    data: Bytes,
+}
+
+impl FromIterator<Bytes> for Pieces {
+    fn from_iter<T: IntoIterator<Item = Bytes>>(came: T) -> Self {
+        Self::new(came.into_iter().collect())
+    }
+}
+
+impl Pieces {
+    /// Of what came piece by piece. Small ones that follow one another are joined.
+    pub fn new(came: Vec<Bytes>) -> Self {
+        let mut pieces: Vec<Piece> = Vec::with_capacity(came.len());
+        let (mut end, mut small) = (0, BytesMut::new());
+        let mut push = |data: Bytes| {
+            end += data.len() as u64;
+            pieces.push(Piece { end, data });
+        };
+        let mut came = came.into_iter().peekable();
+        while let Some(data) = came.next() {
+            let is_alone =
+                small.is_empty() && came.peek().is_none_or(|next| data.len() + next.len() > PIECE);
+            if is_alone {
+                push(data);
+                continue;
+            }
+            small.extend_from_slice(&data);
+            if came.peek().is_none_or(|next| small.len() + next.len() > PIECE) {
+                push(Bytes::copy_from_slice(&small));
+                small.clear();
+            }
+        }
+        Self(pieces.into())
+    }
+
+    /// A copy that shares nothing with it.
+    pub fn copied(&self) -> Self {
+        let copy =
+            |piece: &Piece| Piece { end: piece.end, data: Bytes::copy_from_slice(&piece.data) };
+        Self(self.0.iter().map(copy).collect())
+    }
+
+    /// Its bytes.
+    pub fn length(&self) -> u64 {
+        self.0.last().map_or(0, |last| last.end)
+    }
+
+    /// What it takes in memory.
+    pub fn weight(&self) -> u64 {
+        self.length() + std::mem::size_of_val(&*self.0) as u64
+    }
+
+    /// Its pieces.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|piece| &*piece.data)
+    }
+
+    /// These bytes of it, which there must be, as a body.
+    pub fn part(&self, range: Range<u64>) -> Body {
+        let mut part = Part { next: self.at(range.start), pieces: self.clone(), range };
+        match part.take() {
+            None => Body::Empty,
+            Some(only) if part.range.is_empty() => Body::Full(only),
+            Some(first) => {
+                part.range.start -= first.len() as u64;
+                part.next -= 1;
+                Body::stream(part)
+            }
+        }
+    }
+
+    /// The place of the piece that has this byte.
+    fn at(&self, byte: u64) -> usize {
+        self.0.partition_point(|piece| piece.end <= byte)
+    }
+}
+
+/// Some bytes of a body that are read one piece after the other.
+struct Part {
+    pieces: Pieces,
+    next: usize,
+    range: Range<u64>,
+}
+
+impl Part {
+    fn take(&mut self) -> Option<Bytes> {
+        if self.range.is_empty() {
+            return None;
+        }
+        let Piece { end, data } = self.pieces.0.get(self.next)?;
+        let begin = end - data.len() as u64;
+        let from = (self.range.start - begin) as usize;
+        let to = (self.range.end.min(*end) - begin) as usize;
+        self.next += 1;
+        self.range.start = begin + to as u64;
+        Some(data.slice(from..to))
+    }
+}
+
+impl Source for Part {
+    fn poll_frame(&mut self, _: &mut Context<'_>) -> NextFrame {
+        Poll::Ready(self.take().map(|data| Ok(Frame::Data(data))))
+    }
+
+    fn is_end(&self) -> bool {
+        self.range.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::http::body::testing::read;
+
+    fn text(length: usize) -> Vec<u8> {
+        (0..length).map(|at| b'a' + (at % 23) as u8).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn any_part_of_a_body_is_read_as_it_came(
+            sizes in prop::collection::vec(1usize..200_000, 0..6),
+            from in 0.0f64..1.0,
+            to in 0.0f64..1.0,
+        ) {
+            let length: usize = sizes.iter().sum();
+            let all = Bytes::from(text(length));
+            let mut rest = all.clone();
+            let pieces = Pieces::new(sizes.iter().map(|&size| rest.split_to(size)).collect());
+            prop_assert_eq!(pieces.length(), length as u64);
+            let (from, to) = (from.min(to) * length as f64, from.max(to) * length as f64);
+            let (from, to) = (from as usize, to as usize);
+            let mut body = pieces.part(from as u64..to as u64);
+            prop_assert_eq!(body.is_end(), from == to);
+            let (part, end) = read(&mut body);
+            prop_assert_eq!(part.as_bytes(), &all[from..to]);
+            prop_assert_eq!(end, Some(Ok(())));
+        }
+    }
+
+    #[test]
+    fn small_pieces_are_joined() {
+        let pieces = Pieces::new(vec![Bytes::from(text(10)); 80_000]);
+        assert_eq!(pieces.length(), 800_000);
+        assert_eq!(pieces.0.len(), 4);
+        assert!(pieces.0.iter().all(|piece| piece.data.len() <= PIECE));
+    }
+}

@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests. Everything that is started here is stopped here."""
 
 import contextlib
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,3 +100,12 @@ def promtool() -> str:
     if found is None:
         pytest.skip("promtool is not installed (Debian: prometheus)")
     return found
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def path() -> str:
+    """A path that nothing is stored for."""
+    return f"/{next(_numbers)}"

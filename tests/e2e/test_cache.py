@@ -1,7 +1,6 @@
 """The cache: what is stored, what is served of it, and what is not."""
 
 import asyncio
-import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,22 +8,15 @@ import pytest
 
 from .conftest import Running, StartGateway
 from .harness import answers
-from .harness.configs import proxy, route, upstream
-from .harness.gateway import Config, Gateway
+from .harness.caches import FRESH, cached, numbered
+from .harness.configs import route, upstream
+from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.message import Fields, Response
-from .harness.origin import Exchange, Handler, Origin
+from .harness.origin import Exchange, Origin
 from .harness.waiting import eventually
 
-FRESH: Fields = [("Cache-Control", "max-age=3600")]
 BODY = bytes(range(256)) * 400
-
-
-def cached(*endpoints: str, **options: object) -> Config:
-    """Everything goes to one upstream through a cache."""
-    config = proxy(*endpoints, caches=[{"name": "main", "memory": "16MB", "max_object": "3MB"}])
-    config["routes"][0]["cache"] = {"name": "main", **options}
-    return config
 
 
 @pytest.fixture(scope="module")
@@ -33,29 +25,9 @@ def gateway(running: Running, module_origin: Origin) -> Iterator[Gateway]:
         yield gateway
 
 
-_numbers = itertools.count()
-
-
-@pytest.fixture
-def path() -> str:
-    """A path that nothing is stored for."""
-    return f"/{next(_numbers)}"
-
-
 def get(gateway: Gateway, path: str, headers: Fields | None = None, method: str = "GET") -> Response:
     with gateway.connect() as client:
         return client.request(path, headers=headers, method=method)
-
-
-def numbered(headers: Fields | None = None, status: int = 200) -> Handler:
-    """Each response has its number."""
-    numbers = itertools.count(1)
-
-    async def answer(exchange: Exchange) -> None:
-        await exchange.discard_body()
-        await exchange.respond(status, headers or FRESH, str(next(numbers)).encode())
-
-    return answer
 
 
 def test_what_is_stored_is_served_without_the_origin(gateway: Gateway, origin: Origin, path: str) -> None:

@@ -1,7 +1,6 @@
 """A cache under bad input and faults: what must never be served, and what must never stay behind."""
 
 import asyncio
-import itertools
 import json
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,25 +15,17 @@ from websockets.sync.server import ServerConnection, serve
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.api_keys import api_key, entry, key_file
-from .harness.configs import proxy
-from .harness.gateway import Config, Gateway
+from .harness.caches import FRESH, Held, cached, numbered
+from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.load import Load
 from .harness.message import Fields, Response
-from .harness.origin import Exchange, Handler, Origin
+from .harness.origin import Exchange, Origin
 from .harness.waiting import eventually
 
-FRESH: Fields = [("Cache-Control", "max-age=3600")]
 STALE: Fields = [("Cache-Control", "max-age=0"), ("ETag", '"1"')]
 HEAD = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\n"
 BODY = bytes(range(256)) * 800
-
-
-def cached(*endpoints: str, **options: object) -> Config:
-    """Everything goes to one upstream through a cache."""
-    config = proxy(*endpoints, caches=[{"name": "main", "memory": "16MB", "max_object": "3MB"}])
-    config["routes"][0]["cache"] = {"name": "main", **options}
-    return config
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +48,6 @@ def left_behind(gateway: Gateway) -> dict[str, float]:
     return {"filling": cache["filling_bytes"], "fills": cache["fills"], "in flight": in_flight}
 
 
-_numbers = itertools.count()
-
-
-@pytest.fixture
-def path() -> str:
-    """A path that nothing is stored for."""
-    return f"/{next(_numbers)}"
-
-
 def ask(gateway: Gateway, path: str, method: str = "GET", body: bytes = b"", **fields: str) -> Response:
     headers = [(name.replace("_", "-"), value) for name, value in fields.items()]
     with gateway.connect() as client:
@@ -74,51 +56,6 @@ def ask(gateway: Gateway, path: str, method: str = "GET", body: bytes = b"", **f
 
 def purge(gateway: Gateway, **what: object) -> None:
     gateway.admin.post("/v1/cache/purge", json=what).raise_for_status()
-
-
-def numbered(headers: Fields = FRESH) -> Handler:
-    """Each response has its number."""
-    numbers = itertools.count(1)
-
-    async def answer(exchange: Exchange) -> None:
-        await exchange.discard_body()
-        await exchange.respond(200, headers, str(next(numbers)).encode())
-
-    return answer
-
-
-class Held:
-    """Holds each request until it is let go; then it is answered with its number, or as `then` does."""
-
-    def __init__(
-        self, origin: Origin, path: str, headers: Fields = FRESH, then: Handler | None = None
-    ) -> None:
-        self.events: list[asyncio.Event] = []
-        self._origin, self._headers, self._then = origin, headers, then
-        self._loop: asyncio.AbstractEventLoop | None = None
-        origin.on(path, self)
-
-    async def __call__(self, exchange: Exchange) -> None:
-        await exchange.discard_body()
-        self._loop = asyncio.get_running_loop()
-        event = asyncio.Event()
-        self.events.append(event)
-        number = len(self.events)
-        exchange.origin.changed()
-        await event.wait()
-        if self._then is None:
-            await exchange.respond(200, self._headers, str(number).encode())
-        else:
-            await self._then(exchange)
-
-    def wait_for(self, count: int) -> None:
-        """Wait until so many requests have come."""
-        self._origin.wait(lambda: len(self.events) >= count, f"request {count} is at the origin")
-
-    def let_go(self, number: int) -> None:
-        """Answer that request."""
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self.events[number - 1].set)
 
 
 # Who gets what

@@ -1,0 +1,63 @@
+"""What tests of the cache begin with."""
+
+import asyncio
+import itertools
+
+from .configs import proxy
+from .gateway import Config
+from .message import Fields
+from .origin import Exchange, Handler, Origin
+
+FRESH: Fields = [("Cache-Control", "max-age=3600")]
+
+
+def cached(*endpoints: str, **options: object) -> Config:
+    """Everything goes to one upstream through a cache."""
+    config = proxy(*endpoints, caches=[{"name": "main", "memory": "16MB", "max_object": "3MB"}])
+    config["routes"][0]["cache"] = {"name": "main", **options}
+    return config
+
+
+def numbered(headers: Fields = FRESH, status: int = 200) -> Handler:
+    """Each response has its number."""
+    numbers = itertools.count(1)
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.discard_body()
+        await exchange.respond(status, headers, str(next(numbers)).encode())
+
+    return answer
+
+
+class Held:
+    """Holds each request until it is let go; then it is answered with its number, or as `then` does."""
+
+    def __init__(
+        self, origin: Origin, path: str, headers: Fields = FRESH, then: Handler | None = None
+    ) -> None:
+        self.events: list[asyncio.Event] = []
+        self._origin, self._headers, self._then = origin, headers, then
+        self._loop: asyncio.AbstractEventLoop | None = None
+        origin.on(path, self)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await exchange.discard_body()
+        self._loop = asyncio.get_running_loop()
+        event = asyncio.Event()
+        self.events.append(event)
+        number = len(self.events)
+        exchange.origin.changed()
+        await event.wait()
+        if self._then is None:
+            await exchange.respond(200, self._headers, str(number).encode())
+        else:
+            await self._then(exchange)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many requests have come."""
+        self._origin.wait(lambda: len(self.events) >= count, f"request {count} is at the origin")
+
+    def let_go(self, number: int) -> None:
+        """Answer that request."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self.events[number - 1].set)

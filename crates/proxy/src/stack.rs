@@ -92,7 +92,9 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         Action::Forward(forward) => {
             let destination = destination::before(forward.split.as_ref(), call)?;
             let asking = cache::asking(forward, call);
-            step!(cache::at_once(asking.as_deref(), forward, call));
+            if let Some(response) = cache::at_once(asking.as_deref(), forward, call) {
+                return Ok(Flow::Answer(response));
+            }
             if let Some(asking) = &asking {
                 cache::write_host(asking, call);
             }

@@ -30,6 +30,8 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     /// Whether only the origin can answer it: it has content, or conditions that are not the cache's to judge.
     pub is_for_origin: bool,
+    /// Whether it has a `Range`.
+    pub wants_part: bool,
     /// Whether it goes to the origin in any case.
     pub bypasses: bool,
     /// What its `Cache-Control` says.
@@ -98,10 +100,15 @@ pub fn decide(
         Stored::OtherVariants => Decision::Fetch(Why::VaryMiss),
         Stored::Found(terms) => of_stored(terms, asked, is_reachable, now),
     };
-    let is_answered = matches!(decision, Decision::Serve | Decision::ServeStale(_));
-    match asked.directives.only_if_cached && !is_answered {
-        true => Decision::Refuse,
-        false => decision,
+    match decision {
+        Decision::Serve | Decision::ServeStale(_) => decision,
+        _ if asked.directives.only_if_cached => Decision::Refuse,
+        // The response to these is not all of what would be stored.
+        Decision::Fetch(why) if asked.wants_part => Decision::Bypass(why),
+        Decision::Fetch(why) | Decision::Validate(why) if asked.method == Method::HEAD => {
+            Decision::Bypass(why)
+        }
+        _ => decision,
     }
 }
 
@@ -163,11 +170,12 @@ pub enum Trouble {
     Status(u16),
 }
 
-/// Whether a stored response is served at `now` in place of `trouble`, and why.
+/// Whether a stored response is served at `now` in place of `trouble`, and why; what a client `wanted` is given where it
+/// counts.
 pub fn instead_of(
     trouble: Trouble,
     terms: &Terms,
-    asked: &OfRequest,
+    wanted: Option<&OfRequest>,
     now: Moment,
 ) -> Option<Stale> {
     if terms.never_stale {
@@ -175,7 +183,8 @@ pub fn instead_of(
     }
     let staleness = terms.staleness(now);
     let within = |most: Duration| is_within(staleness, most);
-    let if_error = terms.if_error.max(asked.stale_if_error.unwrap_or_default());
+    let if_error =
+        terms.if_error.max(wanted.and_then(|said| said.stale_if_error).unwrap_or_default());
     match trouble {
         Trouble::Unreachable if within(terms.if_disconnected) => Some(Stale::Disconnected),
         Trouble::Unreachable | Trouble::Status(500 | 502 | 503 | 504) if within(if_error) => {

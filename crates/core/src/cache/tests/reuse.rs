@@ -34,7 +34,7 @@ fn terms() -> Terms {
 /// A `GET` with these directives.
 fn asked(directives: &OfRequest) -> Asked<'_> {
     let (method, honoured) = (&Method::GET, false);
-    Asked { method, is_for_origin: false, bypasses: false, directives, honoured }
+    Asked { method, is_for_origin: false, wants_part: false, bypasses: false, directives, honoured }
 }
 
 fn after(seconds: f64) -> Moment {
@@ -78,7 +78,7 @@ fn nothing_makes_up_for_what_a_response_forbids() {
         assert_eq!(decision, Decision::Validate(Why::Stale));
     }
     for trouble in [Trouble::Unreachable, Trouble::Status(503)] {
-        assert_eq!(instead_of(trouble, &strict, &said, after(10.5)), None);
+        assert_eq!(instead_of(trouble, &strict, Some(&said), after(10.5)), None);
     }
     let always = Terms { validate_always: true, ..terms() };
     assert_eq!(
@@ -99,11 +99,16 @@ fn what_is_stored_stands_in_for_trouble_for_as_long_as_it_may() {
         (Trouble::Unreachable, 13.1, None),
     ];
     for (trouble, seconds, expected) in cases {
-        assert_eq!(instead_of(trouble, &terms(), &said, after(seconds)), expected, "{trouble:?}");
+        assert_eq!(
+            instead_of(trouble, &terms(), Some(&said), after(seconds)),
+            expected,
+            "{trouble:?}"
+        );
     }
     let asked = OfRequest { stale_if_error: Some(5 * SECOND), ..said };
-    let longer = instead_of(Trouble::Status(500), &terms(), &asked, after(15.0));
-    assert_eq!(longer, Some(Stale::Error));
+    let longer = |wanted| instead_of(Trouble::Status(500), &terms(), wanted, after(15.0));
+    assert_eq!(longer(Some(&asked)), Some(Stale::Error));
+    assert_eq!(longer(None), None);
 }
 
 #[test]
@@ -156,6 +161,22 @@ fn what_is_not_for_the_cache_passes_it_by() {
     assert_eq!(decide(origin), Decision::Bypass(Why::Request));
     let bypassing = Asked { bypasses: true, ..asked(&said) };
     assert_eq!(decide(bypassing), Decision::Validate(Why::Bypass));
+}
+
+#[test]
+fn a_response_that_is_not_all_of_what_would_be_stored_passes_it_by() {
+    let (said, terms) = (OfRequest::default(), terms());
+    let head = || Asked { method: &Method::HEAD, ..asked(&said) };
+    let part = || Asked { wants_part: true, ..asked(&said) };
+    let of = |asked: Asked<'_>, stored, seconds| decide(stored, &asked, &|| true, after(seconds));
+    let stored = Stored::Found(&terms);
+    assert_eq!(of(head(), Stored::Nothing, 0.0), Decision::Bypass(Why::UriMiss));
+    assert_eq!(of(part(), Stored::OtherVariants, 0.0), Decision::Bypass(Why::VaryMiss));
+    assert_eq!(of(head(), stored, 12.0), Decision::Bypass(Why::Stale));
+    // What the origin says still holds has the part.
+    assert_eq!(of(part(), stored, 12.0), Decision::Validate(Why::Stale));
+    assert_eq!(of(head(), stored, 1.0), Decision::Serve);
+    assert_eq!(of(part(), stored, 1.0), Decision::Serve);
 }
 
 fn any_duration() -> impl Strategy<Value = Duration> {
@@ -215,7 +236,7 @@ proptest! {
             Decision::Fetch(_) => prop_assert!(false, "it is stored"),
         }
         for trouble in [Trouble::Unreachable, Trouble::Status(500)] {
-            let is_served = instead_of(trouble, &terms, &said, now).is_some();
+            let is_served = instead_of(trouble, &terms, Some(&said), now).is_some();
             prop_assert!(!is_served || !never_stale);
         }
     }

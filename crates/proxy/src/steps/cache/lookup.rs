@@ -3,10 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::RANGE;
 use http::{Method, Response};
 use tidegate_core::cache::cache_status::Why;
-use tidegate_core::cache::directives::OfRequest;
 use tidegate_core::cache::reuse::{Decision, Stale, Stored, Trouble, decide, instead_of};
 use tidegate_core::failure::Failure;
 use tidegate_core::time::Moment;
@@ -23,7 +21,7 @@ use crate::net::clock;
 use crate::objects::cache::{Entry, Leading, Variants, Word};
 use crate::objects::under_way::Turn;
 use crate::snapshot::{Destination, Forward};
-use crate::steps::{Flow, client_cert};
+use crate::steps::client_cert;
 
 /// How often a request follows another one that comes to nothing before it goes by itself.
 const MOST_FOLLOWED: usize = 3;
@@ -32,26 +30,29 @@ const MOST_FOLLOWED: usize = 3;
 pub enum Found {
     /// The answer.
     Answer(Response<Body>),
-    /// Nothing that it may be answered with: the origin is to be asked, for this reason, perhaps whether this holds.
-    Ask(Why, Option<Arc<Entry>>),
+    /// Nothing that it may be answered with: the origin is to be asked.
+    Ask(Ask),
     /// The request passes the cache by.
     Pass(Why),
 }
 
+/// How the origin is to be asked.
+pub struct Ask {
+    why: Why,
+    /// What may still hold.
+    entry: Option<Arc<Entry>>,
+    /// Whether its response is for no other request.
+    is_alone: bool,
+}
+
 /// Answer the request as it came, before it is made what the upstream gets, where that comes to the same: what is stored
 /// is fresh and was selected by none of its fields.
-///
-/// # Errors
-/// None: what cannot be answered so is looked up later.
 pub fn at_once(
     asking: Option<&Asking<'_>>,
     forward: &Forward,
     call: &Call<'_>,
-) -> Result<Flow, Failure> {
-    let answer = asking
-        .filter(|_| forward.request_headers.is_empty())
-        .and_then(|asking| asking.answer_plainly(call));
-    Ok(answer.map_or(Flow::Go, Flow::Answer))
+) -> Option<Response<Body>> {
+    asking.filter(|_| forward.request_headers.is_empty())?.answer_plainly(call)
 }
 
 /// Look the request up in memory; `None` where a disk is to be asked.
@@ -92,12 +93,12 @@ pub async fn follow(
         Lookup::Fetch(Box::new(asking.fetch(why, entry, leading, destination, call)))
     };
     for _ in 0..MOST_FOLLOWED {
-        let (why, entry) = match found {
+        let Ask { why, entry, is_alone } = match found {
             Found::Answer(response) => return Ok(Lookup::Answer(response)),
             Found::Pass(why) => return Ok(asking.pass_by(why, call)),
-            Found::Ask(why, entry) => (why, entry),
+            Found::Ask(ask) => ask,
         };
-        if matches!(why, Why::Request | Why::Bypass) || asking.is_private() {
+        if is_alone {
             return Ok(fetch(why, entry, None));
         }
         let waiting = match asking.of.cache.join(&asking.key) {
@@ -127,7 +128,7 @@ pub async fn follow(
     Ok(match found {
         Found::Answer(response) => Lookup::Answer(response),
         Found::Pass(why) => asking.pass_by(why, call),
-        Found::Ask(why, entry) => fetch(why, entry, None),
+        Found::Ask(Ask { why, entry, .. }) => fetch(why, entry, None),
     })
 }
 
@@ -175,12 +176,30 @@ impl Asking<'_> {
             (None, Some(variants)) if !variants.entries.is_empty() => Stored::OtherVariants,
             _ => Stored::Nothing,
         };
+        let is_private = variants.as_ref().is_some_and(|variants| variants.is_private(now));
+        match self.follow_from(stored, entry, destination, now, call)? {
+            Found::Ask(ask) => {
+                let is_alone = is_private || matches!(ask.why, Why::Request | Why::Bypass);
+                Ok(Found::Ask(Ask { is_alone, ..ask }))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// What follows from what is `stored`, which is `entry`.
+    fn follow_from(
+        &self,
+        stored: Stored<'_>,
+        entry: Option<&Arc<Entry>>,
+        destination: &Destination,
+        now: Moment,
+        call: &Call<'_>,
+    ) -> Result<Found, Failure> {
         let is_reachable = || {
             !entry.is_some_and(|entry| entry.rests(now))
                 && destination.upstream.membership().is_reachable()
         };
-        let decision = decide(stored, &self.asked(call), &is_reachable, now);
-        let served = match (decision, entry) {
+        let served = match (decide(stored, &self.asked(call), &is_reachable, now), entry) {
             (Decision::Serve, Some(entry)) => self.serve_fresh(entry, now, call),
             (Decision::ServeStale(stale), Some(entry)) => {
                 if stale == Stale::WhileRevalidate {
@@ -193,28 +212,17 @@ impl Asking<'_> {
                 self.tell(result, call, 0, &|| self.decision(result));
                 return Err(Failure::NotCached);
             }
+            (Decision::Bypass(why), _) => return Ok(Found::Pass(why)),
+            (Decision::Validate(why) | Decision::Fetch(why), entry) => {
+                return Ok(Found::Ask(Ask { why, entry: entry.cloned(), is_alone: false }));
+            }
             _ => None,
         };
-        Ok(match (served, decision) {
-            (Some(response), _) => Found::Answer(response),
-            (None, Decision::Bypass(why)) => Found::Pass(why),
-            (None, Decision::Validate(why) | Decision::Fetch(why)) => {
-                let wants_part = headers.contains_key(RANGE) && entry.is_none();
-                if call.head.method == Method::HEAD || wants_part {
-                    Found::Pass(why)
-                } else {
-                    Found::Ask(why, entry.cloned())
-                }
-            }
-            // What was to be served is not there any more.
-            (None, _) => Found::Ask(Why::UriMiss, None),
-        })
-    }
-
-    /// Whether the responses of its key were seen not to be for others.
-    fn is_private(&self) -> bool {
-        let variants = self.of.cache.find(&self.key);
-        variants.is_some_and(|variants| variants.is_private(clock::now()))
+        match served {
+            Some(response) => Ok(Found::Answer(response)),
+            // What was to be served has gone meanwhile.
+            None => self.follow_from(Stored::Nothing, None, destination, now, call),
+        }
     }
 
     /// The answer to a request behind another one that came to `word`; `None` where that is not for it.
@@ -237,11 +245,8 @@ impl Asking<'_> {
             Word::Shared(_) | Word::Stale(..) | Word::Private => None,
             Word::Failed(failure) => {
                 let own = own.filter(|own| self.of.cache.purges.spare(own, now)).ok_or(failure)?;
-                let said = match self.settings.honours_requests {
-                    true => self.directives.clone(),
-                    false => OfRequest::default(),
-                };
-                let stale = instead_of(Trouble::Unreachable, &own.terms_now(), &said, now);
+                let wanted = self.settings.honours_requests.then_some(&self.directives);
+                let stale = instead_of(Trouble::Unreachable, &own.terms_now(), wanted, now);
                 self.serve_stale(own, stale.ok_or(failure)?, now, call)
             }
         };

@@ -14,7 +14,7 @@ mod storable;
 
 use std::borrow::Cow;
 
-use http::header::HOST;
+use http::header::{HOST, RANGE};
 use http::{HeaderMap, HeaderValue, Method, Response};
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::conditional::is_for_origin;
@@ -147,6 +147,7 @@ impl Asking<'_> {
         Asked {
             method: &call.head.method,
             is_for_origin: self.is_for_origin,
+            wants_part: call.head.headers.contains_key(RANGE),
             bypasses: self.bypasses,
             directives: &self.directives,
             honoured: self.settings.honours_requests,

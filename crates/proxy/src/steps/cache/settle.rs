@@ -46,11 +46,13 @@ impl Fetch {
         asked: &HeaderMap,
     ) -> Option<Answer> {
         let now = clock::now();
-        // It may have been purged while the origin was asked.
-        let entry = self.entry.as_ref().filter(|entry| self.cache.purges.spare(entry, now))?;
-        let said =
-            if settings.honours_requests { OfRequest::of(asked) } else { OfRequest::default() };
-        let stale = instead_of(trouble, &entry.terms_now(), &said, now)?;
+        // It may have been purged while the origin was asked, or have gone from disk.
+        let entry = self
+            .entry
+            .as_ref()
+            .filter(|entry| entry.content.is_there() && self.cache.purges.spare(entry, now))?;
+        let wanted = settings.honours_requests.then(|| OfRequest::of(asked));
+        let stale = instead_of(trouble, &entry.terms_now(), wanted.as_ref(), now)?;
         entry.rest_until(now.after(REST));
         self.tell(Word::Stale(entry.clone(), stale));
         Some(Answer::Stale(entry.clone(), stale))

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartGateway
+from .harness.caches import FRESH, Held
 from .harness.configs import proxy
 from .harness.gateway import Config, Gateway, command
 from .harness.message import Fields, Response
 from .harness.origin import Exchange, Origin
 from .harness.waiting import eventually
 
-FRESH: Fields = [("Cache-Control", "max-age=3600")]
 SIZES = (10, 60_000, 70_000, 1_500_000)
 """Bytes of bodies: of one block and of several, and more than an eighth of the largest."""
 
@@ -257,6 +257,36 @@ def test_the_origin_renews_what_is_on_disk(start_gateway: StartGateway, origin: 
         assert is_hit(again) and again.body == body
     again = get(start_gateway(config), path)
     assert (is_hit(again), again.header("x-own"), again.body) == (True, "new", body)
+
+
+def test_what_left_the_disk_while_it_was_validated_is_asked_for_again(
+    start_gateway: StartGateway, origin: Origin, folder: Path
+) -> None:
+    path, body = "/leaves", bytes(1_500_000)
+
+    async def answer(exchange: Exchange) -> None:
+        if exchange.request.header("if-none-match"):
+            await exchange.respond(304, [("ETag", '"1"')])
+        else:
+            await exchange.respond(200, [("Cache-Control", "max-age=0"), ("ETag", '"1"')], body)
+
+    origin.on(path, answer)
+    with life(start_gateway, cached(origin, folder)) as gateway:
+        config = gateway.config
+        get(gateway, path)
+    gateway = start_gateway(config)
+    held = Held(origin, path, then=answer)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(get, gateway, path)
+        held.wait_for(1)
+        with gateway.next_generation():
+            gateway.config["caches"][0]["disk"]["size"] = "1MiB"
+            gateway.write()
+        held.let_go(1)
+        held.wait_for(2)
+        held.let_go(2)
+        response = asked.result()
+    assert (response.status, response.body) == (200, body)
 
 
 def test_entries_say_where_they_are(start_gateway: StartGateway, origin: Origin, folder: Path) -> None:

@@ -139,7 +139,8 @@ impl Fetch {
         validate(&mut sending.head.headers, &entry.headers);
         let fetched = self.send(forward, sending, time_left).await?;
         let is_not_modified = fetched.response.status() == StatusCode::NOT_MODIFIED;
-        if !is_not_modified || selects(&entry.headers, fetched.response.headers()) {
+        let selects = || selects(&entry.headers, fetched.response.headers());
+        if !is_not_modified || entry.content.is_there() && selects() {
             return Ok(fetched);
         }
         drop(fetched);

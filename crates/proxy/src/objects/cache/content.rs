@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::disk::StoredBody;
+use super::disk::body::StoredBody;
 use super::fill::Fill;
 use super::pieces::Pieces;
 use crate::http::body::Body;

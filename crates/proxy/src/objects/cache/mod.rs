@@ -36,7 +36,6 @@ pub use self::purges::{AskedAt, Purges};
 pub use self::room::{Room, Taken};
 pub use self::urls::Urls;
 
-use self::disk::id_of;
 use self::memory::Memory;
 use self::purge::Purge;
 use self::tiers::gone;
@@ -186,7 +185,7 @@ impl Cache {
         stored.filter(|other| other.is(entry)).for_each(|other| other.soften(now));
         if let Some(disk) = &self.disk {
             // There it is fresh still.
-            disk.forget(id_of(entry));
+            disk.forget(entry);
         }
         self.memory.touch(entry);
     }
@@ -195,7 +194,7 @@ impl Cache {
     pub fn remove(&self, entry: &Arc<Entry>) {
         self.memory.remove(entry);
         if let Some(disk) = &self.disk {
-            disk.forget(id_of(entry));
+            disk.forget(entry);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate_core::cache::key::Key;
 
-use super::disk::{Disk, Loaded, id_of};
+use super::disk::{Disk, Loaded};
 use super::{Cache, Content, Entry, Room, Variants};
 use crate::net::clock;
 
@@ -95,7 +95,7 @@ impl Cache {
         let has_body_on_disk = matches!(entry.content, Content::OnDisk(_));
         if let Some(disk) = self.disk.as_ref().filter(|_| !has_body_on_disk) {
             // What is there in its place is older. This comes first, for memory may hand the new one on at once.
-            disk.forget(id_of(&entry));
+            disk.forget(&entry);
         }
         let is_large = entry.weight() > self.plan.memory.get() / LARGE;
         self.memory.put(entry.clone());

@@ -12,15 +12,15 @@ use tidegate_core::cache::evict::Id;
 use tidegate_core::failure::Failure;
 use tokio::sync::oneshot;
 
-use super::Disk;
 use super::access::{Access, Unread};
 use super::layout::{BEGIN, BLOCK, Layout, sum};
+use super::volume::Volume;
 use crate::http::body::{Body, Frame, NextFrame, Source};
 
 /// A body that lies on disk.
 #[derive(Debug)]
 pub struct StoredBody {
-    pub(super) disk: Arc<Disk>,
+    pub(super) volume: Arc<Volume>,
     pub(super) id: Id,
     pub(super) length: u64,
     /// What it is known by: under its id there may be another one by now.
@@ -48,7 +48,7 @@ impl StoredBody {
 
     /// Whether it is on disk still. That counts as a use.
     pub fn is_there(&self) -> bool {
-        self.disk.use_once_more(self.id)
+        self.volume.use_once_more(self.id)
     }
 
     /// These bytes of it, as a body. It breaks off where it is not on disk any more.
@@ -129,8 +129,8 @@ impl Part {
         let (tell, coming) = oneshot::channel();
         let (body, opened, number) = (self.body.clone(), self.opened.take(), self.number());
         // A body has one block that comes at the most.
-        self.body.disk.queue.insist(move || {
-            let read = body.read(number, opened, Access::waiting(&*body.disk.store));
+        self.body.volume.queue.insist(move || {
+            let read = body.read(number, opened, Access::waiting(&*body.volume.store));
             // Its reader may have left.
             let _ = tell.send(read);
         });
@@ -148,7 +148,7 @@ impl Part {
                 Poll::Ready(Some(Ok(Frame::Data(data.slice(from..to)))))
             }
             Err(unread) => {
-                self.body.disk.tell(self.body.id, &unread);
+                self.body.volume.tell(self.body.id, &unread);
                 Poll::Ready(Some(Err(Failure::Internal)))
             }
         }
@@ -163,7 +163,7 @@ impl Source for Part {
         let mut coming = match self.coming.take() {
             Some(coming) => coming,
             None => {
-                let access = Access::at_once(&*self.body.disk.store);
+                let access = Access::at_once(&*self.body.volume.store);
                 match self.body.read(self.number(), self.opened.clone(), access) {
                     Err(unread) if unread.is_for_thread() => self.hand_over(),
                     read => return self.give(read),

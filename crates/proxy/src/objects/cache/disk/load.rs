@@ -32,7 +32,7 @@ pub type Loaded = SmallVec<[Arc<Entry>; 1]>;
 impl Disk {
     /// All variants of the key of this hash. A disk that is slow, or has much to do, has none.
     pub async fn load(self: &Arc<Self>, hash: u128) -> Loaded {
-        if let Ok(loaded) = self.read_variants(hash, Access::at_once(&*self.store)) {
+        if let Ok(loaded) = self.read_variants(hash, Access::at_once(&*self.volume.store)) {
             return loaded;
         }
         match self.loading.join(hash) {
@@ -50,7 +50,7 @@ impl Disk {
     async fn load_by_thread(self: &Arc<Self>, hash: u128) -> Loaded {
         let (tell, told) = oneshot::channel();
         let disk = self.clone();
-        let submitted = self.queue.submit(move || {
+        let submitted = self.volume.queue.submit(move || {
             // What asked may have gone on without it.
             let _ = tell.send(disk.load_now(hash));
         });
@@ -62,22 +62,22 @@ impl Disk {
 
     /// The same by a thread that may wait.
     pub fn load_now(self: &Arc<Self>, hash: u128) -> Loaded {
-        self.read_variants(hash, Access::waiting(&*self.store)).unwrap_or_default()
+        self.read_variants(hash, Access::waiting(&*self.volume.store)).unwrap_or_default()
     }
 
     /// Those that can be read; an error where a thread must.
     fn read_variants(self: &Arc<Self>, hash: u128, access: Access<'_>) -> Result<Loaded, Unread> {
-        let ids = self.index.lock().variants(hash);
+        let ids = self.volume.index.lock().variants(hash);
         let mut loaded = Loaded::new();
         for id in ids {
             match self.read(id, access) {
                 Ok(entry) if self.purges.spare(&entry, clock::now()) => {
-                    self.use_once_more(id);
+                    self.volume.use_once_more(id);
                     loaded.push(Arc::new(entry));
                 }
-                Ok(_) => self.forget(id),
+                Ok(_) => self.volume.forget(id),
                 Err(unread) if unread.is_for_thread() => return Err(unread),
-                Err(unread) => self.tell(id, &unread),
+                Err(unread) => self.volume.tell(id, &unread),
             }
         }
         Ok(loaded)
@@ -116,7 +116,7 @@ impl Disk {
 
     pub(super) fn body(self: &Arc<Self>, id: Id, layout: &Layout, sums: Box<[u64]>) -> StoredBody {
         let Layout { body: length, body_id, .. } = *layout;
-        StoredBody { disk: self.clone(), id, length, body_id, sums }
+        StoredBody { volume: self.volume.clone(), id, length, body_id, sums }
     }
 
     /// Have a body read into memory, which takes its bytes of `room` meanwhile; `raised` gets it.
@@ -127,16 +127,16 @@ impl Disk {
         raised: impl FnOnce(Pieces) + Send + 'static,
     ) {
         let mut taken = room.nothing();
-        if !self.serves() || !taken.take(body.length) {
+        if !self.volume.serves() || !taken.take(body.length) {
             return;
         }
         let (disk, body) = (self.clone(), body.clone());
         // Where too much waits it stays where it is.
-        let _ = self.queue.submit(move || {
-            let access = Access::waiting(&*disk.store);
+        let _ = self.volume.queue.submit(move || {
+            let access = Access::waiting(&*disk.volume.store);
             match body.open(access).and_then(|opened| body.blocks(&opened, access).collect()) {
                 Ok(pieces) => raised(pieces),
-                Err(unread) => disk.tell(body.id, &unread),
+                Err(unread) => disk.volume.tell(body.id, &unread),
             }
             drop(taken);
         });

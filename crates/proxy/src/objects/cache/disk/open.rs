@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::SystemTime;
 
@@ -18,8 +18,8 @@ use super::index::Index;
 use super::index_file::{self, Stored};
 use super::purge_log::{self, PurgeLog};
 use super::store::Store;
-use super::{Counts, Disk, GONE, WAITING, upkeep};
-use crate::long_work::LongWork;
+use super::volume::Volume;
+use super::{Disk, GONE, upkeep};
 use crate::net::clock;
 use crate::objects::cache::purges::Purges;
 use crate::objects::cache::uses::Uses;
@@ -67,12 +67,8 @@ impl Disk {
         // Where it has become smaller, the files that leave are found when it is looked through.
         stored.objects.iter().for_each(|&(id, bytes)| _ = index.add(id, bytes));
         let disk = Arc::new(Self {
-            root: root.into(),
-            store,
-            index: Mutex::new(index),
+            volume: Arc::new(Volume::new(root.into(), store, index)),
             written: Condvar::new(),
-            publishing: Mutex::new(()),
-            queue: Arc::new(LongWork::holding(WAITING)),
             bell: Arc::default(),
             clock: DiskClock::new(SystemTime::now(), clock::now(), stored.time),
             purges: purges.clone(),
@@ -80,9 +76,6 @@ impl Disk {
             admits_all: AtomicBool::new(false),
             uses: Uses::default(),
             loading: Arc::default(),
-            rests_until: AtomicU64::new(0),
-            is_served: AtomicBool::new(false),
-            counts: Counts::default(),
             lock,
         });
         disk.start()?;
@@ -92,7 +85,7 @@ impl Disk {
     /// Starts its threads, which end with it.
     fn start(self: &Arc<Self>) -> io::Result<()> {
         for number in 0..THREADS {
-            let queue = self.queue.clone();
+            let queue = self.volume.queue.clone();
             let thread = thread::Builder::new().name(format!("cache-disk-{number}"));
             thread.spawn(move || {
                 // What panicked is gone, with what waited for it; the next is done.

@@ -1,6 +1,7 @@
 //! A disk as its cache sees it: what comes back, after a restart and after faults too.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
@@ -16,6 +17,7 @@ use tidegate_core::plan::CacheDiskSize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::testing::{Faults, Faulty, Folder};
+use super::volume::WAITING;
 use super::*;
 use crate::http::body::{Body, Frame};
 use crate::net::clock;
@@ -67,17 +69,17 @@ impl Stage {
     fn kill(self) -> Self {
         let Self { folder, disk, .. } = self;
         disk.lock.unlock().unwrap();
-        disk.is_served.store(false, Relaxed);
+        disk.volume.is_served.store(false, Relaxed);
         opened(folder)
     }
 
     /// All that was handed to the threads is done.
     fn settle(&self) {
-        while self.room.taken() > 0 || !self.disk.index.lock().is_settled() {
+        while self.room.taken() > 0 || !self.disk.volume.index.lock().is_settled() {
             std::thread::yield_now();
         }
         // What is removed just now is then.
-        drop(self.disk.publishing.lock());
+        drop(self.disk.volume.publishing.lock());
     }
 
     fn put(&self, entry: &Arc<Entry>) {
@@ -240,7 +242,7 @@ proptest! {
         prop_assert_eq!(stage.body("/"), None);
         stage.settle();
         prop_assert!(!file.exists());
-        prop_assert_eq!((stage.disk.counts.broken.load(Relaxed), stage.disk.stored()), (1, (0, 0)));
+        prop_assert_eq!((stage.disk.volume.counts.broken.load(Relaxed), stage.disk.stored()), (1, (0, 0)));
     }
 }
 
@@ -311,7 +313,7 @@ fn a_newer_response_takes_the_older_one_away_wherever_it_is_on_its_way() {
     *faults.hangs.lock() = true;
     let old = entry(&stage, "/", 10);
     stage.disk.take(&old, &stage.room);
-    stage.disk.forget(id_of(&old));
+    stage.disk.forget(&old);
     faults.go_on();
     stage.settle();
     assert!(stage.get("/").is_none());
@@ -348,12 +350,12 @@ fn a_disk_that_fails_is_left_alone_and_the_rest_goes_on() {
     stage.put(&entry(&stage, "/", 10));
     *faults.writing.lock() = Some(ErrorKind::StorageFull);
     stage.put(&entry(&stage, "/more", 10));
-    assert_eq!(stage.disk.counts.failures.load(Relaxed), 1);
-    assert!(!stage.disk.serves());
+    assert_eq!(stage.disk.volume.counts.failures.load(Relaxed), 1);
+    assert!(!stage.disk.volume.serves());
     stage.put(&entry(&stage, "/even-more", 10));
-    assert_eq!(stage.disk.counts.failures.load(Relaxed), 1);
+    assert_eq!(stage.disk.volume.counts.failures.load(Relaxed), 1);
     *faults.writing.lock() = None;
-    stage.disk.rests_until.store(0, Relaxed);
+    stage.disk.volume.rests_until.store(0, Relaxed);
     stage.put(&entry(&stage, "/more", 10));
     assert_eq!((stage.body("/"), stage.body("/more")), (Some(text(10)), Some(text(10))));
 }
@@ -384,7 +386,7 @@ fn no_more_is_kept_than_there_is_room_for() {
     }
     let (bytes, objects) = stage.disk.stored();
     assert!(bytes <= 1 << 20 && (10..40).contains(&objects), "{bytes} bytes, {objects} objects");
-    assert_eq!(stage.disk.counts.evictions.load(Relaxed) + objects, 40);
+    assert_eq!(stage.disk.volume.counts.evictions.load(Relaxed) + objects, 40);
 }
 
 #[test]

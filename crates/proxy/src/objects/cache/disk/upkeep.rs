@@ -108,33 +108,33 @@ pub fn run(disk: &Weak<Disk>, bell: &Bell) {
 impl Disk {
     /// Write the index, unless the directory is another one's by now.
     fn keep_index(&self) {
-        let _publishing = self.publishing.lock();
-        if self.is_served.load(Relaxed) {
+        let _publishing = self.volume.publishing.lock();
+        if self.volume.is_served.load(Relaxed) {
             self.write_index();
         }
     }
 
     /// Write the index.
     pub(super) fn write_index(&self) {
-        let objects = self.index.lock().objects().collect();
+        let objects = self.volume.index.lock().objects().collect();
         let stored = Stored { time: self.clock.at(clock::now()), objects };
-        if let Err(error) = index_file::write(&self.root, &stored) {
-            self.failed(&error);
+        if let Err(error) = index_file::write(&self.volume.root, &stored) {
+            self.volume.failed(&error);
         }
     }
 
     /// Take in what lies on disk and is not known, and clear away what is no file of this version.
     fn scan(self: &Arc<Self>, bell: &Bell) {
         // What cannot be removed takes room, no more.
-        let _ = fs::remove_dir_all(self.root.join(GONE));
+        let _ = fs::remove_dir_all(self.volume.root.join(GONE));
         let mut looked = Looked::default();
         for part in 0..=u8::MAX {
-            let files = self.store.list(part).unwrap_or_else(|error| {
-                self.failed(&error);
+            let files = self.volume.store.list(part).unwrap_or_else(|error| {
+                self.volume.failed(&error);
                 Vec::new()
             });
             for (id, bytes) in files {
-                if self.index.lock().knows(id) {
+                if self.volume.index.lock().knows(id) {
                     continue;
                 }
                 if looked.at_one_more(bell).is_break() {
@@ -147,10 +147,10 @@ impl Disk {
 
     /// Take in a file that is not known, or remove it.
     fn take_in(self: &Arc<Self>, id: Id, bytes: u64) {
-        let read = self.read(id, Access::waiting(&*self.store));
-        let publishing = self.publishing.lock();
-        let mut index = self.index.lock();
-        if index.knows(id) || !self.is_served.load(Relaxed) {
+        let read = self.read(id, Access::waiting(&*self.volume.store));
+        let publishing = self.volume.publishing.lock();
+        let mut index = self.volume.index.lock();
+        if index.knows(id) || !self.volume.is_served.load(Relaxed) {
             return;
         }
         let removed = match read {
@@ -159,37 +159,37 @@ impl Disk {
             Ok(_) | Err(Unread::Broken) => std::iter::once(id).collect(),
         };
         drop(index);
-        if let Err(error) = removed.into_iter().try_for_each(|id| self.store.remove(id)) {
-            self.failed(&error);
+        if let Err(error) = removed.into_iter().try_for_each(|id| self.volume.store.remove(id)) {
+            self.volume.failed(&error);
         }
         drop(publishing);
     }
 
     /// Take away what was purged up to this number.
     fn sweep_files(self: &Arc<Self>, purge: u64, bell: &Bell) {
-        let ids: Vec<_> = self.index.lock().objects().map(|(id, _)| id).collect();
+        let ids: Vec<_> = self.volume.index.lock().objects().map(|(id, _)| id).collect();
         let mut looked = Looked::default();
         for id in ids {
             if looked.at_one_more(bell).is_break() {
                 return;
             }
-            match self.read(id, Access::waiting(&*self.store)) {
-                Ok(entry) if !self.purges.spare(&entry, clock::now()) => self.forget(id),
+            match self.read(id, Access::waiting(&*self.volume.store)) {
+                Ok(entry) if !self.purges.spare(&entry, clock::now()) => self.volume.forget(id),
                 // Once the purge is forgotten only the file can tell that it is stale.
                 Ok(entry) if entry.is_softened() => self.write_again(id, &entry),
                 Ok(_) => {}
-                Err(unread) => self.tell(id, &unread),
+                Err(unread) => self.volume.tell(id, &unread),
             }
         }
         let mut log = self.log.lock();
-        if !self.serves() {
+        if !self.volume.serves() {
             // What could not be read or written may still have to be taken away.
             return;
         }
         self.purges.forget(purge);
-        match PurgeLog::begin(&self.root, &self.purges.told()) {
+        match PurgeLog::begin(&self.volume.root, &self.purges.told()) {
             Ok(begun) => *log = begun,
-            Err(error) => self.failed(&error),
+            Err(error) => self.volume.failed(&error),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::objects::cache::room::Room;
 impl Disk {
     /// Take `entry` in, which leaves memory, where that is worth it. What waits to be written takes its bytes of `room`.
     pub fn take(self: &Arc<Self>, entry: &Arc<Entry>, room: &Arc<Room>) {
-        if self.serves() && self.wants(entry) {
+        if self.volume.serves() && self.wants(entry) {
             self.write(entry, room, |_| ());
         }
     }
@@ -27,7 +27,7 @@ impl Disk {
     /// Whether `entry`, whose body is in memory, is to be kept and is not yet.
     pub fn wants(&self, entry: &Entry) -> bool {
         matches!(entry.content, Content::Whole(_))
-            && !self.index.lock().has_or_gets(id_of(entry))
+            && !self.volume.index.lock().has_or_gets(id_of(entry))
             && is_worth_it(entry, clock::now())
             && self.admits(entry)
     }
@@ -41,12 +41,12 @@ impl Disk {
     ) -> bool {
         let (id, mut taken) = (id_of(entry), room.nothing());
         let Some(held) = self.purges.hold(entry) else { return false };
-        if !self.serves() || !taken.take(entry.weight()) {
+        if !self.volume.serves() || !taken.take(entry.weight()) {
             return false;
         }
-        let ticket = self.index.lock().begin(id);
+        let ticket = self.volume.index.lock().begin(id);
         let (disk, entry) = (self.clone(), entry.clone());
-        let submitted = self.queue.submit(move || {
+        let submitted = self.volume.queue.submit(move || {
             if let Some(content) = disk.write_now(&entry, id, ticket) {
                 written(content);
             }
@@ -54,7 +54,7 @@ impl Disk {
             drop((held, taken));
         });
         if submitted.is_err() {
-            self.index.lock().end(id, ticket);
+            self.volume.index.lock().end(id, ticket);
         }
         submitted.is_ok()
     }
@@ -63,14 +63,14 @@ impl Disk {
     pub(super) fn take_now(self: &Arc<Self>, entry: &Arc<Entry>) {
         if self.wants(entry) {
             let id = id_of(entry);
-            let ticket = self.index.lock().begin(id);
+            let ticket = self.volume.index.lock().begin(id);
             self.write_now(entry, id, ticket);
         }
     }
 
     /// Write `entry`, which was read from disk, as it is now, unless a newer one takes its place.
     pub(super) fn write_again(self: &Arc<Self>, id: Id, entry: &Entry) {
-        let ticket = self.index.lock().begin_again(id);
+        let ticket = self.volume.index.lock().begin_again(id);
         if let Some(ticket) = ticket {
             self.write_now(entry, id, ticket);
         }
@@ -80,10 +80,10 @@ impl Disk {
     fn write_now(self: &Arc<Self>, entry: &Entry, id: Id, ticket: Ticket) -> Option<Content> {
         let is_spared = self.purges.spare(entry, clock::now());
         let written = if is_spared { self.publish(entry, id, ticket) } else { Ok(None) };
-        self.index.lock().end(id, ticket);
+        self.volume.index.lock().end(id, ticket);
         self.written.notify_all();
         written.unwrap_or_else(|unread| {
-            self.tell(id, &unread);
+            self.volume.tell(id, &unread);
             None
         })
     }
@@ -102,14 +102,16 @@ impl Disk {
         };
         let layout = Layout::of(&head, length, &sums);
         let mut body = |out: &mut dyn Write| self.write_body(&entry.content, out);
-        let draft = self.store.write(&mut |out| layout.write(out, &head, &mut body, &sums))?;
-        let publishing = self.publishing.lock();
-        if !self.is_served.load(Relaxed) || !self.index.lock().is_current(id, ticket) {
+        let draft =
+            self.volume.store.write(&mut |out| layout.write(out, &head, &mut body, &sums))?;
+        let publishing = self.volume.publishing.lock();
+        if !self.volume.is_served.load(Relaxed) || !self.volume.index.lock().is_current(id, ticket)
+        {
             return Ok(None);
         }
-        let bytes = self.store.publish(draft, id)?;
+        let bytes = self.volume.store.publish(draft, id)?;
         let evicted = {
-            let mut index = self.index.lock();
+            let mut index = self.volume.index.lock();
             match index.end(id, ticket) {
                 true => index.add(id, bytes),
                 // It was overtaken while it was published.
@@ -117,8 +119,8 @@ impl Disk {
             }
         };
         let is_kept = !evicted.contains(&id);
-        self.count_evictions(evicted.len() - usize::from(!is_kept));
-        let removed = evicted.into_iter().try_for_each(|id| self.store.remove(id));
+        self.volume.count_evictions(evicted.len() - usize::from(!is_kept));
+        let removed = evicted.into_iter().try_for_each(|id| self.volume.store.remove(id));
         drop(publishing);
         removed?;
         let stored = Content::OnDisk(Arc::new(self.body(id, &layout, sums)));
@@ -129,7 +131,7 @@ impl Disk {
         match content {
             Content::Whole(pieces) => pieces.slices().try_for_each(|piece| out.write_all(piece)),
             Content::OnDisk(body) => {
-                let access = Access::waiting(&*self.store);
+                let access = Access::waiting(&*self.volume.store);
                 let failed = |unread| match unread {
                     Unread::Broken => io::Error::from(io::ErrorKind::NotFound),
                     Unread::Failed(error) => error,

@@ -481,3 +481,17 @@ def test_explain_and_the_log_tell_what_the_cache_did(
     assert stories[0]["tries"] and not stories[1]["tries"]
     assert "cache main: miss (uri-miss), key" in told[0]
     assert "cache main: hit; 0 s old, fresh for 3600 s by max-age, key" in told[1]
+
+
+def test_a_request_that_fails_has_missed_the_cache_too(
+    start_gateway: StartGateway, origin: Origin, path: str
+) -> None:
+    gateway = start_gateway(cached(origin.address))
+    origin.on(path, answers.reset())
+    for method in ("GET", "HEAD"):
+        failed = get(gateway, path, method=method)
+        assert failed.status == 502
+        story = gateway.admin.get(f"/v1/explain/{failed.header('x-request-id')}").raise_for_status().json()
+        assert (story["cache"]["result"], story["cache"]["forwarded"]) == ("miss", "uri-miss"), method
+    missed = gateway.metrics().total("tidegate_cache_requests_total", result="miss")
+    assert missed == 2

@@ -154,8 +154,8 @@ async fn cached(
             cache::answer(*fetch, &asking, forward, call).await
         }
         Lookup::Pass(passing) => {
-            let response = sending(forward, destination, call).await?;
-            Ok(cache::after(&asking, passing, call, response))
+            let response = sending(forward, destination, call).await;
+            cache::after(&asking, passing, call, response)
         }
     }
 }

@@ -69,7 +69,10 @@ impl Asking<'_> {
     ) -> Result<Response<Body>, Failure> {
         let now = clock::now();
         match answer {
-            Answer::Failed(failure) => Err(failure),
+            Answer::Failed(failure) => {
+                self.tell_forwarded(why, None, call);
+                Err(failure)
+            }
             Answer::Revalidated(entry) => {
                 let ttl = Some(entry.terms.ttl(now));
                 let outcome = forwarded(why, Some(304), true, ttl);
@@ -108,8 +111,8 @@ impl Asking<'_> {
         self.tell_forwarded(why, reason, call);
     }
 
-    /// What became of a request for which the origin was asked.
-    fn tell_forwarded(&self, why: Why, reason: Option<NotStored>, call: &Call<'_>) {
+    /// What became of a request for which the origin was asked, perhaps in vain.
+    pub(super) fn tell_forwarded(&self, why: Why, reason: Option<NotStored>, call: &Call<'_>) {
         let result = match why {
             Why::Stale => CacheResult::Expired,
             Why::Bypass | Why::Method | Why::Request => CacheResult::Bypass,

@@ -11,6 +11,7 @@ use tidegate_core::cache::invalidation::{invalidates, places};
 use tidegate_core::cache::key::Url;
 use tidegate_core::cache::storing;
 use tidegate_core::cache::vary::Vary;
+use tidegate_core::failure::Failure;
 use tokio::task::spawn_local;
 
 use super::storable::{Begun, Candidate, begin, newer_tags};
@@ -21,27 +22,31 @@ use crate::http::body::Body;
 use crate::net::clock;
 use crate::objects::cache::{AskedAt, Renewal};
 
-/// Take in the `response` to a request that passed the cache by, for this reason.
+/// Take in what the origin came to for a request that passed the cache by.
+///
+/// # Errors
+/// If there is no response.
 pub fn after(
     asking: &Asking<'_>,
     passing: Passing,
     call: &Call<'_>,
-    mut response: Response<Body>,
-) -> Response<Body> {
+    response: Result<Response<Body>, Failure>,
+) -> Result<Response<Body>, Failure> {
+    let Passing { why, asked_at } = passing;
+    let mut response = response.inspect_err(|_| asking.tell_forwarded(why, None, call))?;
     if invalidates(&call.head.method, response.status()) {
         asking.invalidate(call, &response);
     }
     if call.head.method == Method::HEAD {
         asking.freshen(call, &mut response);
     }
-    let Passing { why, asked_at } = passing;
     if let Some(asked_at) = asked_at
         && !asking.settings.forbids_storing(call.head)
     {
         response = asking.store_as_to_get(call, response, asked_at);
     }
     asking.pass(why, None, call, &mut response);
-    response
+    Ok(response)
 }
 
 impl Asking<'_> {

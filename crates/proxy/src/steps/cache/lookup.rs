@@ -111,7 +111,10 @@ pub async fn follow(
         };
         let word = timeout(asking.settings.lock, waiting.word()).await;
         let answer = match word {
-            Ok(Some(word)) => asking.answer_by(word, entry.as_ref(), call)?,
+            Ok(Some(word)) => {
+                let answer = asking.answer_by(word, entry.as_ref(), call);
+                answer.inspect_err(|_| asking.tell_forwarded(why, None, call))?
+            }
             // It takes too long.
             Err(_) => None,
             // It went away, and another may take its place.

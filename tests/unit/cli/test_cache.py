@@ -54,6 +54,7 @@ def test_status_is_a_table_of_caches(
         ({"age_seconds": 300.0}, "5m stale for 0s max-age"),
         ({"age_seconds": 4_200.0}, "1h 10m stale for 1h 5m max-age"),
         ({"soft_purged": True}, "1m 1s purged max-age"),
+        ({"held_bytes": 100}, "200 100 B of 4.1 KB 1m 1s"),
         ({"vary": {"accept": None, "x-a": "b"}, "tags": []}, "7 accept, x-a: b"),
     ],
 )

@@ -6,6 +6,7 @@
 pub mod age;
 pub mod cache_status;
 pub mod conditional;
+pub mod content_range;
 mod date;
 mod delta_seconds;
 pub mod directives;
@@ -13,6 +14,7 @@ mod entity_tag;
 pub mod evict;
 pub mod freshening;
 pub mod freshness;
+pub mod gaps;
 pub mod invalidation;
 pub mod key;
 pub mod range;
@@ -24,6 +26,7 @@ pub mod targeted;
 mod terms;
 #[cfg(test)]
 mod tests;
+pub mod validator;
 pub mod vary;
 
 pub use settings::{Settings, Stale};

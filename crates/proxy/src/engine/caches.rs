@@ -62,6 +62,8 @@ pub struct EntryStatus {
     pub status: u16,
     /// Bytes of its body.
     pub bytes: u64,
+    /// How many of them are stored: fewer where only parts of it are.
+    pub held_bytes: u64,
     /// Its age in seconds.
     pub age_seconds: f64,
     /// Seconds until it is stale; below 0: since.
@@ -246,6 +248,7 @@ fn status(cache: &Cache, entry: &Entry, tier: &'static str) -> Option<EntryStatu
         vary: vary.collect(),
         status: entry.status.as_u16(),
         bytes: entry.content.length().unwrap_or(0),
+        held_bytes: entry.content.held(),
         age_seconds: terms.age(now).as_secs_f64(),
         ttl_seconds: terms.ttl(now),
         freshness_by: terms.by.label(),

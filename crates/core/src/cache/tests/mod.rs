@@ -17,7 +17,7 @@ use serde_json::json;
 use super::Settings;
 
 /// Fields that may have any bytes beyond ASCII too.
-fn fields<V: AsRef<[u8]>>(fields: &[(&str, V)]) -> HeaderMap {
+pub(super) fn fields<V: AsRef<[u8]>>(fields: &[(&str, V)]) -> HeaderMap {
     let field = |(name, value): &(&str, V)| {
         (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_ref()).unwrap())
     };

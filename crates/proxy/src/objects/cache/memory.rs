@@ -122,12 +122,21 @@ impl Memory {
         self.stored.get(&key)
     }
 
-    /// Store `entry` in the place of the variant that was selected by the same fields.
-    pub fn put(&self, entry: Arc<Entry>) {
-        let key = entry.key.hash;
+    /// Store `entry` in the place of the variant that was selected by the same fields, or what is `joined` of both, where
+    /// that is something. Returns what is stored.
+    pub fn put(
+        &self,
+        entry: Arc<Entry>,
+        joined: impl Fn(&Entry, &Entry) -> Option<Entry>,
+    ) -> Arc<Entry> {
+        let (key, mut put) = (entry.key.hash, entry.clone());
         let _ = self.stored.entry(key).and_compute_with(|stored| {
             let mut entries = SmallVec::new();
             if let Some(stored) = &stored {
+                let same = stored.value().entries.iter().find(|other| other.is_variant(&entry));
+                if let Some(joined) = same.and_then(|other| joined(&entry, other)) {
+                    put = Arc::new(joined);
+                }
                 let stored =
                     stored.value().entries.iter().filter(|other| {
                         other.key.text == entry.key.text && other.vary != entry.vary
@@ -137,10 +146,11 @@ impl Memory {
             if entries.len() >= VARIANTS {
                 entries.remove(0);
             }
-            entries.push(entry.clone());
+            entries.push(put.clone());
             Op::Put(Arc::new(Variants { entries, private_until: None }))
         });
         self.generations.changed(key);
+        put
     }
 
     /// What is known of `entry` has changed.

@@ -6,6 +6,7 @@ mod entry;
 mod fill;
 mod hot;
 mod memory;
+mod partial;
 mod pieces;
 mod purge;
 mod purges;
@@ -31,6 +32,7 @@ pub use self::entry::{Entry, Parts, Renewal};
 pub use self::fill::{Fill, PIECE};
 pub use self::hot::Hot;
 pub use self::memory::Variants;
+pub use self::partial::Partial;
 pub use self::purge::{Force, Target, written};
 pub use self::purges::{AskedAt, Purges};
 pub use self::room::{Room, Taken};
@@ -119,7 +121,7 @@ impl Cache {
             let entries = before.memory.entries();
             let moved =
                 entries.filter(|entry| stays || !matches!(entry.content, Content::OnDisk(_)));
-            moved.for_each(|entry| memory.put(entry));
+            moved.for_each(|entry| drop(memory.put(entry, |_, _| None)));
         }
         Ok(Self {
             plan: plan.clone(),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use http::Response;
+use http::{Response, StatusCode};
 use tidegate_core::cache::cache_status::{Outcome, Why};
 use tidegate_core::cache::storing::NotStored;
 use tidegate_core::failure::Failure;
@@ -82,12 +82,17 @@ impl Asking<'_> {
             Answer::Stale(entry, stale) => {
                 self.serve_stale(&entry, stale, now, call).ok_or(Failure::Internal)
             }
-            Answer::Stored { entry, headers, body } => {
+            Answer::Stored { entry, headers, body, came } => {
                 let ttl = Some(entry.terms.ttl(now));
-                let made = respond(&entry, headers, Some(body), call);
-                let (mut response, _) = made.ok_or(Failure::Internal)?;
-                self.say(forwarded(why, None, true, ttl), None, call, &mut response);
-                self.tell_forwarded(why, None, call);
+                let made = respond(&entry, headers, came.as_ref(), call);
+                // Until then nothing is gone of what comes.
+                drop(body);
+                let (mut response, length) = made.ok_or(Failure::Internal)?;
+                let is_part = came.is_some() && response.status() != StatusCode::PARTIAL_CONTENT;
+                let status = is_part.then_some(StatusCode::PARTIAL_CONTENT.as_u16());
+                self.say(forwarded(why, status, true, ttl), None, call, &mut response);
+                let saved = came.map_or(0, |came| length.saturating_sub(came.end - came.start));
+                self.tell_forwarded_in_part(why, None, saved, call);
                 Ok(response)
             }
             Answer::Alone { mut response, permit, reason } => {
@@ -114,12 +119,23 @@ impl Asking<'_> {
 
     /// What became of a request for which the origin was asked, perhaps in vain.
     pub(super) fn tell_forwarded(&self, why: Why, reason: Option<NotStored>, call: &Call<'_>) {
+        self.tell_forwarded_in_part(why, reason, 0, call);
+    }
+
+    /// The same, where so many bytes were there all the same.
+    fn tell_forwarded_in_part(
+        &self,
+        why: Why,
+        reason: Option<NotStored>,
+        saved: u64,
+        call: &Call<'_>,
+    ) {
         let result = match why {
             Why::Stale => CacheResult::Expired,
             Why::Bypass | Why::Method | Why::Request => CacheResult::Bypass,
             Why::UriMiss | Why::VaryMiss | Why::Partial => CacheResult::Miss,
         };
-        self.tell(result, call, 0, &|| CacheDecision {
+        self.tell(result, call, saved, &|| CacheDecision {
             forwarded: Some(why.label()),
             reason: reason.map(NotStored::label),
             ..self.decision(result)

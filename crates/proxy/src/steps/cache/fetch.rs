@@ -4,6 +4,7 @@
 //! others may follow it.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,16 +12,19 @@ use std::time::SystemTime;
 use http::{HeaderMap, Response, StatusCode, request};
 use tidegate_core::cache::age::Times;
 use tidegate_core::cache::cache_status::Why;
-use tidegate_core::cache::conditional::{take_off, validate};
+use tidegate_core::cache::conditional::{ask_part, complete, take_off, validate};
 use tidegate_core::cache::freshening::selects;
 use tidegate_core::cache::key::Key;
+use tidegate_core::cache::range;
 use tidegate_core::cache::reuse::Stale;
 use tidegate_core::cache::storing::NotStored;
+use tidegate_core::cache::validator;
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::Priority;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use super::part::{Wanted, completes};
 use crate::account::event::Event;
 use crate::account::relay::{Listening, Relay};
 use crate::http::body::Body;
@@ -43,6 +47,8 @@ pub struct Fetch {
     pub key: Arc<Key>,
     /// What is stored, to be validated.
     pub entry: Option<Arc<Entry>>,
+    /// What the origin is asked for.
+    pub wanted: Wanted,
     /// Absent: nothing follows it.
     pub leading: Option<Leading>,
     pub asked_at: AskedAt,
@@ -69,8 +75,8 @@ pub struct Sending {
 
 /// What a fetch came to, for the request that it was begun for.
 pub enum Answer {
-    /// A response that is being stored, with all of its fields.
-    Stored { entry: Arc<Entry>, headers: HeaderMap, body: Body },
+    /// A response that is being stored, with all of its fields, what comes of its body, and where that is a part, which.
+    Stored { entry: Arc<Entry>, headers: HeaderMap, body: Body, came: Option<Range<u64>> },
     /// What was stored still holds.
     Revalidated(Arc<Entry>),
     /// What was stored takes the place of what the origin came to.
@@ -97,9 +103,9 @@ impl Fetch {
         let time_left = TimeLeft::of(&sending.head, forward.timeout, None);
         let asked = sending.head.headers.clone();
         let outcome = match time_left.deadline() {
-            None => self.fetched(forward, &mut sending, time_left).await,
+            None => self.fetched(forward, &asked, &mut sending, time_left).await,
             Some(deadline) => {
-                let fetched = self.fetched(forward, &mut sending, time_left);
+                let fetched = self.fetched(forward, &asked, &mut sending, time_left);
                 timeout_at(deadline, fetched).await.unwrap_or(Err(Failure::RequestTimeout))
             }
         };
@@ -124,30 +130,68 @@ impl Fetch {
         }
     }
 
-    /// The origin's response; one that says that something holds which is not stored is asked for again.
+    /// The origin's response; where it is about something that is not stored, or not any more, it is asked for again.
     async fn fetched(
         &mut self,
         forward: &Forward,
+        asked: &HeaderMap,
         sending: &mut Sending,
         time_left: TimeLeft<'_>,
     ) -> Result<Fetched, Failure> {
-        take_off(&mut sending.head.headers);
-        let Some(entry) = self.entry.clone() else {
-            return self.send(forward, sending, time_left).await;
-        };
-        let unconditional = sending.head.headers.clone();
-        validate(&mut sending.head.headers, &entry.headers);
+        self.write_conditions(&mut sending.head.headers);
         let fetched = self.send(forward, sending, time_left).await?;
-        let is_not_modified = fetched.response.status() == StatusCode::NOT_MODIFIED;
-        let selects = || selects(&entry.headers, fetched.response.headers());
-        if !is_not_modified || entry.content.is_there() && selects() {
+        let Some(gone) = self.stored().filter(|_| !self.is_about_stored(&fetched)).cloned() else {
             return Ok(fetched);
-        }
+        };
         drop(fetched);
-        self.cache.remove(&entry);
+        self.cache.remove(&gone);
         self.entry = None;
-        sending.head.headers = unconditional;
+        let is_part = self.leading.is_none() && range::only(asked).is_some();
+        self.wanted = match self.wanted {
+            Wanted::Missing(..) if is_part => Wanted::Part,
+            _ => Wanted::Whole,
+        };
+        sending.head.headers = asked.clone();
+        self.write_conditions(&mut sending.head.headers);
         self.send(forward, sending, time_left).await
+    }
+
+    /// What is stored, to be validated or completed.
+    pub(super) fn stored(&self) -> Option<&Arc<Entry>> {
+        match &self.wanted {
+            Wanted::Missing(held, _) => Some(held),
+            Wanted::Whole | Wanted::Part => self.entry.as_ref(),
+        }
+    }
+
+    /// Make the client's request one for what is wanted.
+    fn write_conditions(&self, request: &mut HeaderMap) {
+        match (&self.wanted, &self.entry) {
+            (Wanted::Whole, None) => take_off(request),
+            (Wanted::Whole, Some(entry)) => _ = validate(request, &entry.headers),
+            (Wanted::Part, _) => ask_part(request),
+            (Wanted::Missing(held, missing), _) => {
+                match validator::strong(&held.headers, held.arrived) {
+                    Some(validator) => complete(request, missing, validator),
+                    None => take_off(request),
+                }
+            }
+        }
+    }
+
+    /// Whether a response says nothing of what is stored that does not hold: that a response holds which is there no
+    /// more, or another one, or what parts of another body are.
+    fn is_about_stored(&self, fetched: &Fetched) -> bool {
+        match (&self.wanted, &self.entry) {
+            (Wanted::Missing(held, missing), _) => completes(held, missing, fetched),
+            (_, Some(entry)) => {
+                let response = &fetched.response;
+                let selects = || selects(&entry.headers, response.headers());
+                response.status() != StatusCode::NOT_MODIFIED
+                    || entry.content.is_there() && selects()
+            }
+            (_, None) => true,
+        }
     }
 
     async fn send(

@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Method, Response};
+use tidegate_core::cache::Terms;
 use tidegate_core::cache::cache_status::Why;
+use tidegate_core::cache::range;
 use tidegate_core::cache::reuse::{Decision, Stale, Stored, Trouble, decide, instead_of};
 use tidegate_core::failure::Failure;
 use tidegate_core::time::Moment;
@@ -12,6 +14,8 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::fetch::{Fetch, Sending};
+use super::part::Wanted;
+use super::serve::lacks;
 use super::{Asking, Lookup, Passing};
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
@@ -41,6 +45,8 @@ pub struct Ask {
     why: Why,
     /// What may still hold.
     entry: Option<Arc<Entry>>,
+    /// Absent: it is not asked for what may be stored; the request passes the cache by.
+    wanted: Option<Wanted>,
     place: Place,
 }
 
@@ -103,8 +109,8 @@ pub async fn follow(
             Place::Any => match asking.of.cache.join(&asking.key) {
                 Turn::First(first) => {
                     // What is not stored is for no other request.
-                    let leading = (!asking.settings.forbids_storing(call.head)).then_some(first);
-                    return Ok(asking.fetch(ask.why, ask.entry, leading, call));
+                    let leading = asking.may_store(call).then_some(first);
+                    return Ok(asking.fetch(ask, leading, call));
                 }
                 Turn::Behind(leader) => Some(leader),
             },
@@ -131,6 +137,19 @@ pub async fn follow(
     Ok(asking.go_on(found, call))
 }
 
+/// What of a response for a request is stored in `entry`, which may be used on these terms.
+fn stored<'t>(entry: &Entry, terms: &'t Terms, call: &Call<'_>) -> Stored<'t> {
+    match lacks(entry, call) {
+        None => Stored::Found(terms),
+        Some(_) => Stored::Partial(terms),
+    }
+}
+
+/// What is missing of `entry` for a request.
+fn missing(entry: &Arc<Entry>, call: &Call<'_>) -> Option<Wanted> {
+    lacks(entry, call).map(|missing| Wanted::Missing(entry.clone(), missing))
+}
+
 impl Asking<'_> {
     /// Whether what is stored for the request, if anything is, lies on disk.
     fn is_on_disk(&self, call: &Call<'_>) -> bool {
@@ -151,7 +170,8 @@ impl Asking<'_> {
         let entry = cache.select(&variants, self.settings, &self.key, headers, now)?;
         let terms = entry.terms_now();
         let is_reachable = || true;
-        let decision = decide(Stored::Found(&terms), &self.asked(call), &is_reachable, now);
+        let stored = stored(entry, &terms, call);
+        let decision = decide(stored, &self.asked(call), &is_reachable, now);
         let is_served = entry.vary.is_nothing() && decision == Decision::Serve;
         is_served.then(|| self.serve_fresh(entry, now, call)).flatten()
     }
@@ -165,13 +185,14 @@ impl Asking<'_> {
         let of = |variants| cache.select(variants, self.settings, &self.key, headers, now);
         let entry = variants.as_deref().and_then(of).or_else(|| of(loaded));
         let terms = entry.map(|entry| entry.terms_now());
-        let stored = match (&terms, &variants) {
-            (Some(terms), _) => Stored::Found(terms),
+        let stored = match (entry.zip(terms.as_deref()), &variants) {
+            (Some((entry, terms)), _) => stored(entry, terms, call),
             (None, Some(variants)) if !variants.entries.is_empty() => Stored::OtherVariants,
             _ => Stored::Nothing,
         };
         let is_private = variants.as_ref().is_some_and(|variants| variants.is_private(now));
         match self.follow_from(stored, entry, now, call)? {
+            Found::Ask(ask) if is_private && ask.place == Place::Behind => Ok(Found::Pass(ask.why)),
             Found::Ask(ask) if is_private || matches!(ask.why, Why::Request | Why::Bypass) => {
                 Ok(Found::Ask(Ask { place: Place::Alone, ..ask }))
             }
@@ -205,11 +226,21 @@ impl Asking<'_> {
                 return Err(Failure::NotCached);
             }
             (Decision::Bypass(why), _) => return Ok(Found::Pass(why)),
-            (Decision::Validate(why) | Decision::Fetch(why), entry) => {
-                return Ok(Found::Ask(Ask { why, entry: entry.cloned(), place: Place::Any }));
+            (Decision::Validate(why), entry) => {
+                let (entry, wanted, place) = (entry.cloned(), Some(Wanted::Whole), Place::Any);
+                return Ok(Found::Ask(Ask { why, entry, wanted, place }));
             }
-            (Decision::FetchPart(why), _) => {
-                return Ok(Found::Ask(Ask { why, entry: None, place: Place::Behind }));
+            (Decision::Fetch(why), entry) => {
+                let wanted = entry.filter(|_| self.may_store(call));
+                let wanted = wanted.and_then(|entry| missing(entry, call)).unwrap_or(Wanted::Whole);
+                let (wanted, place) = (Some(wanted), Place::Any);
+                return Ok(Found::Ask(Ask { why, entry: None, wanted, place }));
+            }
+            (Decision::FetchPart(why), entry) => {
+                let is_one = self.may_store(call) && range::only(&call.head.headers).is_some();
+                let missing = || entry.and_then(|entry| missing(entry, call));
+                let wanted = is_one.then(|| missing().unwrap_or(Wanted::Part));
+                return Ok(Found::Ask(Ask { why, entry: None, wanted, place: Place::Behind }));
             }
             _ => None,
         };
@@ -264,31 +295,23 @@ impl Asking<'_> {
     fn go_on(&self, found: Found, call: &Call<'_>) -> Lookup {
         match found {
             Found::Answer(response) => Lookup::Answer(response),
-            Found::Pass(why) | Found::Ask(Ask { why, place: Place::Behind, .. }) => {
-                self.pass_by(why, call)
-            }
-            Found::Ask(Ask { why, entry, .. }) => self.fetch(why, entry, None, call),
+            Found::Pass(why) | Found::Ask(Ask { why, wanted: None, .. }) => self.pass_by(why, call),
+            Found::Ask(ask) => self.fetch(ask, None, call),
         }
     }
 
-    /// Have the response fetched, or `entry` validated.
-    fn fetch(
-        &self,
-        why: Why,
-        entry: Option<Arc<Entry>>,
-        leading: Option<Leading>,
-        call: &Call<'_>,
-    ) -> Lookup {
-        Lookup::Fetch(Box::new(self.fetch_of(why, entry, leading, call)))
+    /// Whether the response may be stored, as far as the request says.
+    fn may_store(&self, call: &Call<'_>) -> bool {
+        !self.settings.forbids_storing(call.head)
     }
 
-    fn fetch_of(
-        &self,
-        why: Why,
-        entry: Option<Arc<Entry>>,
-        leading: Option<Leading>,
-        call: &Call<'_>,
-    ) -> Fetch {
+    /// Have the origin asked.
+    fn fetch(&self, ask: Ask, leading: Option<Leading>, call: &Call<'_>) -> Lookup {
+        Lookup::Fetch(Box::new(self.fetch_of(ask, leading, call)))
+    }
+
+    fn fetch_of(&self, ask: Ask, leading: Option<Leading>, call: &Call<'_>) -> Fetch {
+        let Ask { why, entry, wanted, place: _ } = ask;
         let (cache, destination) = (self.of.cache.clone(), self.destination);
         Fetch {
             why,
@@ -296,8 +319,9 @@ impl Asking<'_> {
             cache,
             key: Arc::new(self.key.clone()),
             entry,
+            wanted: wanted.unwrap_or(Wanted::Whole),
             leading,
-            stores: !self.settings.forbids_storing(call.head),
+            stores: self.may_store(call),
             local: call.client.local.clone(),
             snapshot: call.snapshot.clone(),
             route: call.found.route,
@@ -322,7 +346,9 @@ impl Asking<'_> {
         if client_cert::tell(&self.destination.upstream, call.client, &mut head.headers).is_err() {
             return;
         }
-        let fetch = self.fetch_of(Why::Stale, Some(entry.clone()), Some(first), call);
+        let (why, entry, wanted) = (Why::Stale, Some(entry.clone()), Some(Wanted::Whole));
+        let ask = Ask { why, entry, wanted, place: Place::Any };
+        let fetch = self.fetch_of(ask, Some(first), call);
         let relay = Rc::new(Relay::new(false));
         spawn_local(fetch.run(Sending { head, interim: None, class: None, relay }, None));
     }

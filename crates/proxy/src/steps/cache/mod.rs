@@ -7,6 +7,7 @@ mod answer;
 mod fetch;
 mod invalidate;
 mod lookup;
+mod part;
 mod pour;
 mod serve;
 mod settle;

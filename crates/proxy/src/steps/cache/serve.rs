@@ -17,6 +17,16 @@ use crate::call::Call;
 use crate::http::body::Body;
 use crate::objects::cache::{Content, Entry};
 
+/// What `entry` lacks of what a request asks for; `None` where it lacks nothing.
+pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
+    let Content::Partial(partial) = &entry.content else { return None };
+    let (asked, method, stored) = (&call.head.headers, &call.head.method, &entry.headers);
+    let needs_body = *method != Method::HEAD
+        && !is_not_modified(asked, method, entry.status, stored, entry.arrived);
+    let selected = || range::select(asked, method, stored, entry.arrived, partial.length());
+    needs_body.then(selected).and_then(|selected| partial.lacks(&selected))
+}
+
 impl Asking<'_> {
     /// Answer with `entry`, which is fresh; `None` where the beginning of its body is gone.
     pub(super) fn serve_fresh(
@@ -93,12 +103,12 @@ impl Asking<'_> {
 }
 
 /// The response to a request for what is stored in `entry`, with these fields of its: all of it, those parts that are
-/// asked for, or that the client has it already; and how many bytes of the body it has, as far as is known. A body that
-/// comes is read by `own`, where that is there already. `None` where the beginning of the body is gone.
+/// asked for, or that the client has it already; and how many bytes of the body it has, as far as is known. Where it
+/// lacks what is asked for, the part that `came` for this request. `None` where that is not there either.
 pub(super) fn respond(
     entry: &Entry,
     headers: HeaderMap,
-    own: Option<Body>,
+    came: Option<&Range<u64>>,
     call: &Call<'_>,
 ) -> Option<(Response<Body>, u64)> {
     let mut response = Response::new(Body::Empty);
@@ -119,9 +129,15 @@ pub(super) fn respond(
         None => Selected::Whole,
     };
     let length = length.unwrap_or(0);
+    let selected = match (came, &entry.content) {
+        (Some(came), Content::Partial(partial)) if partial.lacks(&selected).is_some() => {
+            Selected::Parts([came.clone()].into())
+        }
+        _ => selected,
+    };
     match selected {
         Selected::Whole => {
-            *response.body_mut() = own.or_else(|| entry.content.body())?;
+            *response.body_mut() = entry.content.body()?;
             Some((response, length))
         }
         Selected::Parts(parts) => {

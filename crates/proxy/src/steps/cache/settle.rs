@@ -14,6 +14,7 @@ use tidegate_core::cache::vary::Vary;
 use tidegate_core::failure::Failure;
 
 use super::fetch::{Answer, Fetch, Fetched};
+use super::part::Wanted;
 use super::pour::Pouring;
 use super::storable::{Begun, Candidate, begin, newer_tags};
 use crate::http::body::Body;
@@ -59,7 +60,7 @@ impl Fetch {
     }
 
     /// Tell those behind it.
-    fn tell(&self, word: Word) {
+    pub(super) fn tell(&self, word: Word) {
         if let Some(leading) = &self.leading {
             leading.tell(word);
         }
@@ -73,6 +74,10 @@ impl Fetch {
         settings: &Settings,
         asked: &HeaderMap,
     ) -> (Answer, Option<Pouring>) {
+        let is_part = fetched.response.status() == StatusCode::PARTIAL_CONTENT;
+        if is_part && !matches!(self.wanted, Wanted::Whole) {
+            return self.settle_part(fetched, settings, asked);
+        }
         let Fetched { mut response, permit, times } = fetched;
         let status = response.status();
         if status == StatusCode::NOT_MODIFIED
@@ -83,20 +88,13 @@ impl Fetch {
         if let Some(answer) = self.instead_of(Trouble::Status(status.as_u16()), settings, asked) {
             return (answer, None);
         }
-        let candidate = Candidate {
-            cache: &self.cache,
-            settings,
-            key: &self.key,
-            request: self.request(asked),
-            asked_at: &self.asked_at,
-        };
         let parts = match self.stores {
-            true => candidate.parts(&mut response, &times),
+            true => self.candidate(settings, asked).parts(&mut response, &times),
             false => Err(NotStored::Configured),
         };
         match parts {
             Ok(parts) => {
-                let (answer, pouring) = self.stored(response, parts, permit);
+                let (answer, pouring) = self.begun(response, parts, permit);
                 (answer, Some(pouring))
             }
             Err(reason) => {
@@ -105,15 +103,25 @@ impl Fetch {
                     self.tell(Word::Private);
                 }
                 if reason.is_of_response() {
-                    if let Some(entry) = self.entry.take().filter(|_| !status.is_server_error()) {
+                    if let Some(entry) = self.stored().filter(|_| !status.is_server_error()) {
                         // The origin has another one by now.
-                        self.cache.remove(&entry);
+                        self.cache.remove(entry);
                     }
                     self.cache.mark_private(&self.key, times.arrived);
                 }
                 (Answer::Alone { response, permit, reason }, None)
             }
         }
+    }
+
+    /// The response as one that may be stored, which was asked for with these fields.
+    pub(super) fn candidate<'a>(
+        &'a self,
+        settings: &'a Settings,
+        asked: &'a HeaderMap,
+    ) -> Candidate<'a> {
+        let (cache, key, request) = (&self.cache, &self.key, self.request(asked));
+        Candidate { cache, settings, key, request, asked_at: &self.asked_at }
     }
 
     /// The request as rules look at it, which asked with these fields.
@@ -128,7 +136,7 @@ impl Fetch {
     }
 
     /// Begin to store a response.
-    fn stored(self, response: Response<Body>, parts: Parts, permit: Permit) -> (Answer, Pouring) {
+    fn begun(self, response: Response<Body>, parts: Parts, permit: Permit) -> (Answer, Pouring) {
         let worker = self.local.index();
         let Begun { entry, headers, body, mut pouring } =
             begin(&self.cache, response, parts, self.asked_at, worker);
@@ -136,7 +144,7 @@ impl Fetch {
             leading.tell(Word::Shared(entry.clone()));
         }
         (pouring._leading, pouring.permit) = (self.leading, Some(permit));
-        (Answer::Stored { entry, headers, body }, pouring)
+        (Answer::Stored { entry, headers, body, came: None }, pouring)
     }
 
     /// What is stored still holds: it is stored anew with what has changed of its head.

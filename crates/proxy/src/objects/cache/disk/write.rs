@@ -98,7 +98,7 @@ impl Disk {
         let (length, sums) = match &entry.content {
             Content::Whole(pieces) => (pieces.length(), layout::sums(pieces.slices())),
             Content::OnDisk(body) => (body.length, body.sums.clone()),
-            Content::Coming(_) => return Ok(None),
+            Content::Coming(_) | Content::Partial(_) => return Ok(None),
         };
         let layout = Layout::of(&head, length, &sums);
         let mut body = |out: &mut dyn Write| self.write_body(&entry.content, out);
@@ -140,7 +140,7 @@ impl Disk {
                 let mut blocks = body.blocks(&opened, access);
                 blocks.try_for_each(|block| out.write_all(&block.map_err(failed)?))
             }
-            Content::Coming(_) => Ok(()),
+            Content::Coming(_) | Content::Partial(_) => Ok(()),
         }
     }
 }

@@ -82,16 +82,15 @@ impl Asking<'_> {
             Answer::Stale(entry, stale) => {
                 self.serve_stale(&entry, stale, now, call).ok_or(Failure::Internal)
             }
-            Answer::Stored { entry, headers, body, came } => {
-                let ttl = Some(entry.terms.ttl(now));
-                let made = respond(&entry, headers, came.as_ref(), call);
-                // Until then nothing is gone of what comes.
-                drop(body);
-                let (mut response, length) = made.ok_or(Failure::Internal)?;
-                let is_part = came.is_some() && response.status() != StatusCode::PARTIAL_CONTENT;
+            Answer::Stored { entry, headers, coming } => {
+                let (ttl, part) = (Some(entry.terms.ttl(now)), coming.part.clone());
+                let made = respond(&entry, headers, Some(coming), call);
+                // A part of what has broken off meanwhile.
+                let (mut response, length) = made.ok_or(Failure::UpstreamReset)?;
+                let is_part = part.is_some() && response.status() != StatusCode::PARTIAL_CONTENT;
                 let status = is_part.then_some(StatusCode::PARTIAL_CONTENT.as_u16());
                 self.say(forwarded(why, status, true, ttl), None, call, &mut response);
-                let saved = came.map_or(0, |came| length.saturating_sub(came.end - came.start));
+                let saved = part.map_or(0, |part| length.saturating_sub(part.end - part.start));
                 self.tell_forwarded_in_part(why, None, saved, call);
                 Ok(response)
             }

@@ -75,8 +75,8 @@ pub struct Sending {
 
 /// What a fetch came to, for the request that it was begun for.
 pub enum Answer {
-    /// A response that is being stored, with all of its fields, what comes of its body, and where that is a part, which.
-    Stored { entry: Arc<Entry>, headers: HeaderMap, body: Body, came: Option<Range<u64>> },
+    /// A response that is being stored, with all of its fields.
+    Stored { entry: Arc<Entry>, headers: HeaderMap, coming: Coming },
     /// What was stored still holds.
     Revalidated(Arc<Entry>),
     /// What was stored takes the place of what the origin came to.
@@ -85,6 +85,14 @@ pub enum Answer {
     Alone { response: Response<Body>, permit: Permit, reason: NotStored },
     /// There is none.
     Failed(Failure),
+}
+
+/// What comes of a body, for the request that it was asked for by.
+pub struct Coming {
+    /// All that comes. Nothing of it is gone as long as this is not read.
+    pub body: Body,
+    /// Which part of the whole it is; absent: it is the whole.
+    pub part: Option<Range<u64>>,
 }
 
 /// A response of the origin.

@@ -11,7 +11,7 @@ use tidegate_core::cache::freshening::freshen;
 use tidegate_core::cache::storing::NotStored;
 use tidegate_core::cache::validator;
 
-use super::fetch::{Answer, Fetch, Fetched};
+use super::fetch::{Answer, Coming, Fetch, Fetched};
 use super::pour::Pouring;
 use super::storable::{Begun, begin_with};
 use crate::http::body::Body;
@@ -153,6 +153,7 @@ impl Fetch {
             leading.tell(Word::Shared(entry.clone()));
         }
         (pouring._leading, pouring.permit) = (self.leading, Some(permit));
-        (Answer::Stored { entry, headers, body, came: Some(range) }, Some(pouring))
+        let coming = Coming { body, part: Some(range) };
+        (Answer::Stored { entry, headers, coming }, Some(pouring))
     }
 }

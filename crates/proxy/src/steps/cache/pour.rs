@@ -77,7 +77,9 @@ impl Pouring {
             }
             match poll_fn(|cx| self.poll_frame(cx)).await {
                 None => return End::GivenUp,
-                Some(None) if self.breaks_its_word() => return End::Failed(Failure::UpstreamProtocol),
+                Some(None) if self.breaks_its_word() => {
+                    return End::Failed(Failure::UpstreamProtocol);
+                }
                 Some(None) => return End::Whole(trailers),
                 Some(Some(Ok(Frame::Data(data)))) => self.push(data),
                 Some(Some(Ok(Frame::Trailers(fields)))) => trailers = Some(fields),

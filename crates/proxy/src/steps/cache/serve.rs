@@ -11,6 +11,7 @@ use tidegate_core::cache::reuse::Stale;
 use tidegate_core::time::Moment;
 
 use super::Asking;
+use super::fetch::Coming;
 use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::call::Call;
@@ -104,11 +105,11 @@ impl Asking<'_> {
 
 /// The response to a request for what is stored in `entry`, with these fields of its: all of it, those parts that are
 /// asked for, or that the client has it already; and how many bytes of the body it has, as far as is known. Where it
-/// lacks what is asked for, the part that `came` for this request. `None` where that is not there either.
+/// lacks what is asked for, the part that is `coming` for this request. `None` where that is not there either.
 pub(super) fn respond(
     entry: &Entry,
     headers: HeaderMap,
-    came: Option<&Range<u64>>,
+    coming: Option<Coming>,
     call: &Call<'_>,
 ) -> Option<(Response<Body>, u64)> {
     let mut response = Response::new(Body::Empty);
@@ -129,15 +130,20 @@ pub(super) fn respond(
         None => Selected::Whole,
     };
     let length = length.unwrap_or(0);
-    let selected = match (came, &entry.content) {
-        (Some(came), Content::Partial(partial)) if partial.lacks(&selected).is_some() => {
-            Selected::Parts([came.clone()].into())
+    let part = coming.as_ref().and_then(|coming| coming.part.clone());
+    let selected = match (part, &entry.content) {
+        (Some(part), Content::Partial(partial)) if partial.lacks(&selected).is_some() => {
+            Selected::Parts([part].into())
         }
         _ => selected,
     };
     match selected {
         Selected::Whole => {
-            *response.body_mut() = entry.content.body()?;
+            *response.body_mut() = match (&entry.content, coming) {
+                // It may have broken off since its head came.
+                (Content::Coming(_), Some(coming)) => coming.body,
+                (content, _) => content.body()?,
+            };
             Some((response, length))
         }
         Selected::Parts(parts) => {

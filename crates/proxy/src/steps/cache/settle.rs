@@ -13,7 +13,7 @@ use tidegate_core::cache::storing::{self, NotStored};
 use tidegate_core::cache::vary::Vary;
 use tidegate_core::failure::Failure;
 
-use super::fetch::{Answer, Fetch, Fetched};
+use super::fetch::{Answer, Coming, Fetch, Fetched};
 use super::part::Wanted;
 use super::pour::Pouring;
 use super::storable::{Begun, Candidate, begin, newer_tags};
@@ -144,7 +144,8 @@ impl Fetch {
             leading.tell(Word::Shared(entry.clone()));
         }
         (pouring._leading, pouring.permit) = (self.leading, Some(permit));
-        (Answer::Stored { entry, headers, body, came: None }, pouring)
+        let coming = Coming { body, part: None };
+        (Answer::Stored { entry, headers, coming }, pouring)
     }
 
     /// What is stored still holds: it is stored anew with what has changed of its head.

@@ -53,7 +53,7 @@ impl Fetch {
         settings: &Settings,
         asked: &HeaderMap,
     ) -> (Answer, Option<Pouring>) {
-        let Fetched { response, permit, times } = fetched;
+        let Fetched { mut response, permit, times } = fetched;
         match (ContentRange::of(response.headers()), &self.wanted) {
             (Some(said), Wanted::Missing(held, _)) => {
                 let held = held.clone();
@@ -65,12 +65,12 @@ impl Fetch {
                 };
                 self.store_part(response, parts, stores, (&before, said), permit)
             }
-            (Some(said), _) => match self.of_whole(response, &said, settings, asked, &times) {
-                Ok((response, parts)) => {
+            (Some(said), _) => match self.of_whole(&mut response, &said, settings, asked, &times) {
+                Ok(parts) => {
                     let before = Partial::nothing(said.length);
                     self.store_part(response, parts, true, (&before, said), permit)
                 }
-                Err((response, reason)) => {
+                Err(reason) => {
                     if reason.is_of_response() {
                         self.cache.mark_private(&self.key, times.arrived);
                     }
@@ -81,32 +81,33 @@ impl Fetch {
         }
     }
 
-    /// The response as that of the whole, and what is stored of it; or the response as it is, and why nothing is.
+    /// Make the response that of the whole. Returns what is stored of it.
+    ///
+    /// # Errors
+    /// Why nothing is; the response is as it came then.
     fn of_whole(
         &self,
-        mut response: Response<Body>,
+        response: &mut Response<Body>,
         said: &ContentRange,
         settings: &Settings,
         asked: &HeaderMap,
         times: &Times,
-    ) -> Result<(Response<Body>, Parts), (Response<Body>, NotStored)> {
+    ) -> Result<Parts, NotStored> {
         if validator::strong(response.headers(), times.date).is_none() {
-            return Err((response, NotStored::Part));
+            return Err(NotStored::Part);
         }
         if said.length > self.cache.plan.max_object.get() {
-            return Err((response, NotStored::TooLarge));
+            return Err(NotStored::TooLarge);
         }
         let as_it_came = response.headers().clone();
         *response.status_mut() = StatusCode::OK;
         said.make_whole(response.headers_mut());
-        match self.candidate(settings, asked).parts(&mut response, times) {
-            Ok(parts) => Ok((response, parts)),
-            Err(reason) => {
-                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-                *response.headers_mut() = as_it_came;
-                Err((response, reason))
-            }
+        let parts = self.candidate(settings, asked).parts(response, times);
+        if parts.is_err() {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            *response.headers_mut() = as_it_came;
         }
+        parts
     }
 
     /// The response as that of the whole, of which `held` has parts, what is stored of it, and whether that may be. If

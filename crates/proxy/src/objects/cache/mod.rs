@@ -3,6 +3,7 @@
 mod content;
 pub mod disk;
 mod entry;
+mod fields;
 mod fill;
 mod hot;
 mod memory;

@@ -66,7 +66,7 @@ impl Asking<'_> {
     ) -> Option<Response<Body>> {
         self.of.cache.serve(entry);
         let terms = entry.terms_now();
-        let mut response = respond(entry, entry.headers.clone(), entry.content.body()?, call);
+        let mut response = respond(entry, entry.fields.map(), entry.content.body()?, call);
         response.headers_mut().insert(AGE, terms.age(now).as_secs().into());
         self.say(outcome, detail, call, &mut response);
         let saved = if response.body().is_end() { 0 } else { entry.content.length().unwrap_or(0) };
@@ -104,7 +104,7 @@ pub(super) fn respond(
     let (mut response, body) = (Response::new(Body::Empty), body);
     *response.status_mut() = entry.status;
     let asked = &call.head.headers;
-    if is_not_modified(asked, &call.head.method, entry.status, &entry.headers, entry.arrived) {
+    if is_not_modified(asked, &call.head.method, entry.status, &headers, entry.arrived) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.headers_mut() = not_modified(headers);
         return response;
@@ -121,7 +121,9 @@ pub(super) fn respond(
             return response;
         }
     };
-    match range::select(asked, &call.head.method, &entry.headers, entry.arrived, length) {
+    let selected =
+        range::select(asked, &call.head.method, response.headers(), entry.arrived, length);
+    match selected {
         Selected::Parts(parts) if entry.status == StatusCode::OK => {
             partial(&mut response, part_of, length, &parts, call);
         }

@@ -77,7 +77,7 @@ def main() -> None:
         at = Path(folder)
         # The workers of nginx are another user's.
         at.chmod(0o755)
-        origin = stack.enter_context(_origin(at))
+        origin = stack.enter_context(origin_server(at))
         certificate(at)
         peers = [
             stack.enter_context(_nginx(at, origin)),
@@ -236,7 +236,7 @@ server {{
 
 
 @contextmanager
-def _origin(at: Path) -> Iterator[int]:
+def origin_server(at: Path) -> Iterator[int]:
     port = free_port()
     for name, size in SIZES.items():
         (at / name).write_bytes(b"x" * size)

@@ -15,6 +15,7 @@ pub mod freshening;
 pub mod freshness;
 pub mod invalidation;
 pub mod key;
+mod purge_rule;
 pub mod range;
 pub mod reuse;
 mod settings;
@@ -26,5 +27,6 @@ mod terms;
 mod tests;
 pub mod vary;
 
+pub use purge_rule::{PurgeRule, is_purge, is_soft_purge};
 pub use settings::{Settings, Stale};
 pub use terms::Terms;

@@ -59,7 +59,7 @@ impl Asking<'_> {
             is_due |= self.of.invalidate(&Url { path: &path, query, ..url });
         }
         let local = &call.client.local;
-        self.of.cache.metrics.purged(local.index(), PurgeKind::Invalidation);
+        self.of.cache.metrics.purged(PurgeKind::Invalidation);
         if is_due {
             self.of.cache.have_swept(&local.outbound.long_work);
         }

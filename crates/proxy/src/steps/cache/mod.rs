@@ -8,6 +8,7 @@ mod fetch;
 mod invalidate;
 mod lookup;
 mod pour;
+mod purge;
 mod serve;
 mod settle;
 mod storable;
@@ -36,6 +37,7 @@ use crate::snapshot::{CacheOfRoute, Forward};
 pub use self::answer::answer;
 pub use self::invalidate::after;
 pub use self::lookup::{Found, at_once, before, follow};
+pub use self::purge::purge;
 
 /// A request of a route that has a cache, as it was asked.
 pub struct Asking<'a> {

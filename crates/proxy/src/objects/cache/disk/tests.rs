@@ -254,7 +254,7 @@ fn what_was_purged_stays_so_after_a_kill() {
         stage.settle();
         let target = Target::Tag(tags::hash("p42"));
         let number = stage.purges.add(target.clone(), force);
-        stage.disk.remember(&Purge { number, target, force }, true).unwrap();
+        stage.disk.remember(&[Purge { number, target, force }], true).unwrap();
         stage.disk.write_index();
         let stage = stage.kill();
         let found = stage.get("/");

@@ -2,12 +2,13 @@
 
     python -m bench.cache [--rounds 3] [--seconds 2] [--only hit-100 hit-10k …]
 
-Needs nginx, varnishd, h2load and openssl (Debian: nginx varnish nghttp2-client). Each proxy has one worker,
-pinned to the first core; load generator and origin share the last. Shown is processor time per request, and
-its ratio to the better of the two others in the same round (median of the rounds).
+Needs nginx, varnishd, h2load, wrk and openssl (Debian: nginx varnish nghttp2-client wrk). Each proxy has one
+worker, pinned to the first core; load generator and origin share the last. Shown is processor time per
+request, and its ratio to the better of the two others in the same round (median of the rounds).
 
-nginx: proxy_cache on /dev/shm with open_file_cache. Varnish: malloc. tidegate: memory. A stored miss is a
-response that is fetched and stored, against the same request on a route without a cache.
+nginx: proxy_cache on /dev/shm with open_file_cache. Varnish: malloc. tidegate: memory, and its disk for what
+is asked for under /disk, which the kernel has in its page cache. A stored miss is a response that is fetched
+and stored in a cache that is full, against the same request on a route without a cache.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from tests.e2e.harness.configs import listener, proxy, route
 from tests.e2e.harness.gateway import Gateway
 from tests.e2e.harness.ports import free_port
 
+from bench import wrk
 from bench.measure import cpu_seconds, print_table
 
 SIZES = {"100": 100, "10k": 10_000, "100k": 100_000, "1m": 1_000_000}
@@ -47,6 +49,7 @@ class Case:
 
 CASES = [
     *(Case(f"hit-{name}", f"/{name}") for name in SIZES),
+    Case("hit-100k-disk", "/disk/100k"),
     Case("hit-10k-tls", "/10k", "https"),
     Case("hit-10k-h2", "/10k", "https", h2=True),
 ]
@@ -74,7 +77,7 @@ def main() -> None:
         at = Path(folder)
         # The workers of nginx are another user's.
         at.chmod(0o755)
-        origin = stack.enter_context(_origin(at))
+        origin = stack.enter_context(origin_server(at))
         certificate(at)
         peers = [
             stack.enter_context(_nginx(at, origin)),
@@ -129,21 +132,27 @@ def _h2load(words: list[str]) -> int:
 def _miss(tidegate: Peer, rounds: int) -> float:
     """What it costs to fetch and store a response, as a multiple of passing it on."""
     ratios = []
+    # By then the cache is full: each response that is stored takes the place of another one.
+    for prefix in ("/plain/warm/", "/store/warm/"):
+        _each_once(tidegate, prefix, 2)
     for turn in range(rounds):
-        uncached = _each_once(tidegate, f"/plain/{turn}")
-        stored = _each_once(tidegate, f"/store/{turn}")
-        ratios.append(stored / uncached)
+        prefixes = [f"/plain/{turn}/", f"/store/{turn}/"]
+        # Neither is always the first.
+        order = prefixes if turn % 2 else prefixes[::-1]
+        costs = {prefix: _each_once(tidegate, prefix, 2) for prefix in order}
+        ratios.append(costs[prefixes[1]] / costs[prefixes[0]])
     return statistics.median(ratios)
 
 
-def _each_once(peer: Peer, prefix: str, count: int = 20_000) -> float:
-    """Microseconds per request, each for another path."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.writelines(f"http://127.0.0.1:{peer.ports['http']}{prefix}/{i}\n" for i in range(count))
-        file.flush()
-        before = cpu_seconds(peer.pid)
-        _h2load(["--h1", "-c32", f"-n{count}", "-i", file.name])
-        return (cpu_seconds(peer.pid) - before) / count * 1e6
+def _each_once(peer: Peer, prefix: str, seconds: float) -> float:
+    """Microseconds of processor time per request, each for another path."""
+    url = f"http://127.0.0.1:{peer.ports['http']}"
+    before = cpu_seconds(peer.pid)
+    run = wrk.start_each_another(url, prefix, connections=32, seconds=seconds, core=LAST)
+    result = wrk.finish(run)
+    if result.errors:
+        raise RuntimeError(f"{result.errors} requests for {prefix} failed")
+    return (cpu_seconds(peer.pid) - before) / result.requests * 1e6
 
 
 def _two(at: Path, origin: int, options: argparse.Namespace) -> float:
@@ -207,7 +216,11 @@ http {{
 """
 ORIGIN = """
 add_header Cache-Control max-age=3600;
-server {{ listen 127.0.0.1:{port}; root {at}; {files} location / {{ return 200 '{rest}'; }} }}
+server {{
+    listen 127.0.0.1:{port}; root {at}; {files}
+    location /disk/ {{ alias {at}/; }}
+    location / {{ return 200 '{rest}'; }}
+}}
 """
 CACHE = """
 proxy_cache_path {at}/cache levels=1:2 keys_zone=z:10m max_size=200m; open_file_cache max=1000 inactive=60s;
@@ -223,7 +236,7 @@ server {{
 
 
 @contextmanager
-def _origin(at: Path) -> Iterator[int]:
+def origin_server(at: Path) -> Iterator[int]:
     port = free_port()
     for name, size in SIZES.items():
         (at / name).write_bytes(b"x" * size)
@@ -255,19 +268,25 @@ def _varnish(at: Path, origin: int) -> Iterator[Peer]:
 
 @contextmanager
 def _tidegate(at: Path, origin: int, *, workers: int = 1, pin: bool = True) -> Iterator[Peer]:
-    config = proxy(f"127.0.0.1:{origin}", workers=workers, caches=[{"name": "main", "memory": "200MB"}])
+    stack = ExitStack()
+    folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp"))
+    # So long for so little memory that it is on disk at once, and stays there.
+    disk = {"path": folder, "size": "1GB", "admit": "always"}
+    on_disk = {"name": "disk", "memory": "4MB", "max_object": "400KB", "disk": disk}
+    caches = [{"name": "main", "memory": "200MB"}, {"name": "small", "memory": "20MB"}, on_disk]
+    config = proxy(f"127.0.0.1:{origin}", workers=workers, caches=caches)
     tls = {"certificates": [{"cert": str(at / "cert.pem"), "key": str(at / "key.pem")}]}
     config["listeners"].append(listener("secure", tls=tls))
     config["routes"][0]["cache"] = "main"
-    config["routes"].append(route("plain", "/plain"))
+    stored = [route("store", "/store", cache="small"), route("disk", "/disk", cache="disk")]
+    config["routes"] += [route("plain", "/plain"), *stored]
     gateway = Gateway(at / f"tidegate{free_port()}", config).start()
-    try:
-        if pin:
-            pin_it = ["taskset", "-acp", FIRST, str(gateway.pid)]
-            subprocess.run(pin_it, capture_output=True, check=True)  # noqa: S603
+    stack.callback(gateway.stop)
+    if pin:
+        pin_it = ["taskset", "-acp", FIRST, str(gateway.pid)]
+        subprocess.run(pin_it, capture_output=True, check=True)  # noqa: S603
+    with stack:
         yield Peer("tidegate", gateway.pid, {"http": gateway.port(), "https": gateway.port("secure")})
-    finally:
-        gateway.stop()
 
 
 if __name__ == "__main__":

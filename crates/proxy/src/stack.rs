@@ -96,6 +96,9 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
                 return Ok(Flow::Answer(response));
             }
             if let Some(asking) = &asking {
+                if let Some(purging) = cache::purge(asking, call)? {
+                    return time_limit::around(time_left, purging).await.map(Flow::Answer);
+                }
                 cache::write_host(asking, call);
             }
             forwarding(forward, destination, call)?;

@@ -1,6 +1,7 @@
 """Caches: what is read, what is a mistake, and what the plan holds."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,7 +49,28 @@ def test_a_name_alone_stands_for_all_defaults(load: Callable[..., Loaded]) -> No
         "bypass": [],
         "no_store": [],
         "min_uses": 1,
+        "purge_from": [],
+        "purge_token_file": None,
     }
+
+
+def test_a_token_to_purge_with_is_read_from_its_file(
+    load: Callable[..., Loaded], problems: Find, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    loaded = load(routed("{name: main, purge_from: [10.0.0.0/8], purge_token_file: token}"))
+    (route,) = build_plan(loaded).data["routes"]
+    assert route["cache"]["purge_from"] == ["10.0.0.0/8"]
+    assert route["cache"]["purge_token_file"] == "0123456789abcdef"
+    (tmp_path / "token").write_text("short\n")
+    (problem,) = problems(routed("{name: main, purge_token_file: token}"))
+    assert (problem.path, problem.line) == ("routes.0.cache.purge_token_file", 4)
+    assert "at least 16 characters" in problem.message
+
+
+def test_what_is_no_network_is_told_with_its_place(problems: Find) -> None:
+    (problem,) = problems(routed("{name: main, purge_from: [everywhere]}"))
+    assert (problem.path, problem.line) == ("routes.0.cache.purge_from.0", 4)
 
 
 def test_options_are_read_as_people_write_them(load: Callable[..., Loaded]) -> None:

@@ -17,6 +17,7 @@ pub mod freshness;
 pub mod gaps;
 pub mod invalidation;
 pub mod key;
+mod purge_rule;
 pub mod range;
 pub mod reuse;
 mod settings;
@@ -29,5 +30,6 @@ mod tests;
 pub mod validator;
 pub mod vary;
 
+pub use purge_rule::{PurgeRule, is_purge, is_soft_purge};
 pub use settings::{Settings, Stale};
 pub use terms::Terms;

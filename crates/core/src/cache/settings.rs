@@ -6,6 +6,7 @@ use http::{HeaderName, request};
 
 use super::freshness::FreshnessRule;
 use super::key::KeyRule;
+use super::purge_rule::PurgeRule;
 use super::vary::VaryRule;
 use crate::condition::{Conditions, Facts, Wanted};
 use crate::plan::cache::statuses;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub honours_requests: bool,
     /// How often a response must have been asked for before it is stored.
     pub min_uses: u32,
+    /// Which clients may purge a URL by the method PURGE; `None`: it is a method like any other.
+    pub purge: Option<PurgeRule>,
     bypass: Box<[Conditions]>,
     no_store: Box<[Conditions]>,
 }
@@ -93,6 +96,7 @@ impl Settings {
             lock: wanted.lock.duration(),
             honours_requests: wanted.request_directives == RequestDirectives::Honour,
             min_uses: wanted.min_uses.get(),
+            purge: PurgeRule::build(wanted),
             bypass: conditions(&wanted.bypass, &format!("{at}.bypass"), issues),
             no_store: conditions(&wanted.no_store, &format!("{at}.no_store"), issues),
         }

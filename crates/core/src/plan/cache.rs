@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FieldMatch, Millis, Size, Status, unit::bounded};
+use super::{FieldMatch, Millis, Secret, Size, Status, unit::bounded};
 
 bounded! {
     /// Memory of a cache in bytes.
@@ -93,6 +94,11 @@ pub struct RouteCache {
     pub no_store: Vec<CacheCondition>,
     /// How often a response must have been asked for before it is stored.
     pub min_uses: MinUses,
+    /// Networks of clients that may purge a URL by the method PURGE.
+    #[schemars(with = "Vec<String>")]
+    pub purge_from: Vec<IpNet>,
+    /// The content of a file: the token with which any client may.
+    pub purge_token_file: Option<Secret>,
 }
 
 /// What requests must have in common to get the same response, beside scheme, host and path.

@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::Uri;
 use serde::{Deserialize, Serialize};
 use tidegate_core::cache::key::Url;
-use tidegate_core::cache::tags;
-use tidegate_core::route::normalize_path;
 
 use super::Engine;
-use crate::account::metrics::PurgeKind;
 use crate::net::clock;
-use crate::objects::cache::{Cache, Entry, Force, Target, Urls, written};
+use crate::objects::cache::{AskedUrl, Cache, Entry, PurgeRequest, Urls, written};
 use crate::snapshot::Snapshot;
 
 /// A cache.
@@ -90,19 +86,6 @@ pub struct EntriesQuestion {
     cache: Option<String>,
 }
 
-/// What is to be purged, as it is supplied: exactly one option beside `soft` is given.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Purge {
-    url: Option<String>,
-    key: Option<String>,
-    tag: Option<String>,
-    prefix: Option<String>,
-    host: Option<String>,
-    all: bool,
-    soft: bool,
-}
-
 impl Engine {
     /// All caches, in the plan's order.
     pub(super) fn caches(&self) -> Vec<CacheStatus> {
@@ -126,7 +109,7 @@ impl Engine {
         &self,
         question: &EntriesQuestion,
     ) -> Result<Vec<EntryStatus>, String> {
-        let url = Asked::read(&question.url)?;
+        let url = AskedUrl::read(&question.url)?;
         let snapshot = self.snapshot();
         let mut found = Vec::new();
         for cache in named(&snapshot, question.cache.as_deref())? {
@@ -151,61 +134,14 @@ impl Engine {
     }
 
     /// Purge what is said of the cache of this name; empty: of all.
-    pub(super) fn purge(&self, name: &str, purge: &Purge) -> Result<(), String> {
+    pub(super) fn purge(&self, name: &str, request: &PurgeRequest) -> Result<(), String> {
         let snapshot = self.snapshot();
-        let force = if purge.soft { Force::Soft } else { Force::Hard };
         let caches = named(&snapshot, Some(name).filter(|name| !name.is_empty()))?;
         for cache in caches {
-            let (kind, targets) = purge.targets(&snapshot, cache)?;
-            let mut is_due = false;
-            for target in targets {
-                is_due |= cache.purge(target, force)?;
-            }
-            cache.metrics.purged(self.threads.workers(), kind);
-            // What takes many things away is swept at once, so that their memory is free.
-            if is_due || !matches!(kind, PurgeKind::Url | PurgeKind::Key) {
-                cache.have_swept(&self.common.long_work);
-            }
+            let purging = request.purging(urls_of(&snapshot, cache).map(|urls| &**urls))?;
+            cache.purge(purging, &self.common.long_work)?;
         }
         Ok(())
-    }
-}
-
-impl Purge {
-    fn targets(
-        &self,
-        snapshot: &Snapshot,
-        cache: &Arc<Cache>,
-    ) -> Result<(PurgeKind, Vec<Target>), String> {
-        let Self { url, key, tag, prefix, host, all, soft: _ } = self;
-        let one = |kind, target| Ok((kind, vec![target]));
-        match (url, key, tag, prefix, host, all) {
-            (Some(url), None, None, None, None, false) => {
-                let asked = Asked::read(url)?;
-                let urls = urls_of(snapshot, cache);
-                let url = asked.url();
-                let hashes = urls.iter().flat_map(|urls| urls.hashes(&url));
-                Ok((PurgeKind::Url, hashes.map(Target::Url).collect()))
-            }
-            (None, Some(key), None, None, None, false) => {
-                let hash = u128::from_str_radix(key, 16)
-                    .map_err(|_| format!("a key is 32 hexadecimal digits, not `{key}`"))?;
-                one(PurgeKind::Key, Target::Key(hash))
-            }
-            (None, None, Some(tag), None, None, false) => {
-                one(PurgeKind::Tag, Target::Tag(tags::hash(tag)))
-            }
-            (None, None, None, Some(prefix), None, false) => {
-                let asked = Asked::read(prefix)?;
-                one(PurgeKind::Prefix, Target::Prefix(written(&asked.url()).into()))
-            }
-            (None, None, None, None, Some(host), false) => one(PurgeKind::Host, Target::host(host)),
-            (None, None, None, None, None, true) => one(PurgeKind::All, Target::All),
-            _ => {
-                Err("expected exactly one of `url`, `key`, `tag`, `prefix`, `host` and `all`"
-                    .into())
-            }
-        }
     }
 }
 
@@ -257,33 +193,4 @@ fn status(cache: &Cache, entry: &Entry, tier: &'static str) -> Option<EntryStatu
         hits: entry.hits(),
         soft_purged: entry.is_softened(),
     })
-}
-
-/// A URL that a person asks for.
-struct Asked {
-    scheme: &'static str,
-    host: String,
-    path: String,
-    query: Option<String>,
-}
-
-impl Asked {
-    /// Reads it as requests for it are read.
-    fn read(text: &str) -> Result<Self, String> {
-        let wrong = || format!("expected a URL like http://example.com/path, not `{text}`");
-        let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let scheme = match uri.scheme_str() {
-            Some("http") => "http",
-            Some("https") => "https",
-            _ => return Err(wrong()),
-        };
-        let host = uri.authority().ok_or_else(wrong)?.as_str().to_ascii_lowercase();
-        let path = normalize_path(uri.path()).map_err(|error| error.to_string())?.into_owned();
-        Ok(Self { scheme, host, path, query: uri.query().map(str::to_owned) })
-    }
-
-    fn url(&self) -> Url<'_> {
-        let query = self.query.as_deref();
-        Url { scheme: self.scheme, host: &self.host, path: &self.path, query }
-    }
 }

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.config.model.field_match import FieldMatch, HeaderMatch
-from tidegate.config.model.mark import Identity, OutputPath, Ref
+from tidegate.config.model.mark import Identity, OutputPath, Ref, TokenPath
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import FieldName, Method, Name
+from tidegate.config.model.text import FieldName, Method, Name, Network
 from tidegate.config.model.unit import Duration, Size, size, whole
 
 _STATUSES = re.compile(r"[2-5](xx|\d\d)", re.ASCII)
@@ -175,6 +175,12 @@ class RouteCache(Options):
     """Requests whose responses are not stored."""
     min_uses: Annotated[int, whole(1, 255)] = 1
     """How often a response must have been asked for before it is stored."""
+    purge_from: tuple[Network, ...] = Field(default=(), examples=[["127.0.0.0/8", "10.0.0.0/8"]])
+    """Networks or addresses of clients that may purge a URL by the method PURGE. With neither this nor
+    `purge_token_file` that method goes to the upstream like any other."""
+    purge_token_file: TokenPath | None = Field(default=None, examples=["/run/secrets/purge-token"])
+    """Path of a file that holds a token of at least 16 characters; clients that show it, as
+    `Authorization: Bearer`, may purge so from anywhere."""
 
 
 def cache_alone(value: Any) -> Any:

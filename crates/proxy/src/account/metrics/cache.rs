@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::account::exposition::{Exposition, Kind};
-use crate::account::sharded::{Counter, Sharded};
+use crate::account::sharded::{Counter, Sharded, SharedCounter};
 
 /// What became of a request in a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,12 @@ pub enum CacheResult {
     Bypass,
     /// It wanted an answer from the cache only, which has none.
     Refused,
+    /// It purged what was stored.
+    Purged,
 }
 
 impl CacheResult {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Hit,
         Self::Stale,
         Self::Revalidated,
@@ -36,6 +38,7 @@ impl CacheResult {
         Self::Collapsed,
         Self::Bypass,
         Self::Refused,
+        Self::Purged,
     ];
 
     /// What metrics, the access log and explain call it.
@@ -49,6 +52,7 @@ impl CacheResult {
             Self::Collapsed => "collapsed",
             Self::Bypass => "bypass",
             Self::Refused => "refused",
+            Self::Purged => "purged",
         }
     }
 }
@@ -111,12 +115,12 @@ impl PurgeKind {
 pub struct CacheMetrics {
     name: Box<str>,
     fills: Sharded<[Counter; FillResult::ALL.len()]>,
-    purges: Sharded<[Counter; PurgeKind::ALL.len()]>,
+    purges: [SharedCounter; PurgeKind::ALL.len()],
 }
 
 impl CacheMetrics {
     pub(super) fn new(name: &str, workers: usize) -> Self {
-        Self { name: name.into(), fills: Sharded::new(workers), purges: Sharded::new(workers) }
+        Self { name: name.into(), fills: Sharded::new(workers), purges: Default::default() }
     }
 
     /// Counts what a fill came to.
@@ -125,8 +129,8 @@ impl CacheMetrics {
     }
 
     /// Counts a purge.
-    pub fn purged(&self, worker: usize, kind: PurgeKind) {
-        self.purges.of(worker)[kind as usize].add(1);
+    pub fn purged(&self, kind: PurgeKind) {
+        self.purges[kind as usize].add(1);
     }
 }
 
@@ -202,7 +206,7 @@ pub(super) fn families(
         page.family("tidegate_cache_purges_total", Kind::Counter, "Purges by what they take.");
     for cache in caches {
         for (kind, label) in PurgeKind::ALL {
-            let count = cache.purges.sum(|kinds| &kinds[kind as usize]);
+            let count = cache.purges[kind as usize].get();
             family.sample(&[("cache", &*cache.name), ("kind", label)], count);
         }
     }

@@ -1,14 +1,17 @@
 //! Caches: responses that are stored, and those that are being filled, shared by all workers.
 
+mod asked_url;
 mod content;
 pub mod disk;
 mod entry;
+mod fields;
 mod fill;
 mod hot;
 mod memory;
 mod partial;
 mod pieces;
 mod purge;
+mod purge_request;
 mod purges;
 mod room;
 mod tiers;
@@ -26,6 +29,7 @@ use tidegate_core::failure::Failure;
 use tidegate_core::plan;
 use tidegate_core::time::Moment;
 
+pub use self::asked_url::AskedUrl;
 pub use self::content::Content;
 pub use self::disk::Disk;
 pub use self::entry::{Entry, Parts, Renewal};
@@ -33,7 +37,8 @@ pub use self::fill::{Fill, PIECE};
 pub use self::hot::Hot;
 pub use self::memory::Variants;
 pub use self::partial::Partial;
-pub use self::purge::{Force, Target, written};
+pub use self::purge::{Force, Purging, Target, written};
+pub use self::purge_request::PurgeRequest;
 pub use self::purges::{AskedAt, Purges};
 pub use self::room::{Room, Taken};
 pub use self::urls::Urls;
@@ -44,7 +49,7 @@ use self::tiers::gone;
 use self::uses::Uses;
 use super::keeper::{Object, is_same};
 use super::under_way::{First, Turn, UnderWay, Waiting};
-use crate::account::metrics::{CacheMetrics, Metrics};
+use crate::account::metrics::{CacheMetrics, Metrics, PurgeKind};
 use crate::long_work::LongWork;
 use crate::net::clock;
 
@@ -215,17 +220,24 @@ impl Cache {
         self.memory.mark_private(key.hash, now);
     }
 
-    /// Purge `target`, on disk too and beyond the end of the process. Returns whether so many purges are noted that it is
-    /// time for a [sweep](Self::sweep).
+    /// Purge what is asked for, on disk too and beyond the end of the process. This waits for the disk.
     ///
     /// # Errors
     /// If a purge, which holds, cannot be remembered beyond the end of the process.
-    pub fn purge(&self, target: Target, force: Force) -> Result<bool, String> {
-        let number = self.purges.add(target.clone(), force);
-        if let Some(disk) = &self.disk {
-            disk.remember(&Purge { number, target, force }, true)?;
+    pub fn purge(self: &Arc<Self>, purging: Purging, long_work: &LongWork) -> Result<(), String> {
+        let Purging { kind, targets, force } = purging;
+        let made = targets.into_iter().map(|target| {
+            let number = self.purges.add(target.clone(), force);
+            Purge { number, target, force }
+        });
+        let made: Vec<_> = made.collect();
+        self.metrics.purged(kind);
+        let remembered = self.disk.as_ref().map_or(Ok(()), |disk| disk.remember(&made, true));
+        // What takes many things away is swept at once, so that their memory is free.
+        if self.purges.noted() >= NOTED || !matches!(kind, PurgeKind::Url | PurgeKind::Key) {
+            self.have_swept(long_work);
         }
-        Ok(self.purges.noted() >= NOTED)
+        remembered
     }
 
     /// Nothing that is stored for the URL of this hash holds any more. Where that `is_key` too, it goes at once. Returns

@@ -18,7 +18,6 @@ use tidegate_core::cache::key::Key;
 use tidegate_core::cache::range;
 use tidegate_core::cache::reuse::Stale;
 use tidegate_core::cache::storing::NotStored;
-use tidegate_core::cache::validator;
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::Priority;
 use tokio::sync::oneshot;
@@ -176,14 +175,12 @@ impl Fetch {
     fn write_conditions(&self, request: &mut HeaderMap) {
         match (&self.wanted, &self.entry) {
             (Wanted::Whole, None) => take_off(request),
-            (Wanted::Whole, Some(entry)) => _ = validate(request, &entry.headers),
+            (Wanted::Whole, Some(entry)) => _ = validate(request, &entry.fields.map()),
             (Wanted::Part, _) => ask_part(request),
-            (Wanted::Missing(held, missing), _) => {
-                match validator::strong(&held.headers, held.arrived) {
-                    Some(validator) => complete(request, missing, validator),
-                    None => take_off(request),
-                }
-            }
+            (Wanted::Missing(held, missing), _) => match held.strong_validator() {
+                Some(validator) => complete(request, missing, &validator),
+                None => take_off(request),
+            },
         }
     }
 
@@ -194,7 +191,7 @@ impl Fetch {
             (Wanted::Missing(held, missing), _) => completes(held, missing, fetched),
             (_, Some(entry)) => {
                 let response = &fetched.response;
-                let selects = || selects(&entry.headers, response.headers());
+                let selects = || selects(&entry.fields.map(), response.headers());
                 response.status() != StatusCode::NOT_MODIFIED
                     || entry.content.is_there() && selects()
             }

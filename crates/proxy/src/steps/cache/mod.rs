@@ -9,6 +9,7 @@ mod invalidate;
 mod lookup;
 mod part;
 mod pour;
+mod purge;
 mod serve;
 mod settle;
 mod storable;
@@ -37,6 +38,7 @@ use crate::snapshot::{CacheOfRoute, Destination, Forward};
 pub use self::answer::answer;
 pub use self::invalidate::after;
 pub use self::lookup::{Found, at_once, before, follow};
+pub use self::purge::purge;
 
 /// A request of a route that has a cache, as it was asked.
 pub struct Asking<'a> {

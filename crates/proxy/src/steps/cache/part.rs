@@ -35,8 +35,8 @@ pub(super) fn completes(held: &Entry, missing: &Range<u64>, fetched: &Fetched) -
     match fetched.response.status() {
         StatusCode::PARTIAL_CONTENT => ContentRange::of(headers).is_some_and(|said| {
             let has_all = said.range.start <= missing.start && missing.end <= said.range.end;
-            let is_same = validator::strong(headers, fetched.times.date)
-                == validator::strong(&held.headers, held.arrived);
+            let is_same =
+                validator::strong(headers, fetched.times.date) == held.strong_validator().as_ref();
             has_all && is_same && held.content.length() == Some(said.length)
         }),
         StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PRECONDITION_FAILED => false,
@@ -121,7 +121,7 @@ impl Fetch {
         times: &Times,
     ) -> (Response<Body>, Parts, bool) {
         *response.status_mut() = held.status;
-        *response.headers_mut() = freshen(&held.headers, response.headers());
+        *response.headers_mut() = freshen(&held.fields.map(), response.headers());
         match self.candidate(settings, asked).parts(&mut response, times) {
             Ok(parts) => (response, parts, true),
             Err(_) => {

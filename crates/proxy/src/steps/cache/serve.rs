@@ -21,7 +21,7 @@ use crate::objects::cache::{Content, Entry};
 /// What `entry` lacks of what a request asks for; `None` where it lacks nothing.
 pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
     let Content::Partial(partial) = &entry.content else { return None };
-    let (asked, method, stored) = (&call.head.headers, &call.head.method, &entry.headers);
+    let (asked, method, stored) = (&call.head.headers, &call.head.method, &entry.fields.map());
     let needs_body = *method != Method::HEAD
         && !is_not_modified(asked, method, entry.status, stored, entry.arrived);
     let selected = || range::select(asked, method, stored, entry.arrived, partial.length());
@@ -77,7 +77,7 @@ impl Asking<'_> {
     ) -> Option<Response<Body>> {
         self.of.cache.serve(entry);
         let terms = entry.terms_now();
-        let (mut response, saved) = respond(entry, entry.headers.clone(), None, call)?;
+        let (mut response, saved) = respond(entry, entry.fields.map(), None, call)?;
         response.headers_mut().insert(AGE, terms.age(now).as_secs().into());
         self.say(outcome, detail, call, &mut response);
         self.tell(result, call, saved, &|| {
@@ -115,7 +115,7 @@ pub(super) fn respond(
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = entry.status;
     let (asked, method) = (&call.head.headers, &call.head.method);
-    if is_not_modified(asked, method, entry.status, &entry.headers, entry.arrived) {
+    if is_not_modified(asked, method, entry.status, &headers, entry.arrived) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.headers_mut() = not_modified(headers);
         return Some((response, 0));
@@ -126,7 +126,7 @@ pub(super) fn respond(
     }
     let length = entry.content.length();
     let selected = match length.filter(|_| entry.status == StatusCode::OK) {
-        Some(length) => range::select(asked, method, &entry.headers, entry.arrived, length),
+        Some(length) => range::select(asked, method, response.headers(), entry.arrived, length),
         None => Selected::Whole,
     };
     let length = length.unwrap_or(0);

@@ -123,12 +123,12 @@ impl Disk {
         self.volume.remove_files(removed.into_iter().collect());
     }
 
-    /// Remember a purge that was made, beyond the end of the process where it is `synced` once this returns.
+    /// Remember purges that were made, beyond the end of the process where they are `synced` once this returns.
     ///
     /// # Errors
-    /// If it cannot be remembered. Nothing on disk is believed after a restart then.
-    pub fn remember(&self, purge: &Purge, is_synced: bool) -> Result<(), String> {
-        let added = self.log.lock().add(purge, is_synced);
+    /// If they cannot be remembered. Nothing on disk is believed after a restart then.
+    pub fn remember(&self, purges: &[Purge], is_synced: bool) -> Result<(), String> {
+        let added = self.log.lock().add(purges, is_synced);
         added.map_err(|error| {
             self.volume.failed(&error);
             let path = self.volume.root.display();
@@ -141,7 +141,7 @@ impl Disk {
         let disk = self.clone();
         self.volume.queue.insist(move || {
             // It is told when it fails.
-            let _ = disk.remember(&Purge { number, target, force }, false);
+            let _ = disk.remember(&[Purge { number, target, force }], false);
         });
     }
 

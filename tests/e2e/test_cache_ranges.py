@@ -287,7 +287,8 @@ def test_a_part_that_is_shorter_than_it_says_is_not_stored(
 ) -> None:
     fields: Fields = [*FRESH, ("Content-Range", "bytes 0-9/20"), ("ETag", '"1"')]
     origin.on(path, answers.fixed(206, fields, b"01234", chunked=True))
-    assert not get(gateway, path, "0-9").complete
+    broken = get(gateway, path, "0-9")
+    assert broken.status == 502 or not broken.complete, "it may have ended before its head was sent on"
     assert kept(gateway, path) == []
 
 

@@ -21,6 +21,7 @@ mod purge_rule;
 pub mod range;
 pub mod reuse;
 mod settings;
+pub mod slice;
 pub mod storing;
 pub mod tags;
 pub mod targeted;

@@ -202,7 +202,7 @@ impl Entry {
     pub fn weight(&self) -> u64 {
         let content = match &self.content {
             Content::Whole(pieces) => pieces.weight(),
-            Content::Coming(_) => 0,
+            Content::Coming(_) | Content::Sliced(_) => 0,
             Content::Partial(partial) => partial.weight(),
             Content::OnDisk(body) => body.weight(),
         };

@@ -82,7 +82,7 @@ impl Cache {
 
     /// Whether a body is so long that it is on disk, not in memory.
     fn is_long(&self, content: &Content) -> bool {
-        content.length().is_some_and(|length| length > self.plan.max_object.get() / LONG)
+        content.held() > self.plan.max_object.get() / LONG
     }
 
     /// Store `entry`, unless a purge takes it that came since it was asked for. Parts of a body are joined with those that

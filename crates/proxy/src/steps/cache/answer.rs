@@ -11,7 +11,7 @@ use tokio::task::spawn_local;
 
 use super::Asking;
 use super::fetch::{Answer, Fetch, Sending};
-use super::serve::respond;
+use super::serve::{Given, respond};
 use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
@@ -84,7 +84,7 @@ impl Asking<'_> {
             }
             Answer::Stored { entry, headers, coming } => {
                 let (ttl, part) = (Some(entry.terms.ttl(now)), coming.part.clone());
-                let made = respond(&entry, headers, Some(coming), call);
+                let made = respond(&entry, headers, Given::Coming(coming), call);
                 // A part of what has broken off meanwhile.
                 let (mut response, length) = made.ok_or(Failure::UpstreamReset)?;
                 let is_part = part.is_some() && response.status() != StatusCode::PARTIAL_CONTENT;
@@ -94,6 +94,19 @@ impl Asking<'_> {
                 self.tell_forwarded_in_part(why, None, saved, call);
                 Ok(response)
             }
+            Answer::Sliced { object, headers, first } => {
+                let ttl = Some(object.terms.ttl(now));
+                let slices = self.slices(&object, Some(first), call)?;
+                let made = respond(&object, headers, Given::Slices(slices), call);
+                let (mut response, _) = made.ok_or(Failure::Internal)?;
+                let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+                let status = (!is_part).then_some(StatusCode::PARTIAL_CONTENT.as_u16());
+                self.say(forwarded(why, status, true, ttl), None, call, &mut response);
+                self.tell_forwarded(why, None, call);
+                Ok(response)
+            }
+            // Only slices are answered so.
+            Answer::Changed => Err(Failure::Internal),
             Answer::Alone { mut response, permit, reason } => {
                 // It was not admitted itself.
                 let _ = call.transaction.permit.set(permit);

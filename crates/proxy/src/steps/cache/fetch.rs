@@ -9,10 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::header::RANGE;
 use http::{HeaderMap, Response, StatusCode, request};
+use tidegate_core::cache::Settings;
 use tidegate_core::cache::age::Times;
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::conditional::{ask_part, complete, take_off, validate};
+use tidegate_core::cache::content_range::ContentRange;
 use tidegate_core::cache::freshening::selects;
 use tidegate_core::cache::key::Key;
 use tidegate_core::cache::range;
@@ -24,6 +27,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::part::{Wanted, completes};
+use super::slices::FirstSlice;
 use crate::account::event::Event;
 use crate::account::relay::{Listening, Relay};
 use crate::http::body::Body;
@@ -31,7 +35,7 @@ use crate::http::interim::InterimSink;
 use crate::http::time_left::TimeLeft;
 use crate::local::{HeldSnapshot, Local};
 use crate::net::clock;
-use crate::objects::cache::{AskedAt, Cache, Entry, Leading};
+use crate::objects::cache::{AskedAt, Cache, Entry, Leading, Parts};
 use crate::snapshot::{Action, Forward};
 use crate::upstream::Upstream;
 use crate::upstream::admission::Permit;
@@ -53,6 +57,8 @@ pub struct Fetch {
     pub asked_at: AskedAt,
     /// Whether the response may be stored, as far as the request says.
     pub stores: bool,
+    /// Bytes of a slice, where the route has slices.
+    pub slice_size: u64,
     pub local: Rc<Local>,
     pub snapshot: HeldSnapshot,
     pub route: usize,
@@ -76,6 +82,10 @@ pub struct Sending {
 pub enum Answer {
     /// A response that is being stored, with all of its fields.
     Stored { entry: Arc<Entry>, headers: HeaderMap, coming: Coming },
+    /// An object that is stored in slices, with all fields of the response, and the slice that comes.
+    Sliced { object: Arc<Entry>, headers: HeaderMap, first: FirstSlice },
+    /// The object that a slice is asked for of is another one by now.
+    Changed,
     /// What was stored still holds.
     Revalidated(Arc<Entry>),
     /// What was stored takes the place of what the origin came to.
@@ -99,6 +109,8 @@ pub(super) struct Fetched {
     pub response: Response<Body>,
     pub permit: Permit,
     pub times: Times,
+    /// What it is a slice of, where it is the first one that is asked for, and which bytes it has.
+    pub sliced: Option<(Parts, ContentRange)>,
 }
 
 impl Fetch {
@@ -110,9 +122,9 @@ impl Fetch {
         let time_left = TimeLeft::of(&sending.head, forward.timeout, None);
         let asked = sending.head.headers.clone();
         let outcome = match time_left.deadline() {
-            None => self.fetched(forward, &asked, &mut sending, time_left).await,
+            None => self.fetched((forward, settings), &asked, &mut sending, time_left).await,
             Some(deadline) => {
-                let fetched = self.fetched(forward, &asked, &mut sending, time_left);
+                let fetched = self.fetched((forward, settings), &asked, &mut sending, time_left);
                 timeout_at(deadline, fetched).await.unwrap_or(Err(Failure::RequestTimeout))
             }
         };
@@ -140,24 +152,29 @@ impl Fetch {
     /// The origin's response; where it is about something that is not stored, or not any more, it is asked for again.
     async fn fetched(
         &mut self,
-        forward: &Forward,
+        (forward, settings): (&Forward, &Settings),
         asked: &HeaderMap,
         sending: &mut Sending,
         time_left: TimeLeft<'_>,
     ) -> Result<Fetched, Failure> {
         self.write_conditions(&mut sending.head.headers);
-        let fetched = self.send(forward, sending, time_left).await?;
-        let Some(gone) = self.stored().filter(|_| !self.is_about_stored(&fetched)).cloned() else {
+        let mut fetched = self.send(forward, sending, time_left).await?;
+        let is_used = match self.wanted {
+            Wanted::Slice(number, None) => self.takes_slice(number, &mut fetched, settings, asked),
+            _ => true,
+        };
+        if is_used && self.is_about_stored(&fetched) {
             return Ok(fetched);
-        };
+        }
         drop(fetched);
-        self.cache.remove(&gone);
+        if let Some(gone) = self.stored() {
+            self.cache.remove(gone);
+        }
         self.entry = None;
-        let is_part = self.leading.is_none() && range::only(asked).is_some();
-        self.wanted = match self.wanted {
-            Wanted::Missing(..) if is_part => Wanted::Part,
-            _ => Wanted::Whole,
-        };
+        // Others follow what is wanted as a whole.
+        let is_whole = matches!(self.wanted, Wanted::Whole);
+        let is_part = !is_whole && range::only(asked).is_some() && self.leading.is_none();
+        self.wanted = if is_part { Wanted::Part } else { Wanted::Whole };
         sending.head.headers = asked.clone();
         self.write_conditions(&mut sending.head.headers);
         self.send(forward, sending, time_left).await
@@ -167,7 +184,7 @@ impl Fetch {
     pub(super) fn stored(&self) -> Option<&Arc<Entry>> {
         match &self.wanted {
             Wanted::Missing(held, _) => Some(held),
-            Wanted::Whole | Wanted::Part => self.entry.as_ref(),
+            Wanted::Whole | Wanted::Part | Wanted::Slice(..) => self.entry.as_ref(),
         }
     }
 
@@ -177,6 +194,13 @@ impl Fetch {
             (Wanted::Whole, None) => take_off(request),
             (Wanted::Whole, Some(entry)) => _ = validate(request, &entry.fields.map()),
             (Wanted::Part, _) => ask_part(request),
+            (Wanted::Slice(number, object), entry) => {
+                match entry {
+                    Some(entry) => _ = validate(request, &entry.fields.map()),
+                    None => take_off(request),
+                }
+                request.insert(RANGE, range::request(&self.slice(*number, object.as_deref())));
+            }
             (Wanted::Missing(held, missing), _) => match held.strong_validator() {
                 Some(validator) => complete(request, missing, &validator),
                 None => take_off(request),
@@ -237,6 +261,6 @@ impl Fetch {
         let sent = clock::moment(permit.began());
         let response = send(outbound, dispatch, &mut sending.head, &mut Body::Empty).await?;
         let times = Times { sent, arrived: clock::now(), date: SystemTime::now() };
-        Ok(Fetched { response, permit, times })
+        Ok(Fetched { response, permit, times, sliced: None })
     }
 }

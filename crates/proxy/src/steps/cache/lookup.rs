@@ -1,5 +1,6 @@
 //! Looking a request up.
 
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use tidegate_core::cache::Terms;
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::range;
 use tidegate_core::cache::reuse::{Decision, Stale, Stored, Trouble, decide, instead_of};
+use tidegate_core::cache::slice;
 use tidegate_core::failure::Failure;
 use tidegate_core::time::Moment;
 use tokio::task::spawn_local;
@@ -15,12 +17,12 @@ use tokio::time::timeout;
 
 use super::fetch::{Fetch, Sending};
 use super::part::Wanted;
-use super::serve::lacks;
+use super::serve::{first_slice, lacks};
 use super::{Asking, Lookup, Passing};
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
 use crate::call::Call;
-use crate::http::body::Body;
+use crate::http::body::{Body, Frame};
 use crate::net::clock;
 use crate::objects::cache::{Entry, Leading, Variants, Word};
 use crate::objects::under_way::Turn;
@@ -34,6 +36,8 @@ const MOST_FOLLOWED: usize = 3;
 pub enum Found {
     /// The answer.
     Answer(Response<Body>),
+    /// The answer with slices of this object, if that is still the same.
+    Sliced(Arc<Entry>, Response<Body>),
     /// Nothing that it may be answered with: the origin is to be asked.
     Ask(Ask),
     /// The request passes the cache by.
@@ -103,6 +107,14 @@ pub async fn follow(
     for _ in 0..MOST_FOLLOWED {
         let ask = match found {
             Found::Ask(ask) => ask,
+            Found::Sliced(object, response) => match begun(response).await {
+                Ok(response) => return Ok(Lookup::Answer(response)),
+                Err(failure) if asking.of.cache.has(&object) => return Err(failure),
+                Err(_) => {
+                    found = asking.find(&Variants::default(), call)?;
+                    continue;
+                }
+            },
             found => return Ok(asking.go_on(found, call)),
         };
         let leader = match ask.place {
@@ -131,8 +143,11 @@ pub async fn follow(
                 continue;
             }
         };
-        let found = answer.map_or(Found::Ask(ask), Found::Answer);
-        return Ok(asking.go_on(found, call));
+        found = match answer {
+            Some(sliced @ Found::Sliced(..)) => sliced,
+            Some(answer) => return Ok(asking.go_on(answer, call)),
+            None => return Ok(asking.go_on(Found::Ask(ask), call)),
+        };
     }
     Ok(asking.go_on(found, call))
 }
@@ -148,6 +163,29 @@ fn stored<'t>(entry: &Entry, terms: &'t Terms, call: &Call<'_>) -> Stored<'t> {
 /// What is missing of `entry` for a request.
 fn missing(entry: &Arc<Entry>, call: &Call<'_>) -> Option<Wanted> {
     lacks(entry, call).map(|missing| Wanted::Missing(entry.clone(), missing))
+}
+
+/// A response whose body has begun.
+///
+/// # Errors
+/// Why it does not.
+async fn begun(response: Response<Body>) -> Result<Response<Body>, Failure> {
+    let (head, mut body) = response.into_parts();
+    let first = match poll_fn(|cx| body.poll_frame(cx)).await {
+        Some(Ok(Frame::Data(first))) => Body::full(first),
+        Some(Err(failure)) => return Err(failure),
+        Some(Ok(Frame::Trailers(_))) | None => Body::Empty,
+    };
+    let body = if body.is_end() { first } else { Body::joined([first, body]) };
+    Ok(Response::from_parts(head, body))
+}
+
+/// The answer that a response of `entry` is.
+fn answer_of(entry: &Arc<Entry>, response: Response<Body>) -> Found {
+    match entry.sliced() {
+        Some(_) if !response.body().is_end() => Found::Sliced(entry.clone(), response),
+        _ => Found::Answer(response),
+    }
 }
 
 impl Asking<'_> {
@@ -172,7 +210,9 @@ impl Asking<'_> {
         let is_reachable = || true;
         let stored = stored(entry, &terms, call);
         let decision = decide(stored, &self.asked(call), &is_reachable, now);
-        let is_served = entry.vary.is_nothing() && decision == Decision::Serve;
+        // What is to be asked for slices is the request as the upstream gets it.
+        let is_plain = entry.vary.is_nothing() && entry.sliced().is_none();
+        let is_served = is_plain && decision == Decision::Serve;
         is_served.then(|| self.serve_fresh(entry, now, call)).flatten()
     }
 
@@ -191,7 +231,12 @@ impl Asking<'_> {
             _ => Stored::Nothing,
         };
         let is_private = variants.as_ref().is_some_and(|variants| variants.is_private(now));
-        match self.follow_from(stored, entry, now, call)? {
+        let is_unranged = variants.as_ref().is_some_and(|variants| variants.is_unranged(now));
+        let found = match self.follow_from(stored, entry, now, call)? {
+            Found::Ask(ask) if !is_private && !is_unranged => self.slice_of(ask, call),
+            found => found,
+        };
+        match found {
             Found::Ask(ask) if is_private && ask.place == Place::Behind => Ok(Found::Pass(ask.why)),
             Found::Ask(ask) if is_private || matches!(ask.why, Why::Request | Why::Bypass) => {
                 Ok(Found::Ask(Ask { place: Place::Alone, ..ask }))
@@ -244,20 +289,15 @@ impl Asking<'_> {
             }
             _ => None,
         };
-        match served {
-            Some(response) => Ok(Found::Answer(response)),
+        match served.zip(entry) {
+            Some((response, entry)) => Ok(answer_of(entry, response)),
             // What was to be served has gone meanwhile.
             None => self.follow_from(Stored::Nothing, None, now, call),
         }
     }
 
     /// The answer to a request behind another one that came to `word`; `None` where that is not for it.
-    fn answer_by(
-        &self,
-        word: Word,
-        ask: &Ask,
-        call: &Call<'_>,
-    ) -> Result<Option<Response<Body>>, Failure> {
+    fn answer_by(&self, word: Word, ask: &Ask, call: &Call<'_>) -> Result<Option<Found>, Failure> {
         let now = clock::now();
         let has_parts =
             |entry: &Entry| ask.place != Place::Behind || entry.content.length().is_some();
@@ -267,11 +307,11 @@ impl Asking<'_> {
                     && entry.terms_now().is_fresh(now)
                     && has_parts(&entry) =>
             {
-                self.serve_collapsed(&entry, now, call)
+                self.serve_collapsed(&entry, now, call).map(|response| answer_of(&entry, response))
             }
-            Word::Stale(entry, stale) if self.may_have(&entry, now, call) => {
-                self.serve_stale(&entry, stale, now, call)
-            }
+            Word::Stale(entry, stale) if self.may_have(&entry, now, call) => self
+                .serve_stale(&entry, stale, now, call)
+                .map(|response| answer_of(&entry, response)),
             Word::Shared(_) | Word::Stale(..) | Word::Private => None,
             Word::Failed(failure) => {
                 let own = ask.entry.as_ref();
@@ -279,6 +319,7 @@ impl Asking<'_> {
                 let wanted = self.settings.honours_requests.then_some(&self.directives);
                 let stale = instead_of(Trouble::Unreachable, &own.terms_now(), wanted, now);
                 self.serve_stale(own, stale.ok_or(failure)?, now, call)
+                    .map(|response| answer_of(own, response))
             }
         };
         Ok(response)
@@ -291,10 +332,30 @@ impl Asking<'_> {
             && self.of.cache.purges.spare(entry, now)
     }
 
+    /// The same, by slices, where the route has such and what is asked for may be stored in them.
+    fn slice_of(&self, ask: Ask, call: &Call<'_>) -> Found {
+        let Some(size) = self.settings.slice else { return Found::Ask(ask) };
+        let is_sliced = |entry: &Arc<Entry>| entry.sliced().is_some();
+        let is_asked_anew = match &ask.wanted {
+            Some(Wanted::Whole) => ask.entry.as_ref().is_none_or(is_sliced),
+            Some(Wanted::Missing(..)) => false,
+            _ => true,
+        };
+        if !is_asked_anew || !self.may_store(call) {
+            return Found::Ask(ask);
+        }
+        if ask.entry.is_none() && !self.of.cache.is_wanted(&self.key, self.settings.min_uses) {
+            return Found::Pass(ask.why);
+        }
+        let first = slice::first(&call.head.headers, size);
+        let number = ask.entry.as_ref().map_or(first, |object| first_slice(object, call));
+        Found::Ask(Ask { wanted: Some(Wanted::Slice(number, None)), place: Place::Any, ..ask })
+    }
+
     /// What becomes of the request without another one.
     fn go_on(&self, found: Found, call: &Call<'_>) -> Lookup {
         match found {
-            Found::Answer(response) => Lookup::Answer(response),
+            Found::Answer(response) | Found::Sliced(_, response) => Lookup::Answer(response),
             Found::Pass(why) | Found::Ask(Ask { why, wanted: None, .. }) => self.pass_by(why, call),
             Found::Ask(ask) => self.fetch(ask, None, call),
         }
@@ -322,6 +383,7 @@ impl Asking<'_> {
             wanted: wanted.unwrap_or(Wanted::Whole),
             leading,
             stores: self.may_store(call),
+            slice_size: self.settings.slice.unwrap_or(u64::MAX),
             local: call.client.local.clone(),
             snapshot: call.snapshot.clone(),
             route: call.found.route,

@@ -12,6 +12,8 @@ mod pour;
 mod purge;
 mod serve;
 mod settle;
+mod slice;
+mod slices;
 mod storable;
 
 use std::borrow::Cow;

@@ -26,6 +26,8 @@ pub enum Wanted {
     Part,
     /// What is missing of the parts that are stored.
     Missing(Arc<Entry>, Range<u64>),
+    /// The slice with this number: of this object, or of one that is to be stored in slices.
+    Slice(u64, Option<Arc<Entry>>),
 }
 
 /// Whether a response has what is `missing` of `held`: else the origin has another body by now, or does not say what
@@ -53,7 +55,7 @@ impl Fetch {
         settings: &Settings,
         asked: &HeaderMap,
     ) -> (Answer, Option<Pouring>) {
-        let Fetched { mut response, permit, times } = fetched;
+        let Fetched { mut response, permit, times, .. } = fetched;
         match (ContentRange::of(response.headers()), &self.wanted) {
             (Some(said), Wanted::Missing(held, _)) => {
                 let held = held.clone();
@@ -71,13 +73,17 @@ impl Fetch {
                     self.store_part(response, parts, true, (&before, said), permit)
                 }
                 Err(reason) => {
+                    self.tell(Word::Private);
                     if reason.is_of_response() {
                         self.cache.mark_private(&self.key, times.arrived);
                     }
                     (Answer::Alone { response, permit, reason }, None)
                 }
             },
-            (None, _) => (Answer::Alone { response, permit, reason: NotStored::Part }, None),
+            (None, _) => {
+                self.tell(Word::Private);
+                (Answer::Alone { response, permit, reason: NotStored::Part }, None)
+            }
         }
     }
 
@@ -93,11 +99,23 @@ impl Fetch {
         asked: &HeaderMap,
         times: &Times,
     ) -> Result<Parts, NotStored> {
-        if validator::strong(response.headers(), times.date).is_none() {
-            return Err(NotStored::Part);
-        }
         if said.length > self.cache.plan.max_object.get() {
             return Err(NotStored::TooLarge);
+        }
+        self.parts_of_whole(response, said, settings, asked, times)
+    }
+
+    /// The same, however long the whole is.
+    pub(super) fn parts_of_whole(
+        &self,
+        response: &mut Response<Body>,
+        said: &ContentRange,
+        settings: &Settings,
+        asked: &HeaderMap,
+        times: &Times,
+    ) -> Result<Parts, NotStored> {
+        if validator::strong(response.headers(), times.date).is_none() {
+            return Err(NotStored::Part);
         }
         let as_it_came = response.headers().clone();
         *response.status_mut() = StatusCode::OK;

@@ -1,6 +1,8 @@
 //! Serving: a response is made of what is stored.
 
 use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use http::header::{AGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -12,11 +14,12 @@ use tidegate_core::time::Moment;
 
 use super::Asking;
 use super::fetch::Coming;
+use super::slices::ServedSlices;
 use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::call::Call;
 use crate::http::body::Body;
-use crate::objects::cache::{Content, Entry};
+use crate::objects::cache::{Content, Entry, Sliced};
 
 /// What `entry` lacks of what a request asks for; `None` where it lacks nothing.
 pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
@@ -28,11 +31,21 @@ pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
     needs_body.then(selected).and_then(|selected| partial.lacks(&selected))
 }
 
+/// The number of the slice of `object` that a request wants first.
+pub(super) fn first_slice(object: &Entry, call: &Call<'_>) -> u64 {
+    let Some(Sliced { slices, .. }) = object.sliced() else { return 0 };
+    let (asked, method, stored) = (&call.head.headers, &call.head.method, &object.fields.map());
+    match range::select(asked, method, stored, object.arrived, slices.length) {
+        Selected::Parts(parts) => parts.first().map_or(0, |part| slices.number(part.start)),
+        Selected::Whole | Selected::Unsatisfiable => 0,
+    }
+}
+
 impl Asking<'_> {
     /// Answer with `entry`, which is fresh; `None` where the beginning of its body is gone.
     pub(super) fn serve_fresh(
         &self,
-        entry: &Entry,
+        entry: &Arc<Entry>,
         now: Moment,
         call: &Call<'_>,
     ) -> Option<Response<Body>> {
@@ -43,7 +56,7 @@ impl Asking<'_> {
     /// Answer with `entry`, which is not fresh any more, for this reason.
     pub(super) fn serve_stale(
         &self,
-        entry: &Entry,
+        entry: &Arc<Entry>,
         stale: Stale,
         now: Moment,
         call: &Call<'_>,
@@ -55,7 +68,7 @@ impl Asking<'_> {
     /// Answer with `entry`, which another request has asked for.
     pub(super) fn serve_collapsed(
         &self,
-        entry: &Entry,
+        entry: &Arc<Entry>,
         now: Moment,
         call: &Call<'_>,
     ) -> Option<Response<Body>> {
@@ -68,7 +81,7 @@ impl Asking<'_> {
     /// Answer with `entry`, and tell what became of the request; `None` where the beginning of its body is gone.
     pub(super) fn serve(
         &self,
-        entry: &Entry,
+        entry: &Arc<Entry>,
         result: CacheResult,
         outcome: Outcome,
         detail: Option<&'static str>,
@@ -77,9 +90,15 @@ impl Asking<'_> {
     ) -> Option<Response<Body>> {
         self.of.cache.serve(entry);
         let terms = entry.terms_now();
-        let (mut response, saved) = respond(entry, entry.fields.map(), None, call)?;
+        let given = match entry.sliced() {
+            None => Given::Stored,
+            Some(_) => Given::Slices(self.slices(entry, None, call).ok()?),
+        };
+        let (mut response, saved) = respond(entry, entry.fields.map(), given, call)?;
         response.headers_mut().insert(AGE, terms.age(now).as_secs().into());
         self.say(outcome, detail, call, &mut response);
+        // Those in slices are counted as they are read.
+        let saved = if entry.sliced().is_some() { 0 } else { saved };
         self.tell(result, call, saved, &|| {
             let decision = self.decision_on(result, &terms, now);
             CacheDecision { reason: detail, ..decision }
@@ -103,13 +122,51 @@ impl Asking<'_> {
     }
 }
 
+/// Where the bytes are that are given of what is stored.
+pub(super) enum Given {
+    /// Where the rest of it is.
+    Stored,
+    /// They come for the request that asked for them.
+    Coming(Coming),
+    /// In slices.
+    Slices(Rc<ServedSlices>),
+}
+
+impl Given {
+    /// The part of the whole that comes for the request, where it is one.
+    fn part(&self) -> Option<Range<u64>> {
+        match self {
+            Self::Coming(coming) => coming.part.clone(),
+            Self::Stored | Self::Slices(_) => None,
+        }
+    }
+
+    /// These bytes of `content`, which the whole has; `None` where they are not there.
+    fn body(&self, content: &Content, range: Range<u64>) -> Option<Body> {
+        match self {
+            Self::Stored | Self::Coming(_) => content.part(range),
+            Self::Slices(slices) => Some(slices.part(range)),
+        }
+    }
+
+    /// All of it.
+    fn whole(self, content: &Content) -> Option<Body> {
+        match (self, content) {
+            // It may have broken off since its head came.
+            (Self::Coming(coming), Content::Coming(_)) => Some(coming.body),
+            (Self::Slices(slices), _) => Some(slices.part(0..content.length()?)),
+            (_, content) => content.body(),
+        }
+    }
+}
+
 /// The response to a request for what is stored in `entry`, with these fields of its: all of it, those parts that are
-/// asked for, or that the client has it already; and how many bytes of the body it has, as far as is known. Where it
-/// lacks what is asked for, the part that is `coming` for this request. `None` where that is not there either.
+/// asked for, or that the client has it already; and how many bytes that are stored it has, as far as is known. Where
+/// it lacks what is asked for, the part that is coming for this request. `None` where that is not there either.
 pub(super) fn respond(
     entry: &Entry,
     headers: HeaderMap,
-    coming: Option<Coming>,
+    given: Given,
     call: &Call<'_>,
 ) -> Option<(Response<Body>, u64)> {
     let mut response = Response::new(Body::Empty);
@@ -130,8 +187,7 @@ pub(super) fn respond(
         None => Selected::Whole,
     };
     let length = length.unwrap_or(0);
-    let part = coming.as_ref().and_then(|coming| coming.part.clone());
-    let selected = match (part, &entry.content) {
+    let selected = match (given.part(), &entry.content) {
         (Some(part), Content::Partial(partial)) if partial.lacks(&selected).is_some() => {
             Selected::Parts([part].into())
         }
@@ -139,15 +195,12 @@ pub(super) fn respond(
     };
     match selected {
         Selected::Whole => {
-            *response.body_mut() = match (&entry.content, coming) {
-                // It may have broken off since its head came.
-                (Content::Coming(_), Some(coming)) => coming.body,
-                (content, _) => content.body()?,
-            };
+            *response.body_mut() = given.whole(&entry.content)?;
             Some((response, length))
         }
         Selected::Parts(parts) => {
-            make_partial(&mut response, &entry.content, length, &parts, call)?;
+            let part_of = |range| given.body(&entry.content, range);
+            make_partial(&mut response, &part_of, length, &parts, call)?;
             Some((response, parts.iter().map(|part| part.end - part.start).sum()))
         }
         Selected::Unsatisfiable => {
@@ -161,17 +214,17 @@ pub(super) fn respond(
     }
 }
 
-/// Make it a response that has these parts only of a content of this length; `None` where one of them is gone.
+/// Make it a response that has these parts only of a body of this length; `None` where one of them is gone.
 fn make_partial(
     response: &mut Response<Body>,
-    content: &Content,
+    part_of: &dyn Fn(Range<u64>) -> Option<Body>,
     length: u64,
     parts: &[Range<u64>],
     call: &Call<'_>,
 ) -> Option<()> {
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     if let [part] = parts {
-        *response.body_mut() = content.part(part.clone())?;
+        *response.body_mut() = part_of(part.clone())?;
         let headers = response.headers_mut();
         headers.insert(CONTENT_RANGE, range::content_range(part, length));
         headers.insert(CONTENT_LENGTH, (part.end - part.start).into());
@@ -183,7 +236,7 @@ fn make_partial(
         let framing = Multipart::new(boundary, response.headers(), length);
         let mut bodies = Vec::with_capacity(2 * parts.len() + 1);
         for part in parts {
-            bodies.extend([Body::full(framing.head(part)), content.part(part.clone())?]);
+            bodies.extend([Body::full(framing.head(part)), part_of(part.clone())?]);
         }
         bodies.push(Body::full(framing.end()));
         (Body::joined(bodies), framing.content_type(), framing.length(parts))

@@ -75,10 +75,21 @@ impl Fetch {
         asked: &HeaderMap,
     ) -> (Answer, Option<Pouring>) {
         let is_part = fetched.response.status() == StatusCode::PARTIAL_CONTENT;
-        if is_part && !matches!(self.wanted, Wanted::Whole) {
-            return self.settle_part(fetched, settings, asked);
+        match &self.wanted {
+            Wanted::Slice(number, Some(object)) => {
+                let (number, object) = (*number, object.clone());
+                return self.settle_slice(number, &object, fetched);
+            }
+            Wanted::Slice(number, None) if fetched.sliced.is_some() => {
+                let number = *number;
+                return self.settle_first_slice(number, fetched);
+            }
+            Wanted::Part | Wanted::Missing(..) if is_part => {
+                return self.settle_part(fetched, settings, asked);
+            }
+            Wanted::Whole | Wanted::Part | Wanted::Missing(..) | Wanted::Slice(..) => (),
         }
-        let Fetched { mut response, permit, times } = fetched;
+        let Fetched { mut response, permit, times, .. } = fetched;
         let status = response.status();
         if status == StatusCode::NOT_MODIFIED
             && let Some(entry) = self.entry.take()

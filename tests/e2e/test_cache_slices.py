@@ -94,7 +94,11 @@ def test_an_object_is_fetched_and_served_by_slices(gateway: Gateway, origin: Ori
     ("asked", "part", "slices"),
     [
         ("0-9", slice(0, 10), asked_for(0)),
-        (f"{3 * SLICE - 5}-{3 * SLICE + 4}", slice(3 * SLICE - 5, 3 * SLICE + 5), [*asked_for(2), *of_known(3)]),
+        (
+            f"{3 * SLICE - 5}-{3 * SLICE + 4}",
+            slice(3 * SLICE - 5, 3 * SLICE + 5),
+            [*asked_for(2), *of_known(3)],
+        ),
         (f"{len(BODY) - 5}-", slice(len(BODY) - 5, None), asked_for(COUNT - 1)),
         ("-5", slice(len(BODY) - 5, None), [*asked_for(0), *of_known(COUNT - 1)]),
     ],
@@ -161,9 +165,7 @@ def test_fifty_clients_of_a_cold_object_ask_for_each_slice_once(
     assert len(ranged.asked) == len(set(ranged.asked)) == COUNT
 
 
-def test_bytes_that_the_origin_did_not_send_are_counted(
-    gateway: Gateway, origin: Origin, path: str
-) -> None:
+def test_bytes_that_the_origin_did_not_send_are_counted(gateway: Gateway, origin: Origin, path: str) -> None:
     Ranged(origin, path, BODY)
 
     def saved() -> float:
@@ -192,12 +194,10 @@ def test_conditions_and_head_are_answered_from_what_is_stored(
     assert get(gateway, path, "10-19", If_Range='"0"').body == BODY
 
 
-def test_a_stale_object_is_validated_and_its_slices_hold(
-    gateway: Gateway, origin: Origin, path: str
-) -> None:
+def test_a_stale_object_is_validated_and_its_slices_hold(gateway: Gateway, origin: Origin, path: str) -> None:
     ranged = Ranged(origin, path, BODY, [("Cache-Control", "max-age=0")])
     assert [get(gateway, path).body, get(gateway, path).body] == [BODY, BODY]
-    assert ranged.asked == [*ALL, *of_known(0)]
+    assert ranged.asked == [*ALL, *asked_for(0)]
     assert origin.requests[-1].header("if-none-match") == '"1"'
     other = bytes(reversed(BODY))
     ranged = Ranged(origin, path, other, tag='"2"')
@@ -282,6 +282,21 @@ def test_an_origin_without_ranges_or_validators_is_remembered(
     assert asked == [*asked_for(0), *([] if status == 200 else [None]), None, None]
 
 
+def test_explain_tells_of_an_origin_without_ranges(
+    start_gateway: StartGateway, origin: Origin, path: str
+) -> None:
+    config = sliced(origin.address)
+    config["explain"] = {"sample": 100}
+    gateway = start_gateway(config)
+    origin.on(path, answers.fixed(200, FRESH, b"x"))
+    Ranged(origin, f"{path}/ranged", BODY)
+    for name, slices in ((path, False), (f"{path}/ranged", True)):
+        request = get(gateway, name).header("x-request-id") or ""
+        story = gateway.admin.get(f"/v1/explain/{request}").raise_for_status().json()
+        assert story["cache"]["slices"] is slices
+        assert ("not by slices" in gateway.says("explain", request)) is not slices
+
+
 @pytest.mark.parametrize("fields", [[("Cache-Control", "private")], [("Cache-Control", "no-store")]])
 def test_what_is_for_one_client_alone_is_not_stored_in_slices(
     gateway: Gateway, origin: Origin, path: str, fields: Fields
@@ -300,11 +315,31 @@ def test_other_answers_are_passed_on(gateway: Gateway, origin: Origin, path: str
     assert (response.status, response.body) == (status, b"no")
 
 
+def test_a_part_of_what_is_not_for_others_is_asked_for_alone(
+    gateway: Gateway, origin: Origin, path: str
+) -> None:
+    ranged = Ranged(origin, path, BODY, [("Cache-Control", "private")])
+    start = 5 * SLICE + 7
+    part = get(gateway, path, f"{start}-{start + 9}")
+    assert (part.status, part.body) == (206, BODY[start : start + 10])
+    assert ranged.asked == [*asked_for(5), f"bytes={start}-{start + 9}"]
+
+
+def test_the_end_of_what_has_become_shorter(gateway: Gateway, origin: Origin, path: str) -> None:
+    Ranged(origin, path, BODY, [("Cache-Control", "max-age=0")])
+    get(gateway, path, "0-9")
+    ranged = Ranged(origin, path, BODY[: 2 * SLICE], tag='"2"')
+    end = get(gateway, path, "-5")
+    assert (end.status, end.body) == (206, BODY[2 * SLICE - 5 : 2 * SLICE])
+    assert ranged.asked == [*asked_for(COUNT - 1), "bytes=-5"]
+
+
 # Purges
 
 
 @pytest.mark.parametrize(
-    "what", [{"tag": "t"}, {"url": ""}, {"prefix": ""}, {"host": "localhost"}, {"all": True}, {"key": ""}, None]
+    "what",
+    [{"tag": "t"}, {"url": ""}, {"prefix": ""}, {"host": "localhost"}, {"all": True}, {"key": ""}, None],
 )
 def test_a_purge_takes_the_slices_too(
     gateway: Gateway, origin: Origin, path: str, what: dict[str, object] | None
@@ -322,7 +357,9 @@ def test_a_purge_takes_the_slices_too(
     else:
         Ranged(origin, path, other, [*FRESH, ("Surrogate-Key", "s t")])
         named = {"key": key}
-        purge(gateway, **{kind: named.get(kind, url) if value == "" else value for kind, value in what.items()})
+        purge(
+            gateway, **{kind: named.get(kind, url) if value == "" else value for kind, value in what.items()}
+        )
     assert get(gateway, path).body == other
 
 

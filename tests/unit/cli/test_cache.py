@@ -152,6 +152,11 @@ STORY: dict[str, Any] = {
             "cache main: miss (uri-miss, no-store), key ab",
         ),
         (
+            {"result": "miss", "forwarded": "uri-miss", "slices": False},
+            "cache main: miss (uri-miss), not by slices: the origin answers no ranges of it, key ab",
+        ),
+        ({"result": "miss", "forwarded": "partial", "slices": True}, "cache main: miss (partial), key ab"),
+        (
             {"result": "stale", "age": 9, "ttl": -3, "freshness": "expires", "reason": "disconnected"},
             "cache main: stale; 9 s old, stale for 3 s by expires (disconnected), key ab",
         ),
@@ -164,7 +169,7 @@ def test_explain_says_what_a_cache_decided(
     cache: dict[str, Any],
     shown: str,
 ) -> None:
-    absent = dict.fromkeys(("age", "ttl", "freshness", "forwarded", "reason"))
+    absent = dict.fromkeys(("age", "ttl", "freshness", "forwarded", "reason", "slices"))
     decision = {"cache": "main", "key": "ab", **absent, **cache}
     answers["GET /v1/explain/a"] = answer(200, {**STORY, "cache": decision})
     assert tidegate(monkeypatch, "explain", "a") == 0

@@ -67,7 +67,7 @@ mod tests {
                 let first = slices.first_of(&rest);
                 let slice = slices.range(slices.number(rest.start));
                 prop_assert!(!first.is_empty() && slice.start <= first.start && first.end == slice.end);
-                prop_assert!(slice.start % size == 0 && slice.end - slice.start <= size);
+                prop_assert!(slice.start.is_multiple_of(size) && slice.end - slice.start <= size);
                 prop_assert!(slice.end - slice.start == size || slice.end == length);
                 rest.start = first.end;
             }

@@ -171,10 +171,15 @@ impl Fetch {
             self.cache.remove(gone);
         }
         self.entry = None;
-        // Others follow what is wanted as a whole.
         let is_whole = matches!(self.wanted, Wanted::Whole);
-        let is_part = !is_whole && range::only(asked).is_some() && self.leading.is_none();
-        self.wanted = if is_part { Wanted::Part } else { Wanted::Whole };
+        self.wanted = match range::only(asked) {
+            Some(_) if !is_whole => {
+                // Another one may take its place: it is of no use to those that want something else.
+                self.leading = None;
+                Wanted::Part
+            }
+            _ => Wanted::Whole,
+        };
         sending.head.headers = asked.clone();
         self.write_conditions(&mut sending.head.headers);
         self.send(forward, sending, time_left).await

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::fetch::{Fetch, Sending};
 use super::part::Wanted;
-use super::serve::{first_slice, lacks};
+use super::serve::{first_byte, lacks};
 use super::{Asking, Lookup, Passing};
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
@@ -347,8 +347,10 @@ impl Asking<'_> {
         if ask.entry.is_none() && !self.of.cache.is_wanted(&self.key, self.settings.min_uses) {
             return Found::Pass(ask.why);
         }
-        let first = slice::first(&call.head.headers, size);
-        let number = ask.entry.as_ref().map_or(first, |object| first_slice(object, call));
+        let number = match &ask.entry {
+            Some(object) => first_byte(object, call) / size,
+            None => slice::first(&call.head.headers, size),
+        };
         Found::Ask(Ask { wanted: Some(Wanted::Slice(number, None)), place: Place::Any, ..ask })
     }
 

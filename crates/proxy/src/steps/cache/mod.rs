@@ -34,6 +34,7 @@ use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::call::Call;
 use crate::http::body::Body;
+use crate::net::clock;
 use crate::objects::cache::AskedAt;
 use crate::snapshot::{CacheOfRoute, Destination, Forward};
 
@@ -191,7 +192,14 @@ impl Asking<'_> {
             age: None,
             ttl: None,
             freshness: None,
+            slices: self.settings.slice.map(|_| self.is_ranged()),
         }
+    }
+
+    /// Whether the origin may be asked for ranges of what the request asks for.
+    fn is_ranged(&self) -> bool {
+        let stored = self.of.cache.find(&self.key);
+        !stored.is_some_and(|stored| stored.is_unranged(clock::now()))
     }
 
     /// The same with what is known of what is stored.

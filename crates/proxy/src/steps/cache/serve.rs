@@ -19,7 +19,7 @@ use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::call::Call;
 use crate::http::body::Body;
-use crate::objects::cache::{Content, Entry, Sliced};
+use crate::objects::cache::{Content, Entry};
 
 /// What `entry` lacks of what a request asks for; `None` where it lacks nothing.
 pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
@@ -31,12 +31,12 @@ pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
     needs_body.then(selected).and_then(|selected| partial.lacks(&selected))
 }
 
-/// The number of the slice of `object` that a request wants first.
-pub(super) fn first_slice(object: &Entry, call: &Call<'_>) -> u64 {
-    let Some(Sliced { slices, .. }) = object.sliced() else { return 0 };
-    let (asked, method, stored) = (&call.head.headers, &call.head.method, &object.fields.map());
-    match range::select(asked, method, stored, object.arrived, slices.length) {
-        Selected::Parts(parts) => parts.first().map_or(0, |part| slices.number(part.start)),
+/// The first byte of `entry` that a request wants.
+pub(super) fn first_byte(entry: &Entry, call: &Call<'_>) -> u64 {
+    let Some(length) = entry.content.length() else { return 0 };
+    let (asked, method, stored) = (&call.head.headers, &call.head.method, &entry.fields.map());
+    match range::select(asked, method, stored, entry.arrived, length) {
+        Selected::Parts(parts) => parts.first().map_or(0, |part| part.start),
         Selected::Whole | Selected::Unsatisfiable => 0,
     }
 }

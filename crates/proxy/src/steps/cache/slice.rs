@@ -28,7 +28,8 @@ impl Fetch {
     }
 
     /// Take in what came for the first slice that is asked for of an object. Whether it is of use: a slice of what may
-    /// be stored, or no answer to a range at all. Else the origin is asked without slices, and for some time after.
+    /// be stored, or no answer to a range at all. Else the origin is asked without slices. Where it has none, that is
+    /// remembered.
     pub(super) fn takes_slice(
         &mut self,
         number: u64,
@@ -36,19 +37,19 @@ impl Fetch {
         settings: &Settings,
         asked: &HeaderMap,
     ) -> bool {
-        let is_used = match fetched.response.status() {
+        let (is_used, is_ranged) = match fetched.response.status() {
             StatusCode::PARTIAL_CONTENT => {
                 let said = ContentRange::of(fetched.response.headers());
-                said.is_some_and(|said| self.takes_part(number, said, fetched, settings, asked))
+                let takes = |said| self.takes_part(number, said, fetched, settings, asked);
+                let is_used = said.is_some_and(takes);
+                (is_used, is_used)
             }
-            StatusCode::RANGE_NOT_SATISFIABLE => number > 0,
-            StatusCode::OK => {
-                self.cache.mark_unranged(&self.key, fetched.times.arrived);
-                true
-            }
-            _ => true,
+            // There is no such slice: of what was stored there may have been one.
+            StatusCode::RANGE_NOT_SATISFIABLE => (number > 0 && self.entry.is_none(), number > 0),
+            StatusCode::OK => (true, false),
+            _ => (true, true),
         };
-        if !is_used {
+        if !is_ranged {
             self.cache.mark_unranged(&self.key, fetched.times.arrived);
         }
         is_used

@@ -91,7 +91,7 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         Action::Respond(fixed) => respond::before(fixed),
         Action::Forward(forward) => {
             let destination = destination::before(forward.split.as_ref(), call)?;
-            let asking = cache::asking(forward, call);
+            let asking = cache::asking(forward, destination, call);
             if let Some(response) = cache::at_once(asking.as_deref(), forward, call) {
                 return Ok(Flow::Answer(response));
             }
@@ -104,7 +104,7 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
             forwarding(forward, destination, call)?;
             let steps: Steps<'_> = match asking {
                 None => Box::pin(sending(forward, destination, call)),
-                Some(asking) => match cache::before(&asking, destination, call)? {
+                Some(asking) => match cache::before(&asking, call)? {
                     Some(Found::Answer(response)) => return Ok(Flow::Answer(response)),
                     found => Box::pin(cached(asking, found, forward, destination, call)),
                 },
@@ -149,7 +149,7 @@ async fn cached(
     destination: &Destination,
     call: &mut Call<'_>,
 ) -> Result<Response<Body>, Failure> {
-    match cache::follow(&asking, found, destination, call).await? {
+    match cache::follow(&asking, found, call).await? {
         Lookup::Answer(response) => Ok(response),
         Lookup::Fetch(fetch) => {
             mirror::before(forward.mirrored_millionths, call);

@@ -29,6 +29,47 @@ def numbered(headers: Fields = FRESH, status: int = 200) -> Handler:
     return answer
 
 
+class Stalled:
+    """Sends the head and the `first` bytes of a body, and the rest once it is let go."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        path: str,
+        body: bytes,
+        first: int,
+        headers: Fields = FRESH,
+        *,
+        announced: bool = True,
+    ) -> None:
+        self._body, self._first, self._headers, self._announced = body, first, headers, announced
+        self._gates: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._origin = origin
+        origin.on(path, self)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await exchange.discard_body()
+        gate = asyncio.Event()
+        send = exchange.send if self._announced else exchange.send_chunk
+        await exchange.send_head(200, self._headers, length=len(self._body) if self._announced else None)
+        await send(self._body[: self._first])
+        self._gates.append((asyncio.get_running_loop(), gate))
+        exchange.origin.changed()
+        await gate.wait()
+        await send(self._body[self._first :])
+        if not self._announced:
+            await exchange.send(b"0\r\n\r\n")
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many responses have begun."""
+        self._origin.wait(lambda: len(self._gates) >= count, f"response {count} has begun")
+
+    def let_go(self) -> None:
+        """Send the rest of all of them."""
+        for loop, gate in self._gates:
+            loop.call_soon_threadsafe(gate.set)
+
+
 class Held:
     """Holds each request until it is let go; then it is answered with its number, or as `then` does."""
 

@@ -1,5 +1,6 @@
 //! The body of a stored response, wherever it is.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::disk::body::StoredBody;
@@ -34,6 +35,16 @@ impl Content {
             Self::Whole(pieces) => Some(pieces.part(0..pieces.length())),
             Self::Coming(fill) => fill.reader().map(Body::stream),
             Self::OnDisk(body) => body.is_there().then(|| body.part(0..body.length())),
+        }
+    }
+
+    /// These bytes of it, which there must be, as a body; `None` where the first of what comes is gone, or what lay on
+    /// disk.
+    pub fn part(&self, range: Range<u64>) -> Option<Body> {
+        match self {
+            Self::Whole(pieces) => Some(pieces.part(range)),
+            Self::Coming(fill) => fill.part(range).map(Body::stream),
+            Self::OnDisk(body) => body.is_there().then(|| body.part(range)),
         }
     }
 

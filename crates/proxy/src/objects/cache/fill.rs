@@ -4,6 +4,7 @@
 //! what ends without having been whole has failed.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -53,6 +54,10 @@ struct State {
 struct Reading {
     /// The next piece, counted from the body's beginning.
     next: usize,
+    /// Where that piece begins, in bytes.
+    at: u64,
+    /// The first byte that it wants.
+    from: u64,
     waker: Option<Waker>,
 }
 
@@ -72,19 +77,38 @@ impl Fill {
         self.state.lock().came
     }
 
-    /// What reads it from its beginning; `None` where that is gone, or it broke off.
+    /// What reads all of it; `None` where its beginning is gone, or it broke off.
     pub fn reader(self: &Arc<Self>) -> Option<Reader> {
+        self.read(0, None)
+    }
+
+    /// What reads these bytes of it; `None` where the first is gone, or it broke off.
+    pub fn part(self: &Arc<Self>, range: Range<u64>) -> Option<Reader> {
+        self.read(range.start, Some(range.end))
+    }
+
+    fn read(self: &Arc<Self>, from: u64, to: Option<u64>) -> Option<Reader> {
         let mut state = self.state.lock();
-        let is_there = state.gone == 0 && !matches!(state.end, Some(Err(_)));
-        let key = is_there.then(|| state.readers.insert(Reading { next: 0, waker: None }));
-        key.map(|key| Reader { fill: self.clone(), key: Some(key) })
+        if from < state.gone_bytes || matches!(state.end, Some(Err(_))) {
+            return None;
+        }
+        let mut reading = Reading { next: state.gone, at: state.gone_bytes, from, waker: None };
+        state.pieces.iter().take_while(|piece| reading.skip(piece)).for_each(drop);
+        let key = state.readers.insert(reading);
+        Some(Reader { fill: self.clone(), key: Some(key), to })
     }
 
     /// A piece came.
     pub fn push(&self, data: Bytes) {
         let mut state = self.state.lock();
+        let next = state.gone + state.pieces.len();
+        let waiting = state.readers.iter_mut().filter(|(_, reading)| reading.next == next);
+        let skipping = waiting.filter_map(|(_, reading)| reading.skip(&data).then_some(())).count();
         state.came += data.len() as u64;
         state.pieces.push_back(data);
+        if skipping > 0 {
+            state.let_go();
+        }
         wake(state);
     }
 
@@ -150,6 +174,18 @@ impl Fill {
     }
 }
 
+impl Reading {
+    /// Go on behind `piece`, which is its next one, where it wants nothing of it. Whether it did.
+    fn skip(&mut self, piece: &Bytes) -> bool {
+        let end = self.at + piece.len() as u64;
+        let is_skipped = end <= self.from;
+        if is_skipped {
+            (self.next, self.at) = (self.next + 1, end);
+        }
+        is_skipped
+    }
+}
+
 impl State {
     /// A reader leaves.
     fn leave(&mut self, reader: Option<usize>) {
@@ -183,19 +219,23 @@ impl State {
     }
 }
 
-/// Wake the readers that wait, without the lock.
+/// Wake the readers that wait and need not wait on for their first byte, without the lock.
 fn wake(mut state: MutexGuard<'_, State>) {
-    let waiting = state.readers.iter_mut().filter_map(|(_, reading)| reading.waker.take());
+    let (came, is_over) = (state.came, state.end.is_some());
+    let ready = state.readers.iter_mut().filter(|(_, reading)| is_over || reading.from < came);
+    let waiting = ready.filter_map(|(_, reading)| reading.waker.take());
     let wakers: SmallVec<[Waker; 4]> = waiting.collect();
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
 }
 
-/// Reads a body that comes.
+/// Reads a body that comes, or a part of it.
 pub struct Reader {
     fill: Arc<Fill>,
-    /// Its place among the readers; absent: it has read all.
+    /// Its place among the readers; absent: it has read all that it wants.
     key: Option<usize>,
+    /// Where what it wants ends; absent: where the body does, with its trailers.
+    to: Option<u64>,
 }
 
 impl Source for Reader {
@@ -208,10 +248,16 @@ impl Source for Reader {
         if reading.next == CUT {
             return Poll::Ready(Some(Err(Failure::ClientGone)));
         }
-        if let Some(data) = state.pieces.get(reading.next - state.gone) {
-            let data = data.clone();
-            reading.next += 1;
-            state.let_go();
+        if let Some(piece) = state.pieces.get(reading.next - state.gone) {
+            let end = reading.at + piece.len() as u64;
+            let from = reading.from.saturating_sub(reading.at) as usize;
+            let left = self.to.map_or(0, |to| end.saturating_sub(to)) as usize;
+            let data = piece.slice(from..piece.len() - left);
+            (reading.next, reading.at) = (reading.next + 1, end);
+            match self.to {
+                Some(to) if to <= end => state.leave(self.key.take()),
+                _ => state.let_go(),
+            }
             return Poll::Ready(Some(Ok(Frame::Data(data))));
         }
         match &state.end {
@@ -223,6 +269,8 @@ impl Source for Reader {
                 Poll::Pending
             }
             Some(Err(failure)) => Poll::Ready(Some(Err(*failure))),
+            // It is shorter than was announced.
+            Some(Ok(_)) if self.to.is_some() => Poll::Ready(Some(Err(Failure::UpstreamProtocol))),
             Some(Ok(trailers)) => {
                 let trailers = trailers.clone();
                 state.leave(self.key.take());
@@ -235,7 +283,7 @@ impl Source for Reader {
         let state = self.fill.state.lock();
         self.key.and_then(|key| state.readers.get(key)).is_none_or(|reading| {
             let has_all = reading.next == state.gone + state.pieces.len();
-            has_all && matches!(state.end, Some(Ok(None)))
+            has_all && self.to.is_none() && matches!(state.end, Some(Ok(None)))
         })
     }
 }
@@ -377,6 +425,55 @@ mod tests {
         drop(reader);
         assert!(woken.0.swap(false, Relaxed));
         assert!(fill.poll_alone(&cx).is_ready());
+    }
+
+    #[test]
+    fn a_part_is_read_as_soon_as_it_is_there_and_its_reader_leaves() {
+        let fill = Fill::new(Some(12));
+        let mut parts =
+            [0..2, 3..4, 2..9, 6..12, 11..12].map(|range| Body::stream(fill.part(range).unwrap()));
+        fill.push("0123".into());
+        let came = parts.each_mut().map(|part| read(part).0);
+        assert_eq!(came, ["01", "3", "23", "", ""]);
+        assert!(parts[0].is_end() && parts[1].is_end() && !parts[2].is_end());
+        fill.push("4567".into());
+        fill.push("8901".into());
+        let late = Body::stream(fill.part(7..10).unwrap());
+        for (mut part, rest) in
+            parts.into_iter().skip(2).chain([late]).zip(["45678", "678901", "1", "789"])
+        {
+            assert_eq!(read(&mut part), (rest.into(), Some(Ok(()))));
+        }
+        assert!(alone(&fill), "all have left before it ended");
+    }
+
+    #[test]
+    fn a_part_that_comes_late_holds_nothing_up_and_wakes_nothing_before() {
+        let (fill, woken) = (Fill::new(Some(3 << 20)), Arc::new(Woken::default()));
+        fill.pass();
+        let mut tail = fill.part((2 << 20) + 1..3 << 20).unwrap();
+        let waker = Waker::from(woken.clone());
+        assert!(tail.poll_frame(&mut Context::from_waker(&waker)).is_pending());
+        for _ in 0..2 {
+            fill.push(Bytes::from(vec![b'x'; 1 << 20]));
+            assert!(room(&fill) && !woken.0.load(Relaxed));
+        }
+        assert!(fill.part(0..1).is_none(), "the beginning is gone");
+        assert!(fill.part(2 << 20..3 << 20).is_some());
+        fill.push(Bytes::from(vec![b'y'; 1 << 20]));
+        assert!(woken.0.load(Relaxed));
+        assert_eq!(read(&mut Body::stream(tail)).0.len(), (1 << 20) - 1);
+    }
+
+    #[test]
+    fn a_part_that_does_not_come_has_failed() {
+        let (fill, other) = (Fill::new(Some(10)), Fill::new(Some(10)));
+        let mut parts = [&fill, &other].map(|fill| Body::stream(fill.part(5..10).unwrap()));
+        fill.push("0123456".into());
+        fill.end(Ok(None));
+        assert_eq!(read(&mut parts[0]), ("56".into(), Some(Err(Failure::UpstreamProtocol))));
+        other.end(Err(Failure::UpstreamReset));
+        assert_eq!(read(&mut parts[1]), (String::new(), Some(Err(Failure::UpstreamReset))));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod asked_url;
 mod content;
 pub mod disk;
 mod entry;
+mod fields;
 mod fill;
 pub mod fleet;
 mod hot;
@@ -47,7 +48,7 @@ use self::purge::Purge;
 use self::tiers::gone;
 use self::uses::Uses;
 use super::keeper::{Object, is_same};
-use super::under_way::{First, Turn, UnderWay};
+use super::under_way::{First, Turn, UnderWay, Waiting};
 use crate::account::metrics::{CacheMetrics, Metrics, PurgeKind};
 use crate::long_work::LongWork;
 use crate::net::clock;
@@ -218,6 +219,11 @@ impl Cache {
     /// Lead the requests with `key`, or be behind one that leads.
     pub fn join(&self, key: &Key) -> Turn<u128, Word> {
         self.under_way.join(key.hash)
+    }
+
+    /// Be behind the one that leads the requests with `key`, where one does.
+    pub fn behind(&self, key: &Key) -> Option<Waiting<Word>> {
+        self.under_way.find(&key.hash)
     }
 
     /// The responses under `key` are not for others.

@@ -84,7 +84,8 @@ impl Asking<'_> {
             }
             Answer::Stored { entry, headers, body } => {
                 let ttl = Some(entry.terms.ttl(now));
-                let mut response = respond(&entry, headers, body, call);
+                let made = respond(&entry, headers, Some(body), call);
+                let (mut response, _) = made.ok_or(Failure::Internal)?;
                 self.say(forwarded(why, None, true, ttl), None, call, &mut response);
                 self.tell_forwarded(why, None, call);
                 Ok(response)

@@ -136,10 +136,11 @@ impl Fetch {
             return self.send(forward, sending, time_left).await;
         };
         let unconditional = sending.head.headers.clone();
-        validate(&mut sending.head.headers, &entry.headers);
+        let stored = entry.fields.map();
+        validate(&mut sending.head.headers, &stored);
         let fetched = self.send(forward, sending, time_left).await?;
         let is_not_modified = fetched.response.status() == StatusCode::NOT_MODIFIED;
-        let selects = || selects(&entry.headers, fetched.response.headers());
+        let selects = || selects(&stored, fetched.response.headers());
         if !is_not_modified || entry.content.is_there() && selects() {
             return Ok(fetched);
         }

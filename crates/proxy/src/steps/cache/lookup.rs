@@ -20,7 +20,7 @@ use crate::http::body::Body;
 use crate::net::clock;
 use crate::objects::cache::{Entry, Leading, Variants, Word};
 use crate::objects::under_way::Turn;
-use crate::snapshot::{Destination, Forward};
+use crate::snapshot::Forward;
 use crate::steps::client_cert;
 
 /// How often a request follows another one that comes to nothing before it goes by itself.
@@ -41,8 +41,18 @@ pub struct Ask {
     why: Why,
     /// What may still hold.
     entry: Option<Arc<Entry>>,
-    /// Whether its response is for no other request.
-    is_alone: bool,
+    place: Place,
+}
+
+/// Where a request stands among those with its key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It leads them, or follows the one that does.
+    Any,
+    /// It follows one that leads, but does not lead: it wants a part.
+    Behind,
+    /// It goes by itself.
+    Alone,
 }
 
 /// Answer the request as it came, before it is made what the upstream gets, where that comes to the same: what is stored
@@ -59,15 +69,11 @@ pub fn at_once(
 ///
 /// # Errors
 /// If it wants an answer from the cache only.
-pub fn before(
-    asking: &Asking<'_>,
-    destination: &Destination,
-    call: &Call<'_>,
-) -> Result<Option<Found>, Failure> {
+pub fn before(asking: &Asking<'_>, call: &Call<'_>) -> Result<Option<Found>, Failure> {
     if asking.is_on_disk(call) {
         return Ok(None);
     }
-    asking.find(&Variants::default(), destination, call).map(Some)
+    asking.find(&Variants::default(), call).map(Some)
 }
 
 /// Wait for what lies on disk, and for the response to another request with its key where that is under way; `found` is
@@ -78,7 +84,6 @@ pub fn before(
 pub async fn follow(
     asking: &Asking<'_>,
     found: Option<Found>,
-    destination: &Destination,
     call: &Call<'_>,
 ) -> Result<Lookup, Failure> {
     let loaded = match found {
@@ -87,52 +92,43 @@ pub async fn follow(
     };
     let mut found = match found {
         Some(found) => found,
-        None => asking.find(&loaded, destination, call)?,
-    };
-    let fetch = |why, entry, leading| {
-        Lookup::Fetch(Box::new(asking.fetch(why, entry, leading, destination, call)))
+        None => asking.find(&loaded, call)?,
     };
     for _ in 0..MOST_FOLLOWED {
-        let Ask { why, entry, is_alone } = match found {
-            Found::Answer(response) => return Ok(Lookup::Answer(response)),
-            Found::Pass(why) => return Ok(asking.pass_by(why, call)),
+        let ask = match found {
             Found::Ask(ask) => ask,
+            found => return Ok(asking.go_on(found, call)),
         };
-        if is_alone {
-            return Ok(fetch(why, entry, None));
-        }
-        let waiting = match asking.of.cache.join(&asking.key) {
-            Turn::First(first) => {
-                // What is not stored is for no other request.
-                let leading = (!asking.settings.forbids_storing(call.head)).then_some(first);
-                return Ok(fetch(why, entry, leading));
-            }
-            Turn::Behind(waiting) => waiting,
+        let leader = match ask.place {
+            Place::Any => match asking.of.cache.join(&asking.key) {
+                Turn::First(first) => {
+                    // What is not stored is for no other request.
+                    let leading = (!asking.settings.forbids_storing(call.head)).then_some(first);
+                    return Ok(asking.fetch(ask.why, ask.entry, leading, call));
+                }
+                Turn::Behind(leader) => Some(leader),
+            },
+            Place::Behind => asking.of.cache.behind(&asking.key),
+            Place::Alone => None,
         };
-        let word = timeout(asking.settings.lock, waiting.word()).await;
-        let answer = match word {
+        let Some(leader) = leader else { return Ok(asking.go_on(Found::Ask(ask), call)) };
+        let answer = match timeout(asking.settings.lock, leader.word()).await {
             Ok(Some(word)) => {
-                let answer = asking.answer_by(word, entry.as_ref(), call);
-                answer.inspect_err(|_| asking.tell_forwarded(why, None, call))?
+                let answer = asking.answer_by(word, &ask, call);
+                answer.inspect_err(|_| asking.tell_forwarded(ask.why, None, call))?
             }
             // It takes too long.
             Err(_) => None,
             // It went away, and another may take its place.
             Ok(None) => {
-                found = asking.find(&loaded, destination, call)?;
+                found = asking.find(&loaded, call)?;
                 continue;
             }
         };
-        return Ok(match answer {
-            Some(response) => Lookup::Answer(response),
-            None => fetch(why, entry, None),
-        });
+        let found = answer.map_or(Found::Ask(ask), Found::Answer);
+        return Ok(asking.go_on(found, call));
     }
-    Ok(match found {
-        Found::Answer(response) => Lookup::Answer(response),
-        Found::Pass(why) => asking.pass_by(why, call),
-        Found::Ask(Ask { why, entry, .. }) => fetch(why, entry, None),
-    })
+    Ok(asking.go_on(found, call))
 }
 
 impl Asking<'_> {
@@ -161,12 +157,7 @@ impl Asking<'_> {
     }
 
     /// What is stored for the request, and what follows from it.
-    fn find(
-        &self,
-        loaded: &Variants,
-        destination: &Destination,
-        call: &Call<'_>,
-    ) -> Result<Found, Failure> {
+    fn find(&self, loaded: &Variants, call: &Call<'_>) -> Result<Found, Failure> {
         let now = clock::now();
         let cache = &self.of.cache;
         let variants = call.client.local.hot.find(cache, &self.key, now);
@@ -180,10 +171,9 @@ impl Asking<'_> {
             _ => Stored::Nothing,
         };
         let is_private = variants.as_ref().is_some_and(|variants| variants.is_private(now));
-        match self.follow_from(stored, entry, destination, now, call)? {
-            Found::Ask(ask) => {
-                let is_alone = is_private || matches!(ask.why, Why::Request | Why::Bypass);
-                Ok(Found::Ask(Ask { is_alone, ..ask }))
+        match self.follow_from(stored, entry, now, call)? {
+            Found::Ask(ask) if is_private || matches!(ask.why, Why::Request | Why::Bypass) => {
+                Ok(Found::Ask(Ask { place: Place::Alone, ..ask }))
             }
             found => Ok(found),
         }
@@ -194,19 +184,18 @@ impl Asking<'_> {
         &self,
         stored: Stored<'_>,
         entry: Option<&Arc<Entry>>,
-        destination: &Destination,
         now: Moment,
         call: &Call<'_>,
     ) -> Result<Found, Failure> {
         let is_reachable = || {
             !entry.is_some_and(|entry| entry.rests(now))
-                && destination.upstream.membership().is_reachable()
+                && self.destination.upstream.membership().is_reachable()
         };
         let served = match (decide(stored, &self.asked(call), &is_reachable, now), entry) {
             (Decision::Serve, Some(entry)) => self.serve_fresh(entry, now, call),
             (Decision::ServeStale(stale), Some(entry)) => {
                 if stale == Stale::WhileRevalidate {
-                    self.revalidate(entry, destination, call);
+                    self.revalidate(entry, call);
                 }
                 self.serve_stale(entry, stale, now, call)
             }
@@ -217,14 +206,17 @@ impl Asking<'_> {
             }
             (Decision::Bypass(why), _) => return Ok(Found::Pass(why)),
             (Decision::Validate(why) | Decision::Fetch(why), entry) => {
-                return Ok(Found::Ask(Ask { why, entry: entry.cloned(), is_alone: false }));
+                return Ok(Found::Ask(Ask { why, entry: entry.cloned(), place: Place::Any }));
+            }
+            (Decision::FetchPart(why), _) => {
+                return Ok(Found::Ask(Ask { why, entry: None, place: Place::Behind }));
             }
             _ => None,
         };
         match served {
             Some(response) => Ok(Found::Answer(response)),
             // What was to be served has gone meanwhile.
-            None => self.follow_from(Stored::Nothing, None, destination, now, call),
+            None => self.follow_from(Stored::Nothing, None, now, call),
         }
     }
 
@@ -232,13 +224,17 @@ impl Asking<'_> {
     fn answer_by(
         &self,
         word: Word,
-        own: Option<&Arc<Entry>>,
+        ask: &Ask,
         call: &Call<'_>,
     ) -> Result<Option<Response<Body>>, Failure> {
         let now = clock::now();
+        let has_parts =
+            |entry: &Entry| ask.place != Place::Behind || entry.content.length().is_some();
         let response = match word {
             Word::Shared(entry)
-                if self.may_have(&entry, now, call) && entry.terms_now().is_fresh(now) =>
+                if self.may_have(&entry, now, call)
+                    && entry.terms_now().is_fresh(now)
+                    && has_parts(&entry) =>
             {
                 self.serve_collapsed(&entry, now, call)
             }
@@ -247,6 +243,7 @@ impl Asking<'_> {
             }
             Word::Shared(_) | Word::Stale(..) | Word::Private => None,
             Word::Failed(failure) => {
+                let own = ask.entry.as_ref();
                 let own = own.filter(|own| self.of.cache.purges.spare(own, now)).ok_or(failure)?;
                 let wanted = self.settings.honours_requests.then_some(&self.directives);
                 let stale = instead_of(Trouble::Unreachable, &own.terms_now(), wanted, now);
@@ -263,16 +260,36 @@ impl Asking<'_> {
             && self.of.cache.purges.spare(entry, now)
     }
 
-    /// The fetch of the response, or the validation of `entry`.
+    /// What becomes of the request without another one.
+    fn go_on(&self, found: Found, call: &Call<'_>) -> Lookup {
+        match found {
+            Found::Answer(response) => Lookup::Answer(response),
+            Found::Pass(why) | Found::Ask(Ask { why, place: Place::Behind, .. }) => {
+                self.pass_by(why, call)
+            }
+            Found::Ask(Ask { why, entry, .. }) => self.fetch(why, entry, None, call),
+        }
+    }
+
+    /// Have the response fetched, or `entry` validated.
     fn fetch(
         &self,
         why: Why,
         entry: Option<Arc<Entry>>,
         leading: Option<Leading>,
-        destination: &Destination,
+        call: &Call<'_>,
+    ) -> Lookup {
+        Lookup::Fetch(Box::new(self.fetch_of(why, entry, leading, call)))
+    }
+
+    fn fetch_of(
+        &self,
+        why: Why,
+        entry: Option<Arc<Entry>>,
+        leading: Option<Leading>,
         call: &Call<'_>,
     ) -> Fetch {
-        let cache = self.of.cache.clone();
+        let (cache, destination) = (self.of.cache.clone(), self.destination);
         Fetch {
             why,
             asked_at: cache.purges.ask(Some(self.key.url)),
@@ -299,13 +316,13 @@ impl Asking<'_> {
     }
 
     /// Ask the origin in the background whether `entry` still holds, unless that is done already.
-    fn revalidate(&self, entry: &Arc<Entry>, destination: &Destination, call: &Call<'_>) {
+    fn revalidate(&self, entry: &Arc<Entry>, call: &Call<'_>) {
         let Turn::First(first) = self.of.cache.join(&self.key) else { return };
         let mut head = call.head.clone();
-        if client_cert::tell(&destination.upstream, call.client, &mut head.headers).is_err() {
+        if client_cert::tell(&self.destination.upstream, call.client, &mut head.headers).is_err() {
             return;
         }
-        let fetch = self.fetch(Why::Stale, Some(entry.clone()), Some(first), destination, call);
+        let fetch = self.fetch_of(Why::Stale, Some(entry.clone()), Some(first), call);
         let relay = Rc::new(Relay::new(false));
         spawn_local(fetch.run(Sending { head, interim: None, class: None, relay }, None));
     }

@@ -32,7 +32,7 @@ use crate::account::metrics::CacheResult;
 use crate::call::Call;
 use crate::http::body::Body;
 use crate::objects::cache::AskedAt;
-use crate::snapshot::{CacheOfRoute, Forward};
+use crate::snapshot::{CacheOfRoute, Destination, Forward};
 
 pub use self::answer::answer;
 pub use self::invalidate::after;
@@ -43,6 +43,8 @@ pub use self::purge::purge;
 pub struct Asking<'a> {
     settings: &'a Settings,
     of: &'a CacheOfRoute,
+    /// Where it goes if the cache has no answer.
+    destination: &'a Destination,
     key: Key,
     /// What it asks for, where its response may change what is stored.
     target: Option<Target>,
@@ -91,7 +93,11 @@ pub struct Passing {
 }
 
 /// The request as the cache of its route sees it, where it has one. This comes before it is rewritten.
-pub fn asking<'a>(forward: &'a Forward, call: &Call<'a>) -> Option<Box<Asking<'a>>> {
+pub fn asking<'a>(
+    forward: &'a Forward,
+    destination: &'a Destination,
+    call: &Call<'a>,
+) -> Option<Box<Asking<'a>>> {
     let settings = forward.cache.as_deref()?;
     let snapshot = call.snapshot;
     let of = snapshot.caches_of_routes[call.found.route].as_ref()?;
@@ -107,6 +113,7 @@ pub fn asking<'a>(forward: &'a Forward, call: &Call<'a>) -> Option<Box<Asking<'a
     Some(Box::new(Asking {
         settings,
         of,
+        destination,
         key: settings.key.key(&url, &fields_of_key(settings, forward, call)),
         target: (!is_safe).then(|| Target::of(&url)),
         directives: OfRequest::of(headers),
@@ -149,7 +156,7 @@ impl Asking<'_> {
         Asked {
             method: &call.head.method,
             is_for_origin: self.is_for_origin,
-            wants_part: call.head.headers.contains_key(RANGE),
+            wants_part: call.head.method == Method::GET && call.head.headers.contains_key(RANGE),
             bypasses: self.bypasses,
             directives: &self.directives,
             honoured: self.settings.honours_requests,

@@ -66,10 +66,9 @@ impl Asking<'_> {
     ) -> Option<Response<Body>> {
         self.of.cache.serve(entry);
         let terms = entry.terms_now();
-        let mut response = respond(entry, entry.headers.clone(), entry.content.body()?, call);
+        let (mut response, saved) = respond(entry, entry.fields.map(), None, call)?;
         response.headers_mut().insert(AGE, terms.age(now).as_secs().into());
         self.say(outcome, detail, call, &mut response);
-        let saved = if response.body().is_end() { 0 } else { entry.content.length().unwrap_or(0) };
         self.tell(result, call, saved, &|| {
             let decision = self.decision_on(result, &terms, now);
             CacheDecision { reason: detail, ..decision }
@@ -93,77 +92,83 @@ impl Asking<'_> {
     }
 }
 
-/// The response to a request for what is stored in `entry`, with these fields and this body of its: all of it, those
-/// parts that are asked for, or that the client has it already.
+/// The response to a request for what is stored in `entry`, with these fields of its: all of it, those parts that are
+/// asked for, or that the client has it already; and how many bytes of the body it has, as far as is known. A body that
+/// comes is read by `own`, where that is there already. `None` where the beginning of the body is gone.
 pub(super) fn respond(
     entry: &Entry,
     headers: HeaderMap,
-    body: Body,
+    own: Option<Body>,
     call: &Call<'_>,
-) -> Response<Body> {
-    let (mut response, body) = (Response::new(Body::Empty), body);
+) -> Option<(Response<Body>, u64)> {
+    let mut response = Response::new(Body::Empty);
     *response.status_mut() = entry.status;
-    let asked = &call.head.headers;
-    if is_not_modified(asked, &call.head.method, entry.status, &entry.headers, entry.arrived) {
+    let (asked, method) = (&call.head.headers, &call.head.method);
+    if is_not_modified(asked, method, entry.status, &headers, entry.arrived) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.headers_mut() = not_modified(headers);
-        return response;
+        return Some((response, 0));
     }
     *response.headers_mut() = headers;
-    if call.head.method == Method::HEAD {
-        return response;
+    if method == Method::HEAD {
+        return Some((response, 0));
     }
-    let (length, part_of): (_, &dyn Fn(Range<u64>) -> Body) = match &entry.content {
-        Content::Whole(pieces) => (pieces.length(), &|range| pieces.part(range)),
-        Content::OnDisk(stored) => (stored.length(), &|range| stored.part(range)),
-        Content::Coming(_) => {
-            *response.body_mut() = body;
-            return response;
-        }
+    let length = entry.content.length();
+    let selected = match length.filter(|_| entry.status == StatusCode::OK) {
+        Some(length) => range::select(asked, method, response.headers(), entry.arrived, length),
+        None => Selected::Whole,
     };
-    match range::select(asked, &call.head.method, &entry.headers, entry.arrived, length) {
-        Selected::Parts(parts) if entry.status == StatusCode::OK => {
-            partial(&mut response, part_of, length, &parts, call);
+    let length = length.unwrap_or(0);
+    match selected {
+        Selected::Whole => {
+            *response.body_mut() = own.or_else(|| entry.content.body())?;
+            Some((response, length))
         }
-        Selected::Unsatisfiable if entry.status == StatusCode::OK => {
+        Selected::Parts(parts) => {
+            make_partial(&mut response, &entry.content, length, &parts, call)?;
+            Some((response, parts.iter().map(|part| part.end - part.start).sum()))
+        }
+        Selected::Unsatisfiable => {
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
             let headers = response.headers_mut();
             headers.insert(CONTENT_RANGE, range::unsatisfied(length));
             headers.insert(CONTENT_LENGTH, 0.into());
             headers.remove(CONTENT_TYPE);
+            Some((response, 0))
         }
-        _ => *response.body_mut() = body,
     }
-    response
 }
 
-/// Make it a response that has these parts of the body only.
-fn partial(
+/// Make it a response that has these parts only of a content of this length; `None` where one of them is gone.
+fn make_partial(
     response: &mut Response<Body>,
-    part_of: &dyn Fn(Range<u64>) -> Body,
+    content: &Content,
     length: u64,
     parts: &[Range<u64>],
     call: &Call<'_>,
-) {
+) -> Option<()> {
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     if let [part] = parts {
+        *response.body_mut() = content.part(part.clone())?;
         let headers = response.headers_mut();
         headers.insert(CONTENT_RANGE, range::content_range(part, length));
         headers.insert(CONTENT_LENGTH, (part.end - part.start).into());
-        *response.body_mut() = part_of(part.clone());
-        return;
+        return Some(());
     }
     let mut random = call.client.local.outbound.random.borrow_mut();
     let boundary = u128::from(random.next()) << 64 | u128::from(random.next());
     let (body, content_type, length) = {
         let framing = Multipart::new(boundary, response.headers(), length);
-        let framed =
-            parts.iter().flat_map(|part| [Body::full(framing.head(part)), part_of(part.clone())]);
-        let body = Body::joined(framed.chain([Body::full(framing.end())]));
-        (body, framing.content_type(), framing.length(parts))
+        let mut bodies = Vec::with_capacity(2 * parts.len() + 1);
+        for part in parts {
+            bodies.extend([Body::full(framing.head(part)), content.part(part.clone())?]);
+        }
+        bodies.push(Body::full(framing.end()));
+        (Body::joined(bodies), framing.content_type(), framing.length(parts))
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CONTENT_LENGTH, length.into());
     *response.body_mut() = body;
+    Some(())
 }

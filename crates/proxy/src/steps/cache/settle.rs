@@ -149,8 +149,8 @@ impl Fetch {
         times: &Times,
     ) -> Answer {
         let tags = newer_tags(settings, response.headers_mut());
-        let newer = storing::fields(settings, response.headers(), times.date);
-        let headers = freshen(&entry.headers, &newer);
+        let newer: HeaderMap = storing::fields(settings, response.headers(), times.date).collect();
+        let headers = freshen(&entry.fields.map(), &newer);
         let request = self.request(asked);
         let judged = storing::Response { status: entry.status, headers: &headers };
         match storing::judge(settings, &request, &judged, times)
@@ -159,7 +159,7 @@ impl Fetch {
             Ok((terms, tags)) => {
                 let renewal = Renewal {
                     vary: Vary::of(&settings.vary, &headers, asked),
-                    headers,
+                    fields: headers.iter().collect(),
                     terms,
                     tags,
                     arrived: times.date,

@@ -55,11 +55,11 @@ impl Candidate<'_> {
         Ok(Parts {
             key: Arc::clone(key),
             status,
-            headers: storing::fields(settings, response.headers(), times.date),
+            fields: storing::fields(settings, response.headers(), times.date).collect(),
             content: Content::Whole(Default::default()),
             terms,
             vary,
-            tags: Arc::new(tags),
+            tags,
             arrived: times.date,
             asked_at: asked_at.number,
         })
@@ -71,13 +71,10 @@ impl Candidate<'_> {
 ///
 /// # Errors
 /// If these are more tags than are kept.
-pub fn newer_tags(
-    settings: &Settings,
-    headers: &mut HeaderMap,
-) -> Result<Option<Arc<Tags>>, NotStored> {
+pub fn newer_tags(settings: &Settings, headers: &mut HeaderMap) -> Result<Option<Tags>, NotStored> {
     let says = settings.tags.iter().any(|name| headers.contains_key(name));
     let tags = Tags::take(headers, &settings.tags).map_err(|_| NotStored::TooManyTags)?;
-    Ok(says.then(|| Arc::new(tags)))
+    Ok(says.then_some(tags))
 }
 
 /// Begin to store a response, of which these are the parts.

@@ -31,10 +31,10 @@ pub fn write(entry: &Entry, clock: &DiskClock) -> Vec<u8> {
     out.text(&entry.vary.to_bytes());
     out.number(entry.tags.hashes().len() as u64);
     out.numbers(entry.tags.hashes());
-    out.number(entry.headers.len() as u64);
-    for (name, value) in &entry.headers {
-        out.text(name.as_str().as_bytes());
-        out.text(value.as_bytes());
+    out.number(entry.fields.len() as u64);
+    for (name, value) in entry.fields.iter() {
+        out.text(name);
+        out.text(value);
     }
     out.0
 }
@@ -57,8 +57,9 @@ pub fn read(head: &[u8], clock: &DiskClock, now: Moment) -> Option<Parts> {
         let name = HeaderName::from_bytes(reading.text()?).ok()?;
         headers.append(name, HeaderValue::from_bytes(reading.text()?).ok()?);
     }
-    let (content, tags) = (Content::Whole(Default::default()), Arc::new(Tags::of_hashes(tags)));
-    let parts = Parts { key, status, headers, content, terms, vary, tags, arrived, asked_at };
+    let (content, tags) = (Content::Whole(Default::default()), Tags::of_hashes(tags));
+    let fields = headers.iter().collect();
+    let parts = Parts { key, status, fields, content, terms, vary, tags, arrived, asked_at };
     reading.0.is_empty().then_some(parts)
 }
 

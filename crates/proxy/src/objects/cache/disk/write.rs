@@ -152,8 +152,8 @@ pub fn id_of(entry: &Entry) -> Id {
 
 /// Whether something may still come of it: it is fresh, or can be validated.
 fn is_worth_it(entry: &Entry, now: Moment) -> bool {
-    let headers = &entry.headers;
+    let fields = &entry.fields;
     entry.terms_now().is_fresh(now)
-        || headers.contains_key(http::header::ETAG)
-        || headers.contains_key(http::header::LAST_MODIFIED)
+        || fields.contains(&http::header::ETAG)
+        || fields.contains(&http::header::LAST_MODIFIED)
 }

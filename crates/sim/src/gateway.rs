@@ -1,11 +1,12 @@
-//! A gateway: core's balancer with what this gateway alone knows.
+//! A gateway: core's balancer and gate with what this gateway alone knows.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
+use tidegate_core::admission::{Gate, Place, Woken};
 use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Report, Sent};
+use tidegate_core::plan::Priority;
 use tidegate_core::time::Moment;
 
 use crate::c3;
@@ -25,13 +26,25 @@ pub(crate) enum Ending {
     TimedOut,
 }
 
+/// What becomes of a request that has come to a gateway. A request is named by the number of its try.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// It is in.
+    In,
+    /// It waits, and is named here or by a later call.
+    Waits(Place, Woken<u32>),
+    /// As many wait as may.
+    Refused,
+}
+
 /// One gateway.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     balancer: Balancer,
+    gate: Gate<u32>,
+    /// Whether a request that has waited as long as it may is sent on if only the servers' room keeps it.
+    admits_late: bool,
     random: SplitMix64,
-    /// Tries that are kept until there is room for them.
-    waiting: VecDeque<u32>,
 }
 
 impl Gateway {
@@ -41,32 +54,44 @@ impl Gateway {
             Some(C3 { clients }) => c3::balancer(upstream, clients),
             None => Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0))),
         };
-        Self { balancer, random, waiting: VecDeque::new() }
-    }
-
-    /// Whether one more request can be sent at `now` without waiting at a server, as far as the balancer knows.
-    pub(crate) fn has_room(&self, now: u64) -> bool {
-        let balancer = self.renewed(now);
-        balancer.endpoints().total().in_flight() < u64::from(balancer.room())
-    }
-
-    /// The balancer, as the servers stand at `now`.
-    fn renewed(&self, now: u64) -> &Balancer {
-        self.balancer.renew(Moment(now));
-        &self.balancer
-    }
-
-    /// Keep a try until there is room for it.
-    pub(crate) fn hold(&mut self, id: u32) {
-        self.waiting.push_back(id);
-    }
-
-    /// The try that has waited longest, if there is room for it.
-    pub(crate) fn release(&mut self, now: u64) -> Option<u32> {
-        if self.waiting.is_empty() || !self.has_room(now) {
-            return None;
+        Self {
+            balancer,
+            gate: Gate::new(&upstream.limits),
+            admits_late: upstream.limits.endpoint_requests.is_none(),
+            random,
         }
-        self.waiting.pop_front()
+    }
+
+    /// Request `id` has come.
+    pub(crate) fn admit(&self, id: u32, now: u64) -> Admission {
+        let now = Moment(now);
+        self.balancer.renew(now);
+        self.gate.fit(self.balancer.room());
+        if self.gate.enter() {
+            return Admission::In;
+        }
+        match self.gate.wait(Priority::Normal, now, id) {
+            Ok((place, woken)) => Admission::Waits(place, woken),
+            Err(_) => Admission::Refused,
+        }
+    }
+
+    /// A request has waited as long as it may; whether it is in after all.
+    pub(crate) fn tire(&self, place: Place) -> bool {
+        self.gate.give_up(place);
+        self.admits_late && self.gate.enter_late()
+    }
+
+    /// A request that went in `held` ago is over, answered well or not.
+    pub(crate) fn leave(&self, held: u64, answered: bool, now: u64) -> Woken<u32> {
+        let (held, now) = (Duration::from_nanos(held), Moment(now));
+        let mut woken = match answered {
+            true => self.gate.answered(held, now),
+            false => self.gate.unanswered(held, now),
+        };
+        self.gate.record_residence(held);
+        woken.extend(self.gate.leave(now));
+        woken
     }
 
     /// Pick a server and count the request as in flight there; `None`: there is none.

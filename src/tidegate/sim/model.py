@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.health import Health
+from tidegate.config.model.limits import UpstreamLimits
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import Name
 from tidegate.config.model.unit import Count, Positive
@@ -204,6 +205,9 @@ class Study(AnyStudy):
     """Keys of requests, for policies that hash."""
     health: Health = Health()
     """How gateways find out which servers are well: an upstream's option of this name."""
+    limits: UpstreamLimits = UpstreamLimits()
+    """How many requests a gateway lets in at a time, and how the others wait: an upstream's option of this
+    name."""
     policies: Annotated[dict[Name, Annotated[Policy, BeforeValidator(_policy_alone)]], Field(min_length=1)]
     """What is compared: an upstream's `balance`, or `c3`, by the name that tables and plots call it. The
     first one is what the others are measured by."""

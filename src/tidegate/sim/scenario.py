@@ -43,6 +43,7 @@ class Scenarios:
             "name": "servers",
             "balance": policy.data(exclude={"c3"}),
             "health": self._study.health.data(),
+            "limits": self._study.limits.data(),
             "endpoints": [
                 {"address": f"server-{number}:80", "weight": weight} for number, weight in enumerate(weights)
             ],

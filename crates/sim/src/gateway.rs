@@ -1,5 +1,6 @@
 //! A gateway: core's balancer and gate with what this gateway alone knows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::admission::{Gate, Place, Woken};
@@ -7,9 +8,11 @@ use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Report, Sent};
 use tidegate_core::plan::Priority;
+use tidegate_core::predict::Branch;
 use tidegate_core::time::Moment;
 
 use crate::c3;
+use crate::predictor::Predictor;
 use crate::scenario::{C3, Scenario};
 use crate::server::ServerLoad;
 
@@ -26,6 +29,17 @@ pub(crate) enum Ending {
     TimedOut,
 }
 
+/// A try that ended.
+#[derive(Debug)]
+pub(crate) struct Ended<'a> {
+    pub(crate) server: usize,
+    pub(crate) sent: Sent,
+    pub(crate) branch: Option<&'a Branch>,
+    pub(crate) ending: Ending,
+    pub(crate) latency: u64,
+    pub(crate) now: u64,
+}
+
 /// What becomes of a request that has come to a gateway. A request is named by the number of its try.
 #[derive(Debug)]
 pub(crate) enum Admission {
@@ -40,37 +54,56 @@ pub(crate) enum Admission {
 /// One gateway.
 #[derive(Debug)]
 pub(crate) struct Gateway {
-    balancer: Balancer,
+    balancer: Arc<Balancer>,
     gate: Gate<u32>,
+    predictor: Option<Predictor>,
     /// Whether a request that has waited as long as it may is sent on if only the servers' room keeps it.
     admits_late: bool,
     random: SplitMix64,
 }
 
 impl Gateway {
-    pub(crate) fn new(scenario: &Scenario, random: SplitMix64) -> Self {
+    pub(crate) fn new(scenario: &Scenario, random: SplitMix64, predicting: SplitMix64) -> Self {
         let upstream = &scenario.upstream;
         let balancer = match scenario.c3 {
             Some(C3 { clients }) => c3::balancer(upstream, clients),
             None => Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0))),
         };
+        let (balancer, gate) = (Arc::new(balancer), Gate::new(&upstream.limits));
+        let predict = scenario.predict.as_ref();
+        let predictor = predict.map(|plan| Predictor::new(plan, scenario, predicting));
+        if let Some(predictor) = &predictor {
+            gate.hold_by(Some(predictor.supply(balancer.clone())));
+        }
         Self {
             balancer,
-            gate: Gate::new(&upstream.limits),
+            gate,
+            predictor,
             admits_late: upstream.limits.endpoint_requests.is_none(),
             random,
         }
     }
 
+    /// Where a request of this class belongs among those that cost alike.
+    pub(crate) fn branch(&mut self, class: u32, now: u64) -> Option<Branch> {
+        self.predictor.as_mut().map(|predictor| predictor.branch(class, Moment(now)))
+    }
+
     /// Request `id` has come.
-    pub(crate) fn admit(&self, id: u32, now: u64) -> Admission {
+    pub(crate) fn admit(&mut self, id: u32, branch: Option<&Branch>, now: u64) -> Admission {
         let now = Moment(now);
         self.balancer.renew(now);
         self.gate.fit(self.balancer.room());
+        if let Some(predictor) = &self.predictor {
+            let limit = self.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
+            predictor.renew(self.balancer.capacity().min(limit).into(), now);
+        }
         if self.gate.enter() {
             return Admission::In;
         }
-        match self.gate.wait(Priority::Normal, now, id) {
+        let predictor = self.predictor.as_mut().zip(branch);
+        let prediction = predictor.and_then(|(predictor, branch)| predictor.predict(branch, now));
+        match self.gate.wait(Priority::Normal, prediction, now, id) {
             Ok((place, woken)) => Admission::Waits(place, woken),
             Err(_) => Admission::Refused,
         }
@@ -117,13 +150,18 @@ impl Gateway {
     }
 
     /// A try at `server` ended `latency` after it was sent.
-    pub(crate) fn finish(&self, server: usize, sent: Sent, ending: Ending, latency: u64, now: u64) {
+    pub(crate) fn finish(&mut self, ended: Ended<'_>) {
+        let Ended { server, sent, branch, ending, latency, now } = ended;
         let endpoint = &self.balancer.endpoints()[server];
         let (now, latency) = (Moment(now), Duration::from_nanos(latency));
         let outcome = match ending {
             Ending::Answered => Outcome::Answered,
             Ending::Error | Ending::Unreachable | Ending::TimedOut => Outcome::Failed,
         };
+        if let Some((predictor, branch)) = self.predictor.as_mut().zip(branch) {
+            let cost = endpoint.load.cost(sent, latency).filter(|_| ending == Ending::Answered);
+            predictor.ended(branch, cost, now);
+        }
         endpoint.load.finish(sent, outcome, latency, now);
         _ = match ending {
             Ending::Answered => endpoint.health.succeeded(now),

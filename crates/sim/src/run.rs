@@ -14,11 +14,12 @@ use tidegate_core::admission::{Place, Verdict, Woken};
 use tidegate_core::balance::SplitMix64;
 use tidegate_core::load::Sent;
 use tidegate_core::plan::Issue;
+use tidegate_core::predict::Branch;
 
 use crate::agenda::Agenda;
 use crate::arrivals::{Arrivals, Request};
 use crate::draw::{Draw, Purpose, stream};
-use crate::gateway::{Admission, Ending, Gateway};
+use crate::gateway::{Admission, Ended, Ending, Gateway};
 use crate::report::{Recorder, Report, Usage, millis};
 use crate::scenario::{Retry, Scenario};
 use crate::server::{Reception, Server, ServerLoad};
@@ -33,6 +34,8 @@ struct Try {
     /// Tells tries apart that had the same id one after the other.
     number: u32,
     gateway: u32,
+    /// Where it belongs among those that cost alike, where that is predicted.
+    branch: Option<Branch>,
     server: u32,
     /// Its place in the gateway's queue, while it waits there.
     place: Option<Place>,
@@ -140,8 +143,10 @@ impl Run {
             let faults = stream(seed, Purpose::Faults, index);
             Server::new(server, counted.clone(), antagonist, faults)
         };
-        let gateway =
-            |index: u32| Gateway::new(scenario, stream(seed, Purpose::Policy, index as usize));
+        let gateway = |index: u32| {
+            let random = |purpose| stream(seed, purpose, index as usize);
+            Gateway::new(scenario, random(Purpose::Policy), random(Purpose::Prediction))
+        };
         let recorder = Recorder::new();
         Self {
             agenda: Agenda::with_capacity(ROOM),
@@ -204,11 +209,13 @@ impl Run {
         self.counters.simulated += 1;
         self.counters.arrived += u64::from(self.counted.contains(&now));
         let gateway = self.gateway_choice.below(self.gateways.len() as u64) as u32;
+        let branch = self.gateways[gateway as usize].branch(request.class, now);
         let number = self.next_number();
         let id = self.tries.insert(Try {
             request,
             number,
             gateway,
+            branch,
             server: 0,
             place: None,
             entered: now,
@@ -220,7 +227,7 @@ impl Run {
             lost: false,
             tried: SmallVec::new(),
         }) as u32;
-        match self.gateways[gateway as usize].admit(id, now) {
+        match self.gateways[gateway as usize].admit(id, branch.as_ref(), now) {
             Admission::In => self.send(id, now),
             Admission::Waits(place, woken) => {
                 self.tries[id as usize].place = Some(place);
@@ -349,10 +356,12 @@ impl Run {
     }
 
     /// Tell the gateway of a try how it ended.
-    fn finish(&self, one: &Try, ending: Ending, now: u64) {
-        if let Some(flight) = one.flight {
-            let gateway = &self.gateways[one.gateway as usize];
-            gateway.finish(one.server as usize, flight, ending, now - one.sent, now);
+    fn finish(&mut self, one: &Try, ending: Ending, now: u64) {
+        if let Some(sent) = one.flight {
+            let (server, latency) = (one.server as usize, now - one.sent);
+            let branch = one.branch.as_ref();
+            let ended = Ended { server, sent, branch, ending, latency, now };
+            self.gateways[one.gateway as usize].finish(ended);
         }
     }
 

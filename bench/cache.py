@@ -86,6 +86,8 @@ def main() -> None:
         ]
         cases = [case for case in CASES if options.only is None or case.name in options.only]
         rows = [_row(case, peers, options.rounds, options.seconds) for case in cases]
+        if options.only is None or "miss" in options.only:
+            rows.append(_misses(peers, options.rounds, options.seconds))
         print_table(["us/request", *(peer.name for peer in peers), "ratio", "spread"], rows)
         if options.only is None or "miss" in options.only:
             print(
@@ -97,16 +99,34 @@ def main() -> None:
 
 def _row(case: Case, peers: list[Peer], rounds: int, seconds: float) -> list[object]:
     able = [peer for peer in peers if case.scheme in peer.ports]
-    costs: dict[str, list[float]] = {peer.name: [] for peer in able}
     for peer in able:
         _load(case, peer, 0.5)
-    for _ in range(rounds):
-        for peer in able:
-            costs[peer.name].append(_load(case, peer, seconds))
-    own, others = costs["tidegate"], [costs[name] for name in costs if name != "tidegate"]
-    ratios = [mine / min(other[turn] for other in others) for turn, mine in enumerate(own)]
-    shown = [f"{statistics.median(costs[peer.name]):.1f}" if peer.name in costs else "" for peer in peers]
-    return [case.name, *shown, f"{statistics.median(ratios):.2f}", f"{max(ratios) - min(ratios):.2f}"]
+    turns = [{peer.name: _load(case, peer, seconds) for peer in able} for _ in range(rounds)]
+    return _compared(case.name, peers, turns)
+
+
+def _misses(peers: list[Peer], rounds: int, seconds: float) -> list[object]:
+    """What it costs to fetch a response and to store it."""
+    for peer in peers:
+        # By then the cache of tidegate is full: each response that is stored takes the place of another one.
+        _each_once(peer, "/store/warm/", 2)
+    turns = [
+        {peer.name: _each_once(peer, f"/store/all/{turn}/", seconds) for peer in peers}
+        for turn in range(rounds)
+    ]
+    return _compared("stored miss", peers, turns)
+
+
+def _compared(name: str, peers: list[Peer], turns: list[dict[str, float]]) -> list[object]:
+    """Medians of what each costs, and the ratio to the better of the others in the same turn."""
+    ratios = [
+        turn["tidegate"] / min(cost for peer, cost in turn.items() if peer != "tidegate") for turn in turns
+    ]
+    shown = [
+        f"{statistics.median(turn[peer.name] for turn in turns):.1f}" if peer.name in turns[0] else ""
+        for peer in peers
+    ]
+    return [name, *shown, f"{statistics.median(ratios):.2f}", f"{max(ratios) - min(ratios):.2f}"]
 
 
 def _load(case: Case, peer: Peer, seconds: float) -> float:
@@ -132,7 +152,6 @@ def _h2load(words: list[str]) -> int:
 def _miss(tidegate: Peer, rounds: int) -> float:
     """What it costs to fetch and store a response, as a multiple of passing it on."""
     ratios = []
-    # By then the cache is full: each response that is stored takes the place of another one.
     for prefix in ("/plain/warm/", "/store/warm/"):
         _each_once(tidegate, prefix, 2)
     for turn in range(rounds):

@@ -3,9 +3,9 @@
     python -m bench.cache_scale [--objects 1000000] [--folder FOLDER]
 
 Needs nginx and wrk. The origin answers each path with 100 bytes. First all objects are stored in memory:
-shown is what each takes there beyond its key, head and body. Then they are stored on disk by a cache with
-little memory: shown is what each takes in memory all the same, and the time from the start of a process that finds
-them there, after a stop and after a kill, until it has started and until it has answered from disk.
+shown is what each takes there. Then they are stored on disk by a cache with little memory: shown is what each
+takes in memory all the same, and the time from the start of a process that finds them there, after a stop and
+after a kill, until it has started and until it has answered from disk.
 """
 
 import argparse

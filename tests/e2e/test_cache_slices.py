@@ -1,6 +1,5 @@
 """Slices: large objects are fetched and stored by aligned ranges."""
 
-import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from .conftest import Running, StartGateway
 from .harness import answers
-from .harness.caches import FRESH, Ranged, Stalled
+from .harness.caches import FRESH, Ranged
 from .harness.configs import proxy
 from .harness.gateway import Config, Gateway
 from .harness.message import Fields, Response

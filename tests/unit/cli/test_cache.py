@@ -26,6 +26,7 @@ CACHE = {
         "used_bytes": 2_000_000,
         "objects": 99,
     },
+    "purges": None,
 }
 STORED = {**ENTRY, "cache": "main", "url": URL}
 Said = Callable[[], str]
@@ -45,6 +46,32 @@ def test_status_is_a_table_of_caches(
     assert said().endswith("main 1.5 MB 512.0 MB 999 B 12 1 2.0 MB 50.0 GB 99")
     assert tidegate(monkeypatch, "cache", "status", "--json") == 0
     assert json.loads(said()) == [CACHE]
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ({}, "main: purges of other gateways are read, the last is 17-0"),
+        (
+            {"up": False, "cause": "no answer within 250ms", "waiting": 3},
+            "main: purges of other gateways are not read: no answer within 250ms; "
+            "they have not been told of 3 yet",
+        ),
+    ],
+)
+def test_status_tells_how_far_the_purges_of_other_gateways_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+    said: Said,
+    answers: dict[str, Answer],
+    state: dict[str, Any],
+    shown: str,
+) -> None:
+    shared = {"store": "fleet", "stream": "tidegate:purges", "place": "17-0", "waiting": 0}
+    answers["GET /v1/cache"] = answer(
+        200, [{**CACHE, "purges": {"up": True, "cause": None, **shared, **state}}]
+    )
+    assert tidegate(monkeypatch, "cache", "status") == 0
+    assert said().endswith(shown)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +120,14 @@ def test_that_nothing_is_stored_is_said(
         (["--all", "--cache", "main"], {"all": True, "cache": "main"}, "everything is purged in cache main"),
     ],
 )
+@pytest.mark.parametrize("untold", [[], ["main", "images"]], ids=str)
 def test_a_purge_is_sent_and_told(
-    monkeypatch: pytest.MonkeyPatch, said: Said, options: list[str], asked: dict[str, Any], shown: str
+    monkeypatch: pytest.MonkeyPatch,
+    said: Said,
+    options: list[str],
+    asked: dict[str, Any],
+    shown: str,
+    untold: list[str],
 ) -> None:
     nothing = dict.fromkeys(("url", "key", "tag", "prefix", "host", "all", "cache"))
     bodies = []
@@ -102,12 +135,14 @@ def test_a_purge_is_sent_and_told(
     def sent_to(_: Any, method: str, path: str, body: Any) -> Answer:
         assert (method, path) == ("POST", "/v1/cache/purge")
         bodies.append(body)
-        return answer(200, {**nothing, **body})
+        return answer(200, {**nothing, **body, "untold": untold})
 
     monkeypatch.setattr(Connection, "send", sent_to)
     assert tidegate(monkeypatch, "cache", "purge", *options) == 0
     assert bodies == [{"cache": None, "soft": False, **asked}]
-    assert shown in said()
+    told = said()
+    assert shown in told
+    assert told.endswith("have not been told yet, the store is away: main, images") == bool(untold)
 
 
 @pytest.mark.parametrize("options", [[], ["--soft"], ["--all", "--tag", "a"], ["--url", URL, "--host", "a"]])

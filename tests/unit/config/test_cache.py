@@ -27,7 +27,13 @@ def test_a_name_alone_stands_for_all_defaults(load: Callable[..., Loaded]) -> No
     plans = [build_plan(load(routed(cache))) for cache in ("main", "{name: main}")]
     assert plans[0].data == plans[1].data
     assert plans[0].data["caches"] == [
-        {"name": "main", "memory": 256_000_000, "max_object": 32_000_000, "disk": None}
+        {
+            "name": "main",
+            "memory": 256_000_000,
+            "max_object": 32_000_000,
+            "disk": None,
+            "purges": None,
+        }
     ]
     assert plans[0].data["routes"][0]["cache"] == {
         "name": "main",
@@ -49,6 +55,7 @@ def test_a_name_alone_stands_for_all_defaults(load: Callable[..., Loaded]) -> No
         "bypass": [],
         "no_store": [],
         "min_uses": 1,
+        "slice": None,
         "purge_from": [],
         "purge_token_file": None,
     }
@@ -66,6 +73,23 @@ def test_a_token_to_purge_with_is_read_from_its_file(
     (problem,) = problems(routed("{name: main, purge_token_file: token}"))
     assert (problem.path, problem.line) == ("routes.0.cache.purge_token_file", 4)
     assert "at least 16 characters" in problem.message
+
+
+def test_purges_are_shared_through_a_store_that_is_there(load: Callable[..., Loaded], problems: Find) -> None:
+    config = (
+        "listeners: [{name: web, address: '127.0.0.1:80'}]\n"
+        "stores: [{name: fleet, valkey: {address: 'h:6379'}}]\n"
+        "caches: [{name: main, purges: %s}]\n"
+    )
+    (cache,) = build_plan(load(config % "{store: fleet}")).data["caches"]
+    assert cache["purges"] == {"store": "fleet", "stream": "tidegate:purges"}
+    (problem,) = problems(config % "{store: fleat}")
+    assert (problem.path, problem.line) == ("caches.0.purges.store", 3)
+    assert (problem.message, problem.hint) == ("unknown store 'fleat'", "did you mean fleet?")
+    (problem,) = problems(config % "{store: fleet, stream: ''}")
+    assert (problem.path, problem.line) == ("caches.0.purges.stream", 3)
+    (problem,) = problems(config % "{stream: a}")
+    assert problem.path == "caches.0.purges.store"
 
 
 def test_what_is_no_network_is_told_with_its_place(problems: Find) -> None:

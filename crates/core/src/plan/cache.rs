@@ -44,6 +44,18 @@ pub struct Cache {
     pub max_object: Size,
     /// Where what leaves memory is kept; absent: nowhere.
     pub disk: Option<CacheDisk>,
+    /// How gateways tell each other of its purges; absent: they do not.
+    pub purges: Option<CachePurges>,
+}
+
+/// How gateways tell each other of the purges of a cache that all of them have under one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CachePurges {
+    /// The store.
+    pub store: String,
+    /// The stream there.
+    pub stream: String,
 }
 
 /// Where a cache keeps what leaves its memory.

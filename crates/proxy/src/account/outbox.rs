@@ -79,6 +79,13 @@ pub enum Notice {
         /// Where that came from.
         author: String,
     },
+    /// Purges of other gateways may have been missed, and all that a cache had stored is purged.
+    PurgesMissed {
+        /// The cache.
+        cache: String,
+        /// The stream in which they are told.
+        stream: String,
+    },
     /// A store answers, or does not any more.
     StoreChanged {
         /// The store.

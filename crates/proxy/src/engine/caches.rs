@@ -8,7 +8,8 @@ use tidegate_core::cache::key::Url;
 
 use super::Engine;
 use crate::net::clock;
-use crate::objects::cache::{AskedUrl, Cache, Entry, PurgeRequest, Urls, written};
+use crate::objects::cache::fleet::WORD;
+use crate::objects::cache::{AskedUrl, Cache, Entry, Fleet, PurgeRequest, Urls, written};
 use crate::snapshot::Snapshot;
 
 /// A cache.
@@ -28,6 +29,25 @@ pub struct CacheStatus {
     pub fills: usize,
     /// What it keeps on disk; null: nothing.
     pub disk: Option<DiskStatus>,
+    /// The gateways that it is purged together with; null: none.
+    pub purges: Option<FleetStatus>,
+}
+
+/// How the purges of a cache are shared.
+#[derive(Debug, Serialize)]
+pub struct FleetStatus {
+    /// The store.
+    pub store: String,
+    /// The stream there.
+    pub stream: String,
+    /// Whether all that others have told is applied, and what they will tell is read.
+    pub up: bool,
+    /// Why not.
+    pub cause: Option<String>,
+    /// The id of the message that was applied last; null: it has no place in the stream yet.
+    pub place: Option<String>,
+    /// Purges that others have not been told of yet.
+    pub waiting: usize,
 }
 
 /// What a cache keeps on disk.
@@ -99,6 +119,7 @@ impl Engine {
                 objects,
                 fills: cache.fills(),
                 disk: disk_status(cache),
+                purges: cache.fleet.as_deref().map(fleet_status),
             }
         };
         self.snapshot().caches.iter().map(status).collect()
@@ -137,13 +158,20 @@ impl Engine {
         Ok(found)
     }
 
-    /// Purge what is said of the cache of this name; empty: of all.
+    /// Purge what is said of the cache of this name; empty: of all. Other gateways that share one are told of it, which is
+    /// waited for where their store answers.
     pub(super) fn purge(&self, name: &str, request: &PurgeRequest) -> Result<(), String> {
         let snapshot = self.snapshot();
         let caches = named(&snapshot, Some(name).filter(|name| !name.is_empty()))?;
+        let mut telling = Vec::new();
         for cache in caches {
             let purging = request.purging(urls_of(&snapshot, cache).map(|urls| &**urls))?;
-            cache.purge(purging, &self.common.long_work)?;
+            let purged = cache.purge([purging], &self.common.long_work);
+            telling.extend(cache.fleet.iter().map(|fleet| (fleet, fleet.tell(request))));
+            purged?;
+        }
+        for (fleet, number) in telling {
+            fleet.waiting.is_told(number, WORD);
         }
         Ok(())
     }
@@ -160,9 +188,21 @@ fn named<'s>(snapshot: &'s Snapshot, name: Option<&str>) -> Result<Vec<&'s Arc<C
 }
 
 /// How the routes that ask `cache` make keys of URLs; `None`: none does.
-fn urls_of<'s>(snapshot: &'s Snapshot, cache: &Arc<Cache>) -> Option<&'s Arc<Urls>> {
+pub(super) fn urls_of<'s>(snapshot: &'s Snapshot, cache: &Arc<Cache>) -> Option<&'s Arc<Urls>> {
     let of_routes = snapshot.caches_of_routes.iter().flatten();
     of_routes.filter(|of| Arc::ptr_eq(&of.cache, cache)).map(|of| &of.urls).next()
+}
+
+fn fleet_status(fleet: &Fleet) -> FleetStatus {
+    let state = fleet.state();
+    FleetStatus {
+        store: fleet.plan.store.clone(),
+        stream: fleet.plan.stream.clone(),
+        up: state.cause.is_none(),
+        cause: state.cause,
+        place: state.place.map(|place| place.to_string()),
+        waiting: fleet.waiting.len(),
+    }
 }
 
 fn disk_status(cache: &Cache) -> Option<DiskStatus> {

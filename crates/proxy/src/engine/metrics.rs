@@ -24,6 +24,7 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     rate_limits(&mut page, &snapshot.rate_limits);
     ages_of_keys(&mut page, &snapshot.authenticators);
     stores(&mut page, &snapshot.stores);
+    fleets(&mut page, &snapshot.caches);
     caches(&mut page, &snapshot.caches);
     let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
     page.family(
@@ -111,6 +112,28 @@ fn stores(page: &mut Exposition, stores: &[Arc<Store>]) {
         page.family("tidegate_store_up", Kind::Gauge, "Whether a store answers (1) or not (0).");
     for store in stores {
         family.sample(&[("store", &store.plan.name)], u8::from(store.state.is_up()));
+    }
+}
+
+/// The caches whose purges gateways share.
+fn fleets(page: &mut Exposition, caches: &[Arc<Cache>]) {
+    let fleets =
+        || caches.iter().filter_map(|cache| Some((&cache.plan.name, cache.fleet.as_ref()?)));
+    let mut family = page.family(
+        "tidegate_cache_fleet_up",
+        Kind::Gauge,
+        "Whether purges of other gateways are read (1) or not (0).",
+    );
+    for (cache, fleet) in fleets() {
+        family.sample(&[("cache", cache)], u8::from(fleet.state().cause.is_none()));
+    }
+    let mut family = page.family(
+        "tidegate_cache_fleet_waiting",
+        Kind::Gauge,
+        "Purges that other gateways have not been told of yet.",
+    );
+    for (cache, fleet) in fleets() {
+        family.sample(&[("cache", cache)], fleet.waiting.len() as u64);
     }
 }
 

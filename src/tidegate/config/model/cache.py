@@ -49,6 +49,15 @@ class CacheDisk(Options):
     everything."""
 
 
+class CachePurges(Options):
+    """How gateways tell each other of the purges of a cache that all of them have under one name."""
+
+    store: Annotated[Name, Ref("store")] = Field(examples=["fleet"])
+    """The store."""
+    stream: str = Field(default="tidegate:purges", min_length=1, max_length=255, examples=["tidegate:purges"])
+    """The stream's key there; caches of several names may share one."""
+
+
 class Cache(Options):
     """Where responses are stored; routes name it."""
 
@@ -60,6 +69,8 @@ class Cache(Options):
     """Bytes of the largest body that is stored."""
     disk: CacheDisk | None = Field(default=None, examples=[{"path": "/var/cache/tidegate", "size": "50GB"}])
     """Where what leaves memory is kept, also when the process ends; null: nowhere."""
+    purges: CachePurges | None = Field(default=None, examples=[{"store": "fleet"}])
+    """How gateways tell each other of its purges; null: each purges for itself."""
 
     @model_validator(mode="after")
     def _largest_fits(self) -> Self:
@@ -177,8 +188,8 @@ class RouteCache(Options):
     """How often a response must have been asked for before it is stored."""
     slice: Annotated[int, size(1 << 16, 1 << 26)] | None = Field(default=None, examples=["1MiB"])
     """Bytes of the aligned ranges by which objects are fetched and stored, each by itself, where the origin
-    answers ranges and has strong validators; at most `max_object`, which bounds each of them. Null: objects are
-    fetched as a whole."""
+    answers ranges and has strong validators; at most `max_object`, which bounds each of them. Null: objects
+    are fetched as a whole."""
     purge_from: tuple[Network, ...] = Field(default=(), examples=[["127.0.0.0/8", "10.0.0.0/8"]])
     """Networks or addresses of clients that may purge a URL by the method PURGE. With neither this nor
     `purge_token_file` that method goes to the upstream like any other."""

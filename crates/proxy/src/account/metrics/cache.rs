@@ -110,17 +110,45 @@ impl PurgeKind {
     ];
 }
 
+/// What became of a purge that gateways share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FleetPurge {
+    /// Others were told of it.
+    Told,
+    /// Another has told of it, and it was made here too.
+    Applied,
+    /// What was told is none that can be read.
+    Skipped,
+    /// Some may have been missed, and everything was purged.
+    Missed,
+}
+
+impl FleetPurge {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Told, "told"),
+        (Self::Applied, "applied"),
+        (Self::Skipped, "skipped"),
+        (Self::Missed, "missed"),
+    ];
+}
+
 /// Counts of one cache.
 #[derive(Debug)]
 pub struct CacheMetrics {
     name: Box<str>,
     fills: Sharded<[Counter; FillResult::ALL.len()]>,
     purges: [SharedCounter; PurgeKind::ALL.len()],
+    fleet: [SharedCounter; FleetPurge::ALL.len()],
 }
 
 impl CacheMetrics {
     pub(super) fn new(name: &str, workers: usize) -> Self {
-        Self { name: name.into(), fills: Sharded::new(workers), purges: Default::default() }
+        Self {
+            name: name.into(),
+            fills: Sharded::new(workers),
+            purges: Default::default(),
+            fleet: Default::default(),
+        }
     }
 
     /// Counts what a fill came to.
@@ -131,6 +159,11 @@ impl CacheMetrics {
     /// Counts a purge.
     pub fn purged(&self, kind: PurgeKind) {
         self.purges[kind as usize].add(1);
+    }
+
+    /// Counts purges that gateways share.
+    pub fn shared(&self, became: FleetPurge, count: usize) {
+        self.fleet[became as usize].add(count as u64);
     }
 }
 
@@ -208,6 +241,17 @@ pub(super) fn families(
         for (kind, label) in PurgeKind::ALL {
             let count = cache.purges[kind as usize].get();
             family.sample(&[("cache", &*cache.name), ("kind", label)], count);
+        }
+    }
+    let mut family = page.family(
+        "tidegate_cache_fleet_purges_total",
+        Kind::Counter,
+        "Purges that gateways share, by what became of them.",
+    );
+    for cache in caches {
+        for (became, label) in FleetPurge::ALL {
+            let count = cache.fleet[became as usize].get();
+            family.sample(&[("cache", &*cache.name), ("result", label)], count);
         }
     }
 }

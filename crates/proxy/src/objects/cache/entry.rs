@@ -19,7 +19,7 @@ use super::content::Content;
 use super::fields::Fields;
 
 /// What an entry takes in memory beside its key, head and body.
-const OVERHEAD: u64 = 400;
+const OVERHEAD: u64 = 500;
 
 /// A stored response and what is counted of it. What is stored never changes; what does is replaced.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ const UNRANGED: Duration = Duration::from_secs(300);
 /// Numbers that tell of changes.
 const GENERATIONS: usize = 4096;
 /// What a key takes beside its entries.
-const OVERHEAD: u64 = 200;
+const OVERHEAD: u64 = 400;
 
 /// Bodies under a key that are longer together are not copied for each worker.
 const LARGE: u64 = 64 << 10;

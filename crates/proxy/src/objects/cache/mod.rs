@@ -6,6 +6,7 @@ pub mod disk;
 mod entry;
 mod fields;
 mod fill;
+pub mod fleet;
 mod hot;
 mod memory;
 mod partial;
@@ -35,6 +36,7 @@ pub use self::content::Content;
 pub use self::disk::Disk;
 pub use self::entry::{Entry, Parts, Renewal};
 pub use self::fill::{Fill, PIECE};
+pub use self::fleet::Fleet;
 pub use self::hot::Hot;
 pub use self::memory::Variants;
 pub use self::partial::Partial;
@@ -75,6 +77,8 @@ pub struct Cache {
     memory: Arc<Memory>,
     /// Where what leaves memory is kept.
     disk: Option<Arc<Disk>>,
+    /// The gateways that it is purged together with.
+    pub fleet: Option<Arc<Fleet>>,
     /// Whether a sweep is going to begin.
     sweeps: AtomicBool,
     uses: Uses,
@@ -118,6 +122,14 @@ impl Cache {
             (Some(wanted), _) => Some(Disk::open(wanted, &purges)?),
             (None, _) => None,
         };
+        let opened = disk.as_ref().filter(|disk| {
+            let of_before = before.and_then(|before| before.disk.as_ref());
+            of_before.is_none_or(|other| !Arc::ptr_eq(disk, other))
+        });
+        let fleet = plan.purges.as_ref().map(|wanted| fleet::of(wanted, before, opened));
+        if let (None, Some(disk)) = (&fleet, &disk) {
+            disk.believe();
+        }
         let memory = Arc::new(Memory::new(bytes - bytes / FILLS, gone(disk.clone(), room.clone())));
         if let Some(before) = before {
             before.is_replaced.store(true, SeqCst);
@@ -137,6 +149,7 @@ impl Cache {
             room,
             memory,
             disk,
+            fleet,
             sweeps: AtomicBool::new(false),
             uses: Uses::default(),
             under_way: before.map(|before| before.under_way.clone()).unwrap_or_default(),
@@ -237,17 +250,26 @@ impl Cache {
     ///
     /// # Errors
     /// If a purge, which holds, cannot be remembered beyond the end of the process.
-    pub fn purge(self: &Arc<Self>, purging: Purging, long_work: &LongWork) -> Result<(), String> {
-        let Purging { kind, targets, force } = purging;
-        let made = targets.into_iter().map(|target| {
-            let number = self.purges.add(target.clone(), force);
-            Purge { number, target, force }
-        });
-        let made: Vec<_> = made.collect();
-        self.metrics.purged(kind);
-        let remembered = self.disk.as_ref().map_or(Ok(()), |disk| disk.remember(&made, true));
+    pub fn purge(
+        self: &Arc<Self>,
+        purgings: impl IntoIterator<Item = Purging>,
+        long_work: &LongWork,
+    ) -> Result<(), String> {
+        let (mut made, mut takes_many) = (Vec::new(), false);
+        for Purging { kind, targets, force } in purgings {
+            made.extend(targets.into_iter().map(|target| {
+                let number = self.purges.add(target.clone(), force);
+                Purge { number, target, force }
+            }));
+            self.metrics.purged(kind);
+            takes_many |= !matches!(kind, PurgeKind::Url | PurgeKind::Key);
+        }
+        let remembered = match &self.disk {
+            Some(disk) if !made.is_empty() => disk.remember(&made, true),
+            _ => Ok(()),
+        };
         // What takes many things away is swept at once, so that their memory is free.
-        if self.purges.noted() >= NOTED || !matches!(kind, PurgeKind::Url | PurgeKind::Key) {
+        if takes_many || self.purges.noted() >= NOTED {
             self.have_swept(long_work);
         }
         remembered
@@ -305,6 +327,12 @@ impl Cache {
     /// All that is stored.
     pub fn entries(&self) -> impl Iterator<Item = Arc<Entry>> {
         self.memory.entries()
+    }
+
+    /// Whether anything is stored, in memory or on disk.
+    pub fn holds_anything(&self) -> bool {
+        let on_disk = self.disk.as_ref().is_some_and(|disk| disk.stored().1 > 0);
+        on_disk || self.memory.entries().next().is_some()
     }
 
     /// Bytes that are stored in memory, and keys.

@@ -1,5 +1,7 @@
 //! What is asked to be purged, as people and programs write it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use tidegate_core::cache::tags;
 
@@ -28,6 +30,16 @@ pub struct PurgeRequest {
 }
 
 impl PurgeRequest {
+    /// All that is stored, hard.
+    pub fn everything() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    /// What is stored of a URL.
+    pub fn of_url(url: String, soft: bool) -> Self {
+        Self { url: Some(url), soft, ..Self::default() }
+    }
+
     /// What it takes of a cache with these `urls`; `None`: no route asks that cache.
     ///
     /// # Errors
@@ -63,5 +75,12 @@ impl PurgeRequest {
                     .into())
             }
         }
+    }
+}
+
+/// It is written as it is read, in JSON.
+impl fmt::Display for PurgeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }

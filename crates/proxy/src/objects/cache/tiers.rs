@@ -31,6 +31,15 @@ impl Cache {
 
     /// What is in memory goes to disk, for at most `limit`: the process ends.
     pub fn close(&self, limit: Duration) {
+        let untold = self.fleet.as_ref().map_or(0, |fleet| fleet.waiting.len());
+        if untold > 0 {
+            let cache = &self.plan.name;
+            tracing::error!(
+                cache,
+                untold,
+                "other gateways have not been told of purges and will not be"
+            );
+        }
         if let Some(disk) = &self.disk {
             disk.close(self.memory.entries(), limit);
         }

@@ -11,7 +11,8 @@ use crate::account::metrics::{CacheResult, PurgeKind};
 use crate::account::outbox::Notice;
 use crate::call::Call;
 use crate::http::body::Body;
-use crate::objects::cache::{Force, Purging, Target, written};
+use crate::objects::cache::fleet::WORD;
+use crate::objects::cache::{Force, PurgeRequest, Purging, Target, written};
 use crate::steps::time_limit::Steps;
 
 /// What answers the request, where it is one to purge.
@@ -37,25 +38,33 @@ impl Asking<'_> {
             targets: self.of.urls.hashes(&target.url()).map(Target::Url).collect(),
             force: if soft { Force::Soft } else { Force::Hard },
         };
-        let (cache, local) = (self.of.cache.clone(), &call.client.local);
-        let long_work = local.outbound.long_work.clone();
+        let (cache, local) = (&self.of.cache, &call.client.local);
+        let (purged, long_work) = (cache.clone(), local.outbound.long_work.clone());
         // A disk is waited for, which no worker does.
-        let waited = local.outbound.long_work.result(move || cache.purge(purging, &long_work));
-        match waited.await {
-            Ok(Ok(())) => {}
-            Ok(Err(cause)) => {
-                tracing::error!(cache = self.of.cache.plan.name, cause, "a purge is not whole");
-                return Err(Failure::Internal);
+        let done = local.outbound.long_work.result(move || purged.purge([purging], &long_work));
+        let purged = done.await.map_err(|_| Failure::Internal)?;
+        let url = written(&target.url());
+        let is_told = match &cache.fleet {
+            Some(fleet) => {
+                let number = fleet.tell(&PurgeRequest::of_url(url.clone(), soft));
+                fleet.waiting.becomes_told(number, WORD).await
             }
-            Err(_) => return Err(Failure::Internal),
+            None => true,
+        };
+        if let Err(cause) = purged {
+            tracing::error!(cache = cache.plan.name, cause, "a purge is not whole");
+            return Err(Failure::Internal);
         }
         self.tell(CacheResult::Purged, call, 0, &|| self.decision(CacheResult::Purged));
-        let (cache, url) = (self.of.cache.plan.name.clone(), written(&target.url()));
-        let answer = json!({"url": url, "cache": cache, "soft": soft}).to_string();
+        let cache = cache.plan.name.clone();
+        let mut answer = json!({"url": url, "cache": cache, "soft": soft});
+        if !is_told {
+            answer["untold"] = json!([cache]);
+        }
         let peer = call.address.map_or_else(|| "a Unix socket".into(), |from| from.to_string());
         let author = format!("PURGE from {peer}");
         local.accounts.outbox.tell(Notice::Purged { cache, url, soft, author });
-        let mut response = Response::new(Body::full(answer));
+        let mut response = Response::new(Body::full(answer.to_string()));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);
         Ok(response)

@@ -1,6 +1,5 @@
 //! Looking a request up.
 
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,22 +8,23 @@ use tidegate_core::cache::Terms;
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::range;
 use tidegate_core::cache::reuse::{Decision, Stale, Stored, Trouble, decide, instead_of};
-use tidegate_core::cache::slice;
 use tidegate_core::failure::Failure;
 use tidegate_core::time::Moment;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::fetch::{Fetch, Sending};
+use super::ask::{Ask, Place, missing};
+use super::fetch::Sending;
 use super::part::Wanted;
-use super::serve::{first_byte, lacks};
+use super::serve::lacks;
+use super::slices::begun;
 use super::{Asking, Lookup, Passing};
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
 use crate::call::Call;
-use crate::http::body::{Body, Frame};
+use crate::http::body::Body;
 use crate::net::clock;
-use crate::objects::cache::{Entry, Leading, Variants, Word};
+use crate::objects::cache::{Entry, Variants, Word};
 use crate::objects::under_way::Turn;
 use crate::snapshot::Forward;
 use crate::steps::client_cert;
@@ -42,27 +42,6 @@ pub enum Found {
     Ask(Ask),
     /// The request passes the cache by.
     Pass(Why),
-}
-
-/// How the origin is to be asked.
-pub struct Ask {
-    why: Why,
-    /// What may still hold.
-    entry: Option<Arc<Entry>>,
-    /// Absent: it is not asked for what may be stored; the request passes the cache by.
-    wanted: Option<Wanted>,
-    place: Place,
-}
-
-/// Where a request stands among those with its key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// It leads them, or follows the one that does.
-    Any,
-    /// It follows one that leads, but does not lead: it wants a part.
-    Behind,
-    /// It goes by itself.
-    Alone,
 }
 
 /// Answer the request as it came, before it is made what the upstream gets, where that comes to the same: what is stored
@@ -160,26 +139,6 @@ fn stored<'t>(entry: &Entry, terms: &'t Terms, call: &Call<'_>) -> Stored<'t> {
     }
 }
 
-/// What is missing of `entry` for a request.
-fn missing(entry: &Arc<Entry>, call: &Call<'_>) -> Option<Wanted> {
-    lacks(entry, call).map(|missing| Wanted::Missing(entry.clone(), missing))
-}
-
-/// A response whose body has begun.
-///
-/// # Errors
-/// Why it does not.
-async fn begun(response: Response<Body>) -> Result<Response<Body>, Failure> {
-    let (head, mut body) = response.into_parts();
-    let first = match poll_fn(|cx| body.poll_frame(cx)).await {
-        Some(Ok(Frame::Data(first))) => Body::full(first),
-        Some(Err(failure)) => return Err(failure),
-        Some(Ok(Frame::Trailers(_))) | None => Body::Empty,
-    };
-    let body = if body.is_end() { first } else { Body::joined([first, body]) };
-    Ok(Response::from_parts(head, body))
-}
-
 /// The answer that a response of `entry` is.
 fn answer_of(entry: &Arc<Entry>, response: Response<Body>) -> Found {
     match entry.sliced() {
@@ -233,7 +192,7 @@ impl Asking<'_> {
         let is_private = variants.as_ref().is_some_and(|variants| variants.is_private(now));
         let is_unranged = variants.as_ref().is_some_and(|variants| variants.is_unranged(now));
         let found = match self.follow_from(stored, entry, now, call)? {
-            Found::Ask(ask) if !is_private && !is_unranged => self.slice_of(ask, call),
+            Found::Ask(ask) if !is_private && !is_unranged => self.by_slices(ask, call),
             found => found,
         };
         match found {
@@ -332,67 +291,12 @@ impl Asking<'_> {
             && self.of.cache.purges.spare(entry, now)
     }
 
-    /// The same, by slices, where the route has such and what is asked for may be stored in them.
-    fn slice_of(&self, ask: Ask, call: &Call<'_>) -> Found {
-        let Some(size) = self.settings.slice else { return Found::Ask(ask) };
-        let is_sliced = |entry: &Arc<Entry>| entry.sliced().is_some();
-        let is_asked_anew = match &ask.wanted {
-            Some(Wanted::Whole) => ask.entry.as_ref().is_none_or(is_sliced),
-            Some(Wanted::Missing(..)) => false,
-            _ => true,
-        };
-        if !is_asked_anew || !self.may_store(call) {
-            return Found::Ask(ask);
-        }
-        if ask.entry.is_none() && !self.of.cache.is_wanted(&self.key, self.settings.min_uses) {
-            return Found::Pass(ask.why);
-        }
-        let number = match &ask.entry {
-            Some(object) => first_byte(object, call) / size,
-            None => slice::first(&call.head.headers, size),
-        };
-        Found::Ask(Ask { wanted: Some(Wanted::Slice(number, None)), place: Place::Any, ..ask })
-    }
-
     /// What becomes of the request without another one.
     fn go_on(&self, found: Found, call: &Call<'_>) -> Lookup {
         match found {
             Found::Answer(response) | Found::Sliced(_, response) => Lookup::Answer(response),
             Found::Pass(why) | Found::Ask(Ask { why, wanted: None, .. }) => self.pass_by(why, call),
             Found::Ask(ask) => self.fetch(ask, None, call),
-        }
-    }
-
-    /// Whether the response may be stored, as far as the request says.
-    fn may_store(&self, call: &Call<'_>) -> bool {
-        !self.settings.forbids_storing(call.head)
-    }
-
-    /// Have the origin asked.
-    fn fetch(&self, ask: Ask, leading: Option<Leading>, call: &Call<'_>) -> Lookup {
-        Lookup::Fetch(Box::new(self.fetch_of(ask, leading, call)))
-    }
-
-    fn fetch_of(&self, ask: Ask, leading: Option<Leading>, call: &Call<'_>) -> Fetch {
-        let Ask { why, entry, wanted, place: _ } = ask;
-        let (cache, destination) = (self.of.cache.clone(), self.destination);
-        Fetch {
-            why,
-            asked_at: cache.purges.ask(Some(self.key.url)),
-            cache,
-            key: Arc::new(self.key.clone()),
-            entry,
-            wanted: wanted.unwrap_or(Wanted::Whole),
-            leading,
-            stores: self.may_store(call),
-            slice_size: self.settings.slice.unwrap_or(u64::MAX),
-            local: call.client.local.clone(),
-            snapshot: call.snapshot.clone(),
-            route: call.found.route,
-            upstream: destination.upstream.clone(),
-            subset: destination.subset,
-            client: call.address,
-            is_authenticated: call.proof.is_some(),
         }
     }
 

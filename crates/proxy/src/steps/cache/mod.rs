@@ -4,6 +4,7 @@
 //! [served](serve); else a [fetch] is begun, which is a task of its own, or another one is followed.
 
 mod answer;
+mod ask;
 mod fetch;
 mod invalidate;
 mod lookup;

@@ -78,7 +78,7 @@ impl Fetch {
         match &self.wanted {
             Wanted::Slice(number, Some(object)) => {
                 let (number, object) = (*number, object.clone());
-                return self.settle_slice(number, &object, fetched);
+                return self.settle_slice(number, &object, fetched, settings, asked);
             }
             Wanted::Slice(number, None) if fetched.sliced.is_some() => {
                 let number = *number;
@@ -136,7 +136,7 @@ impl Fetch {
     }
 
     /// The request as rules look at it, which asked with these fields.
-    fn request<'a>(&'a self, asked: &'a HeaderMap) -> storing::Request<'a> {
+    pub(super) fn request<'a>(&'a self, asked: &'a HeaderMap) -> storing::Request<'a> {
         storing::Request {
             method: &Method::GET,
             headers: asked,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 use tidegate_core::cache::Settings;
+use tidegate_core::cache::age::Times;
 use tidegate_core::cache::content_range::ContentRange;
 use tidegate_core::cache::slice::{self, Slices};
-use tidegate_core::cache::storing::NotStored;
+use tidegate_core::cache::storing::{self, NotStored};
 use tidegate_core::cache::validator;
 
 use super::fetch::{Answer, Coming, Fetch, Fetched};
@@ -118,12 +119,27 @@ impl Fetch {
         (Answer::Sliced { object, headers, first }, Some(pouring))
     }
 
+    /// Whether a slice with these fields may be stored. How long it is fresh is its object's to say.
+    fn may_keep(
+        &self,
+        headers: &HeaderMap,
+        settings: &Settings,
+        asked: &HeaderMap,
+        times: &Times,
+    ) -> bool {
+        let judged = storing::Response { status: StatusCode::OK, headers };
+        let judged = storing::judge(settings, &self.request(asked), &judged, times);
+        matches!(judged, Ok(_) | Err(NotStored::NoFreshness | NotStored::Stale))
+    }
+
     /// Store a slice of `object`, unless that is another one by now.
     pub(super) fn settle_slice(
         self,
         number: u64,
         object: &Arc<Entry>,
         fetched: Fetched,
+        settings: &Settings,
+        asked: &HeaderMap,
     ) -> (Answer, Option<Pouring>) {
         let Fetched { response, permit, times, .. } = fetched;
         let (status, headers) = (response.status(), response.headers());
@@ -142,14 +158,18 @@ impl Fetch {
             self.cache.remove(object);
             return (Answer::Changed, None);
         }
+        let stores = self.may_keep(headers, settings, asked, &times);
         let fill = Fill::new(Some(range.end - range.start));
         let slice =
             object.slice(self.key.clone(), Content::Coming(fill.clone()), self.asked_at.number);
         let worker = self.local.index();
         let Begun { entry, headers, body, mut pouring } =
             begin_with(&self.cache, response, slice, fill, self.asked_at, worker);
+        if !stores {
+            pouring.pass();
+        }
         if let Some(leading) = &self.leading {
-            leading.tell(Word::Shared(entry.clone()));
+            leading.tell(if stores { Word::Shared(entry.clone()) } else { Word::Private });
         }
         (pouring._leading, pouring.permit) = (self.leading, Some(permit));
         let coming = Coming { body, part: None };

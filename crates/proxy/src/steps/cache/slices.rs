@@ -4,6 +4,7 @@
 //! is read. A slice of another object than the one that the response has begun with breaks it off.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::request;
+use http::{Response, request};
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::key::Key;
 use tidegate_core::cache::slice::Slices;
@@ -65,6 +66,21 @@ pub struct FirstSlice {
     pub entry: Arc<Entry>,
     /// All that comes of it, which is not read: it has nothing of it let go until the first part of it is.
     pub _body: Body,
+}
+
+/// A response whose body has begun.
+///
+/// # Errors
+/// Why it does not.
+pub(super) async fn begun(response: Response<Body>) -> Result<Response<Body>, Failure> {
+    let (head, mut body) = response.into_parts();
+    let first = match poll_fn(|cx| body.poll_frame(cx)).await {
+        Some(Ok(Frame::Data(first))) => Body::full(first),
+        Some(Err(failure)) => return Err(failure),
+        Some(Ok(Frame::Trailers(_))) | None => Body::Empty,
+    };
+    let body = if body.is_end() { first } else { Body::joined([first, body]) };
+    Ok(Response::from_parts(head, body))
 }
 
 impl Asking<'_> {

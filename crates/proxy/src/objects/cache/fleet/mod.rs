@@ -129,6 +129,7 @@ impl Fleet {
     fn lose_place(&self) {
         let mut state = self.reading.lock();
         (state.place, state.begin) = (None, Begin::Missed);
+        state.cause = Some("the stream does not go back to the place".to_owned());
     }
 }
 

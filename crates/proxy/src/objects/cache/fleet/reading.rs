@@ -7,6 +7,7 @@ use super::{Begin, Desk, Fleet, Shared, keep_at};
 use crate::account::metrics::{FleetPurge, PurgeKind};
 use crate::account::outbox::Notice;
 use crate::objects::cache::purge::{Force, Purging, Target};
+use crate::objects::cache::purge_request::PurgeRequest;
 use crate::objects::store::Trouble;
 use crate::objects::store::stream::{self, Id, Stream};
 
@@ -43,7 +44,13 @@ async fn read(
                 stream.wait(place).await?;
             }
             Some((last, newer)) if last.id == place => apply(fleet, desk, newer).await?,
-            _ => fleet.lose_place(),
+            _ => {
+                if stream.has_forgotten(place).await? {
+                    // Those that were away would not notice.
+                    fleet.tell(&PurgeRequest::everything());
+                }
+                fleet.lose_place();
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod hedge;
 pub mod load;
 pub mod message;
 pub mod plan;
+pub mod predict;
 mod query;
 pub mod rate;
 pub mod retry;

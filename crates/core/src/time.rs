@@ -12,6 +12,12 @@ impl Moment {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// This moment moved back by `duration`; the origin where that is later.
+    #[must_use]
+    pub const fn before(self, duration: Duration) -> Moment {
+        Moment(self.0.saturating_sub(duration.as_nanos() as u64))
+    }
+
     /// This moment moved on by `duration`.
     #[must_use]
     pub const fn after(self, duration: Duration) -> Moment {

@@ -17,6 +17,7 @@ pub(crate) enum Purpose {
     Faults,
     Objects,
     Sizes,
+    Prediction,
 }
 
 /// The stream of `seed` for the `index`th of what `purpose` says.
@@ -42,7 +43,7 @@ pub(crate) fn exponential(mean: f64, random: &mut SplitMix64) -> f64 {
 }
 
 /// A standard normal number (Box and Muller, *A Note on the Generation of Random Normal Deviates*, 1958).
-fn normal(random: &mut SplitMix64) -> f64 {
+pub(crate) fn normal(random: &mut SplitMix64) -> f64 {
     let radius = (-2.0 * (1.0 - uniform(random)).ln()).sqrt();
     radius * (std::f64::consts::TAU * uniform(random)).cos()
 }
@@ -52,8 +53,8 @@ fn normal(random: &mut SplitMix64) -> f64 {
 pub(crate) enum Draw {
     Constant(u64),
     Exponential(f64),
-    /// Mean and standard deviation of the logarithm.
-    Lognormal(f64, f64),
+    /// Mean and standard deviation of the logarithm, and the largest value.
+    Lognormal(f64, f64, u64),
     Bimodal {
         low: u64,
         high: u64,
@@ -67,9 +68,10 @@ impl Draw {
         match *distribution {
             Distribution::Constant { value } => Self::Constant(value),
             Distribution::Exponential { mean } => Self::Exponential(mean as f64),
-            Distribution::Lognormal { mean, cv } => {
+            Distribution::Lognormal { mean, cv, most } => {
                 let variance = (1.0 + cv * cv).ln();
-                Self::Lognormal((mean as f64).ln() - variance / 2.0, variance.sqrt())
+                let mu = (mean as f64).ln() - variance / 2.0;
+                Self::Lognormal(mu, variance.sqrt(), most.unwrap_or(u64::MAX))
             }
             Distribution::Bimodal { low, high, high_share } => {
                 Self::Bimodal { low, high, high_share }
@@ -83,7 +85,10 @@ impl Draw {
         match self {
             Self::Constant(value) => *value,
             Self::Exponential(mean) => exponential(*mean, random) as u64,
-            Self::Lognormal(mu, sigma) => (mu + sigma * normal(random)).exp() as u64,
+            Self::Lognormal(mu, sigma, most) => {
+                let value = (mu + sigma * normal(random)).exp() as u64;
+                value.min(*most)
+            }
             Self::Bimodal { low, high, high_share } => {
                 if happens(*high_share, random) {
                     *high
@@ -147,7 +152,7 @@ mod tests {
         for (distribution, mean, cv) in [
             (Distribution::Constant { value: second }, 1e9, 0.0),
             (Distribution::Exponential { mean: second }, 1e9, 1.0),
-            (Distribution::Lognormal { mean: second, cv: 0.7 }, 1e9, 0.7),
+            (Distribution::Lognormal { mean: second, cv: 0.7, most: None }, 1e9, 0.7),
             (
                 Distribution::Bimodal { low: 0, high: 4 * second, high_share: 0.25 },
                 1e9,

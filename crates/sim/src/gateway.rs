@@ -1,14 +1,18 @@
-//! A gateway: core's balancer with what this gateway alone knows.
+//! A gateway: core's balancer and gate with what this gateway alone knows.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_core::admission::{Gate, Place, Woken};
 use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Report, Sent};
+use tidegate_core::plan::Priority;
+use tidegate_core::predict::Branch;
 use tidegate_core::time::Moment;
 
 use crate::c3;
+use crate::predictor::Predictor;
 use crate::scenario::{C3, Scenario};
 use crate::server::ServerLoad;
 
@@ -25,48 +29,102 @@ pub(crate) enum Ending {
     TimedOut,
 }
 
+/// A try that ended.
+#[derive(Debug)]
+pub(crate) struct Ended<'a> {
+    pub(crate) server: usize,
+    pub(crate) sent: Sent,
+    pub(crate) branch: Option<&'a Branch>,
+    pub(crate) ending: Ending,
+    pub(crate) latency: u64,
+    pub(crate) now: u64,
+}
+
+/// What becomes of a request that has come to a gateway. A request is named by the number of its try.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// It is in.
+    In,
+    /// It waits, and is named here or by a later call.
+    Waits(Place, Woken<u32>),
+    /// As many wait as may.
+    Refused,
+}
+
 /// One gateway.
 #[derive(Debug)]
 pub(crate) struct Gateway {
-    balancer: Balancer,
+    balancer: Arc<Balancer>,
+    gate: Gate<u32>,
+    predictor: Option<Predictor>,
+    /// Whether a request that has waited as long as it may is sent on if only the servers' room keeps it.
+    admits_late: bool,
     random: SplitMix64,
-    /// Tries that are kept until there is room for them.
-    waiting: VecDeque<u32>,
 }
 
 impl Gateway {
-    pub(crate) fn new(scenario: &Scenario, random: SplitMix64) -> Self {
+    pub(crate) fn new(scenario: &Scenario, random: SplitMix64, predicting: SplitMix64) -> Self {
         let upstream = &scenario.upstream;
         let balancer = match scenario.c3 {
             Some(C3 { clients }) => c3::balancer(upstream, clients),
             None => Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0))),
         };
-        Self { balancer, random, waiting: VecDeque::new() }
-    }
-
-    /// Whether one more request can be sent at `now` without waiting at a server, as far as the balancer knows.
-    pub(crate) fn has_room(&self, now: u64) -> bool {
-        let balancer = self.renewed(now);
-        balancer.endpoints().total().in_flight() < u64::from(balancer.room())
-    }
-
-    /// The balancer, as the servers stand at `now`.
-    fn renewed(&self, now: u64) -> &Balancer {
-        self.balancer.renew(Moment(now));
-        &self.balancer
-    }
-
-    /// Keep a try until there is room for it.
-    pub(crate) fn hold(&mut self, id: u32) {
-        self.waiting.push_back(id);
-    }
-
-    /// The try that has waited longest, if there is room for it.
-    pub(crate) fn release(&mut self, now: u64) -> Option<u32> {
-        if self.waiting.is_empty() || !self.has_room(now) {
-            return None;
+        let (balancer, gate) = (Arc::new(balancer), Gate::new(&upstream.limits));
+        let predict = scenario.predict.as_ref();
+        let predictor = predict.map(|plan| Predictor::new(plan, scenario, predicting));
+        if let Some(predictor) = &predictor {
+            gate.hold_by(Some(predictor.supply(balancer.clone())));
         }
-        self.waiting.pop_front()
+        Self {
+            balancer,
+            gate,
+            predictor,
+            admits_late: upstream.limits.endpoint_requests.is_none(),
+            random,
+        }
+    }
+
+    /// Where a request of this class belongs among those that cost alike.
+    pub(crate) fn branch(&mut self, class: u32, now: u64) -> Option<Branch> {
+        self.predictor.as_mut().map(|predictor| predictor.branch(class, Moment(now)))
+    }
+
+    /// Request `id` has come.
+    pub(crate) fn admit(&mut self, id: u32, branch: Option<&Branch>, now: u64) -> Admission {
+        let now = Moment(now);
+        self.balancer.renew(now);
+        self.gate.fit(self.balancer.room());
+        if let Some(predictor) = &self.predictor {
+            let limit = self.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
+            predictor.renew(self.balancer.capacity().min(limit).into(), now);
+        }
+        if self.gate.enter() {
+            return Admission::In;
+        }
+        let predictor = self.predictor.as_mut().zip(branch);
+        let prediction = predictor.and_then(|(predictor, branch)| predictor.predict(branch, now));
+        match self.gate.wait(Priority::Normal, prediction, now, id) {
+            Ok((place, woken)) => Admission::Waits(place, woken),
+            Err(_) => Admission::Refused,
+        }
+    }
+
+    /// A request has waited as long as it may; whether it is in after all.
+    pub(crate) fn tire(&self, place: Place) -> bool {
+        self.gate.give_up(place);
+        self.admits_late && self.gate.enter_late()
+    }
+
+    /// A request that went in `held` ago is over, answered well or not.
+    pub(crate) fn leave(&self, held: u64, answered: bool, now: u64) -> Woken<u32> {
+        let (held, now) = (Duration::from_nanos(held), Moment(now));
+        let mut woken = match answered {
+            true => self.gate.answered(held, now),
+            false => self.gate.unanswered(held, now),
+        };
+        self.gate.record_residence(held);
+        woken.extend(self.gate.leave(now));
+        woken
     }
 
     /// Pick a server and count the request as in flight there; `None`: there is none.
@@ -92,13 +150,18 @@ impl Gateway {
     }
 
     /// A try at `server` ended `latency` after it was sent.
-    pub(crate) fn finish(&self, server: usize, sent: Sent, ending: Ending, latency: u64, now: u64) {
+    pub(crate) fn finish(&mut self, ended: Ended<'_>) {
+        let Ended { server, sent, branch, ending, latency, now } = ended;
         let endpoint = &self.balancer.endpoints()[server];
         let (now, latency) = (Moment(now), Duration::from_nanos(latency));
         let outcome = match ending {
             Ending::Answered => Outcome::Answered,
             Ending::Error | Ending::Unreachable | Ending::TimedOut => Outcome::Failed,
         };
+        if let Some((predictor, branch)) = self.predictor.as_mut().zip(branch) {
+            let cost = endpoint.load.cost(sent, latency).filter(|_| ending == Ending::Answered);
+            predictor.ended(branch, cost, now);
+        }
         endpoint.load.finish(sent, outcome, latency, now);
         _ = match ending {
             Ending::Answered => endpoint.health.succeeded(now),

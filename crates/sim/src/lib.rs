@@ -15,6 +15,7 @@ pub mod cache;
 mod draw;
 mod gateway;
 mod pace;
+mod predictor;
 mod report;
 mod run;
 pub mod scenario;

@@ -1,23 +1,25 @@
 //! A run: events in order, from the first arrival to the last answer.
 //!
 //! ```text
-//! arrive ─► send ─► reach ─► begin or wait ─► done ─► answer ─► counted
-//!             ▲                                         │ failed
-//!             └───────────────── retry ◄────────────────┘
+//! arrive ─► go in or wait ─► send ─► reach ─► begin or wait ─► done ─► answer ─► counted
+//!                              ▲                                         │ failed
+//!                              └───────────────── retry ◄────────────────┘
 //! ```
 
 use std::ops::Range;
 
 use slab::Slab;
 use smallvec::SmallVec;
+use tidegate_core::admission::{Place, Verdict, Woken};
 use tidegate_core::balance::SplitMix64;
 use tidegate_core::load::Sent;
 use tidegate_core::plan::Issue;
+use tidegate_core::predict::Branch;
 
 use crate::agenda::Agenda;
 use crate::arrivals::{Arrivals, Request};
 use crate::draw::{Draw, Purpose, stream};
-use crate::gateway::{Ending, Gateway};
+use crate::gateway::{Admission, Ended, Ending, Gateway};
 use crate::report::{Recorder, Report, Usage, millis};
 use crate::scenario::{Retry, Scenario};
 use crate::server::{Reception, Server, ServerLoad};
@@ -32,7 +34,13 @@ struct Try {
     /// Tells tries apart that had the same id one after the other.
     number: u32,
     gateway: u32,
+    /// Where it belongs among those that cost alike, where that is predicted.
+    branch: Option<Branch>,
     server: u32,
+    /// Its place in the gateway's queue, while it waits there.
+    place: Option<Place>,
+    /// When its request went in.
+    entered: u64,
     sent: u64,
     /// As its gateway counts it; absent before it is sent.
     flight: Option<Sent>,
@@ -53,6 +61,8 @@ struct Try {
 enum Event {
     /// The next request arrives.
     Arrive,
+    /// A try has waited in the gateway as long as it may.
+    Tire { id: u32, number: u32 },
     /// A try is sent, later than at once.
     Send(u32),
     /// A try reaches its server.
@@ -80,13 +90,16 @@ struct Run {
     /// The request that arrives next.
     expected: Option<Request>,
     tries: Slab<Try>,
-    sent: u32,
+    /// Tries that got a number.
+    numbered: u32,
     gateways: Vec<Gateway>,
     gateway_choice: SplitMix64,
     servers: Vec<Server>,
     network: Draw,
     delays: SplitMix64,
     timeout: Option<u64>,
+    /// How long a request may wait in a gateway.
+    longest_wait: u64,
     retry: Retry,
     /// Whether servers tell their load with each answer.
     reports: bool,
@@ -130,21 +143,24 @@ impl Run {
             let faults = stream(seed, Purpose::Faults, index);
             Server::new(server, counted.clone(), antagonist, faults)
         };
-        let gateway =
-            |index: u32| Gateway::new(scenario, stream(seed, Purpose::Policy, index as usize));
+        let gateway = |index: u32| {
+            let random = |purpose| stream(seed, purpose, index as usize);
+            Gateway::new(scenario, random(Purpose::Policy), random(Purpose::Prediction))
+        };
         let recorder = Recorder::new();
         Self {
             agenda: Agenda::with_capacity(ROOM),
             arrivals: Arrivals::new(scenario),
             expected: None,
             tries: Slab::with_capacity(ROOM),
-            sent: 0,
+            numbered: 0,
             gateways: (0..scenario.gateways).map(gateway).collect(),
             gateway_choice: stream(seed, Purpose::Gateway, 0),
             servers: scenario.servers.iter().enumerate().map(server).collect(),
             network: Draw::new(&scenario.network),
             delays: stream(seed, Purpose::Network, 0),
             timeout: scenario.timeout,
+            longest_wait: scenario.upstream.limits.queue.timeout.duration().as_nanos() as u64,
             retry: scenario.retry.clone(),
             reports: scenario.reports,
             probe_interval: scenario
@@ -168,6 +184,7 @@ impl Run {
     fn handle(&mut self, event: Event, now: u64) {
         match event {
             Event::Arrive => self.arrive(now),
+            Event::Tire { id, number } => self.tire(id, number, now),
             Event::Send(id) => self.send(id, now),
             Event::Reach(id) => self.reach(id, now),
             Event::Done(id) => self.done(id, now),
@@ -192,11 +209,16 @@ impl Run {
         self.counters.simulated += 1;
         self.counters.arrived += u64::from(self.counted.contains(&now));
         let gateway = self.gateway_choice.below(self.gateways.len() as u64) as u32;
+        let branch = self.gateways[gateway as usize].branch(request.class, now);
+        let number = self.next_number();
         let id = self.tries.insert(Try {
             request,
-            number: 0,
+            number,
             gateway,
+            branch,
             server: 0,
+            place: None,
+            entered: now,
             sent: 0,
             flight: None,
             reached: 0,
@@ -204,26 +226,69 @@ impl Run {
             given_up: false,
             lost: false,
             tried: SmallVec::new(),
-        });
-        self.send(id as u32, now);
+        }) as u32;
+        match self.gateways[gateway as usize].admit(id, branch.as_ref(), now) {
+            Admission::In => self.send(id, now),
+            Admission::Waits(place, woken) => {
+                self.tries[id as usize].place = Some(place);
+                self.agenda.put(now.saturating_add(self.longest_wait), Event::Tire { id, number });
+                self.tell(woken, now);
+            }
+            Admission::Refused => {
+                let refused = self.tries.remove(id as usize);
+                self.fail(&refused.request);
+            }
+        }
+    }
+
+    fn next_number(&mut self) -> u32 {
+        self.numbered = self.numbered.wrapping_add(1);
+        self.numbered
+    }
+
+    /// The waits of these are over.
+    fn tell(&mut self, woken: Woken<u32>, now: u64) {
+        for (id, verdict) in woken {
+            match verdict {
+                Verdict::In => self.go_in(id, now),
+                Verdict::Shed | Verdict::Displaced => {
+                    let shed = self.tries.remove(id as usize);
+                    self.fail(&shed.request);
+                }
+            }
+        }
+    }
+
+    fn go_in(&mut self, id: u32, now: u64) {
+        let one = &mut self.tries[id as usize];
+        (one.place, one.entered) = (None, now);
+        self.send(id, now);
+    }
+
+    fn tire(&mut self, id: u32, number: u32, now: u64) {
+        let same = |one: &&Try| one.number == number;
+        let Some(one) = self.tries.get(id as usize).filter(same) else { return };
+        let Some(place) = one.place else { return };
+        if self.gateways[one.gateway as usize].tire(place) {
+            return self.go_in(id, now);
+        }
+        let tired = self.tries.remove(id as usize);
+        self.fail(&tired.request);
     }
 
     fn send(&mut self, id: u32, now: u64) {
+        let number = self.next_number();
         let one = &mut self.tries[id as usize];
         let gateway = &mut self.gateways[one.gateway as usize];
-        if !gateway.has_room(now) {
-            return gateway.hold(id);
-        }
         let Some((server, flight)) = gateway.send(one.request.key, &one.tried, now) else {
             let end = self.tries.remove(id as usize);
-            return self.fail(&end.request);
+            self.fail(&end.request);
+            return self.leave(&end, false, now);
         };
-        self.sent = self.sent.wrapping_add(1);
-        (one.number, one.server, one.sent) = (self.sent, server as u32, now);
+        (one.number, one.server, one.sent) = (number, server as u32, now);
         one.flight = Some(flight);
         self.counters.tries += u64::from(self.counted.contains(&one.request.at));
         if let Some(timeout) = self.timeout {
-            let number = one.number;
             self.agenda.put(now.saturating_add(timeout), Event::TimeOut { id, number });
         }
         match self.network.next(&mut self.delays) {
@@ -282,25 +347,29 @@ impl Run {
             gateway.hear(one.server as usize, told, now);
         }
         match ending {
-            Ending::Answered => self.succeed(&one.request, now),
+            Ending::Answered => {
+                self.succeed(&one.request, now);
+                self.leave(&one, true, now);
+            }
             Ending::Error | Ending::Unreachable | Ending::TimedOut => self.retry(&one, now),
         }
-        self.send_waiting(one.gateway, now);
     }
 
     /// Tell the gateway of a try how it ended.
-    fn finish(&self, one: &Try, ending: Ending, now: u64) {
-        if let Some(flight) = one.flight {
-            let gateway = &self.gateways[one.gateway as usize];
-            gateway.finish(one.server as usize, flight, ending, now - one.sent, now);
+    fn finish(&mut self, one: &Try, ending: Ending, now: u64) {
+        if let Some(sent) = one.flight {
+            let (server, latency) = (one.server as usize, now - one.sent);
+            let branch = one.branch.as_ref();
+            let ended = Ended { server, sent, branch, ending, latency, now };
+            self.gateways[one.gateway as usize].finish(ended);
         }
     }
 
-    /// Send those that waited for room, as far as there is some now.
-    fn send_waiting(&mut self, gateway: u32, now: u64) {
-        while let Some(id) = self.gateways[gateway as usize].release(now) {
-            self.send(id, now);
-        }
+    /// The request of a try is over, answered well or not.
+    fn leave(&mut self, one: &Try, answered: bool, now: u64) {
+        let gateway = &self.gateways[one.gateway as usize];
+        let woken = gateway.leave(now - one.entered, answered, now);
+        self.tell(woken, now);
     }
 
     fn time_out(&mut self, id: u32, number: u32, now: u64) {
@@ -313,17 +382,19 @@ impl Run {
         }
         self.finish(&again, Ending::TimedOut, now);
         self.retry(&again, now);
-        self.send_waiting(again.gateway, now);
     }
 
     /// Send the request of a failed try again, or give it up.
     fn retry(&mut self, failed: &Try, now: u64) {
         if failed.tried.len() as u32 + 1 >= self.retry.attempts {
-            return self.fail(&failed.request);
+            self.fail(&failed.request);
+            return self.leave(failed, false, now);
         }
         let mut tried = failed.tried.clone();
         tried.push(failed.server as usize);
-        let again = Try { given_up: false, lost: false, told: None, tried, ..*failed };
+        // A number of its own: what was to come of the failed try does not meet this one.
+        let number = self.next_number();
+        let again = Try { number, given_up: false, lost: false, told: None, tried, ..*failed };
         let id = self.tries.insert(again) as u32;
         match self.retry.backoff {
             0 => self.send(id, now),

@@ -40,6 +40,26 @@ pub struct Scenario {
     pub upstream: Upstream,
     /// Go by C3's cost, which only the simulator has, instead of the policy of `upstream`.
     pub c3: Option<C3>,
+    /// Gateways predict what requests cost; absent: they do not.
+    pub predict: Option<Predict>,
+}
+
+/// What gateways predict by is core's; here is what may be wrong with it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Predict {
+    /// Whether predictions are believed as far as their skill goes; else in full.
+    pub guarded: bool,
+    /// Errors are added to them, whose logarithm has this standard deviation; 0: none.
+    pub noise: f64,
+    /// They are random numbers with the spread of the costs.
+    pub useless: bool,
+    /// They are all the same.
+    pub constant: bool,
+    /// What is dear is said to be cheap, and the other way round.
+    pub inverted: bool,
+    /// They are right until so long after the warm-up, and inverted then.
+    pub drift: Option<u64>,
 }
 
 /// A cost like that of C3 (Suresh et al., NSDI 2015).
@@ -83,6 +103,9 @@ pub struct Class {
     pub weight: f64,
     /// How long a server of speed 1 works on one.
     pub service: Distribution,
+    /// Its path, where `{n}` stands for a number that each request has for itself.
+    #[serde(default)]
+    pub template: String,
 }
 
 /// Keys of requests: number k of `count` comes with a probability in proportion to 1 / kˢ.
@@ -115,6 +138,9 @@ pub enum Distribution {
         mean: u64,
         /// Coefficient of variation: the standard deviation in means.
         cv: f64,
+        /// Values above this one are cut to it.
+        #[serde(default)]
+        most: Option<u64>,
     },
     /// One of two values.
     Bimodal {
@@ -223,6 +249,10 @@ impl Scenario {
             let good = keys.count > 0 && keys.skew >= 0.0 && keys.skew.is_finite();
             demand(good, "keys", "must be at least one, with a skew of at least 0")?;
         }
+        if let Some(predict) = &self.predict {
+            let good = predict.noise >= 0.0 && predict.noise.is_finite();
+            demand(good, "predict.noise", "must be at least 0")?;
+        }
         for (index, server) in self.servers.iter().enumerate() {
             server.check(&format!("servers.{index}"), self.timeout.is_some())?;
         }
@@ -234,7 +264,7 @@ impl Distribution {
     pub(crate) fn check(&self, path: &str) -> Result<(), Issue> {
         let is_good = match self {
             Self::Constant { .. } | Self::Exponential { .. } => true,
-            Self::Lognormal { mean, cv } => *mean > 0 && *cv >= 0.0 && cv.is_finite(),
+            Self::Lognormal { mean, cv, .. } => *mean > 0 && *cv >= 0.0 && cv.is_finite(),
             Self::Bimodal { high_share, .. } => is_share(*high_share),
             Self::Samples(samples) => !samples.is_empty(),
         };

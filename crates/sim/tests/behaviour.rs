@@ -65,6 +65,15 @@ fn another_policy_sees_the_same_requests() {
     assert!((busy(&one) - busy(&other)).abs() < 1e-4);
 }
 
+/// Limits that let requests wait.
+fn waiting() -> Value {
+    json!({
+        "pending": 10_000,
+        "queue": {"timeout": 10_000, "target": 100, "interval": 2_000},
+        "adaptive": {"enabled": true, "minimum": 1},
+    })
+}
+
 #[test]
 fn the_fastest_free_worker_is_learnt_and_requests_wait_for_it() {
     let classes = [(4, 50), (12, 30), (60, 15), (400, 5)].map(|(millis, weight)| {
@@ -78,11 +87,38 @@ fn the_fastest_free_worker_is_learnt_and_requests_wait_for_it() {
             scenario(json!({"policy": policy}), &servers),
             json!({"work": classes, "arrivals": {"poisson": {"rate": 550.0}}}),
         );
-        scenario["upstream"]["limits"]["adaptive"]["enabled"] = json!(true);
+        scenario["upstream"]["limits"] = waiting();
         report(scenario).classes[0].p999
     };
     let (free, least) = (light("fastest_free"), light("least_request"));
     assert!(free < least / 2.0, "{free} and {least} ms");
+}
+
+/// One server of four workers behind a gateway with these `limits`, besides the usual ones.
+fn limited(limits: Value) -> Value {
+    let mut scenario = scenario(round_robin(), &[json!({"workers": 4})]);
+    scenario["upstream"]["limits"] = with(waiting(), limits);
+    scenario
+}
+
+#[test]
+fn what_the_gate_does_not_let_in_waits_in_the_gateway_in_turn() {
+    let work = [30, 5, 1, 1].map(|work| work * MILLISECOND);
+    let one = report(with(limited(json!({"requests": 1})), trace(&work)));
+    assert_eq!((one.answered, one.waiting), (4, 0.0));
+    assert!((one.latency.mean - (30.0 + 25.0 + 16.0 + 7.0) / 4.0).abs() < 1e-6);
+}
+
+#[test]
+fn what_finds_the_gateways_queue_full_or_waits_there_too_long_fails() {
+    let work = [100, 1, 1].map(|work| work * MILLISECOND);
+    let full = limited(json!({"requests": 1, "pending": 1}));
+    let one = report(with(full, trace(&work)));
+    assert_eq!((one.answered, one.failed), (2, 1));
+    let queue = json!({"timeout": 50, "target": 50, "interval": 2_000});
+    let tired = limited(json!({"requests": 1, "queue": queue}));
+    let one = report(with(tired, trace(&work)));
+    assert_eq!((one.answered, one.failed, one.unanswered), (1, 2, 0));
 }
 
 #[test]

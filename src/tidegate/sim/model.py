@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.model.health import Health
+from tidegate.config.model.limits import UpstreamLimits
 from tidegate.config.model.options import Options
 from tidegate.config.model.text import Name
 from tidegate.config.model.unit import Count, Positive
@@ -32,6 +33,8 @@ class Distribution(Options):
     """Mean."""
     cv: Annotated[float, Field(ge=0, le=100)] | None = None
     """Coefficient of variation: the standard deviation in means."""
+    most: Time | None = None
+    """The largest value of `lognormal`; what is above is cut to it. Null: none."""
     low: Time | None = None
     """The usual time."""
     high: Time | None = None
@@ -47,6 +50,8 @@ class Distribution(Options):
         given = self.given(["mean", "cv", "low", "high", "high_share", "samples"])
         if sorted(given) != sorted(needed):
             raise ValueError(f"{self.distribution} takes {', '.join(needed)}; found {', '.join(given)}")
+        if self.most is not None and self.distribution != "lognormal":
+            raise ValueError("only lognormal takes most")
         return self
 
     def average(self) -> float:
@@ -64,6 +69,8 @@ class Work(Distribution):
 
     weight: Annotated[float, Field(ge=0)] = 1
     """How many of all requests are of this class, beside the others' weights."""
+    template: str | None = Field(default=None, examples=["/users/{n}/orders"])
+    """Its path, where `{n}` stands for a number that each request has for itself; null: one path for each class."""
 
 
 class Antagonist(Options):
@@ -161,11 +168,30 @@ class C3(Options):
     """How many gateways it takes to share the servers."""
 
 
+class Predict(Options):
+    """Gateways predict what requests cost. What may be wrong with the predictions."""
+
+    guarded: bool = True
+    """Whether they are believed as far as their skill goes; else in full."""
+    noise: Annotated[float, Field(ge=0, le=100)] = 0
+    """Errors are added to them, whose logarithm has this standard deviation."""
+    useless: bool = False
+    """They are random numbers with the spread of the costs."""
+    constant: bool = False
+    """They are all the same."""
+    inverted: bool = False
+    """What is dear is said to be cheap, and the other way round."""
+    drift: Time | None = None
+    """They are right until so long after the warm-up, and inverted then."""
+
+
 class Policy(Balance):
     """A policy that is compared: an upstream's `balance`, or what only the simulator has."""
 
     c3: C3 | None = None
     """Go by C3's cost instead of `policy`; null: no."""
+    predict: Predict | None = None
+    """Predict what requests cost; null: no."""
 
 
 def _policy_alone(value: Any) -> Any:
@@ -204,6 +230,9 @@ class Study(AnyStudy):
     """Keys of requests, for policies that hash."""
     health: Health = Health()
     """How gateways find out which servers are well: an upstream's option of this name."""
+    limits: UpstreamLimits = UpstreamLimits()
+    """How many requests a gateway lets in at a time, and how the others wait: an upstream's option of this
+    name."""
     policies: Annotated[dict[Name, Annotated[Policy, BeforeValidator(_policy_alone)]], Field(min_length=1)]
     """What is compared: an upstream's `balance`, or `c3`, by the name that tables and plots call it. The
     first one is what the others are measured by."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from tidegate.config.load import load_data
 from tidegate.config.plan import build_plan
-from tidegate.sim.model import Distribution, Policy, Servers, Study
+from tidegate.sim.model import Distribution, Policy, Servers, Study, Work
 from tidegate.sim.trace import Arrival, arrivals, offered, sped_up
 from tidegate.sim.unit import SECOND
 
@@ -21,7 +21,7 @@ class Scenarios:
             "warmup": study.warmup,
             "duration": self._duration(),
             "arrivals": self._arrivals(),
-            "work": [{"weight": work.weight, "service": _distribution(work)} for work in study.work],
+            "work": [_class(number, work) for number, work in enumerate(study.work)],
             "keys": study.keys.model_dump() if study.keys else None,
             "gateways": study.gateways,
             "network": _distribution(study.network),
@@ -35,14 +35,17 @@ class Scenarios:
         """The run of the policy of this name with one seed, as JSON."""
         policy = self._study.policies[name]
         own = policy.c3.model_dump() if policy.c3 else None
-        return json.dumps({**self._common, "seed": seed, "upstream": self._upstream(policy), "c3": own})
+        predict = policy.predict.model_dump() if policy.predict else None
+        mine = {"seed": seed, "upstream": self._upstream(policy), "c3": own, "predict": predict}
+        return json.dumps({**self._common, **mine})
 
     def _upstream(self, policy: Policy) -> dict[str, Any]:
         weights = [group.weight for group in self._study.servers for _ in range(group.count)]
         upstream = {
             "name": "servers",
-            "balance": policy.data(exclude={"c3"}),
+            "balance": policy.data(exclude={"c3", "predict"}),
             "health": self._study.health.data(),
+            "limits": self._study.limits.data(),
             "endpoints": [
                 {"address": f"server-{number}:80", "weight": weight} for number, weight in enumerate(weights)
             ],
@@ -77,13 +80,18 @@ def _trace(study: Study) -> list[Arrival]:
     return sped_up(trace, study.load * study.capacity() / offered(trace))
 
 
+def _class(number: int, work: Work) -> dict[str, Any]:
+    template = work.template or f"/class-{number}"
+    return {"weight": work.weight, "service": _distribution(work), "template": template}
+
+
 def _distribution(distribution: Distribution) -> dict[str, Any]:
     kind = distribution.distribution
     if kind == "samples":
         return {"samples": distribution.samples}
     if kind == "constant":
         return {"constant": {"value": distribution.mean}}
-    names = {"exponential": {"mean"}, "lognormal": {"mean", "cv"}}
+    names = {"exponential": {"mean"}, "lognormal": {"mean", "cv", "most"}}
     shape = names.get(kind, {"low", "high", "high_share"})
     return {kind: distribution.model_dump(include=shape)}
 

@@ -1,9 +1,11 @@
 //! The way into an upstream.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -11,10 +13,12 @@ use smallvec::SmallVec;
 use super::accumulator::Accumulator;
 use super::adaptive::{Adaptive, Window};
 use super::breaker::Breaker;
+use super::hold::{Asking, Offer, Supply};
 use super::lane::DelayTarget;
 use super::queue::{Place, Queue};
 use super::residence::Residence;
 use crate::plan::{self, Priority};
+use crate::predict::Prediction;
 use crate::time::Moment;
 
 /// What becomes of a request that waited.
@@ -38,6 +42,7 @@ pub type Woken<T> = SmallVec<[(T, Verdict); 2]>;
 #[derive(Debug)]
 pub struct Gate<T> {
     hot: CachePadded<Hot>,
+    supply: ArcSwapOption<Box<dyn Supply>>,
     inner: Mutex<Inner<T>>,
 }
 
@@ -50,6 +55,8 @@ struct Hot {
     waiting: AtomicU32,
     shedding: AtomicBool,
     adapts: AtomicBool,
+    /// Whether there is a supply.
+    holds: AtomicBool,
     answers: Accumulator,
     residence: Residence,
     /// How long an answer usually takes, in nanoseconds.
@@ -84,10 +91,12 @@ impl<T> Gate<T> {
                 waiting: AtomicU32::new(0),
                 shedding: AtomicBool::new(false),
                 adapts: AtomicBool::new(limits.adaptive.enabled),
+                holds: AtomicBool::new(false),
                 answers: Accumulator::default(),
                 residence: Residence::default(),
                 usual: AtomicU64::new(u64::MAX),
             }),
+            supply: ArcSwapOption::empty(),
             inner: Mutex::new(inner),
         }
     }
@@ -111,21 +120,37 @@ impl<T> Gate<T> {
         }
     }
 
-    /// Go in, if no request waits and there is room.
+    /// Hold requests back, of which a cost is predicted, from what `supply` offers and is not worth it to them;
+    /// `None`: none.
+    pub fn hold_by(&self, supply: Option<Box<dyn Supply>>) {
+        self.hot.holds.store(supply.is_some(), SeqCst);
+        self.supply.store(supply.map(Arc::new));
+    }
+
+    /// Go in, if no request waits, there is room, and nothing better to wait for.
     ///
     /// Every `true` is followed by exactly one [`leave`](Self::leave).
     pub fn enter(&self) -> bool {
-        self.hot.waiting.load(SeqCst) == 0 && self.hot.inside.take(self.bound())
+        self.hot.waiting.load(SeqCst) == 0
+            && self.offer().is_none()
+            && self.hot.inside.take(self.bound())
     }
 
-    /// Wait, and be named in what this or a later call answers; or be refused with the ticket.
+    /// Wait, and be named in what this or a later call answers; or be refused with the ticket. What is predicted of the
+    /// request decides when it is its turn, and whether it takes what is free then.
     ///
     /// # Errors
     /// The ticket, if as many wait as may.
-    pub fn wait(&self, class: Priority, now: Moment, ticket: T) -> Result<(Place, Woken<T>), T> {
+    pub fn wait(
+        &self,
+        class: Priority,
+        prediction: Option<Prediction>,
+        now: Moment,
+        ticket: T,
+    ) -> Result<(Place, Woken<T>), T> {
         let inner = &mut *self.inner.lock();
         let mut woken = Woken::new();
-        let (place, displaced) = inner.queue.push(class, now, ticket, inner.pending)?;
+        let (place, displaced) = inner.queue.push(class, prediction, now, ticket, inner.pending)?;
         woken.extend(displaced.map(|ticket| (ticket, Verdict::Displaced)));
         // Before looking for room: a request that leaves and does not see this has made the room already.
         self.hot.waiting.store(u32::MAX, SeqCst);
@@ -205,14 +230,27 @@ impl<T> Gate<T> {
             inner.queue.review(now, delay, |ticket| woken.push((ticket, Verdict::Shed)));
         }
         let bound = self.bound();
-        while !inner.queue.is_empty() && self.hot.inside.take(bound) {
-            match inner.queue.pop() {
-                Some(ticket) => woken.push((ticket, Verdict::In)),
-                None => self.hot.inside.release(),
+        while !inner.queue.is_empty() {
+            let offer = self.offer();
+            if !self.hot.inside.take(bound) {
+                break;
             }
+            let Some(ticket) = inner.queue.next(Asking::new(offer)) else {
+                self.hot.inside.release();
+                break;
+            };
+            woken.push((ticket, Verdict::In));
         }
         self.hot.shedding.store(inner.queue.is_shedding(), SeqCst);
         self.hot.waiting.store(inner.queue.len() as u32, SeqCst);
+    }
+
+    /// What a request that goes in now gets, where it could wait for something better.
+    fn offer(&self) -> Option<Offer> {
+        if !self.hot.holds.load(SeqCst) {
+            return None;
+        }
+        self.supply.load().as_ref()?.offer(self.inside())
     }
 
     fn bound(&self) -> u32 {

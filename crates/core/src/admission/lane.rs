@@ -7,11 +7,16 @@
 //! waits longer than the target, and serves the newest first, since its client most likely still listens
 //! (adaptive LIFO; Maurer, *Fail at Scale*, ACM Queue 2015). It goes back when for an interval nothing
 //! had to be shed.
+//!
+//! A request of which a cost is predicted may go before others by its [boost](crate::predict::Boosts). So what is served
+//! next and what has waited longest are two orders; a lane that sheds goes by the second alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::hold::Asking;
 use crate::plan;
+use crate::predict::Prediction;
 use crate::time::Moment;
 
 /// When a wait is too long (CoDel's parameters).
@@ -40,14 +45,30 @@ impl From<&plan::Queueing> for DelayTarget {
 /// A queue of one class.
 #[derive(Debug)]
 pub(super) struct Lane<T> {
+    /// By number, which is the order in which they came.
     waiting: BTreeMap<u64, Waiter<T>>,
+    /// In the order in which they are served while nothing is shed: by arrival − boost, then by number.
+    turns: BTreeSet<(Moment, u64)>,
+    /// When the last one came.
+    last: Moment,
     pressure: Pressure,
 }
 
 #[derive(Debug)]
 struct Waiter<T> {
     since: Moment,
+    turn: Moment,
+    /// What it is predicted to cost.
+    cost: Option<Duration>,
     ticket: T,
+}
+
+impl<T> Waiter<T> {
+    /// Whether it has waited too long: longer than the target, and than its own cost, since then it is answered
+    /// in more than twice the time that it takes.
+    fn is_overdue(&self, now: Moment, target: Duration) -> bool {
+        now.since(self.since) > target.max(self.cost.unwrap_or_default())
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,47 +83,64 @@ enum Pressure {
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self { waiting: BTreeMap::new(), pressure: Pressure::Normal }
+        Self {
+            waiting: BTreeMap::new(),
+            turns: BTreeSet::new(),
+            last: Moment::default(),
+            pressure: Pressure::Normal,
+        }
     }
 }
 
 impl<T> Lane<T> {
-    /// Add a request at the end. Numbers grow.
-    pub(super) fn push(&mut self, number: u64, now: Moment, ticket: T) {
-        self.waiting.insert(number, Waiter { since: now, ticket });
+    /// Add a request. Numbers grow.
+    pub(super) fn push(
+        &mut self,
+        number: u64,
+        prediction: Option<Prediction>,
+        now: Moment,
+        ticket: T,
+    ) {
+        // Threads may come here in another order than they read the clock.
+        self.last = self.last.max(now);
+        let turn = self.last.before(prediction.map_or(Duration::ZERO, |it| it.boost));
+        self.turns.insert((turn, number));
+        let cost = prediction.map(|it| it.cost);
+        self.waiting.insert(number, Waiter { since: now, turn, cost, ticket });
     }
 
     /// Take a request out.
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
-        self.waiting.remove(&number).map(|waiter| waiter.ticket)
+        let waiter = self.waiting.remove(&number)?;
+        self.turns.remove(&(waiter.turn, number));
+        Some(waiter.ticket)
     }
 
-    /// The next request in turn.
-    pub(super) fn pop(&mut self) -> Option<T> {
+    /// The next request in turn that takes what is offered.
+    pub(super) fn next(&mut self, asking: &mut Asking) -> Option<T> {
+        let mut takes = |number: &u64| asking.takes(self.waiting[number].cost);
         let next = match self.pressure {
-            Pressure::Shedding(_) => self.waiting.pop_last(),
-            _ => self.waiting.pop_first(),
+            Pressure::Shedding(_) => self.waiting.keys().rev().copied().find(&mut takes),
+            _ => self.turns.iter().map(|&(_, number)| number).find(&mut takes),
         };
-        next.map(|(_, waiter)| waiter.ticket)
+        self.remove(next?)
     }
 
     /// The request that would be served last.
     pub(super) fn last(&mut self) -> Option<T> {
         let last = match self.pressure {
-            Pressure::Shedding(_) => self.waiting.pop_first(),
-            _ => self.waiting.pop_last(),
+            Pressure::Shedding(_) => *self.waiting.first_key_value()?.0,
+            _ => self.turns.last()?.1,
         };
-        last.map(|(_, waiter)| waiter.ticket)
+        self.remove(last)
     }
 
     /// Look how long the wait is; requests that are shed are handed to `shed`.
     pub(super) fn review(&mut self, now: Moment, delay: DelayTarget, shed: &mut impl FnMut(T)) {
         self.pressure = match self.pressure {
             Pressure::Shedding(mut last) => {
-                while let Some(oldest) = self.waiting.first_entry()
-                    && now.since(oldest.get().since) > delay.target
-                {
-                    shed(oldest.remove().ticket);
+                while let Some(overdue) = self.overdue(now, delay.target) {
+                    self.remove(overdue).into_iter().for_each(&mut *shed);
                     last = now;
                 }
                 match now.since(last) >= delay.interval {
@@ -115,8 +153,7 @@ impl<T> Lane<T> {
                     Pressure::Rising(since) => since,
                     _ => now,
                 };
-                let oldest = self.waiting.first_key_value();
-                match oldest.is_some_and(|(_, oldest)| now.since(oldest.since) > delay.target) {
+                match self.overdue(now, delay.target).is_some() {
                     false => Pressure::Normal,
                     true if now.since(since) < delay.interval => Pressure::Rising(since),
                     true => {
@@ -126,6 +163,12 @@ impl<T> Lane<T> {
                 }
             }
         };
+    }
+
+    /// The oldest request that has waited too long.
+    fn overdue(&self, now: Moment, target: Duration) -> Option<u64> {
+        let mut long = self.waiting.iter().take_while(|(_, one)| now.since(one.since) > target);
+        long.find(|(_, one)| one.is_overdue(now, target)).map(|(&number, _)| number)
     }
 
     /// Whether the wait is so long, for so long, that it sheds.

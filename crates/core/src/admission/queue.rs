@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::hold::Asking;
 use super::lane::{DelayTarget, Lane};
 use crate::plan::Priority;
+use crate::predict::Prediction;
 use crate::time::Moment;
 
 /// A place in a [`Queue`].
@@ -20,12 +22,12 @@ pub struct Place {
 pub struct Queue<T> {
     /// By class, highest first.
     lanes: [Lane<T>; Priority::ALL.len()],
-    next: u64,
+    numbered: u64,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { lanes: Default::default(), next: 0 }
+        Self { lanes: Default::default(), numbered: 0 }
     }
 }
 
@@ -37,6 +39,7 @@ impl<T> Queue<T> {
     pub fn push(
         &mut self,
         class: Priority,
+        prediction: Option<Prediction>,
         now: Moment,
         ticket: T,
         bound: usize,
@@ -49,9 +52,9 @@ impl<T> Queue<T> {
                 return Err(ticket);
             }
         }
-        self.next += 1;
-        self.lanes[class as usize].push(self.next, now, ticket);
-        Ok((Place { class, number: self.next }, displaced))
+        self.numbered += 1;
+        self.lanes[class as usize].push(self.numbered, prediction, now, ticket);
+        Ok((Place { class, number: self.numbered }, displaced))
     }
 
     /// Give a place up.
@@ -59,9 +62,9 @@ impl<T> Queue<T> {
         self.lanes[place.class as usize].remove(place.number)
     }
 
-    /// The next request in turn.
-    pub fn pop(&mut self) -> Option<T> {
-        self.lanes.iter_mut().find_map(Lane::pop)
+    /// The next request in turn that takes what is offered.
+    pub(super) fn next(&mut self, mut asking: Asking) -> Option<T> {
+        self.lanes.iter_mut().find_map(|lane| lane.next(&mut asking))
     }
 
     /// Look how long the wait of each class is; requests that are shed are handed to `shed`.

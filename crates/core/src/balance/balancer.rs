@@ -237,6 +237,11 @@ impl Balancer {
         f64::from(endpoint.weight()) * self.narrowing.readiness(endpoint, now)
     }
 
+    /// What is foreseen, where the policy looks ahead.
+    pub(super) fn forecast(&self) -> Option<&Forecast> {
+        self.forecast.as_ref()
+    }
+
     /// Where requests go.
     pub(super) fn outlook(&self) -> Guard<Arc<Outlook>> {
         self.outlook.load()

@@ -1,10 +1,11 @@
 //! What the endpoints' past says of the next request.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::Endpoints;
 use super::narrow::Outlook;
+use super::spare::is_quick;
 use crate::load::{Foreseen, Parallelism, Sample, Sum};
 use crate::time::Moment;
 
@@ -30,17 +31,37 @@ pub(super) struct Forecast {
     holds: bool,
     due: AtomicU64,
     room: AtomicU32,
+    /// Requests that as many quick endpoints would work on as do what these do: the bits of an `f32`.
+    capacity: AtomicU32,
+    /// Whether some endpoints are slow beside the quickest.
+    uneven: AtomicBool,
 }
 
 impl Forecast {
     /// One that knows nothing yet, and limits nothing unless it `holds` requests back.
     pub(super) fn new(holds: bool) -> Self {
-        Self { holds, due: AtomicU64::new(0), room: AtomicU32::new(u32::MAX) }
+        Self {
+            holds,
+            due: AtomicU64::new(0),
+            room: AtomicU32::new(u32::MAX),
+            capacity: AtomicU32::new(f32::INFINITY.to_bits()),
+            uneven: AtomicBool::new(false),
+        }
     }
 
     /// Requests that the endpoints can have; `u32::MAX`: as many as come.
     pub(super) fn room(&self) -> u32 {
         self.room.load(Relaxed)
+    }
+
+    /// Requests that quick endpoints which do as much together would work on at a time; infinite where that is not known.
+    pub(super) fn capacity(&self) -> f32 {
+        f32::from_bits(self.capacity.load(Relaxed))
+    }
+
+    /// Whether requests may be held back from slow endpoints.
+    pub(super) fn is_uneven(&self) -> bool {
+        self.uneven.load(Relaxed)
     }
 
     /// When it is to be made anew.
@@ -52,6 +73,9 @@ impl Forecast {
     pub(super) fn renew(&self, endpoints: &Endpoints, outlook: &Outlook, now: Moment) {
         let room = foresee(endpoints, outlook, now);
         self.room.store(if self.holds { room } else { u32::MAX }, Relaxed);
+        let Strength { capacity, uneven } = Strength::of(endpoints, outlook);
+        self.capacity.store(capacity.to_bits(), Relaxed);
+        self.uneven.store(self.holds && uneven, Relaxed);
         let next = now.after(EVERY.max(EVERY_ENDPOINT * endpoints.len() as u32));
         self.due.store(next.0, Relaxed);
     }
@@ -78,6 +102,26 @@ fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> u32 {
     match members {
         0 => u32::MAX,
         _ => room.saturating_add(1 + members / ENDPOINTS_PER_TRIAL),
+    }
+}
+
+/// What the endpoints that get requests can do together.
+struct Strength {
+    capacity: f32,
+    uneven: bool,
+}
+
+impl Strength {
+    fn of(endpoints: &Endpoints, outlook: &Outlook) -> Self {
+        let members = (0..endpoints.len()).filter(|&index| outlook.holding(None, index).is_some());
+        let known = members.map(|index| endpoints[index].load.foreseen());
+        let pace = |foreseen: Foreseen| foreseen.pace.unwrap_or(1.0);
+        let quickest = known.clone().map(pace).fold(f32::INFINITY, f32::min);
+        let workers = |one: Foreseen| one.workers.map_or(f32::INFINITY, |workers| workers as f32);
+        Self {
+            capacity: known.clone().map(|one| workers(one) * quickest / pace(one)).sum(),
+            uneven: known.map(pace).any(|pace| !is_quick(pace, quickest)),
+        }
     }
 }
 

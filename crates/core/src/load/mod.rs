@@ -276,6 +276,15 @@ impl Load {
         self.foreseen.load()
     }
 
+    /// How long an endpoint of usual pace would have been taken by a request that was `sent` and ended after `latency`;
+    /// `None` where it may have waited for a worker, and the latency says something else.
+    pub fn cost(&self, sent: Sent, latency: Duration) -> Option<Duration> {
+        let Foreseen { workers, pace } = self.foreseen();
+        // Where the workers are not known, one is free if there is no other request.
+        let found_one = sent.others < workers.unwrap_or(1);
+        found_one.then(|| latency.div_f32(pace.unwrap_or(1.0)))
+    }
+
     /// Whether one more request would have to wait there, as far as is known.
     pub(crate) fn is_busy(&self) -> bool {
         self.foreseen.is_busy(self.in_flight())

@@ -198,7 +198,7 @@ impl Upstream {
 
     async fn wait(&self, class: Priority) -> Result<Permit, Failure> {
         let (ticket, verdict) = oneshot::channel();
-        let joined = self.admission.gate.wait(class, clock::now(), ticket);
+        let joined = self.admission.gate.wait(class, None, clock::now(), ticket);
         let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
         let waiting = Waiting { admission: &self.admission, place };
         self.admission.tell(woken);

@@ -34,7 +34,7 @@ fn a_request_that_waits_goes_in_when_another_leaves_first_come_first_served() {
     assert!(gate.enter());
     assert!(!gate.enter());
     for ticket in 1..=3 {
-        gate.wait(Priority::Normal, at(0), ticket).unwrap();
+        gate.wait(Priority::Normal, None, at(0), ticket).unwrap();
     }
     let order: Vec<_> = (1..=3).flat_map(|ms| names(gate.leave(at(ms)))).collect();
     assert_eq!(order, [(1, Verdict::In), (2, Verdict::In), (3, Verdict::In)]);
@@ -45,8 +45,8 @@ fn a_request_that_waits_goes_in_when_another_leaves_first_come_first_served() {
 fn no_request_overtakes_one_that_waits() {
     let gate = Gate::new(&fixed(1, 10));
     assert!(gate.enter());
-    let (place, _) = gate.wait(Priority::Normal, at(0), 1).unwrap();
-    assert!(gate.wait(Priority::Normal, at(0), 2).unwrap().1.is_empty());
+    let (place, _) = gate.wait(Priority::Normal, None, at(0), 1).unwrap();
+    assert!(gate.wait(Priority::Normal, None, at(0), 2).unwrap().1.is_empty());
     gate.give_up(place);
     assert_eq!(names(gate.leave(at(0))), [(2, Verdict::In)]);
 }
@@ -56,7 +56,7 @@ fn a_higher_limit_lets_in_what_waits() {
     let gate = Gate::new(&fixed(1, 10));
     assert!(gate.enter());
     for ticket in 1..=3 {
-        gate.wait(Priority::Normal, at(0), ticket).unwrap();
+        gate.wait(Priority::Normal, None, at(0), ticket).unwrap();
     }
     let woken = gate.configure(&fixed(3, 10), at(1));
     assert_eq!(names(woken), [(1, Verdict::In), (2, Verdict::In)]);
@@ -66,11 +66,11 @@ fn a_higher_limit_lets_in_what_waits() {
 fn a_higher_class_goes_first_and_takes_the_place_of_a_lower_one() {
     let gate = Gate::new(&fixed(1, 3));
     assert!(gate.enter());
-    gate.wait(Priority::Low, at(0), 1).unwrap();
-    gate.wait(Priority::Low, at(1), 2).unwrap();
-    gate.wait(Priority::Normal, at(2), 3).unwrap();
-    assert!(gate.wait(Priority::Low, at(3), 4).is_err());
-    let (_, woken) = gate.wait(Priority::High, at(4), 5).unwrap();
+    gate.wait(Priority::Low, None, at(0), 1).unwrap();
+    gate.wait(Priority::Low, None, at(1), 2).unwrap();
+    gate.wait(Priority::Normal, None, at(2), 3).unwrap();
+    assert!(gate.wait(Priority::Low, None, at(3), 4).is_err());
+    let (_, woken) = gate.wait(Priority::High, None, at(4), 5).unwrap();
     assert_eq!(names(woken), [(2, Verdict::Displaced)]);
     let order: Vec<_> = (5..8).flat_map(|ms| names(gate.leave(at(ms)))).collect();
     assert_eq!(order, [(5, Verdict::In), (3, Verdict::In), (1, Verdict::In)]);
@@ -84,7 +84,7 @@ fn a_long_wait_is_shed_only_when_it_lasts_and_then_the_newest_go_first() {
     assert!(!gate.is_shedding());
     // Three come for each that leaves.
     for ms in 0..3_000_u32 {
-        let (_, mut woken) = gate.wait(Priority::Normal, at(ms), ms).unwrap();
+        let (_, mut woken) = gate.wait(Priority::Normal, None, at(ms), ms).unwrap();
         if ms % 3 == 0 {
             woken.extend(gate.leave(at(ms)));
         }
@@ -113,7 +113,7 @@ fn where_requests_take_long_a_long_wait_is_not_too_long() {
     gate.record_residence(Duration::from_secs(30));
     assert!(gate.enter());
     for second in 0..20 {
-        let (_, woken) = gate.wait(Priority::Normal, at(second * 1_000), second).unwrap();
+        let (_, woken) = gate.wait(Priority::Normal, None, at(second * 1_000), second).unwrap();
         assert!(woken.is_empty());
     }
     assert_eq!(names(gate.leave(at(20_000))), [(0, Verdict::In)]);
@@ -124,7 +124,7 @@ fn a_request_that_waited_for_room_at_the_endpoints_may_go_in_late_but_not_beyond
     let gate: Gate<u32> = Gate::new(&fixed(2, 10));
     gate.fit(1);
     assert!(gate.enter());
-    let (place, _) = gate.wait(Priority::Normal, at(0), 1).unwrap();
+    let (place, _) = gate.wait(Priority::Normal, None, at(0), 1).unwrap();
     gate.give_up(place);
     assert!(gate.enter_late());
     assert!(!gate.enter_late());
@@ -152,7 +152,7 @@ fn nothing_is_lost_when_many_threads_come_and_go() {
                 for _ in 0..2_000 {
                     if !gate.enter() {
                         let (ticket, verdict) = std::sync::mpsc::channel();
-                        let (_, woken) = gate.wait(Priority::Normal, at(0), ticket).unwrap();
+                        let (_, woken) = gate.wait(Priority::Normal, None, at(0), ticket).unwrap();
                         tell(woken);
                         assert_eq!(verdict.recv().unwrap(), Verdict::In);
                     }
@@ -198,7 +198,7 @@ proptest! {
                     if gate.enter() {
                         prop_assert!(waiting.is_empty() && inside < limit);
                         inside += 1;
-                    } else if let Ok((place, more)) = gate.wait(class, now, ticket) {
+                    } else if let Ok((place, more)) = gate.wait(class, None, now, ticket) {
                         waiting.push((ticket, place));
                         woken = more;
                     } else {

@@ -191,7 +191,7 @@ impl Simulation {
         if self.gate.enter() {
             return self.serve(request);
         }
-        match self.gate.wait(class, self.now, request) {
+        match self.gate.wait(class, None, self.now, request) {
             Ok((place, woken)) => {
                 self.requests[request].place = Some(place);
                 self.schedule(self.now.after(self.timeout), Event::Tires(request));

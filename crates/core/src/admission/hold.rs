@@ -1,0 +1,99 @@
+//! Which requests take what is free, and which wait for something better.
+//!
+//! Where all workers that are free are slow ones, a light request takes one with little loss, while a heavy one is better off
+//! waiting for a quick one. So each is asked in turn, and the first that gains by it goes in.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use crate::balance::Spare;
+
+/// Requests that are asked, one after the other, before what is free is left alone.
+const ASKED: u32 = 16;
+
+/// What a request that goes in now gets, where that is worse than what it could wait for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Offer {
+    /// How many times longer than with a quick worker it takes with the quickest that is free.
+    pub slower: f32,
+    /// The mean time until a quick worker comes free.
+    pub every: Duration,
+}
+
+impl Offer {
+    /// `spare`, where requests cost `mean` in the mean.
+    pub fn new(spare: Spare, mean: Duration) -> Self {
+        Self { slower: spare.slower, every: mean / spare.quick.max(1) }
+    }
+
+    /// Whether a request that costs so much is answered sooner if it takes this, where so many wait before it for
+    /// the quick workers: slower × cost < wait + cost.
+    fn is_worth(&self, cost: Duration, ahead: u32) -> bool {
+        let wait = self.every * (ahead + 1);
+        cost.as_secs_f64() * f64::from(self.slower - 1.0) < wait.as_secs_f64()
+    }
+}
+
+/// Knows what is free where a gate leads to.
+pub trait Supply: Debug + Send + Sync {
+    /// What a request that goes in now gets, where `inside` are in already; `None`: nothing worse than it could wait for.
+    fn offer(&self, inside: u32) -> Option<Offer>;
+}
+
+/// Requests are asked in turn whether they take an offer.
+#[derive(Debug)]
+pub(super) struct Asking {
+    offer: Option<Offer>,
+    asked: u32,
+}
+
+impl Asking {
+    pub(super) fn new(offer: Option<Offer>) -> Self {
+        Self { offer, asked: 0 }
+    }
+
+    /// Whether the next in turn, of which this cost is predicted, takes it.
+    pub(super) fn takes(&mut self, cost: Option<Duration>) -> bool {
+        let (Some(offer), Some(cost)) = (self.offer, cost) else { return true };
+        let ahead = self.asked;
+        self.asked += 1;
+        ahead < ASKED && offer.is_worth(cost, ahead)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: Offer = Offer { slower: 10.0, every: Duration::from_millis(2) };
+
+    fn asks(costs: &[Option<u64>]) -> Option<usize> {
+        let mut asking = Asking::new(Some(OFFER));
+        costs.iter().position(|cost| asking.takes(cost.map(Duration::from_millis)))
+    }
+
+    #[test]
+    fn the_first_that_gains_by_it_takes_it() {
+        assert_eq!(asks(&[Some(400), Some(0), Some(4)]), Some(1));
+        // 9 × 1 ms < 2 ms × 5.
+        assert_eq!(asks(&[Some(1); 10]), Some(4));
+        assert_eq!(asks(&[Some(400); 10]), None);
+    }
+
+    #[test]
+    fn a_request_of_which_nothing_is_predicted_takes_whatever_there_is() {
+        assert_eq!(asks(&[Some(400), None]), Some(1));
+    }
+
+    #[test]
+    fn no_more_than_sixteen_are_asked() {
+        let mut costs = vec![Some(400); 16];
+        costs.push(Some(0));
+        assert_eq!(asks(&costs), None);
+    }
+
+    #[test]
+    fn where_nothing_better_can_be_waited_for_the_first_goes_in() {
+        assert!(Asking::new(None).takes(Some(Duration::MAX)));
+    }
+}

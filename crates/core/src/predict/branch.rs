@@ -1,0 +1,40 @@
+//! Where in the tree a request belongs.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// What is known of a request before it is sent, and says something of its cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Described<'a> {
+    /// Its route: a number that stays the same through reloads, like a hash of the route's name.
+    pub route: u64,
+    /// Its method.
+    pub method: &'a str,
+    /// Its path, without the query; `None`: the route's own template says all of it.
+    pub path: Option<&'a str>,
+    /// Its content length, where it has one.
+    pub size: Option<u64>,
+}
+
+/// Levels of the tree below its root: route, method, path template, size.
+pub(super) const LEVELS: usize = 4;
+
+/// Where in the tree a request belongs: the keys of its nodes, from the route's on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Branch(pub(super) [u64; LEVELS]);
+
+/// The key below `parent` of what these bytes name.
+pub(super) fn below(parent: u64, name: &[u8]) -> u64 {
+    xxh3_64_with_seed(name, parent)
+}
+
+/// The key below `parent` of what `number` names: a finalizer of [`SplitMix64`](crate::balance::SplitMix64).
+pub(super) const fn numbered(parent: u64, number: u64) -> u64 {
+    let mut key = parent ^ number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    key ^ (key >> 29)
+}
+
+/// The bucket of a content length: two powers of two are one.
+pub(super) fn bucket(size: Option<u64>) -> u64 {
+    size.map_or(0, |size| 1 + u64::from((size.saturating_add(1)).ilog2() / 2))
+}

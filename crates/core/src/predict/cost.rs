@@ -1,0 +1,194 @@
+//! What requests cost, by what is known of them.
+
+use super::branch::{Branch, Described, LEVELS, below, bucket, numbered};
+use super::keys::{Keys, Slot};
+use super::node::{Estimate, Node};
+use super::template::Templates;
+use crate::time::Moment;
+use std::time::Duration;
+
+/// Nodes of one upstream.
+const NODES: usize = 4_096;
+
+/// The costs of an upstream's requests, in logarithms: a tree upstream → route → method → path template → size.
+///
+/// Each node is drawn towards its parent as long as it has seen little. A node that gets no answers any more may make room for
+/// another; where there is no room, a request is as its parent says, so paths without end cost nothing but their
+/// own precision.
+#[derive(Debug)]
+pub(super) struct Costs {
+    seed: u64,
+    templates: Templates,
+    root: Node,
+    keys: Keys,
+    nodes: Box<[Node]>,
+}
+
+impl Costs {
+    /// Nothing is known yet. Keys are hashed with `seed`, so that no client knows which of them meet.
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            templates: Templates::new(),
+            root: Node::default(),
+            keys: Keys::new(NODES),
+            nodes: (0..NODES).map(|_| Node::default()).collect(),
+        }
+    }
+
+    /// Where in the tree a request belongs.
+    pub(super) fn branch(&self, of: &Described<'_>, now: Moment) -> Branch {
+        let route = numbered(self.seed, of.route);
+        let method = below(route, of.method.as_bytes());
+        let path = of.path.unwrap_or_default();
+        let template = numbered(self.templates.key(method, path, now), 0);
+        Branch([route, method, template, numbered(template, bucket(of.size))])
+    }
+
+    /// What requests that belong there cost.
+    pub(super) fn estimate(&self, branch: &Branch, now: Moment) -> Estimate {
+        let mut estimate = self.root.estimate(now);
+        for slot in branch.0.iter().map_while(|&key| self.keys.find(key)) {
+            estimate = self.nodes[slot].estimate(now).below(estimate);
+        }
+        estimate
+    }
+
+    /// What a request costs of which nothing is known.
+    pub(super) fn usual(&self, now: Moment) -> Estimate {
+        self.root.estimate(now)
+    }
+
+    /// A request that belongs there cost so much. Answers with what would have been predicted for it, and for one of
+    /// which nothing is known.
+    pub(super) fn learn(&self, branch: &Branch, cost: Duration, now: Moment) -> Learnt {
+        let actual = cost.as_secs_f32().max(f32::MIN_POSITIVE).ln();
+        let usual = self.root.record(actual, now);
+        let mut predicted = usual;
+        for level in 0..LEVELS {
+            let spare = |slot: usize| self.nodes[slot].worth(now);
+            let node = match self.keys.claim(branch.0[level], spare) {
+                Some(Slot::Known(slot)) => &self.nodes[slot],
+                Some(Slot::New(slot)) => {
+                    self.nodes[slot].reset();
+                    &self.nodes[slot]
+                }
+                None => break,
+            };
+            predicted = node.record(actual, now).below(predicted);
+        }
+        Learnt { actual, predicted, usual }
+    }
+}
+
+/// What was known of a request when it was over: natural logarithms of seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Learnt {
+    /// What it cost.
+    pub actual: f32,
+    /// What would have been predicted.
+    pub predicted: Estimate,
+    /// What is predicted for a request of which nothing is known.
+    pub usual: Estimate,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described<'a>(path: &'a str) -> Described<'a> {
+        Described { route: 1, method: "GET", path: Some(path), size: None }
+    }
+
+    fn millis(estimate: Estimate) -> f64 {
+        estimate.cost().as_secs_f64() * 1e3
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment(seconds * 1_000_000_000)
+    }
+
+    fn learn(costs: &Costs, of: &Described<'_>, cost: u64, now: Moment) {
+        costs.learn(&costs.branch(of, now), Duration::from_millis(cost), now);
+    }
+
+    fn asked(costs: &Costs, of: &Described<'_>, now: Moment) -> f64 {
+        millis(costs.estimate(&costs.branch(of, now), now))
+    }
+
+    #[test]
+    fn paths_methods_and_sizes_are_told_apart() {
+        let costs = Costs::new(7);
+        let light = described("/light/1");
+        let heavy = described("/heavy/1");
+        let posted = Described { method: "POST", size: Some(1 << 20), ..light };
+        for _ in 0..500 {
+            learn(&costs, &light, 4, at(1));
+            learn(&costs, &heavy, 400, at(1));
+            learn(&costs, &posted, 60, at(1));
+        }
+        assert!((3.5..6.0).contains(&asked(&costs, &described("/light/2"), at(1))));
+        assert!((300.0..500.0).contains(&asked(&costs, &described("/heavy/2"), at(1))));
+        assert!((50.0..75.0).contains(&asked(&costs, &posted, at(1))));
+    }
+
+    #[test]
+    fn a_request_never_seen_costs_what_its_parent_says() {
+        let costs = Costs::new(7);
+        (0..500).for_each(|_| learn(&costs, &described("/a"), 10, at(1)));
+        let unknown = Described { method: "PUT", route: 9, ..described("/b") };
+        assert!((asked(&costs, &unknown, at(1)) - 10.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn a_class_that_turns_a_hundred_times_dearer_is_followed() {
+        let costs = Costs::new(7);
+        (0..2_000).for_each(|_| learn(&costs, &described("/a"), 4, at(1)));
+        (0..600).for_each(|_| learn(&costs, &described("/a"), 400, at(2)));
+        assert!(asked(&costs, &described("/a"), at(2)) > 300.0);
+    }
+
+    #[test]
+    fn paths_that_are_made_up_end_in_the_rest_and_disturb_none_that_is_in_use() {
+        let costs = Costs::new(7);
+        let mut random = crate::balance::SplitMix64::new(3);
+        for turn in 0..200_000_u64 {
+            // 5,000 a second, in trees as wide as positions may be.
+            let now = at(1 + turn / 5_000);
+            let [a, b, c] = [random.below(60), random.below(60), random.below(60)];
+            learn(&costs, &described(&format!("/x{a}y/x{b}y/x{c}y")), 5_000, now);
+            if turn % 100 == 0 {
+                learn(&costs, &described("/light"), 4, now);
+            }
+        }
+        assert!(costs.keys.len() <= NODES);
+        assert!(asked(&costs, &described("/light"), at(41)) < 8.0);
+    }
+
+    #[test]
+    fn the_prediction_that_is_judged_is_one_from_before_the_answer() {
+        let costs = Costs::new(7);
+        let branch = costs.branch(&described("/a"), at(1));
+        let first = costs.learn(&branch, Duration::from_millis(10), at(1));
+        assert_eq!(first.predicted.answers, 0.0);
+        let second = costs.learn(&branch, Duration::from_millis(10), at(1));
+        assert!((second.predicted.mean - first.actual).abs() < 1e-5);
+    }
+
+    #[test]
+    fn nothing_breaks_when_many_threads_learn_at_once() {
+        let costs = Costs::new(7);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let costs = &costs;
+                scope.spawn(move || {
+                    for turn in 0..5_000 {
+                        let path = format!("/p{}", (turn + thread) % 40);
+                        learn(costs, &described(&path), 10, at(1));
+                    }
+                });
+            }
+        });
+        assert!((asked(&costs, &described("/p3"), at(1)) - 10.0).abs() < 0.1);
+    }
+}

@@ -1,0 +1,122 @@
+//! What is predicted of an upstream's requests.
+
+use std::time::Duration;
+
+use super::boost::Boosts;
+use super::branch::{Branch, Described};
+use super::cost::{Costs, Learnt};
+use super::node::Estimate;
+use super::skill::{Skill, blend, sane};
+use crate::admission::Offer;
+use crate::balance::Spare;
+use crate::time::Moment;
+
+/// What is predicted of a request that must wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prediction {
+    /// How long a worker of usual pace will be taken by it.
+    pub cost: Duration,
+    /// How much earlier than it came it counts.
+    pub boost: Duration,
+}
+
+/// Learns what the requests of one upstream cost, and predicts it of others. Shared by all workers; it lives as long
+/// as an upstream of its name.
+#[derive(Debug)]
+pub struct Predictor {
+    costs: Costs,
+    skill: Skill,
+    boosts: Boosts,
+}
+
+impl Predictor {
+    /// One that knows nothing yet; `seed` is a random number.
+    pub fn new(seed: u64) -> Self {
+        Self { costs: Costs::new(seed), skill: Skill::default(), boosts: Boosts::default() }
+    }
+
+    /// Where a request belongs among those that cost alike.
+    pub fn branch(&self, of: &Described<'_>, now: Moment) -> Branch {
+        self.costs.branch(of, now)
+    }
+
+    /// What a request that belongs there costs, as far as is learnt.
+    pub fn estimate(&self, branch: &Branch, now: Moment) -> Estimate {
+        self.costs.estimate(branch, now)
+    }
+
+    /// What a request costs of which nothing is known.
+    pub fn usual(&self, now: Moment) -> Estimate {
+        self.costs.usual(now)
+    }
+
+    /// What is predicted of a request that belongs there; `None` where predictions are worth nothing.
+    pub fn predict(&self, branch: &Branch, now: Moment) -> Option<Prediction> {
+        let weight = Some(self.skill.weight()).filter(|weight| *weight > 0.0)?;
+        let seen = self.estimate(branch, now);
+        Some(self.weigh(seen.cost(), weight, now))
+    }
+
+    /// What a model's word of `seconds` is worth for a request that belongs where this was `seen`; `None`: nothing.
+    pub fn believe(&self, seconds: f32, seen: &Estimate, now: Moment) -> Option<Prediction> {
+        let weight = Some(self.skill.weight()).filter(|weight| *weight > 0.0)?;
+        Some(self.weigh(sane(seconds, seen), weight, now))
+    }
+
+    fn weigh(&self, predicted: Duration, weight: f32, now: Moment) -> Prediction {
+        self.boosted(blend(predicted, self.usual(now).cost(), weight))
+    }
+
+    /// The prediction of this cost, believed in full.
+    pub fn boosted(&self, cost: Duration) -> Prediction {
+        Prediction { cost, boost: self.boosts.boost(cost) }
+    }
+
+    /// A request ended. `cost`: how long it kept a worker, ÷ the endpoint's pace; `None` where that
+    /// is not known, because it failed or had to wait for the worker.
+    pub fn ended(&self, branch: &Branch, cost: Option<Duration>, now: Moment) {
+        if let Some(learnt) = self.learn(branch, cost, now) {
+            self.judge(&learnt, learnt.predicted.mean);
+        }
+    }
+
+    /// Learn from a request that [ended](Self::ended), without judging what was predicted for it.
+    pub fn learn(&self, branch: &Branch, cost: Option<Duration>, now: Moment) -> Option<Learnt> {
+        let Some(cost) = cost else {
+            self.boosts.count();
+            return None;
+        };
+        self.boosts.record(cost);
+        Some(self.costs.learn(branch, cost, now))
+    }
+
+    /// For a request that ended, the logarithm of its seconds was `predicted`.
+    pub fn judge(&self, learnt: &Learnt, predicted: f32) {
+        if learnt.usual.answers > 0.0 {
+            self.skill.record(learnt.actual, predicted, learnt.usual.mean);
+        }
+    }
+
+    /// Keep up with the load, where that is due; `workers`: requests that the endpoints together work on at a time.
+    pub fn renew(&self, workers: f64, now: Moment) {
+        if self.boosts.is_stale(now) {
+            self.boosts.renew(workers, now);
+        }
+    }
+
+    /// The mean cost; `None` where too little is known.
+    pub fn mean(&self) -> Option<Duration> {
+        self.boosts.mean()
+    }
+
+    /// What is offered to requests by this `spare` worker; `None` where predictions are worth nothing.
+    pub fn offer(&self, spare: Spare) -> Option<Offer> {
+        let is_believed = self.skill.weight() > 0.0;
+        self.mean().filter(|_| is_believed).map(|mean| Offer::new(spare, mean))
+    }
+
+    /// What predictions are worth.
+    pub fn skill(&self) -> &Skill {
+        &self.skill
+    }
+}

@@ -1,0 +1,120 @@
+//! What a gateway predicts: core's predictor, and what a scenario does to its predictions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_core::admission::{Offer, Supply};
+use tidegate_core::balance::{Balancer, SplitMix64};
+use tidegate_core::predict::{self, Branch, Described, Estimate, Prediction};
+use tidegate_core::time::Moment;
+
+use crate::draw::normal;
+use crate::scenario::{Predict, Scenario};
+
+/// The predictor of one gateway.
+#[derive(Debug)]
+pub(crate) struct Predictor {
+    learner: Arc<predict::Predictor>,
+    plan: Predict,
+    /// When predictions turn wrong.
+    drifts: u64,
+    templates: Vec<String>,
+    random: SplitMix64,
+}
+
+impl Predictor {
+    /// The predictor that `plan` describes.
+    pub(crate) fn new(plan: &Predict, scenario: &Scenario, mut random: SplitMix64) -> Self {
+        Self {
+            learner: Arc::new(predict::Predictor::new(random.next())),
+            drifts: plan.drift.map_or(u64::MAX, |drift| scenario.warmup.saturating_add(drift)),
+            plan: plan.clone(),
+            templates: scenario.work.iter().map(|class| class.template.clone()).collect(),
+            random,
+        }
+    }
+
+    /// Where a request of this class belongs.
+    pub(crate) fn branch(&mut self, class: u32, now: Moment) -> Branch {
+        let number = self.random.below(1_000_000).to_string();
+        let path = self.templates.get(class as usize).map(|path| path.replace("{n}", &number));
+        let described = Described { route: 0, method: "GET", path: path.as_deref(), size: None };
+        self.learner.branch(&described, now)
+    }
+
+    /// What is predicted of a request that belongs there.
+    pub(crate) fn predict(&mut self, branch: &Branch, now: Moment) -> Option<Prediction> {
+        if self.plan.guarded && !self.errs(now) {
+            return self.learner.predict(branch, now);
+        }
+        let seen = self.learner.estimate(branch, now);
+        let usual = self.learner.usual(now);
+        let seconds = (self.distorted(&seen, &usual, now) + seen.variance / 2.0).exp();
+        match self.plan.guarded {
+            true => self.learner.believe(seconds, &seen, now),
+            false => {
+                let cost = Duration::try_from_secs_f32(seconds).unwrap_or_default();
+                Some(self.learner.boosted(cost))
+            }
+        }
+    }
+
+    /// A request ended.
+    pub(crate) fn ended(&mut self, branch: &Branch, cost: Option<Duration>, now: Moment) {
+        if let Some(learnt) = self.learner.learn(branch, cost, now) {
+            let predicted = self.distorted(&learnt.predicted, &learnt.usual, now);
+            self.learner.judge(&learnt, predicted);
+        }
+    }
+
+    /// Keep up with the load of servers that have so many workers.
+    pub(crate) fn renew(&self, workers: f64, now: Moment) {
+        self.learner.renew(workers, now);
+    }
+
+    /// What is free where these predictions are believed.
+    pub(crate) fn supply(&self, balancer: Arc<Balancer>) -> Box<dyn Supply> {
+        Box::new(Free { balancer, learner: self.learner.clone(), guarded: self.plan.guarded })
+    }
+
+    fn errs(&self, now: Moment) -> bool {
+        let Predict { noise, useless, constant, inverted, .. } = self.plan;
+        noise > 0.0 || useless || constant || inverted || now.0 >= self.drifts
+    }
+
+    /// The logarithm that is predicted in place of the estimate's, where this is `usual`.
+    fn distorted(&mut self, estimate: &Estimate, usual: &Estimate, now: Moment) -> f32 {
+        let mut predicted = estimate.mean;
+        if self.plan.constant {
+            predicted = usual.mean;
+        }
+        if self.plan.inverted || now.0 >= self.drifts {
+            predicted = 2.0 * usual.mean - predicted;
+        }
+        if self.plan.useless {
+            predicted = usual.mean + usual.variance.sqrt() * normal(&mut self.random) as f32;
+        }
+        if self.plan.noise > 0.0 {
+            predicted += (self.plan.noise * normal(&mut self.random)) as f32;
+        }
+        predicted
+    }
+}
+
+/// What is free at the servers of one gateway.
+#[derive(Debug)]
+struct Free {
+    balancer: Arc<Balancer>,
+    learner: Arc<predict::Predictor>,
+    guarded: bool,
+}
+
+impl Supply for Free {
+    fn offer(&self, inside: u32) -> Option<Offer> {
+        let spare = self.balancer.spare(inside)?;
+        match self.guarded {
+            true => self.learner.offer(spare),
+            false => self.learner.mean().map(|mean| Offer::new(spare, mean)),
+        }
+    }
+}

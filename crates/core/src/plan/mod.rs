@@ -35,8 +35,8 @@ pub use access::{Access, ClaimCondition, IdentityHeader, Lists, Requirement};
 pub use authenticator::{ApiKey, Authenticator, Basic, Place};
 pub use cache::{
     Cache, CacheAdmission, CacheCondition, CacheDisk, CacheDiskSize, CacheKey, CacheKeyQuery,
-    CacheMemory, CachePurges, CacheStale, CachedCookies, IgnoredField, MinUses, RequestDirectives,
-    RouteCache, VaryComparison,
+    CacheMemory, CachePurges, CacheSlice, CacheStale, CachedCookies, IgnoredField, MinUses,
+    RequestDirectives, RouteCache, VaryComparison,
 };
 pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
 pub use cors::Cors;

@@ -98,9 +98,9 @@ impl Predictor {
     }
 
     /// Keep up with the load, where that is due; `workers`: requests that the endpoints together work on at a time.
-    pub fn renew(&self, workers: f64, now: Moment) {
+    pub fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
         if self.boosts.is_stale(now) {
-            self.boosts.renew(workers, now);
+            self.boosts.renew(workers(), now);
         }
     }
 

@@ -132,7 +132,7 @@ mod tests {
     const NOTHING: Estimate = Estimate { mean: 0.0, variance: 0.0, answers: 0.0 };
 
     fn minutes(minutes: u64) -> Moment {
-        Moment(minutes * u64::from(HALVED) << TICK)
+        Moment((minutes * u64::from(HALVED)) << TICK)
     }
 
     #[test]

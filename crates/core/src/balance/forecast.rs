@@ -36,7 +36,7 @@ pub(super) struct Forecast {
     room: AtomicU32,
     /// Requests that as many quick endpoints would work on as do what these do: the bits of an `f32`.
     capacity: AtomicU32,
-    /// Requests that they work on; `u32::MAX`: not known.
+    /// Requests that are in flight when all workers are busy; `u32::MAX`: not known.
     workers: AtomicU32,
     /// Whether some endpoints are slow beside the quickest.
     uneven: AtomicBool,
@@ -76,7 +76,7 @@ impl Forecast {
         self.workers() < u32::MAX
     }
 
-    /// Requests that the endpoints work on at a time; `u32::MAX`: not known.
+    /// Requests that are in flight when all workers are busy; `u32::MAX`: not known.
     pub(super) fn workers(&self) -> u32 {
         self.workers.load(Relaxed)
     }
@@ -98,11 +98,13 @@ impl Forecast {
 
     /// Make it anew at `now`, for requests that go where `outlook` says.
     pub(super) fn renew(&self, endpoints: &Endpoints, outlook: &Outlook, now: Moment) {
-        let room = foresee(endpoints, outlook, now);
-        self.room.store(if self.holds { room } else { u32::MAX }, Relaxed);
-        let Strength { capacity, workers, uneven } = Strength::of(endpoints, outlook);
+        let workers = foresee(endpoints, outlook, now);
+        let workers = workers.filter(|_| self.holds).unwrap_or(u32::MAX);
+        self.workers.store(workers, Relaxed);
+        let trials = 1 + outlook.members() as u32 / ENDPOINTS_PER_TRIAL;
+        self.room.store(workers.saturating_add(trials), Relaxed);
+        let Strength { capacity, uneven } = Strength::of(endpoints, outlook);
         self.capacity.store(capacity.to_bits(), Relaxed);
-        self.workers.store(if self.holds { workers } else { u32::MAX }, Relaxed);
         self.uneven.store(uneven, Relaxed);
         self.made.fetch_add(1, Relaxed);
         let next = now.after(EVERY.max(EVERY_ENDPOINT * endpoints.len() as u32));
@@ -110,13 +112,14 @@ impl Forecast {
     }
 }
 
-/// Tells each endpoint what is foreseen of it. Answers with the room for requests that they have together.
-fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> u32 {
+/// Tells each endpoint what is foreseen of it. Answers with the requests that they have together when all workers are
+/// busy; `None`: there are none, or it is not known.
+fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> Option<u32> {
     let mut all = Sum::default();
     endpoints.iter().for_each(|endpoint| all.add(endpoint.load.overtaking()));
     let common = all.parallelism();
     let usual = Usual::of(endpoints, outlook, now);
-    let (mut room, mut members) = (0u32, 0);
+    let (mut sum, mut members) = (0u32, 0);
     for (index, endpoint) in endpoints.iter().enumerate() {
         let load = &endpoint.load;
         let own = Parallelism::of(load.overtaking());
@@ -126,18 +129,14 @@ fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> u32 {
         members += u32::from(is_member);
         // Requests that are still with those that get no new ones do not take the place of others.
         let place = if is_member { workers.unwrap_or(u32::MAX) } else { load.in_flight() };
-        room = room.saturating_add(place);
+        sum = sum.saturating_add(place);
     }
-    match members {
-        0 => u32::MAX,
-        _ => room.saturating_add(1 + members / ENDPOINTS_PER_TRIAL),
-    }
+    (members > 0).then_some(sum)
 }
 
 /// What the endpoints that get requests can do together.
 struct Strength {
     capacity: f32,
-    workers: u32,
     uneven: bool,
 }
 
@@ -151,7 +150,6 @@ impl Strength {
         let quickest = known.clone().map(|(_, pace)| pace).fold(f32::INFINITY, f32::min);
         Self {
             capacity: known.clone().map(|(workers, pace)| workers as f32 * quickest / pace).sum(),
-            workers: known.clone().map(|(workers, _)| workers).fold(0, u32::saturating_add),
             uneven: known.map(|(_, pace)| pace).any(|pace| !is_quick(pace, quickest)),
         }
     }

@@ -143,6 +143,29 @@ fn where_all_workers_are_busy_nothing_is_spare_but_at_a_trial() {
 }
 
 #[test]
+fn requests_that_hang_at_an_endpoint_which_is_down_leave_the_other_workers_free() {
+    let balancer = learnt(fastest_free(None, &[1, 1]), &[(4, 10), (4, 10)]);
+    sent_to(&balancer, 8);
+    rest(&balancer, 0);
+    let answer = |endpoint: usize| {
+        let load = &balancer.endpoints()[endpoint].load;
+        let sent = load.begin();
+        (0..2).for_each(|_| load.finish(sent, Outcome::Abandoned, Duration::ZERO, NOW));
+    };
+    answer(1);
+    balancer.renew(NOW.after(Duration::from_millis(100)));
+    assert_eq!(balancer.spare(7), None);
+}
+
+#[test]
+fn where_no_endpoint_takes_requests_none_is_held() {
+    let balancer = learnt(fastest_free(None, &[1, 1]), &[(4, 10), (4, 10)]);
+    (0..2).for_each(|endpoint| balancer.endpoints()[endpoint].set_weight(0));
+    balancer.renew(NOW.after(Duration::from_millis(100)));
+    assert_eq!((balancer.spare(100), balancer.room()), (None, u32::MAX));
+}
+
+#[test]
 fn nothing_is_said_of_what_is_spare_where_nothing_is_known() {
     let unknown = learnt(fastest_free(None, &[1, 1]), &[]);
     assert_eq!((unknown.spare(100), unknown.capacity()), (None, f32::INFINITY));

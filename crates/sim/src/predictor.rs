@@ -49,13 +49,10 @@ impl Predictor {
         }
         let seen = self.learner.estimate(branch, now);
         let usual = self.learner.usual(now);
-        let seconds = (self.distorted(&seen, &usual, now) + seen.variance / 2.0).exp();
+        let cost = self.distorted(&seen, &usual, now) + seen.variance / 2.0;
         match self.plan.guarded {
-            true => self.learner.believe(seconds, &seen, now),
-            false => {
-                let cost = Duration::try_from_secs_f32(seconds).unwrap_or_default();
-                Some(self.learner.boosted(cost))
-            }
+            true => self.learner.believe(cost.exp(), &seen, now),
+            false => Some(self.learner.boosted(cost)),
         }
     }
 

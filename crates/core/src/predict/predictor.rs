@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::boost::Boosts;
 use super::branch::{Branch, Described};
 use super::cost::{Costs, Learnt};
-use super::node::Estimate;
+use super::node::{Estimate, logarithm, power};
 use super::skill::{Skill, blend, sane};
 use crate::admission::Offer;
 use crate::balance::Spare;
@@ -55,8 +55,7 @@ impl Predictor {
     /// What is predicted of a request that belongs there; `None` where predictions are worth nothing.
     pub fn predict(&self, branch: &Branch, now: Moment) -> Option<Prediction> {
         let weight = Some(self.skill.weight()).filter(|weight| *weight > 0.0)?;
-        let seen = self.estimate(branch, now);
-        Some(self.weigh(seen.cost(), weight, now))
+        Some(self.weigh(self.estimate(branch, now).expected(), weight, now))
     }
 
     /// What a model's word of `seconds` is worth for a request that belongs where this was `seen`; `None`: nothing.
@@ -65,13 +64,13 @@ impl Predictor {
         Some(self.weigh(sane(seconds, seen), weight, now))
     }
 
-    fn weigh(&self, predicted: Duration, weight: f32, now: Moment) -> Prediction {
-        self.boosted(blend(predicted, self.usual(now).cost(), weight))
+    fn weigh(&self, predicted: f32, weight: f32, now: Moment) -> Prediction {
+        self.boosted(blend(predicted, self.usual(now).expected(), weight))
     }
 
-    /// The prediction of this cost, believed in full.
-    pub fn boosted(&self, cost: Duration) -> Prediction {
-        Prediction { cost, boost: self.boosts.boost(cost) }
+    /// The prediction of this cost, a logarithm of seconds, believed in full.
+    pub fn boosted(&self, cost: f32) -> Prediction {
+        Prediction { cost: power(cost), boost: self.boosts.boost(cost) }
     }
 
     /// A request ended. `cost`: how long it kept a worker, ÷ the endpoint's pace; `None` where that
@@ -96,8 +95,9 @@ impl Predictor {
             self.boosts.count();
             return None;
         };
-        self.boosts.record(cost);
-        Some(self.costs.learn(branch, cost, now))
+        let actual = logarithm(cost);
+        self.boosts.record(actual);
+        Some(self.costs.learn(branch, actual, now))
     }
 
     /// For a request that ended, the logarithm of its seconds was `predicted`.
@@ -109,9 +109,7 @@ impl Predictor {
 
     /// Keep up with the load, where that is due; `workers`: requests that the endpoints together work on at a time.
     pub fn renew(&self, workers: f64, now: Moment) {
-        if self.boosts.is_stale(now) {
-            self.boosts.renew(workers, now);
-        }
+        self.boosts.renew(workers, now);
     }
 
     /// The mean cost; `None` where too little is known.

@@ -369,6 +369,29 @@ def test_a_store_that_has_forgotten_the_stream_has_all_purged(
     serves(gateways[1], 3, "/7")
 
 
+def test_a_purge_that_the_store_has_forgotten_reaches_a_gateway_that_was_away(
+    start_gateway: StartGateway, origin: Origin, server: ValkeyServer, versions: Versions, tmp_path: Path
+) -> None:
+    near, away = (start_gateway(shared(origin, server.address, tmp_path / name)) for name in "ab")
+    for gateway in (near, away):
+        reads(gateway)
+        assert all_of(gateway) == {b"1"}
+    away.stop()
+    server.says("SAVE")
+    versions.number = 2
+    before = state(near)["place"]
+    assert purge(near, tag="p7") == []
+    eventually(lambda: state(near)["place"] > before, "it has read its own message")
+    server.kill()
+    server.start()
+    eventually(lambda: counted(near, "missed") == 1, "it sees that the store has forgotten")
+    eventually(lambda: state(near)["waiting"] == 0, "it has told so")
+    back = start_gateway(away.config)
+    assert get(back, "/7") == b"2"
+    reads(back)
+    assert all_of(back) == {b"2"}
+
+
 def test_a_late_message_of_its_own_takes_nothing_that_was_stored_since(
     start_fleet: StartFleet, server: ValkeyServer, versions: Versions
 ) -> None:

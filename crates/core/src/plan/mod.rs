@@ -21,6 +21,7 @@ mod limits;
 mod listener;
 mod narrow;
 mod networks;
+mod predict;
 mod rate;
 mod retry;
 mod route;
@@ -56,6 +57,7 @@ pub use listener::{
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
 pub use networks::Networks;
+pub use predict::{Predict, PredictMode};
 pub use rate::{
     Bandwidth, Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, MostInFlight, Quota, Rate, RateCost,
     RateHeaders, RateLimit, RateMode, Window,

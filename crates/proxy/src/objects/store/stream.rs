@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, Value, cmd};
+use redis::{Pipeline, Value, cmd};
 
 use super::Store;
 use super::link::{Link, Trouble};
@@ -66,8 +66,18 @@ impl<'a> Stream<'a> {
 
     /// The first messages from that at `place` on, this one included if it is still there.
     pub async fn read(&self, place: Id) -> Result<Vec<Message>, Trouble> {
-        let mut command = self.command("XRANGE");
-        command.arg(place.to_string()).arg("+").arg("COUNT").arg(READ);
+        self.range(&place.to_string(), "+", READ).await
+    }
+
+    /// Whether the server has lost the message at `place`, which is not there: not because the stream was cut, for older
+    /// ones are, but because it was restarted with what it had saved before.
+    pub async fn has_forgotten(&self, place: Id) -> Result<bool, Trouble> {
+        self.range("-", &place.to_string(), 1).await.map(|older| !older.is_empty())
+    }
+
+    async fn range(&self, from: &str, to: &str, most: usize) -> Result<Vec<Message>, Trouble> {
+        let mut command = cmd("XRANGE");
+        command.arg(self.name).arg(from).arg(to).arg("COUNT").arg(most);
         match self.link.command(&command).await? {
             Value::Array(messages) => messages.iter().map(message).collect(),
             other => Err(unexpected(&other)),
@@ -80,12 +90,6 @@ impl<'a> Stream<'a> {
         command.arg("COUNT").arg(1).arg("BLOCK").arg(WAIT.as_millis() as u64);
         command.arg("STREAMS").arg(self.name).arg(place.to_string());
         self.link.blocking(&command, WAIT).await.map(drop)
-    }
-
-    fn command(&self, word: &str) -> Cmd {
-        let mut command = cmd(word);
-        command.arg(self.name);
-        command
     }
 }
 

@@ -39,6 +39,7 @@ use crate::objects::cache::{AskedAt, Cache, Entry, Leading, Parts};
 use crate::snapshot::{Action, Forward};
 use crate::upstream::Upstream;
 use crate::upstream::admission::Permit;
+use crate::upstream::cost::CostOf;
 use crate::upstream::send::send;
 use crate::upstream::tries::Dispatch;
 
@@ -237,7 +238,10 @@ impl Fetch {
         let (outbound, upstream) = (&self.local.outbound, &self.upstream);
         let now = Instant::now();
         let admitted = match sending.class {
-            Some(class) => upstream.admit(outbound, class, now).await,
+            Some(class) => {
+                let cost_of = CostOf { route: forward.number, head: &sending.head };
+                upstream.admit(outbound, class, &cost_of, now).await
+            }
             None => upstream.try_admit(outbound, now).ok_or(Failure::Overloaded),
         };
         let relay = &*sending.relay;
@@ -253,6 +257,7 @@ impl Fetch {
         relay.tell_at(permit.began(), &Event::UpstreamAdmitted { decision: &decision });
         let dispatch = Dispatch {
             upstream,
+            route: forward.number,
             subset: self.subset,
             retry: &forward.retry,
             hedge: forward.hedge.as_deref(),

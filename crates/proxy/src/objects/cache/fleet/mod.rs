@@ -9,13 +9,16 @@ mod reading;
 mod telling;
 mod waiting;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tidegate_core::balance::SplitMix64;
 use tidegate_core::plan::CachePurges;
 use tidegate_core::retry::Backoff;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 pub use self::waiting::Waiting;
 
@@ -25,11 +28,15 @@ use super::purge_request::PurgeRequest;
 use super::urls::Urls;
 use crate::account::outbox::Outbox;
 use crate::long_work::LongWork;
-use crate::objects::store::Store;
+use crate::net::clock;
 use crate::objects::store::stream::Id;
+use crate::objects::store::{Store, Trouble};
 
 /// How long a purge waits at the most for word that others are told of it.
 pub const WORD: Duration = Duration::from_secs(2);
+
+/// Why the stream is not read where that was not tried yet.
+const UNTRIED: &str = "not connected yet";
 
 /// The pauses before another connection is tried.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(1_000));
@@ -84,7 +91,7 @@ impl Fleet {
             Begin::At(place) => Some(place),
             _ => None,
         };
-        let cause = Some("not connected yet".to_owned());
+        let cause = Some(UNTRIED.to_owned());
         Self { plan: plan.clone(), waiting, reading: Mutex::new(State { place, cause, begin }) }
     }
 
@@ -106,7 +113,10 @@ impl Fleet {
     /// It is read to its end, or cannot be read for this `cause`; whether that is new.
     fn change(&self, cause: Option<String>) -> bool {
         let mut state = self.reading.lock();
-        let changes = state.cause.is_some() != cause.is_some();
+        let changes = match &state.cause {
+            Some(known) => cause.is_none() || known == UNTRIED,
+            None => cause.is_some(),
+        };
         if cause.is_some() && state.place.is_none() {
             // What others purge while no place is taken is missed.
             state.begin = Begin::Missed;
@@ -119,6 +129,7 @@ impl Fleet {
     fn lose_place(&self) {
         let mut state = self.reading.lock();
         (state.place, state.begin) = (None, Begin::Missed);
+        state.cause = Some("the stream does not go back to the place".to_owned());
     }
 }
 
@@ -162,4 +173,25 @@ pub struct Desk {
 /// Tell the others of a cache's purges, and apply theirs, for ever.
 pub async fn run(fleet: Arc<Fleet>, desk: Desk) {
     tokio::join!(reading::run(&fleet, &desk), telling::run(&fleet, &desk));
+}
+
+/// Do `work` over one link after another, each to the node of a cluster that is said to have the stream, for ever. It sets
+/// the number of failures back once it gets on; why a link ends is `told`.
+async fn keep_at(
+    mut work: impl AsyncFnMut(Option<&str>, &mut u32) -> Result<Infallible, Trouble>,
+    told: impl Fn(&Trouble),
+) {
+    let (mut random, mut failures, mut node) = (SplitMix64::new(clock::unix_nanos()), 0, None);
+    loop {
+        let Err(trouble) = work(node.as_deref(), &mut failures).await;
+        failures += 1;
+        node = match trouble {
+            Trouble::Moved(address) => Some(address),
+            trouble => {
+                told(&trouble);
+                None
+            }
+        };
+        sleep(PAUSES.pause(failures, &mut random)).await;
+    }
 }

@@ -2,37 +2,25 @@
 
 use std::convert::Infallible;
 
-use tidegate_core::balance::SplitMix64;
-use tokio::time::sleep;
-
 use super::message::{self, Message};
-use super::{Begin, Desk, Fleet, PAUSES, Shared};
+use super::{Begin, Desk, Fleet, Shared, keep_at};
 use crate::account::metrics::{FleetPurge, PurgeKind};
 use crate::account::outbox::Notice;
-use crate::net::clock;
 use crate::objects::cache::purge::{Force, Purging, Target};
+use crate::objects::cache::purge_request::PurgeRequest;
 use crate::objects::store::Trouble;
 use crate::objects::store::stream::{self, Id, Stream};
 
 /// Read the stream, for ever.
 pub(super) async fn run(fleet: &Fleet, desk: &Desk) {
-    let (mut random, mut failures, mut node) = (SplitMix64::new(clock::unix_nanos()), 0, None);
-    loop {
-        let Err(trouble) = read(fleet, desk, node.as_deref(), &mut failures).await;
-        failures += 1;
-        node = match trouble {
-            Trouble::Moved(address) => Some(address),
-            trouble => {
-                let cause = trouble.to_string();
-                if fleet.change(Some(cause.clone())) {
-                    let cache = &desk.shared.borrow().cache.plan.name;
-                    tracing::warn!(cache, cause, "purges of other gateways are not read");
-                }
-                None
-            }
-        };
-        sleep(PAUSES.pause(failures, &mut random)).await;
-    }
+    let told = |trouble: &Trouble| {
+        let cause = trouble.to_string();
+        if fleet.change(Some(cause.clone())) {
+            let cache = &desk.shared.borrow().cache.plan.name;
+            tracing::warn!(cache, cause, "purges of other gateways are not read");
+        }
+    };
+    keep_at(async |node, failures| read(fleet, desk, node, failures).await, told).await;
 }
 
 /// Read it over one link.
@@ -56,7 +44,13 @@ async fn read(
                 stream.wait(place).await?;
             }
             Some((last, newer)) if last.id == place => apply(fleet, desk, newer).await?,
-            _ => fleet.lose_place(),
+            _ => {
+                if stream.has_forgotten(place).await? {
+                    // Those that were away would not notice.
+                    fleet.tell(&PurgeRequest::everything());
+                }
+                fleet.lose_place();
+            }
         }
     }
 }

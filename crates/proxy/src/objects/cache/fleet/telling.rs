@@ -2,33 +2,20 @@
 
 use std::convert::Infallible;
 
-use tidegate_core::balance::SplitMix64;
-use tokio::time::sleep;
-
-use super::{Desk, Fleet, PAUSES, message};
+use super::{Desk, Fleet, keep_at, message};
 use crate::account::metrics::FleetPurge;
-use crate::net::clock;
 use crate::objects::store::Trouble;
 use crate::objects::store::stream::Stream;
 
 /// Tell the other gateways what waits, for ever.
 pub(super) async fn run(fleet: &Fleet, desk: &Desk) {
-    let (mut random, mut failures, mut node) = (SplitMix64::new(clock::unix_nanos()), 0, None);
-    loop {
-        let Err(trouble) = tell(fleet, desk, node.as_deref(), &mut failures).await;
-        failures += 1;
-        node = match trouble {
-            Trouble::Moved(address) => Some(address),
-            trouble => {
-                fleet.waiting.leave();
-                let cache = &desk.shared.borrow().cache.plan.name;
-                let waiting = fleet.waiting.len();
-                tracing::warn!(cache, %trouble, waiting, "other gateways are not told of purges yet");
-                None
-            }
-        };
-        sleep(PAUSES.pause(failures, &mut random)).await;
-    }
+    let told = |trouble: &Trouble| {
+        if fleet.waiting.leave() {
+            let cache = &desk.shared.borrow().cache.plan.name;
+            tracing::warn!(cache, %trouble, "other gateways are not told of purges yet");
+        }
+    };
+    keep_at(async |node, failures| tell(fleet, desk, node, failures).await, told).await;
 }
 
 /// Tell it over one link.

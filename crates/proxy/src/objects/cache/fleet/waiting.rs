@@ -104,12 +104,13 @@ impl Waiting {
         self.settled.notify_all();
     }
 
-    /// The store cannot be told anything.
-    pub(super) fn leave(&self) {
-        self.queue.lock().is_away = true;
+    /// The store cannot be told anything; whether that is new.
+    pub(super) fn leave(&self) -> bool {
+        let was_away = std::mem::replace(&mut self.queue.lock().is_away, true);
         // Those that wait for a word have it.
         self.told.send_modify(|_| {});
         self.settled.notify_all();
+        !was_away
     }
 
     /// Whether the store has the one of this number, within `limit`; where it is known to be away that is not waited for.

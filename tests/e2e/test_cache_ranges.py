@@ -343,6 +343,22 @@ def test_parts_are_purged(
     assert get(gateway, path, "50-149").body == other[50:150]
 
 
+def test_parts_that_are_purged_while_the_rest_is_asked_for_are_not_used(
+    gateway: Gateway, origin: Origin, path: str
+) -> None:
+    ranged = Ranged(origin, path, BODY)
+    get(gateway, path, f"0-{HALF - 1}")
+    ranged.hold()
+    with ThreadPoolExecutor(1) as pool:
+        whole = pool.submit(get, gateway, path)
+        ranged.wait_for(2)
+        gateway.admin.post("/v1/cache/purge", json={"all": True}).raise_for_status()
+        ranged.body = bytes(reversed(BODY))
+        ranged.let_go()
+        assert whole.result().body == ranged.body
+    assert ranged.asked[1:] == [f"bytes={HALF}-{len(BODY) - 1}", None]
+
+
 def test_parts_take_no_more_memory_than_there_is(
     start_gateway: StartGateway, origin: Origin, path: str
 ) -> None:

@@ -215,15 +215,18 @@ impl Fetch {
     }
 
     /// Whether a response says nothing of what is stored that does not hold: that a response holds which is there no
-    /// more, or another one, or what parts of another body are.
+    /// more, was purged, or is another one, or what parts of another body are.
     fn is_about_stored(&self, fetched: &Fetched) -> bool {
+        let is_spared = |entry: &Entry| self.cache.purges.spare(entry, clock::now());
         match (&self.wanted, &self.entry) {
-            (Wanted::Missing(held, missing), _) => completes(held, missing, fetched),
+            (Wanted::Missing(held, missing), _) => {
+                is_spared(held) && completes(held, missing, fetched)
+            }
             (_, Some(entry)) => {
                 let response = &fetched.response;
                 let selects = || selects(&entry.fields.map(), response.headers());
                 response.status() != StatusCode::NOT_MODIFIED
-                    || entry.content.is_there() && selects()
+                    || entry.content.is_there() && is_spared(entry) && selects()
             }
             (_, None) => true,
         }

@@ -152,7 +152,7 @@ async fn cached(
     match cache::follow(&asking, found, call).await? {
         Lookup::Answer(response) => Ok(response),
         Lookup::Fetch(fetch) => {
-            mirror::before(forward.mirrored_millionths, call);
+            mirror::before(forward, call);
             client_cert::before(&destination.upstream, call)?;
             cache::answer(*fetch, &asking, forward, call).await
         }
@@ -171,9 +171,9 @@ fn sending<'a>(
     call: &'a mut Call<'_>,
 ) -> impl Future<Output = Result<Response<Body>, Failure>> {
     async move {
-        mirror::before(forward.mirrored_millionths, call);
+        mirror::before(forward, call);
         client_cert::before(&destination.upstream, call)?;
-        let permit = admit::before(&forward.priority, &destination.upstream, call).await?;
+        let permit = admit::before(forward, &destination.upstream, call).await?;
         send::before(forward, destination, permit, call).await
     }
 }

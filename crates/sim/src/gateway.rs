@@ -96,7 +96,7 @@ impl Gateway {
         self.gate.fit(self.balancer.room());
         if let Some(predictor) = &self.predictor {
             let limit = self.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
-            predictor.renew(self.balancer.capacity().min(limit).into(), now);
+            predictor.renew(|| self.balancer.capacity().min(limit).into(), now);
         }
         if self.gate.enter() {
             return Admission::In;
@@ -158,11 +158,11 @@ impl Gateway {
             Ending::Answered => Outcome::Answered,
             Ending::Error | Ending::Unreachable | Ending::TimedOut => Outcome::Failed,
         };
-        if let Some((predictor, branch)) = self.predictor.as_mut().zip(branch) {
-            let cost = endpoint.load.cost(sent, latency).filter(|_| ending == Ending::Answered);
-            predictor.ended(branch, cost, now);
-        }
-        endpoint.load.finish(sent, outcome, latency, now);
+        let cost = endpoint.load.cost(sent, latency).filter(|_| ending == Ending::Answered);
+        let predictor = self.predictor.as_mut().zip(branch);
+        let expected =
+            predictor.map_or(0.0, |(predictor, branch)| predictor.ended(branch, cost, now));
+        endpoint.load.finish(sent.expecting(expected), outcome, latency, now);
         _ = match ending {
             Ending::Answered => endpoint.health.succeeded(now),
             // The simulator's errors are those of a server in trouble: 503.

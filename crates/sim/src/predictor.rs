@@ -49,26 +49,29 @@ impl Predictor {
         }
         let seen = self.learner.estimate(branch, now);
         let usual = self.learner.usual(now);
-        let seconds = (self.distorted(&seen, &usual, now) + seen.variance / 2.0).exp();
+        let cost = self.distorted(&seen, &usual, now) + seen.variance / 2.0;
         match self.plan.guarded {
-            true => self.learner.believe(seconds, &seen, now),
-            false => {
-                let cost = Duration::try_from_secs_f32(seconds).unwrap_or_default();
-                Some(self.learner.boosted(cost))
-            }
+            true => self.learner.believe(cost.exp(), &seen, now),
+            false => Some(self.learner.boosted(cost)),
         }
     }
 
-    /// A request ended.
-    pub(crate) fn ended(&mut self, branch: &Branch, cost: Option<Duration>, now: Moment) {
+    /// A request ended. Answers with how much longer than usual it was to take, as a logarithm.
+    pub(crate) fn ended(&mut self, branch: &Branch, cost: Option<Duration>, now: Moment) -> f32 {
+        if self.plan.guarded && !self.errs(now) {
+            return self.learner.ended(branch, cost, now);
+        }
+        let weight = if self.plan.guarded { self.learner.skill().weight() } else { 1.0 };
+        let (estimate, usual) = (self.learner.estimate(branch, now), self.learner.usual(now));
+        let predicted = self.distorted(&estimate, &usual, now);
         if let Some(learnt) = self.learner.learn(branch, cost, now) {
-            let predicted = self.distorted(&learnt.predicted, &learnt.usual, now);
             self.learner.judge(&learnt, predicted);
         }
+        weight * (estimate.mean - usual.mean)
     }
 
     /// Keep up with the load of servers that have so many workers.
-    pub(crate) fn renew(&self, workers: f64, now: Moment) {
+    pub(crate) fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
         self.learner.renew(workers, now);
     }
 

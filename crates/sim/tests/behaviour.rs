@@ -121,6 +121,70 @@ fn what_finds_the_gateways_queue_full_or_waits_there_too_long_fails() {
     assert_eq!((one.answered, one.failed, one.unanswered), (1, 2, 0));
 }
 
+/// Eight servers of four workers, of which the last two have this speed, with requests of four classes at `rate`.
+fn classes(rate: f64, speed: f64, predict: Value) -> Value {
+    let class = |(millis, weight): (u64, u64)| {
+        let mean = millis * MILLISECOND;
+        let service = json!({"lognormal": {"mean": mean, "cv": 0.7, "most": 3 * mean}});
+        json!({"weight": weight, "service": service, "template": format!("/class/c{millis}/{{n}}")})
+    };
+    let work = [(4, 50), (12, 30), (60, 15), (400, 5)].map(class);
+    let servers: Vec<_> =
+        (0..8).map(|n| json!({"workers": 4, "speed": if n < 2 { speed } else { 1.0 }})).collect();
+    let mut scenario = with(
+        scenario(json!({"policy": "fastest_free"}), &servers),
+        json!({
+            "duration": 60 * SECOND,
+            "warmup": 10 * SECOND,
+            "work": work,
+            "arrivals": {"poisson": {"rate": rate}},
+            "predict": predict,
+        }),
+    );
+    scenario["upstream"]["limits"] = waiting();
+    // Nothing is shed, so that all answer the same requests.
+    scenario["upstream"]["limits"]["queue"]["target"] = json!(10_000);
+    scenario
+}
+
+fn predict(different: Value) -> Value {
+    let usual = json!({
+        "guarded": true, "noise": 0, "useless": false, "constant": false, "inverted": false,
+    });
+    with(usual, different)
+}
+
+#[test]
+fn predicted_costs_let_light_requests_pass_and_keep_heavy_ones_from_slow_servers() {
+    for (rate, speed, light, slowest) in [(832.0, 1.0, 0.25, 1.05), (555.0, 0.1, 0.4, 0.8)] {
+        let one = report(classes(rate, speed, json!(null)));
+        let other = report(classes(rate, speed, predict(json!({}))));
+        assert!(other.classes[0].p99 < one.classes[0].p99 * light, "{other:?}");
+        assert!(other.latency.p99 < one.latency.p99 * 1.05);
+        assert!(other.latency.mean < one.latency.mean * 0.9);
+        assert!(other.latency.p999 < one.latency.p999 * slowest);
+    }
+}
+
+#[test]
+fn predictions_that_are_worth_nothing_change_nothing_to_the_bit() {
+    for (rate, speed) in [(832.0, 1.0), (555.0, 0.1)] {
+        let without = report(classes(rate, speed, json!(null)));
+        for fault in ["useless", "constant", "inverted"] {
+            let with = report(classes(rate, speed, predict(json!({fault: true}))));
+            assert_eq!(with, without, "{fault}");
+        }
+    }
+}
+
+#[test]
+fn predictions_that_turn_wrong_do_little_harm() {
+    let drifting = report(classes(832.0, 1.0, predict(json!({"drift": 30 * SECOND}))));
+    let without = report(classes(832.0, 1.0, json!(null)));
+    assert!(drifting.classes[0].p99 < without.classes[0].p99 * 1.02);
+    assert!(drifting.latency.p99 < without.latency.p99 * 1.02);
+}
+
 #[test]
 fn c3_keeps_away_from_a_server_that_is_slow_and_from_one_that_fails_fast() {
     let c3 = json!({"c3": {"clients": 1}, "arrivals": {"poisson": {"rate": 1000.0}}});

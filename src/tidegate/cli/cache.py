@@ -117,7 +117,7 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
                 each["cache"],
                 each["tier"],
                 each["status"],
-                output.size(each["bytes"]),
+                _size(each),
                 output.duration(each["age_seconds"]),
                 _freshness(each),
                 each["freshness_by"],
@@ -128,6 +128,12 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
             for each in entries
         ],
     )
+
+
+def _size(entry: dict[str, Any]) -> str:
+    """Of its body, and how much of it is stored where that is not all."""
+    whole, held = output.size(entry["bytes"]), output.size(entry["held_bytes"])
+    return whole if entry["held_bytes"] == entry["bytes"] else f"{held} of {whole}"
 
 
 def _freshness(entry: dict[str, Any]) -> str:

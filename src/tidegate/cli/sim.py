@@ -60,7 +60,7 @@ def run(file: File, policy: Policies = None, as_json: AsJson = False) -> None:
         report = cell.reports[0]
         output.console().print(f"{cell.policy}: {_told(report)}", style="bold", markup=False)
         groups = [group.count for group in experiment.study.servers]
-        _show(table.detail(report, groups))
+        _show(table.detail(report, experiment.study.class_names(), groups))
 
 
 @app.command("compare", cls=Command)
@@ -83,6 +83,8 @@ def compare(
     else:
         _describe(experiment)
         _show(table.comparison(experiment.cells, option))
+        if len(names := experiment.study.class_names()) > 1:
+            _show(table.by_class(experiment.cells, option, names))
     if plot:
         with _drawing(plot):
             from tidegate.sim.plot import plot as draw

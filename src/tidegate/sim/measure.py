@@ -27,6 +27,11 @@ def _failed(report: Report) -> float:
     return float(100 * lost / max(report["answered"] + lost, 1))
 
 
+def class_p99(number: int) -> Measure:
+    """The p99 of the requests of one class."""
+    return Measure("p99", lambda report: float(report["classes"][number]["p99"]))
+
+
 P99 = Measure("p99", _latency("p99"))
 
 LATENCIES = (

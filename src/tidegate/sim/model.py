@@ -70,7 +70,8 @@ class Work(Distribution):
     weight: Annotated[float, Field(ge=0)] = 1
     """How many of all requests are of this class, beside the others' weights."""
     template: str | None = Field(default=None, examples=["/users/{n}/orders"])
-    """Its path, where `{n}` stands for a number that each request has for itself; null: one path for each class."""
+    """Its path, where `{n}` stands for a number that each request has for itself; null: one path for each
+    class."""
 
 
 class Antagonist(Options):
@@ -257,3 +258,7 @@ class Study(AnyStudy):
 
     def policy_names(self) -> tuple[str, ...]:
         return tuple(self.policies)
+
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of requests, by the names that tables call them; none with a trace."""
+        return tuple(work.template or f"class {number}" for number, work in enumerate(self.work))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from tidegate.sim.measure import FAILED, LATENCIES, P99, Report
+from tidegate.sim.measure import FAILED, LATENCIES, P99, Report, class_p99
 from tidegate.sim.statistics import Estimate, change, estimate
 
 if TYPE_CHECKING:
@@ -29,6 +29,22 @@ def comparison(cells: "Sequence[Cell]", option: str | None) -> Table:
     return table
 
 
+def by_class(cells: "Sequence[Cell]", option: str | None, names: Sequence[str]) -> Table:
+    """A row for each policy (and value of the varied `option`): the p99 of each class of requests, in
+    milliseconds."""
+    table = Table(box=None, pad_edge=False)
+    if option:
+        table.add_column(option, no_wrap=True)
+    table.add_column("policy", no_wrap=True)
+    for name in names:
+        table.add_column(f"p99 {name}", justify="right", no_wrap=True)
+    for cell in cells:
+        figures = (shown(estimate(class_p99(number).over(cell.reports))) for number in range(len(names)))
+        value = [str(cell.value)] if option else []
+        table.add_row(*value, cell.policy, *figures)
+    return table
+
+
 def _against_first(cell: "Cell", cells: "Sequence[Cell]") -> str:
     first = next(other for other in cells if other.value == cell.value)
     if first is cell:
@@ -40,14 +56,14 @@ def _against_first(cell: "Cell", cells: "Sequence[Cell]") -> str:
     return f"{100 * found.mean:+.0f}{margin} %"
 
 
-def detail(report: Report, groups: Sequence[int]) -> Table:
+def detail(report: Report, names: Sequence[str], groups: Sequence[int]) -> Table:
     """One run: latencies in milliseconds by class of request, and what each group of servers did."""
     table = Table(box=None, pad_edge=False)
     for title in ("", "requests", "mean ms", "p50", "p90", "p99", "p99.9", "max", "busy"):
         table.add_column(title, justify="right" if title else "left", no_wrap=True)
     named = [("all", report["latency"])]
-    if len(report["classes"]) > 1:
-        named += [(f"class {number}", one) for number, one in enumerate(report["classes"])]
+    if len(names) > 1:
+        named += list(zip(names, report["classes"], strict=True))
     for name, latency in named:
         figures = (latency[key] for key in ("mean", "p50", "p90", "p99", "p999", "max"))
         table.add_row(name, str(latency["count"]), *map(rounded, figures), "")

@@ -81,6 +81,7 @@ def test_status_tells_how_far_the_purges_of_other_gateways_are_read(
         ({"age_seconds": 300.0}, "5m stale for 0s max-age"),
         ({"age_seconds": 4_200.0}, "1h 10m stale for 1h 5m max-age"),
         ({"soft_purged": True}, "1m 1s purged max-age"),
+        ({"held_bytes": 100}, "200 100 B of 4.1 KB 1m 1s"),
         ({"vary": {"accept": None, "x-a": "b"}, "tags": []}, "7 accept, x-a: b"),
     ],
 )
@@ -186,6 +187,11 @@ STORY: dict[str, Any] = {
             "cache main: miss (uri-miss, no-store), key ab",
         ),
         (
+            {"result": "miss", "forwarded": "uri-miss", "slices": False},
+            "cache main: miss (uri-miss), not by slices: the origin answers no ranges of it, key ab",
+        ),
+        ({"result": "miss", "forwarded": "partial", "slices": True}, "cache main: miss (partial), key ab"),
+        (
             {"result": "stale", "age": 9, "ttl": -3, "freshness": "expires", "reason": "disconnected"},
             "cache main: stale; 9 s old, stale for 3 s by expires (disconnected), key ab",
         ),
@@ -198,7 +204,7 @@ def test_explain_says_what_a_cache_decided(
     cache: dict[str, Any],
     shown: str,
 ) -> None:
-    absent = dict.fromkeys(("age", "ttl", "freshness", "forwarded", "reason"))
+    absent = dict.fromkeys(("age", "ttl", "freshness", "forwarded", "reason", "slices"))
     decision = {"cache": "main", "key": "ab", **absent, **cache}
     answers["GET /v1/explain/a"] = answer(200, {**STORY, "cache": decision})
     assert tidegate(monkeypatch, "explain", "a") == 0

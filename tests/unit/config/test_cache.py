@@ -55,6 +55,7 @@ def test_a_name_alone_stands_for_all_defaults(load: Callable[..., Loaded]) -> No
         "bypass": [],
         "no_store": [],
         "min_uses": 1,
+        "slice": None,
         "purge_from": [],
         "purge_token_file": None,
     }

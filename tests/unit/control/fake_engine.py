@@ -18,6 +18,7 @@ ENTRY = {
     "vary": {"accept-encoding": "gzip"},
     "status": 200,
     "bytes": 4096,
+    "held_bytes": 4096,
     "age_seconds": 61.5,
     "ttl_seconds": 300.0,
     "freshness_by": "max-age",

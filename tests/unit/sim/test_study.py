@@ -41,6 +41,25 @@ def test_c3_is_a_policy_of_the_simulator_alone(write: Write, c3: str) -> None:
     assert scenario(study)["c3"] is None
 
 
+def test_gateways_predict_where_a_policy_says_so(write: Write) -> None:
+    study = write(SMALL).study([("policies.only", "{policy: fastest_free, predict: {noise: 1.5}}")])
+    made = json.loads(Scenarios(study).scenario("only", seed=1))
+    assert (made["predict"]["noise"], made["predict"]["guarded"]) == (1.5, True)
+    assert "predict" not in made["upstream"]["balance"]
+    assert scenario(study)["predict"] is None
+
+
+def test_each_class_has_a_path_of_its_own(write: Write) -> None:
+    study = write(SMALL).study([("work.1.template", "/report/{n}")])
+    assert [work["template"] for work in scenario(study)["work"]] == ["/class-0", "/report/{n}"]
+    assert study.class_names() == ("class 0", "/report/{n}")
+
+
+def test_limits_are_those_of_an_upstream(write: Write) -> None:
+    study = write(SMALL).study([("limits.queue.target", "5s")])
+    assert scenario(study)["upstream"]["limits"]["queue"]["target"] == 5_000
+
+
 def test_the_rate_follows_from_the_load_and_what_the_servers_can_do(write: Write) -> None:
     # 8.5 seconds of work in a second at 13 ms a request, half of it.
     rate = scenario(write(SMALL).study())["arrivals"]["poisson"]["rate"]
@@ -79,6 +98,7 @@ def test_a_place_that_is_not_there_is_told(write: Write, option: str) -> None:
         ("speed: 0.5}", "speeed: 0.5}"),
         ("policy: least_request", "policy: leest_request"),
         ("cv: 0.7", "high: 4ms"),
+        ("mean: 4ms", "mean: 4ms, most: 8ms"),
         ("mean: 4ms", "mean: 4 parsecs"),
         ("load: 0.5", "load: 0.5\nrate: 3"),
     ],

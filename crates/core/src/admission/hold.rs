@@ -1,7 +1,7 @@
 //! Which requests take what is free, and which wait for something better.
 //!
 //! Where all workers that are free are slow ones, a light request takes one with little loss, while a heavy one is better off
-//! waiting for a quick one. So each is asked in turn, and the first that gains by it goes in.
+//! waiting for a quick one. So each is asked in turn, and the first that is answered sooner by it goes in.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const ASKED: u32 = 16;
 /// What a request that goes in now gets, where that is worse than what it could wait for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Offer {
-    /// How many times longer than with a quick worker it takes with the quickest that is free.
+    /// How many times longer than with a quick worker it takes.
     pub slower: f32,
     /// The mean time until a quick worker comes free.
     pub every: Duration,
@@ -68,7 +68,11 @@ mod tests {
     const OFFER: Offer = Offer { slower: 10.0, every: Duration::from_millis(2) };
 
     fn asks(costs: &[Option<u64>]) -> Option<usize> {
-        let mut asking = Asking::new(Some(OFFER));
+        asks_for(OFFER, costs)
+    }
+
+    fn asks_for(offer: Offer, costs: &[Option<u64>]) -> Option<usize> {
+        let mut asking = Asking::new(Some(offer));
         costs.iter().position(|cost| asking.takes(cost.map(Duration::from_millis)))
     }
 
@@ -83,6 +87,12 @@ mod tests {
     #[test]
     fn a_request_of_which_nothing_is_predicted_takes_whatever_there_is() {
         assert_eq!(asks(&[Some(400), None]), Some(1));
+    }
+
+    #[test]
+    fn what_takes_for_ever_is_taken_by_none_of_which_a_cost_is_predicted() {
+        let offer = Offer { slower: f32::INFINITY, ..OFFER };
+        assert_eq!(asks_for(offer, &[Some(0), Some(4), Some(400)]), None);
     }
 
     #[test]

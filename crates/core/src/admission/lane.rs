@@ -8,7 +8,7 @@
 //! (adaptive LIFO; Maurer, *Fail at Scale*, ACM Queue 2015). It goes back when for an interval nothing
 //! had to be shed.
 //!
-//! A request of which a cost is predicted may go before others by its [boost](crate::predict::Boosts). So what is served
+//! A request of which a cost is predicted may go before others by its [boost](Prediction::boost). So what is served
 //! next and what has waited longest are two orders; a lane that sheds goes by the second alone.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,6 +18,9 @@ const SIGNIFICANT: f32 = 2.5;
 /// One more request than there are workers is let in for each so many endpoints: else it
 /// would go unnoticed that there are more workers than before.
 const ENDPOINTS_PER_TRIAL: u32 = 16;
+/// Where requests are ordered by what they cost, it is let in during one of so many forecasts only: it waits at its
+/// endpoint, behind heavy ones perhaps.
+const FORECASTS_PER_TRIAL: u32 = 8;
 
 /// For each endpoint how many requests it works on at a time and how quick it is, for all together how many
 /// requests they can have before one would wait there.
@@ -33,8 +36,12 @@ pub(super) struct Forecast {
     room: AtomicU32,
     /// Requests that as many quick endpoints would work on as do what these do: the bits of an `f32`.
     capacity: AtomicU32,
+    /// Requests that are in flight when all workers are busy; `u32::MAX`: not known.
+    workers: AtomicU32,
     /// Whether some endpoints are slow beside the quickest.
     uneven: AtomicBool,
+    /// Forecasts that were made.
+    made: AtomicU32,
 }
 
 impl Forecast {
@@ -44,8 +51,10 @@ impl Forecast {
             holds,
             due: AtomicU64::new(0),
             room: AtomicU32::new(u32::MAX),
-            capacity: AtomicU32::new(f32::INFINITY.to_bits()),
+            capacity: AtomicU32::new(0),
+            workers: AtomicU32::new(u32::MAX),
             uneven: AtomicBool::new(false),
+            made: AtomicU32::new(0),
         }
     }
 
@@ -56,12 +65,30 @@ impl Forecast {
 
     /// Requests that quick endpoints which do as much together would work on at a time; infinite where that is not known.
     pub(super) fn capacity(&self) -> f32 {
-        f32::from_bits(self.capacity.load(Relaxed))
+        match self.is_known() {
+            true => f32::from_bits(self.capacity.load(Relaxed)),
+            false => f32::INFINITY,
+        }
     }
 
-    /// Whether requests may be held back from slow endpoints.
+    /// Whether it is known how many requests the endpoints work on, and requests may be kept waiting for it.
+    pub(super) fn is_known(&self) -> bool {
+        self.workers() < u32::MAX
+    }
+
+    /// Requests that are in flight when all workers are busy; `u32::MAX`: not known.
+    pub(super) fn workers(&self) -> u32 {
+        self.workers.load(Relaxed)
+    }
+
+    /// Whether some endpoints are slow beside the quickest.
     pub(super) fn is_uneven(&self) -> bool {
         self.uneven.load(Relaxed)
+    }
+
+    /// Whether one request more than there are workers is let in just now, also where requests are ordered by cost.
+    pub(super) fn is_trial(&self) -> bool {
+        self.made.load(Relaxed).is_multiple_of(FORECASTS_PER_TRIAL)
     }
 
     /// When it is to be made anew.
@@ -71,23 +98,28 @@ impl Forecast {
 
     /// Make it anew at `now`, for requests that go where `outlook` says.
     pub(super) fn renew(&self, endpoints: &Endpoints, outlook: &Outlook, now: Moment) {
-        let room = foresee(endpoints, outlook, now);
-        self.room.store(if self.holds { room } else { u32::MAX }, Relaxed);
+        let workers = foresee(endpoints, outlook, now);
+        let workers = workers.filter(|_| self.holds).unwrap_or(u32::MAX);
+        self.workers.store(workers, Relaxed);
+        let trials = 1 + outlook.members() as u32 / ENDPOINTS_PER_TRIAL;
+        self.room.store(workers.saturating_add(trials), Relaxed);
         let Strength { capacity, uneven } = Strength::of(endpoints, outlook);
         self.capacity.store(capacity.to_bits(), Relaxed);
-        self.uneven.store(self.holds && uneven, Relaxed);
+        self.uneven.store(uneven, Relaxed);
+        self.made.fetch_add(1, Relaxed);
         let next = now.after(EVERY.max(EVERY_ENDPOINT * endpoints.len() as u32));
         self.due.store(next.0, Relaxed);
     }
 }
 
-/// Tells each endpoint what is foreseen of it. Answers with the room for requests that they have together.
-fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> u32 {
+/// Tells each endpoint what is foreseen of it. Answers with the requests that they have together when all workers are
+/// busy; `None`: there are none, or it is not known.
+fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> Option<u32> {
     let mut all = Sum::default();
     endpoints.iter().for_each(|endpoint| all.add(endpoint.load.overtaking()));
     let common = all.parallelism();
     let usual = Usual::of(endpoints, outlook, now);
-    let (mut room, mut members) = (0u32, 0);
+    let (mut sum, mut members) = (0u32, 0);
     for (index, endpoint) in endpoints.iter().enumerate() {
         let load = &endpoint.load;
         let own = Parallelism::of(load.overtaking());
@@ -97,12 +129,9 @@ fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> u32 {
         members += u32::from(is_member);
         // Requests that are still with those that get no new ones do not take the place of others.
         let place = if is_member { workers.unwrap_or(u32::MAX) } else { load.in_flight() };
-        room = room.saturating_add(place);
+        sum = sum.saturating_add(place);
     }
-    match members {
-        0 => u32::MAX,
-        _ => room.saturating_add(1 + members / ENDPOINTS_PER_TRIAL),
-    }
+    (members > 0).then_some(sum)
 }
 
 /// What the endpoints that get requests can do together.
@@ -114,13 +143,14 @@ struct Strength {
 impl Strength {
     fn of(endpoints: &Endpoints, outlook: &Outlook) -> Self {
         let members = (0..endpoints.len()).filter(|&index| outlook.holding(None, index).is_some());
-        let known = members.map(|index| endpoints[index].load.foreseen());
-        let pace = |foreseen: Foreseen| foreseen.pace.unwrap_or(1.0);
-        let quickest = known.clone().map(pace).fold(f32::INFINITY, f32::min);
-        let workers = |one: Foreseen| one.workers.map_or(f32::INFINITY, |workers| workers as f32);
+        let known = members.map(|index| {
+            let Foreseen { workers, pace } = endpoints[index].load.foreseen();
+            (workers.unwrap_or(u32::MAX), pace.unwrap_or(1.0))
+        });
+        let quickest = known.clone().map(|(_, pace)| pace).fold(f32::INFINITY, f32::min);
         Self {
-            capacity: known.clone().map(|one| workers(one) * quickest / pace(one)).sum(),
-            uneven: known.map(pace).any(|pace| !is_quick(pace, quickest)),
+            capacity: known.clone().map(|(workers, pace)| workers as f32 * quickest / pace).sum(),
+            uneven: known.map(|(_, pace)| pace).any(|pace| !is_quick(pace, quickest)),
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Stored<'a> {
     OtherVariants,
     /// A response for it.
     Found(&'a Terms),
+    /// Parts of a response for it, which are not all that it asks for.
+    Partial(&'a Terms),
 }
 
 /// What a request asks for.
@@ -101,6 +103,11 @@ pub fn decide(
         Stored::Nothing => Decision::Fetch(Why::UriMiss),
         Stored::OtherVariants => Decision::Fetch(Why::VaryMiss),
         Stored::Found(terms) => of_stored(terms, asked, is_reachable, now),
+        // To ask for what is missing of it validates the rest (RFC 9111 §3.4).
+        Stored::Partial(terms) => match of_stored(terms, asked, is_reachable, now) {
+            Decision::Validate(why @ (Why::Bypass | Why::Request)) => Decision::Fetch(why),
+            _ => Decision::Fetch(Why::Partial),
+        },
     };
     match decision {
         Decision::Serve | Decision::ServeStale(_) => decision,

@@ -54,6 +54,17 @@ pub struct Sent {
     others: u32,
     /// Requests that had ended.
     ended: u32,
+    /// How much longer than usual it was to take, as a logarithm.
+    expected: f32,
+}
+
+impl Sent {
+    /// The same, where it was predicted to take e^`expected` times as long as requests usually do: what an endpoint needs
+    /// for light ones says as much of its pace as what it needs for heavy ones.
+    #[must_use]
+    pub fn expecting(self, expected: f32) -> Self {
+        Self { expected, ..self }
+    }
 }
 
 /// Requests in flight over all endpoints of one upstream.
@@ -138,7 +149,7 @@ impl Load {
     pub fn begin(&self) -> Sent {
         let others = self.in_flight.fetch_add(1, Relaxed);
         self.total.in_flight.fetch_add(1, Relaxed);
-        Sent { others, ended: self.requests.load(Relaxed) as u32 }
+        Sent { others, ended: self.requests.load(Relaxed) as u32, expected: 0.0 }
     }
 
     /// The request that was `sent` ended at `now`, after `latency`.
@@ -161,7 +172,7 @@ impl Load {
                     self.levels.record(before.saturating_sub(1), latency, now);
                 }
                 if signals.contains(Signals::WORKERS) {
-                    self.pace.record(latency, now, decay);
+                    self.pace.record(latency, sent.expected, now, decay);
                     self.overtaking.record(sent.others, ended == sent.ended);
                 }
             }

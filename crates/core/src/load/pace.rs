@@ -35,12 +35,13 @@ pub(crate) struct Sample {
 }
 
 impl Pace {
-    /// An answer came at `now` after `latency`; `decay` is τ.
-    pub(super) fn record(&self, latency: Duration, now: Moment, decay: Duration) {
+    /// An answer came at `now` after `latency`, to a request that was to take e^`expected` times as long as usual; `decay`
+    /// is τ.
+    pub(super) fn record(&self, latency: Duration, expected: f32, now: Moment, decay: Duration) {
         let Sample { mean, answers } = self.sample(now, decay);
         self.at.fetch_max(now.0, Relaxed);
         let answers = (answers + 1.0).min(MOST);
-        let latest = latency.as_secs_f32().max(f32::MIN_POSITIVE).ln();
+        let latest = latency.as_secs_f32().max(f32::MIN_POSITIVE).ln() - expected;
         let mean = mean + (latest - mean) / answers;
         let packed = u64::from(mean.to_bits()) << 32 | u64::from(answers.to_bits());
         self.mean.store(packed, Relaxed);
@@ -69,7 +70,7 @@ mod tests {
     fn after(latencies: impl IntoIterator<Item = u64>) -> Sample {
         let pace = Pace::default();
         for millis in latencies {
-            pace.record(Duration::from_millis(millis), seconds(1), DECAY);
+            pace.record(Duration::from_millis(millis), 0.0, seconds(1), DECAY);
         }
         pace.sample(seconds(1), DECAY)
     }
@@ -87,12 +88,21 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_that_gets_the_heavy_requests_is_no_slower_where_that_is_predicted() {
+        let [light, heavy] = [Pace::default(), Pace::default()];
+        light.record(Duration::from_millis(4), -3.0, seconds(1), DECAY);
+        heavy.record(Duration::from_millis(400), -3.0 + 100f32.ln(), seconds(1), DECAY);
+        let [light, heavy] = [light, heavy].map(|pace| pace.sample(seconds(1), DECAY).mean);
+        assert!((light - heavy).abs() < 1e-4, "{light} {heavy}");
+    }
+
+    #[test]
     fn the_past_fades_and_with_it_what_is_known() {
         let pace = Pace::default();
-        (0..500).for_each(|_| pace.record(Duration::from_millis(100), seconds(1), DECAY));
+        (0..500).for_each(|_| pace.record(Duration::from_millis(100), 0.0, seconds(1), DECAY));
         assert_eq!(pace.sample(seconds(1), DECAY).answers, MOST);
         assert!((pace.sample(seconds(11), DECAY).answers - MOST / 1f32.exp()).abs() < 1e-3);
-        (0..500).for_each(|_| pace.record(Duration::from_secs(1), seconds(11), DECAY));
+        (0..500).for_each(|_| pace.record(Duration::from_secs(1), 0.0, seconds(11), DECAY));
         assert!(pace.sample(seconds(11), DECAY).mean.abs() < 0.05);
     }
 }

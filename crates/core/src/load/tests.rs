@@ -138,3 +138,21 @@ fn connections_stop_at_their_limit_over_all_threads() {
     assert!(load.open_connection(Some(150)));
     assert!(load.open_connection(None));
 }
+
+#[test]
+fn the_cost_of_a_request_is_its_time_at_an_endpoint_of_usual_pace() {
+    let load = load();
+    load.foresee(Foreseen { workers: Some(2), pace: Some(4.0) });
+    let sent = [(); 3].map(|()| load.begin());
+    let second = Duration::from_secs(1);
+    let costs = sent.map(|sent| load.cost(sent, second));
+    assert_eq!(costs, [Some(second / 4), Some(second / 4), None], "the third has to wait");
+}
+
+#[test]
+fn where_the_workers_are_not_known_only_a_request_alone_tells_its_cost() {
+    let load = load();
+    let sent = [(); 2].map(|()| load.begin());
+    let second = Duration::from_secs(1);
+    assert_eq!(sent.map(|sent| load.cost(sent, second)), [Some(second), None]);
+}

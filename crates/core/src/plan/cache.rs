@@ -21,6 +21,12 @@ bounded! {
 }
 
 bounded! {
+    /// Bytes of a slice.
+    #[derive(Eq, Ord)]
+    CacheSlice(bytes): u64 from 65_536 to 67_108_864
+}
+
+bounded! {
     /// How often a response must have been asked for before it is stored.
     #[derive(Eq, Ord)]
     MinUses: u32 from 1 to 255
@@ -106,6 +112,8 @@ pub struct RouteCache {
     pub no_store: Vec<CacheCondition>,
     /// How often a response must have been asked for before it is stored.
     pub min_uses: MinUses,
+    /// Bytes of the slices by which large objects are fetched and stored; absent: they are not.
+    pub slice: Option<CacheSlice>,
     /// Networks of clients that may purge a URL by the method PURGE.
     #[schemars(with = "Vec<String>")]
     pub purge_from: Vec<IpNet>,

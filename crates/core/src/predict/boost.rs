@@ -12,9 +12,12 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Buckets of costs, two to each power of two, from a microsecond to half an hour.
+/// Buckets of costs, two to each power of two, from a microsecond to an hour.
 const BUCKETS: usize = 64;
-const SMALLEST: f32 = 1e-6;
+/// The logarithm of the smallest one's seconds.
+const SMALLEST: f32 = -6.0 * std::f32::consts::LN_10;
+/// Buckets to a power of e.
+const FINENESS: f32 = 2.0 * std::f32::consts::LOG2_E;
 /// Answers after which all counts are halved, so that the past fades.
 const REMEMBERED: u32 = 8_192;
 /// Answers that it takes to know a distribution.
@@ -26,120 +29,126 @@ const RATE_DECAY: f64 = 5.0;
 /// γ is no smaller, in 1/s. At a load near 1 it falls to 0, and boosts with it grow beyond any bound; by this costs that
 /// are a hundred times apart differ in their boost by less than a second.
 const LEAST: f64 = 1.0 / 0.2;
-/// It is no larger: then nothing waits.
-const MOST: f64 = 1e4;
+/// It is no larger: the rate is one of the last seconds, and a burst after a calm is not to meet boosts of nothing.
+const MOST: f64 = 1.0 / 0.1;
 /// Halvings that find the root.
 const HALVINGS: usize = 40;
 /// No request goes before one that came so much earlier.
 const FARTHEST: f64 = 1.0;
 
 /// The boosts of an upstream's requests, by their cost.
+///
+/// Of requests that end in the same instant, one may not be counted.
 #[derive(Debug)]
-pub struct Boosts {
+pub(super) struct Boosts {
     /// How often each cost was seen.
     costs: [AtomicU32; BUCKETS],
-    seen: AtomicU32,
-    /// Requests since γ was found.
-    ended: AtomicU32,
+    /// Other requests.
+    others: AtomicU32,
+    /// Requests that had been seen when γ was found, and when that was.
+    counted: AtomicU32,
     renewed: AtomicU64,
-    /// Requests a second, γ ÷ k and γ in 1/s, the boost of the dearest requests in seconds, and the mean cost: the bits
-    /// of `f64`.
+    /// Requests a second, and the mean cost: the bits of `f64`.
     rate: AtomicU64,
-    per_cost: AtomicU64,
-    gamma: AtomicU64,
-    least: AtomicU64,
     mean: AtomicU64,
+    /// In seconds, the bits of `f32`, for the middle of each bucket.
+    boosts: [AtomicU32; BUCKETS],
 }
 
 impl Default for Boosts {
     fn default() -> Self {
         Self {
             costs: [const { AtomicU32::new(0) }; BUCKETS],
-            seen: AtomicU32::new(0),
-            ended: AtomicU32::new(0),
+            others: AtomicU32::new(0),
+            counted: AtomicU32::new(0),
             renewed: AtomicU64::new(0),
             rate: AtomicU64::new(0),
-            per_cost: AtomicU64::new(0),
-            gamma: AtomicU64::new(0),
-            least: AtomicU64::new(0),
             mean: AtomicU64::new(0),
+            boosts: [const { AtomicU32::new(0) }; BUCKETS],
         }
     }
 }
 
 impl Boosts {
     /// A request ended, whose cost is not known.
-    pub fn count(&self) {
-        self.ended.fetch_add(1, Relaxed);
+    pub(super) fn count(&self) {
+        increment(&self.others);
     }
 
-    /// A request ended that cost so much.
-    pub fn record(&self, cost: Duration) {
-        self.count();
-        self.costs[bucket(cost)].fetch_add(1, Relaxed);
-        if self.seen.fetch_add(1, Relaxed) + 1 == REMEMBERED {
-            self.seen.store(REMEMBERED / 2, Relaxed);
-            for count in &self.costs {
-                count.store(count.load(Relaxed) / 2, Relaxed);
-            }
+    /// A request ended that cost so much: a logarithm of seconds.
+    pub(super) fn record(&self, cost: f32) {
+        increment(&self.costs[bucket(cost)]);
+    }
+
+    /// Find γ anew where that is due, for endpoints that together work on `workers` requests at a time. Takes some ten
+    /// microseconds, of one thread.
+    pub(super) fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
+        let before = Moment(self.renewed.load(Relaxed));
+        let is_due = now.since(before) >= EVERY;
+        if !is_due || self.renewed.compare_exchange(before.0, now.0, Relaxed, Relaxed).is_err() {
+            return;
         }
-    }
-
-    /// Whether it is time to [`renew`](Self::renew).
-    pub fn is_stale(&self, now: Moment) -> bool {
-        now.since(Moment(self.renewed.load(Relaxed))) >= EVERY
-    }
-
-    /// Find γ anew, for endpoints that together work on `workers` requests at a time. Takes some ten microseconds.
-    pub fn renew(&self, workers: f64, now: Moment) {
-        let before = Moment(self.renewed.swap(now.0, Relaxed));
-        let rate = self.renew_rate(now.since(before).as_secs_f64());
-        let shares = self.shares();
-        let Some(dearest) = shares.iter().rposition(|&share| share > 0.0) else { return };
-        let mean = expectation(&shares, |cost| cost);
+        let workers = workers();
+        let counts = self.costs.each_ref().map(|count| count.load(Relaxed));
+        let sum: u32 = counts.iter().sum();
+        let ended = sum.saturating_sub(self.counted.load(Relaxed)) + self.others.swap(0, Relaxed);
+        let rate = self.renew_rate(f64::from(ended), now.since(before).as_secs_f64());
+        self.counted.store(self.forget(sum), Relaxed);
+        let Some(dearest) = counts.iter().rposition(|&count| count > 0) else { return };
+        if sum < FEWEST {
+            return;
+        }
+        let shares = counts.map(|count| f64::from(count) / f64::from(sum));
+        self.mean.store(expectation(&shares, |cost| cost).to_bits(), Relaxed);
         let gamma = root(&shares, rate, workers);
-        self.mean.store(mean.to_bits(), Relaxed);
-        self.gamma.store(gamma.to_bits(), Relaxed);
-        self.per_cost.store((gamma / workers).to_bits(), Relaxed);
-        self.least.store(whole(gamma / workers, gamma, middle(dearest)).to_bits(), Relaxed);
+        let whole = |bucket| whole(gamma / workers, gamma, middle(bucket));
+        let least = whole(dearest);
+        for (bucket, boost) in self.boosts.iter().enumerate() {
+            let seconds = (whole(bucket) - least).clamp(0.0, FARTHEST) as f32;
+            boost.store(seconds.to_bits(), Relaxed);
+        }
     }
 
-    /// How much earlier than it came a request of this `cost` counts. Only differences matter: for the dearest it is 0.
-    pub fn boost(&self, cost: Duration) -> Duration {
-        let [gamma, per_cost, least] = [&self.gamma, &self.per_cost, &self.least]
-            .map(|word| f64::from_bits(word.load(Relaxed)));
-        if gamma == 0.0 {
-            return Duration::ZERO;
+    /// Halve all counts where there are many. Answers with how many are left of `sum`.
+    fn forget(&self, sum: u32) -> u32 {
+        if sum < REMEMBERED {
+            return sum;
         }
-        let boost = whole(per_cost, gamma, cost.as_secs_f64()) - least;
-        Duration::try_from_secs_f64(boost.clamp(0.0, FARTHEST)).unwrap_or_default()
+        self.costs.iter().fold(0, |left, count| {
+            let half = count.load(Relaxed) / 2;
+            count.store(half, Relaxed);
+            left + half
+        })
+    }
+
+    /// How much earlier than it came a request of this `cost`, a logarithm of seconds, counts. Only differences matter: for
+    /// the dearest it is 0.
+    pub(super) fn boost(&self, cost: f32) -> Duration {
+        let place = ((cost - SMALLEST) * FINENESS - 0.5).clamp(0.0, (BUCKETS - 1) as f32);
+        let (bucket, beyond) = (place as usize, place.fract());
+        let at = |bucket: usize| f32::from_bits(self.boosts[bucket.min(BUCKETS - 1)].load(Relaxed));
+        let boost = at(bucket) + beyond * (at(bucket + 1) - at(bucket));
+        Duration::from_nanos((boost * 1e9) as u64)
     }
 
     /// The mean cost; `None` where too little is known.
-    pub fn mean(&self) -> Option<Duration> {
+    pub(super) fn mean(&self) -> Option<Duration> {
         let mean = f64::from_bits(self.mean.load(Relaxed));
         Duration::try_from_secs_f64(mean).ok().filter(|mean| !mean.is_zero())
     }
 
-    fn renew_rate(&self, span: f64) -> f64 {
-        let ended = f64::from(self.ended.swap(0, Relaxed));
+    fn renew_rate(&self, ended: f64, span: f64) -> f64 {
         let before = f64::from_bits(self.rate.load(Relaxed));
         let latest = 1.0 - (-span / RATE_DECAY).exp();
         let rate = if span > 0.0 { before + latest * (ended / span - before) } else { before };
         self.rate.store(rate.to_bits(), Relaxed);
         rate
     }
+}
 
-    /// The distribution of costs; all 0 where too little is known.
-    fn shares(&self) -> [f64; BUCKETS] {
-        let counts = self.costs.each_ref().map(|count| count.load(Relaxed));
-        let sum: u32 = counts.iter().sum();
-        if sum < FEWEST {
-            [0.0; BUCKETS]
-        } else {
-            counts.map(|count| f64::from(count) / f64::from(sum))
-        }
-    }
+/// One more. Not an atomic addition, which takes longer than all else that is done here for a request.
+fn increment(count: &AtomicU32) {
+    count.store(count.load(Relaxed).saturating_add(1), Relaxed);
 }
 
 /// b(c), with the γ ÷ k that it goes by.
@@ -172,23 +181,28 @@ fn expectation(shares: &[f64; BUCKETS], of: impl Fn(f64) -> f64) -> f64 {
     seen.map(|(bucket, share)| share * of(middle(bucket))).sum()
 }
 
-fn bucket(cost: Duration) -> usize {
-    // Two to each power of two: by the exponent of the square.
-    let squared = (cost.as_secs_f32() / SMALLEST).powi(2).max(1.0);
-    ((squared.to_bits() >> 23) as usize - 127).min(BUCKETS - 1)
+/// The bucket of a cost: a logarithm of seconds.
+fn bucket(cost: f32) -> usize {
+    // What is below the smallest bucket is in it, and so is what is no number.
+    (((cost - SMALLEST) * FINENESS) as usize).min(BUCKETS - 1)
 }
 
 /// The middle of a bucket, in seconds.
 fn middle(bucket: usize) -> f64 {
-    f64::from(SMALLEST) * ((bucket as f64 + 0.5) / 2.0).exp2()
+    f64::from(SMALLEST + (bucket as f32 + 0.5) / FINENESS).exp()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::node::logarithm;
     use super::*;
 
     fn millis(n: u64) -> Duration {
         Duration::from_millis(n)
+    }
+
+    fn log(n: u64) -> f32 {
+        logarithm(millis(n))
     }
 
     /// The classes of 4, 12, 60 and 400 ms at so many a second, for a while.
@@ -196,59 +210,59 @@ mod tests {
         let boosts = Boosts::default();
         for tenth in 1..=400_u64 {
             for turn in 0..rate / 10 {
-                boosts.record(millis(
-                    [4, 12, 4, 60, 4, 12, 4, 12, 4, 400, 4, 12, 4, 12, 4, 60, 4, 12, 4, 60]
-                        [turn as usize % 20],
-                ));
+                boosts.record(log([
+                    4, 12, 4, 60, 4, 12, 4, 12, 4, 400, 4, 12, 4, 12, 4, 60, 4, 12, 4, 60,
+                ][turn as usize % 20]));
             }
-            boosts.renew(32.0, Moment::default().after(millis(100) * tenth as u32));
+            boosts.renew(|| 32.0, Moment::default().after(millis(100) * tenth as u32));
         }
         boosts
     }
 
     #[test]
     fn costs_are_told_apart_by_a_third() {
-        for cost in [millis(1), millis(40), Duration::from_secs(20)] {
-            let found = middle(bucket(cost)) / cost.as_secs_f64();
+        for cost in [1, 40, 20_000] {
+            let found = middle(bucket(log(cost))) * 1e3 / cost as f64;
             assert!((0.8..1.25).contains(&found), "{found}");
         }
-        assert_eq!((bucket(Duration::ZERO), bucket(Duration::MAX)), (0, BUCKETS - 1));
+        let ends = [f32::NEG_INFINITY, f32::NAN, f32::INFINITY].map(bucket);
+        assert_eq!(ends, [0, 0, BUCKETS - 1]);
     }
 
     #[test]
     fn the_lighter_a_request_the_farther_it_goes_and_the_dearest_goes_in_turn() {
         let boosts = at_rate(800);
-        let [light, medium, heavy] = [4, 60, 400].map(|cost| boosts.boost(millis(cost)));
+        let [light, medium, heavy] = [4, 60, 400].map(|cost| boosts.boost(log(cost)));
         assert!(
             light > medium && medium > heavy && heavy < millis(20),
             "{light:?} {medium:?} {heavy:?}"
         );
-        assert!(boosts.boost(Duration::from_secs(60)).is_zero());
+        assert!(boosts.boost(log(60_000)).is_zero());
     }
 
     #[test]
     fn boosts_grow_with_the_load_up_to_a_second() {
-        let light = [400, 800, 900, 2_000].map(|rate| at_rate(rate).boost(millis(4)));
+        let light = [400, 800, 900, 2_000].map(|rate| at_rate(rate).boost(log(4)));
         assert!(light.is_sorted(), "{light:?}");
-        assert!(light[0] < millis(50) && light[3] <= Duration::from_secs(1), "{light:?}");
+        assert!(light[3] > 2 * light[0] && light[3] <= Duration::from_secs(1), "{light:?}");
     }
 
     #[test]
     fn gamma_is_the_root_of_its_equation() {
-        // M/M/1: γ = μ − λ.
+        // M/M/1 with a mean of 100 ms: γ = μ − λ.
         let mut shares = [0.0; BUCKETS];
         for (bucket, share) in shares.iter_mut().enumerate() {
-            let edge = |n: usize| (-f64::from(SMALLEST) * (n as f64 / 2.0).exp2() / 0.01).exp();
+            let edge = |n: usize| (-1e-6 * (n as f64 / 2.0).exp2() / 0.1).exp();
             *share = edge(bucket) - edge(bucket + 1);
         }
-        let gamma = root(&shares, 70.0, 1.0);
-        assert!((gamma / 30.0 - 1.0).abs() < 0.1, "{gamma}");
+        let gamma = root(&shares, 3.0, 1.0);
+        assert!((gamma / 7.0 - 1.0).abs() < 0.1, "{gamma}");
     }
 
     #[test]
     fn before_anything_is_known_all_go_in_turn() {
         let boosts = Boosts::default();
-        boosts.renew(32.0, Moment(1));
-        assert_eq!((boosts.boost(millis(1)), boosts.mean()), (Duration::ZERO, None));
+        boosts.renew(|| 32.0, Moment(1_000_000_000));
+        assert_eq!((boosts.boost(log(1)), boosts.mean()), (Duration::ZERO, None));
     }
 }

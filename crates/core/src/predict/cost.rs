@@ -5,7 +5,6 @@ use super::keys::{Keys, Slot};
 use super::node::{Estimate, Node};
 use super::template::Templates;
 use crate::time::Moment;
-use std::time::Duration;
 
 /// Nodes of one upstream.
 const NODES: usize = 4_096;
@@ -59,10 +58,9 @@ impl Costs {
         self.root.estimate(now)
     }
 
-    /// A request that belongs there cost so much. Answers with what would have been predicted for it, and for one of
-    /// which nothing is known.
-    pub(super) fn learn(&self, branch: &Branch, cost: Duration, now: Moment) -> Learnt {
-        let actual = cost.as_secs_f32().max(f32::MIN_POSITIVE).ln();
+    /// A request that belongs there cost so much: a logarithm of seconds. Answers with what would have been predicted for
+    /// it, and for one of which nothing is known.
+    pub(super) fn learn(&self, branch: &Branch, actual: f32, now: Moment) -> Learnt {
         let usual = self.root.record(actual, now);
         let mut predicted = usual;
         for level in 0..LEVELS {
@@ -94,6 +92,9 @@ pub struct Learnt {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::node::logarithm;
     use super::*;
 
     fn described<'a>(path: &'a str) -> Described<'a> {
@@ -109,7 +110,7 @@ mod tests {
     }
 
     fn learn(costs: &Costs, of: &Described<'_>, cost: u64, now: Moment) {
-        costs.learn(&costs.branch(of, now), Duration::from_millis(cost), now);
+        costs.learn(&costs.branch(of, now), logarithm(Duration::from_millis(cost)), now);
     }
 
     fn asked(costs: &Costs, of: &Described<'_>, now: Moment) -> f64 {
@@ -169,9 +170,9 @@ mod tests {
     fn the_prediction_that_is_judged_is_one_from_before_the_answer() {
         let costs = Costs::new(7);
         let branch = costs.branch(&described("/a"), at(1));
-        let first = costs.learn(&branch, Duration::from_millis(10), at(1));
+        let first = costs.learn(&branch, -4.6, at(1));
         assert_eq!(first.predicted.answers, 0.0);
-        let second = costs.learn(&branch, Duration::from_millis(10), at(1));
+        let second = costs.learn(&branch, -4.6, at(1));
         assert!((second.predicted.mean - first.actual).abs() < 1e-5);
     }
 

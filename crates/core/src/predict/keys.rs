@@ -37,7 +37,10 @@ impl Keys {
     /// The slot of `key`.
     pub(super) fn find(&self, key: u64) -> Option<usize> {
         let (line, first) = self.line(key);
-        line.0.iter().position(|other| other.load(Relaxed) == key).map(|way| first + way)
+        // All eight, without a branch that could be predicted wrongly.
+        let same = |way: usize| u32::from(line.0[way].load(Relaxed) == key) << way;
+        let found = (0..WAYS).fold(0, |found, way| found | same(way));
+        (found != 0).then(|| first + found.trailing_zeros() as usize)
     }
 
     /// The slot of `key`, put in if need be; `None`: there is no room for it. Of slots that are taken, the one of the

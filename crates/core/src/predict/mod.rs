@@ -2,7 +2,7 @@
 //!
 //! The **cost** of a request is how long a worker is taken by it, in seconds at an endpoint of usual pace. A
 //! [`Predictor`] stands beside each upstream. It learns from requests that are over (`cost`), and tells those that
-//! must wait what they will cost and how far they may go before others ([`Boosts`]); how far it is
+//! must wait what they will cost and how far they may go before others (`boost`); how far it is
 //! believed is decided by what its predictions explained of late ([`Skill`]). Where they explain nothing,
 //! nothing is predicted, and every decision is that of the policies without it.
 //!
@@ -17,7 +17,6 @@ mod predictor;
 mod skill;
 mod template;
 
-pub use boost::Boosts;
 pub use branch::{Branch, Described};
 pub use cost::Learnt;
 pub use node::Estimate;

@@ -28,12 +28,17 @@ pub struct Estimate {
 impl Estimate {
     /// The expected cost.
     pub fn cost(&self) -> Duration {
-        seconds((self.mean + self.variance / 2.0).exp())
+        power(self.expected())
+    }
+
+    /// The logarithm of the expected cost: that of a lognormal distribution's mean.
+    pub(super) fn expected(&self) -> f32 {
+        self.mean + self.variance / 2.0
     }
 
     /// The cost that a part of the requests stays below, `deviations` standard deviations above the median.
     pub fn quantile(&self, deviations: f32) -> Duration {
-        seconds((self.mean + deviations * self.variance.sqrt()).exp())
+        power(self.mean + deviations * self.variance.sqrt())
     }
 
     /// This node's own estimate, drawn towards that of its `parent` (the shrinkage of James and Stein, with a
@@ -49,9 +54,14 @@ impl Estimate {
     }
 }
 
-/// `value` as a time; none where it is not one.
-pub(super) fn seconds(value: f32) -> Duration {
-    Duration::try_from_secs_f32(value).unwrap_or_default()
+/// The time of this logarithm of seconds; none where there is no such time.
+pub(super) fn power(logarithm: f32) -> Duration {
+    Duration::try_from_secs_f32(logarithm.exp()).unwrap_or_default()
+}
+
+/// The logarithm of the seconds of a time, a nanosecond at least.
+pub(super) fn logarithm(time: Duration) -> f32 {
+    time.as_secs_f32().max(1e-9).ln()
 }
 
 /// One node of the tree. Of answers that come in the same instant, one may be lost.

@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::boost::Boosts;
 use super::branch::{Branch, Described};
 use super::cost::{Costs, Learnt};
-use super::node::Estimate;
+use super::node::{Estimate, logarithm, power};
 use super::skill::{Skill, blend, sane};
 use crate::admission::Offer;
 use crate::balance::Spare;
+#[cfg(doc)]
+use crate::load::Sent;
 use crate::time::Moment;
 
 /// What is predicted of a request that must wait.
@@ -53,8 +55,7 @@ impl Predictor {
     /// What is predicted of a request that belongs there; `None` where predictions are worth nothing.
     pub fn predict(&self, branch: &Branch, now: Moment) -> Option<Prediction> {
         let weight = Some(self.skill.weight()).filter(|weight| *weight > 0.0)?;
-        let seen = self.estimate(branch, now);
-        Some(self.weigh(seen.cost(), weight, now))
+        Some(self.weigh(self.estimate(branch, now).expected(), weight, now))
     }
 
     /// What a model's word of `seconds` is worth for a request that belongs where this was `seen`; `None`: nothing.
@@ -63,21 +64,29 @@ impl Predictor {
         Some(self.weigh(sane(seconds, seen), weight, now))
     }
 
-    fn weigh(&self, predicted: Duration, weight: f32, now: Moment) -> Prediction {
-        self.boosted(blend(predicted, self.usual(now).cost(), weight))
+    fn weigh(&self, predicted: f32, weight: f32, now: Moment) -> Prediction {
+        self.boosted(blend(predicted, self.usual(now).expected(), weight))
     }
 
-    /// The prediction of this cost, believed in full.
-    pub fn boosted(&self, cost: Duration) -> Prediction {
-        Prediction { cost, boost: self.boosts.boost(cost) }
+    /// The prediction of this cost, a logarithm of seconds, believed in full.
+    pub fn boosted(&self, cost: f32) -> Prediction {
+        Prediction { cost: power(cost), boost: self.boosts.boost(cost) }
     }
 
     /// A request ended. `cost`: how long it kept a worker, ÷ the endpoint's pace; `None` where that
-    /// is not known, because it failed or had to wait for the worker.
-    pub fn ended(&self, branch: &Branch, cost: Option<Duration>, now: Moment) {
-        if let Some(learnt) = self.learn(branch, cost, now) {
-            self.judge(&learnt, learnt.predicted.mean);
-        }
+    /// is not known, because it failed or had to wait for the worker. Answers with how much longer than usual it was to
+    /// take, as a logarithm, as far as that is [believed](Sent::expecting).
+    pub fn ended(&self, branch: &Branch, cost: Option<Duration>, now: Moment) -> f32 {
+        let weight = self.skill.weight();
+        let (predicted, usual) = match self.learn(branch, cost, now) {
+            Some(learnt) => {
+                self.judge(&learnt, learnt.predicted.mean);
+                (learnt.predicted, learnt.usual)
+            }
+            None if weight > 0.0 => (self.estimate(branch, now), self.usual(now)),
+            None => return 0.0,
+        };
+        weight * (predicted.mean - usual.mean)
     }
 
     /// Learn from a request that [ended](Self::ended), without judging what was predicted for it.
@@ -86,8 +95,9 @@ impl Predictor {
             self.boosts.count();
             return None;
         };
-        self.boosts.record(cost);
-        Some(self.costs.learn(branch, cost, now))
+        let actual = logarithm(cost);
+        self.boosts.record(actual);
+        Some(self.costs.learn(branch, actual, now))
     }
 
     /// For a request that ended, the logarithm of its seconds was `predicted`.
@@ -98,10 +108,8 @@ impl Predictor {
     }
 
     /// Keep up with the load, where that is due; `workers`: requests that the endpoints together work on at a time.
-    pub fn renew(&self, workers: f64, now: Moment) {
-        if self.boosts.is_stale(now) {
-            self.boosts.renew(workers, now);
-        }
+    pub fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
+        self.boosts.renew(workers, now);
     }
 
     /// The mean cost; `None` where too little is known.
@@ -118,5 +126,71 @@ impl Predictor {
     /// What predictions are worth.
     pub fn skill(&self) -> &Skill {
         &self.skill
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment(60_000_000_000);
+
+    fn branch(predictor: &Predictor, path: &str) -> Branch {
+        let described = Described { route: 1, method: "GET", path: Some(path), size: None };
+        predictor.branch(&described, NOW)
+    }
+
+    /// After a thousand requests of two paths, that cost so many milliseconds.
+    fn after(light: u64, heavy: u64) -> Predictor {
+        let predictor = Predictor::new(5);
+        for turn in 0..1_000 {
+            // Some scatter: what is always the same has no variance to explain.
+            for (path, cost) in [("/light/1", light), ("/heavy/1", heavy)] {
+                let cost = Duration::from_micros(cost * (900 + turn % 200));
+                predictor.ended(&branch(&predictor, path), Some(cost), NOW);
+            }
+        }
+        predictor.renew(|| 8.0, NOW);
+        predictor
+    }
+
+    #[test]
+    fn nothing_is_predicted_before_predictions_have_proved_themselves() {
+        let predictor = Predictor::new(5);
+        let branch = branch(&predictor, "/light/1");
+        assert_eq!(predictor.predict(&branch, NOW), None);
+        assert_eq!(predictor.ended(&branch, Some(Duration::from_millis(4)), NOW), 0.0);
+        assert_eq!(predictor.predict(&branch, NOW), None);
+    }
+
+    #[test]
+    fn where_paths_say_nothing_of_the_cost_nothing_is_predicted_nor_held() {
+        let predictor = after(10, 10);
+        assert_eq!(predictor.predict(&branch(&predictor, "/light/1"), NOW), None);
+        assert_eq!(predictor.offer(Spare { slower: 10.0, quick: 8 }), None);
+    }
+
+    #[test]
+    fn where_they_do_the_light_are_told_from_the_heavy() {
+        let predictor = after(4, 400);
+        let [light, heavy] = ["/light/2", "/heavy/2"]
+            .map(|path| predictor.predict(&branch(&predictor, path), NOW).unwrap());
+        assert!(light.cost < Duration::from_millis(5) && heavy.cost > Duration::from_millis(390));
+        assert!(light.boost > heavy.boost);
+        let offer = predictor.offer(Spare { slower: 10.0, quick: 8 }).unwrap();
+        assert!((20..30).contains(&offer.every.as_millis()), "{offer:?}");
+        let expected = predictor.ended(&branch(&predictor, "/heavy/3"), None, NOW);
+        assert!((2.0..2.6).contains(&expected), "a hundred is e^4.6, half of it above the mean");
+    }
+
+    #[test]
+    fn a_models_word_that_cannot_be_is_not_taken() {
+        let predictor = after(4, 400);
+        let seen = predictor.estimate(&branch(&predictor, "/light/2"), NOW);
+        for word in [f32::NAN, f32::INFINITY, -1.0, 0.0, 1e30] {
+            let believed = predictor.believe(word, &seen, NOW).unwrap();
+            assert!(believed.cost < Duration::from_millis(5), "{word}: {believed:?}");
+        }
     }
 }

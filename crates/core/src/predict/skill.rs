@@ -5,9 +5,8 @@
 //! is worth little moves little, and one that is worth nothing is not used at all.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
 
-use super::node::{Estimate, seconds};
+use super::node::Estimate;
 
 /// Answers of a block; blocks are what the scatter is told by.
 const BLOCK: u64 = 100;
@@ -103,22 +102,17 @@ impl Skill {
     }
 }
 
-/// What is used where `predicted` is said, the mean is `usual` and predictions are believed with `weight`: the
-/// weighted mean of the logarithms.
-pub(super) fn blend(predicted: Duration, usual: Duration, weight: f32) -> Duration {
-    let (predicted, usual) = (predicted.as_secs_f32(), usual.as_secs_f32());
-    if predicted <= 0.0 || usual <= 0.0 {
-        return seconds(usual);
-    }
-    seconds(predicted.powf(weight) * usual.powf(1.0 - weight))
+/// What is used where `predicted` is said, the mean is `usual` and predictions are believed with `weight`: logarithms.
+pub(super) fn blend(predicted: f32, usual: f32, weight: f32) -> f32 {
+    usual + weight * (predicted - usual)
 }
 
-/// `predicted` seconds, unless that is not a number or far outside of what was `seen` where the request belongs:
-/// then the mean of that.
-pub(super) fn sane(predicted: f32, seen: &Estimate) -> Duration {
-    let spread = APART.ln() + SEEN * seen.variance.sqrt();
-    let is_sane = (predicted.ln() - seen.mean).abs() <= spread;
-    if is_sane { seconds(predicted) } else { seen.cost() }
+/// The logarithm of `predicted` seconds, unless that is not a number or far outside of what was `seen` where the request
+/// belongs: then the mean of that.
+pub(super) fn sane(predicted: f32, seen: &Estimate) -> f32 {
+    let (predicted, spread) = (predicted.ln(), APART.ln() + SEEN * seen.variance.sqrt());
+    let is_sane = (predicted - seen.mean).abs() <= spread;
+    if is_sane { predicted } else { seen.expected() }
 }
 
 #[cfg(test)]
@@ -186,8 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_used_lies_between_prediction_and_mean() {
-        let [predicted, usual] = [400, 4].map(Duration::from_millis);
-        let used = |weight| blend(predicted, usual, weight).as_secs_f32();
+        let used = |weight| blend(0.4_f32.ln(), 0.004_f32.ln(), weight).exp();
         assert!((used(1.0) - 0.4).abs() < 1e-4);
         assert!((used(0.5) - 0.04).abs() < 1e-4);
         assert!((used(0.0) - 0.004).abs() < 1e-5);
@@ -205,7 +198,7 @@ mod tests {
             (f32::NAN, 0.01),
             (f32::INFINITY, 0.01),
         ] {
-            let found = sane(said, &seen).as_secs_f32();
+            let found = sane(said, &seen).exp();
             assert!((found - used).abs() < 1e-4, "{said}: {found}");
         }
     }

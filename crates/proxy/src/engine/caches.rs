@@ -78,6 +78,8 @@ pub struct EntryStatus {
     pub status: u16,
     /// Bytes of its body.
     pub bytes: u64,
+    /// How many of them are stored: fewer where only parts of it are. Of slices those in memory count.
+    pub held_bytes: u64,
     /// Its age in seconds.
     pub age_seconds: f64,
     /// Seconds until it is stale; below 0: since.
@@ -137,7 +139,7 @@ impl Engine {
                 .flat_map(|urls| urls.hashes(&url.url()).collect::<Vec<_>>())
                 .collect();
             let entries = cache.entries().filter(|entry| hashes.contains(&entry.key.url));
-            let in_memory: Vec<_> = entries.collect();
+            let (slices, in_memory): (Vec<_>, Vec<_>) = entries.partition(|entry| entry.is_slice());
             // On disk is found what has the URL and nothing more as its key.
             let mut on_disk: Vec<_> =
                 hashes.iter().flat_map(|&hash| cache.load_now(hash)).collect();
@@ -147,7 +149,11 @@ impl Engine {
             });
             let in_memory = in_memory.iter().map(|entry| (entry, entry.content.tier()));
             let all = in_memory.chain(on_disk.iter().map(|entry| (entry, "disk")));
-            found.extend(all.filter_map(|(entry, tier)| status(cache, entry, tier)));
+            found.extend(all.filter_map(|(entry, tier)| {
+                let mut status = status(cache, entry, tier)?;
+                status.held_bytes += held_in_slices(entry, &slices);
+                Some(status)
+            }));
         }
         Ok(found)
     }
@@ -205,6 +211,13 @@ fn disk_status(cache: &Cache) -> Option<DiskStatus> {
     Some(DiskStatus { path: plan.path.clone(), size_bytes: plan.size.get(), used_bytes, objects })
 }
 
+/// Bytes of `entry` that are in these slices.
+fn held_in_slices(entry: &Entry, slices: &[Arc<Entry>]) -> u64 {
+    let Some(sliced) = entry.sliced() else { return 0 };
+    let own = slices.iter().filter(|slice| sliced.has(&entry.key, &slice.key));
+    own.map(|slice| slice.content.held()).sum()
+}
+
 /// `entry` as it is now; `None` where it was purged.
 fn status(cache: &Cache, entry: &Entry, tier: &'static str) -> Option<EntryStatus> {
     let now = clock::now();
@@ -222,6 +235,7 @@ fn status(cache: &Cache, entry: &Entry, tier: &'static str) -> Option<EntryStatu
         vary: vary.collect(),
         status: entry.status.as_u16(),
         bytes: entry.content.length().unwrap_or(0),
+        held_bytes: entry.content.held(),
         age_seconds: terms.age(now).as_secs_f64(),
         ttl_seconds: terms.ttl(now),
         freshness_by: terms.by.label(),

@@ -70,6 +70,11 @@ pub(super) fn of_routes(
         let wanted = route.cache.as_ref()?;
         let option = || format!("routes.{index}.cache.name");
         let cache = known.find(&wanted.name, option, issues)?;
+        if wanted.slice.is_some_and(|slice| slice.get() > cache.plan.max_object.get()) {
+            let wrong =
+                format!("a slice is at most as long as `max_object` of cache `{}`", wanted.name);
+            issues.push(Issue::new(format!("routes.{index}.cache.slice"), wrong));
+        }
         let metrics = metrics.cached_route(&wanted.name, &route.name);
         Some(CacheOfRoute { cache, urls: urls.get(&wanted.name)?.clone(), metrics })
     });

@@ -28,7 +28,7 @@ pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
 pub use rate_limits::{LimitsOfRoute, RateLimits};
-pub use route::{Action, Forward, Route, RoutePriority, Split};
+pub use route::{Action, Forward, Route, Split};
 
 use self::subsets::Subsets;
 use crate::account::Accounts;

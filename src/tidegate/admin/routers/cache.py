@@ -80,6 +80,7 @@ class Entry(BaseModel):
     )
     status: int
     bytes: int = Field(description="Of its body.")
+    held_bytes: int = Field(description="How many of them are stored: fewer where only parts of it are.")
     age_seconds: float
     ttl_seconds: float = Field(description="How long it is fresh, counted from when it was made.")
     freshness_by: str = Field(description="Which rule says so.")

@@ -186,6 +186,10 @@ class RouteCache(Options):
     """Requests whose responses are not stored."""
     min_uses: Annotated[int, whole(1, 255)] = 1
     """How often a response must have been asked for before it is stored."""
+    slice: Annotated[int, size(1 << 16, 1 << 26)] | None = Field(default=None, examples=["1MiB"])
+    """Bytes of the aligned ranges by which objects are fetched and stored, each by itself, where the origin
+    answers ranges and has strong validators; at most `max_object`, which bounds each of them. Null: objects
+    are fetched as a whole."""
     purge_from: tuple[Network, ...] = Field(default=(), examples=[["127.0.0.0/8", "10.0.0.0/8"]])
     """Networks or addresses of clients that may purge a URL by the method PURGE. With neither this nor
     `purge_token_file` that method goes to the upstream like any other."""

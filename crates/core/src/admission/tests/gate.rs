@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{Gate, Place, Verdict, Woken};
+use super::super::{Gate, Offer, Place, Supply, Verdict, Woken};
 use super::limits;
 use crate::plan::testing::number;
 use crate::plan::{Priority, UpstreamLimits};
+use crate::predict::Prediction;
 use crate::time::Moment;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -49,6 +50,134 @@ fn no_request_overtakes_one_that_waits() {
     assert!(gate.wait(Priority::Normal, None, at(0), 2).unwrap().1.is_empty());
     gate.give_up(place);
     assert_eq!(names(gate.leave(at(0))), [(2, Verdict::In)]);
+}
+
+fn predicted(cost: u32, boost: u32) -> Option<Prediction> {
+    Some(Prediction { cost: MILLISECOND * cost, boost: MILLISECOND * boost })
+}
+
+/// The order in which all that wait go in, one at a time from `ms` on.
+fn order(gate: &Gate<u32>, ms: u32) -> Vec<u32> {
+    let left = (0..).map_while(|n| (gate.waiting() > 0).then(|| names(gate.leave(at(ms + n)))));
+    left.flatten().map(|(ticket, _)| ticket).collect()
+}
+
+#[test]
+fn a_request_goes_before_others_by_its_boost_and_no_farther() {
+    let gate = Gate::new(&fixed(1, 10));
+    assert!(gate.enter());
+    for (ms, ticket, prediction) in [
+        (0, 1, predicted(400, 0)),
+        (50, 2, None),
+        (90, 3, predicted(4, 60)),
+        (110, 4, predicted(4, 60)),
+        (111, 5, predicted(4, 60)),
+    ] {
+        gate.wait(Priority::Normal, prediction, at(1_000 + ms), ticket).unwrap();
+    }
+    assert_eq!(order(&gate, 1_200), [1, 3, 2, 4, 5]);
+}
+
+#[test]
+fn no_boost_takes_a_request_before_one_of_a_higher_class() {
+    let gate = Gate::new(&fixed(1, 10));
+    assert!(gate.enter());
+    gate.wait(Priority::Normal, predicted(4, 900), at(1_000), 1).unwrap();
+    gate.wait(Priority::High, predicted(400, 0), at(1_001), 2).unwrap();
+    assert_eq!(order(&gate, 1_100), [2, 1]);
+}
+
+#[test]
+fn where_the_queue_is_full_the_one_that_would_be_served_last_makes_room() {
+    let gate = Gate::new(&fixed(1, 2));
+    assert!(gate.enter());
+    gate.wait(Priority::Low, predicted(400, 0), at(1_000), 1).unwrap();
+    gate.wait(Priority::Low, predicted(4, 500), at(1_001), 2).unwrap();
+    let (_, woken) = gate.wait(Priority::High, None, at(1_002), 3).unwrap();
+    assert_eq!(names(woken), [(1, Verdict::Displaced)]);
+}
+
+#[test]
+fn a_lane_that_sheds_goes_by_arrival_alone() {
+    let gate = Gate::new(&fixed(1, 10));
+    assert!(gate.enter());
+    // The oldest waits longer than the target for more than the interval.
+    gate.wait(Priority::Normal, predicted(1, 0), at(0), 1).unwrap();
+    gate.wait(Priority::Normal, predicted(1, 0), at(200), 2).unwrap();
+    let (_, woken) = gate.wait(Priority::Normal, predicted(1, 0), at(2_400), 3).unwrap();
+    assert_eq!(names(woken), [(1, Verdict::Shed), (2, Verdict::Shed)]);
+    assert!(gate.is_shedding());
+    gate.wait(Priority::Normal, predicted(1, 900), at(2_410), 4).unwrap();
+    gate.wait(Priority::Normal, predicted(1, 0), at(2_420), 5).unwrap();
+    assert_eq!(order(&gate, 2_430), [5, 4, 3]);
+}
+
+#[test]
+fn the_longest_wait_is_that_of_the_oldest_whatever_is_served_first() {
+    let gate = Gate::new(&fixed(1, 10));
+    assert!(gate.enter());
+    gate.wait(Priority::Normal, predicted(400, 0), at(1_000), 1).unwrap();
+    gate.wait(Priority::Normal, predicted(4, 900), at(1_050), 2).unwrap();
+    assert_eq!(gate.delay(at(1_080)), MILLISECOND * 80);
+}
+
+#[test]
+fn a_request_that_takes_long_itself_may_wait_as_long() {
+    let gate = Gate::new(&fixed(1, 10));
+    assert!(gate.enter());
+    // One that takes half a second always waits, for 400 ms.
+    for ms in (0..5_000).step_by(200) {
+        let (_, woken) = gate.wait(Priority::Normal, predicted(500, 0), at(ms), ms).unwrap();
+        assert!(woken.is_empty());
+        if ms >= 400 {
+            assert_eq!(names(gate.leave(at(ms))), [(ms - 400, Verdict::In)]);
+        }
+    }
+    assert!(!gate.is_shedding());
+}
+
+/// Workers that are ten times slower are free once so many are in; quick ones come free each 2 ms.
+#[derive(Debug)]
+struct SlowAfter(u32);
+
+impl Supply for SlowAfter {
+    fn offer(&self, inside: u32) -> Option<Offer> {
+        (inside >= self.0).then_some(Offer { slower: 10.0, every: MILLISECOND * 2 })
+    }
+}
+
+fn holding(quick: u32) -> Gate<u32> {
+    let gate = Gate::new(&fixed(10, 100));
+    gate.hold_by(Some(Box::new(SlowAfter(quick))));
+    gate
+}
+
+#[test]
+fn a_heavy_request_waits_for_a_quick_worker_and_light_ones_pass_it() {
+    let gate = holding(1);
+    assert!(gate.enter(), "a quick worker is free");
+    assert!(!gate.enter(), "only slow ones are");
+    assert!(gate.wait(Priority::Normal, predicted(400, 0), at(0), 1).unwrap().1.is_empty());
+    let (_, woken) = gate.wait(Priority::Normal, predicted(0, 0), at(0), 2).unwrap();
+    assert_eq!(names(woken), [(2, Verdict::In)]);
+    drop(gate.leave(at(1)));
+    assert_eq!(names(gate.leave(at(2))), [(1, Verdict::In)]);
+}
+
+#[test]
+fn a_request_that_was_held_as_long_as_it_may_goes_in_all_the_same() {
+    let gate = holding(0);
+    let (place, _) = gate.wait(Priority::Normal, predicted(400, 0), at(0), 1).unwrap();
+    gate.give_up(place);
+    assert!(gate.enter_late());
+}
+
+#[test]
+fn what_is_held_is_let_go_where_it_is_held_back_no_more() {
+    let gate = holding(0);
+    gate.wait(Priority::Normal, predicted(400, 0), at(0), 1).unwrap();
+    gate.hold_by(None);
+    assert_eq!(names(gate.configure(&fixed(10, 100), at(1))), [(1, Verdict::In)]);
 }
 
 #[test]
@@ -167,16 +296,22 @@ fn nothing_is_lost_when_many_threads_come_and_go() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Arrive(Priority),
+    Arrive(Priority, Option<Prediction>),
     Leave,
     GiveUp(usize),
     Pass(u32),
     Limit(u32),
 }
 
+fn prediction() -> impl Strategy<Value = Option<Prediction>> {
+    prop::option::of((0..500_u32, 0..1_000_u32))
+        .prop_map(|it| it.and_then(|(c, b)| predicted(c, b)))
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => prop::sample::select(&Priority::ALL[..]).prop_map(Step::Arrive),
+        4 => (prop::sample::select(&Priority::ALL[..]), prediction())
+            .prop_map(|(class, prediction)| Step::Arrive(class, prediction)),
         3 => Just(Step::Leave),
         1 => any::<usize>().prop_map(Step::GiveUp),
         1 => (1..400_u32).prop_map(Step::Pass),
@@ -193,12 +328,12 @@ proptest! {
         for step in steps {
             let mut woken = Woken::new();
             match step {
-                Step::Arrive(class) => {
+                Step::Arrive(class, prediction) => {
                     ticket += 1;
                     if gate.enter() {
                         prop_assert!(waiting.is_empty() && inside < limit);
                         inside += 1;
-                    } else if let Ok((place, more)) = gate.wait(class, None, now, ticket) {
+                    } else if let Ok((place, more)) = gate.wait(class, prediction, now, ticket) {
                         waiting.push((ticket, place));
                         woken = more;
                     } else {
@@ -239,6 +374,46 @@ proptest! {
                 inside += u32::from(verdict == Verdict::In);
             }
             prop_assert!(inside > 0 || waiting.is_empty());
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_predicted_every_decision_is_that_of_a_gate_that_holds_nothing(
+        steps in prop::collection::vec(step(), 1..100),
+    ) {
+        let [plain, holding] = [(); 2].map(|()| Gate::new(&fixed(2, 8)));
+        // What predicts nothing offers nothing either.
+        holding.hold_by(Some(Box::new(SlowAfter(u32::MAX))));
+        let (mut now, mut inside, mut places) = (at(0), 0, Vec::new());
+        for (ticket, step) in steps.into_iter().enumerate() {
+            let woken = |gate: &Gate<usize>, place: Option<&Place>| match &step {
+                Step::Arrive(class, _) => match gate.enter() {
+                    true => (true, None, Woken::new()),
+                    false => match gate.wait(*class, None, now, ticket) {
+                        Ok((place, woken)) => (false, Some(place), woken),
+                        Err(_) => (false, None, Woken::new()),
+                    },
+                },
+                Step::Leave if inside > 0 => (false, None, gate.leave(now)),
+                Step::GiveUp(_) => {
+                    place.into_iter().for_each(|place| gate.give_up(*place));
+                    (false, None, Woken::new())
+                }
+                Step::Limit(limit) => (false, None, gate.configure(&fixed(*limit, 8), now)),
+                Step::Pass(_) | Step::Leave => (false, None, Woken::new()),
+            };
+            let place = match &step {
+                Step::GiveUp(which) if !places.is_empty() => places.get(which % places.len()),
+                _ => None,
+            };
+            let (one, other) = (woken(&plain, place), woken(&holding, place));
+            prop_assert_eq!(&one, &other);
+            prop_assert_eq!((plain.inside(), plain.delay(now)), (holding.inside(), holding.delay(now)));
+            inside = plain.inside();
+            places.extend(one.1);
+            if let Step::Pass(ms) = step {
+                now = now.after(MILLISECOND * ms);
+            }
         }
     }
 }

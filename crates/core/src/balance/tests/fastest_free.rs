@@ -107,3 +107,68 @@ fn no_request_is_held_back_where_measured_limits_are_off() {
     assert_eq!(balancer.room(), u32::MAX);
     assert_eq!(sent_to(&balancer, 8), [4, 4]);
 }
+
+#[test]
+fn what_is_spare_is_the_quickest_free_worker_where_quicker_ones_are_busy() {
+    let balancer = learnt(fastest_free(None, &[1, 1, 1]), &[(3, 10), (3, 100), (3, 10)]);
+    assert_eq!(balancer.spare(0), None, "a quick one is free");
+    sent_to(&balancer, 6);
+    let spare = balancer.spare(6).unwrap();
+    assert!((9.0..11.0).contains(&spare.slower), "{spare:?}");
+    assert_eq!(spare.quick, 6);
+    assert!((balancer.capacity() - 6.3).abs() < 0.1);
+}
+
+#[test]
+fn requests_that_went_in_and_were_not_sent_yet_take_the_quickest_workers() {
+    let balancer = learnt(fastest_free(None, &[1, 1, 1]), &[(3, 10), (3, 100), (3, 10)]);
+    sent_to(&balancer, 4);
+    assert_eq!(balancer.spare(5), None);
+    assert!(balancer.spare(6).is_some());
+}
+
+#[test]
+fn where_all_workers_are_busy_nothing_is_spare_but_at_a_trial() {
+    let balancer = learnt(fastest_free(None, &[1, 1]), &[(4, 10), (4, 10)]);
+    assert_eq!(balancer.spare(7), None);
+    let mut trials = 0;
+    for turn in 1..=80 {
+        balancer.renew(NOW.after(Duration::from_millis(100 * turn)));
+        match balancer.spare(8) {
+            Some(spare) => assert_eq!(spare.slower, f32::INFINITY),
+            None => trials += 1,
+        }
+    }
+    assert_eq!(trials, 10);
+}
+
+#[test]
+fn requests_that_hang_at_an_endpoint_which_is_down_leave_the_other_workers_free() {
+    let balancer = learnt(fastest_free(None, &[1, 1]), &[(4, 10), (4, 10)]);
+    sent_to(&balancer, 8);
+    rest(&balancer, 0);
+    let answer = |endpoint: usize| {
+        let load = &balancer.endpoints()[endpoint].load;
+        let sent = load.begin();
+        (0..2).for_each(|_| load.finish(sent, Outcome::Abandoned, Duration::ZERO, NOW));
+    };
+    answer(1);
+    balancer.renew(NOW.after(Duration::from_millis(100)));
+    assert_eq!(balancer.spare(7), None);
+}
+
+#[test]
+fn where_no_endpoint_takes_requests_none_is_held() {
+    let balancer = learnt(fastest_free(None, &[1, 1]), &[(4, 10), (4, 10)]);
+    (0..2).for_each(|endpoint| balancer.endpoints()[endpoint].set_weight(0));
+    balancer.renew(NOW.after(Duration::from_millis(100)));
+    assert_eq!((balancer.spare(100), balancer.room()), (None, u32::MAX));
+}
+
+#[test]
+fn nothing_is_said_of_what_is_spare_where_nothing_is_known() {
+    let unknown = learnt(fastest_free(None, &[1, 1]), &[]);
+    assert_eq!((unknown.spare(100), unknown.capacity()), (None, f32::INFINITY));
+    let other = learnt(upstream(BalancePolicy::LeastRequest, None, &[1, 1]), &[(4, 10), (4, 10)]);
+    assert_eq!((other.spare(100), other.capacity()), (None, f32::INFINITY));
+}

@@ -18,7 +18,7 @@ use super::Settings;
 use crate::plan;
 
 /// Fields that may have any bytes beyond ASCII too.
-fn fields<V: AsRef<[u8]>>(fields: &[(&str, V)]) -> HeaderMap {
+pub(super) fn fields<V: AsRef<[u8]>>(fields: &[(&str, V)]) -> HeaderMap {
     let field = |(name, value): &(&str, V)| {
         (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_ref()).unwrap())
     };

@@ -179,6 +179,22 @@ fn a_response_that_is_not_all_of_what_would_be_stored_passes_it_by_or_is_a_part(
     assert_eq!(of(part(), stored, 1.0), Decision::Serve);
 }
 
+#[test]
+fn what_is_missing_of_a_part_is_fetched_however_fresh_it_is() {
+    let (said, terms) = (OfRequest::default(), terms());
+    let partial = Stored::Partial(&terms);
+    let of = |asked: Asked<'_>, seconds| decide(partial, &asked, &|| true, after(seconds));
+    for seconds in [1.0, 10.5, 20.0] {
+        assert_eq!(of(asked(&said), seconds), Decision::Fetch(Why::Partial));
+        let part = Asked { wants_part: true, ..asked(&said) };
+        assert_eq!(of(part, seconds), Decision::FetchPart(Why::Partial));
+    }
+    let bypassing = Asked { bypasses: true, ..asked(&said) };
+    assert_eq!(of(bypassing, 1.0), Decision::Fetch(Why::Bypass));
+    let stored_only = OfRequest { only_if_cached: true, ..said };
+    assert_eq!(of(asked(&stored_only), 1.0), Decision::Refuse);
+}
+
 fn any_duration() -> impl Strategy<Value = Duration> {
     prop_oneof![Just(Duration::ZERO), (0u64..40).prop_map(|half| SECOND * half as u32 / 2)]
 }

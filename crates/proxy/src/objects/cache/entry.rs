@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
 
-use http::StatusCode;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
 use tidegate_core::cache::key::Key;
 use tidegate_core::cache::tags::Tags;
+use tidegate_core::cache::validator;
 use tidegate_core::cache::vary::Vary;
 use tidegate_core::time::Moment;
 
@@ -97,6 +98,11 @@ impl Entry {
         }
     }
 
+    /// Whether it is for the same requests as `other`.
+    pub fn is_variant(&self, other: &Self) -> bool {
+        self.key.text == other.key.text && self.vary == other.vary
+    }
+
     /// A copy that shares nothing with it that is counted when it is served, but its body where that is not to be copied.
     pub fn copied(&self, with_body: bool) -> Self {
         let content = match &self.content {
@@ -114,8 +120,8 @@ impl Entry {
         self.id == other.id
     }
 
-    /// The same, as the purges left it, with a body that is whole, whose length is known by now.
-    pub fn whole(&self, content: Content) -> Self {
+    /// The same, as the purges left it, with this body, whose length is known by now.
+    pub fn with(&self, content: Content) -> Self {
         let mut fields = self.fields.clone();
         // A 204 has none (RFC 9110 §8.6).
         let lacks = self.status != StatusCode::NO_CONTENT && !fields.contains(&CONTENT_LENGTH);
@@ -142,6 +148,19 @@ impl Entry {
             0 => Cow::Borrowed(&self.terms),
             at => Cow::Owned(self.terms.expire(Moment(at))),
         }
+    }
+
+    /// What no other body has in common with its body (RFC 9110 §8.8.1), where something says that.
+    pub fn strong_validator(&self) -> Option<HeaderValue> {
+        validator::strong(&self.fields.map(), self.arrived).cloned()
+    }
+
+    /// Whether its body is that of `other`, byte by byte, as far as their heads say (RFC 9110 §8.8.1).
+    pub fn is_same_body(&self, other: &Self) -> bool {
+        let own = self.strong_validator();
+        own.is_some()
+            && own == other.strong_validator()
+            && self.content.length() == other.content.length()
     }
 
     /// It is served once more. Returns how often it was before.
@@ -183,7 +202,8 @@ impl Entry {
     pub fn weight(&self) -> u64 {
         let content = match &self.content {
             Content::Whole(pieces) => pieces.weight(),
-            Content::Coming(_) => 0,
+            Content::Coming(_) | Content::Sliced(_) => 0,
+            Content::Partial(partial) => partial.weight(),
             Content::OnDisk(body) => body.weight(),
         };
         OVERHEAD + self.key.text.len() as u64 + self.fields.weight() + content

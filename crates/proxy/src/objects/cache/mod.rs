@@ -9,11 +9,13 @@ mod fill;
 pub mod fleet;
 mod hot;
 mod memory;
+mod partial;
 mod pieces;
 mod purge;
 mod purge_request;
 mod purges;
 mod room;
+mod sliced;
 mod tiers;
 mod urls;
 mod uses;
@@ -37,10 +39,12 @@ pub use self::fill::{Fill, PIECE};
 pub use self::fleet::Fleet;
 pub use self::hot::Hot;
 pub use self::memory::Variants;
+pub use self::partial::Partial;
 pub use self::purge::{Force, Purging, Target, written};
 pub use self::purge_request::PurgeRequest;
 pub use self::purges::{AskedAt, Purges};
 pub use self::room::{Room, Taken};
+pub use self::sliced::{Sliced, within};
 pub use self::urls::Urls;
 
 use self::memory::Memory;
@@ -136,7 +140,7 @@ impl Cache {
             let entries = before.memory.entries();
             let moved =
                 entries.filter(|entry| stays || !matches!(entry.content, Content::OnDisk(_)));
-            moved.for_each(|entry| memory.put(entry));
+            moved.for_each(|entry| drop(memory.put(entry, |_, _| None)));
         }
         Ok(Self {
             plan: plan.clone(),
@@ -224,6 +228,17 @@ impl Cache {
     /// Be behind the one that leads the requests with `key`, where one does.
     pub fn behind(&self, key: &Key) -> Option<Waiting<Word>> {
         self.under_way.find(&key.hash)
+    }
+
+    /// What is stored of `entry` is still stored.
+    pub fn has(&self, entry: &Entry) -> bool {
+        let stored = self.memory.get(entry.key.hash);
+        stored.is_some_and(|stored| stored.entries.iter().any(|other| other.is(entry)))
+    }
+
+    /// The origin answers no ranges of what has this key.
+    pub fn mark_unranged(&self, key: &Key, now: Moment) {
+        self.memory.mark_unranged(key.hash, now);
     }
 
     /// The responses under `key` are not for others.

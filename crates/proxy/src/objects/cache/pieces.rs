@@ -85,6 +85,31 @@ impl Pieces {
         }
     }
 
+    /// All of `parts`, one after the other.
+    pub fn joined(parts: &[Self]) -> Self {
+        match parts {
+            [only] => only.clone(),
+            parts => Self::new(
+                parts.iter().flat_map(|part| part.all()).map(|piece| piece.data.clone()).collect(),
+            ),
+        }
+    }
+
+    /// These bytes of it, which there must be. What is cut from a piece has an allocation of its own.
+    pub fn slice(&self, range: Range<u64>) -> Self {
+        if range == (0..self.length()) {
+            return self.clone();
+        }
+        let mut part = Part { next: self.at(range.start), pieces: self.clone(), range };
+        let mut slices = Vec::new();
+        while let Some(data) = part.take() {
+            let piece = &self.all()[part.next - 1].data;
+            let is_cut = data.len() < piece.len();
+            slices.push(if is_cut { Bytes::copy_from_slice(&data) } else { data });
+        }
+        Self::new(slices)
+    }
+
     /// A copy that shares nothing with it.
     pub fn copied(&self) -> Self {
         let copy =
@@ -189,6 +214,10 @@ mod tests {
             let (part, end) = read(&mut body);
             prop_assert_eq!(part.as_bytes(), &all[from..to]);
             prop_assert_eq!(end, Some(Ok(())));
+            let cut = [0..from, from..to, to..length]
+                .map(|range| pieces.slice(range.start as u64..range.end as u64));
+            prop_assert_eq!(cut[1].slices().collect::<Vec<_>>().concat(), &all[from..to]);
+            prop_assert_eq!(Pieces::joined(&cut).slices().collect::<Vec<_>>().concat(), &all[..]);
         }
     }
 

@@ -4,13 +4,17 @@
 //! [served](serve); else a [fetch] is begun, which is a task of its own, or another one is followed.
 
 mod answer;
+mod ask;
 mod fetch;
 mod invalidate;
 mod lookup;
+mod part;
 mod pour;
 mod purge;
 mod serve;
 mod settle;
+mod slice;
+mod slices;
 mod storable;
 
 use std::borrow::Cow;
@@ -31,6 +35,7 @@ use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::call::Call;
 use crate::http::body::Body;
+use crate::net::clock;
 use crate::objects::cache::AskedAt;
 use crate::snapshot::{CacheOfRoute, Destination, Forward};
 
@@ -188,7 +193,14 @@ impl Asking<'_> {
             age: None,
             ttl: None,
             freshness: None,
+            slices: self.settings.slice.map(|_| self.is_ranged()),
         }
+    }
+
+    /// Whether the origin may be asked for ranges of what the request asks for.
+    fn is_ranged(&self) -> bool {
+        let stored = self.of.cache.find(&self.key);
+        !stored.is_some_and(|stored| stored.is_unranged(clock::now()))
     }
 
     /// The same with what is known of what is stored.

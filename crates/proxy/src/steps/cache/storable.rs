@@ -31,7 +31,7 @@ pub struct Begun {
     pub entry: Arc<Entry>,
     /// All fields of the response.
     pub headers: HeaderMap,
-    /// Its body, for the request that it answers.
+    /// What comes of its body, for the request that it answers: nothing of it is gone as long as this is not read.
     pub body: Body,
     /// What is still to be done.
     pub pouring: Pouring,
@@ -80,26 +80,37 @@ pub fn newer_tags(settings: &Settings, headers: &mut HeaderMap) -> Result<Option
 /// Begin to store a response, of which these are the parts.
 pub fn begin(
     cache: &Arc<Cache>,
-    mut response: Response<Body>,
+    response: Response<Body>,
     mut parts: Parts,
+    asked_at: AskedAt,
+    worker: usize,
+) -> Begun {
+    let length = response.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let fill = Fill::new(if response.body().is_end() { Some(0) } else { length });
+    parts.content = Content::Coming(fill.clone());
+    begin_with(cache, response, parts, fill, asked_at, worker)
+}
+
+/// The same, with what its body comes into, which is in the content of its parts.
+pub fn begin_with(
+    cache: &Arc<Cache>,
+    mut response: Response<Body>,
+    parts: Parts,
+    fill: Arc<Fill>,
     asked_at: AskedAt,
     worker: usize,
 ) -> Begun {
     // Those that follow it are not told.
     affinity::tell(&mut response);
     let (head, body) = response.into_parts();
-    let length = head.headers.get(CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    let announced = if body.is_end() { Some(0) } else { length };
-    let fill = Fill::new(announced);
-    parts.content = Content::Coming(fill.clone());
     let entry = Arc::new(Entry::new(parts));
-    let fits = announced.is_none_or(|length| length <= cache.plan.max_object.get());
+    let fits = fill.announced().is_none_or(|length| length <= cache.plan.max_object.get());
     if !fits {
         fill.pass();
     }
     // Before all others, so that nothing is gone of it yet.
-    let own = entry.content.body().unwrap_or_default();
+    let own = fill.reader().map(Body::stream).unwrap_or_default();
     let pouring = Pouring {
         cache: cache.clone(),
         entry: entry.clone(),

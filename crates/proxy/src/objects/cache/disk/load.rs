@@ -102,7 +102,8 @@ impl Disk {
         let after_body = bytes.read(layout.sums_at(), layout.sums_length())?;
         let sums = layout.sums(&after_body).ok_or(Unread::Broken)?;
         parts.content = match &*sums {
-            [] => Content::Whole(Pieces::default()),
+            // It has none, or lies in other entries.
+            [] => parts.content,
             [only] => {
                 let body = bytes.read(layout.body_at(), layout.body)?;
                 (sum(&body) == *only).then_some(()).ok_or(Unread::Broken)?;

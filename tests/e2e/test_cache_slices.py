@@ -380,20 +380,24 @@ def test_what_is_larger_than_memory_passes_through_and_its_slices_are_served(
     assert gateway.rss() - before < 40 << 20
 
 
+@pytest.mark.parametrize("blocks", [1, 4])
 def test_slices_are_served_from_disk_after_a_restart(
-    start_gateway: StartGateway, origin: Origin, path: str, tmp_path: Path
+    start_gateway: StartGateway, origin: Origin, path: str, tmp_path: Path, blocks: int
 ) -> None:
+    config = sliced(origin.address, disk=tmp_path / "cache", slice=f"{64 * blocks}KiB")
+    config["caches"][0]["max_object"] = "1MB"
     ranged = Ranged(origin, path, BODY)
-    gateway = start_gateway(sliced(origin.address, disk=tmp_path / "cache"))
+    gateway = start_gateway(config)
     config = gateway.config
     assert get(gateway, path, f"0-{5 * SLICE - 1}").status == 206
     gateway.stop()
     gateway = start_gateway(config)
     assert get(gateway, path, "70000-80000").body == BODY[70000:80001]
-    assert ranged.asked == ALL[:5]
+    asked = -(-5 // blocks)
+    assert len(ranged.asked) == asked
     whole = get(gateway, path)
     assert is_hit(whole) and whole.body == BODY
-    assert ranged.asked == ALL
+    assert len(ranged.asked) == len(set(ranged.asked)) == -(-len(BODY) // (SLICE * blocks))
 
 
 def test_nothing_is_fetched_for_a_client_that_has_left(gateway: Gateway, origin: Origin, path: str) -> None:
@@ -430,6 +434,43 @@ def test_a_slice_that_breaks_off_in_the_middle_is_not_stored(
     assert not broken.complete and BODY.startswith(broken.body)
     origin.on(path, ranged)
     assert get(gateway, path).body == BODY
+
+
+def test_a_slice_that_is_for_one_client_is_given_and_not_stored(
+    gateway: Gateway, origin: Origin, path: str
+) -> None:
+    Ranged(origin, path, BODY)
+    get(gateway, path, "0-9")
+    ranged = Ranged(origin, path, BODY, [("Cache-Control", "private")])
+    for _ in range(2):
+        assert get(gateway, path, f"{SLICE}-{SLICE + 9}").body == BODY[SLICE : SLICE + 10]
+    assert ranged.asked == 2 * of_known(1)
+
+
+def test_a_reload_that_changes_the_slices_leaves_what_is_stored(
+    start_gateway: StartGateway, origin: Origin, path: str
+) -> None:
+    ranged = Ranged(origin, path, BODY)
+    gateway = start_gateway(sliced(origin.address))
+    with gateway.connect() as client:
+        client.send_request(path)
+        assert client.read_head().status == 200
+        for slices in ("96KiB", None):
+            with gateway.next_generation():
+                gateway.config["routes"][0]["cache"]["slice"] = slices
+                gateway.write()
+            assert get(gateway, path, f"{9 * SLICE}-{9 * SLICE + 9}").body == BODY[9 * SLICE :][:10]
+        assert client.read_exactly(len(BODY)) == BODY
+    assert sorted(map(str, ranged.asked)) == sorted(ALL)
+
+
+def test_a_slice_is_no_longer_than_the_largest_object(start_gateway: StartGateway, origin: Origin) -> None:
+    gateway = start_gateway(sliced(origin.address))
+    gateway.config["routes"][0]["cache"]["slice"] = "1MiB"
+    gateway.write()
+    refused = gateway.admin.post("/v1/config/reload")
+    assert refused.status_code == 422
+    assert "a slice is at most as long as `max_object` of cache `main`" in refused.text
 
 
 def test_a_whole_that_was_stored_before_is_used_as_it_is(

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -425,6 +426,68 @@ def test_a_store_that_is_away_at_the_start_holds_nothing_up(
         reads(gateway)
         assert get(gateway, "/7") == b"2", "nothing stale once the store is back"
         assert counted(gateway, "missed") == 1
+
+
+def catches_up(gateway: Gateway, server: ValkeyServer) -> None:
+    """Wait until it has told all, and has applied all that is in the stream."""
+
+    def has_caught_up() -> bool:
+        told = state(gateway)
+        return (
+            told["up"]
+            and not told["waiting"]
+            and str(told["place"]) in server.says("XREVRANGE", STREAM, "+", "-", "COUNT", "1")
+        )
+
+    eventually(has_caught_up, f"it has caught up\n{gateway.log}")
+
+
+def befalls(server: ValkeyServer) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
+    """What befalls the store, and what ends it."""
+
+    def die() -> None:
+        server.says("SAVE")
+        server.kill()
+
+    def nothing() -> None:
+        pass
+
+    return {
+        "none": (nothing, nothing),
+        "dies": (die, server.start),
+        "forgets": (server.kill, server.start),
+        "hangs": (server.hang, server.resume),
+        "trimmed": (nothing, lambda: server.says("XTRIM", STREAM, "MAXLEN", "1")),
+    }
+
+
+def test_nothing_older_than_a_purge_is_served_whatever_befell_the_store_and_the_gateways(
+    start_gateway: StartGateway, origin: Origin, server: ValkeyServer, versions: Versions, tmp_path: Path
+) -> None:
+    random, faults = Random(11), befalls(server)
+    gateways = [start_gateway(shared(origin, server.address, tmp_path / name)) for name in "abc"]
+    for gateway in gateways:
+        reads(gateway)
+    for fault in [*faults, "stopped"] * 2:
+        for gateway in gateways:
+            all_of(gateway)
+        victim = random.choice(gateways)
+        begin, end = faults.get(fault, faults["none"])
+        begin()
+        if fault == "stopped":
+            victim.stop()
+        versions.number += 1
+        purged = random.sample(PATHS, 5)
+        for path in purged:
+            alive = [gateway for gateway in gateways if fault != "stopped" or gateway is not victim]
+            purge(random.choice(alive), url=f"http://localhost{path}")
+        end()
+        if fault == "stopped":
+            gateways[gateways.index(victim)] = start_gateway(victim.config)
+        for gateway in gateways:
+            catches_up(gateway, server)
+        for gateway in gateways:
+            assert {get(gateway, path) for path in purged} == {str(versions.number).encode()}, fault
 
 
 def test_garbage_in_the_stream_is_counted_and_skipped(

@@ -75,7 +75,7 @@ def prediction(gateway: Gateway) -> Any:
 
 
 def served(gateway: Gateway, classes: Classes) -> list[str]:
-    """In which order a heavy and a light request are let in that came so, while another had the only place."""
+    """In which order a heavy and a light request are let in that came so, while another had the place."""
     classes.order.clear()
     with H2Client(gateway.port()) as client:
         streams = [client.send_request("/held")]

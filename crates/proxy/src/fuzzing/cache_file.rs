@@ -9,6 +9,9 @@ use crate::objects::cache::disk::clock::DiskClock;
 use crate::objects::cache::disk::layout::{self, BLOCK, Layout};
 use crate::objects::cache::disk::{head, purge_log};
 
+/// What is older than a file can say is as old as it can: 584 years.
+const LONGEST: Duration = Duration::from_nanos(u64::MAX);
+
 /// A file of a stored response, or a head without a file, or a file of purges.
 pub fn cache_file(bytes: &[u8]) {
     if let Some(head) = checked(bytes) {
@@ -48,6 +51,6 @@ fn is_same_again(head: &[u8]) {
             == (&entry.key, entry.status, entry.fields.map())
             && (&again.vary, &again.tags, again.asked_at)
                 == (&entry.vary, &entry.tags, entry.asked_at)
-            && again.terms.age(now) >= entry.terms.age(now)
+            && again.terms.age(now) >= entry.terms.age(now).min(LONGEST)
     }));
 }

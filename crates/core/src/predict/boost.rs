@@ -207,7 +207,7 @@ mod tests {
     /// The classes of 4, 12, 60 and 400 ms at so many a second, for a while.
     fn at_rate(rate: u64) -> Boosts {
         let boosts = Boosts::default();
-        for tenth in 1..=400_u64 {
+        for tenth in 1..=150_u64 {
             for turn in 0..rate / 10 {
                 boosts.record(log([
                     4, 12, 4, 60, 4, 12, 4, 12, 4, 400, 4, 12, 4, 12, 4, 60, 4, 12, 4, 60,

@@ -35,7 +35,7 @@ impl Balancer {
     /// workers and pace. Three loads, unless endpoints differ in pace or all workers are busy.
     pub fn spare(&self, inside: u32) -> Option<Spare> {
         let forecast = self.forecast().filter(|forecast| forecast.is_known())?;
-        let spare = |slower| Some(Spare { slower, quick: forecast.capacity() as u32 });
+        let spare = |slower| Some(Spare { slower, quick: forecast.quick() });
         if inside >= forecast.workers() {
             // A trial is for the next in turn, heavy or light: else it would say nothing of the workers.
             return if forecast.is_trial() { None } else { spare(f32::INFINITY) };

@@ -184,7 +184,8 @@ fn predictions_that_turn_wrong_do_little_harm() {
     let drifting = report(classes(832.0, 1.0, predict(json!({"drift": 30 * SECOND}))));
     let without = report(classes(832.0, 1.0, json!(null)));
     assert!(drifting.classes[0].p99 < without.classes[0].p99 * 1.02);
-    assert!(drifting.latency.p99 < without.latency.p99 * 1.02);
+    // While they are right, the order takes a little of the slowest.
+    assert!(drifting.latency.p99 < without.latency.p99 * 1.05);
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
     python -m bench.cache [--rounds 3] [--seconds 2] [--only hit-100 hit-10k …]
 
-Needs nginx, varnishd, h2load and openssl (Debian: nginx varnish nghttp2-client). Each proxy has one worker,
-pinned to the first core; load generator and origin share the last. Shown is processor time per request, and
-its ratio to the better of the two others in the same round (median of the rounds).
+Needs nginx, varnishd, h2load, wrk and openssl (Debian: nginx varnish nghttp2-client wrk). Each proxy has one
+worker, pinned to the first core; load generator and origin share the last. Shown is processor time per
+request, and its ratio to the better of the two others in the same round (median of the rounds).
 
-nginx: proxy_cache on /dev/shm with open_file_cache. Varnish: malloc. tidegate: memory. A stored miss is a
-response that is fetched and stored, against the same request on a route without a cache.
+nginx: proxy_cache on /dev/shm with open_file_cache. Varnish: malloc. tidegate: memory, and its disk for what
+is asked for under /disk, which the kernel has in its page cache. A stored miss is a response that is fetched
+and stored in a cache that is full, against the same request on a route without a cache.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from tests.e2e.harness.configs import listener, proxy, route
 from tests.e2e.harness.gateway import Gateway
 from tests.e2e.harness.ports import free_port
 
+from bench import wrk
 from bench.measure import cpu_seconds, print_table
 
 SIZES = {"100": 100, "10k": 10_000, "100k": 100_000, "1m": 1_000_000}
@@ -47,6 +49,7 @@ class Case:
 
 CASES = [
     *(Case(f"hit-{name}", f"/{name}") for name in SIZES),
+    Case("hit-100k-disk", "/disk/100k"),
     Case("hit-10k-tls", "/10k", "https"),
     Case("hit-10k-h2", "/10k", "https", h2=True),
 ]
@@ -74,7 +77,7 @@ def main() -> None:
         at = Path(folder)
         # The workers of nginx are another user's.
         at.chmod(0o755)
-        origin = stack.enter_context(_origin(at))
+        origin = stack.enter_context(origin_server(at))
         certificate(at)
         peers = [
             stack.enter_context(_nginx(at, origin)),
@@ -83,6 +86,8 @@ def main() -> None:
         ]
         cases = [case for case in CASES if options.only is None or case.name in options.only]
         rows = [_row(case, peers, options.rounds, options.seconds) for case in cases]
+        if options.only is None or "miss" in options.only:
+            rows.append(_misses(peers, options.rounds, options.seconds))
         print_table(["us/request", *(peer.name for peer in peers), "ratio", "spread"], rows)
         if options.only is None or "miss" in options.only:
             print(
@@ -94,16 +99,34 @@ def main() -> None:
 
 def _row(case: Case, peers: list[Peer], rounds: int, seconds: float) -> list[object]:
     able = [peer for peer in peers if case.scheme in peer.ports]
-    costs: dict[str, list[float]] = {peer.name: [] for peer in able}
     for peer in able:
         _load(case, peer, 0.5)
-    for _ in range(rounds):
-        for peer in able:
-            costs[peer.name].append(_load(case, peer, seconds))
-    own, others = costs["tidegate"], [costs[name] for name in costs if name != "tidegate"]
-    ratios = [mine / min(other[turn] for other in others) for turn, mine in enumerate(own)]
-    shown = [f"{statistics.median(costs[peer.name]):.1f}" if peer.name in costs else "" for peer in peers]
-    return [case.name, *shown, f"{statistics.median(ratios):.2f}", f"{max(ratios) - min(ratios):.2f}"]
+    turns = [{peer.name: _load(case, peer, seconds) for peer in able} for _ in range(rounds)]
+    return _compared(case.name, peers, turns)
+
+
+def _misses(peers: list[Peer], rounds: int, seconds: float) -> list[object]:
+    """What it costs to fetch a response and to store it."""
+    for peer in peers:
+        # By then the cache of tidegate is full: each response that is stored takes the place of another one.
+        _each_once(peer, "/store/warm/", 2)
+    turns = [
+        {peer.name: _each_once(peer, f"/store/all/{turn}/", seconds) for peer in peers}
+        for turn in range(rounds)
+    ]
+    return _compared("stored miss", peers, turns)
+
+
+def _compared(name: str, peers: list[Peer], turns: list[dict[str, float]]) -> list[object]:
+    """Medians of what each costs, and the ratio to the better of the others in the same turn."""
+    ratios = [
+        turn["tidegate"] / min(cost for peer, cost in turn.items() if peer != "tidegate") for turn in turns
+    ]
+    shown = [
+        f"{statistics.median(turn[peer.name] for turn in turns):.1f}" if peer.name in turns[0] else ""
+        for peer in peers
+    ]
+    return [name, *shown, f"{statistics.median(ratios):.2f}", f"{max(ratios) - min(ratios):.2f}"]
 
 
 def _load(case: Case, peer: Peer, seconds: float) -> float:
@@ -129,21 +152,26 @@ def _h2load(words: list[str]) -> int:
 def _miss(tidegate: Peer, rounds: int) -> float:
     """What it costs to fetch and store a response, as a multiple of passing it on."""
     ratios = []
+    for prefix in ("/plain/warm/", "/store/warm/"):
+        _each_once(tidegate, prefix, 2)
     for turn in range(rounds):
-        uncached = _each_once(tidegate, f"/plain/{turn}")
-        stored = _each_once(tidegate, f"/store/{turn}")
-        ratios.append(stored / uncached)
+        prefixes = [f"/plain/{turn}/", f"/store/{turn}/"]
+        # Neither is always the first.
+        order = prefixes if turn % 2 else prefixes[::-1]
+        costs = {prefix: _each_once(tidegate, prefix, 2) for prefix in order}
+        ratios.append(costs[prefixes[1]] / costs[prefixes[0]])
     return statistics.median(ratios)
 
 
-def _each_once(peer: Peer, prefix: str, count: int = 20_000) -> float:
-    """Microseconds per request, each for another path."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.writelines(f"http://127.0.0.1:{peer.ports['http']}{prefix}/{i}\n" for i in range(count))
-        file.flush()
-        before = cpu_seconds(peer.pid)
-        _h2load(["--h1", "-c32", f"-n{count}", "-i", file.name])
-        return (cpu_seconds(peer.pid) - before) / count * 1e6
+def _each_once(peer: Peer, prefix: str, seconds: float) -> float:
+    """Microseconds of processor time per request, each for another path."""
+    url = f"http://127.0.0.1:{peer.ports['http']}"
+    before = cpu_seconds(peer.pid)
+    run = wrk.start_each_another(url, prefix, connections=32, seconds=seconds, core=LAST)
+    result = wrk.finish(run)
+    if result.errors:
+        raise RuntimeError(f"{result.errors} requests for {prefix} failed")
+    return (cpu_seconds(peer.pid) - before) / result.requests * 1e6
 
 
 def _two(at: Path, origin: int, options: argparse.Namespace) -> float:
@@ -207,7 +235,11 @@ http {{
 """
 ORIGIN = """
 add_header Cache-Control max-age=3600;
-server {{ listen 127.0.0.1:{port}; root {at}; {files} location / {{ return 200 '{rest}'; }} }}
+server {{
+    listen 127.0.0.1:{port}; root {at}; {files}
+    location /disk/ {{ alias {at}/; }}
+    location / {{ return 200 '{rest}'; }}
+}}
 """
 CACHE = """
 proxy_cache_path {at}/cache levels=1:2 keys_zone=z:10m max_size=200m; open_file_cache max=1000 inactive=60s;
@@ -223,7 +255,7 @@ server {{
 
 
 @contextmanager
-def _origin(at: Path) -> Iterator[int]:
+def origin_server(at: Path) -> Iterator[int]:
     port = free_port()
     for name, size in SIZES.items():
         (at / name).write_bytes(b"x" * size)
@@ -255,19 +287,25 @@ def _varnish(at: Path, origin: int) -> Iterator[Peer]:
 
 @contextmanager
 def _tidegate(at: Path, origin: int, *, workers: int = 1, pin: bool = True) -> Iterator[Peer]:
-    config = proxy(f"127.0.0.1:{origin}", workers=workers, caches=[{"name": "main", "memory": "200MB"}])
+    stack = ExitStack()
+    folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp"))
+    # So long for so little memory that it is on disk at once, and stays there.
+    disk = {"path": folder, "size": "1GB", "admit": "always"}
+    on_disk = {"name": "disk", "memory": "4MB", "max_object": "400KB", "disk": disk}
+    caches = [{"name": "main", "memory": "200MB"}, {"name": "small", "memory": "20MB"}, on_disk]
+    config = proxy(f"127.0.0.1:{origin}", workers=workers, caches=caches)
     tls = {"certificates": [{"cert": str(at / "cert.pem"), "key": str(at / "key.pem")}]}
     config["listeners"].append(listener("secure", tls=tls))
     config["routes"][0]["cache"] = "main"
-    config["routes"].append(route("plain", "/plain"))
+    stored = [route("store", "/store", cache="small"), route("disk", "/disk", cache="disk")]
+    config["routes"] += [route("plain", "/plain"), *stored]
     gateway = Gateway(at / f"tidegate{free_port()}", config).start()
-    try:
-        if pin:
-            pin_it = ["taskset", "-acp", FIRST, str(gateway.pid)]
-            subprocess.run(pin_it, capture_output=True, check=True)  # noqa: S603
+    stack.callback(gateway.stop)
+    if pin:
+        pin_it = ["taskset", "-acp", FIRST, str(gateway.pid)]
+        subprocess.run(pin_it, capture_output=True, check=True)  # noqa: S603
+    with stack:
         yield Peer("tidegate", gateway.pid, {"http": gateway.port(), "https": gateway.port("secure")})
-    finally:
-        gateway.stop()
 
 
 if __name__ == "__main__":

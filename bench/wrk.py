@@ -3,6 +3,9 @@
 import re
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
+
+_ANOTHER = Path(__file__).with_name("another.lua")
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,24 @@ class Result:
         return self.requests / self.seconds
 
 
-def start(url: str, *, connections: int, seconds: float, threads: int = 1) -> "subprocess.Popen[str]":
-    """Start a run."""
+def start(
+    url: str, *, connections: int, seconds: float, threads: int = 1, core: str | None = None
+) -> "subprocess.Popen[str]":
+    """Start a run, on one core where one is named."""
     command = ["wrk", "--latency", f"-c{connections}", f"-t{threads}", f"-d{seconds:g}s", url]
+    return _start(command, core)
+
+
+def start_each_another(
+    url: str, prefix: str, *, connections: int, seconds: float, core: str | None = None
+) -> "subprocess.Popen[str]":
+    """Start a run in which no two requests ask for the same path; all paths begin with `prefix`."""
+    options = ["--latency", f"-c{connections}", "-t1", f"-d{seconds:g}s", "-s", str(_ANOTHER)]
+    return _start(["wrk", *options, url, "--", prefix], core)
+
+
+def _start(command: list[str], core: str | None) -> "subprocess.Popen[str]":
+    command = ["taskset", "-c", core, *command] if core else command
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
 
 

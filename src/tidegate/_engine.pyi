@@ -126,8 +126,8 @@ class Engine:
           are stored and how many are being filled, and of its disk `{"path", "size_bytes", "used_bytes",
           "objects"}`, or null;
         - `{"cache_entries": {"url": text, "cache": name | null}}`: what is stored of a URL, in one cache or
-          all: `[{"cache", "key", "url", "vary": {field: value}, "status", "bytes", "age_seconds",
-          "ttl_seconds", "freshness_by", "tags", "tier", "hits", "soft_purged"}]`;
+          all: `[{"cache", "key", "url", "vary": {field: value}, "status", "bytes", "held_bytes",
+          "age_seconds", "ttl_seconds", "freshness_by", "tags", "tier", "hits", "soft_purged"}]`;
         - `{"route": request}` and `{"table": {}}`, as `inspect` answers them, of what is served.
 
         Raises ValueError, which lists the known questions, on any other."""

@@ -82,12 +82,12 @@ def test_what_the_engine_refuses_is_told_with_its_place(file: Path) -> None:
     assert refused.value.errors
 
 
-def test_compare_shows_each_policy_with_its_margin(
+def test_compare_shows_each_policy_with_its_margin_and_what_each_class_gets(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
 ) -> None:
     assert tidegate(monkeypatch, "sim", "compare", str(file), "--vary", "load=0.3,0.6") == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if "±" in line]
-    assert [row.split()[0] for row in rows] == ["0.3", "0.3", "0.6", "0.6"]
+    assert [row.split()[0] for row in rows] == ["0.3", "0.3", "0.6", "0.6"] * 2
 
 
 def test_compare_prints_each_report_as_json(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartGateway
-from .harness.caches import FRESH, Held
+from .harness.caches import FRESH, Held, Ranged
 from .harness.configs import proxy
 from .harness.gateway import Config, Gateway, command
 from .harness.message import Fields, Response
@@ -107,6 +107,25 @@ def test_what_is_stored_is_served_after_a_restart_without_the_origin(
             assert is_hit(response) and response.body == content(path), path
             assert response.header("content-length") == str(len(content(path)))
     assert len(origin.requests) == asked
+
+
+def test_parts_of_a_response_are_kept_in_memory_alone(
+    start_gateway: StartGateway, origin: Origin, folder: Path
+) -> None:
+    body, path = bytes(range(256)) * 1000, "/parts"
+    ranged = Ranged(origin, path, body)
+    with life(start_gateway, cached(origin, folder)) as gateway:
+        config = gateway.config
+        for _ in range(2):
+            assert get(gateway, path, [("Range", "bytes=0-99")]).body == body[:100]
+    assert not files(folder)
+    gateway = start_gateway(config)
+    assert get(gateway, path, [("Range", "bytes=50-149")]).body == body[50:150]
+    assert get(gateway, path).body == body
+    eventually(lambda: get(gateway, path).body == body, "it is whole")
+    gateway.stop()
+    assert len(files(folder)) == 1, "the whole is kept"
+    assert ranged.asked[:2] == ["bytes=0-99", "bytes=50-149"]
 
 
 def test_ranges_are_cut_from_what_lies_on_disk(

@@ -33,7 +33,7 @@ fn predict(criterion: &mut Criterion) {
         let cost = Duration::from_micros(1_000 + 100 * n as u64);
         predictor.ended(&branches[n], Some(cost), NOW);
     }
-    predictor.renew(32.0, NOW);
+    predictor.renew(|| 32.0, NOW);
     let mut turn = 0;
     let mut next = || {
         turn = (turn + 1) % TEMPLATES;

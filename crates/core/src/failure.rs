@@ -50,6 +50,8 @@ pub enum Failure {
     Unauthenticated,
     /// Where it comes from is known, and it may not use the route.
     Forbidden,
+    /// It is to purge what is stored, which its client may not.
+    PurgeForbidden,
     /// Whether its credential is right cannot be found out.
     AuthUnavailable,
     /// It wants a stored response only, and there is none (RFC 9111 §5.2.1.7).
@@ -160,6 +162,7 @@ impl Failure {
             Self::TooManyInFlight        => row(429, "http_request_denied", "too_many_in_flight", Client, "As many requests are under way as a quota allows."),
             Self::Unauthenticated        => row(401, "http_request_denied", "unauthenticated", Client, "The request carries no valid credential."),
             Self::Forbidden              => row(403, "http_request_denied", "forbidden", Client, "The request may not be made from there or with this identity."),
+            Self::PurgeForbidden         => row(403, "http_request_denied", "purge_forbidden", Client, "PURGE is for clients in the networks of the route's cache.purge_from, and for those with the token of its cache.purge_token_file."),
             Self::AuthUnavailable        => row(503, "destination_unavailable", "auth_unavailable", Gateway, "Credentials cannot be checked at the moment.").come_again_in(1),
             Self::NotCached              => row(504, "http_request_denied", "not_cached", Client, "The request wants a stored response, and there is none for it."),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Gateway, "No endpoint of the upstream is available."),

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
 
 /// Work that waits at the most, where nothing else is said.
 const WAITING: usize = 1024;
@@ -63,6 +64,22 @@ impl LongWork {
             queue.waiting.push_back(Box::new(work));
             self.changed.notify_one();
         }
+    }
+
+    /// What `work` comes to, which another thread does.
+    ///
+    /// # Errors
+    /// If the queue is full or ends; the work is dropped.
+    pub async fn result<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, QueueFull> {
+        let (tell, told) = oneshot::channel();
+        self.submit(move || {
+            // What asked may be gone.
+            let _ = tell.send(work());
+        })?;
+        told.await.map_err(|_| QueueFull)
     }
 
     /// How much waits.

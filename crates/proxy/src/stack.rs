@@ -91,17 +91,20 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
         Action::Respond(fixed) => respond::before(fixed),
         Action::Forward(forward) => {
             let destination = destination::before(forward.split.as_ref(), call)?;
-            let asking = cache::asking(forward, call);
+            let asking = cache::asking(forward, destination, call);
             if let Some(response) = cache::at_once(asking.as_deref(), forward, call) {
                 return Ok(Flow::Answer(response));
             }
             if let Some(asking) = &asking {
+                if let Some(purging) = cache::purge(asking, call)? {
+                    return time_limit::around(time_left, purging).await.map(Flow::Answer);
+                }
                 cache::write_host(asking, call);
             }
             forwarding(forward, destination, call)?;
             let steps: Steps<'_> = match asking {
                 None => Box::pin(sending(forward, destination, call)),
-                Some(asking) => match cache::before(&asking, destination, call)? {
+                Some(asking) => match cache::before(&asking, call)? {
                     Some(Found::Answer(response)) => return Ok(Flow::Answer(response)),
                     found => Box::pin(cached(asking, found, forward, destination, call)),
                 },
@@ -146,10 +149,10 @@ async fn cached(
     destination: &Destination,
     call: &mut Call<'_>,
 ) -> Result<Response<Body>, Failure> {
-    match cache::follow(&asking, found, destination, call).await? {
+    match cache::follow(&asking, found, call).await? {
         Lookup::Answer(response) => Ok(response),
         Lookup::Fetch(fetch) => {
-            mirror::before(forward.mirrored_millionths, call);
+            mirror::before(forward, call);
             client_cert::before(&destination.upstream, call)?;
             cache::answer(*fetch, &asking, forward, call).await
         }
@@ -168,9 +171,9 @@ fn sending<'a>(
     call: &'a mut Call<'_>,
 ) -> impl Future<Output = Result<Response<Body>, Failure>> {
     async move {
-        mirror::before(forward.mirrored_millionths, call);
+        mirror::before(forward, call);
         client_cert::before(&destination.upstream, call)?;
-        let permit = admit::before(&forward.priority, &destination.upstream, call).await?;
+        let permit = admit::before(forward, &destination.upstream, call).await?;
         send::before(forward, destination, permit, call).await
     }
 }

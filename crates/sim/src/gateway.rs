@@ -96,7 +96,7 @@ impl Gateway {
         self.gate.fit(self.balancer.room());
         if let Some(predictor) = &self.predictor {
             let limit = self.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
-            predictor.renew(self.balancer.capacity().min(limit).into(), now);
+            predictor.renew(|| self.balancer.capacity().min(limit).into(), now);
         }
         if self.gate.enter() {
             return Admission::In;

@@ -71,7 +71,7 @@ impl Predictor {
     }
 
     /// Keep up with the load of servers that have so many workers.
-    pub(crate) fn renew(&self, workers: f64, now: Moment) {
+    pub(crate) fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
         self.learner.renew(workers, now);
     }
 

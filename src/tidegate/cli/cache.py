@@ -85,6 +85,9 @@ def _print_caches(caches: list[dict[str, Any]]) -> None:
             for each in caches
         ],
     )
+    for each in caches:
+        if shared := each["purges"]:
+            output.console().print(f"{each['name']}: {_purges(shared)}", markup=False, soft_wrap=True)
 
 
 def _on_disk(disk: dict[str, Any] | None) -> tuple[str, str, str]:
@@ -92,6 +95,14 @@ def _on_disk(disk: dict[str, Any] | None) -> tuple[str, str, str]:
     if disk is None:
         return ("", "", "")
     return (output.size(disk["used_bytes"]), output.size(disk["size_bytes"]), str(disk["objects"]))
+
+
+def _purges(shared: dict[str, Any]) -> str:
+    """How far the purges of other gateways are applied, and this one's told."""
+    told = f"; they have not been told of {shared['waiting']} yet" if shared["waiting"] else ""
+    if shared["up"]:
+        return f"purges of other gateways are read, the last is {shared['place']}{told}"
+    return f"purges of other gateways are not read: {shared['cause']}{told}"
 
 
 def _print_entries(entries: list[dict[str, Any]]) -> None:
@@ -106,7 +117,7 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
                 each["cache"],
                 each["tier"],
                 each["status"],
-                output.size(each["bytes"]),
+                _size(each),
                 output.duration(each["age_seconds"]),
                 _freshness(each),
                 each["freshness_by"],
@@ -117,6 +128,12 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
             for each in entries
         ],
     )
+
+
+def _size(entry: dict[str, Any]) -> str:
+    """Of its body, and how much of it is stored where that is not all."""
+    whole, held = output.size(entry["bytes"]), output.size(entry["held_bytes"])
+    return whole if entry["held_bytes"] == entry["bytes"] else f"{held} of {whole}"
 
 
 def _freshness(entry: dict[str, Any]) -> str:
@@ -137,3 +154,6 @@ def _print_purge(purged: dict[str, Any]) -> None:
     where = f"cache {purged['cache']}" if purged["cache"] else "all caches"
     how = "stale from now on" if purged["soft"] else "purged"
     output.console().print(f"{what} is {how} in {where}", markup=False)
+    if purged["untold"]:
+        caches = ", ".join(purged["untold"])
+        output.console().print(f"Other gateways have not been told yet, the store is away: {caches}")

@@ -191,6 +191,8 @@ def _said_by_cache(said: dict[str, Any]) -> str:
     causes = [said[cause] for cause in ("forwarded", "reason") if said[cause] is not None]
     if causes:
         text += f" ({', '.join(causes)})"
+    if said["slices"] is False:
+        text += ", not by slices: the origin answers no ranges of it"
     return f"{text}, key {said['key']}"
 
 

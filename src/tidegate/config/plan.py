@@ -138,6 +138,10 @@ def _base64(content: bytes, _: Path) -> str:
     return base64.b64encode(content).decode()
 
 
+def _token(content: bytes, _: Path) -> str:
+    return content.decode(errors="replace").strip()
+
+
 def _secret(content: bytes, file: Path) -> str:
     return _base64(content.rstrip(b"\r\n"), file)
 
@@ -148,6 +152,7 @@ _ENCODINGS = {
     Use.CA: _text,
     Use.CRL: _base64,
     Use.OCSP: _base64,
+    Use.TOKEN: _token,
     Use.PASSWORD: _text,
     Use.JWKS: _text,
     Use.PUBLIC_KEY: _text,

@@ -62,6 +62,20 @@ async def test_a_purge_reaches_the_engine_and_is_an_event_with_its_author(
     assert event.about == {"cache": cache, **of, "soft": soft}
 
 
+async def test_caches_of_which_other_gateways_are_not_told_yet_are_named(caching: Admin) -> None:
+    async def untold(**named: str) -> list[str]:
+        answer = await caching.http.post("/v1/cache/purge", json={"all": True, **named})
+        told: list[str] = answer.json()["untold"]
+        return told
+
+    assert await untold() == []
+    caching.engine.fleet = {"waiting": 0}
+    assert await untold() == []
+    caching.engine.fleet = {"waiting": 1}
+    assert await untold() == ["main", "images"]
+    assert await untold(cache="images") == ["images"]
+
+
 async def test_a_url_is_purged_as_a_resource_is_deleted(caching: Admin) -> None:
     params = {"url": URL, "cache": "main", "soft": "true"}
     assert (await caching.http.delete("/v1/cache/entries", params=params)).json()["url"] == URL

@@ -26,6 +26,7 @@ CACHE = {
         "used_bytes": 2_000_000,
         "objects": 99,
     },
+    "purges": None,
 }
 STORED = {**ENTRY, "cache": "main", "url": URL}
 Said = Callable[[], str]
@@ -48,12 +49,39 @@ def test_status_is_a_table_of_caches(
 
 
 @pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ({}, "main: purges of other gateways are read, the last is 17-0"),
+        (
+            {"up": False, "cause": "no answer within 250ms", "waiting": 3},
+            "main: purges of other gateways are not read: no answer within 250ms; "
+            "they have not been told of 3 yet",
+        ),
+    ],
+)
+def test_status_tells_how_far_the_purges_of_other_gateways_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+    said: Said,
+    answers: dict[str, Answer],
+    state: dict[str, Any],
+    shown: str,
+) -> None:
+    shared = {"store": "fleet", "stream": "tidegate:purges", "place": "17-0", "waiting": 0}
+    answers["GET /v1/cache"] = answer(
+        200, [{**CACHE, "purges": {"up": True, "cause": None, **shared, **state}}]
+    )
+    assert tidegate(monkeypatch, "cache", "status") == 0
+    assert said().endswith(shown)
+
+
+@pytest.mark.parametrize(
     ("differently", "shown"),
     [
         ({}, "200 4.1 KB 1m 1s for 3m 58s max-age 7 accept-encoding: gzip a1"),
         ({"age_seconds": 300.0}, "5m stale for 0s max-age"),
         ({"age_seconds": 4_200.0}, "1h 10m stale for 1h 5m max-age"),
         ({"soft_purged": True}, "1m 1s purged max-age"),
+        ({"held_bytes": 100}, "200 100 B of 4.1 KB 1m 1s"),
         ({"vary": {"accept": None, "x-a": "b"}, "tags": []}, "7 accept, x-a: b"),
     ],
 )
@@ -92,8 +120,14 @@ def test_that_nothing_is_stored_is_said(
         (["--all", "--cache", "main"], {"all": True, "cache": "main"}, "everything is purged in cache main"),
     ],
 )
+@pytest.mark.parametrize("untold", [[], ["main", "images"]], ids=str)
 def test_a_purge_is_sent_and_told(
-    monkeypatch: pytest.MonkeyPatch, said: Said, options: list[str], asked: dict[str, Any], shown: str
+    monkeypatch: pytest.MonkeyPatch,
+    said: Said,
+    options: list[str],
+    asked: dict[str, Any],
+    shown: str,
+    untold: list[str],
 ) -> None:
     nothing = dict.fromkeys(("url", "key", "tag", "prefix", "host", "all", "cache"))
     bodies = []
@@ -101,12 +135,14 @@ def test_a_purge_is_sent_and_told(
     def sent_to(_: Any, method: str, path: str, body: Any) -> Answer:
         assert (method, path) == ("POST", "/v1/cache/purge")
         bodies.append(body)
-        return answer(200, {**nothing, **body})
+        return answer(200, {**nothing, **body, "untold": untold})
 
     monkeypatch.setattr(Connection, "send", sent_to)
     assert tidegate(monkeypatch, "cache", "purge", *options) == 0
     assert bodies == [{"cache": None, "soft": False, **asked}]
-    assert shown in said()
+    told = said()
+    assert shown in told
+    assert told.endswith("have not been told yet, the store is away: main, images") == bool(untold)
 
 
 @pytest.mark.parametrize("options", [[], ["--soft"], ["--all", "--tag", "a"], ["--url", URL, "--host", "a"]])
@@ -151,6 +187,11 @@ STORY: dict[str, Any] = {
             "cache main: miss (uri-miss, no-store), key ab",
         ),
         (
+            {"result": "miss", "forwarded": "uri-miss", "slices": False},
+            "cache main: miss (uri-miss), not by slices: the origin answers no ranges of it, key ab",
+        ),
+        ({"result": "miss", "forwarded": "partial", "slices": True}, "cache main: miss (partial), key ab"),
+        (
             {"result": "stale", "age": 9, "ttl": -3, "freshness": "expires", "reason": "disconnected"},
             "cache main: stale; 9 s old, stale for 3 s by expires (disconnected), key ab",
         ),
@@ -163,7 +204,7 @@ def test_explain_says_what_a_cache_decided(
     cache: dict[str, Any],
     shown: str,
 ) -> None:
-    absent = dict.fromkeys(("age", "ttl", "freshness", "forwarded", "reason"))
+    absent = dict.fromkeys(("age", "ttl", "freshness", "forwarded", "reason", "slices"))
     decision = {"cache": "main", "key": "ab", **absent, **cache}
     answers["GET /v1/explain/a"] = answer(200, {**STORY, "cache": decision})
     assert tidegate(monkeypatch, "explain", "a") == 0

@@ -1,6 +1,7 @@
 """Caches: what is read, what is a mistake, and what the plan holds."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,13 @@ def test_a_name_alone_stands_for_all_defaults(load: Callable[..., Loaded]) -> No
     plans = [build_plan(load(routed(cache))) for cache in ("main", "{name: main}")]
     assert plans[0].data == plans[1].data
     assert plans[0].data["caches"] == [
-        {"name": "main", "memory": 256_000_000, "max_object": 32_000_000, "disk": None}
+        {
+            "name": "main",
+            "memory": 256_000_000,
+            "max_object": 32_000_000,
+            "disk": None,
+            "purges": None,
+        }
     ]
     assert plans[0].data["routes"][0]["cache"] == {
         "name": "main",
@@ -48,7 +55,46 @@ def test_a_name_alone_stands_for_all_defaults(load: Callable[..., Loaded]) -> No
         "bypass": [],
         "no_store": [],
         "min_uses": 1,
+        "slice": None,
+        "purge_from": [],
+        "purge_token_file": None,
     }
+
+
+def test_a_token_to_purge_with_is_read_from_its_file(
+    load: Callable[..., Loaded], problems: Find, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    loaded = load(routed("{name: main, purge_from: [10.0.0.0/8], purge_token_file: token}"))
+    (route,) = build_plan(loaded).data["routes"]
+    assert route["cache"]["purge_from"] == ["10.0.0.0/8"]
+    assert route["cache"]["purge_token_file"] == "0123456789abcdef"
+    (tmp_path / "token").write_text("short\n")
+    (problem,) = problems(routed("{name: main, purge_token_file: token}"))
+    assert (problem.path, problem.line) == ("routes.0.cache.purge_token_file", 4)
+    assert "at least 16 characters" in problem.message
+
+
+def test_purges_are_shared_through_a_store_that_is_there(load: Callable[..., Loaded], problems: Find) -> None:
+    config = (
+        "listeners: [{name: web, address: '127.0.0.1:80'}]\n"
+        "stores: [{name: fleet, valkey: {address: 'h:6379'}}]\n"
+        "caches: [{name: main, purges: %s}]\n"
+    )
+    (cache,) = build_plan(load(config % "{store: fleet}")).data["caches"]
+    assert cache["purges"] == {"store": "fleet", "stream": "tidegate:purges"}
+    (problem,) = problems(config % "{store: fleat}")
+    assert (problem.path, problem.line) == ("caches.0.purges.store", 3)
+    assert (problem.message, problem.hint) == ("unknown store 'fleat'", "did you mean fleet?")
+    (problem,) = problems(config % "{store: fleet, stream: ''}")
+    assert (problem.path, problem.line) == ("caches.0.purges.stream", 3)
+    (problem,) = problems(config % "{stream: a}")
+    assert problem.path == "caches.0.purges.store"
+
+
+def test_what_is_no_network_is_told_with_its_place(problems: Find) -> None:
+    (problem,) = problems(routed("{name: main, purge_from: [everywhere]}"))
+    assert (problem.path, problem.line) == ("routes.0.cache.purge_from.0", 4)
 
 
 def test_options_are_read_as_people_write_them(load: Callable[..., Loaded]) -> None:

@@ -18,6 +18,7 @@ ENTRY = {
     "vary": {"accept-encoding": "gzip"},
     "status": 200,
     "bytes": 4096,
+    "held_bytes": 4096,
     "age_seconds": 61.5,
     "ttl_seconds": 300.0,
     "freshness_by": "max-age",
@@ -72,6 +73,8 @@ class FakeEngine:
         """What authenticators' keys were supplied as."""
         self.revocations: dict[str, Any] = {}
         """The revocations of authenticators."""
+        self.fleet: dict[str, Any] | None = None
+        """How the gateways share the purges of each cache."""
         self.purges: list[tuple[str, dict[str, Any]]] = []
         """The caches that were purged, and of what."""
         self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
@@ -123,7 +126,9 @@ class FakeEngine:
             "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
             "stores": lambda: [{"name": each["name"]} for each in self.served["stores"]],
-            "caches": lambda: [{"name": each["name"]} for each in self.served["caches"]],
+            "caches": lambda: [
+                {"name": each["name"], "purges": self.fleet} for each in self.served["caches"]
+            ],
             "cache_entries": self._cache_entries,
             "route": lambda **request: _route(self.served, request),
         }

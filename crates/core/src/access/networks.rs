@@ -61,6 +61,12 @@ impl Networks {
         Self::new(rules, lets_others_in)
     }
 
+    /// These, and no others.
+    pub fn of(networks: Vec<IpNet>) -> Self {
+        let rule = |network| Rule { network: canonical(network), allows: true };
+        Self::new(networks.into_iter().map(rule).collect(), false)
+    }
+
     fn new(mut rules: Vec<Rule>, lets_others_in: bool) -> Self {
         // Outer before inner, and what is denied after what is allowed of the same length.
         rules.sort_by_key(|rule| (rule.network.network(), rule.network.prefix_len(), !rule.allows));

@@ -1,6 +1,7 @@
 //! Conditional requests (RFC 9110 §13, RFC 9111 §4.3): those of clients, which a stored response answers, and those
 //! by which it is validated.
 
+use std::ops::Range;
 use std::time::SystemTime;
 
 use http::header::{
@@ -8,10 +9,11 @@ use http::header::{
     IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
     RANGE,
 };
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::date;
 use super::entity_tag::EntityTag;
+use super::range;
 
 /// What says how content is to be read: a response without content does not need it (RFC 9110 §15.4.5).
 const OF_CONTENT: [HeaderName; 7] = [
@@ -83,6 +85,20 @@ pub fn validate(request: &mut HeaderMap, stored: &HeaderMap) -> bool {
         }
     }
     request.len() > before
+}
+
+/// Make a request one for these bytes of the response that has this strong `validator`, or for the whole of another one
+/// (RFC 9110 §13.1.5).
+pub fn complete(request: &mut HeaderMap, missing: &Range<u64>, validator: &HeaderValue) {
+    take_off(request);
+    request.insert(RANGE, range::request(missing));
+    request.insert(IF_RANGE, validator.clone());
+}
+
+/// Make a request one for the part that the client wants, whatever it has.
+pub fn ask_part(request: &mut HeaderMap) {
+    request.remove(IF_NONE_MATCH);
+    request.remove(IF_MODIFIED_SINCE);
 }
 
 /// Make a request one for the whole response, whatever part of it the client wants or has.

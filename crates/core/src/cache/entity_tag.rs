@@ -44,6 +44,11 @@ impl<'a> EntityTag<'a> {
         self.is_weak
     }
 
+    /// Whether it is written as one, and names what is the same byte by byte.
+    pub(super) fn is_strong(self) -> bool {
+        self.is_quoted() && !self.is_weak
+    }
+
     /// Whether they name what is as good as the same (§8.8.3.2).
     pub(super) fn is_weakly(self, other: Self) -> bool {
         self.opaque == other.opaque

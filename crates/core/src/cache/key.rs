@@ -53,6 +53,23 @@ pub struct Key {
 }
 
 impl Key {
+    /// The key of a slice of what has this one, in this version, with this number. It begins as this one does, so that
+    /// purges of the URL find both.
+    pub fn slice(&self, version: u128, number: u64) -> Self {
+        let mut text = self.text.clone();
+        text.push(b's');
+        text.extend_from_slice(&version.to_le_bytes());
+        text.extend_from_slice(&number.to_le_bytes());
+        Self { url: self.url, hash: xxh3_128(&text), text }
+    }
+
+    /// Whether both are keys of slices of the same version of the same thing.
+    pub fn is_slice_beside(&self, other: &Self) -> bool {
+        let version = |key: &Self| key.text.len().checked_sub(size_of::<u64>());
+        version(self)
+            .is_some_and(|end| version(other) == Some(end) && self.text[..end] == other.text[..end])
+    }
+
     /// What it is the key of, as far as its rule counts that.
     pub fn asked(&self) -> Url<'_> {
         let nothing = Url { scheme: "", host: "", path: "", query: None };

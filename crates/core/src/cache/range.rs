@@ -1,14 +1,14 @@
 //! Ranges of a stored response (RFC 9110 §14).
 
 use std::ops::Range;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use http::header::{CONTENT_TYPE, DATE, IF_RANGE, LAST_MODIFIED, RANGE};
+use http::header::{CONTENT_TYPE, IF_RANGE, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
 use smallvec::SmallVec;
 
-use super::date;
 use super::entity_tag::EntityTag;
+use super::validator::is_strong_date;
 
 /// Most ranges of a request that are answered as such: to more of them it gets the whole.
 const MOST: usize = 16;
@@ -38,13 +38,26 @@ pub fn select(
     arrived: SystemTime,
     length: u64,
 ) -> Selected {
-    let mut lines = request.get_all(RANGE).iter();
-    let line = lines.next().filter(|_| lines.next().is_none() && *method == Method::GET);
-    let specs = line.and_then(|line| specs(line.as_bytes()));
+    let specs = asked(request).filter(|_| *method == Method::GET);
     match specs.filter(|_| is_unchanged(request, stored, arrived)) {
         None => Selected::Whole,
         Some(specs) => satisfy(&specs, length),
     }
+}
+
+/// The range that a request asks for, where it asks for one alone.
+pub fn only(request: &HeaderMap) -> Option<Spec> {
+    match asked(request)?[..] {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+/// The ranges that a request asks for.
+fn asked(request: &HeaderMap) -> Option<SmallVec<[Spec; 2]>> {
+    let mut lines = request.get_all(RANGE).iter();
+    let line = lines.next().filter(|_| lines.next().is_none());
+    line.and_then(|line| specs(line.as_bytes()))
 }
 
 /// Whether the client's other parts are of the `stored` response (§13.1.5): by strong comparison alone.
@@ -57,17 +70,9 @@ fn is_unchanged(request: &HeaderMap, stored: &HeaderMap, arrived: SystemTime) ->
     lines.next().is_none() && if tag.is_quoted() { has_tag() } else { is_date() }
 }
 
-/// Whether a response was made so long after its last change that it cannot have been changed again at the same
-/// second (§8.8.2.2).
-fn is_strong_date(stored: &HeaderMap, arrived: SystemTime) -> bool {
-    let said = |name| date::of(stored, name, arrived);
-    let changed = said(LAST_MODIFIED).and_then(|date| date.checked_add(Duration::from_secs(1)));
-    changed.is_some_and(|changed| said(DATE).is_some_and(|made| changed <= made))
-}
-
 /// A range as it is asked for (§14.1.1).
-#[derive(Debug, Clone, Copy)]
-enum Spec {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spec {
     /// From the first byte to the last one, which is part of it.
     From(u64, Option<u64>),
     /// So many bytes at the end.
@@ -125,6 +130,11 @@ fn satisfy(specs: &[Spec], length: u64) -> Selected {
         touches
     });
     if parts.is_empty() { Selected::Unsatisfiable } else { Selected::Parts(parts) }
+}
+
+/// `Range` of a request for this part, which is not empty.
+pub fn request(part: &Range<u64>) -> HeaderValue {
+    value(format!("bytes={}-{}", part.start, part.end.saturating_sub(1)))
 }
 
 /// `Content-Range` of a response with this part (§14.4), which is not empty.

@@ -21,6 +21,8 @@ pub enum Stored<'a> {
     OtherVariants,
     /// A response for it.
     Found(&'a Terms),
+    /// Parts of a response for it, which are not all that it asks for.
+    Partial(&'a Terms),
 }
 
 /// What a request asks for.
@@ -30,7 +32,7 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     /// Whether only the origin can answer it: it has content, or conditions that are not the cache's to judge.
     pub is_for_origin: bool,
-    /// Whether it has a `Range`.
+    /// Whether it is `GET` with a `Range`.
     pub wants_part: bool,
     /// Whether it goes to the origin in any case.
     pub bypasses: bool,
@@ -51,6 +53,8 @@ pub enum Decision {
     Validate(Why),
     /// The origin is asked for the response, which may be stored.
     Fetch(Why),
+    /// The part that is asked for is taken of a response that comes just now, or the origin is asked for it.
+    FetchPart(Why),
     /// It passes the cache by.
     Bypass(Why),
     /// It is refused: it wants an answer from the cache only (`only-if-cached`, RFC 9111 §5.2.1.7).
@@ -99,15 +103,20 @@ pub fn decide(
         Stored::Nothing => Decision::Fetch(Why::UriMiss),
         Stored::OtherVariants => Decision::Fetch(Why::VaryMiss),
         Stored::Found(terms) => of_stored(terms, asked, is_reachable, now),
+        // To ask for what is missing of it validates the rest (RFC 9111 §3.4).
+        Stored::Partial(terms) => match of_stored(terms, asked, is_reachable, now) {
+            Decision::Validate(why @ (Why::Bypass | Why::Request)) => Decision::Fetch(why),
+            _ => Decision::Fetch(Why::Partial),
+        },
     };
     match decision {
         Decision::Serve | Decision::ServeStale(_) => decision,
         _ if asked.directives.only_if_cached => Decision::Refuse,
         // The response to these is not all of what would be stored.
-        Decision::Fetch(why) if asked.wants_part => Decision::Bypass(why),
         Decision::Fetch(why) | Decision::Validate(why) if asked.method == Method::HEAD => {
             Decision::Bypass(why)
         }
+        Decision::Fetch(why) if asked.wants_part => Decision::FetchPart(why),
         _ => decision,
     }
 }

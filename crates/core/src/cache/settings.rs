@@ -6,10 +6,11 @@ use http::{HeaderName, request};
 
 use super::freshness::FreshnessRule;
 use super::key::KeyRule;
+use super::purge_rule::PurgeRule;
 use super::vary::VaryRule;
 use crate::condition::{Conditions, Facts, Wanted};
 use crate::plan::cache::statuses;
-use crate::plan::{self, CachedCookies, IgnoredField, Issue, RequestDirectives};
+use crate::plan::{self, CacheSlice, CachedCookies, IgnoredField, Issue, RequestDirectives};
 
 /// What a route's cache is set to.
 #[derive(Debug)]
@@ -34,6 +35,10 @@ pub struct Settings {
     pub honours_requests: bool,
     /// How often a response must have been asked for before it is stored.
     pub min_uses: u32,
+    /// Bytes of the slices by which large objects are fetched and stored; absent: they are not.
+    pub slice: Option<u64>,
+    /// Which clients may purge a URL by the method PURGE; `None`: it is a method like any other.
+    pub purge: Option<PurgeRule>,
     bypass: Box<[Conditions]>,
     no_store: Box<[Conditions]>,
 }
@@ -93,6 +98,8 @@ impl Settings {
             lock: wanted.lock.duration(),
             honours_requests: wanted.request_directives == RequestDirectives::Honour,
             min_uses: wanted.min_uses.get(),
+            slice: wanted.slice.map(CacheSlice::get),
+            purge: PurgeRule::build(wanted),
             bypass: conditions(&wanted.bypass, &format!("{at}.bypass"), issues),
             no_store: conditions(&wanted.no_store, &format!("{at}.no_store"), issues),
         }

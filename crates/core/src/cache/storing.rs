@@ -96,6 +96,7 @@ impl Case<'_> {
 
     fn check_response(&self) -> Result<(), NotStored> {
         let (status, directives) = (self.response.status, &self.directives);
+        refuse_if(is_of_part(status), NotStored::Part)?;
         refuse_if(is_never_stored(status), NotStored::Status)?;
         let is_understood = is_understood(status);
         refuse_if(directives.must_understand && !is_understood, NotStored::MustUnderstand)?;
@@ -181,11 +182,16 @@ fn refuse_if(is_so: bool, why: NotStored) -> Result<(), NotStored> {
     if is_so { Err(why) } else { Ok(()) }
 }
 
-/// Whether no response of this status is stored, whatever it says: those that are not final, parts (206), what answers
-/// a condition or a range of one request (304, 412, 416), those that RFC 6585 forbids to store, and those that are none
-/// of HTTP.
+/// Whether a response of this status is about the range of one request. What a part is of may be stored (RFC 9111 §3.3):
+/// it is judged by the fields and the status that the whole has.
+const fn is_of_part(status: StatusCode) -> bool {
+    matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE)
+}
+
+/// Whether no response of this status is stored, whatever it says: those that are not final, what answers a condition of
+/// one request (304, 412), those that RFC 6585 forbids to store, and those that are none of HTTP.
 const fn is_never_stored(status: StatusCode) -> bool {
-    matches!(status.as_u16(), ..200 | 206 | 304 | 412 | 416 | 428 | 429 | 431 | 511 | 600..)
+    matches!(status.as_u16(), ..200 | 304 | 412 | 428 | 429 | 431 | 511 | 600..)
 }
 
 /// Whether it is known here what this status means for a cache (RFC 9111 §5.2.2.3).

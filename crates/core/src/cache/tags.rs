@@ -1,5 +1,7 @@
 //! Tags, which name what can be purged together.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -9,7 +11,7 @@ const MOST_BYTES: usize = 16 * 1024;
 
 /// The tags of a response, as hashes in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tags(Box<[u64]>);
+pub struct Tags(Arc<[u64]>);
 
 /// A response has more tags than are kept, or longer ones: it cannot be stored, for a purge would miss it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FieldMatch, Millis, Size, Status, unit::bounded};
+use super::{FieldMatch, Millis, Secret, Size, Status, unit::bounded};
 
 bounded! {
     /// Memory of a cache in bytes.
@@ -17,6 +18,12 @@ bounded! {
     /// Room of a cache on disk in bytes.
     #[derive(Eq, Ord)]
     CacheDiskSize(bytes): u64 from 1_048_576 to 1_125_899_906_842_624
+}
+
+bounded! {
+    /// Bytes of a slice.
+    #[derive(Eq, Ord)]
+    CacheSlice(bytes): u64 from 65_536 to 67_108_864
 }
 
 bounded! {
@@ -37,6 +44,18 @@ pub struct Cache {
     pub max_object: Size,
     /// Where what leaves memory is kept; absent: nowhere.
     pub disk: Option<CacheDisk>,
+    /// How gateways tell each other of its purges; absent: they do not.
+    pub purges: Option<CachePurges>,
+}
+
+/// How gateways tell each other of the purges of a cache that all of them have under one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CachePurges {
+    /// The store.
+    pub store: String,
+    /// The stream there.
+    pub stream: String,
 }
 
 /// Where a cache keeps what leaves its memory.
@@ -93,6 +112,13 @@ pub struct RouteCache {
     pub no_store: Vec<CacheCondition>,
     /// How often a response must have been asked for before it is stored.
     pub min_uses: MinUses,
+    /// Bytes of the slices by which large objects are fetched and stored; absent: they are not.
+    pub slice: Option<CacheSlice>,
+    /// Networks of clients that may purge a URL by the method PURGE.
+    #[schemars(with = "Vec<String>")]
+    pub purge_from: Vec<IpNet>,
+    /// The content of a file: the token with which any client may.
+    pub purge_token_file: Option<Secret>,
 }
 
 /// What requests must have in common to get the same response, beside scheme, host and path.

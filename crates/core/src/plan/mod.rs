@@ -21,6 +21,7 @@ mod limits;
 mod listener;
 mod narrow;
 mod networks;
+mod predict;
 mod rate;
 mod retry;
 mod route;
@@ -35,8 +36,8 @@ pub use access::{Access, ClaimCondition, IdentityHeader, Lists, Requirement};
 pub use authenticator::{ApiKey, Authenticator, Basic, Place};
 pub use cache::{
     Cache, CacheAdmission, CacheCondition, CacheDisk, CacheDiskSize, CacheKey, CacheKeyQuery,
-    CacheMemory, CacheStale, CachedCookies, IgnoredField, MinUses, RequestDirectives, RouteCache,
-    VaryComparison,
+    CacheMemory, CachePurges, CacheSlice, CacheStale, CachedCookies, IgnoredField, MinUses,
+    RequestDirectives, RouteCache, VaryComparison,
 };
 pub use certificate_auth::{CertificateAuth, CertificateMatch, CertificateSubject};
 pub use cors::Cors;
@@ -56,6 +57,7 @@ pub use listener::{
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
 pub use networks::Networks;
+pub use predict::{Predict, PredictMode};
 pub use rate::{
     Bandwidth, Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, MostInFlight, Quota, Rate, RateCost,
     RateHeaders, RateLimit, RateMode, Window,

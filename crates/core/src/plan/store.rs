@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::unit::bounded;
 use super::{Secret, UpstreamTls};
 
-/// Where several gateways keep what they share; rate limits name it.
+/// Where several gateways keep what they share; rate limits and caches name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Store {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::unit::bounded;
 use super::{
-    Health, Labels, Millis, Percent, PositivePercent, RetryBudget, Secret, SlowStart, Sticky,
-    SubsetFallback, Timeout, UpstreamLimits, ZoneAware,
+    Health, Labels, Millis, Percent, PositivePercent, Predict, RetryBudget, Secret, SlowStart,
+    Sticky, SubsetFallback, Timeout, UpstreamLimits, ZoneAware,
 };
 
 /// A group of endpoints that serve the same thing.
@@ -35,6 +35,8 @@ pub struct Upstream {
     pub retry_budget: RetryBudget,
     /// What it is given at a time.
     pub limits: UpstreamLimits,
+    /// What is predicted of its requests.
+    pub predict: Predict,
     /// Whether it is told the certificate that a client showed (`Client-Cert`, RFC 9440).
     pub client_cert_header: bool,
 }

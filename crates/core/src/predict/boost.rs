@@ -82,12 +82,13 @@ impl Boosts {
 
     /// Find γ anew where that is due, for endpoints that together work on `workers` requests at a time. Takes some ten
     /// microseconds, of one thread.
-    pub(super) fn renew(&self, workers: f64, now: Moment) {
+    pub(super) fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
         let before = Moment(self.renewed.load(Relaxed));
         let is_due = now.since(before) >= EVERY;
         if !is_due || self.renewed.compare_exchange(before.0, now.0, Relaxed, Relaxed).is_err() {
             return;
         }
+        let workers = workers();
         let counts = self.costs.each_ref().map(|count| count.load(Relaxed));
         let sum: u32 = counts.iter().sum();
         let ended = sum.saturating_sub(self.counted.load(Relaxed)) + self.others.swap(0, Relaxed);
@@ -213,7 +214,7 @@ mod tests {
                     4, 12, 4, 60, 4, 12, 4, 12, 4, 400, 4, 12, 4, 12, 4, 60, 4, 12, 4, 60,
                 ][turn as usize % 20]));
             }
-            boosts.renew(32.0, Moment::default().after(millis(100) * tenth as u32));
+            boosts.renew(|| 32.0, Moment::default().after(millis(100) * tenth as u32));
         }
         boosts
     }
@@ -261,7 +262,7 @@ mod tests {
     #[test]
     fn before_anything_is_known_all_go_in_turn() {
         let boosts = Boosts::default();
-        boosts.renew(32.0, Moment(1_000_000_000));
+        boosts.renew(|| 32.0, Moment(1_000_000_000));
         assert_eq!((boosts.boost(log(1)), boosts.mean()), (Duration::ZERO, None));
     }
 }

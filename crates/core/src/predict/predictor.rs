@@ -108,7 +108,7 @@ impl Predictor {
     }
 
     /// Keep up with the load, where that is due; `workers`: requests that the endpoints together work on at a time.
-    pub fn renew(&self, workers: f64, now: Moment) {
+    pub fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
         self.boosts.renew(workers, now);
     }
 
@@ -151,7 +151,7 @@ mod tests {
                 predictor.ended(&branch(&predictor, path), Some(cost), NOW);
             }
         }
-        predictor.renew(8.0, NOW);
+        predictor.renew(|| 8.0, NOW);
         predictor
     }
 

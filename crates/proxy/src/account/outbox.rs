@@ -68,6 +68,24 @@ pub enum Notice {
         /// The name of the key.
         kid: String,
     },
+    /// A client has purged what is stored of a URL.
+    Purged {
+        /// The cache.
+        cache: String,
+        /// The URL.
+        url: String,
+        /// Whether it is stale from now on, and not gone.
+        soft: bool,
+        /// Where that came from.
+        author: String,
+    },
+    /// Purges of other gateways may have been missed, and all that a cache had stored is purged.
+    PurgesMissed {
+        /// The cache.
+        cache: String,
+        /// The stream in which they are told.
+        stream: String,
+    },
     /// A store answers, or does not any more.
     StoreChanged {
         /// The store.

@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::Uri;
 use serde::{Deserialize, Serialize};
 use tidegate_core::cache::key::Url;
-use tidegate_core::cache::tags;
-use tidegate_core::route::normalize_path;
 
 use super::Engine;
-use crate::account::metrics::PurgeKind;
 use crate::net::clock;
-use crate::objects::cache::{Cache, Entry, Force, Target, Urls, written};
+use crate::objects::cache::fleet::WORD;
+use crate::objects::cache::{AskedUrl, Cache, Entry, Fleet, PurgeRequest, Urls, written};
 use crate::snapshot::Snapshot;
 
 /// A cache.
@@ -32,6 +29,25 @@ pub struct CacheStatus {
     pub fills: usize,
     /// What it keeps on disk; null: nothing.
     pub disk: Option<DiskStatus>,
+    /// The gateways that it is purged together with; null: none.
+    pub purges: Option<FleetStatus>,
+}
+
+/// How the purges of a cache are shared.
+#[derive(Debug, Serialize)]
+pub struct FleetStatus {
+    /// The store.
+    pub store: String,
+    /// The stream there.
+    pub stream: String,
+    /// Whether all that others have told is applied, and what they will tell is read.
+    pub up: bool,
+    /// Why not.
+    pub cause: Option<String>,
+    /// The id of the message that was applied last; null: it has no place in the stream yet.
+    pub place: Option<String>,
+    /// Purges that others have not been told of yet.
+    pub waiting: usize,
 }
 
 /// What a cache keeps on disk.
@@ -62,6 +78,8 @@ pub struct EntryStatus {
     pub status: u16,
     /// Bytes of its body.
     pub bytes: u64,
+    /// How many of them are stored: fewer where only parts of it are. Of slices those in memory count.
+    pub held_bytes: u64,
     /// Its age in seconds.
     pub age_seconds: f64,
     /// Seconds until it is stale; below 0: since.
@@ -88,19 +106,6 @@ pub struct EntriesQuestion {
     cache: Option<String>,
 }
 
-/// What is to be purged, as it is supplied: exactly one option beside `soft` is given.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Purge {
-    url: Option<String>,
-    key: Option<String>,
-    tag: Option<String>,
-    prefix: Option<String>,
-    host: Option<String>,
-    all: bool,
-    soft: bool,
-}
-
 impl Engine {
     /// All caches, in the plan's order.
     pub(super) fn caches(&self) -> Vec<CacheStatus> {
@@ -114,6 +119,7 @@ impl Engine {
                 objects,
                 fills: cache.fills(),
                 disk: disk_status(cache),
+                purges: cache.fleet.as_deref().map(fleet_status),
             }
         };
         self.snapshot().caches.iter().map(status).collect()
@@ -124,7 +130,7 @@ impl Engine {
         &self,
         question: &EntriesQuestion,
     ) -> Result<Vec<EntryStatus>, String> {
-        let url = Asked::read(&question.url)?;
+        let url = AskedUrl::read(&question.url)?;
         let snapshot = self.snapshot();
         let mut found = Vec::new();
         for cache in named(&snapshot, question.cache.as_deref())? {
@@ -133,7 +139,7 @@ impl Engine {
                 .flat_map(|urls| urls.hashes(&url.url()).collect::<Vec<_>>())
                 .collect();
             let entries = cache.entries().filter(|entry| hashes.contains(&entry.key.url));
-            let in_memory: Vec<_> = entries.collect();
+            let (slices, in_memory): (Vec<_>, Vec<_>) = entries.partition(|entry| entry.is_slice());
             // On disk is found what has the URL and nothing more as its key.
             let mut on_disk: Vec<_> =
                 hashes.iter().flat_map(|&hash| cache.load_now(hash)).collect();
@@ -143,67 +149,31 @@ impl Engine {
             });
             let in_memory = in_memory.iter().map(|entry| (entry, entry.content.tier()));
             let all = in_memory.chain(on_disk.iter().map(|entry| (entry, "disk")));
-            found.extend(all.filter_map(|(entry, tier)| status(cache, entry, tier)));
+            found.extend(all.filter_map(|(entry, tier)| {
+                let mut status = status(cache, entry, tier)?;
+                status.held_bytes += held_in_slices(entry, &slices);
+                Some(status)
+            }));
         }
         Ok(found)
     }
 
-    /// Purge what is said of the cache of this name; empty: of all.
-    pub(super) fn purge(&self, name: &str, purge: &Purge) -> Result<(), String> {
+    /// Purge what is said of the cache of this name; empty: of all. Other gateways that share one are told of it, which is
+    /// waited for where their store answers.
+    pub(super) fn purge(&self, name: &str, request: &PurgeRequest) -> Result<(), String> {
         let snapshot = self.snapshot();
-        let force = if purge.soft { Force::Soft } else { Force::Hard };
         let caches = named(&snapshot, Some(name).filter(|name| !name.is_empty()))?;
+        let mut telling = Vec::new();
         for cache in caches {
-            let (kind, targets) = purge.targets(&snapshot, cache)?;
-            let mut is_due = false;
-            for target in targets {
-                is_due |= cache.purge(target, force)?;
-            }
-            cache.metrics.purged(self.threads.workers(), kind);
-            // What takes many things away is swept at once, so that their memory is free.
-            if is_due || !matches!(kind, PurgeKind::Url | PurgeKind::Key) {
-                cache.have_swept(&self.common.long_work);
-            }
+            let purging = request.purging(urls_of(&snapshot, cache).map(|urls| &**urls))?;
+            let purged = cache.purge([purging], &self.common.long_work);
+            telling.extend(cache.fleet.iter().map(|fleet| (fleet, fleet.tell(request))));
+            purged?;
+        }
+        for (fleet, number) in telling {
+            fleet.waiting.is_told(number, WORD);
         }
         Ok(())
-    }
-}
-
-impl Purge {
-    fn targets(
-        &self,
-        snapshot: &Snapshot,
-        cache: &Arc<Cache>,
-    ) -> Result<(PurgeKind, Vec<Target>), String> {
-        let Self { url, key, tag, prefix, host, all, soft: _ } = self;
-        let one = |kind, target| Ok((kind, vec![target]));
-        match (url, key, tag, prefix, host, all) {
-            (Some(url), None, None, None, None, false) => {
-                let asked = Asked::read(url)?;
-                let urls = urls_of(snapshot, cache);
-                let url = asked.url();
-                let hashes = urls.iter().flat_map(|urls| urls.hashes(&url));
-                Ok((PurgeKind::Url, hashes.map(Target::Url).collect()))
-            }
-            (None, Some(key), None, None, None, false) => {
-                let hash = u128::from_str_radix(key, 16)
-                    .map_err(|_| format!("a key is 32 hexadecimal digits, not `{key}`"))?;
-                one(PurgeKind::Key, Target::Key(hash))
-            }
-            (None, None, Some(tag), None, None, false) => {
-                one(PurgeKind::Tag, Target::Tag(tags::hash(tag)))
-            }
-            (None, None, None, Some(prefix), None, false) => {
-                let asked = Asked::read(prefix)?;
-                one(PurgeKind::Prefix, Target::Prefix(written(&asked.url()).into()))
-            }
-            (None, None, None, None, Some(host), false) => one(PurgeKind::Host, Target::host(host)),
-            (None, None, None, None, None, true) => one(PurgeKind::All, Target::All),
-            _ => {
-                Err("expected exactly one of `url`, `key`, `tag`, `prefix`, `host` and `all`"
-                    .into())
-            }
-        }
     }
 }
 
@@ -218,15 +188,34 @@ fn named<'s>(snapshot: &'s Snapshot, name: Option<&str>) -> Result<Vec<&'s Arc<C
 }
 
 /// How the routes that ask `cache` make keys of URLs; `None`: none does.
-fn urls_of<'s>(snapshot: &'s Snapshot, cache: &Arc<Cache>) -> Option<&'s Arc<Urls>> {
+pub(super) fn urls_of<'s>(snapshot: &'s Snapshot, cache: &Arc<Cache>) -> Option<&'s Arc<Urls>> {
     let of_routes = snapshot.caches_of_routes.iter().flatten();
     of_routes.filter(|of| Arc::ptr_eq(&of.cache, cache)).map(|of| &of.urls).next()
+}
+
+fn fleet_status(fleet: &Fleet) -> FleetStatus {
+    let state = fleet.state();
+    FleetStatus {
+        store: fleet.plan.store.clone(),
+        stream: fleet.plan.stream.clone(),
+        up: state.cause.is_none(),
+        cause: state.cause,
+        place: state.place.map(|place| place.to_string()),
+        waiting: fleet.waiting.len(),
+    }
 }
 
 fn disk_status(cache: &Cache) -> Option<DiskStatus> {
     let (plan, disk) = (cache.plan.disk.as_ref()?, cache.disk()?);
     let (used_bytes, objects) = disk.stored();
     Some(DiskStatus { path: plan.path.clone(), size_bytes: plan.size.get(), used_bytes, objects })
+}
+
+/// Bytes of `entry` that are in these slices.
+fn held_in_slices(entry: &Entry, slices: &[Arc<Entry>]) -> u64 {
+    let Some(sliced) = entry.sliced() else { return 0 };
+    let own = slices.iter().filter(|slice| sliced.has(&entry.key, &slice.key));
+    own.map(|slice| slice.content.held()).sum()
 }
 
 /// `entry` as it is now; `None` where it was purged.
@@ -246,6 +235,7 @@ fn status(cache: &Cache, entry: &Entry, tier: &'static str) -> Option<EntryStatu
         vary: vary.collect(),
         status: entry.status.as_u16(),
         bytes: entry.content.length().unwrap_or(0),
+        held_bytes: entry.content.held(),
         age_seconds: terms.age(now).as_secs_f64(),
         ttl_seconds: terms.ttl(now),
         freshness_by: terms.by.label(),
@@ -254,33 +244,4 @@ fn status(cache: &Cache, entry: &Entry, tier: &'static str) -> Option<EntryStatu
         hits: entry.hits(),
         soft_purged: entry.is_softened(),
     })
-}
-
-/// A URL that a person asks for.
-struct Asked {
-    scheme: &'static str,
-    host: String,
-    path: String,
-    query: Option<String>,
-}
-
-impl Asked {
-    /// Reads it as requests for it are read.
-    fn read(text: &str) -> Result<Self, String> {
-        let wrong = || format!("expected a URL like http://example.com/path, not `{text}`");
-        let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let scheme = match uri.scheme_str() {
-            Some("http") => "http",
-            Some("https") => "https",
-            _ => return Err(wrong()),
-        };
-        let host = uri.authority().ok_or_else(wrong)?.as_str().to_ascii_lowercase();
-        let path = normalize_path(uri.path()).map_err(|error| error.to_string())?.into_owned();
-        Ok(Self { scheme, host, path, query: uri.query().map(str::to_owned) })
-    }
-
-    fn url(&self) -> Url<'_> {
-        let query = self.query.as_deref();
-        Url { scheme: self.scheme, host: &self.host, path: &self.path, query }
-    }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use tidegate_core::predict::Skill;
+
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
@@ -20,10 +22,12 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     metrics.families(&mut page);
     occupancy(&mut page, &snapshot.upstreams);
     panic_mode(&mut page, &snapshot.upstreams);
+    predictions(&mut page, &snapshot.upstreams);
     endpoints(&mut page, &snapshot.upstreams);
     rate_limits(&mut page, &snapshot.rate_limits);
     ages_of_keys(&mut page, &snapshot.authenticators);
     stores(&mut page, &snapshot.stores);
+    fleets(&mut page, &snapshot.caches);
     caches(&mut page, &snapshot.caches);
     let dropped = snapshot.access_log.as_ref().map_or(0, |log| log.dropped());
     page.family(
@@ -77,6 +81,29 @@ fn panic_mode(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     }
 }
 
+/// What predictions of costs are worth, where they are made.
+fn predictions(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
+    let mut gauge = |name, help, value: fn(&Skill) -> f32| {
+        let mut family = page.family(name, Kind::Gauge, help);
+        for upstream in upstreams {
+            if let Some(predictor) = &upstream.predictor {
+                let labels = [("upstream", upstream.metrics.name())];
+                family.sample(&labels, value(predictor.skill()));
+            }
+        }
+    };
+    gauge(
+        "tidegate_predict_skill",
+        "The part of the variance of costs that predictions explained of late, its lower bound.",
+        Skill::bound,
+    );
+    gauge(
+        "tidegate_predict_weight",
+        "How far predictions are believed, from 0 to 1.",
+        Skill::weight,
+    );
+}
+
 /// How the endpoints are.
 fn endpoints(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     let memberships: Vec<_> = upstreams.iter().map(|upstream| upstream.membership()).collect();
@@ -111,6 +138,28 @@ fn stores(page: &mut Exposition, stores: &[Arc<Store>]) {
         page.family("tidegate_store_up", Kind::Gauge, "Whether a store answers (1) or not (0).");
     for store in stores {
         family.sample(&[("store", &store.plan.name)], u8::from(store.state.is_up()));
+    }
+}
+
+/// The caches whose purges gateways share.
+fn fleets(page: &mut Exposition, caches: &[Arc<Cache>]) {
+    let fleets =
+        || caches.iter().filter_map(|cache| Some((&cache.plan.name, cache.fleet.as_ref()?)));
+    let mut family = page.family(
+        "tidegate_cache_fleet_up",
+        Kind::Gauge,
+        "Whether purges of other gateways are read (1) or not (0).",
+    );
+    for (cache, fleet) in fleets() {
+        family.sample(&[("cache", cache)], u8::from(fleet.state().cause.is_none()));
+    }
+    let mut family = page.family(
+        "tidegate_cache_fleet_waiting",
+        Kind::Gauge,
+        "Purges that other gateways have not been told of yet.",
+    );
+    for (cache, fleet) in fleets() {
+        family.sample(&[("cache", cache)], fleet.waiting.len() as u64);
     }
 }
 

@@ -10,6 +10,7 @@ mod common;
 mod diff;
 mod endpoint_health;
 mod explain;
+mod fleets;
 mod inspect;
 pub mod log;
 mod metrics;

@@ -10,8 +10,10 @@ use tokio::sync::watch;
 
 use super::Engine;
 use super::common::Common;
+use super::fleets::Fleets;
 use super::thread::{obey, runtime};
 use crate::account::outbox::Outbox;
+use crate::objects::cache::Cache;
 use crate::objects::keeper::Object;
 use crate::objects::store::{Limits, Store, sync};
 use crate::snapshot::Snapshot;
@@ -33,6 +35,8 @@ pub struct StoreStatus {
     pub gateways: u32,
     /// The limits that are shared through it.
     pub rate_limits: Vec<String>,
+    /// The caches whose purges are.
+    pub caches: Vec<String>,
 }
 
 /// Speak to the stores of what is served until told to drain. This is thread `index`.
@@ -47,7 +51,9 @@ pub(super) fn run(
     let snapshot = Arc::clone(&serving.lock().snapshot);
     runtime.block_on(async {
         let (mut tasks, mut spoken_to) = (Tasks::default(), SpokenTo::default());
+        let mut fleets = Fleets::default();
         spoken_to.adopt(&snapshot, &mut tasks, &accounts.outbox);
+        fleets.adopt(&snapshot, &mut tasks, common);
         drop(snapshot);
         loop {
             let command = tokio::select! {
@@ -56,6 +62,7 @@ pub(super) fn run(
             };
             let adopt = |snapshot: &Snapshot| {
                 spoken_to.adopt(snapshot, &mut tasks, &accounts.outbox);
+                fleets.adopt(snapshot, &mut tasks, common);
             };
             if obey(command, adopt).is_break() {
                 return;
@@ -110,6 +117,10 @@ impl Engine {
             let of_store = snapshot.rate_limits.iter().filter(|limit| {
                 limit.store.as_ref().is_some_and(|other| Arc::ptr_eq(other, store))
             });
+            let names_it = |cache: &&Arc<Cache>| {
+                cache.plan.purges.as_ref().is_some_and(|it| it.store == store.plan.name)
+            };
+            let caches = snapshot.caches.iter().filter(names_it);
             let cause = store.state.cause();
             StoreStatus {
                 name: store.plan.name.clone(),
@@ -118,6 +129,7 @@ impl Engine {
                 for_seconds: store.state.lasts().as_secs_f64(),
                 gateways: store.state.gateways(),
                 rate_limits: of_store.map(|limit| limit.plan.name.clone()).collect(),
+                caches: caches.map(|cache| cache.plan.name.clone()).collect(),
             }
         };
         snapshot.stores.iter().map(status).collect()

@@ -51,6 +51,11 @@ impl<K: Hash + Eq + Clone, T> UnderWay<K, T> {
 }
 
 impl<K: Hash + Eq, T> UnderWay<K, T> {
+    /// Wait for the request that is sent with this key, where one is.
+    pub fn find(&self, key: &K) -> Option<Waiting<T>> {
+        self.0.lock().get(key).cloned().map(Waiting)
+    }
+
     /// How many are sent just now.
     pub fn len(&self) -> usize {
         self.0.lock().len()
@@ -88,6 +93,7 @@ mod tests {
         let Turn::First(first) = under_way.join("a") else { panic!("none is sent yet") };
         let Turn::Behind(behind) = under_way.join("a") else { panic!("one is sent") };
         assert!(matches!(under_way.join("b"), Turn::First(_)), "another request");
+        assert!(under_way.find(&"a").is_some() && under_way.find(&"b").is_none());
         drop(first);
         assert_eq!(behind.word().await, None);
         assert!(under_way.0.lock().is_empty());

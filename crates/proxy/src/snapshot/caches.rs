@@ -13,6 +13,7 @@ use super::named::Named;
 use crate::account::metrics::{CachedRouteMetrics, Metrics};
 use crate::objects::cache::{Cache, Urls};
 use crate::objects::keeper::Keeper;
+use crate::objects::store::Store;
 
 /// The cache that a route asks.
 #[derive(Debug)]
@@ -25,17 +26,22 @@ pub struct CacheOfRoute {
     pub metrics: Arc<CachedRouteMetrics>,
 }
 
-/// The caches of `plan`, in its order.
+/// The caches of `plan`, in its order; those that are purged together with others', through its `stores`.
 /// What is wrong with one is added to `issues`, and leaves its place empty.
 pub(super) fn build(
     plan: &Plan,
+    stores: &[Option<Arc<Store>>],
     before: Option<&Snapshot>,
     metrics: &Metrics,
     issues: &mut Vec<Issue>,
 ) -> Vec<Option<Arc<Cache>>> {
     let served = || before.iter().flat_map(|before| &before.caches);
     let keeper = Keeper::of(served());
+    let known = Named::new("store", plan.stores.iter().map(|store| &store.name), stores);
     let kept = plan.caches.iter().enumerate().map(|(index, wanted)| {
+        if let Some(purges) = &wanted.purges {
+            known.find(&purges.store, || format!("caches.{index}.purges.store"), issues)?;
+        }
         // A cache with another name whose directory goes on is the same one.
         let renamed = || {
             let path = &wanted.disk.as_ref()?.path;
@@ -64,6 +70,11 @@ pub(super) fn of_routes(
         let wanted = route.cache.as_ref()?;
         let option = || format!("routes.{index}.cache.name");
         let cache = known.find(&wanted.name, option, issues)?;
+        if wanted.slice.is_some_and(|slice| slice.get() > cache.plan.max_object.get()) {
+            let wrong =
+                format!("a slice is at most as long as `max_object` of cache `{}`", wanted.name);
+            issues.push(Issue::new(format!("routes.{index}.cache.slice"), wrong));
+        }
         let metrics = metrics.cached_route(&wanted.name, &route.name);
         Some(CacheOfRoute { cache, urls: urls.get(&wanted.name)?.clone(), metrics })
     });

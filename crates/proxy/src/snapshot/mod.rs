@@ -28,7 +28,7 @@ pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
 pub use listener::{Listener, Settings};
 pub use rate_limits::{LimitsOfRoute, RateLimits};
-pub use route::{Action, Forward, Route, RoutePriority, Split};
+pub use route::{Action, Forward, Route, Split};
 
 use self::subsets::Subsets;
 use crate::account::Accounts;
@@ -152,7 +152,7 @@ impl Snapshot {
             authenticators::build(&plan, before, live.authenticators, accounts, &mut issues);
         let authenticators_of_routes = authenticators::of_routes(&plan, &built, &mut issues);
         let authenticators: Vec<_> = built.into_iter().flatten().collect();
-        let caches = caches::build(&plan, before, &accounts.metrics, &mut issues);
+        let caches = caches::build(&plan, &stores, before, &accounts.metrics, &mut issues);
         let caches_of_routes = caches::of_routes(&plan, &caches, &accounts.metrics, &mut issues);
         let caches = caches.into_iter().flatten().collect();
         let table = match before.filter(|before| has_table_of(before, &plan)) {

@@ -69,6 +69,8 @@ pub enum Action {
 /// How requests are forwarded.
 #[derive(Debug)]
 pub struct Forward {
+    /// The hash of the route's name, which stays the same through reloads.
+    pub number: u64,
     /// The shares of its upstreams, where there are several.
     pub split: Option<Split>,
     /// What of the responses is stored, and what is answered from that.

@@ -13,6 +13,7 @@ use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
 use tidegate_core::security_headers::SecurityHeaders;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Snapshot;
 use super::access::Access;
@@ -151,6 +152,7 @@ impl Reader<'_> {
         let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
         let priority = self.priority(&wanted.priority);
         Forward {
+            number: xxh3_64(wanted.name.as_bytes()),
             split,
             cache,
             rewrite,

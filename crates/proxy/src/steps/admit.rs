@@ -4,23 +4,25 @@ use tidegate_core::failure::Failure;
 
 use crate::account::event::Event;
 use crate::call::Call;
-use crate::snapshot::RoutePriority;
+use crate::snapshot::Forward;
 use crate::upstream::Upstream;
 use crate::upstream::admission::Permit;
+use crate::upstream::cost::CostOf;
 
 /// Wait for the request's turn. Its permit is held until the response's end.
 ///
 /// # Errors
 /// Why its turn does not come.
 pub async fn before<'a>(
-    priority: &RoutePriority,
+    forward: &Forward,
     upstream: &Upstream,
     call: &mut Call<'a>,
 ) -> Result<&'a Permit, Failure> {
-    let class = priority.of(&call.head.headers, call.client.peer.trusted);
+    let class = forward.priority.of(&call.head.headers, call.client.peer.trusted);
     let transaction = call.transaction;
     let now = transaction.witnesses.coarse_now();
-    match upstream.admit(&call.client.local.outbound, class, now).await {
+    let cost_of = CostOf { route: forward.number, head: call.head };
+    match upstream.admit(&call.client.local.outbound, class, &cost_of, now).await {
         Ok(permit) => {
             let permit = transaction.permit.get_or_init(|| permit);
             let decision = || upstream.admission.decision(true);

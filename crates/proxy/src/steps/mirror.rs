@@ -12,6 +12,7 @@ use crate::account::relay::Listening;
 use crate::call::Call;
 use crate::http::time_left::TimeLeft;
 use crate::local::Local;
+use crate::snapshot::Forward;
 use crate::upstream::send::send;
 use crate::upstream::tries::Dispatch;
 
@@ -21,15 +22,15 @@ const MAX_BEHIND: usize = 16;
 const MAX_COPIES: usize = 1024;
 
 /// Send a copy of some requests, whose bodies are copied on their way. A copy that cannot be sent is not sent.
-pub fn before(millionths: Option<u64>, call: &mut Call<'_>) {
-    let Some(millionths) = millionths else { return };
+pub fn before(forward: &Forward, call: &mut Call<'_>) {
+    let Some(millionths) = forward.mirrored_millionths else { return };
     let local = &call.client.local;
     if local.outbound.random.borrow_mut().below(1_000_000) < millionths {
-        copy(call);
+        copy(forward.number, call);
     }
 }
 
-fn copy(call: &mut Call<'_>) {
+fn copy(route: u64, call: &mut Call<'_>) {
     let Some(upstream) = &call.snapshot.destinations[call.found.route].mirror else { return };
     let local = &call.client.local;
     let under_way = local.mirrored.get();
@@ -51,6 +52,7 @@ fn copy(call: &mut Call<'_>) {
     spawn_local(async move {
         let dispatch = Dispatch {
             upstream: &upstream,
+            route,
             subset: None,
             retry: &Policy::NEVER,
             hedge: None,

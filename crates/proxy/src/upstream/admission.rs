@@ -9,13 +9,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::StatusCode;
-use tidegate_core::admission::{Breaker, Gate, Place, Verdict, Woken};
+use tidegate_core::admission::{Breaker, Gate, Place, Supply, Verdict, Woken};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::{self, Priority};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
+use super::cost::CostOf;
 use super::outbound::Outbound;
 use crate::account::explain::LimitDecision;
 use crate::net::clock;
@@ -57,6 +58,11 @@ impl Admission {
         self.gate.fit(room);
         let woken = self.gate.configure(limits, clock::now());
         self.tell(woken);
+    }
+
+    /// Hold requests back from what this offers and is not worth it to them; `None`: none is held back.
+    pub fn hold_by(&self, supply: Option<Box<dyn Supply>>) {
+        self.gate.hold_by(supply);
     }
 
     /// How it is at this moment.
@@ -170,8 +176,13 @@ impl Upstream {
     pub fn try_admit(&self, outbound: &Outbound, now: Instant) -> Option<Permit> {
         let admission = &self.admission;
         let membership = self.membership();
-        membership.renew(clock::moment(now), &outbound.long_work);
+        let moment = clock::moment(now);
+        membership.renew(moment, &outbound.long_work);
         admission.gate.fit(membership.balancer.room());
+        if let Some(predictor) = &self.predictor {
+            let limit = || admission.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
+            predictor.renew(|| membership.balancer.capacity().min(limit()).into(), moment);
+        }
         admission.gate.enter().then(|| Permit::begin(admission.clone(), now))
     }
 
@@ -183,12 +194,13 @@ impl Upstream {
         &self,
         outbound: &Outbound,
         class: Priority,
+        cost_of: &CostOf<'_>,
         now: Instant,
     ) -> Result<Permit, Failure> {
         match self.try_admit(outbound, now) {
             Some(permit) => Ok(permit),
             None => {
-                let waited = Box::pin(self.wait(class)).await;
+                let waited = Box::pin(self.wait(class, cost_of)).await;
                 let failure = waited.as_ref().err().copied();
                 self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
                 waited
@@ -196,9 +208,10 @@ impl Upstream {
         }
     }
 
-    async fn wait(&self, class: Priority) -> Result<Permit, Failure> {
-        let (ticket, verdict) = oneshot::channel();
-        let joined = self.admission.gate.wait(class, None, clock::now(), ticket);
+    async fn wait(&self, class: Priority, cost_of: &CostOf<'_>) -> Result<Permit, Failure> {
+        let ((ticket, verdict), now) = (oneshot::channel(), clock::now());
+        let prediction = self.predict(cost_of, now);
+        let joined = self.admission.gate.wait(class, prediction, now, ticket);
         let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
         let waiting = Waiting { admission: &self.admission, place };
         self.admission.tell(woken);

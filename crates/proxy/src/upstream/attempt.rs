@@ -8,11 +8,13 @@ use tokio::time::Instant;
 
 use super::Member;
 use super::client::{self, Outgoing, TryTimeouts, Waiter};
+use super::cost::{CostOf, Learning};
 use super::flight::Flight;
 use super::link::{self, Needs};
 use super::report::Reports;
 use super::tries::{Answered, Dispatch, Outcome, Tries};
 use crate::http::broken::Broken;
+use crate::net::clock;
 
 /// Try `member`. A pooled connection that turns out to be stale is replaced by a fresh one.
 pub async fn attempt(
@@ -36,7 +38,7 @@ pub async fn attempt(
     let mut reuse = true;
     loop {
         // From here on it counts, so that others see it while it waits for a connection.
-        let mut flight = Flight::begin(endpoint.clone(), now, reports);
+        let mut flight = Flight::begin(endpoint.clone(), now, reports, tries.learn(head, now));
         let needs = Needs { reuse, care: !idempotent, switch: dispatch.upgrade.is_some() };
         let link = link::obtain(outbound.worker, upstream, &pool, needs, now).await;
         let link = link.map_err(|failure| {
@@ -62,6 +64,12 @@ pub async fn attempt(
 }
 
 impl Tries<'_> {
+    /// Something is learnt of the cost of a request that is sent `now`, where that is asked for.
+    fn learn(&self, head: &request::Parts, now: Instant) -> Option<Box<Learning>> {
+        let cost_of = CostOf { route: self.dispatch.route, head };
+        self.dispatch.upstream.learn(&cost_of, clock::moment(now))
+    }
+
     /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may
     /// be repeated there.
     fn gives_up(&self, endpoint: &Arc<Member>, head: &request::Parts) -> bool {

@@ -11,6 +11,7 @@ use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
 use super::Member;
+use super::cost::Learning;
 use super::report::Reports;
 use crate::http::body::Frame;
 use crate::net::clock;
@@ -20,28 +21,43 @@ use crate::net::clock;
 pub struct Flight {
     member: Arc<Member>,
     began: Instant,
-    /// When the head of the response came, and how long that took.
-    answered: Option<(Moment, Duration)>,
+    /// How long it took until the head of the response came.
+    answered: Option<Duration>,
     outcome: Outcome,
     /// Absent: it says nothing about load.
     sent: Option<Sent>,
     reports: Reports,
+    /// Absent: nothing is learnt of its cost.
+    learning: Option<Box<Learning>>,
 }
 
 impl Flight {
-    /// A request is sent to `member` at `began`; this is done with what the response `reports` of load.
-    pub fn begin(member: Arc<Member>, began: Instant, reports: Reports) -> Self {
+    /// A request is sent to `member` at `began`; this is done with what the response `reports` of load, and this is
+    /// `learning` of its cost.
+    pub fn begin(
+        member: Arc<Member>,
+        began: Instant,
+        reports: Reports,
+        learning: Option<Box<Learning>>,
+    ) -> Self {
         let sent = member.endpoint.load.begin();
-        Self::new(member, began, Some(sent), reports)
+        Self::new(member, began, Some(sent), reports, learning)
     }
 
     /// A request of the gateway's own, which says nothing about load.
     pub fn uncounted(member: Arc<Member>) -> Self {
-        Self::new(member, Instant::now(), None, Reports::Pass)
+        Self::new(member, Instant::now(), None, Reports::Pass, None)
     }
 
-    fn new(member: Arc<Member>, began: Instant, sent: Option<Sent>, reports: Reports) -> Self {
-        Self { member, began, answered: None, outcome: Outcome::Abandoned, sent, reports }
+    fn new(
+        member: Arc<Member>,
+        began: Instant,
+        sent: Option<Sent>,
+        reports: Reports,
+        learning: Option<Box<Learning>>,
+    ) -> Self {
+        let (answered, outcome) = (None, Outcome::Abandoned);
+        Self { member, began, answered, outcome, sent, reports, learning }
     }
 
     /// When it was sent.
@@ -53,14 +69,24 @@ impl Flight {
     pub fn answered(&mut self, status: StatusCode, at: Instant) {
         let (at, latency) = self.timed(at);
         self.judge(Fault::of(status.as_u16()), at);
-        self.answered = Some((at, latency));
+        self.answered = Some(latency);
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             self.outcome = Outcome::Failed;
         }
     }
 
+    /// More of the response is waited for.
+    pub fn waits(&mut self) {
+        if let Some(learning) = &mut self.learning {
+            learning.waits();
+        }
+    }
+
     /// A piece of the response came.
-    pub fn received(&self, frame: &mut Frame) {
+    pub fn received(&mut self, frame: &mut Frame) {
+        if let Some(learning) = &mut self.learning {
+            learning.goes_on();
+        }
         if let Frame::Trailers(fields) = frame {
             self.reports.take(&self.member.endpoint, fields);
         }
@@ -105,7 +131,12 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let Some(sent) = self.sent else { return };
-        let (at, latency) = self.answered.unwrap_or_else(|| self.timed(Instant::now()));
-        self.member.endpoint.load.finish(sent, self.outcome, latency, at);
+        let latency = self.answered.unwrap_or_else(|| self.began.elapsed());
+        let at = clock::moment(self.began + latency);
+        let load = &self.member.endpoint.load;
+        if let Some(learning) = self.learning.take() {
+            learning.over(load, sent, latency, self.outcome == Outcome::Answered, at);
+        }
+        load.finish(sent, self.outcome, latency, at);
     }
 }

@@ -6,6 +6,7 @@ mod attempt;
 mod client;
 mod connect;
 mod connection_slot;
+pub mod cost;
 mod fetch;
 mod flight;
 mod hash;
@@ -32,6 +33,7 @@ use arc_swap::{ArcSwap, Guard};
 use tidegate_core::balance;
 use tidegate_core::health::check as check_health;
 use tidegate_core::plan::{self, Issue, Labels, UpstreamProtocol};
+use tidegate_core::predict::Predictor;
 use tidegate_core::retry::{Allowance, Budget};
 
 pub use connect::dial;
@@ -67,6 +69,8 @@ pub struct Upstream {
     pub budget: Arc<Budget>,
     /// What they earn.
     pub allowance: Allowance,
+    /// What predicts the cost of its requests, through every reload.
+    pub predictor: Option<Arc<Predictor>>,
     tls: Option<Arc<ClientTls>>,
     membership: ArcSwap<Membership>,
 }
@@ -135,6 +139,7 @@ impl Upstream {
                 None => Arc::new(Budget::new(allowance, clock::now())),
             },
             allowance,
+            predictor: cost::predictor(plan, before),
             tls,
             membership: ArcSwap::from_pointee(membership),
         })
@@ -172,6 +177,7 @@ impl Upstream {
         membership.apply(&live.over(&membership.plan));
         membership.renew_now(clock::now());
         self.admission.configure(&self.plan.limits, membership.balancer.room());
+        self.admission.hold_by(self.supply());
     }
 
     /// Take the live values, which changed, into force: build the endpoints anew beside those of `before`, which

@@ -31,6 +31,8 @@ use crate::net::clock;
 pub struct Dispatch<'a> {
     /// Where to.
     pub upstream: &'a Arc<Upstream>,
+    /// The number of its route, by which its cost is learnt.
+    pub route: u64,
     /// The place of the labels that the route asks for.
     pub subset: Option<usize>,
     /// When a try is repeated.

@@ -16,6 +16,9 @@ from tidegate.control.members import missing
 LONGEST = 8_192
 """Characters of what a purge names."""
 
+KINDS = {"url", "key", "tag", "prefix", "host", "all"}
+"""What a purge may name."""
+
 router = APIRouter(prefix="/v1/cache", tags=["cache"])
 
 Text = Annotated[str, Field(min_length=1, max_length=LONGEST)]
@@ -53,8 +56,17 @@ class Purge(BaseModel, extra="forbid"):
     @property
     def of(self) -> dict[str, str | bool]:
         """What is purged."""
-        given: dict[str, str | bool] = self.model_dump(exclude={"cache", "soft"}, exclude_none=True)
+        given: dict[str, str | bool] = self.model_dump(include=KINDS, exclude_none=True)
         return given
+
+
+class Purged(Purge):
+    """What was purged."""
+
+    untold: list[str] = Field(
+        default=[],
+        description="Caches of which other gateways have not been told yet: they are when the store answers.",
+    )
 
 
 class Entry(BaseModel):
@@ -68,6 +80,7 @@ class Entry(BaseModel):
     )
     status: int
     bytes: int = Field(description="Of its body.")
+    held_bytes: int = Field(description="How many of them are stored: fewer where only parts of it are.")
     age_seconds: float
     ttl_seconds: float = Field(description="How long it is fresh, counted from when it was made.")
     freshness_by: str = Field(description="Which rule says so.")
@@ -95,21 +108,28 @@ async def entries(gateway: TheGateway, url: Url, cache: CacheName = None) -> lis
 @router.delete("/entries", summary="Purge a URL")
 async def forget(
     gateway: TheGateway, author: TheAuthor, url: Url, cache: CacheName = None, soft: Soft = False
-) -> Purge:
+) -> Purged:
     """As POST /v1/cache/purge with the URL."""
     return await purge(gateway, author, Purge(url=url, cache=cache, soft=soft))
 
 
 @router.post("/purge", summary="Purge stored responses")
-async def purge(gateway: TheGateway, author: TheAuthor, told: Purge) -> Purge:
+async def purge(gateway: TheGateway, author: TheAuthor, told: Purge) -> Purged:
     """It holds when this is answered, for responses that are being stored too; the answer is what was asked
-    for. Nothing is purged twice: what is stored later is used."""
+    for. Nothing is purged twice: what is stored later is used. Where gateways share a cache's purges, the
+    others have been told of it, unless the cache is among `untold`."""
     _check_cache(gateway, told.cache)
     value = json.dumps({**told.of, "soft": told.soft}).encode()
     with callers_mistakes():
         await asyncio.to_thread(gateway.engine.supply, "purge", told.cache or "", value)
     gateway.events.tell("purged", cache=told.cache, **told.of, soft=told.soft, author=author)
-    return told
+    return Purged(**told.model_dump(), untold=await _untold(gateway, told.cache))
+
+
+async def _untold(gateway: Gateway, cache: str | None) -> list[str]:
+    """The caches of which other gateways have not been told of all purges yet."""
+    caches = [each for each in await gateway.ask("caches") if cache in (None, each["name"])]
+    return [each["name"] for each in caches if each["purges"] and each["purges"]["waiting"]]
 
 
 def _check_cache(gateway: Gateway, name: str | None) -> None:

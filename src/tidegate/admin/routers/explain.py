@@ -80,6 +80,10 @@ class CacheDecision(BaseModel):
     age: int | None = Field(default=None, description="How old the response is, in seconds.")
     ttl: int | None = Field(default=None, description="Seconds for which it is fresh; below 0: it is not.")
     freshness: str | None = Field(default=None, description="What says for how long it is fresh.")
+    slices: bool | None = Field(
+        default=None,
+        description="Whether its origin answers ranges, as far as is known; null: its route has no slices.",
+    )
 
 
 class Candidate(BaseModel):

@@ -14,7 +14,8 @@ router = APIRouter(prefix="/v1/stores", tags=["stores"])
 
 @router.get("", summary="The stores")
 async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
-    """Whether they answer, since when, why not, how many gateways share them, and for which rate limits."""
+    """Whether they answer, since when, why not, how many gateways share them, and for which rate limits and
+    caches."""
     stores: list[dict[str, Any]] = await gateway.ask("stores")
     return stores
 

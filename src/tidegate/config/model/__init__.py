@@ -50,6 +50,7 @@ from tidegate.config.model.narrow import SlowStart, Sticky, ZoneAware
 from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
 from tidegate.config.model.place import Place
+from tidegate.config.model.predict import Predict
 from tidegate.config.model.rate import Bandwidth, KeyPart, RateCost, RateLimit, Window
 from tidegate.config.model.retry import Backoff, Hedge, Retry, RetryBudget
 from tidegate.config.model.route import (
@@ -138,6 +139,7 @@ __all__ = [
     "PathMatch",
     "Place",
     "Pool",
+    "Predict",
     "Queueing",
     "RateCost",
     "RateLimit",

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.config.model.field_match import FieldMatch, HeaderMatch
-from tidegate.config.model.mark import Identity, OutputPath, Ref
+from tidegate.config.model.mark import Identity, OutputPath, Ref, TokenPath
 from tidegate.config.model.options import Options
-from tidegate.config.model.text import FieldName, Method, Name
+from tidegate.config.model.text import FieldName, Method, Name, Network
 from tidegate.config.model.unit import Duration, Size, size, whole
 
 _STATUSES = re.compile(r"[2-5](xx|\d\d)", re.ASCII)
@@ -49,6 +49,15 @@ class CacheDisk(Options):
     everything."""
 
 
+class CachePurges(Options):
+    """How gateways tell each other of the purges of a cache that all of them have under one name."""
+
+    store: Annotated[Name, Ref("store")] = Field(examples=["fleet"])
+    """The store."""
+    stream: str = Field(default="tidegate:purges", min_length=1, max_length=255, examples=["tidegate:purges"])
+    """The stream's key there; caches of several names may share one."""
+
+
 class Cache(Options):
     """Where responses are stored; routes name it."""
 
@@ -60,6 +69,8 @@ class Cache(Options):
     """Bytes of the largest body that is stored."""
     disk: CacheDisk | None = Field(default=None, examples=[{"path": "/var/cache/tidegate", "size": "50GB"}])
     """Where what leaves memory is kept, also when the process ends; null: nowhere."""
+    purges: CachePurges | None = Field(default=None, examples=[{"store": "fleet"}])
+    """How gateways tell each other of its purges; null: each purges for itself."""
 
     @model_validator(mode="after")
     def _largest_fits(self) -> Self:
@@ -175,6 +186,16 @@ class RouteCache(Options):
     """Requests whose responses are not stored."""
     min_uses: Annotated[int, whole(1, 255)] = 1
     """How often a response must have been asked for before it is stored."""
+    slice: Annotated[int, size(1 << 16, 1 << 26)] | None = Field(default=None, examples=["1MiB"])
+    """Bytes of the aligned ranges by which objects are fetched and stored, each by itself, where the origin
+    answers ranges and has strong validators; at most `max_object`, which bounds each of them. Null: objects
+    are fetched as a whole."""
+    purge_from: tuple[Network, ...] = Field(default=(), examples=[["127.0.0.0/8", "10.0.0.0/8"]])
+    """Networks or addresses of clients that may purge a URL by the method PURGE. With neither this nor
+    `purge_token_file` that method goes to the upstream like any other."""
+    purge_token_file: TokenPath | None = Field(default=None, examples=["/run/secrets/purge-token"])
+    """Path of a file that holds a token of at least 16 characters; clients that show it, as
+    `Authorization: Bearer`, may purge so from anywhere."""
 
 
 def cache_alone(value: Any) -> Any:

@@ -60,7 +60,7 @@ class Valkey(Options):
 
 
 class Store(Options):
-    """Where several gateways keep what they share; rate limits name it."""
+    """Where several gateways keep what they share; rate limits and caches name it."""
 
     name: Annotated[Name, Identity("store")] = Field(examples=["fleet"])
     """Unique name; the identity that survives a reload."""

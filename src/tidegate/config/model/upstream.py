@@ -9,6 +9,7 @@ from tidegate.config.model.limits import UpstreamLimits
 from tidegate.config.model.mark import CaPath, CertPath, Identity, KeyPath
 from tidegate.config.model.narrow import Labels, SlowStart, Sticky, ZoneAware
 from tidegate.config.model.options import Options
+from tidegate.config.model.predict import Predict
 from tidegate.config.model.retired import now_in_percent
 from tidegate.config.model.retry import RetryBudget
 from tidegate.config.model.text import AbsolutePath, EndpointAddress, FieldName, Name, endpoint_address
@@ -254,5 +255,7 @@ class Upstream(Options):
     """How many retries its requests allow for."""
     limits: UpstreamLimits = UpstreamLimits()
     """What it is given at a time."""
+    predict: Predict = Predict()
+    """What is predicted of its requests."""
     client_cert_header: bool = False
     """Whether it is told the certificate that a client showed, in `Client-Cert` (RFC 9440)."""

@@ -16,33 +16,33 @@ use crate::rewrite::is_own;
 /// What is stored of these fields of a response: all but those of one connection, those for a proxy, those that
 /// `no-cache` or `private` name, and cookies where the route strips them. Where there is no `Date`, it becomes `now`,
 /// when the response arrived (RFC 9110 §6.6.1).
-pub fn fields(settings: &Settings, headers: &HeaderMap, now: SystemTime) -> HeaderMap {
+pub fn fields(
+    settings: &Settings,
+    headers: &HeaderMap,
+    now: SystemTime,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
     let directives = settings.freshness.directives(headers);
-    let scopes = [&directives.no_cache, &directives.private];
-    let is_kept_back = |name: &HeaderName| {
+    let scopes = [directives.no_cache, directives.private];
+    let is_kept_back = move |name: &HeaderName| {
         scopes.iter().any(|scope| matches!(scope, Scope::Fields(names) if names.contains(name)))
     };
     let connection = headers.get_all(CONNECTION).iter();
     let options =
         connection.flat_map(|line| members(line.as_bytes())).collect::<SmallVec<[&[u8]; 4]>>();
-    let is_of_connection = |name: &HeaderName| {
+    let is_of_connection = move |name: &HeaderName| {
         let is_named =
             || options.iter().any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()));
         name != CONTENT_LENGTH && (is_own(name) || is_named())
     };
     let strips_cookies = settings.ignores_set_cookie || settings.cookies == CachedCookies::Strip;
-    let is_left_out = |name: &HeaderName| {
+    let is_left_out = move |name: &HeaderName| {
         is_of_connection(name)
             || name.as_str().starts_with("proxy-")
             || name == SET_COOKIE && strips_cookies
             || is_kept_back(name)
     };
-    let mut stored = HeaderMap::with_capacity(headers.keys_len() + 1);
-    for (name, value) in headers.iter().filter(|(name, _)| !is_left_out(name)) {
-        stored.append(name, value.clone());
-    }
-    if !headers.contains_key(DATE) {
-        stored.extend(HeaderValue::try_from(fmt_http_date(now)).map(|date| (DATE, date)));
-    }
-    stored
+    let kept = headers.iter().filter(move |(name, _)| !is_left_out(name));
+    let date = (!headers.contains_key(DATE)).then(|| HeaderValue::try_from(fmt_http_date(now)));
+    let date = date.into_iter().flatten().map(|date| (DATE, date));
+    kept.map(|(name, value)| (name.clone(), value.clone())).chain(date)
 }

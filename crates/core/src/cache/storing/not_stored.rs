@@ -12,6 +12,11 @@ pub enum NotStored {
     RequestNoStore,
     /// No response of this status is.
     Status,
+    /// It is a part of something, or says that there is no such part, and nothing that can be put together with other
+    /// parts: it has no strong validator, or was not asked for.
+    Part,
+    /// What it is a part of is larger than what is stored.
+    TooLarge,
     /// It says `must-understand`, and what its status means for a cache is not known here.
     MustUnderstand,
     /// It says `no-store`.
@@ -46,6 +51,8 @@ impl NotStored {
             Self::RequestBody => "request-body",
             Self::RequestNoStore => "request-no-store",
             Self::Status => "status",
+            Self::Part => "part",
+            Self::TooLarge => "too-large",
             Self::MustUnderstand => "must-understand",
             Self::NoStore => "no-store",
             Self::Private => "private",
@@ -68,6 +75,8 @@ impl NotStored {
             Self::Method
                 | Self::RequestBody
                 | Self::RequestNoStore
+                | Self::Part
+                | Self::TooLarge
                 | Self::Configured
                 | Self::MinUses
         )

@@ -242,3 +242,18 @@ fn nothing_that_counts_hides_behind_a_semicolon() {
     assert_eq!(counted(&allow, "x=1;page=2"), Some("x=1;page=2".to_owned()));
     assert_eq!(counted(&allow, "x=1;y=2"), None);
 }
+
+#[test]
+fn slices_have_keys_of_their_own_which_begin_as_that_of_the_whole() {
+    let url = Url { scheme: "http", host: "shop.example", path: "/film", query: Some("q=1") };
+    let other = Url { path: "/other", ..url };
+    let rule = rule(&json!({}));
+    let [key, other] = [url, other].map(|url| rule.key(&url, &fields::<&str>(&[])));
+    let slices = [key.slice(1, 0), key.slice(1, 1), key.slice(2, 0), other.slice(1, 0)];
+    for (index, slice) in slices.iter().enumerate() {
+        assert_eq!(slice.asked(), if index == 3 { other.asked() } else { key.asked() });
+        assert_eq!(slice.url, if index == 3 { other.url } else { key.url });
+        assert!(slices.iter().filter(|each| each.hash == slice.hash).count() == 1);
+        assert_eq!(slices[0].is_slice_beside(slice), index < 2, "{index}");
+    }
+}

@@ -15,9 +15,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::Settings;
+use crate::plan;
 
 /// Fields that may have any bytes beyond ASCII too.
-fn fields<V: AsRef<[u8]>>(fields: &[(&str, V)]) -> HeaderMap {
+pub(super) fn fields<V: AsRef<[u8]>>(fields: &[(&str, V)]) -> HeaderMap {
     let field = |(name, value): &(&str, V)| {
         (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_ref()).unwrap())
     };
@@ -27,8 +28,8 @@ fn fields<V: AsRef<[u8]>>(fields: &[(&str, V)]) -> HeaderMap {
     })
 }
 
-/// What a route's cache is set to where it says nothing, with short windows for stale responses.
-fn settings() -> Settings {
+/// The options of a route's cache where it says nothing, with short windows for stale responses.
+pub(super) fn wanted() -> plan::RouteCache {
     let wanted = json!({
         "name": "main",
         "key": {
@@ -49,9 +50,16 @@ fn settings() -> Settings {
         "bypass": [],
         "no_store": [],
         "min_uses": 1,
+        "purge_from": [],
+        "purge_token_file": null,
     });
-    let (wanted, mut issues) = (serde_json::from_value(wanted).unwrap(), Vec::new());
-    let settings = Settings::build(&wanted, "edge", "shop", "routes.0.cache", &mut issues);
+    serde_json::from_value(wanted).unwrap()
+}
+
+/// What a route's cache is set to by them.
+fn settings() -> Settings {
+    let mut issues = Vec::new();
+    let settings = Settings::build(&wanted(), "edge", "shop", "routes.0.cache", &mut issues);
     assert!(issues.is_empty(), "{issues:?}");
     settings
 }

@@ -164,19 +164,35 @@ fn what_is_not_for_the_cache_passes_it_by() {
 }
 
 #[test]
-fn a_response_that_is_not_all_of_what_would_be_stored_passes_it_by() {
+fn a_response_that_is_not_all_of_what_would_be_stored_passes_it_by_or_is_a_part() {
     let (said, terms) = (OfRequest::default(), terms());
     let head = || Asked { method: &Method::HEAD, ..asked(&said) };
     let part = || Asked { wants_part: true, ..asked(&said) };
     let of = |asked: Asked<'_>, stored, seconds| decide(stored, &asked, &|| true, after(seconds));
     let stored = Stored::Found(&terms);
     assert_eq!(of(head(), Stored::Nothing, 0.0), Decision::Bypass(Why::UriMiss));
-    assert_eq!(of(part(), Stored::OtherVariants, 0.0), Decision::Bypass(Why::VaryMiss));
+    assert_eq!(of(part(), Stored::OtherVariants, 0.0), Decision::FetchPart(Why::VaryMiss));
     assert_eq!(of(head(), stored, 12.0), Decision::Bypass(Why::Stale));
     // What the origin says still holds has the part.
     assert_eq!(of(part(), stored, 12.0), Decision::Validate(Why::Stale));
     assert_eq!(of(head(), stored, 1.0), Decision::Serve);
     assert_eq!(of(part(), stored, 1.0), Decision::Serve);
+}
+
+#[test]
+fn what_is_missing_of_a_part_is_fetched_however_fresh_it_is() {
+    let (said, terms) = (OfRequest::default(), terms());
+    let partial = Stored::Partial(&terms);
+    let of = |asked: Asked<'_>, seconds| decide(partial, &asked, &|| true, after(seconds));
+    for seconds in [1.0, 10.5, 20.0] {
+        assert_eq!(of(asked(&said), seconds), Decision::Fetch(Why::Partial));
+        let part = Asked { wants_part: true, ..asked(&said) };
+        assert_eq!(of(part, seconds), Decision::FetchPart(Why::Partial));
+    }
+    let bypassing = Asked { bypasses: true, ..asked(&said) };
+    assert_eq!(of(bypassing, 1.0), Decision::Fetch(Why::Bypass));
+    let stored_only = OfRequest { only_if_cached: true, ..said };
+    assert_eq!(of(asked(&stored_only), 1.0), Decision::Refuse);
 }
 
 fn any_duration() -> impl Strategy<Value = Duration> {
@@ -233,7 +249,7 @@ proptest! {
             Decision::Validate(_) => prop_assert!(!said.only_if_cached),
             Decision::Refuse => prop_assert!(said.only_if_cached),
             Decision::Bypass(_) => prop_assert!(said.no_store),
-            Decision::Fetch(_) => prop_assert!(false, "it is stored"),
+            Decision::Fetch(_) | Decision::FetchPart(_) => prop_assert!(false, "it is stored"),
         }
         for trouble in [Trouble::Unreachable, Trouble::Status(500)] {
             let is_served = instead_of(trouble, &terms, Some(&said), now).is_some();

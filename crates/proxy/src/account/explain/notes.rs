@@ -132,6 +132,9 @@ pub struct CacheDecision {
     /// What says for how long it is fresh.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freshness: Option<&'static str>,
+    /// Whether the origin is asked for slices, as far as is known that it answers ranges; absent: the route has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slices: Option<bool>,
 }
 
 /// How an endpoint was chosen.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::account::exposition::{Exposition, Kind};
-use crate::account::sharded::{Counter, Sharded};
+use crate::account::sharded::{Counter, Sharded, SharedCounter};
 
 /// What became of a request in a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,12 @@ pub enum CacheResult {
     Bypass,
     /// It wanted an answer from the cache only, which has none.
     Refused,
+    /// It purged what was stored.
+    Purged,
 }
 
 impl CacheResult {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Hit,
         Self::Stale,
         Self::Revalidated,
@@ -36,6 +38,7 @@ impl CacheResult {
         Self::Collapsed,
         Self::Bypass,
         Self::Refused,
+        Self::Purged,
     ];
 
     /// What metrics, the access log and explain call it.
@@ -49,6 +52,7 @@ impl CacheResult {
             Self::Collapsed => "collapsed",
             Self::Bypass => "bypass",
             Self::Refused => "refused",
+            Self::Purged => "purged",
         }
     }
 }
@@ -106,17 +110,45 @@ impl PurgeKind {
     ];
 }
 
+/// What became of a purge that gateways share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FleetPurge {
+    /// Others were told of it.
+    Told,
+    /// Another has told of it, and it was made here too.
+    Applied,
+    /// What was told is none that can be read.
+    Skipped,
+    /// Some may have been missed, and everything was purged.
+    Missed,
+}
+
+impl FleetPurge {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Told, "told"),
+        (Self::Applied, "applied"),
+        (Self::Skipped, "skipped"),
+        (Self::Missed, "missed"),
+    ];
+}
+
 /// Counts of one cache.
 #[derive(Debug)]
 pub struct CacheMetrics {
     name: Box<str>,
     fills: Sharded<[Counter; FillResult::ALL.len()]>,
-    purges: Sharded<[Counter; PurgeKind::ALL.len()]>,
+    purges: [SharedCounter; PurgeKind::ALL.len()],
+    fleet: [SharedCounter; FleetPurge::ALL.len()],
 }
 
 impl CacheMetrics {
     pub(super) fn new(name: &str, workers: usize) -> Self {
-        Self { name: name.into(), fills: Sharded::new(workers), purges: Sharded::new(workers) }
+        Self {
+            name: name.into(),
+            fills: Sharded::new(workers),
+            purges: Default::default(),
+            fleet: Default::default(),
+        }
     }
 
     /// Counts what a fill came to.
@@ -125,8 +157,13 @@ impl CacheMetrics {
     }
 
     /// Counts a purge.
-    pub fn purged(&self, worker: usize, kind: PurgeKind) {
-        self.purges.of(worker)[kind as usize].add(1);
+    pub fn purged(&self, kind: PurgeKind) {
+        self.purges[kind as usize].add(1);
+    }
+
+    /// Counts purges that gateways share.
+    pub fn shared(&self, became: FleetPurge, count: usize) {
+        self.fleet[became as usize].add(count as u64);
     }
 }
 
@@ -202,8 +239,19 @@ pub(super) fn families(
         page.family("tidegate_cache_purges_total", Kind::Counter, "Purges by what they take.");
     for cache in caches {
         for (kind, label) in PurgeKind::ALL {
-            let count = cache.purges.sum(|kinds| &kinds[kind as usize]);
+            let count = cache.purges[kind as usize].get();
             family.sample(&[("cache", &*cache.name), ("kind", label)], count);
+        }
+    }
+    let mut family = page.family(
+        "tidegate_cache_fleet_purges_total",
+        Kind::Counter,
+        "Purges that gateways share, by what became of them.",
+    );
+    for cache in caches {
+        for (became, label) in FleetPurge::ALL {
+            let count = cache.fleet[became as usize].get();
+            family.sample(&[("cache", &*cache.name), ("result", label)], count);
         }
     }
 }

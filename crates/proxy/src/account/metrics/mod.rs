@@ -31,7 +31,7 @@ mod upstream;
 mod worker;
 
 pub use authenticator::{AuthResult, AuthenticatorMetrics};
-pub use cache::{CacheMetrics, CacheResult, CachedRouteMetrics, FillResult, PurgeKind};
+pub use cache::{CacheMetrics, CacheResult, CachedRouteMetrics, FillResult, FleetPurge, PurgeKind};
 pub use endpoint::EndpointMetrics;
 pub use listener::ListenerMetrics;
 pub use rate_limit::{Held, RateLimitMetrics, RateResult};

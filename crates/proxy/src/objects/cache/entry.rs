@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
 
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
 use tidegate_core::cache::key::Key;
 use tidegate_core::cache::tags::Tags;
+use tidegate_core::cache::validator;
 use tidegate_core::cache::vary::Vary;
 use tidegate_core::time::Moment;
 
 use super::content::Content;
+use super::fields::Fields;
 
 /// What an entry takes in memory beside its key, head and body.
-const OVERHEAD: u64 = 400;
-/// What a field takes beside its name and value.
-const FIELD: u64 = 64;
+const OVERHEAD: u64 = 500;
 
 /// A stored response and what is counted of it. What is stored never changes; what does is replaced.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub struct Parts {
     /// Its status.
     pub status: StatusCode,
     /// Its fields.
-    pub headers: HeaderMap,
+    pub fields: Fields,
     /// Its body.
     pub content: Content,
     /// On which terms it may be used.
@@ -61,7 +61,7 @@ pub struct Parts {
     /// What it was selected by.
     pub vary: Vary,
     /// What it can be purged by.
-    pub tags: Arc<Tags>,
+    pub tags: Tags,
     /// When it came, by the wall clock.
     pub arrived: SystemTime,
     /// The purge that was the last when it was asked for.
@@ -71,13 +71,13 @@ pub struct Parts {
 /// A head that the origin has renewed.
 pub struct Renewal {
     /// All of its fields.
-    pub headers: HeaderMap,
+    pub fields: Fields,
     /// What it is selected by; `None`: by nothing that can be found again.
     pub vary: Option<Vary>,
     /// On which terms it may be used.
     pub terms: Terms,
     /// What it can be purged by; absent: by what it could be before.
-    pub tags: Option<Arc<Tags>>,
+    pub tags: Option<Tags>,
     /// When it came, by the wall clock.
     pub arrived: SystemTime,
     /// The purge that was the last when it was asked for.
@@ -89,7 +89,7 @@ impl Entry {
     pub fn new(parts: Parts) -> Self {
         let asked_at = parts.asked_at;
         Self {
-            parts: Parts { headers: compact(&parts.headers), ..parts },
+            parts,
             compared: AtomicU64::new(asked_at),
             softened: AtomicU64::new(0),
             rests_until: AtomicU64::new(0),
@@ -98,13 +98,19 @@ impl Entry {
         }
     }
 
+    /// Whether it is for the same requests as `other`.
+    pub fn is_variant(&self, other: &Self) -> bool {
+        self.key.text == other.key.text && self.vary == other.vary
+    }
+
     /// A copy that shares nothing with it that is counted when it is served, but its body where that is not to be copied.
     pub fn copied(&self, with_body: bool) -> Self {
         let content = match &self.content {
             Content::Whole(pieces) if with_body => Content::Whole(pieces.copied()),
             shared => shared.clone(),
         };
-        let copy = Self { id: self.id, ..Self::new(Parts { content, ..self.parts.clone() }) };
+        let parts = Parts { content, fields: self.fields.at_hand(), ..self.parts.clone() };
+        let copy = Self { id: self.id, ..Self::new(parts) };
         copy.softened.store(self.softened.load(Relaxed), Relaxed);
         copy
     }
@@ -114,24 +120,26 @@ impl Entry {
         self.id == other.id
     }
 
-    /// The same, as the purges left it, with a body that is whole, whose length is known by now.
-    pub fn whole(&self, content: Content) -> Self {
-        let mut headers = self.headers.clone();
+    /// The same, as the purges left it, with this body, whose length is known by now.
+    pub fn with(&self, content: Content) -> Self {
+        let mut fields = self.fields.clone();
         // A 204 has none (RFC 9110 §8.6).
-        let lacks = self.status != StatusCode::NO_CONTENT && !headers.contains_key(CONTENT_LENGTH);
+        let lacks = self.status != StatusCode::NO_CONTENT && !fields.contains(&CONTENT_LENGTH);
         if let Some(length) = content.length().filter(|_| lacks) {
-            headers.insert(CONTENT_LENGTH, length.into());
+            let mut all = fields.map();
+            all.insert(CONTENT_LENGTH, length.into());
+            fields = all.iter().collect();
         }
         let (terms, asked_at) = (self.terms_now().into_owned(), self.compared.load(Relaxed));
-        Self::new(Parts { headers, content, terms, asked_at, ..self.parts.clone() })
+        Self::new(Parts { fields, content, terms, asked_at, ..self.parts.clone() })
     }
 
     /// The same with the head that the origin has renewed.
     pub fn renewed(&self, renewal: Renewal) -> Self {
-        let Renewal { headers, vary, terms, tags, arrived, asked_at } = renewal;
+        let Renewal { fields, vary, terms, tags, arrived, asked_at } = renewal;
         let parts = self.parts.clone();
         let (vary, tags) = (vary.unwrap_or(parts.vary), tags.unwrap_or(parts.tags));
-        Self::new(Parts { headers, vary, terms, tags, arrived, asked_at, ..parts })
+        Self::new(Parts { fields, vary, terms, tags, arrived, asked_at, ..parts })
     }
 
     /// On which terms it may be used now: a soft purge makes it stale.
@@ -140,6 +148,19 @@ impl Entry {
             0 => Cow::Borrowed(&self.terms),
             at => Cow::Owned(self.terms.expire(Moment(at))),
         }
+    }
+
+    /// What no other body has in common with its body (RFC 9110 §8.8.1), where something says that.
+    pub fn strong_validator(&self) -> Option<HeaderValue> {
+        validator::strong(&self.fields.map(), self.arrived).cloned()
+    }
+
+    /// Whether its body is that of `other`, byte by byte, as far as their heads say (RFC 9110 §8.8.1).
+    pub fn is_same_body(&self, other: &Self) -> bool {
+        let own = self.strong_validator();
+        own.is_some()
+            && own == other.strong_validator()
+            && self.content.length() == other.content.length()
     }
 
     /// It is served once more. Returns how often it was before.
@@ -179,39 +200,17 @@ impl Entry {
 
     /// What it takes in memory.
     pub fn weight(&self) -> u64 {
-        let fields = self
-            .headers
-            .iter()
-            .map(|(name, value)| FIELD + (name.as_str().len() + value.len()) as u64);
         let content = match &self.content {
             Content::Whole(pieces) => pieces.weight(),
-            Content::Coming(_) => 0,
+            Content::Coming(_) | Content::Sliced(_) => 0,
+            Content::Partial(partial) => partial.weight(),
             Content::OnDisk(body) => body.weight(),
         };
-        OVERHEAD + self.key.text.len() as u64 + fields.sum::<u64>() + content
+        OVERHEAD + self.key.text.len() as u64 + self.fields.weight() + content
     }
 }
 
 fn next_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Relaxed)
-}
-
-/// The same fields in an allocation of their own: as they were read they keep the whole buffer that they came in.
-fn compact(headers: &HeaderMap) -> HeaderMap {
-    let length = headers.values().map(HeaderValue::len).sum();
-    let mut text = bytes::BytesMut::with_capacity(length);
-    headers.values().for_each(|value| text.extend_from_slice(value.as_bytes()));
-    let mut text = text.freeze();
-    let mut copy = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers {
-        let shared = HeaderValue::from_maybe_shared(text.split_to(value.len()));
-        copy.append(own_name(name), shared.unwrap_or_else(|_| value.clone()));
-    }
-    copy
-}
-
-/// The name in an allocation of its own; those that are standard have none.
-fn own_name(name: &HeaderName) -> HeaderName {
-    HeaderName::from_bytes(name.as_str().as_bytes()).unwrap_or_else(|_| name.clone())
 }

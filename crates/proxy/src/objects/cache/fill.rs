@@ -4,6 +4,7 @@
 //! what ends without having been whole has failed.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -53,6 +54,10 @@ struct State {
 struct Reading {
     /// The next piece, counted from the body's beginning.
     next: usize,
+    /// Where that piece begins, in bytes.
+    at: u64,
+    /// The first byte that it wants.
+    from: u64,
     waker: Option<Waker>,
 }
 
@@ -72,19 +77,38 @@ impl Fill {
         self.state.lock().came
     }
 
-    /// What reads it from its beginning; `None` where that is gone, or it broke off.
+    /// What reads all of it; `None` where its beginning is gone, or it broke off.
     pub fn reader(self: &Arc<Self>) -> Option<Reader> {
+        self.read(0, None)
+    }
+
+    /// What reads these bytes of it; `None` where the first is gone, or it broke off.
+    pub fn part(self: &Arc<Self>, range: Range<u64>) -> Option<Reader> {
+        self.read(range.start, Some(range.end))
+    }
+
+    fn read(self: &Arc<Self>, from: u64, to: Option<u64>) -> Option<Reader> {
         let mut state = self.state.lock();
-        let is_there = state.gone == 0 && !matches!(state.end, Some(Err(_)));
-        let key = is_there.then(|| state.readers.insert(Reading { next: 0, waker: None }));
-        key.map(|key| Reader { fill: self.clone(), key: Some(key) })
+        if from < state.gone_bytes || matches!(state.end, Some(Err(_))) {
+            return None;
+        }
+        let mut reading = Reading { next: state.gone, at: state.gone_bytes, from, waker: None };
+        state.pieces.iter().take_while(|piece| reading.skip(piece)).for_each(drop);
+        let key = state.readers.insert(reading);
+        Some(Reader { fill: self.clone(), key: Some(key), to })
     }
 
     /// A piece came.
     pub fn push(&self, data: Bytes) {
         let mut state = self.state.lock();
+        let next = state.gone + state.pieces.len();
+        let waiting = state.readers.iter_mut().filter(|(_, reading)| reading.next == next);
+        let skipping = waiting.filter_map(|(_, reading)| reading.skip(&data).then_some(())).count();
         state.came += data.len() as u64;
         state.pieces.push_back(data);
+        if skipping > 0 {
+            state.let_go();
+        }
         wake(state);
     }
 
@@ -150,6 +174,18 @@ impl Fill {
     }
 }
 
+impl Reading {
+    /// Go on behind `piece`, which is its next one, where it wants nothing of it. Whether it did.
+    fn skip(&mut self, piece: &Bytes) -> bool {
+        let end = self.at + piece.len() as u64;
+        let is_skipped = end <= self.from;
+        if is_skipped {
+            (self.next, self.at) = (self.next + 1, end);
+        }
+        is_skipped
+    }
+}
+
 impl State {
     /// A reader leaves.
     fn leave(&mut self, reader: Option<usize>) {
@@ -183,19 +219,23 @@ impl State {
     }
 }
 
-/// Wake the readers that wait, without the lock.
+/// Wake the readers that wait and need not wait on for their first byte, without the lock.
 fn wake(mut state: MutexGuard<'_, State>) {
-    let waiting = state.readers.iter_mut().filter_map(|(_, reading)| reading.waker.take());
+    let (came, is_over) = (state.came, state.end.is_some());
+    let ready = state.readers.iter_mut().filter(|(_, reading)| is_over || reading.from < came);
+    let waiting = ready.filter_map(|(_, reading)| reading.waker.take());
     let wakers: SmallVec<[Waker; 4]> = waiting.collect();
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
 }
 
-/// Reads a body that comes.
+/// Reads a body that comes, or a part of it.
 pub struct Reader {
     fill: Arc<Fill>,
-    /// Its place among the readers; absent: it has read all.
+    /// Its place among the readers; absent: it has read all that it wants.
     key: Option<usize>,
+    /// Where what it wants ends; absent: where the body does, with its trailers.
+    to: Option<u64>,
 }
 
 impl Source for Reader {
@@ -208,10 +248,16 @@ impl Source for Reader {
         if reading.next == CUT {
             return Poll::Ready(Some(Err(Failure::ClientGone)));
         }
-        if let Some(data) = state.pieces.get(reading.next - state.gone) {
-            let data = data.clone();
-            reading.next += 1;
-            state.let_go();
+        if let Some(piece) = state.pieces.get(reading.next - state.gone) {
+            let end = reading.at + piece.len() as u64;
+            let from = reading.from.saturating_sub(reading.at) as usize;
+            let left = self.to.map_or(0, |to| end.saturating_sub(to)) as usize;
+            let data = piece.slice(from..piece.len() - left);
+            (reading.next, reading.at) = (reading.next + 1, end);
+            match self.to {
+                Some(to) if to <= end => state.leave(self.key.take()),
+                _ => state.let_go(),
+            }
             return Poll::Ready(Some(Ok(Frame::Data(data))));
         }
         match &state.end {
@@ -223,6 +269,8 @@ impl Source for Reader {
                 Poll::Pending
             }
             Some(Err(failure)) => Poll::Ready(Some(Err(*failure))),
+            // It is shorter than was announced.
+            Some(Ok(_)) if self.to.is_some() => Poll::Ready(Some(Err(Failure::UpstreamProtocol))),
             Some(Ok(trailers)) => {
                 let trailers = trailers.clone();
                 state.leave(self.key.take());
@@ -235,7 +283,7 @@ impl Source for Reader {
         let state = self.fill.state.lock();
         self.key.and_then(|key| state.readers.get(key)).is_none_or(|reading| {
             let has_all = reading.next == state.gone + state.pieces.len();
-            has_all && matches!(state.end, Some(Ok(None)))
+            has_all && self.to.is_none() && matches!(state.end, Some(Ok(None)))
         })
     }
 }
@@ -248,154 +296,4 @@ impl Drop for Reader {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-    use std::task::Wake;
-
-    use super::*;
-    use crate::http::body::Body;
-    use crate::http::body::testing::read;
-
-    /// Notes that it was woken.
-    #[derive(Default)]
-    struct Woken(AtomicBool);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Relaxed);
-        }
-    }
-
-    fn room(fill: &Fill) -> bool {
-        fill.poll_room(&Context::from_waker(Waker::noop())).is_ready()
-    }
-
-    fn alone(fill: &Fill) -> bool {
-        fill.poll_alone(&Context::from_waker(Waker::noop())).is_ready()
-    }
-
-    #[test]
-    fn all_readers_read_all_of_it_wherever_they_begin() {
-        let fill = Fill::new(None);
-        let mut early = Body::stream(fill.reader().unwrap());
-        fill.push("one ".into());
-        assert_eq!(read(&mut early), ("one ".into(), None));
-        let mut late = Body::stream(fill.reader().unwrap());
-        fill.push("two".into());
-        fill.end(Ok(None));
-        assert_eq!(read(&mut early), ("two".into(), Some(Ok(()))));
-        assert_eq!(read(&mut late), ("one two".into(), Some(Ok(()))));
-        assert_eq!(fill.pieces().length(), 7);
-    }
-
-    #[test]
-    fn a_reader_never_takes_a_break_for_the_end() {
-        let fill = Fill::new(Some(10));
-        let mut body = Body::stream(fill.reader().unwrap());
-        fill.push("one".into());
-        fill.end(Err(Failure::UpstreamReset));
-        fill.end(Ok(None));
-        assert!(!body.is_end());
-        assert_eq!(read(&mut body), ("one".into(), Some(Err(Failure::UpstreamReset))));
-    }
-
-    #[test]
-    fn what_is_not_kept_comes_no_faster_than_the_slowest_reader_reads() {
-        let fill = Fill::new(None);
-        let (mut quick, mut slow) =
-            (Body::stream(fill.reader().unwrap()), Body::stream(fill.reader().unwrap()));
-        fill.pass();
-        let piece = Bytes::from(vec![b'x'; 600 << 10]);
-        fill.push(piece.clone());
-        assert!(room(&fill));
-        fill.push(piece);
-        read(&mut quick);
-        assert!(!room(&fill));
-        read(&mut slow);
-        assert!(room(&fill));
-        assert!(fill.reader().is_none(), "its beginning is gone");
-    }
-
-    #[test]
-    fn a_reader_that_holds_the_others_up_is_broken_off() {
-        let fill = Fill::new(None);
-        let (mut quick, mut slow) =
-            (Body::stream(fill.reader().unwrap()), Body::stream(fill.reader().unwrap()));
-        fill.pass();
-        fill.push(Bytes::from(vec![b'x'; 2 << 20]));
-        read(&mut quick);
-        assert!(!room(&fill));
-        fill.cut_slowest();
-        assert!(room(&fill));
-        assert_eq!(read(&mut slow).1, Some(Err(Failure::ClientGone)));
-        fill.push("end".into());
-        fill.end(Ok(None));
-        assert_eq!(read(&mut quick), ("end".into(), Some(Ok(()))));
-    }
-
-    #[test]
-    fn it_is_alone_when_all_readers_have_left_or_read_it() {
-        let fill = Fill::new(None);
-        assert!(alone(&fill));
-        let (one, mut other) = (fill.reader().unwrap(), Body::stream(fill.reader().unwrap()));
-        drop(one);
-        assert!(!alone(&fill));
-        fill.end(Ok(None));
-        read(&mut other);
-        assert!(alone(&fill));
-        // Its place is another's by now.
-        let _third = fill.reader().unwrap();
-        drop(other);
-        assert!(!alone(&fill));
-    }
-
-    #[test]
-    fn a_reader_that_holds_nothing_up_may_take_its_time() {
-        let fill = Fill::new(None);
-        let mut readers = [0; 2].map(|_| Body::stream(fill.reader().unwrap()));
-        fill.pass();
-        fill.push(Bytes::from(vec![b'x'; 2 << 20]));
-        assert!(!room(&fill));
-        fill.cut_slowest();
-        fill.end(Ok(None));
-        assert!(readers.iter_mut().all(|reader| read(reader).1 == Some(Ok(()))));
-    }
-
-    #[test]
-    fn the_writer_is_woken_when_the_last_reader_leaves_whatever_that_has_read() {
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(woken.clone());
-        let cx = Context::from_waker(&waker);
-        let fill = Fill::new(None);
-        let mut reader = Body::stream(fill.reader().unwrap());
-        fill.pass();
-        fill.push("x".into());
-        assert!(fill.poll_alone(&cx).is_pending());
-        read(&mut reader);
-        assert!(woken.0.swap(false, Relaxed), "there is room for more");
-        assert!(fill.poll_alone(&cx).is_pending());
-        drop(reader);
-        assert!(woken.0.swap(false, Relaxed));
-        assert!(fill.poll_alone(&cx).is_ready());
-    }
-
-    #[test]
-    fn what_broke_off_gets_no_new_readers() {
-        let fill = Fill::new(Some(10));
-        let reader = fill.reader();
-        assert!(!fill.give_up(), "it is read");
-        drop(reader);
-        assert!(fill.give_up());
-        assert!(fill.reader().is_none());
-    }
-
-    #[test]
-    fn many_small_pieces_are_no_longer_a_window_than_a_large_one() {
-        let fill = Fill::new(None);
-        let reader = fill.reader();
-        fill.pass();
-        let pushed = (0..WINDOW).take_while(|_| room(&fill)).map(|_| fill.push("x".into())).count();
-        assert!((pushed as u64) < WINDOW / PIECE, "{pushed}");
-        drop(reader);
-    }
-}
+mod tests;

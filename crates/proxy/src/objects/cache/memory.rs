@@ -21,10 +21,12 @@ use super::entry::Entry;
 const VARIANTS: usize = 32;
 /// How long a key is known to have responses that are not for others.
 const PRIVATE: Duration = Duration::from_secs(120);
+/// How long an origin is known not to answer ranges of what has a key.
+const UNRANGED: Duration = Duration::from_secs(300);
 /// Numbers that tell of changes.
 const GENERATIONS: usize = 4096;
 /// What a key takes beside its entries.
-const OVERHEAD: u64 = 200;
+const OVERHEAD: u64 = 400;
 
 /// Bodies under a key that are longer together are not copied for each worker.
 const LARGE: u64 = 64 << 10;
@@ -36,6 +38,8 @@ pub struct Variants {
     pub entries: SmallVec<[Arc<Entry>; 1]>,
     /// Until when its responses are known not to be for others.
     private_until: Option<Moment>,
+    /// Until when the origin is known not to answer ranges of it.
+    unranged_until: Option<Moment>,
 }
 
 impl Variants {
@@ -44,18 +48,23 @@ impl Variants {
         self.private_until.is_some_and(|until| now < until)
     }
 
+    /// Whether the origin answers no ranges of it, as far as is known at `now`.
+    pub fn is_unranged(&self, now: Moment) -> bool {
+        self.unranged_until.is_some_and(|until| now < until)
+    }
+
     /// Copies that share nothing with these that is counted when they are served. Large bodies are shared.
     pub fn copied(&self) -> Self {
         let bodies = self.entries.iter().filter_map(|entry| entry.content.length());
         let with_bodies = bodies.sum::<u64>() <= LARGE;
         let copied = |entry: &Arc<Entry>| Arc::new(entry.copied(with_bodies));
         let entries = self.entries.iter().map(copied).collect();
-        Self { entries, private_until: self.private_until }
+        Self { entries, ..*self }
     }
 
     /// Those of a key that lay on disk.
     pub fn of(entries: SmallVec<[Arc<Entry>; 1]>) -> Self {
-        Self { entries, private_until: None }
+        Self { entries, ..Self::default() }
     }
 
     fn weight(&self) -> u64 {
@@ -122,12 +131,21 @@ impl Memory {
         self.stored.get(&key)
     }
 
-    /// Store `entry` in the place of the variant that was selected by the same fields.
-    pub fn put(&self, entry: Arc<Entry>) {
-        let key = entry.key.hash;
+    /// Store `entry` in the place of the variant that was selected by the same fields, or what is `joined` of both, where
+    /// that is something. Returns what is stored.
+    pub fn put(
+        &self,
+        entry: Arc<Entry>,
+        joined: impl Fn(&Entry, &Entry) -> Option<Entry>,
+    ) -> Arc<Entry> {
+        let (key, mut put) = (entry.key.hash, entry.clone());
         let _ = self.stored.entry(key).and_compute_with(|stored| {
             let mut entries = SmallVec::new();
             if let Some(stored) = &stored {
+                let same = stored.value().entries.iter().find(|other| other.is_variant(&entry));
+                if let Some(joined) = same.and_then(|other| joined(&entry, other)) {
+                    put = Arc::new(joined);
+                }
                 let stored =
                     stored.value().entries.iter().filter(|other| {
                         other.key.text == entry.key.text && other.vary != entry.vary
@@ -137,10 +155,12 @@ impl Memory {
             if entries.len() >= VARIANTS {
                 entries.remove(0);
             }
-            entries.push(entry.clone());
-            Op::Put(Arc::new(Variants { entries, private_until: None }))
+            entries.push(put.clone());
+            let unranged_until = stored.and_then(|stored| stored.value().unranged_until);
+            Op::Put(Arc::new(Variants { entries, unranged_until, private_until: None }))
         });
         self.generations.changed(key);
+        put
     }
 
     /// What is known of `entry` has changed.
@@ -207,8 +227,21 @@ impl Memory {
     /// The responses under `key` are not for others, as was seen at `now`.
     pub fn mark_private(&self, key: u128, now: Moment) {
         let _ = self.stored.entry(key).and_compute_with(|stored| {
-            let entries = stored.map(|stored| stored.value().entries.clone()).unwrap_or_default();
-            Op::Put(Arc::new(Variants { entries, private_until: Some(now.after(PRIVATE)) }))
+            let mut variants =
+                stored.map(|stored| Variants::clone(stored.value())).unwrap_or_default();
+            variants.private_until = Some(now.after(PRIVATE));
+            Op::Put(Arc::new(variants))
+        });
+        self.generations.changed(key);
+    }
+
+    /// The origin answers no ranges of what has this key, as was seen at `now`.
+    pub fn mark_unranged(&self, key: u128, now: Moment) {
+        let _ = self.stored.entry(key).and_compute_with(|stored| {
+            let mut variants =
+                stored.map(|stored| Variants::clone(stored.value())).unwrap_or_default();
+            variants.unranged_until = Some(now.after(UNRANGED));
+            Op::Put(Arc::new(variants))
         });
         self.generations.changed(key);
     }

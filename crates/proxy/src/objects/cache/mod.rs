@@ -1,15 +1,21 @@
 //! Caches: responses that are stored, and those that are being filled, shared by all workers.
 
+mod asked_url;
 mod content;
 pub mod disk;
 mod entry;
+mod fields;
 mod fill;
+pub mod fleet;
 mod hot;
 mod memory;
+mod partial;
 mod pieces;
 mod purge;
+mod purge_request;
 mod purges;
 mod room;
+mod sliced;
 mod tiers;
 mod urls;
 mod uses;
@@ -25,15 +31,20 @@ use tidegate_core::failure::Failure;
 use tidegate_core::plan;
 use tidegate_core::time::Moment;
 
+pub use self::asked_url::AskedUrl;
 pub use self::content::Content;
 pub use self::disk::Disk;
 pub use self::entry::{Entry, Parts, Renewal};
 pub use self::fill::{Fill, PIECE};
+pub use self::fleet::Fleet;
 pub use self::hot::Hot;
 pub use self::memory::Variants;
-pub use self::purge::{Force, Target, written};
+pub use self::partial::Partial;
+pub use self::purge::{Force, Purging, Target, written};
+pub use self::purge_request::PurgeRequest;
 pub use self::purges::{AskedAt, Purges};
 pub use self::room::{Room, Taken};
+pub use self::sliced::{Sliced, within};
 pub use self::urls::Urls;
 
 use self::memory::Memory;
@@ -41,8 +52,8 @@ use self::purge::Purge;
 use self::tiers::gone;
 use self::uses::Uses;
 use super::keeper::{Object, is_same};
-use super::under_way::{First, Turn, UnderWay};
-use crate::account::metrics::{CacheMetrics, Metrics};
+use super::under_way::{First, Turn, UnderWay, Waiting};
+use crate::account::metrics::{CacheMetrics, Metrics, PurgeKind};
 use crate::long_work::LongWork;
 use crate::net::clock;
 
@@ -66,6 +77,8 @@ pub struct Cache {
     memory: Arc<Memory>,
     /// Where what leaves memory is kept.
     disk: Option<Arc<Disk>>,
+    /// The gateways that it is purged together with.
+    pub fleet: Option<Arc<Fleet>>,
     /// Whether a sweep is going to begin.
     sweeps: AtomicBool,
     uses: Uses,
@@ -109,6 +122,14 @@ impl Cache {
             (Some(wanted), _) => Some(Disk::open(wanted, &purges)?),
             (None, _) => None,
         };
+        let opened = disk.as_ref().filter(|disk| {
+            let of_before = before.and_then(|before| before.disk.as_ref());
+            of_before.is_none_or(|other| !Arc::ptr_eq(disk, other))
+        });
+        let fleet = plan.purges.as_ref().map(|wanted| fleet::of(wanted, before, opened));
+        if let (None, Some(disk)) = (&fleet, &disk) {
+            disk.believe();
+        }
         let memory = Arc::new(Memory::new(bytes - bytes / FILLS, gone(disk.clone(), room.clone())));
         if let Some(before) = before {
             before.is_replaced.store(true, SeqCst);
@@ -119,7 +140,7 @@ impl Cache {
             let entries = before.memory.entries();
             let moved =
                 entries.filter(|entry| stays || !matches!(entry.content, Content::OnDisk(_)));
-            moved.for_each(|entry| memory.put(entry));
+            moved.for_each(|entry| drop(memory.put(entry, |_, _| None)));
         }
         Ok(Self {
             plan: plan.clone(),
@@ -128,6 +149,7 @@ impl Cache {
             room,
             memory,
             disk,
+            fleet,
             sweeps: AtomicBool::new(false),
             uses: Uses::default(),
             under_way: before.map(|before| before.under_way.clone()).unwrap_or_default(),
@@ -203,22 +225,54 @@ impl Cache {
         self.under_way.join(key.hash)
     }
 
+    /// Be behind the one that leads the requests with `key`, where one does.
+    pub fn behind(&self, key: &Key) -> Option<Waiting<Word>> {
+        self.under_way.find(&key.hash)
+    }
+
+    /// What is stored of `entry` is still stored.
+    pub fn has(&self, entry: &Entry) -> bool {
+        let stored = self.memory.get(entry.key.hash);
+        stored.is_some_and(|stored| stored.entries.iter().any(|other| other.is(entry)))
+    }
+
+    /// The origin answers no ranges of what has this key.
+    pub fn mark_unranged(&self, key: &Key, now: Moment) {
+        self.memory.mark_unranged(key.hash, now);
+    }
+
     /// The responses under `key` are not for others.
     pub fn mark_private(&self, key: &Key, now: Moment) {
         self.memory.mark_private(key.hash, now);
     }
 
-    /// Purge `target`, on disk too and beyond the end of the process. Returns whether so many purges are noted that it is
-    /// time for a [sweep](Self::sweep).
+    /// Purge what is asked for, on disk too and beyond the end of the process. This waits for the disk.
     ///
     /// # Errors
     /// If a purge, which holds, cannot be remembered beyond the end of the process.
-    pub fn purge(&self, target: Target, force: Force) -> Result<bool, String> {
-        let number = self.purges.add(target.clone(), force);
-        if let Some(disk) = &self.disk {
-            disk.remember(&Purge { number, target, force }, true)?;
+    pub fn purge(
+        self: &Arc<Self>,
+        purgings: impl IntoIterator<Item = Purging>,
+        long_work: &LongWork,
+    ) -> Result<(), String> {
+        let (mut made, mut takes_many) = (Vec::new(), false);
+        for Purging { kind, targets, force } in purgings {
+            made.extend(targets.into_iter().map(|target| {
+                let number = self.purges.add(target.clone(), force);
+                Purge { number, target, force }
+            }));
+            self.metrics.purged(kind);
+            takes_many |= !matches!(kind, PurgeKind::Url | PurgeKind::Key);
         }
-        Ok(self.purges.noted() >= NOTED)
+        let remembered = match &self.disk {
+            Some(disk) if !made.is_empty() => disk.remember(&made, true),
+            _ => Ok(()),
+        };
+        // What takes many things away is swept at once, so that their memory is free.
+        if takes_many || self.purges.noted() >= NOTED {
+            self.have_swept(long_work);
+        }
+        remembered
     }
 
     /// Nothing that is stored for the URL of this hash holds any more. Where that `is_key` too, it goes at once. Returns
@@ -273,6 +327,12 @@ impl Cache {
     /// All that is stored.
     pub fn entries(&self) -> impl Iterator<Item = Arc<Entry>> {
         self.memory.entries()
+    }
+
+    /// Whether anything is stored, in memory or on disk.
+    pub fn holds_anything(&self) -> bool {
+        let on_disk = self.disk.as_ref().is_some_and(|disk| disk.stored().1 > 0);
+        on_disk || self.memory.entries().next().is_some()
     }
 
     /// Bytes that are stored in memory, and keys.

@@ -12,14 +12,38 @@ use crate::http::body::{Body, Frame, NextFrame, Source};
 const PIECE: usize = 256 << 10;
 
 /// A body in pieces, which its readers share.
-#[derive(Debug, Clone, Default)]
-pub struct Pieces(Arc<[Piece]>);
+#[derive(Debug, Clone)]
+pub enum Pieces {
+    /// Most are one, which needs no list.
+    One(Piece),
+    /// Those of a long one, or none.
+    Many(Arc<[Piece]>),
+}
 
-#[derive(Debug)]
-struct Piece {
+/// Some bytes of a body.
+#[derive(Debug, Clone)]
+pub struct Piece {
     /// Where it ends, in bytes from the beginning.
     end: u64,
     data: Bytes,
+}
+
+impl From<Vec<Piece>> for Pieces {
+    fn from(mut pieces: Vec<Piece>) -> Self {
+        match pieces.pop() {
+            Some(only) if pieces.is_empty() => Self::One(only),
+            last => {
+                pieces.extend(last);
+                Self::Many(pieces.into())
+            }
+        }
+    }
+}
+
+impl Default for Pieces {
+    fn default() -> Self {
+        Self::Many(Arc::default())
+    }
 }
 
 impl FromIterator<Bytes> for Pieces {
@@ -51,29 +75,61 @@ impl Pieces {
                 small.clear();
             }
         }
-        Self(pieces.into())
+        pieces.into()
+    }
+
+    fn all(&self) -> &[Piece] {
+        match self {
+            Self::One(piece) => std::slice::from_ref(piece),
+            Self::Many(pieces) => pieces,
+        }
+    }
+
+    /// All of `parts`, one after the other.
+    pub fn joined(parts: &[Self]) -> Self {
+        match parts {
+            [only] => only.clone(),
+            parts => Self::new(
+                parts.iter().flat_map(|part| part.all()).map(|piece| piece.data.clone()).collect(),
+            ),
+        }
+    }
+
+    /// These bytes of it, which there must be. What is cut from a piece has an allocation of its own.
+    pub fn slice(&self, range: Range<u64>) -> Self {
+        if range == (0..self.length()) {
+            return self.clone();
+        }
+        let mut part = Part { next: self.at(range.start), pieces: self.clone(), range };
+        let mut slices = Vec::new();
+        while let Some(data) = part.take() {
+            let piece = &self.all()[part.next - 1].data;
+            let is_cut = data.len() < piece.len();
+            slices.push(if is_cut { Bytes::copy_from_slice(&data) } else { data });
+        }
+        Self::new(slices)
     }
 
     /// A copy that shares nothing with it.
     pub fn copied(&self) -> Self {
         let copy =
             |piece: &Piece| Piece { end: piece.end, data: Bytes::copy_from_slice(&piece.data) };
-        Self(self.0.iter().map(copy).collect())
+        self.all().iter().map(copy).collect::<Vec<_>>().into()
     }
 
     /// Its bytes.
     pub fn length(&self) -> u64 {
-        self.0.last().map_or(0, |last| last.end)
+        self.all().last().map_or(0, |last| last.end)
     }
 
     /// What it takes in memory.
     pub fn weight(&self) -> u64 {
-        self.length() + std::mem::size_of_val(&*self.0) as u64
+        self.length() + std::mem::size_of_val(self.all()) as u64
     }
 
     /// Its pieces.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().map(|piece| &*piece.data)
+        self.all().iter().map(|piece| &*piece.data)
     }
 
     /// These bytes of it, which there must be, as a body.
@@ -92,7 +148,7 @@ impl Pieces {
 
     /// The place of the piece that has this byte.
     fn at(&self, byte: u64) -> usize {
-        self.0.partition_point(|piece| piece.end <= byte)
+        self.all().partition_point(|piece| piece.end <= byte)
     }
 }
 
@@ -108,7 +164,7 @@ impl Part {
         if self.range.is_empty() {
             return None;
         }
-        let Piece { end, data } = self.pieces.0.get(self.next)?;
+        let Piece { end, data } = self.pieces.all().get(self.next)?;
         let begin = end - data.len() as u64;
         let from = (self.range.start - begin) as usize;
         let to = (self.range.end.min(*end) - begin) as usize;
@@ -158,6 +214,10 @@ mod tests {
             let (part, end) = read(&mut body);
             prop_assert_eq!(part.as_bytes(), &all[from..to]);
             prop_assert_eq!(end, Some(Ok(())));
+            let cut = [0..from, from..to, to..length]
+                .map(|range| pieces.slice(range.start as u64..range.end as u64));
+            prop_assert_eq!(cut[1].slices().collect::<Vec<_>>().concat(), &all[from..to]);
+            prop_assert_eq!(Pieces::joined(&cut).slices().collect::<Vec<_>>().concat(), &all[..]);
         }
     }
 
@@ -165,7 +225,7 @@ mod tests {
     fn small_pieces_are_joined() {
         let pieces = Pieces::new(vec![Bytes::from(text(10)); 80_000]);
         assert_eq!(pieces.length(), 800_000);
-        assert_eq!(pieces.0.len(), 4);
-        assert!(pieces.0.iter().all(|piece| piece.data.len() <= PIECE));
+        assert_eq!(pieces.all().len(), 4);
+        assert!(pieces.all().iter().all(|piece| piece.data.len() <= PIECE));
     }
 }

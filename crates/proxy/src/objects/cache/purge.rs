@@ -2,6 +2,8 @@
 
 use tidegate_core::cache::key::Url;
 
+use crate::account::metrics::PurgeKind;
+
 /// What a purge takes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
@@ -33,6 +35,17 @@ pub enum Force {
     Soft,
     /// They are gone.
     Hard,
+}
+
+/// What is to be purged, and how.
+#[derive(Debug)]
+pub struct Purging {
+    /// What it takes.
+    pub kind: PurgeKind,
+    /// All that it takes: a URL is as many things as routes make keys of it in different ways.
+    pub targets: Vec<Target>,
+    /// How.
+    pub force: Force,
 }
 
 /// A purge that was made.

@@ -31,6 +31,15 @@ impl Cache {
 
     /// What is in memory goes to disk, for at most `limit`: the process ends.
     pub fn close(&self, limit: Duration) {
+        let untold = self.fleet.as_ref().map_or(0, |fleet| fleet.waiting.len());
+        if untold > 0 {
+            let cache = &self.plan.name;
+            tracing::error!(
+                cache,
+                untold,
+                "other gateways have not been told of purges and will not be"
+            );
+        }
         if let Some(disk) = &self.disk {
             disk.close(self.memory.entries(), limit);
         }
@@ -72,7 +81,7 @@ impl Cache {
                     matches!(&entry.content, Content::OnDisk(other) if Arc::ptr_eq(other, &body))
                 };
                 let raised = |entry: &Entry| {
-                    let raised = entry.whole(Content::Whole(pieces.clone()));
+                    let raised = entry.with(Content::Whole(pieces.clone()));
                     purges.spare(&raised, clock::now()).then_some(raised)
                 };
                 memory.exchange(hash, is_it, raised);
@@ -82,14 +91,18 @@ impl Cache {
 
     /// Whether a body is so long that it is on disk, not in memory.
     fn is_long(&self, content: &Content) -> bool {
-        content.length().is_some_and(|length| length > self.plan.max_object.get() / LONG)
+        content.held() > self.plan.max_object.get() / LONG
     }
 
-    /// Store `entry`, unless a purge takes it that came since it was asked for.
+    /// Store `entry`, unless a purge takes it that came since it was asked for. Parts of a body are joined with those that
+    /// are stored of it (RFC 9111 §3.4).
     pub fn put(&self, entry: Arc<Entry>) {
         // Not only when it is used: a sweep that has passed it by forgets the purge.
         if !self.purges.spare(&entry, clock::now()) {
             self.forget_key(entry.key.hash);
+            return;
+        }
+        if self.has_whole_of(&entry) {
             return;
         }
         let has_body_on_disk = matches!(entry.content, Content::OnDisk(_));
@@ -97,8 +110,8 @@ impl Cache {
             // What is there in its place is older. This comes first, for memory may hand the new one on at once.
             disk.forget(&entry);
         }
+        let entry = self.memory.put(entry, |entry, stored| self.joined(entry, stored));
         let is_large = entry.weight() > self.plan.memory.get() / LARGE;
-        self.memory.put(entry.clone());
         if is_large {
             self.memory.settle();
         }
@@ -109,6 +122,35 @@ impl Cache {
         {
             // Its head there is not the one that holds.
             self.remove(&entry);
+        }
+    }
+
+    /// Whether `entry` has parts of a body of which all is stored.
+    fn has_whole_of(&self, entry: &Entry) -> bool {
+        let is_whole = |stored: &Entry| {
+            !matches!(stored.content, Content::Partial(_))
+                && stored.is_variant(entry)
+                && stored.is_same_body(entry)
+                && stored.content.is_there()
+                && self.purges.spare(stored, clock::now())
+        };
+        matches!(entry.content, Content::Partial(_))
+            && self
+                .memory
+                .get(entry.key.hash)
+                .is_some_and(|stored| stored.entries.iter().any(|stored| is_whole(stored)))
+    }
+
+    /// What `entry`, which has parts of a body, and the one that is stored have together; `None` where they have no body
+    /// in common.
+    fn joined(&self, entry: &Entry, stored: &Entry) -> Option<Entry> {
+        match (&entry.content, &stored.content) {
+            (Content::Partial(own), Content::Partial(other))
+                if entry.is_same_body(stored) && self.purges.spare(stored, clock::now()) =>
+            {
+                Some(entry.with(own.joined(other)))
+            }
+            _ => None,
         }
     }
 
@@ -127,7 +169,7 @@ impl Cache {
         disk.write(entry, &self.room, move |content| {
             let is_it = |stored: &Entry| stored.is(&written);
             memory.exchange(written.key.hash, is_it, |entry| {
-                let written = entry.whole(content.clone());
+                let written = entry.with(content.clone());
                 purges.spare(&written, clock::now()).then_some(written)
             });
         })

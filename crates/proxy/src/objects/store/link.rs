@@ -26,15 +26,20 @@ use crate::upstream::dial;
 
 /// Why a store does not answer.
 #[derive(Debug, Error)]
-pub(super) enum Trouble {
+pub enum Trouble {
+    /// The server there cannot be connected to, for this reason.
     #[error("{0}: {1}")]
     Unreachable(String, String),
+    /// It takes too long.
     #[error("no answer within {0:?}")]
     Silent(Duration),
+    /// The server says so.
     #[error("{0}")]
     Refused(RedisError),
+    /// The server says what makes no sense.
     #[error("an answer that was not expected: {0}")]
     Unexpected(String),
+    /// The sentinels do not know the server of this name, for this reason.
     #[error("no sentinel knows where `{0}` is: {1}")]
     Nowhere(String, String),
     /// Another node of the cluster has the key.
@@ -75,7 +80,7 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// Connect to the server of `store`, wherever that is now, and make the scripts known to it.
+    /// Connect to the server of `store`, wherever that is now.
     pub(super) async fn open(store: &Store) -> Result<Self, Trouble> {
         match &store.addresses {
             Addresses::Server(address) => Self::to_node(address, store).await,
@@ -90,10 +95,14 @@ impl Link {
 
     /// The same with the node at `address` of a cluster.
     pub(super) async fn to_node(address: &Address, store: &Store) -> Result<Self, Trouble> {
-        let mut link = Self::to(address, store, user(&store.plan.valkey)).await?;
-        link.scripts.bucket = link.load(BUCKET_SCRIPT).await?;
-        link.scripts.gateways = link.load(GATEWAYS_SCRIPT).await?;
-        Ok(link)
+        Self::to(address, store, user(&store.plan.valkey)).await
+    }
+
+    /// Make the scripts known to the server.
+    pub(super) async fn learn(&mut self) -> Result<(), Trouble> {
+        self.scripts.bucket = self.load(BUCKET_SCRIPT).await?;
+        self.scripts.gateways = self.load(GATEWAYS_SCRIPT).await?;
+        Ok(())
     }
 
     async fn to(
@@ -141,10 +150,19 @@ impl Link {
     }
 
     /// The answer to one command.
-    async fn command(&self, command: &Cmd) -> Result<Value, Trouble> {
-        let mut connection = self.connection.clone();
-        let answer = timeout(self.limit, connection.send_packed_command(command)).await;
-        Ok(answer.map_err(|_| Trouble::Silent(self.limit))??.extract_error()?)
+    pub(super) async fn command(&self, command: &Cmd) -> Result<Value, Trouble> {
+        self.blocking(command, Duration::ZERO).await
+    }
+
+    /// The answer to a command that the server may take so long for on purpose.
+    pub(super) async fn blocking(
+        &self,
+        command: &Cmd,
+        for_long: Duration,
+    ) -> Result<Value, Trouble> {
+        let (mut connection, limit) = (self.connection.clone(), self.limit + for_long);
+        let answer = timeout(limit, connection.send_packed_command(command)).await;
+        Ok(answer.map_err(|_| Trouble::Silent(limit))??.extract_error()?)
     }
 
     /// Make a script known; the answer is its name.

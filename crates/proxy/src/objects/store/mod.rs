@@ -5,6 +5,7 @@ mod limits;
 mod link;
 mod session;
 mod state;
+pub mod stream;
 pub mod sync;
 mod words;
 
@@ -16,6 +17,7 @@ use tidegate_core::plan::{self, Issue, UpstreamProtocol};
 use tokio::sync::Notify;
 
 pub use self::limits::Limits;
+pub use self::link::Trouble;
 pub use self::state::StoreState;
 
 use self::address::Addresses;
@@ -23,11 +25,11 @@ use super::keeper::{Object, is_same};
 use crate::account::metrics::{Metrics, StoreMetrics};
 use crate::tls::ClientTls;
 
-/// What this gateway is called where gateways share something.
-static GATEWAY: LazyLock<String> =
+/// What this process is called where gateways share something.
+pub static GATEWAY: LazyLock<String> =
     LazyLock::new(|| format!("{:016x}", RandomState::new().hash_one(0u8)));
 
-/// A store that rate limits name.
+/// A store that rate limits and caches name.
 #[derive(Debug)]
 pub struct Store {
     /// What was asked for.

@@ -37,6 +37,8 @@ pub(super) struct Session<'a> {
     presence: HashMap<Box<str>, Instant>,
     /// What is on its way.
     said: Vec<Said>,
+    /// When the server was last asked whether it is there, as no limit has anything to say.
+    heard: Option<Instant>,
 }
 
 /// What was said.
@@ -71,9 +73,11 @@ impl Drop for Session<'_> {
 impl<'a> Session<'a> {
     /// Begin with a link to the server that the store's plan names.
     pub(super) async fn begin(store: &'a Store) -> Result<Self, Trouble> {
-        let links = HashMap::from([(None, Link::open(store).await?)]);
+        let mut first = Link::open(store).await?;
+        first.learn().await?;
+        let links = HashMap::from([(None, first)]);
         let (nodes, presence) = (HashMap::new(), HashMap::new());
-        Ok(Self { store, links, nodes, presence, said: Vec::new() })
+        Ok(Self { store, links, nodes, presence, said: Vec::new(), heard: None })
     }
 
     /// Say what there is to be said; whether there was anything. At most one round trip to each node.
@@ -83,6 +87,9 @@ impl<'a> Session<'a> {
             let node = self.nodes.get(limit.plan.name.as_str()).cloned();
             by_node.entry(node).or_default().push(limit.clone());
         }
+        if by_node.is_empty() {
+            return self.ping().await;
+        }
         let mut anything = false;
         for (node, limits) in by_node {
             anything |= self.trip_to(&node, &limits).await?;
@@ -90,12 +97,23 @@ impl<'a> Session<'a> {
         Ok(anything)
     }
 
+    /// Ask the server from time to time whether it is there; whether it was asked.
+    async fn ping(&mut self) -> Result<bool, Trouble> {
+        let is_due = self.heard.is_none_or(|at| at.elapsed() >= PRESENCE);
+        let Some(link) = self.links.get(&None).filter(|_| is_due) else { return Ok(false) };
+        link.command(&redis::cmd("PING")).await?;
+        self.heard = Some(Instant::now());
+        Ok(true)
+    }
+
     async fn trip_to(&mut self, node: &Node, limits: &[Arc<RateLimit>]) -> Result<bool, Trouble> {
         if let Some(address) = node
             && !self.links.contains_key(node)
         {
             let address = Address::parse(address).map_err(Trouble::Unexpected)?;
-            self.links.insert(node.clone(), Link::to_node(&address, self.store).await?);
+            let mut link = Link::to_node(&address, self.store).await?;
+            link.learn().await?;
+            self.links.insert(node.clone(), link);
         }
         let pipeline = self.say(node, limits);
         let (Some(link), false) = (self.links.get(node), self.said.is_empty()) else {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use http::Response;
+use http::{Response, StatusCode};
 use tidegate_core::cache::cache_status::{Outcome, Why};
 use tidegate_core::cache::storing::NotStored;
 use tidegate_core::failure::Failure;
@@ -11,7 +11,7 @@ use tokio::task::spawn_local;
 
 use super::Asking;
 use super::fetch::{Answer, Fetch, Sending};
-use super::serve::respond;
+use super::serve::{Given, respond};
 use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
@@ -82,13 +82,31 @@ impl Asking<'_> {
             Answer::Stale(entry, stale) => {
                 self.serve_stale(&entry, stale, now, call).ok_or(Failure::Internal)
             }
-            Answer::Stored { entry, headers, body } => {
-                let ttl = Some(entry.terms.ttl(now));
-                let mut response = respond(&entry, headers, body, call);
-                self.say(forwarded(why, None, true, ttl), None, call, &mut response);
+            Answer::Stored { entry, headers, coming } => {
+                let (ttl, part) = (Some(entry.terms.ttl(now)), coming.part.clone());
+                let made = respond(&entry, headers, Given::Coming(coming), call);
+                // A part of what has broken off meanwhile.
+                let (mut response, length) = made.ok_or(Failure::UpstreamReset)?;
+                let is_part = part.is_some() && response.status() != StatusCode::PARTIAL_CONTENT;
+                let status = is_part.then_some(StatusCode::PARTIAL_CONTENT.as_u16());
+                self.say(forwarded(why, status, true, ttl), None, call, &mut response);
+                let saved = part.map_or(0, |part| length.saturating_sub(part.end - part.start));
+                self.tell_forwarded_in_part(why, None, saved, call);
+                Ok(response)
+            }
+            Answer::Sliced { object, headers, first } => {
+                let ttl = Some(object.terms.ttl(now));
+                let slices = self.slices(&object, Some(first), call)?;
+                let made = respond(&object, headers, Given::Slices(slices), call);
+                let (mut response, _) = made.ok_or(Failure::Internal)?;
+                let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+                let status = (!is_part).then_some(StatusCode::PARTIAL_CONTENT.as_u16());
+                self.say(forwarded(why, status, true, ttl), None, call, &mut response);
                 self.tell_forwarded(why, None, call);
                 Ok(response)
             }
+            // Only slices are answered so.
+            Answer::Changed => Err(Failure::Internal),
             Answer::Alone { mut response, permit, reason } => {
                 // It was not admitted itself.
                 let _ = call.transaction.permit.set(permit);
@@ -113,12 +131,23 @@ impl Asking<'_> {
 
     /// What became of a request for which the origin was asked, perhaps in vain.
     pub(super) fn tell_forwarded(&self, why: Why, reason: Option<NotStored>, call: &Call<'_>) {
+        self.tell_forwarded_in_part(why, reason, 0, call);
+    }
+
+    /// The same, where so many bytes were there all the same.
+    fn tell_forwarded_in_part(
+        &self,
+        why: Why,
+        reason: Option<NotStored>,
+        saved: u64,
+        call: &Call<'_>,
+    ) {
         let result = match why {
             Why::Stale => CacheResult::Expired,
             Why::Bypass | Why::Method | Why::Request => CacheResult::Bypass,
             Why::UriMiss | Why::VaryMiss | Why::Partial => CacheResult::Miss,
         };
-        self.tell(result, call, 0, &|| CacheDecision {
+        self.tell(result, call, saved, &|| CacheDecision {
             forwarded: Some(why.label()),
             reason: reason.map(NotStored::label),
             ..self.decision(result)

@@ -4,16 +4,21 @@
 //! others may follow it.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::header::RANGE;
 use http::{HeaderMap, Response, StatusCode, request};
+use tidegate_core::cache::Settings;
 use tidegate_core::cache::age::Times;
 use tidegate_core::cache::cache_status::Why;
-use tidegate_core::cache::conditional::{take_off, validate};
+use tidegate_core::cache::conditional::{ask_part, complete, take_off, validate};
+use tidegate_core::cache::content_range::ContentRange;
 use tidegate_core::cache::freshening::selects;
 use tidegate_core::cache::key::Key;
+use tidegate_core::cache::range;
 use tidegate_core::cache::reuse::Stale;
 use tidegate_core::cache::storing::NotStored;
 use tidegate_core::failure::Failure;
@@ -21,6 +26,8 @@ use tidegate_core::plan::Priority;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use super::part::{Wanted, completes};
+use super::slices::FirstSlice;
 use crate::account::event::Event;
 use crate::account::relay::{Listening, Relay};
 use crate::http::body::Body;
@@ -28,10 +35,11 @@ use crate::http::interim::InterimSink;
 use crate::http::time_left::TimeLeft;
 use crate::local::{HeldSnapshot, Local};
 use crate::net::clock;
-use crate::objects::cache::{AskedAt, Cache, Entry, Leading};
+use crate::objects::cache::{AskedAt, Cache, Entry, Leading, Parts};
 use crate::snapshot::{Action, Forward};
 use crate::upstream::Upstream;
 use crate::upstream::admission::Permit;
+use crate::upstream::cost::CostOf;
 use crate::upstream::send::send;
 use crate::upstream::tries::Dispatch;
 
@@ -43,11 +51,15 @@ pub struct Fetch {
     pub key: Arc<Key>,
     /// What is stored, to be validated.
     pub entry: Option<Arc<Entry>>,
+    /// What the origin is asked for.
+    pub wanted: Wanted,
     /// Absent: nothing follows it.
     pub leading: Option<Leading>,
     pub asked_at: AskedAt,
     /// Whether the response may be stored, as far as the request says.
     pub stores: bool,
+    /// Bytes of a slice, where the route has slices.
+    pub slice_size: u64,
     pub local: Rc<Local>,
     pub snapshot: HeldSnapshot,
     pub route: usize,
@@ -70,7 +82,11 @@ pub struct Sending {
 /// What a fetch came to, for the request that it was begun for.
 pub enum Answer {
     /// A response that is being stored, with all of its fields.
-    Stored { entry: Arc<Entry>, headers: HeaderMap, body: Body },
+    Stored { entry: Arc<Entry>, headers: HeaderMap, coming: Coming },
+    /// An object that is stored in slices, with all fields of the response, and the slice that comes.
+    Sliced { object: Arc<Entry>, headers: HeaderMap, first: FirstSlice },
+    /// The object that a slice is asked for of is another one by now.
+    Changed,
     /// What was stored still holds.
     Revalidated(Arc<Entry>),
     /// What was stored takes the place of what the origin came to.
@@ -81,11 +97,21 @@ pub enum Answer {
     Failed(Failure),
 }
 
+/// What comes of a body, for the request that it was asked for by.
+pub struct Coming {
+    /// All that comes. Nothing of it is gone as long as this is not read.
+    pub body: Body,
+    /// Which part of the whole it is; absent: it is the whole.
+    pub part: Option<Range<u64>>,
+}
+
 /// A response of the origin.
 pub(super) struct Fetched {
     pub response: Response<Body>,
     pub permit: Permit,
     pub times: Times,
+    /// What it is a slice of, where it is the first one that is asked for, and which bytes it has.
+    pub sliced: Option<(Parts, ContentRange)>,
 }
 
 impl Fetch {
@@ -97,9 +123,9 @@ impl Fetch {
         let time_left = TimeLeft::of(&sending.head, forward.timeout, None);
         let asked = sending.head.headers.clone();
         let outcome = match time_left.deadline() {
-            None => self.fetched(forward, &mut sending, time_left).await,
+            None => self.fetched((forward, settings), &asked, &mut sending, time_left).await,
             Some(deadline) => {
-                let fetched = self.fetched(forward, &mut sending, time_left);
+                let fetched = self.fetched((forward, settings), &asked, &mut sending, time_left);
                 timeout_at(deadline, fetched).await.unwrap_or(Err(Failure::RequestTimeout))
             }
         };
@@ -124,30 +150,83 @@ impl Fetch {
         }
     }
 
-    /// The origin's response; one that says that something holds which is not stored is asked for again.
+    /// The origin's response; where it is about something that is not stored, or not any more, it is asked for again.
     async fn fetched(
         &mut self,
-        forward: &Forward,
+        (forward, settings): (&Forward, &Settings),
+        asked: &HeaderMap,
         sending: &mut Sending,
         time_left: TimeLeft<'_>,
     ) -> Result<Fetched, Failure> {
-        take_off(&mut sending.head.headers);
-        let Some(entry) = self.entry.clone() else {
-            return self.send(forward, sending, time_left).await;
+        self.write_conditions(&mut sending.head.headers);
+        let mut fetched = self.send(forward, sending, time_left).await?;
+        let is_used = match self.wanted {
+            Wanted::Slice(number, None) => self.takes_slice(number, &mut fetched, settings, asked),
+            _ => true,
         };
-        let unconditional = sending.head.headers.clone();
-        validate(&mut sending.head.headers, &entry.headers);
-        let fetched = self.send(forward, sending, time_left).await?;
-        let is_not_modified = fetched.response.status() == StatusCode::NOT_MODIFIED;
-        let selects = || selects(&entry.headers, fetched.response.headers());
-        if !is_not_modified || entry.content.is_there() && selects() {
+        if is_used && self.is_about_stored(&fetched) {
             return Ok(fetched);
         }
         drop(fetched);
-        self.cache.remove(&entry);
+        if let Some(gone) = self.stored() {
+            self.cache.remove(gone);
+        }
         self.entry = None;
-        sending.head.headers = unconditional;
+        let is_whole = matches!(self.wanted, Wanted::Whole);
+        self.wanted = match range::only(asked) {
+            Some(_) if !is_whole => {
+                // Another one may take its place: it is of no use to those that want something else.
+                self.leading = None;
+                Wanted::Part
+            }
+            _ => Wanted::Whole,
+        };
+        sending.head.headers = asked.clone();
+        self.write_conditions(&mut sending.head.headers);
         self.send(forward, sending, time_left).await
+    }
+
+    /// What is stored, to be validated or completed.
+    pub(super) fn stored(&self) -> Option<&Arc<Entry>> {
+        match &self.wanted {
+            Wanted::Missing(held, _) => Some(held),
+            Wanted::Whole | Wanted::Part | Wanted::Slice(..) => self.entry.as_ref(),
+        }
+    }
+
+    /// Make the client's request one for what is wanted.
+    fn write_conditions(&self, request: &mut HeaderMap) {
+        match (&self.wanted, &self.entry) {
+            (Wanted::Whole, None) => take_off(request),
+            (Wanted::Whole, Some(entry)) => _ = validate(request, &entry.fields.map()),
+            (Wanted::Part, _) => ask_part(request),
+            (Wanted::Slice(number, object), entry) => {
+                match entry {
+                    Some(entry) => _ = validate(request, &entry.fields.map()),
+                    None => take_off(request),
+                }
+                request.insert(RANGE, range::request(&self.slice(*number, object.as_deref())));
+            }
+            (Wanted::Missing(held, missing), _) => match held.strong_validator() {
+                Some(validator) => complete(request, missing, &validator),
+                None => take_off(request),
+            },
+        }
+    }
+
+    /// Whether a response says nothing of what is stored that does not hold: that a response holds which is there no
+    /// more, or another one, or what parts of another body are.
+    fn is_about_stored(&self, fetched: &Fetched) -> bool {
+        match (&self.wanted, &self.entry) {
+            (Wanted::Missing(held, missing), _) => completes(held, missing, fetched),
+            (_, Some(entry)) => {
+                let response = &fetched.response;
+                let selects = || selects(&entry.fields.map(), response.headers());
+                response.status() != StatusCode::NOT_MODIFIED
+                    || entry.content.is_there() && selects()
+            }
+            (_, None) => true,
+        }
     }
 
     async fn send(
@@ -159,7 +238,10 @@ impl Fetch {
         let (outbound, upstream) = (&self.local.outbound, &self.upstream);
         let now = Instant::now();
         let admitted = match sending.class {
-            Some(class) => upstream.admit(outbound, class, now).await,
+            Some(class) => {
+                let cost_of = CostOf { route: forward.number, head: &sending.head };
+                upstream.admit(outbound, class, &cost_of, now).await
+            }
             None => upstream.try_admit(outbound, now).ok_or(Failure::Overloaded),
         };
         let relay = &*sending.relay;
@@ -175,6 +257,7 @@ impl Fetch {
         relay.tell_at(permit.began(), &Event::UpstreamAdmitted { decision: &decision });
         let dispatch = Dispatch {
             upstream,
+            route: forward.number,
             subset: self.subset,
             retry: &forward.retry,
             hedge: forward.hedge.as_deref(),
@@ -188,6 +271,6 @@ impl Fetch {
         let sent = clock::moment(permit.began());
         let response = send(outbound, dispatch, &mut sending.head, &mut Body::Empty).await?;
         let times = Times { sent, arrived: clock::now(), date: SystemTime::now() };
-        Ok(Fetched { response, permit, times })
+        Ok(Fetched { response, permit, times, sliced: None })
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response};
 use tidegate_core::cache::age::Times;
 use tidegate_core::cache::freshening::{freshen, head_agrees};
 use tidegate_core::cache::invalidation::{invalidates, places};
@@ -59,7 +59,7 @@ impl Asking<'_> {
             is_due |= self.of.invalidate(&Url { path: &path, query, ..url });
         }
         let local = &call.client.local;
-        self.of.cache.metrics.purged(local.index(), PurgeKind::Invalidation);
+        self.of.cache.metrics.purged(PurgeKind::Invalidation);
         if is_due {
             self.of.cache.have_swept(&local.outbound.long_work);
         }
@@ -108,15 +108,17 @@ impl Asking<'_> {
         let found = cache.select(&variants, self.settings, &self.key, asked, now);
         let Some(entry) = found.filter(|entry| entry.status == response.status()) else { return };
         let length = entry.content.length().unwrap_or(0);
-        if !head_agrees(&entry.headers, length, response.headers()) {
+        let stored = entry.fields.map();
+        if !head_agrees(&stored, length, response.headers()) {
             cache.soften(entry, now);
             return;
         }
         // The response is not older than its request; how long that took is not known here.
         let times = Times { sent: now, arrived: now, date: SystemTime::now() };
         let tags = newer_tags(self.settings, response.headers_mut());
-        let newer = storing::fields(self.settings, response.headers(), times.date);
-        let headers = freshen(&entry.headers, &newer);
+        let newer: HeaderMap =
+            storing::fields(self.settings, response.headers(), times.date).collect();
+        let headers = freshen(&stored, &newer);
         let judged = storing::Response { status: entry.status, headers: &headers };
         let terms =
             storing::judge(self.settings, &self.request(&Method::GET, call), &judged, &times);
@@ -124,7 +126,7 @@ impl Asking<'_> {
             Ok((terms, tags)) => {
                 let renewal = Renewal {
                     vary: Vary::of(&self.settings.vary, &headers, asked),
-                    headers,
+                    fields: headers.iter().collect(),
                     terms,
                     tags,
                     arrived: times.date,

@@ -4,23 +4,29 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Method, Response};
+use tidegate_core::cache::Terms;
 use tidegate_core::cache::cache_status::Why;
+use tidegate_core::cache::range;
 use tidegate_core::cache::reuse::{Decision, Stale, Stored, Trouble, decide, instead_of};
 use tidegate_core::failure::Failure;
 use tidegate_core::time::Moment;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::fetch::{Fetch, Sending};
+use super::ask::{Ask, Place, missing};
+use super::fetch::Sending;
+use super::part::Wanted;
+use super::serve::lacks;
+use super::slices::begun;
 use super::{Asking, Lookup, Passing};
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
 use crate::call::Call;
 use crate::http::body::Body;
 use crate::net::clock;
-use crate::objects::cache::{Entry, Leading, Variants, Word};
+use crate::objects::cache::{Entry, Variants, Word};
 use crate::objects::under_way::Turn;
-use crate::snapshot::{Destination, Forward};
+use crate::snapshot::Forward;
 use crate::steps::client_cert;
 
 /// How often a request follows another one that comes to nothing before it goes by itself.
@@ -30,19 +36,12 @@ const MOST_FOLLOWED: usize = 3;
 pub enum Found {
     /// The answer.
     Answer(Response<Body>),
+    /// The answer with slices of this object, if that is still the same.
+    Sliced(Arc<Entry>, Response<Body>),
     /// Nothing that it may be answered with: the origin is to be asked.
     Ask(Ask),
     /// The request passes the cache by.
     Pass(Why),
-}
-
-/// How the origin is to be asked.
-pub struct Ask {
-    why: Why,
-    /// What may still hold.
-    entry: Option<Arc<Entry>>,
-    /// Whether its response is for no other request.
-    is_alone: bool,
 }
 
 /// Answer the request as it came, before it is made what the upstream gets, where that comes to the same: what is stored
@@ -59,15 +58,11 @@ pub fn at_once(
 ///
 /// # Errors
 /// If it wants an answer from the cache only.
-pub fn before(
-    asking: &Asking<'_>,
-    destination: &Destination,
-    call: &Call<'_>,
-) -> Result<Option<Found>, Failure> {
+pub fn before(asking: &Asking<'_>, call: &Call<'_>) -> Result<Option<Found>, Failure> {
     if asking.is_on_disk(call) {
         return Ok(None);
     }
-    asking.find(&Variants::default(), destination, call).map(Some)
+    asking.find(&Variants::default(), call).map(Some)
 }
 
 /// Wait for what lies on disk, and for the response to another request with its key where that is under way; `found` is
@@ -78,7 +73,6 @@ pub fn before(
 pub async fn follow(
     asking: &Asking<'_>,
     found: Option<Found>,
-    destination: &Destination,
     call: &Call<'_>,
 ) -> Result<Lookup, Failure> {
     let loaded = match found {
@@ -87,52 +81,70 @@ pub async fn follow(
     };
     let mut found = match found {
         Some(found) => found,
-        None => asking.find(&loaded, destination, call)?,
-    };
-    let fetch = |why, entry, leading| {
-        Lookup::Fetch(Box::new(asking.fetch(why, entry, leading, destination, call)))
+        None => asking.find(&loaded, call)?,
     };
     for _ in 0..MOST_FOLLOWED {
-        let Ask { why, entry, is_alone } = match found {
-            Found::Answer(response) => return Ok(Lookup::Answer(response)),
-            Found::Pass(why) => return Ok(asking.pass_by(why, call)),
+        let ask = match found {
             Found::Ask(ask) => ask,
+            Found::Sliced(object, response) => match begun(response).await {
+                Ok(response) => return Ok(Lookup::Answer(response)),
+                Err(failure) if asking.of.cache.has(&object) => return Err(failure),
+                Err(_) => {
+                    found = asking.find(&Variants::default(), call)?;
+                    continue;
+                }
+            },
+            found => return Ok(asking.go_on(found, call)),
         };
-        if is_alone {
-            return Ok(fetch(why, entry, None));
-        }
-        let waiting = match asking.of.cache.join(&asking.key) {
-            Turn::First(first) => {
-                // What is not stored is for no other request.
-                let leading = (!asking.settings.forbids_storing(call.head)).then_some(first);
-                return Ok(fetch(why, entry, leading));
-            }
-            Turn::Behind(waiting) => waiting,
+        let leader = match ask.place {
+            Place::Any => match asking.of.cache.join(&asking.key) {
+                Turn::First(first) => {
+                    // What is not stored is for no other request.
+                    let leading = asking.may_store(call).then_some(first);
+                    return Ok(asking.fetch(ask, leading, call));
+                }
+                Turn::Behind(leader) => Some(leader),
+            },
+            Place::Behind => asking.of.cache.behind(&asking.key),
+            Place::Alone => None,
         };
-        let word = timeout(asking.settings.lock, waiting.word()).await;
-        let answer = match word {
+        let Some(leader) = leader else { return Ok(asking.go_on(Found::Ask(ask), call)) };
+        let answer = match timeout(asking.settings.lock, leader.word()).await {
             Ok(Some(word)) => {
-                let answer = asking.answer_by(word, entry.as_ref(), call);
-                answer.inspect_err(|_| asking.tell_forwarded(why, None, call))?
+                let answer = asking.answer_by(word, &ask, call);
+                answer.inspect_err(|_| asking.tell_forwarded(ask.why, None, call))?
             }
             // It takes too long.
             Err(_) => None,
             // It went away, and another may take its place.
             Ok(None) => {
-                found = asking.find(&loaded, destination, call)?;
+                found = asking.find(&loaded, call)?;
                 continue;
             }
         };
-        return Ok(match answer {
-            Some(response) => Lookup::Answer(response),
-            None => fetch(why, entry, None),
-        });
+        found = match answer {
+            Some(sliced @ Found::Sliced(..)) => sliced,
+            Some(answer) => return Ok(asking.go_on(answer, call)),
+            None => return Ok(asking.go_on(Found::Ask(ask), call)),
+        };
     }
-    Ok(match found {
-        Found::Answer(response) => Lookup::Answer(response),
-        Found::Pass(why) => asking.pass_by(why, call),
-        Found::Ask(Ask { why, entry, .. }) => fetch(why, entry, None),
-    })
+    Ok(asking.go_on(found, call))
+}
+
+/// What of a response for a request is stored in `entry`, which may be used on these terms.
+fn stored<'t>(entry: &Entry, terms: &'t Terms, call: &Call<'_>) -> Stored<'t> {
+    match lacks(entry, call) {
+        None => Stored::Found(terms),
+        Some(_) => Stored::Partial(terms),
+    }
+}
+
+/// The answer that a response of `entry` is.
+fn answer_of(entry: &Arc<Entry>, response: Response<Body>) -> Found {
+    match entry.sliced() {
+        Some(_) if !response.body().is_end() => Found::Sliced(entry.clone(), response),
+        _ => Found::Answer(response),
+    }
 }
 
 impl Asking<'_> {
@@ -155,18 +167,16 @@ impl Asking<'_> {
         let entry = cache.select(&variants, self.settings, &self.key, headers, now)?;
         let terms = entry.terms_now();
         let is_reachable = || true;
-        let decision = decide(Stored::Found(&terms), &self.asked(call), &is_reachable, now);
-        let is_served = entry.vary.is_nothing() && decision == Decision::Serve;
+        let stored = stored(entry, &terms, call);
+        let decision = decide(stored, &self.asked(call), &is_reachable, now);
+        // What is to be asked for slices is the request as the upstream gets it.
+        let is_plain = entry.vary.is_nothing() && entry.sliced().is_none();
+        let is_served = is_plain && decision == Decision::Serve;
         is_served.then(|| self.serve_fresh(entry, now, call)).flatten()
     }
 
     /// What is stored for the request, and what follows from it.
-    fn find(
-        &self,
-        loaded: &Variants,
-        destination: &Destination,
-        call: &Call<'_>,
-    ) -> Result<Found, Failure> {
+    fn find(&self, loaded: &Variants, call: &Call<'_>) -> Result<Found, Failure> {
         let now = clock::now();
         let cache = &self.of.cache;
         let variants = call.client.local.hot.find(cache, &self.key, now);
@@ -174,16 +184,21 @@ impl Asking<'_> {
         let of = |variants| cache.select(variants, self.settings, &self.key, headers, now);
         let entry = variants.as_deref().and_then(of).or_else(|| of(loaded));
         let terms = entry.map(|entry| entry.terms_now());
-        let stored = match (&terms, &variants) {
-            (Some(terms), _) => Stored::Found(terms),
+        let stored = match (entry.zip(terms.as_deref()), &variants) {
+            (Some((entry, terms)), _) => stored(entry, terms, call),
             (None, Some(variants)) if !variants.entries.is_empty() => Stored::OtherVariants,
             _ => Stored::Nothing,
         };
         let is_private = variants.as_ref().is_some_and(|variants| variants.is_private(now));
-        match self.follow_from(stored, entry, destination, now, call)? {
-            Found::Ask(ask) => {
-                let is_alone = is_private || matches!(ask.why, Why::Request | Why::Bypass);
-                Ok(Found::Ask(Ask { is_alone, ..ask }))
+        let is_unranged = variants.as_ref().is_some_and(|variants| variants.is_unranged(now));
+        let found = match self.follow_from(stored, entry, now, call)? {
+            Found::Ask(ask) if !is_private && !is_unranged => self.by_slices(ask, call),
+            found => found,
+        };
+        match found {
+            Found::Ask(ask) if is_private && ask.place == Place::Behind => Ok(Found::Pass(ask.why)),
+            Found::Ask(ask) if is_private || matches!(ask.why, Why::Request | Why::Bypass) => {
+                Ok(Found::Ask(Ask { place: Place::Alone, ..ask }))
             }
             found => Ok(found),
         }
@@ -194,19 +209,18 @@ impl Asking<'_> {
         &self,
         stored: Stored<'_>,
         entry: Option<&Arc<Entry>>,
-        destination: &Destination,
         now: Moment,
         call: &Call<'_>,
     ) -> Result<Found, Failure> {
         let is_reachable = || {
             !entry.is_some_and(|entry| entry.rests(now))
-                && destination.upstream.membership().is_reachable()
+                && self.destination.upstream.membership().is_reachable()
         };
         let served = match (decide(stored, &self.asked(call), &is_reachable, now), entry) {
             (Decision::Serve, Some(entry)) => self.serve_fresh(entry, now, call),
             (Decision::ServeStale(stale), Some(entry)) => {
                 if stale == Stale::WhileRevalidate {
-                    self.revalidate(entry, destination, call);
+                    self.revalidate(entry, call);
                 }
                 self.serve_stale(entry, stale, now, call)
             }
@@ -216,41 +230,55 @@ impl Asking<'_> {
                 return Err(Failure::NotCached);
             }
             (Decision::Bypass(why), _) => return Ok(Found::Pass(why)),
-            (Decision::Validate(why) | Decision::Fetch(why), entry) => {
-                return Ok(Found::Ask(Ask { why, entry: entry.cloned(), is_alone: false }));
+            (Decision::Validate(why), entry) => {
+                let (entry, wanted, place) = (entry.cloned(), Some(Wanted::Whole), Place::Any);
+                return Ok(Found::Ask(Ask { why, entry, wanted, place }));
+            }
+            (Decision::Fetch(why), entry) => {
+                let wanted = entry.filter(|_| self.may_store(call));
+                let wanted = wanted.and_then(|entry| missing(entry, call)).unwrap_or(Wanted::Whole);
+                let (wanted, place) = (Some(wanted), Place::Any);
+                return Ok(Found::Ask(Ask { why, entry: None, wanted, place }));
+            }
+            (Decision::FetchPart(why), entry) => {
+                let is_one = self.may_store(call) && range::only(&call.head.headers).is_some();
+                let missing = || entry.and_then(|entry| missing(entry, call));
+                let wanted = is_one.then(|| missing().unwrap_or(Wanted::Part));
+                return Ok(Found::Ask(Ask { why, entry: None, wanted, place: Place::Behind }));
             }
             _ => None,
         };
-        match served {
-            Some(response) => Ok(Found::Answer(response)),
+        match served.zip(entry) {
+            Some((response, entry)) => Ok(answer_of(entry, response)),
             // What was to be served has gone meanwhile.
-            None => self.follow_from(Stored::Nothing, None, destination, now, call),
+            None => self.follow_from(Stored::Nothing, None, now, call),
         }
     }
 
     /// The answer to a request behind another one that came to `word`; `None` where that is not for it.
-    fn answer_by(
-        &self,
-        word: Word,
-        own: Option<&Arc<Entry>>,
-        call: &Call<'_>,
-    ) -> Result<Option<Response<Body>>, Failure> {
+    fn answer_by(&self, word: Word, ask: &Ask, call: &Call<'_>) -> Result<Option<Found>, Failure> {
         let now = clock::now();
+        let has_parts =
+            |entry: &Entry| ask.place != Place::Behind || entry.content.length().is_some();
         let response = match word {
             Word::Shared(entry)
-                if self.may_have(&entry, now, call) && entry.terms_now().is_fresh(now) =>
+                if self.may_have(&entry, now, call)
+                    && entry.terms_now().is_fresh(now)
+                    && has_parts(&entry) =>
             {
-                self.serve_collapsed(&entry, now, call)
+                self.serve_collapsed(&entry, now, call).map(|response| answer_of(&entry, response))
             }
-            Word::Stale(entry, stale) if self.may_have(&entry, now, call) => {
-                self.serve_stale(&entry, stale, now, call)
-            }
+            Word::Stale(entry, stale) if self.may_have(&entry, now, call) => self
+                .serve_stale(&entry, stale, now, call)
+                .map(|response| answer_of(&entry, response)),
             Word::Shared(_) | Word::Stale(..) | Word::Private => None,
             Word::Failed(failure) => {
+                let own = ask.entry.as_ref();
                 let own = own.filter(|own| self.of.cache.purges.spare(own, now)).ok_or(failure)?;
                 let wanted = self.settings.honours_requests.then_some(&self.directives);
                 let stale = instead_of(Trouble::Unreachable, &own.terms_now(), wanted, now);
                 self.serve_stale(own, stale.ok_or(failure)?, now, call)
+                    .map(|response| answer_of(own, response))
             }
         };
         Ok(response)
@@ -263,31 +291,12 @@ impl Asking<'_> {
             && self.of.cache.purges.spare(entry, now)
     }
 
-    /// The fetch of the response, or the validation of `entry`.
-    fn fetch(
-        &self,
-        why: Why,
-        entry: Option<Arc<Entry>>,
-        leading: Option<Leading>,
-        destination: &Destination,
-        call: &Call<'_>,
-    ) -> Fetch {
-        let cache = self.of.cache.clone();
-        Fetch {
-            why,
-            asked_at: cache.purges.ask(Some(self.key.url)),
-            cache,
-            key: Arc::new(self.key.clone()),
-            entry,
-            leading,
-            stores: !self.settings.forbids_storing(call.head),
-            local: call.client.local.clone(),
-            snapshot: call.snapshot.clone(),
-            route: call.found.route,
-            upstream: destination.upstream.clone(),
-            subset: destination.subset,
-            client: call.address,
-            is_authenticated: call.proof.is_some(),
+    /// What becomes of the request without another one.
+    fn go_on(&self, found: Found, call: &Call<'_>) -> Lookup {
+        match found {
+            Found::Answer(response) | Found::Sliced(_, response) => Lookup::Answer(response),
+            Found::Pass(why) | Found::Ask(Ask { why, wanted: None, .. }) => self.pass_by(why, call),
+            Found::Ask(ask) => self.fetch(ask, None, call),
         }
     }
 
@@ -299,13 +308,15 @@ impl Asking<'_> {
     }
 
     /// Ask the origin in the background whether `entry` still holds, unless that is done already.
-    fn revalidate(&self, entry: &Arc<Entry>, destination: &Destination, call: &Call<'_>) {
+    fn revalidate(&self, entry: &Arc<Entry>, call: &Call<'_>) {
         let Turn::First(first) = self.of.cache.join(&self.key) else { return };
         let mut head = call.head.clone();
-        if client_cert::tell(&destination.upstream, call.client, &mut head.headers).is_err() {
+        if client_cert::tell(&self.destination.upstream, call.client, &mut head.headers).is_err() {
             return;
         }
-        let fetch = self.fetch(Why::Stale, Some(entry.clone()), Some(first), destination, call);
+        let (why, entry, wanted) = (Why::Stale, Some(entry.clone()), Some(Wanted::Whole));
+        let ask = Ask { why, entry, wanted, place: Place::Any };
+        let fetch = self.fetch_of(ask, Some(first), call);
         let relay = Rc::new(Relay::new(false));
         spawn_local(fetch.run(Sending { head, interim: None, class: None, relay }, None));
     }

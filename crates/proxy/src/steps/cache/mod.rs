@@ -4,12 +4,17 @@
 //! [served](serve); else a [fetch] is begun, which is a task of its own, or another one is followed.
 
 mod answer;
+mod ask;
 mod fetch;
 mod invalidate;
 mod lookup;
+mod part;
 mod pour;
+mod purge;
 mod serve;
 mod settle;
+mod slice;
+mod slices;
 mod storable;
 
 use std::borrow::Cow;
@@ -30,17 +35,21 @@ use crate::account::explain::CacheDecision;
 use crate::account::metrics::CacheResult;
 use crate::call::Call;
 use crate::http::body::Body;
+use crate::net::clock;
 use crate::objects::cache::AskedAt;
-use crate::snapshot::{CacheOfRoute, Forward};
+use crate::snapshot::{CacheOfRoute, Destination, Forward};
 
 pub use self::answer::answer;
 pub use self::invalidate::after;
 pub use self::lookup::{Found, at_once, before, follow};
+pub use self::purge::purge;
 
 /// A request of a route that has a cache, as it was asked.
 pub struct Asking<'a> {
     settings: &'a Settings,
     of: &'a CacheOfRoute,
+    /// Where it goes if the cache has no answer.
+    destination: &'a Destination,
     key: Key,
     /// What it asks for, where its response may change what is stored.
     target: Option<Target>,
@@ -89,7 +98,11 @@ pub struct Passing {
 }
 
 /// The request as the cache of its route sees it, where it has one. This comes before it is rewritten.
-pub fn asking<'a>(forward: &'a Forward, call: &Call<'a>) -> Option<Box<Asking<'a>>> {
+pub fn asking<'a>(
+    forward: &'a Forward,
+    destination: &'a Destination,
+    call: &Call<'a>,
+) -> Option<Box<Asking<'a>>> {
     let settings = forward.cache.as_deref()?;
     let snapshot = call.snapshot;
     let of = snapshot.caches_of_routes[call.found.route].as_ref()?;
@@ -105,6 +118,7 @@ pub fn asking<'a>(forward: &'a Forward, call: &Call<'a>) -> Option<Box<Asking<'a
     Some(Box::new(Asking {
         settings,
         of,
+        destination,
         key: settings.key.key(&url, &fields_of_key(settings, forward, call)),
         target: (!is_safe).then(|| Target::of(&url)),
         directives: OfRequest::of(headers),
@@ -147,7 +161,7 @@ impl Asking<'_> {
         Asked {
             method: &call.head.method,
             is_for_origin: self.is_for_origin,
-            wants_part: call.head.headers.contains_key(RANGE),
+            wants_part: call.head.method == Method::GET && call.head.headers.contains_key(RANGE),
             bypasses: self.bypasses,
             directives: &self.directives,
             honoured: self.settings.honours_requests,
@@ -179,7 +193,14 @@ impl Asking<'_> {
             age: None,
             ttl: None,
             freshness: None,
+            slices: self.settings.slice.map(|_| self.is_ranged()),
         }
+    }
+
+    /// Whether the origin may be asked for ranges of what the request asks for.
+    fn is_ranged(&self) -> bool {
+        let stored = self.of.cache.find(&self.key);
+        !stored.is_some_and(|stored| stored.is_unranged(clock::now()))
     }
 
     /// The same with what is known of what is stored.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::account::metrics::FillResult;
 use crate::http::body::{Body, Frame};
-use crate::objects::cache::{AskedAt, Cache, Content, Entry, Fill, Leading, PIECE, Taken};
+use crate::objects::cache::{AskedAt, Cache, Entry, Fill, Leading, PIECE, Taken};
 use crate::upstream::admission::Permit;
 
 /// A body that nothing reads any more is read on where it is not longer, or more than half of it came.
@@ -77,6 +77,9 @@ impl Pouring {
             }
             match poll_fn(|cx| self.poll_frame(cx)).await {
                 None => return End::GivenUp,
+                Some(None) if self.breaks_its_word() => {
+                    return End::Failed(Failure::UpstreamProtocol);
+                }
                 Some(None) => return End::Whole(trailers),
                 Some(Some(Ok(Frame::Data(data)))) => self.push(data),
                 Some(Some(Ok(Frame::Trailers(fields)))) => trailers = Some(fields),
@@ -91,6 +94,11 @@ impl Pouring {
             return Poll::Ready(None);
         }
         self.body.poll_frame(cx).map(Some)
+    }
+
+    /// Whether less came than was announced, or more: of a part the framing does not tell.
+    fn breaks_its_word(&self) -> bool {
+        self.fill.announced().is_some_and(|announced| announced != self.fill.came())
     }
 
     /// Whether it is read on where nothing reads it.
@@ -109,18 +117,21 @@ impl Pouring {
             // As it was read it keeps the whole buffer that it came in.
             self.fill.push(Bytes::copy_from_slice(&data));
         } else {
-            self.taken = None;
-            self.fill.pass();
+            self.pass();
             self.fill.push(data);
         }
     }
 
+    /// It is not stored: it is for those that read it.
+    pub fn pass(&mut self) {
+        self.taken = None;
+        self.fill.pass();
+    }
+
     /// It is whole: store it, where it still may be.
     fn complete(&mut self, trailers: Option<HeaderMap>) -> FillResult {
-        let stored = self.taken.is_some().then(|| {
-            let content = Content::Whole(self.fill.pieces());
-            Arc::new(self.entry.whole(content))
-        });
+        let stored =
+            self.taken.is_some().then(|| Arc::new(self.entry.with(self.entry.content.come())));
         let is_stored = stored.is_some();
         if let Some(entry) = stored {
             self.cache.put(entry);

@@ -13,7 +13,8 @@ use tidegate_core::cache::storing::{self, NotStored};
 use tidegate_core::cache::vary::Vary;
 use tidegate_core::failure::Failure;
 
-use super::fetch::{Answer, Fetch, Fetched};
+use super::fetch::{Answer, Coming, Fetch, Fetched};
+use super::part::Wanted;
 use super::pour::Pouring;
 use super::storable::{Begun, Candidate, begin, newer_tags};
 use crate::http::body::Body;
@@ -59,7 +60,7 @@ impl Fetch {
     }
 
     /// Tell those behind it.
-    fn tell(&self, word: Word) {
+    pub(super) fn tell(&self, word: Word) {
         if let Some(leading) = &self.leading {
             leading.tell(word);
         }
@@ -73,7 +74,22 @@ impl Fetch {
         settings: &Settings,
         asked: &HeaderMap,
     ) -> (Answer, Option<Pouring>) {
-        let Fetched { mut response, permit, times } = fetched;
+        let is_part = fetched.response.status() == StatusCode::PARTIAL_CONTENT;
+        match &self.wanted {
+            Wanted::Slice(number, Some(object)) => {
+                let (number, object) = (*number, object.clone());
+                return self.settle_slice(number, &object, fetched, settings, asked);
+            }
+            Wanted::Slice(number, None) if fetched.sliced.is_some() => {
+                let number = *number;
+                return self.settle_first_slice(number, fetched);
+            }
+            Wanted::Part | Wanted::Missing(..) if is_part => {
+                return self.settle_part(fetched, settings, asked);
+            }
+            Wanted::Whole | Wanted::Part | Wanted::Missing(..) | Wanted::Slice(..) => (),
+        }
+        let Fetched { mut response, permit, times, .. } = fetched;
         let status = response.status();
         if status == StatusCode::NOT_MODIFIED
             && let Some(entry) = self.entry.take()
@@ -83,20 +99,13 @@ impl Fetch {
         if let Some(answer) = self.instead_of(Trouble::Status(status.as_u16()), settings, asked) {
             return (answer, None);
         }
-        let candidate = Candidate {
-            cache: &self.cache,
-            settings,
-            key: &self.key,
-            request: self.request(asked),
-            asked_at: &self.asked_at,
-        };
         let parts = match self.stores {
-            true => candidate.parts(&mut response, &times),
+            true => self.candidate(settings, asked).parts(&mut response, &times),
             false => Err(NotStored::Configured),
         };
         match parts {
             Ok(parts) => {
-                let (answer, pouring) = self.stored(response, parts, permit);
+                let (answer, pouring) = self.begun(response, parts, permit);
                 (answer, Some(pouring))
             }
             Err(reason) => {
@@ -105,9 +114,9 @@ impl Fetch {
                     self.tell(Word::Private);
                 }
                 if reason.is_of_response() {
-                    if let Some(entry) = self.entry.take().filter(|_| !status.is_server_error()) {
+                    if let Some(entry) = self.stored().filter(|_| !status.is_server_error()) {
                         // The origin has another one by now.
-                        self.cache.remove(&entry);
+                        self.cache.remove(entry);
                     }
                     self.cache.mark_private(&self.key, times.arrived);
                 }
@@ -116,8 +125,18 @@ impl Fetch {
         }
     }
 
+    /// The response as one that may be stored, which was asked for with these fields.
+    pub(super) fn candidate<'a>(
+        &'a self,
+        settings: &'a Settings,
+        asked: &'a HeaderMap,
+    ) -> Candidate<'a> {
+        let (cache, key, request) = (&self.cache, &self.key, self.request(asked));
+        Candidate { cache, settings, key, request, asked_at: &self.asked_at }
+    }
+
     /// The request as rules look at it, which asked with these fields.
-    fn request<'a>(&'a self, asked: &'a HeaderMap) -> storing::Request<'a> {
+    pub(super) fn request<'a>(&'a self, asked: &'a HeaderMap) -> storing::Request<'a> {
         storing::Request {
             method: &Method::GET,
             headers: asked,
@@ -128,7 +147,7 @@ impl Fetch {
     }
 
     /// Begin to store a response.
-    fn stored(self, response: Response<Body>, parts: Parts, permit: Permit) -> (Answer, Pouring) {
+    fn begun(self, response: Response<Body>, parts: Parts, permit: Permit) -> (Answer, Pouring) {
         let worker = self.local.index();
         let Begun { entry, headers, body, mut pouring } =
             begin(&self.cache, response, parts, self.asked_at, worker);
@@ -136,7 +155,8 @@ impl Fetch {
             leading.tell(Word::Shared(entry.clone()));
         }
         (pouring._leading, pouring.permit) = (self.leading, Some(permit));
-        (Answer::Stored { entry, headers, body }, pouring)
+        let coming = Coming { body, part: None };
+        (Answer::Stored { entry, headers, coming }, pouring)
     }
 
     /// What is stored still holds: it is stored anew with what has changed of its head.
@@ -149,8 +169,8 @@ impl Fetch {
         times: &Times,
     ) -> Answer {
         let tags = newer_tags(settings, response.headers_mut());
-        let newer = storing::fields(settings, response.headers(), times.date);
-        let headers = freshen(&entry.headers, &newer);
+        let newer: HeaderMap = storing::fields(settings, response.headers(), times.date).collect();
+        let headers = freshen(&entry.fields.map(), &newer);
         let request = self.request(asked);
         let judged = storing::Response { status: entry.status, headers: &headers };
         match storing::judge(settings, &request, &judged, times)
@@ -159,7 +179,7 @@ impl Fetch {
             Ok((terms, tags)) => {
                 let renewal = Renewal {
                     vary: Vary::of(&settings.vary, &headers, asked),
-                    headers,
+                    fields: headers.iter().collect(),
                     terms,
                     tags,
                     arrived: times.date,

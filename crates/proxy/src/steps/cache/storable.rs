@@ -31,7 +31,7 @@ pub struct Begun {
     pub entry: Arc<Entry>,
     /// All fields of the response.
     pub headers: HeaderMap,
-    /// Its body, for the request that it answers.
+    /// What comes of its body, for the request that it answers: nothing of it is gone as long as this is not read.
     pub body: Body,
     /// What is still to be done.
     pub pouring: Pouring,
@@ -55,11 +55,11 @@ impl Candidate<'_> {
         Ok(Parts {
             key: Arc::clone(key),
             status,
-            headers: storing::fields(settings, response.headers(), times.date),
+            fields: storing::fields(settings, response.headers(), times.date).collect(),
             content: Content::Whole(Default::default()),
             terms,
             vary,
-            tags: Arc::new(tags),
+            tags,
             arrived: times.date,
             asked_at: asked_at.number,
         })
@@ -71,38 +71,46 @@ impl Candidate<'_> {
 ///
 /// # Errors
 /// If these are more tags than are kept.
-pub fn newer_tags(
-    settings: &Settings,
-    headers: &mut HeaderMap,
-) -> Result<Option<Arc<Tags>>, NotStored> {
+pub fn newer_tags(settings: &Settings, headers: &mut HeaderMap) -> Result<Option<Tags>, NotStored> {
     let says = settings.tags.iter().any(|name| headers.contains_key(name));
     let tags = Tags::take(headers, &settings.tags).map_err(|_| NotStored::TooManyTags)?;
-    Ok(says.then(|| Arc::new(tags)))
+    Ok(says.then_some(tags))
 }
 
 /// Begin to store a response, of which these are the parts.
 pub fn begin(
     cache: &Arc<Cache>,
-    mut response: Response<Body>,
+    response: Response<Body>,
     mut parts: Parts,
+    asked_at: AskedAt,
+    worker: usize,
+) -> Begun {
+    let length = response.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let fill = Fill::new(if response.body().is_end() { Some(0) } else { length });
+    parts.content = Content::Coming(fill.clone());
+    begin_with(cache, response, parts, fill, asked_at, worker)
+}
+
+/// The same, with what its body comes into, which is in the content of its parts.
+pub fn begin_with(
+    cache: &Arc<Cache>,
+    mut response: Response<Body>,
+    parts: Parts,
+    fill: Arc<Fill>,
     asked_at: AskedAt,
     worker: usize,
 ) -> Begun {
     // Those that follow it are not told.
     affinity::tell(&mut response);
     let (head, body) = response.into_parts();
-    let length = head.headers.get(CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    let announced = if body.is_end() { Some(0) } else { length };
-    let fill = Fill::new(announced);
-    parts.content = Content::Coming(fill.clone());
     let entry = Arc::new(Entry::new(parts));
-    let fits = announced.is_none_or(|length| length <= cache.plan.max_object.get());
+    let fits = fill.announced().is_none_or(|length| length <= cache.plan.max_object.get());
     if !fits {
         fill.pass();
     }
     // Before all others, so that nothing is gone of it yet.
-    let own = entry.content.body().unwrap_or_default();
+    let own = fill.reader().map(Body::stream).unwrap_or_default();
     let pouring = Pouring {
         cache: cache.clone(),
         entry: entry.clone(),

@@ -30,6 +30,7 @@ use crate::net::clock;
 use crate::objects::random::random;
 use crate::objects::under_way::{Turn, UnderWay};
 use crate::upstream::Upstream;
+use crate::upstream::cost::CostOf;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::send::send;
 use crate::upstream::tries::Dispatch;
@@ -236,9 +237,12 @@ impl Question {
         }
         peer.announce(&mut head.headers, &mut forwarded.borrow_mut());
         append_via(&mut head.headers, via.of(head.version));
-        let permit = upstream.admit(outbound, Priority::Normal, Instant::now()).await?;
+        // All that it asks of the upstream is alike.
+        let cost_of = CostOf { route: 0, head: &head };
+        let permit = upstream.admit(outbound, Priority::Normal, &cost_of, Instant::now()).await?;
         let dispatch = Dispatch {
             upstream,
+            route: 0,
             subset: None,
             retry: &self.forward.retry,
             hedge: None,

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
 use tidegate_core::cache::freshness::Source;
 use tidegate_core::cache::key::{Key, Text};
+use tidegate_core::cache::slice::Slices;
 use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::vary::Vary;
 use tidegate_core::time::Moment;
@@ -17,6 +18,7 @@ use super::bytes::{Reading, Written};
 use super::clock::{DiskClock, nanos, time};
 use crate::objects::cache::content::Content;
 use crate::objects::cache::entry::{Entry, Parts};
+use crate::objects::cache::sliced::Sliced;
 
 /// The head of `entry`.
 pub fn write(entry: &Entry, clock: &DiskClock) -> Vec<u8> {
@@ -31,10 +33,14 @@ pub fn write(entry: &Entry, clock: &DiskClock) -> Vec<u8> {
     out.text(&entry.vary.to_bytes());
     out.number(entry.tags.hashes().len() as u64);
     out.numbers(entry.tags.hashes());
-    out.number(entry.headers.len() as u64);
-    for (name, value) in &entry.headers {
-        out.text(name.as_str().as_bytes());
-        out.text(value.as_bytes());
+    out.number(entry.fields.len() as u64);
+    for (name, value) in entry.fields.iter() {
+        out.text(name);
+        out.text(value);
+    }
+    if let Some(Sliced { slices, version }) = entry.sliced() {
+        out.numbers(&[slices.length, slices.size]);
+        out.hash(version);
     }
     out.0
 }
@@ -57,8 +63,17 @@ pub fn read(head: &[u8], clock: &DiskClock, now: Moment) -> Option<Parts> {
         let name = HeaderName::from_bytes(reading.text()?).ok()?;
         headers.append(name, HeaderValue::from_bytes(reading.text()?).ok()?);
     }
-    let (content, tags) = (Content::Whole(Default::default()), Arc::new(Tags::of_hashes(tags)));
-    let parts = Parts { key, status, headers, content, terms, vary, tags, arrived, asked_at };
+    let content = match reading.0.is_empty() {
+        true => Content::Whole(Default::default()),
+        false => {
+            let (length, size) = (reading.number()?, reading.number()?);
+            let (slices, version) = (Slices { length, size }, reading.hash()?);
+            Content::Sliced((size > 0).then_some(Sliced { slices, version })?)
+        }
+    };
+    let tags = Tags::of_hashes(tags);
+    let fields = headers.iter().collect();
+    let parts = Parts { key, status, fields, content, terms, vary, tags, arrived, asked_at };
     reading.0.is_empty().then_some(parts)
 }
 

@@ -15,6 +15,7 @@ mod index_file;
 pub mod layout;
 mod load;
 mod open;
+mod place;
 pub mod purge_log;
 mod store;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use super::entry::Entry;
 use super::purge::{Force, Purge, Target};
 use super::purges::Purges;
 use super::uses::Uses;
+use crate::objects::store::stream::Id;
 use crate::objects::under_way::UnderWay;
 
 /// The folder of what is being cleared away.
@@ -66,11 +68,54 @@ pub struct Disk {
     admits_all: AtomicBool,
     uses: Uses,
     loading: Arc<UnderWay<u128, Loaded>>,
+    past: Past,
+    /// Whether what lies there may be used: else purges of other gateways are awaited that may take it.
+    is_believed: AtomicBool,
     /// Keeps other processes out.
     lock: File,
 }
 
+/// What was in a directory when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// Nothing that is believed.
+    Empty,
+    /// Objects that were purged by other gateways' word up to this place, where it is known.
+    Objects(Option<Id>),
+}
+
 impl Disk {
+    /// What was there when it was opened.
+    pub fn past(&self) -> Past {
+        self.past
+    }
+
+    /// What lies there is not used until it is believed again.
+    pub fn distrust(&self) {
+        self.is_believed.store(false, Relaxed);
+    }
+
+    /// What lies there may be used.
+    pub fn believe(&self) {
+        self.is_believed.store(true, Relaxed);
+    }
+
+    /// Whether what lies there may be used.
+    fn is_believed(&self) -> bool {
+        self.is_believed.load(Relaxed)
+    }
+
+    /// The purges of other gateways up to this place are remembered.
+    pub fn reach(&self, place: Id) {
+        // In the order of the purges, and in no other process's way.
+        let _log = self.log.lock();
+        if self.volume.is_served.load(Relaxed)
+            && let Err(error) = place::write(&self.volume.root, place)
+        {
+            self.volume.failed(&error);
+        }
+    }
+
     /// What is counted.
     pub fn counts(&self) -> &Counts {
         &self.volume.counts
@@ -104,7 +149,9 @@ impl Disk {
 
     /// Whether there is something of the key of this hash.
     pub fn has(&self, hash: u128) -> bool {
-        self.volume.serves() && !self.volume.index.lock().variants(hash).is_empty()
+        self.volume.serves()
+            && self.is_believed()
+            && !self.volume.index.lock().variants(hash).is_empty()
     }
 
     /// Whether `entry` was asked for so often that it is kept.
@@ -123,12 +170,12 @@ impl Disk {
         self.volume.remove_files(removed.into_iter().collect());
     }
 
-    /// Remember a purge that was made, beyond the end of the process where it is `synced` once this returns.
+    /// Remember purges that were made, beyond the end of the process where they are `synced` once this returns.
     ///
     /// # Errors
-    /// If it cannot be remembered. Nothing on disk is believed after a restart then.
-    pub fn remember(&self, purge: &Purge, is_synced: bool) -> Result<(), String> {
-        let added = self.log.lock().add(purge, is_synced);
+    /// If they cannot be remembered. Nothing on disk is believed after a restart then.
+    pub fn remember(&self, purges: &[Purge], is_synced: bool) -> Result<(), String> {
+        let added = self.log.lock().add(purges, is_synced);
         added.map_err(|error| {
             self.volume.failed(&error);
             let path = self.volume.root.display();
@@ -141,7 +188,7 @@ impl Disk {
         let disk = self.clone();
         self.volume.queue.insist(move || {
             // It is told when it fails.
-            let _ = disk.remember(&Purge { number, target, force }, false);
+            let _ = disk.remember(&[Purge { number, target, force }], false);
         });
     }
 

@@ -19,7 +19,7 @@ use super::index_file::{self, Stored};
 use super::purge_log::{self, PurgeLog};
 use super::store::Store;
 use super::volume::Volume;
-use super::{Disk, GONE, upkeep};
+use super::{Disk, GONE, Past, place, upkeep};
 use crate::net::clock;
 use crate::objects::cache::purges::Purges;
 use crate::objects::cache::uses::Uses;
@@ -61,6 +61,10 @@ impl Disk {
                 Stored::default()
             }
         };
+        let past = match &told {
+            Some(_) => Past::Objects(place::read(root)),
+            None => Past::Empty,
+        };
         purges.recall(told.unwrap_or_default());
         let log = PurgeLog::begin(root, &purges.told())?;
         let mut index = Index::new(plan.size.get());
@@ -76,6 +80,8 @@ impl Disk {
             admits_all: AtomicBool::new(false),
             uses: Uses::default(),
             loading: Arc::default(),
+            past,
+            is_believed: AtomicBool::new(true),
             lock,
         });
         disk.start()?;

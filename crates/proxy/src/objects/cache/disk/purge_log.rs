@@ -129,13 +129,13 @@ impl PurgeLog {
         Ok(Self { path, file })
     }
 
-    /// Add a purge, synced where that is asked for.
+    /// Add purges, synced where that is asked for.
     ///
     /// # Errors
     /// Those of the file system. Nothing on disk is believed after a restart then.
-    pub fn add(&mut self, purge: &Purge, is_synced: bool) -> io::Result<()> {
+    pub fn add(&mut self, purges: &[Purge], is_synced: bool) -> io::Result<()> {
         let mut out = Written::default();
-        add(&written(purge), &mut out);
+        purges.iter().for_each(|purge| add(&written(purge), &mut out));
         let added = self.file.write_all(&out.0).and_then(|()| match is_synced {
             true => self.file.sync_data(),
             false => Ok(()),
@@ -187,7 +187,7 @@ mod tests {
         fn what_is_written_and_added_is_read(first in purges(), then in purges(), last in any::<u64>()) {
             let folder = Folder::new();
             let mut log = PurgeLog::begin(folder.path(), &Told { last, purges: first.clone() }).unwrap();
-            then.iter().for_each(|purge| log.add(purge, true).unwrap());
+            log.add(&then, true).unwrap();
             let purges = [first, then].concat();
             let last = purges.iter().map(|purge| purge.number).chain([last]).max().unwrap();
             prop_assert_eq!(read(folder.path()), Some(Told { last, purges }));
@@ -200,7 +200,7 @@ mod tests {
         let purge = |number| Purge { number, target: Target::Tag(number), force: Force::Hard };
         let mut log = PurgeLog::begin(folder.path(), &Told::default()).unwrap();
         let begun = fs::read(folder.path().join(NAME)).unwrap().len();
-        (1..4).for_each(|number| log.add(&purge(number), true).unwrap());
+        (1..4).for_each(|number| log.add(&[purge(number)], true).unwrap());
         let whole = fs::read(folder.path().join(NAME)).unwrap();
         fs::write(folder.path().join(NAME), &whole[..whole.len() - 3]).unwrap();
         assert_eq!(read(folder.path()).unwrap().last, 2);

@@ -148,11 +148,11 @@ fn entry(stage: &Stage, path: &str, length: usize) -> Arc<Entry> {
     Arc::new(Entry::new(Parts {
         key: Arc::new(key(path)),
         status: StatusCode::NOT_FOUND,
-        headers,
+        fields: headers.iter().collect(),
         content: Content::Whole(Pieces::new(vec![Bytes::from(text(length))])),
         terms,
         vary: Default::default(),
-        tags: Arc::new(Tags::of_hashes(vec![tags::hash("p42")])),
+        tags: Tags::of_hashes(vec![tags::hash("p42")]),
         arrived: SystemTime::now(),
         asked_at: stage.purges.last(),
     }))
@@ -172,8 +172,8 @@ fn what_was_taken_in_comes_back_after_a_restart_as_it_was() {
         let path = format!("/{length}");
         let (found, was) = (stage.get(&path).unwrap(), entry(&stage, &path, length));
         assert_eq!(
-            (&found.key, found.status, &found.headers),
-            (&was.key, was.status, &was.headers)
+            (&found.key, found.status, found.fields.map()),
+            (&was.key, was.status, was.fields.map())
         );
         assert_eq!((&found.tags, &found.vary), (&was.tags, &was.vary));
         let terms = Terms {
@@ -254,7 +254,7 @@ fn what_was_purged_stays_so_after_a_kill() {
         stage.settle();
         let target = Target::Tag(tags::hash("p42"));
         let number = stage.purges.add(target.clone(), force);
-        stage.disk.remember(&Purge { number, target, force }, true).unwrap();
+        stage.disk.remember(&[Purge { number, target, force }], true).unwrap();
         stage.disk.write_index();
         let stage = stage.kill();
         let found = stage.get("/");

@@ -26,7 +26,7 @@ impl Disk {
 
     /// Whether `entry`, whose body is in memory, is to be kept and is not yet.
     pub fn wants(&self, entry: &Entry) -> bool {
-        matches!(entry.content, Content::Whole(_))
+        matches!(entry.content, Content::Whole(_) | Content::Sliced(_))
             && !self.volume.index.lock().has_or_gets(id_of(entry))
             && is_worth_it(entry, clock::now())
             && self.admits(entry)
@@ -98,7 +98,8 @@ impl Disk {
         let (length, sums) = match &entry.content {
             Content::Whole(pieces) => (pieces.length(), layout::sums(pieces.slices())),
             Content::OnDisk(body) => (body.length, body.sums.clone()),
-            Content::Coming(_) => return Ok(None),
+            Content::Sliced(_) => (0, Default::default()),
+            Content::Coming(_) | Content::Partial(_) => return Ok(None),
         };
         let layout = Layout::of(&head, length, &sums);
         let mut body = |out: &mut dyn Write| self.write_body(&entry.content, out);
@@ -140,7 +141,7 @@ impl Disk {
                 let mut blocks = body.blocks(&opened, access);
                 blocks.try_for_each(|block| out.write_all(&block.map_err(failed)?))
             }
-            Content::Coming(_) => Ok(()),
+            Content::Coming(_) | Content::Partial(_) | Content::Sliced(_) => Ok(()),
         }
     }
 }
@@ -152,8 +153,8 @@ pub fn id_of(entry: &Entry) -> Id {
 
 /// Whether something may still come of it: it is fresh, or can be validated.
 fn is_worth_it(entry: &Entry, now: Moment) -> bool {
-    let headers = &entry.headers;
+    let fields = &entry.fields;
     entry.terms_now().is_fresh(now)
-        || headers.contains_key(http::header::ETAG)
-        || headers.contains_key(http::header::LAST_MODIFIED)
+        || fields.contains(&http::header::ETAG)
+        || fields.contains(&http::header::LAST_MODIFIED)
 }

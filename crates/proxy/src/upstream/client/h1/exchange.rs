@@ -225,6 +225,7 @@ impl Source for H1Exchange {
                 Poll::Ready(Ok(0)) if self.decoder.finish_at_eof() => self.finish_if_done(),
                 Poll::Ready(_) => return self.fail(Failure::UpstreamReset),
                 Poll::Pending => {
+                    self.flight.waits();
                     ready!(connection.deadline.poll_expired(cx));
                     return self.fail(Failure::ResponseTimeout);
                 }

@@ -176,7 +176,10 @@ impl Source for H2Exchange {
         if pumped.progressed {
             incoming.wait_anew();
         }
-        let mut frame = ready!(incoming.poll_frame(cx));
+        let Poll::Ready(mut frame) = incoming.poll_frame(cx) else {
+            self.flight.waits();
+            return Poll::Pending;
+        };
         match &mut frame {
             Some(Err(failure)) => {
                 self.flight.failed(*failure);

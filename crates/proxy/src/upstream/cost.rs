@@ -1,0 +1,120 @@
+//! What requests cost: learnt of those that are over, predicted of those that must wait.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use http::request;
+use tidegate_core::admission::{Offer, Supply};
+use tidegate_core::load::{Load, Sent};
+use tidegate_core::plan::{self, PredictMode};
+use tidegate_core::predict::{Branch, Described, Prediction, Predictor};
+use tidegate_core::time::Moment;
+use tokio::time::Instant;
+
+use super::{Membership, Upstream};
+
+/// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that knows
+/// nothing yet.
+pub(super) fn predictor(
+    plan: &plan::Upstream,
+    before: Option<&Upstream>,
+) -> Option<Arc<Predictor>> {
+    let known = || before.and_then(|before| before.predictor.clone());
+    // Which paths fall together is nothing that clients can know.
+    let new = || Arc::new(Predictor::new(RandomState::new().hash_one(0)));
+    (plan.predict.mode != PredictMode::Off).then(|| known().unwrap_or_else(new))
+}
+
+/// A request, by which its cost is predicted and learnt.
+#[derive(Debug, Clone, Copy)]
+pub struct CostOf<'r> {
+    /// Its route's number, which is the same through reloads.
+    pub route: u64,
+    /// Its head.
+    pub head: &'r request::Parts,
+}
+
+impl CostOf<'_> {
+    fn branch(&self, predictor: &Predictor, now: Moment) -> Branch {
+        let Self { route, head } = *self;
+        let size = head.headers.get(CONTENT_LENGTH);
+        let described = Described {
+            route,
+            method: head.method.as_str(),
+            path: Some(head.uri.path()),
+            size: size.and_then(|size| size.to_str().ok()?.parse().ok()),
+        };
+        predictor.branch(&described, now)
+    }
+}
+
+impl Upstream {
+    /// What is predicted of a request that must wait; `None`: nothing that counts.
+    pub(super) fn predict(&self, of: &CostOf<'_>, now: Moment) -> Option<Prediction> {
+        let predictor = self.believed()?;
+        predictor.predict(&of.branch(predictor, now), now)
+    }
+
+    /// A request that is sent, of whose cost something is learnt once it is over.
+    pub(super) fn learn(&self, of: &CostOf<'_>, now: Moment) -> Option<Box<Learning>> {
+        let predictor = self.predictor.as_ref()?;
+        let (predictor, branch) = (predictor.clone(), of.branch(predictor, now));
+        Some(Box::new(Learning { predictor, branch, waited: Duration::ZERO, since: None }))
+    }
+
+    /// What a request that goes in gets is compared with what it could wait for, where predictions count.
+    pub(super) fn supply(&self) -> Option<Box<dyn Supply>> {
+        let predictor = self.believed()?.clone();
+        Some(Box::new(Workers { predictor, membership: self.membership().clone() }))
+    }
+
+    /// The predictor, where something follows from what it says.
+    fn believed(&self) -> Option<&Arc<Predictor>> {
+        self.predictor.as_ref().filter(|_| self.plan.predict.mode == PredictMode::Auto)
+    }
+}
+
+/// The workers of an upstream's endpoints, as far as they are foreseen.
+#[derive(Debug)]
+struct Workers {
+    predictor: Arc<Predictor>,
+    membership: Arc<Membership>,
+}
+
+impl Supply for Workers {
+    fn offer(&self, inside: u32) -> Option<Offer> {
+        self.predictor.offer(self.membership.balancer.spare(inside)?)
+    }
+}
+
+/// A request under way, of whose cost something is learnt once it is over.
+#[derive(Debug)]
+pub struct Learning {
+    predictor: Arc<Predictor>,
+    branch: Branch,
+    /// How long the rest of the response was waited for, behind its head.
+    waited: Duration,
+    /// Since when it is.
+    since: Option<Instant>,
+}
+
+impl Learning {
+    /// Nothing more of the response is there yet.
+    pub fn waits(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// More of it came. What passes until more is asked for is the client's time.
+    pub fn goes_on(&mut self) {
+        self.waited += self.since.take().map(|since| since.elapsed()).unwrap_or_default();
+    }
+
+    /// The request that was `sent` to an endpoint of this `load` is over: its head came after `latency`; where it was not
+    /// `answered`, its cost is not known.
+    pub fn over(self, load: &Load, sent: Sent, latency: Duration, answered: bool, now: Moment) {
+        let cost = answered.then(|| load.cost(sent, latency + self.waited)).flatten();
+        self.predictor.ended(&self.branch, cost, now);
+    }
+}

@@ -1,0 +1,134 @@
+"""What requests will cost is learnt, and those that wait are let in by it."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from .conftest import StartGateway
+from .harness.configs import proxy
+from .harness.gateway import Gateway
+from .harness.h2client import H2Client
+from .harness.origin import Exchange, Origin
+from .harness.waiting import eventually
+
+LIGHT, HEAVY = 0.001, 0.03
+
+
+class Classes:
+    """Answers `/light/…` and `/heavy/…`, each with its own work, and holds `/held` until it is let go."""
+
+    def __init__(self, origin: Origin) -> None:
+        self.order: list[str] = []
+        self.held = asyncio.Event()
+        self._origin = origin
+        self._loop: asyncio.AbstractEventLoop | None = None
+        origin.on_every_path(self)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await exchange.discard_body()
+        self._loop = asyncio.get_running_loop()
+        name = exchange.request.target.split("/")[1]
+        self.order.append(name)
+        exchange.origin.changed()
+        if name == "held":
+            await self.held.wait()
+        else:
+            await asyncio.sleep(HEAVY if name == "heavy" else LIGHT)
+        await exchange.respond(200)
+
+    def let_go(self) -> None:
+        """Answer the one that is held."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self.held.set)
+
+
+def one_at_a_time(origin: Origin, mode: str) -> Any:
+    config = proxy(origin.address, workers=1)
+    config["upstreams"][0] |= {"predict": {"mode": mode}, "limits": {"requests": 1}}
+    return config
+
+
+def teach(gateway: Gateway, requests: int = 800) -> None:
+    """Send requests of which each eighth is heavy, from two clients: so the endpoint is never idle."""
+
+    def ask(numbers: range) -> None:
+        with gateway.connect() as client:
+            for number in numbers:
+                name = "light" if number % 8 else "heavy"
+                assert client.request(f"/{name}/{number}").status == 200
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(ask, [range(0, requests, 2), range(1, requests, 2)]))
+
+
+def become(gateway: Gateway, mode: str) -> None:
+    """Have this mode configured."""
+    with gateway.next_generation():
+        gateway.config["upstreams"][0]["predict"]["mode"] = mode
+        gateway.write()
+
+
+def prediction(gateway: Gateway) -> Any:
+    return gateway.admin.get("/v1/upstreams").raise_for_status().json()[0]["prediction"]
+
+
+def served(gateway: Gateway, classes: Classes) -> list[str]:
+    """In which order a heavy and a light request are let in that came so, while another had the place."""
+    classes.order.clear()
+    with H2Client(gateway.port()) as client:
+        streams = [client.send_request("/held")]
+        eventually(lambda: classes.order == ["held"], "one has the only place")
+        streams += [client.send_request(path) for path in ("/heavy/1", "/light/1")]
+        eventually(lambda: gateway.metrics().total("tidegate_upstream_requests_queued") == 2, "two wait")
+        classes.let_go()
+        assert [client.wait(stream).status for stream in streams] == [200, 200, 200]
+    return classes.order[1:]
+
+
+@pytest.mark.parametrize(
+    ("mode", "order"),
+    [
+        ("off", ["heavy", "light"]),
+        ("shadow", ["heavy", "light"]),
+        ("auto", ["light", "heavy"]),
+    ],
+)
+def test_a_light_request_goes_before_a_heavy_one_where_predictions_are_used(
+    start_gateway: StartGateway, origin: Origin, mode: str, order: list[str]
+) -> None:
+    classes = Classes(origin)
+    gateway = start_gateway(one_at_a_time(origin, mode))
+    teach(gateway)
+    assert served(gateway, classes) == order
+
+
+def test_nothing_follows_from_predictions_before_they_are_worth_something(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    classes = Classes(origin)
+    gateway = start_gateway(one_at_a_time(origin, "auto"))
+    teach(gateway, 100)
+    assert prediction(gateway)["weight"] == 0
+    assert served(gateway, classes) == ["heavy", "light"]
+
+
+def test_what_predictions_are_worth_is_shown_and_survives_a_reload(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    Classes(origin)
+    gateway = start_gateway(one_at_a_time(origin, "shadow"))
+    teach(gateway)
+    shown = prediction(gateway)
+    assert shown["mode"] == "shadow"
+    assert shown["skill"] > 0.5
+    assert shown["weight"] == 1
+    assert LIGHT * 1000 < shown["mean_cost_ms"] < HEAVY * 1000
+    metrics = gateway.metrics()
+    assert metrics.total("tidegate_predict_weight", upstream="app") == 1
+    assert metrics.total("tidegate_predict_skill", upstream="app") > 0.5
+    become(gateway, "auto")
+    assert prediction(gateway) | {"mode": "shadow"} == shown
+    become(gateway, "off")
+    assert prediction(gateway) is None

@@ -1,7 +1,8 @@
 //! Which requests take what is free, and which wait for something better.
 //!
-//! Where all workers that are free are slow ones, a light request takes one with little loss, while a heavy one is better off
-//! waiting for a quick one. So each is asked in turn, and the first that can take it without loss to all together goes in.
+//! Where all workers that are free are slow ones, a light request takes one with little loss, while a heavy one is
+//! better off waiting for a quick one. So each is asked in turn, and the first that can take it without loss to all
+//! together goes in.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -26,10 +27,11 @@ impl Offer {
         Self { slower: spare.slower, every: mean / spare.quick.max(1) }
     }
 
-    /// Whether it is worth it that a request which costs so much takes this, where so many wait for the quick workers. It
-    /// takes so much longer itself; but it waits for none of those before it, and each of those behind it waits for one
-    /// fewer: (slower − 1) × cost < waiting × every. With requests that cost alike it is a threshold of the queue, which is
-    /// best (Lin and Kumar, *Optimal Control of a Queueing System with Two Heterogeneous Servers*, 1984).
+    /// Whether it is worth it that a request which costs so much takes this, where so many wait for the quick
+    /// workers. It takes so much longer itself; but it waits for none of those before it, and each of those behind it
+    /// waits for one fewer: (slower − 1) × cost < waiting × every. With requests that cost alike it is a threshold of
+    /// the queue, which is best (Lin and Kumar, *Optimal Control of a Queueing System with Two Heterogeneous
+    /// Servers*, 1984).
     fn is_worth(&self, cost: Duration, waiting: usize) -> bool {
         let longer = cost.as_secs_f64() * f64::from(self.slower - 1.0);
         longer < self.every.as_secs_f64() * waiting as f64
@@ -38,7 +40,8 @@ impl Offer {
 
 /// Knows what is free where a gate leads to.
 pub trait Supply: Debug + Send + Sync {
-    /// What a request that goes in now gets, where `inside` are in already; `None`: nothing worse than it could wait for.
+    /// What a request that goes in now gets, where `inside` are in already; `None`: nothing worse than it could wait
+    /// for.
     fn offer(&self, inside: u32) -> Option<Offer>;
 }
 

@@ -18,8 +18,8 @@ pub struct Described<'a> {
 /// Levels of the tree below its root: route, method, path template, size.
 pub(super) const LEVELS: usize = 4;
 
-/// Where in the tree a request belongs: the keys of its nodes, from the route's on. One without a content length belongs to
-/// its template alone.
+/// Where in the tree a request belongs: the keys of its nodes, from the route's on. One without a content length
+/// belongs to its template alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Branch {
     pub(super) keys: [u64; LEVELS],

@@ -11,9 +11,9 @@ const NODES: usize = 4_096;
 
 /// The costs of an upstream's requests, in logarithms: a tree upstream → route → method → path template → size.
 ///
-/// Each node is drawn towards its parent as long as it has seen little. A node that gets no answers any more may make room for
-/// another; where there is no room, a request is as its parent says, so paths without end cost nothing but their
-/// own precision.
+/// Each node is drawn towards its parent as long as it has seen little. A node that gets no answers any more may make
+/// room for another; where there is no room, a request is as its parent says, so paths without end cost nothing but
+/// their own precision.
 #[derive(Debug)]
 pub(super) struct Costs {
     seed: u64,
@@ -60,8 +60,8 @@ impl Costs {
         self.root.estimate(now)
     }
 
-    /// A request that belongs there cost so much: a logarithm of seconds. Answers with what would have been predicted for
-    /// it, and for one of which nothing is known.
+    /// A request that belongs there cost so much: a logarithm of seconds. Answers with what would have been predicted
+    /// for it, and for one of which nothing is known.
     pub(super) fn learn(&self, branch: &Branch, actual: f32, now: Moment) -> Learnt {
         let usual = self.root.record(actual, now);
         let mut predicted = usual;

@@ -100,7 +100,8 @@ impl Node {
         before
     }
 
-    /// What is lost with it, where it can be spared: it got nothing for a minute, or one answer and then none for a second.
+    /// What is lost with it, where it can be spared: it got nothing for a minute, or one answer and then none for a
+    /// second.
     pub(super) fn worth(&self, now: Moment) -> Option<f32> {
         let (answers, idle) = self.weight(now);
         let spare = idle >= HALVED || (answers < 2.0 && idle > 1);

@@ -156,7 +156,9 @@ fn predict(different: Value) -> Value {
 
 #[test]
 fn predicted_costs_let_light_requests_pass_and_keep_heavy_ones_from_slow_servers() {
-    for (rate, speed, light, slowest) in [(832.0, 1.0, 0.25, 1.05), (555.0, 0.1, 0.4, 0.8)] {
+    // The last: the quick servers alone could not do it.
+    let cases = [(832.0, 1.0, 0.25, 1.05), (555.0, 0.1, 0.4, 0.8), (760.0, 0.6, 0.5, 1.05)];
+    for (rate, speed, light, slowest) in cases {
         let one = report(classes(rate, speed, json!(null)));
         let other = report(classes(rate, speed, predict(json!({}))));
         assert!(other.classes[0].p99 < one.classes[0].p99 * light, "{other:?}");
@@ -182,7 +184,8 @@ fn predictions_that_turn_wrong_do_little_harm() {
     let drifting = report(classes(832.0, 1.0, predict(json!({"drift": 30 * SECOND}))));
     let without = report(classes(832.0, 1.0, json!(null)));
     assert!(drifting.classes[0].p99 < without.classes[0].p99 * 1.02);
-    assert!(drifting.latency.p99 < without.latency.p99 * 1.02);
+    // While they are right, the order takes a little of the slowest.
+    assert!(drifting.latency.p99 < without.latency.p99 * 1.05);
 }
 
 #[test]

@@ -235,7 +235,8 @@ impl<T> Gate<T> {
             if !self.hot.inside.take(bound) {
                 break;
             }
-            let Some(ticket) = inner.queue.next(Asking::new(offer)) else {
+            let asking = Asking::new(offer, inner.queue.len());
+            let Some(ticket) = inner.queue.next(asking) else {
                 self.hot.inside.release();
                 break;
             };

@@ -1,7 +1,8 @@
 //! Which requests take what is free, and which wait for something better.
 //!
-//! Where all workers that are free are slow ones, a light request takes one with little loss, while a heavy one is better off
-//! waiting for a quick one. So each is asked in turn, and the first that is answered sooner by it goes in.
+//! Where all workers that are free are slow ones, a light request takes one with little loss, while a heavy one is
+//! better off waiting for a quick one. So each is asked in turn, and the first that can take it without loss to all
+//! together goes in.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -26,17 +27,21 @@ impl Offer {
         Self { slower: spare.slower, every: mean / spare.quick.max(1) }
     }
 
-    /// Whether a request that costs so much is answered sooner if it takes this, where so many wait before it for
-    /// the quick workers: slower × cost < wait + cost.
-    fn is_worth(&self, cost: Duration, ahead: u32) -> bool {
-        let wait = self.every * (ahead + 1);
-        cost.as_secs_f64() * f64::from(self.slower - 1.0) < wait.as_secs_f64()
+    /// Whether it is worth it that a request which costs so much takes this, where so many wait for the quick
+    /// workers. It takes so much longer itself; but it waits for none of those before it, and each of those behind it
+    /// waits for one fewer: (slower − 1) × cost < waiting × every. With requests that cost alike it is a threshold of
+    /// the queue, which is best (Lin and Kumar, *Optimal Control of a Queueing System with Two Heterogeneous
+    /// Servers*, 1984).
+    fn is_worth(&self, cost: Duration, waiting: usize) -> bool {
+        let longer = cost.as_secs_f64() * f64::from(self.slower - 1.0);
+        longer < self.every.as_secs_f64() * waiting as f64
     }
 }
 
 /// Knows what is free where a gate leads to.
 pub trait Supply: Debug + Send + Sync {
-    /// What a request that goes in now gets, where `inside` are in already; `None`: nothing worse than it could wait for.
+    /// What a request that goes in now gets, where `inside` are in already; `None`: nothing worse than it could wait
+    /// for.
     fn offer(&self, inside: u32) -> Option<Offer>;
 }
 
@@ -44,20 +49,21 @@ pub trait Supply: Debug + Send + Sync {
 #[derive(Debug)]
 pub(super) struct Asking {
     offer: Option<Offer>,
+    waiting: usize,
     asked: u32,
 }
 
 impl Asking {
-    pub(super) fn new(offer: Option<Offer>) -> Self {
-        Self { offer, asked: 0 }
+    /// So many are `waiting`.
+    pub(super) fn new(offer: Option<Offer>, waiting: usize) -> Self {
+        Self { offer, waiting, asked: 0 }
     }
 
     /// Whether the next in turn, of which this cost is predicted, takes it.
     pub(super) fn takes(&mut self, cost: Option<Duration>) -> bool {
         let (Some(offer), Some(cost)) = (self.offer, cost) else { return true };
-        let ahead = self.asked;
         self.asked += 1;
-        ahead < ASKED && offer.is_worth(cost, ahead)
+        self.asked <= ASKED && offer.is_worth(cost, self.waiting)
     }
 }
 
@@ -72,16 +78,21 @@ mod tests {
     }
 
     fn asks_for(offer: Offer, costs: &[Option<u64>]) -> Option<usize> {
-        let mut asking = Asking::new(Some(offer));
+        let mut asking = Asking::new(Some(offer), costs.len());
         costs.iter().position(|cost| asking.takes(cost.map(Duration::from_millis)))
     }
 
     #[test]
-    fn the_first_that_gains_by_it_takes_it() {
+    fn the_first_that_can_take_it_without_loss_does() {
         assert_eq!(asks(&[Some(400), Some(0), Some(4)]), Some(1));
-        // 9 × 1 ms < 2 ms × 5.
-        assert_eq!(asks(&[Some(1); 10]), Some(4));
         assert_eq!(asks(&[Some(400); 10]), None);
+    }
+
+    #[test]
+    fn the_more_wait_the_heavier_are_those_that_take_it() {
+        // 9 × 1 ms < 2 ms × 5.
+        assert_eq!(asks(&[Some(1); 4]), None);
+        assert_eq!(asks(&[Some(1); 5]), Some(0));
     }
 
     #[test]
@@ -104,6 +115,6 @@ mod tests {
 
     #[test]
     fn where_nothing_better_can_be_waited_for_the_first_goes_in() {
-        assert!(Asking::new(None).takes(Some(Duration::MAX)));
+        assert!(Asking::new(None, 1).takes(Some(Duration::MAX)));
     }
 }

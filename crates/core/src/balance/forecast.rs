@@ -36,6 +36,8 @@ pub(super) struct Forecast {
     room: AtomicU32,
     /// Requests that as many quick endpoints would work on as do what these do: the bits of an `f32`.
     capacity: AtomicU32,
+    /// Those that the quick ones of them work on.
+    quick: AtomicU32,
     /// Requests that are in flight when all workers are busy; `u32::MAX`: not known.
     workers: AtomicU32,
     /// Whether some endpoints are slow beside the quickest.
@@ -52,6 +54,7 @@ impl Forecast {
             due: AtomicU64::new(0),
             room: AtomicU32::new(u32::MAX),
             capacity: AtomicU32::new(0),
+            quick: AtomicU32::new(0),
             workers: AtomicU32::new(u32::MAX),
             uneven: AtomicBool::new(false),
             made: AtomicU32::new(0),
@@ -69,6 +72,11 @@ impl Forecast {
             true => f32::from_bits(self.capacity.load(Relaxed)),
             false => f32::INFINITY,
         }
+    }
+
+    /// Requests that the quick endpoints work on at a time.
+    pub(super) fn quick(&self) -> u32 {
+        self.quick.load(Relaxed)
     }
 
     /// Whether it is known how many requests the endpoints work on, and requests may be kept waiting for it.
@@ -103,7 +111,8 @@ impl Forecast {
         self.workers.store(workers, Relaxed);
         let trials = 1 + outlook.members() as u32 / ENDPOINTS_PER_TRIAL;
         self.room.store(workers.saturating_add(trials), Relaxed);
-        let Strength { capacity, uneven } = Strength::of(endpoints, outlook);
+        let Strength { capacity, quick, uneven } = Strength::of(endpoints, outlook);
+        self.quick.store(quick, Relaxed);
         self.capacity.store(capacity.to_bits(), Relaxed);
         self.uneven.store(uneven, Relaxed);
         self.made.fetch_add(1, Relaxed);
@@ -137,6 +146,7 @@ fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> Option<u32>
 /// What the endpoints that get requests can do together.
 struct Strength {
     capacity: f32,
+    quick: u32,
     uneven: bool,
 }
 
@@ -150,6 +160,10 @@ impl Strength {
         let quickest = known.clone().map(|(_, pace)| pace).fold(f32::INFINITY, f32::min);
         Self {
             capacity: known.clone().map(|(workers, pace)| workers as f32 * quickest / pace).sum(),
+            quick: known
+                .clone()
+                .filter(|(_, pace)| is_quick(*pace, quickest))
+                .fold(0, |sum, (workers, _)| sum.saturating_add(workers)),
             uneven: known.map(|(_, pace)| pace).any(|pace| !is_quick(pace, quickest)),
         }
     }

@@ -31,11 +31,11 @@ impl Balancer {
         self.forecast().map_or(f32::INFINITY, |forecast| forecast.capacity())
     }
 
-    /// What a request gets that goes in after the `inside`; `None`: a free worker as quick as any, or nothing is known of
-    /// workers and pace. Three loads, unless endpoints differ in pace or all workers are busy.
+    /// What a request gets that goes in after the `inside`; `None`: a free worker as quick as any, or nothing is
+    /// known of workers and pace. Three loads, unless endpoints differ in pace or all workers are busy.
     pub fn spare(&self, inside: u32) -> Option<Spare> {
         let forecast = self.forecast().filter(|forecast| forecast.is_known())?;
-        let spare = |slower| Some(Spare { slower, quick: forecast.capacity() as u32 });
+        let spare = |slower| Some(Spare { slower, quick: forecast.quick() });
         if inside >= forecast.workers() {
             // A trial is for the next in turn, heavy or light: else it would say nothing of the workers.
             return if forecast.is_trial() { None } else { spare(f32::INFINITY) };

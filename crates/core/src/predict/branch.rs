@@ -18,9 +18,20 @@ pub struct Described<'a> {
 /// Levels of the tree below its root: route, method, path template, size.
 pub(super) const LEVELS: usize = 4;
 
-/// Where in the tree a request belongs: the keys of its nodes, from the route's on.
+/// Where in the tree a request belongs: the keys of its nodes, from the route's on. One without a content length
+/// belongs to its template alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Branch(pub(super) [u64; LEVELS]);
+pub struct Branch {
+    pub(super) keys: [u64; LEVELS],
+    pub(super) levels: usize,
+}
+
+impl Branch {
+    /// The keys, from the route's on.
+    pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
+        self.keys.into_iter().take(self.levels)
+    }
+}
 
 /// The key below `parent` of what these bytes name.
 pub(super) fn below(parent: u64, name: &[u8]) -> u64 {
@@ -35,6 +46,6 @@ pub(super) const fn numbered(parent: u64, number: u64) -> u64 {
 }
 
 /// The bucket of a content length: two powers of two are one.
-pub(super) fn bucket(size: Option<u64>) -> u64 {
-    size.map_or(0, |size| 1 + u64::from((size.saturating_add(1)).ilog2() / 2))
+pub(super) fn bucket(size: u64) -> u64 {
+    u64::from(size.saturating_add(1).ilog2() / 2)
 }

@@ -11,9 +11,9 @@ const NODES: usize = 4_096;
 
 /// The costs of an upstream's requests, in logarithms: a tree upstream → route → method → path template → size.
 ///
-/// Each node is drawn towards its parent as long as it has seen little. A node that gets no answers any more may make room for
-/// another; where there is no room, a request is as its parent says, so paths without end cost nothing but their
-/// own precision.
+/// Each node is drawn towards its parent as long as it has seen little. A node that gets no answers any more may make
+/// room for another; where there is no room, a request is as its parent says, so paths without end cost nothing but
+/// their own precision.
 #[derive(Debug)]
 pub(super) struct Costs {
     seed: u64,
@@ -41,13 +41,15 @@ impl Costs {
         let method = below(route, of.method.as_bytes());
         let path = of.path.unwrap_or_default();
         let template = numbered(self.templates.key(method, path, now), 0);
-        Branch([route, method, template, numbered(template, bucket(of.size))])
+        let size = of.size.map(|size| numbered(template, bucket(size)));
+        let levels = LEVELS - usize::from(size.is_none());
+        Branch { keys: [route, method, template, size.unwrap_or_default()], levels }
     }
 
     /// What requests that belong there cost.
     pub(super) fn estimate(&self, branch: &Branch, now: Moment) -> Estimate {
         let mut estimate = self.root.estimate(now);
-        for slot in branch.0.iter().map_while(|&key| self.keys.find(key)) {
+        for slot in branch.keys().map_while(|key| self.keys.find(key)) {
             estimate = self.nodes[slot].estimate(now).below(estimate);
         }
         estimate
@@ -58,14 +60,14 @@ impl Costs {
         self.root.estimate(now)
     }
 
-    /// A request that belongs there cost so much: a logarithm of seconds. Answers with what would have been predicted for
-    /// it, and for one of which nothing is known.
+    /// A request that belongs there cost so much: a logarithm of seconds. Answers with what would have been predicted
+    /// for it, and for one of which nothing is known.
     pub(super) fn learn(&self, branch: &Branch, actual: f32, now: Moment) -> Learnt {
         let usual = self.root.record(actual, now);
         let mut predicted = usual;
-        for level in 0..LEVELS {
+        for key in branch.keys() {
             let spare = |slot: usize| self.nodes[slot].worth(now);
-            let node = match self.keys.claim(branch.0[level], spare) {
+            let node = match self.keys.claim(key, spare) {
                 Some(Slot::Known(slot)) => &self.nodes[slot],
                 Some(Slot::New(slot)) => {
                     self.nodes[slot].reset();
@@ -153,9 +155,9 @@ mod tests {
     fn paths_that_are_made_up_end_in_the_rest_and_disturb_none_that_is_in_use() {
         let costs = Costs::new(7);
         let mut random = crate::balance::SplitMix64::new(3);
-        for turn in 0..200_000_u64 {
-            // 5,000 a second, in trees as wide as positions may be.
-            let now = at(1 + turn / 5_000);
+        for turn in 0..80_000_u64 {
+            // 2,000 a second, in trees as wide as positions may be.
+            let now = at(1 + turn / 2_000);
             let [a, b, c] = [random.below(60), random.below(60), random.below(60)];
             learn(&costs, &described(&format!("/x{a}y/x{b}y/x{c}y")), 5_000, now);
             if turn % 100 == 0 {

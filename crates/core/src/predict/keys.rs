@@ -7,11 +7,12 @@ const WAYS: usize = 8;
 /// In place of a key: none.
 const NONE: u64 = 0;
 
-/// Keys of 64 bits in slots, of which each key can stand in eight. Where all of these are taken, a new key takes
-/// the place of one that its owner can spare, or finds none; so keys that are in use are not driven out by any number of others.
+/// Keys of 64 bits in slots, of which each key can stand in eight. Where all of these are taken, a new key takes the
+/// place of one that its owner can spare, or finds none; so keys that are in use are not driven out by any number of
+/// others.
 ///
-/// A key that two threads put in at the same moment may get two slots: the second one is never found, and spared
-/// some time.
+/// A key that two threads put in at the same moment may get two slots: the second one is never found, and spared some
+/// time.
 #[derive(Debug)]
 pub(super) struct Keys(Box<[Line]>);
 

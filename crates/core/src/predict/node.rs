@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Answers that a mean is made of at most: beyond, the latest counts as one of so many.
-const MOST: f32 = 128.0;
+/// Answers that a mean is made of at most: beyond, the latest counts as one of so many …
+const MEAN_OF: f32 = 128.0;
+/// … and answers that are counted at most.
+const MOST: f32 = 4_096.0;
 /// Bits of a moment that a node leaves out: it tells time in 1.07 s.
 const TICK: u32 = 30;
 /// After so many ticks (about a minute) without an answer those before count half.
@@ -89,7 +91,7 @@ impl Node {
     pub(super) fn record(&self, logarithm: f32, now: Moment) -> Estimate {
         let before = self.estimate(now);
         let answers = (before.answers + 1.0).min(MOST);
-        let latest = 1.0 / answers;
+        let latest = 1.0 / answers.min(MEAN_OF);
         let apart = logarithm - before.mean;
         let mean = before.mean + apart * latest;
         let variance = (1.0 - latest) * (before.variance + apart * apart * latest);
@@ -98,7 +100,8 @@ impl Node {
         before
     }
 
-    /// What is lost with it, where it can be spared: it got nothing for a minute, or one answer and then none for a second.
+    /// What is lost with it, where it can be spared: it got nothing for a minute, or one answer and then none for a
+    /// second.
     pub(super) fn worth(&self, now: Moment) -> Option<f32> {
         let (answers, idle) = self.weight(now);
         let spare = idle >= HALVED || (answers < 2.0 && idle > 1);
@@ -149,7 +152,7 @@ mod tests {
     fn mean_and_variance_follow_the_answers() {
         let node = Node::default();
         assert_eq!(node.estimate(minutes(1)), NOTHING);
-        (0..2_000).for_each(|turn| _ = node.record((turn % 2) as f32, minutes(1)));
+        (0..5_000).for_each(|turn| _ = node.record((turn % 2) as f32, minutes(1)));
         let found = node.estimate(minutes(1));
         assert!((found.mean - 0.5).abs() < 0.01 && (found.variance - 0.25).abs() < 0.01);
         assert_eq!(found.answers, MOST);

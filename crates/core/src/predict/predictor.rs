@@ -73,9 +73,9 @@ impl Predictor {
         Prediction { cost: power(cost), boost: self.boosts.boost(cost) }
     }
 
-    /// A request ended. `cost`: how long it kept a worker, ÷ the endpoint's pace; `None` where that
-    /// is not known, because it failed or had to wait for the worker. Answers with how much longer than usual it was to
-    /// take, as a logarithm, as far as that is [believed](Sent::expecting).
+    /// A request ended. `cost`: how long it kept a worker, ÷ the endpoint's pace; `None` where that is not known,
+    /// because it failed or had to wait for the worker. Answers with how much longer than usual it was to take, as a
+    /// logarithm, as far as that is [believed](Sent::expecting).
     pub fn ended(&self, branch: &Branch, cost: Option<Duration>, now: Moment) -> f32 {
         let weight = self.skill.weight();
         let (predicted, usual) = match self.learn(branch, cost, now) {

@@ -102,13 +102,14 @@ impl Skill {
     }
 }
 
-/// What is used where `predicted` is said, the mean is `usual` and predictions are believed with `weight`: logarithms.
+/// What is used where `predicted` is said, the mean is `usual` and predictions are believed with `weight`:
+/// logarithms.
 pub(super) fn blend(predicted: f32, usual: f32, weight: f32) -> f32 {
     usual + weight * (predicted - usual)
 }
 
-/// The logarithm of `predicted` seconds, unless that is not a number or far outside of what was `seen` where the request
-/// belongs: then the mean of that.
+/// The logarithm of `predicted` seconds, unless that is not a number or far outside of what was `seen` where the
+/// request belongs: then the mean of that.
 pub(super) fn sane(predicted: f32, seen: &Estimate) -> f32 {
     let (predicted, spread) = (predicted.ln(), APART.ln() + SEEN * seen.variance.sqrt());
     let is_sane = (predicted - seen.mean).abs() <= spread;
@@ -120,7 +121,8 @@ mod tests {
     use super::*;
     use crate::balance::SplitMix64;
 
-    /// The skill after so many answers of two classes, that are 3 apart, with noise; `said` of each is told its class.
+    /// The skill after so many answers of two classes, that are 3 apart, with noise; `said` of each is told its
+    /// class.
     fn after(answers: usize, said: impl Fn(f32, &mut SplitMix64) -> f32) -> Skill {
         let skill = Skill::default();
         let mut random = SplitMix64::new(9);

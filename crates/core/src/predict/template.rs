@@ -1,9 +1,9 @@
 //! Path templates, learnt from the paths that come.
 //!
-//! A path is a sequence of segments, of which some are variables: `/users/17/orders`. What looks like an
-//! identifier (a number, a UUID, hexadecimal digits, letters and digits in disorder) is a variable at once; another position of a path when
-//! it has had some 64 different values. So `/c4` and `/c400` stay apart, and a client that makes paths up ends
-//! in one template.
+//! A path is a sequence of segments, of which some are variables: `/users/17/orders`. What looks like an identifier
+//! (a number, a UUID, hexadecimal digits, letters and digits in disorder) is a variable at once; another position of
+//! a path when it has had some 64 different values. So `/c4` and `/c400` stay apart, and a client that makes paths up
+//! ends in one template.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -17,8 +17,8 @@ const POSITIONS: usize = 1024;
 const DEEPEST: usize = 8;
 /// Words of a position's bitmap of values.
 const WORDS: usize = 4;
-/// Bits that 64 different values set in a bitmap of 256, by expectation: 256 (1 − e^(−64/256)) (linear counting: Whang
-/// et al., TODS 1990).
+/// Bits that 64 different values set in a bitmap of 256, by expectation: 256 (1 − e^(−64/256)) (linear counting:
+/// Whang et al., TODS 1990).
 const MANY: u32 = 57;
 /// What stands for a variable in a key.
 const VARIABLE: u64 = u64::MAX;

@@ -48,7 +48,7 @@ pub enum Outcome {
 }
 
 /// A request in flight, as the endpoint stood when it was sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Sent {
     /// Others in flight.
     others: u32,

@@ -61,7 +61,8 @@ impl Upstream {
     pub(super) fn learn(&self, of: &CostOf<'_>, now: Moment) -> Option<Box<Learning>> {
         let predictor = self.predictor.as_ref()?;
         let (predictor, branch) = (predictor.clone(), of.branch(predictor, now));
-        Some(Box::new(Learning { predictor, branch, waited: Duration::ZERO, since: None }))
+        let counts = self.believed().is_some();
+        Some(Box::new(Learning { predictor, branch, counts, waited: Duration::ZERO, since: None }))
     }
 
     /// What a request that goes in gets is compared with what it could wait for, where predictions count.
@@ -94,6 +95,8 @@ impl Supply for Workers {
 pub struct Learning {
     predictor: Arc<Predictor>,
     branch: Branch,
+    /// Whether something follows from predictions.
+    counts: bool,
     /// How long the rest of the response was waited for, behind its head.
     waited: Duration,
     /// Since when it is.
@@ -112,9 +115,24 @@ impl Learning {
     }
 
     /// The request that was `sent` to an endpoint of this `load` is over: its head came after `latency`; where it was not
-    /// `answered`, its cost is not known.
-    pub fn over(self, load: &Load, sent: Sent, latency: Duration, answered: bool, now: Moment) {
-        let cost = answered.then(|| load.cost(sent, latency + self.waited)).flatten();
-        self.predictor.ended(&self.branch, cost, now);
+    /// `answered`, its cost is not known. Returns it with what was expected of it, by which its latency says something
+    /// of the endpoint's pace.
+    pub fn over(
+        self,
+        load: &Load,
+        sent: Sent,
+        latency: Duration,
+        answered: bool,
+        now: Moment,
+    ) -> Sent {
+        let whole = latency + self.waited;
+        let cost = answered.then(|| load.cost(sent, whole)).flatten();
+        let expected = self.predictor.ended(&self.branch, cost, now);
+        if !self.counts || expected == 0.0 || latency.is_zero() {
+            return sent;
+        }
+        // A cost is of the whole response, a latency of its head.
+        let of_head = latency.div_duration_f32(whole).ln();
+        sent.expecting(expected + of_head)
     }
 }

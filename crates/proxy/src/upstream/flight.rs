@@ -24,8 +24,9 @@ pub struct Flight {
     /// How long it took until the head of the response came.
     answered: Option<Duration>,
     outcome: Outcome,
-    /// Absent: it says nothing about load.
-    sent: Option<Sent>,
+    sent: Sent,
+    /// Whether it says something of its endpoint's load and health.
+    counts: bool,
     reports: Reports,
     /// Absent: nothing is learnt of its cost.
     learning: Option<Box<Learning>>,
@@ -41,23 +42,15 @@ impl Flight {
         learning: Option<Box<Learning>>,
     ) -> Self {
         let sent = member.endpoint.load.begin();
-        Self::new(member, began, Some(sent), reports, learning)
+        let (answered, outcome) = (None, Outcome::Abandoned);
+        Self { member, began, answered, outcome, sent, counts: true, reports, learning }
     }
 
     /// A request of the gateway's own, which says nothing about load.
     pub fn uncounted(member: Arc<Member>) -> Self {
-        Self::new(member, Instant::now(), None, Reports::Pass, None)
-    }
-
-    fn new(
-        member: Arc<Member>,
-        began: Instant,
-        sent: Option<Sent>,
-        reports: Reports,
-        learning: Option<Box<Learning>>,
-    ) -> Self {
+        let (began, sent, reports) = (Instant::now(), Sent::default(), Reports::Pass);
         let (answered, outcome) = (None, Outcome::Abandoned);
-        Self { member, began, answered, outcome, sent, reports, learning }
+        Self { member, began, answered, outcome, sent, counts: false, reports, learning: None }
     }
 
     /// When it was sent.
@@ -116,7 +109,7 @@ impl Flight {
     }
 
     fn judge(&self, fault: Option<Fault>, at: Moment) {
-        if self.sent.is_none() {
+        if !self.counts {
             return;
         }
         let known = &self.member.endpoint.health;
@@ -130,12 +123,14 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let Some(sent) = self.sent else { return };
+        if !self.counts {
+            return;
+        }
         let latency = self.answered.unwrap_or_else(|| self.began.elapsed());
         let at = clock::moment(self.began + latency);
-        let load = &self.member.endpoint.load;
+        let (load, mut sent) = (&self.member.endpoint.load, self.sent);
         if let Some(learning) = self.learning.take() {
-            learning.over(load, sent, latency, self.outcome == Outcome::Answered, at);
+            sent = learning.over(load, sent, latency, self.outcome == Outcome::Answered, at);
         }
         load.finish(sent, self.outcome, latency, at);
     }

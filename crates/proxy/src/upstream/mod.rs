@@ -176,8 +176,9 @@ impl Upstream {
         let membership = self.membership();
         membership.apply(&live.over(&membership.plan));
         membership.renew_now(clock::now());
-        self.admission.configure(&self.plan.limits, membership.balancer.room());
+        // First, so that what is held back no more goes in.
         self.admission.hold_by(self.supply());
+        self.admission.configure(&self.plan.limits, membership.balancer.room());
     }
 
     /// Take the live values, which changed, into force: build the endpoints anew beside those of `before`, which

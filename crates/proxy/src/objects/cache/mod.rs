@@ -158,7 +158,7 @@ impl Cache {
     }
 
     /// A number that changes with what is stored under `key`, and sometimes with others.
-    fn generation(&self, key: &Key) -> u64 {
+    pub fn generation(&self, key: &Key) -> u64 {
         self.memory.generation(key.hash)
     }
 

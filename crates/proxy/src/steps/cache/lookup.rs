@@ -98,6 +98,10 @@ pub async fn follow(
         };
         let leader = match ask.place {
             Place::Any => match asking.of.cache.join(&asking.key) {
+                Turn::First(_) if asking.is_outdated() => {
+                    found = asking.find(&loaded, call)?;
+                    continue;
+                }
                 Turn::First(first) => {
                     // What is not stored is for no other request.
                     let leading = asking.may_store(call).then_some(first);
@@ -108,6 +112,10 @@ pub async fn follow(
             Place::Behind => asking.of.cache.behind(&asking.key),
             Place::Alone => None,
         };
+        if leader.is_none() && ask.place == Place::Behind && asking.is_outdated() {
+            found = asking.find(&loaded, call)?;
+            continue;
+        }
         let Some(leader) = leader else { return Ok(asking.go_on(Found::Ask(ask), call)) };
         let answer = match timeout(asking.settings.lock, leader.word()).await {
             Ok(Some(word)) => {
@@ -175,10 +183,16 @@ impl Asking<'_> {
         is_served.then(|| self.serve_fresh(entry, now, call)).flatten()
     }
 
+    /// Whether something has changed under its key since it was looked up: one that led may have stored its response.
+    fn is_outdated(&self) -> bool {
+        self.of.cache.generation(&self.key) != self.generation.get()
+    }
+
     /// What is stored for the request, and what follows from it.
     fn find(&self, loaded: &Variants, call: &Call<'_>) -> Result<Found, Failure> {
         let now = clock::now();
         let cache = &self.of.cache;
+        self.generation.set(cache.generation(&self.key));
         let variants = call.client.local.hot.find(cache, &self.key, now);
         let headers = &call.head.headers;
         let of = |variants| cache.select(variants, self.settings, &self.key, headers, now);

@@ -18,6 +18,7 @@ mod slices;
 mod storable;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use http::header::{HOST, RANGE};
 use http::{HeaderMap, HeaderValue, Method, Response};
@@ -56,6 +57,8 @@ pub struct Asking<'a> {
     directives: OfRequest,
     bypasses: bool,
     is_for_origin: bool,
+    /// What counted the changes under its key when it was looked up.
+    generation: Cell<u64>,
 }
 
 /// What a request asked for before it was rewritten.
@@ -124,6 +127,7 @@ pub fn asking<'a>(
         directives: OfRequest::of(headers),
         bypasses: settings.bypasses(call.head),
         is_for_origin: !call.body.is_end() || call.upgrade.is_some() || is_for_origin(headers),
+        generation: Cell::new(0),
     }))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::disk::body::StoredBody;
 use super::fill::Fill;
-use super::partial::Partial;
+use super::partial::{Joined, Partial};
 use super::pieces::Pieces;
 use super::sliced::Sliced;
 use crate::http::body::Body;
@@ -23,6 +23,15 @@ pub enum Content {
     OnDisk(Arc<StoredBody>),
     /// It lies in other entries.
     Sliced(Sliced),
+}
+
+impl From<Joined> for Content {
+    fn from(joined: Joined) -> Self {
+        match joined {
+            Joined::Whole(pieces) => Self::Whole(pieces),
+            Joined::Parts(partial) => Self::Partial(partial),
+        }
+    }
 }
 
 impl Content {
@@ -51,7 +60,7 @@ impl Content {
     pub fn come(&self) -> Self {
         match self {
             Self::Coming(fill) => Self::Whole(fill.pieces()),
-            Self::Partial(partial) => partial.come(),
+            Self::Partial(partial) => partial.come().into(),
             there => there.clone(),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
 
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
 use tidegate_core::cache::key::Key;
@@ -17,6 +17,7 @@ use tidegate_core::time::Moment;
 
 use super::content::Content;
 use super::fields::Fields;
+use super::sliced::Sliced;
 
 /// What an entry takes in memory beside its key, head and body.
 const OVERHEAD: u64 = 500;
@@ -161,6 +162,29 @@ impl Entry {
         own.is_some()
             && own == other.strong_validator()
             && self.content.length() == other.content.length()
+    }
+
+    /// How its body is stored in slices, where it is.
+    pub fn sliced(&self) -> Option<Sliced> {
+        match self.content {
+            Content::Sliced(sliced) => Some(sliced),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a slice of another one.
+    pub fn is_slice(&self) -> bool {
+        self.status == StatusCode::PARTIAL_CONTENT
+    }
+
+    /// The slice of it with this key and content. It goes with it where it is purged; how long it is fresh is not asked.
+    pub fn slice(&self, key: Arc<Key>, content: Content, asked_at: u64) -> Parts {
+        let validator = if self.fields.contains(&ETAG) { ETAG } else { LAST_MODIFIED };
+        let value = self.strong_validator().into_iter();
+        let fields: Fields = value.map(|value| (validator.clone(), value)).collect();
+        let status = StatusCode::PARTIAL_CONTENT;
+        let vary = Vary::default();
+        Parts { key, status, fields, content, vary, asked_at, ..Parts::clone(self) }
     }
 
     /// It is served once more. Returns how often it was before.

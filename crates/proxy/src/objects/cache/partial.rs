@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tidegate_core::cache::gaps::{gaps, hull};
 use tidegate_core::cache::range::{Parts, Selected};
 
-use super::content::Content;
 use super::fill::Fill;
 use super::pieces::Pieces;
 use crate::http::body::Body;
@@ -21,6 +20,15 @@ pub struct Partial {
     length: u64,
     /// In their order; no two overlap.
     parts: Arc<[Part]>,
+}
+
+/// Parts of a body that were put together.
+#[derive(Debug, Clone)]
+pub enum Joined {
+    /// They are all of it.
+    Whole(Pieces),
+    /// Some of it is not there.
+    Parts(Partial),
 }
 
 #[derive(Debug, Clone)]
@@ -111,7 +119,7 @@ impl Partial {
     }
 
     /// The same, after all has come that was to come.
-    pub fn come(&self) -> Content {
+    pub fn come(&self) -> Joined {
         let there = |part: &Part| match &part.bytes {
             Bytes::There(pieces) => pieces.clone(),
             Bytes::Coming(fill, begin) => {
@@ -123,7 +131,7 @@ impl Partial {
     }
 
     /// What the two have together, which are of the same body and have nothing that comes.
-    pub fn joined(&self, other: &Self) -> Content {
+    pub fn joined(&self, other: &Self) -> Joined {
         let mut all = self.clone();
         for part in &*other.parts {
             let Bytes::There(pieces) = &part.bytes else { continue };
@@ -134,13 +142,13 @@ impl Partial {
         }
         let joined = all.come();
         match &joined {
-            Content::Partial(joined) if joined.parts.len() > MOST => Content::Partial(self.clone()),
+            Joined::Parts(joined) if joined.parts.len() > MOST => Joined::Parts(self.clone()),
             _ => joined,
         }
     }
 
     /// A body of these parts, of which those are put together that touch each other.
-    fn of(length: u64, parts: impl Iterator<Item = (Range<u64>, Pieces)>) -> Content {
+    fn of(length: u64, parts: impl Iterator<Item = (Range<u64>, Pieces)>) -> Joined {
         let mut runs: Vec<(Range<u64>, Vec<Pieces>)> = Vec::new();
         for (range, pieces) in parts {
             match runs.last_mut() {
@@ -158,9 +166,9 @@ impl Partial {
         let parts: Arc<[Part]> = parts.by_ref().collect();
         match &*parts {
             [Part { range, bytes: Bytes::There(all) }] if *range == (0..length) => {
-                Content::Whole(all.clone())
+                Joined::Whole(all.clone())
             }
-            _ => Content::Partial(Self { length, parts }),
+            _ => Joined::Parts(Self { length, parts }),
         }
     }
 }
@@ -180,8 +188,8 @@ mod tests {
     }
 
     /// With what came of this range, piece by piece.
-    fn add(content: &Content, range: &Range<u64>, piece: usize) -> Content {
-        let Content::Partial(partial) = content else { panic!("it is whole") };
+    fn add(content: &Joined, range: &Range<u64>, piece: usize) -> Joined {
+        let Joined::Parts(partial) = content else { panic!("it is whole") };
         let fill = Fill::new(None);
         let coming = partial.coming(range, &fill);
         let came = text().slice(range.start as usize..range.end as usize);
@@ -190,13 +198,19 @@ mod tests {
         coming.come()
     }
 
-    fn whole_or(content: &Content, range: &Range<u64>) -> Option<String> {
+    fn whole_or(content: &Joined, range: &Range<u64>) -> Option<String> {
         match content {
-            Content::Partial(partial) => partial.part(range),
-            Content::Whole(pieces) => Some(pieces.part(range.clone())),
-            _ => panic!("nothing comes"),
+            Joined::Parts(partial) => partial.part(range),
+            Joined::Whole(pieces) => Some(pieces.part(range.clone())),
         }
         .map(|mut body| read(&mut body).0)
+    }
+
+    fn held(joined: &Joined) -> u64 {
+        match joined {
+            Joined::Parts(partial) => partial.held(),
+            Joined::Whole(pieces) => pieces.length(),
+        }
     }
 
     proptest! {
@@ -206,19 +220,19 @@ mod tests {
             (from, count) in (0..LENGTH, 1u64..40),
             splits in any::<bool>(),
         ) {
-            let nothing = Content::Partial(Partial::nothing(LENGTH));
+            let nothing = Joined::Parts(Partial::nothing(LENGTH));
             let (mut one, mut other, mut is_held) = (nothing.clone(), nothing, [false; LENGTH as usize]);
             for (number, (from, count, piece)) in came.iter().enumerate() {
                 let range = *from..LENGTH.min(from + count);
                 let to = if splits && number % 2 == 1 { &mut other } else { &mut one };
-                if matches!(to, Content::Partial(_)) {
+                if matches!(to, Joined::Parts(_)) {
                     *to = add(to, &range, *piece);
                 }
                 is_held[range.start as usize..range.end as usize].fill(true);
             }
             let all = match (&one, &other) {
-                (Content::Partial(one), Content::Partial(other)) => one.joined(other),
-                (Content::Whole(_), _) => one,
+                (Joined::Parts(one), Joined::Parts(other)) => one.joined(other),
+                (Joined::Whole(_), _) => one,
                 _ => other,
             };
             let wanted = from..LENGTH.min(from + count);
@@ -227,15 +241,15 @@ mod tests {
                 String::from_utf8(text()[from..to].to_vec()).unwrap()
             });
             prop_assert_eq!(whole_or(&all, &wanted), right);
-            prop_assert_eq!(all.held(), is_held.iter().filter(|held| **held).count() as u64);
-            prop_assert_eq!(matches!(all, Content::Whole(_)), is_held.iter().all(|held| *held));
+            prop_assert_eq!(held(&all), is_held.iter().filter(|held| **held).count() as u64);
+            prop_assert_eq!(matches!(all, Joined::Whole(_)), is_held.iter().all(|held| *held));
         }
     }
 
     #[test]
     fn what_is_there_and_what_comes_are_read_as_one() {
-        let held = add(&Content::Partial(Partial::nothing(LENGTH)), &(10..20), 3);
-        let Content::Partial(held) = held else { panic!("it is a part") };
+        let held = add(&Joined::Parts(Partial::nothing(LENGTH)), &(10..20), 3);
+        let Joined::Parts(held) = held else { panic!("it is a part") };
         let fill = Fill::new(Some(90));
         let coming = held.coming(&(5..95), &fill);
         assert!(held.part(&(5..20)).is_none() && coming.part(&(4..20)).is_none());
@@ -254,7 +268,7 @@ mod tests {
             let bytes =
                 |_: &Range<u64>| Bytes::There([bytes::Bytes::from("x")].into_iter().collect());
             let newer = Partial::nothing(10_000).with(&(2 * number..2 * number + 1), bytes);
-            let Content::Partial(joined) = newer.joined(&all) else { panic!("it is a part") };
+            let Joined::Parts(joined) = newer.joined(&all) else { panic!("it is a part") };
             assert!(
                 joined.parts.len() <= MOST && joined.part(&(2 * number..2 * number + 1)).is_some()
             );

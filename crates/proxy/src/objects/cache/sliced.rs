@@ -1,18 +1,12 @@
 //! An object that is stored slice by slice, each of which is an entry with a key of its own.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use http::header::{ETAG, LAST_MODIFIED};
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use tidegate_core::cache::key::Key;
 use tidegate_core::cache::slice::Slices;
 use tidegate_core::cache::vary::Vary;
 use xxhash_rust::xxh3::xxh3_128;
-
-use super::content::Content;
-use super::entry::{Entry, Parts};
-use super::fields::Fields;
 
 /// How the body of an object is stored in slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,31 +37,6 @@ impl Sliced {
     /// Whether this is the key of a slice of the object with the key `of`.
     pub fn has(&self, of: &Key, slice: &Key) -> bool {
         self.key(of, 0).is_slice_beside(slice)
-    }
-}
-
-impl Entry {
-    /// How its body is stored in slices, where it is.
-    pub fn sliced(&self) -> Option<Sliced> {
-        match self.content {
-            Content::Sliced(sliced) => Some(sliced),
-            _ => None,
-        }
-    }
-
-    /// Whether it is a slice of another one.
-    pub fn is_slice(&self) -> bool {
-        self.status == StatusCode::PARTIAL_CONTENT
-    }
-
-    /// The slice of it with this key and content. It goes with it where it is purged; how long it is fresh is not asked.
-    pub fn slice(&self, key: Arc<Key>, content: Content, asked_at: u64) -> Parts {
-        let validator = if self.fields.contains(&ETAG) { ETAG } else { LAST_MODIFIED };
-        let value = self.strong_validator().into_iter();
-        let fields: Fields = value.map(|value| (validator.clone(), value)).collect();
-        let status = StatusCode::PARTIAL_CONTENT;
-        let vary = Vary::default();
-        Parts { key, status, fields, content, vary, asked_at, ..Parts::clone(self) }
     }
 }
 

@@ -148,7 +148,7 @@ impl Cache {
             (Content::Partial(own), Content::Partial(other))
                 if entry.is_same_body(stored) && self.purges.spare(stored, clock::now()) =>
             {
-                Some(entry.with(own.joined(other)))
+                Some(entry.with(own.joined(other).into()))
             }
             _ => None,
         }

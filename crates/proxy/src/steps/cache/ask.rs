@@ -2,16 +2,29 @@
 
 use std::sync::Arc;
 
+use http::Response;
 use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::slice;
 
 use super::fetch::Fetch;
-use super::lookup::Found;
-use super::part::Wanted;
 use super::serve::{first_byte, lacks};
+use super::wanted::Wanted;
 use super::{Asking, Lookup};
 use crate::call::Call;
+use crate::http::body::Body;
 use crate::objects::cache::{Entry, Leading};
+
+/// What is stored for a request.
+pub enum Found {
+    /// The answer.
+    Answer(Response<Body>),
+    /// The answer with slices of this object, if that is still the same.
+    Sliced(Arc<Entry>, Response<Body>),
+    /// Nothing that it may be answered with: the origin is to be asked.
+    Ask(Ask),
+    /// The request passes the cache by.
+    Pass(Why),
+}
 
 /// How the origin is to be asked.
 pub struct Ask {

@@ -26,8 +26,7 @@ use tidegate_core::plan::Priority;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::part::{Wanted, completes};
-use super::slices::FirstSlice;
+use super::wanted::{Wanted, completes};
 use crate::account::event::Event;
 use crate::account::relay::{Listening, Relay};
 use crate::http::body::Body;
@@ -103,6 +102,16 @@ pub struct Coming {
     pub body: Body,
     /// Which part of the whole it is; absent: it is the whole.
     pub part: Option<Range<u64>>,
+}
+
+/// A slice that comes with its object.
+pub struct FirstSlice {
+    /// Its number.
+    pub number: u64,
+    /// What is stored of it.
+    pub entry: Arc<Entry>,
+    /// All that comes of it, which is not read: it has nothing of it let go until the first part of it is.
+    pub _body: Body,
 }
 
 /// A response of the origin.
@@ -220,7 +229,7 @@ impl Fetch {
         let is_spared = |entry: &Entry| self.cache.purges.spare(entry, clock::now());
         match (&self.wanted, &self.entry) {
             (Wanted::Missing(held, missing), _) => {
-                is_spared(held) && completes(held, missing, fetched)
+                is_spared(held) && completes(held, missing, &fetched.response, fetched.times.date)
             }
             (_, Some(entry)) => {
                 let response = &fetched.response;

@@ -13,11 +13,11 @@ use tidegate_core::time::Moment;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::ask::{Ask, Place, missing};
+use super::ask::{Ask, Found, Place, missing};
 use super::fetch::Sending;
-use super::part::Wanted;
 use super::serve::lacks;
 use super::slices::begun;
+use super::wanted::Wanted;
 use super::{Asking, Lookup, Passing};
 use crate::account::metrics::CacheResult;
 use crate::account::relay::Relay;
@@ -31,18 +31,6 @@ use crate::steps::client_cert;
 
 /// How often a request follows another one that comes to nothing before it goes by itself.
 const MOST_FOLLOWED: usize = 3;
-
-/// What is stored for a request.
-pub enum Found {
-    /// The answer.
-    Answer(Response<Body>),
-    /// The answer with slices of this object, if that is still the same.
-    Sliced(Arc<Entry>, Response<Body>),
-    /// Nothing that it may be answered with: the origin is to be asked.
-    Ask(Ask),
-    /// The request passes the cache by.
-    Pass(Why),
-}
 
 /// Answer the request as it came, before it is made what the upstream gets, where that comes to the same: what is stored
 /// is fresh and was selected by none of its fields.

@@ -16,6 +16,7 @@ mod settle;
 mod slice;
 mod slices;
 mod storable;
+mod wanted;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -41,8 +42,9 @@ use crate::objects::cache::AskedAt;
 use crate::snapshot::{CacheOfRoute, Destination, Forward};
 
 pub use self::answer::answer;
+pub use self::ask::Found;
 pub use self::invalidate::after;
-pub use self::lookup::{Found, at_once, before, follow};
+pub use self::lookup::{at_once, before, follow};
 pub use self::purge::purge;
 
 /// A request of a route that has a cache, as it was asked.

@@ -1,6 +1,5 @@
 //! Parts: what follows from a 206 of the origin (RFC 9111 §3.3, §3.4).
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use http::{HeaderMap, Response, StatusCode};
@@ -14,37 +13,10 @@ use tidegate_core::cache::validator;
 use super::fetch::{Answer, Coming, Fetch, Fetched};
 use super::pour::Pouring;
 use super::storable::{Begun, begin_with};
+use super::wanted::Wanted;
 use crate::http::body::Body;
 use crate::objects::cache::{Content, Entry, Fill, Partial, Parts, Word};
 use crate::upstream::admission::Permit;
-
-/// What the origin is asked for.
-pub enum Wanted {
-    /// All of it, or whether what is stored still holds.
-    Whole,
-    /// The part that the client wants.
-    Part,
-    /// What is missing of the parts that are stored.
-    Missing(Arc<Entry>, Range<u64>),
-    /// The slice with this number: of this object, or of one that is to be stored in slices.
-    Slice(u64, Option<Arc<Entry>>),
-}
-
-/// Whether a response has what is `missing` of `held`: else the origin has another body by now, or does not say what
-/// it sends. One that is no part takes the place of what is held.
-pub(super) fn completes(held: &Entry, missing: &Range<u64>, fetched: &Fetched) -> bool {
-    let headers = fetched.response.headers();
-    match fetched.response.status() {
-        StatusCode::PARTIAL_CONTENT => ContentRange::of(headers).is_some_and(|said| {
-            let has_all = said.range.start <= missing.start && missing.end <= said.range.end;
-            let is_same =
-                validator::strong(headers, fetched.times.date) == held.strong_validator().as_ref();
-            has_all && is_same && held.content.length() == Some(said.length)
-        }),
-        StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PRECONDITION_FAILED => false,
-        _ => true,
-    }
-}
 
 impl Fetch {
     /// What follows from a part, which was `asked` for with these fields: the answer, and what is to be stored as it

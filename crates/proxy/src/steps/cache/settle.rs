@@ -14,9 +14,9 @@ use tidegate_core::cache::vary::Vary;
 use tidegate_core::failure::Failure;
 
 use super::fetch::{Answer, Coming, Fetch, Fetched};
-use super::part::Wanted;
 use super::pour::Pouring;
 use super::storable::{Begun, Candidate, begin, newer_tags};
+use super::wanted::Wanted;
 use crate::http::body::Body;
 use crate::net::clock;
 use crate::objects::cache::{Entry, Parts, Renewal, Word};

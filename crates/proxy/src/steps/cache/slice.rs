@@ -11,11 +11,10 @@ use tidegate_core::cache::slice::{self, Slices};
 use tidegate_core::cache::storing::{self, NotStored};
 use tidegate_core::cache::validator;
 
-use super::fetch::{Answer, Coming, Fetch, Fetched};
-use super::part::Wanted;
+use super::fetch::{Answer, Coming, Fetch, Fetched, FirstSlice};
 use super::pour::Pouring;
-use super::slices::FirstSlice;
 use super::storable::{Begun, begin_with};
+use super::wanted::Wanted;
 use crate::objects::cache::{Content, Entry, Fill, Sliced, Word};
 use crate::objects::under_way::Turn;
 

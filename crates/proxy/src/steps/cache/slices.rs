@@ -24,8 +24,8 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::Asking;
-use super::fetch::{Answer, Fetch, Sending};
-use super::part::Wanted;
+use super::fetch::{Answer, Fetch, FirstSlice, Sending};
+use super::wanted::Wanted;
 use crate::account::metrics::CachedRouteMetrics;
 use crate::account::relay::Relay;
 use crate::call::Call;
@@ -56,16 +56,6 @@ pub struct ServedSlices {
     subset: Option<usize>,
     client: Option<IpAddr>,
     is_authenticated: bool,
-}
-
-/// A slice that comes with its object.
-pub struct FirstSlice {
-    /// Its number.
-    pub number: u64,
-    /// What is stored of it.
-    pub entry: Arc<Entry>,
-    /// All that comes of it, which is not read: it has nothing of it let go until the first part of it is.
-    pub _body: Body,
 }
 
 /// A response whose body has begun.

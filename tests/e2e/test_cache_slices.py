@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Running, StartGateway
 from .harness import answers
-from .harness.caches import FRESH, Ranged
+from .harness.caches import FRESH, Ranged, filling, get
 from .harness.configs import proxy
 from .harness.gateway import Config, Gateway
 from .harness.message import Fields, Response
@@ -50,20 +50,6 @@ def gateway(running: Running, module_origin: Origin) -> Iterator[Gateway]:
     with running(sliced(module_origin.address, memory="128MB")) as gateway:
         yield gateway
         eventually(lambda: filling(gateway) == (0, 0), "all is given back")
-
-
-def filling(gateway: Gateway) -> tuple[int, int]:
-    """Bytes and responses that are being filled."""
-    cache = gateway.admin.get("/v1/cache").raise_for_status().json()[0]
-    return cache["filling_bytes"], cache["fills"]
-
-
-def get(gateway: Gateway, path: str, asked: str | None = None, **fields: str) -> Response:
-    headers = [(name.replace("_", "-"), value) for name, value in fields.items()]
-    if asked is not None:
-        headers.append(("Range", f"bytes={asked}"))
-    with gateway.connect() as client:
-        return client.request(path, headers=headers)
 
 
 def purge(gateway: Gateway, **what: object) -> None:

@@ -4,8 +4,8 @@ import asyncio
 import itertools
 
 from .configs import proxy
-from .gateway import Config
-from .message import Fields
+from .gateway import Config, Gateway
+from .message import Fields, Response
 from .origin import Exchange, Handler, Origin
 
 FRESH: Fields = [("Cache-Control", "max-age=3600")]
@@ -27,6 +27,21 @@ def numbered(headers: Fields = FRESH, status: int = 200) -> Handler:
         await exchange.respond(status, headers, str(next(numbers)).encode())
 
     return answer
+
+
+def filling(gateway: Gateway) -> tuple[int, int]:
+    """Bytes and responses that are being filled."""
+    cache = gateway.admin.get("/v1/cache").raise_for_status().json()[0]
+    return cache["filling_bytes"], cache["fills"]
+
+
+def get(gateway: Gateway, path: str, asked: str | None = None, **fields: str) -> Response:
+    """The response to a request, for this range where it is given."""
+    headers = [(name.replace("_", "-"), value) for name, value in fields.items()]
+    if asked is not None:
+        headers.append(("Range", f"bytes={asked}"))
+    with gateway.connect() as client:
+        return client.request(path, headers=headers)
 
 
 class Stalled:

@@ -138,7 +138,7 @@ impl Disk {
         // Where too much waits it stays where it is.
         let _ = self.volume.queue.submit(move || {
             let access = Access::waiting(&*disk.volume.store);
-            match body.open(access).and_then(|opened| body.blocks(&opened, access).collect()) {
+            match body.open(access).and_then(|opened| body.pieces(&opened, access).collect()) {
                 Ok(pieces) => raised(pieces),
                 Err(unread) => disk.volume.tell(body.id, &unread),
             }

@@ -19,6 +19,7 @@ mod sliced;
 mod tiers;
 mod urls;
 mod uses;
+mod variants;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
@@ -38,7 +39,6 @@ pub use self::entry::{Entry, Parts, Renewal};
 pub use self::fill::{Fill, PIECE};
 pub use self::fleet::Fleet;
 pub use self::hot::Hot;
-pub use self::memory::Variants;
 pub use self::partial::Partial;
 pub use self::purge::{Force, Purging, Target, written};
 pub use self::purge_request::PurgeRequest;
@@ -46,6 +46,7 @@ pub use self::purges::{AskedAt, Purges};
 pub use self::room::{Room, Taken};
 pub use self::sliced::{Sliced, within};
 pub use self::urls::Urls;
+pub use self::variants::{Known, Variants};
 
 use self::memory::Memory;
 use self::purge::Purge;
@@ -162,9 +163,14 @@ impl Cache {
         self.memory.generation(key.hash)
     }
 
-    /// What is stored under `key`.
-    pub fn find(&self, key: &Key) -> Option<Arc<Variants>> {
+    /// What is stored under `key`, which a request asks for.
+    pub fn find(&self, key: &Key) -> Option<Variants> {
         self.memory.get(key.hash)
+    }
+
+    /// The same, where no request does.
+    pub fn peek(&self, key: &Key) -> Option<Variants> {
+        self.memory.peek(key.hash)
     }
 
     /// The one of `variants` that is for a request with this key and these fields; what was purged is none.
@@ -176,7 +182,7 @@ impl Cache {
         fields: &HeaderMap,
         now: Moment,
     ) -> Option<&'v Arc<Entry>> {
-        let newest_first = variants.entries.iter().rev();
+        let newest_first = variants.entries().iter().rev();
         let mut fitting = newest_first.filter(|entry| {
             entry.key.text == key.text
                 && entry.vary.matches(&settings.vary, fields)
@@ -202,8 +208,8 @@ impl Cache {
 
     /// What is stored of `entry` is stale from `now` on.
     pub fn soften(&self, entry: &Entry, now: Moment) {
-        let stored = self.memory.get(entry.key.hash);
-        let stored = stored.iter().flat_map(|stored| &stored.entries);
+        let stored = self.peek(&entry.key);
+        let stored = stored.iter().flat_map(|stored| stored.entries());
         stored.filter(|other| other.is(entry)).for_each(|other| other.soften(now));
         if let Some(disk) = &self.disk {
             // There it is fresh still.
@@ -232,8 +238,8 @@ impl Cache {
 
     /// What is stored of `entry` is still stored.
     pub fn has(&self, entry: &Entry) -> bool {
-        let stored = self.memory.get(entry.key.hash);
-        stored.is_some_and(|stored| stored.entries.iter().any(|other| other.is(entry)))
+        let stored = self.peek(&entry.key);
+        stored.is_some_and(|stored| stored.entries().iter().any(|other| other.is(entry)))
     }
 
     /// The origin answers no ranges of what has this key.
@@ -337,7 +343,6 @@ impl Cache {
 
     /// Bytes that are stored in memory, and keys.
     pub fn stored(&self) -> (u64, u64) {
-        self.memory.settle();
         (self.memory.bytes(), self.memory.keys())
     }
 }

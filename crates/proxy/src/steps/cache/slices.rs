@@ -171,11 +171,11 @@ impl ServedSlices {
     }
 
     fn in_memory(&self, key: &Key, wanted: &Range<u64>) -> Option<Body> {
-        self.of(&*self.cache.find(key)?, key, wanted)
+        self.of(&self.cache.find(key)?, key, wanted)
     }
 
     fn of(&self, stored: &Variants, key: &Key, wanted: &Range<u64>) -> Option<Body> {
-        let slice = stored.entries.iter().find(|slice| {
+        let slice = stored.entries().iter().find(|slice| {
             slice.key.text == key.text && self.cache.purges.spare(slice, clock::now())
         })?;
         let body = slice.content.part(wanted.clone())?;

@@ -184,7 +184,7 @@ impl Cache {
     ) -> Option<&'v Arc<Entry>> {
         let newest_first = variants.entries().iter().rev();
         let mut fitting = newest_first.filter(|entry| {
-            entry.key.text == key.text
+            entry.key.is(key)
                 && entry.vary.matches(&settings.vary, fields)
                 && entry.content.is_there()
         });
@@ -208,7 +208,7 @@ impl Cache {
 
     /// What is stored of `entry` is stale from `now` on.
     pub fn soften(&self, entry: &Entry, now: Moment) {
-        let stored = self.peek(&entry.key);
+        let stored = self.memory.peek(entry.key.hash);
         let stored = stored.iter().flat_map(|stored| stored.entries());
         stored.filter(|other| other.is(entry)).for_each(|other| other.soften(now));
         if let Some(disk) = &self.disk {
@@ -238,7 +238,7 @@ impl Cache {
 
     /// What is stored of `entry` is still stored.
     pub fn has(&self, entry: &Entry) -> bool {
-        let stored = self.peek(&entry.key);
+        let stored = self.memory.peek(entry.key.hash);
         stored.is_some_and(|stored| stored.entries().iter().any(|other| other.is(entry)))
     }
 

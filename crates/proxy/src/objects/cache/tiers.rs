@@ -128,7 +128,8 @@ impl Cache {
         };
         matches!(entry.content, Content::Partial(_))
             && self
-                .peek(&entry.key)
+                .memory
+                .peek(entry.key.hash)
                 .is_some_and(|stored| stored.entries().iter().any(|stored| is_whole(stored)))
     }
 

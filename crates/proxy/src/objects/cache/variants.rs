@@ -114,7 +114,7 @@ impl Known {
     ) -> Arc<Entry> {
         let same = self.entries.iter().find(|other| other.is_variant(&entry));
         let put = same.and_then(|other| joined(&entry, other)).map_or(entry, Arc::new);
-        self.entries.retain(|other| other.key.text == put.key.text && other.vary != put.vary);
+        self.entries.retain(|other| other.key.is(&put.key) && other.vary != put.vary);
         if self.entries.len() >= VARIANTS {
             self.entries.remove(0);
         }
@@ -126,7 +126,7 @@ impl Known {
     /// Put `entry`, which was stored before, behind the others, unless there is a newer one by now.
     pub fn put_back(&mut self, entry: &Arc<Entry>) {
         let is_newer =
-            |other: &Arc<Entry>| other.key.text != entry.key.text || other.vary == entry.vary;
+            |other: &Arc<Entry>| !other.key.is(&entry.key) || other.vary == entry.vary;
         if self.entries.len() < VARIANTS && !self.entries.iter().any(is_newer) {
             self.entries.insert(0, entry.clone());
         }

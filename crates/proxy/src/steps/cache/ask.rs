@@ -92,7 +92,7 @@ impl Asking<'_> {
             why,
             asked_at: cache.purges.ask(Some(self.key.url)),
             cache,
-            key: Arc::new(self.key.clone()),
+            key: self.key.clone(),
             entry,
             wanted: wanted.unwrap_or(Wanted::Whole),
             leading,

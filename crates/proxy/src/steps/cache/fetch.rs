@@ -47,7 +47,7 @@ pub struct Fetch {
     /// Why.
     pub why: Why,
     pub cache: Arc<Cache>,
-    pub key: Arc<Key>,
+    pub key: Key,
     /// What is stored, to be validated.
     pub entry: Option<Arc<Entry>>,
     /// What the origin is asked for.

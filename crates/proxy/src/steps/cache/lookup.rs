@@ -288,7 +288,7 @@ impl Asking<'_> {
 
     /// Whether the request may be answered with `entry`, which another one has asked for.
     fn may_have(&self, entry: &Entry, now: Moment, call: &Call<'_>) -> bool {
-        entry.key.text == self.key.text
+        entry.key.is(&self.key)
             && entry.vary.matches(&self.settings.vary, &call.head.headers)
             && self.of.cache.purges.spare(entry, now)
     }

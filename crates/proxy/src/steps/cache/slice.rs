@@ -96,14 +96,14 @@ impl Fetch {
         parts.content = Content::Sliced(sliced);
         let object = Arc::new(Entry::new(parts));
         self.cache.put(object.clone());
-        let key = Arc::new(sliced.key(&self.key, number));
+        let key = sliced.key(&self.key, number);
         let leading = match self.cache.join(&key) {
             Turn::First(leading) => Some(leading),
             // Another one fetches it for who has the object from before.
             Turn::Behind(_) => None,
         };
         let fill = Fill::new(Some(said.range.end - said.range.start));
-        let slice = object.slice(key, Content::Coming(fill.clone()), self.asked_at.number);
+        let slice = object.slice(&key, Content::Coming(fill.clone()), self.asked_at.number);
         let worker = self.local.index();
         let Begun { entry, headers, body, mut pouring } =
             begin_with(&self.cache, response, slice, fill, self.asked_at, worker);
@@ -160,7 +160,7 @@ impl Fetch {
         let stores = self.may_keep(headers, settings, asked, &times);
         let fill = Fill::new(Some(range.end - range.start));
         let slice =
-            object.slice(self.key.clone(), Content::Coming(fill.clone()), self.asked_at.number);
+            object.slice(&self.key, Content::Coming(fill.clone()), self.asked_at.number);
         let worker = self.local.index();
         let Begun { entry, headers, body, mut pouring } =
             begin_with(&self.cache, response, slice, fill, self.asked_at, worker);

@@ -134,7 +134,7 @@ impl ServedSlices {
         if let Some(body) = first.and_then(|first| first.entry.content.part(wanted.clone())) {
             return Ok(body);
         }
-        let key = Arc::new(self.sliced.key(&self.object.key, number));
+        let key = self.sliced.key(&self.object.key, number);
         if let Some(body) = self.stored(&key, &wanted).await {
             return Ok(body);
         }
@@ -176,7 +176,7 @@ impl ServedSlices {
 
     fn of(&self, stored: &Variants, key: &Key, wanted: &Range<u64>) -> Option<Body> {
         let slice = stored.entries().iter().find(|slice| {
-            slice.key.text == key.text && self.cache.purges.spare(slice, clock::now())
+            slice.key.is(key) && self.cache.purges.spare(slice, clock::now())
         })?;
         let body = slice.content.part(wanted.clone())?;
         self.cache.serve(slice);
@@ -193,7 +193,7 @@ impl ServedSlices {
     async fn fetch(
         &self,
         number: u64,
-        key: Arc<Key>,
+        key: Key,
         wanted: Range<u64>,
         leading: Option<Leading>,
     ) -> Result<Body, Failure> {

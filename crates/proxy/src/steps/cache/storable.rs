@@ -20,7 +20,7 @@ use crate::upstream::affinity;
 pub struct Candidate<'a> {
     pub cache: &'a Arc<Cache>,
     pub settings: &'a Settings,
-    pub key: &'a Arc<Key>,
+    pub key: &'a Key,
     pub request: storing::Request<'a>,
     pub asked_at: &'a AskedAt,
 }
@@ -53,7 +53,7 @@ impl Candidate<'_> {
         let tags = Tags::take(response.headers_mut(), &settings.tags);
         let tags = tags.map_err(|_| NotStored::TooManyTags)?;
         Ok(Parts {
-            key: Arc::clone(key),
+            key: Arc::new(key.stored()),
             status,
             fields: storing::fields(settings, response.headers(), times.date).collect(),
             content: Content::Whole(Default::default()),

@@ -80,8 +80,7 @@ impl<T: AsRef<[u8]>> Key<T> {
     pub fn is_slice_beside(&self, other: &Key<impl AsRef<[u8]>>) -> bool {
         let (text, other) = (self.text.as_ref(), other.text.as_ref());
         let version = |text: &[u8]| text.len().checked_sub(size_of::<u64>());
-        version(text)
-            .is_some_and(|end| version(other) == Some(end) && text[..end] == other[..end])
+        version(text).is_some_and(|end| version(other) == Some(end) && text[..end] == other[..end])
     }
 
     /// What it is the key of, as far as its rule counts that.

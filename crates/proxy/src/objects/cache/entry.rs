@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use http::header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
-use tidegate_core::cache::key::{Key, StoredKey};
+use tidegate_core::cache::key::StoredKey;
 use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::validator;
 use tidegate_core::cache::vary::Vary;
@@ -178,12 +178,12 @@ impl Entry {
     }
 
     /// The slice of it with this key and content. It goes with it where it is purged; how long it is fresh is not asked.
-    pub fn slice(&self, key: &Key, content: Content, asked_at: u64) -> Parts {
+    pub fn slice(&self, key: Arc<StoredKey>, content: Content, asked_at: u64) -> Parts {
         let validator = if self.fields.contains(&ETAG) { ETAG } else { LAST_MODIFIED };
         let value = self.strong_validator().into_iter();
         let fields: Fields = value.map(|value| (validator.clone(), value)).collect();
         let status = StatusCode::PARTIAL_CONTENT;
-        let (key, vary) = (Arc::new(key.stored()), Vary::default());
+        let vary = Vary::default();
         Parts { key, status, fields, content, vary, asked_at, ..Parts::clone(self) }
     }
 

@@ -191,9 +191,9 @@ impl Cache {
         fitting.find(|entry| self.purges.spare(entry, now))
     }
 
-    /// Whether what has this key was asked for so often that it is stored, this time included.
-    pub fn is_wanted(&self, key: &Key, uses: u32) -> bool {
-        uses <= 1 || self.uses.count(key.hash) >= uses
+    /// Whether what has the key of this hash was asked for so often that it is stored, this time included.
+    pub fn is_wanted(&self, hash: u128, uses: u32) -> bool {
+        uses <= 1 || self.uses.count(hash) >= uses
     }
 
     /// Keys that went for want of room.
@@ -242,14 +242,14 @@ impl Cache {
         stored.is_some_and(|stored| stored.entries().iter().any(|other| other.is(entry)))
     }
 
-    /// The origin answers no ranges of what has this key.
-    pub fn mark_unranged(&self, key: &Key, now: Moment) {
-        self.memory.mark_unranged(key.hash, now);
+    /// The origin answers no ranges of what has the key of this hash.
+    pub fn mark_unranged(&self, hash: u128, now: Moment) {
+        self.memory.mark_unranged(hash, now);
     }
 
-    /// The responses under `key` are not for others.
-    pub fn mark_private(&self, key: &Key, now: Moment) {
-        self.memory.mark_private(key.hash, now);
+    /// The responses under the key of this hash are not for others.
+    pub fn mark_private(&self, hash: u128, now: Moment) {
+        self.memory.mark_private(hash, now);
     }
 
     /// Purge what is asked for, on disk too and beyond the end of the process. This waits for the disk.

@@ -41,6 +41,13 @@ impl From<Vec<Piece>> for Pieces {
     }
 }
 
+impl From<Bytes> for Pieces {
+    fn from(data: Bytes) -> Self {
+        let end = data.len() as u64;
+        if end > 0 { Self::One(Piece { end, data }) } else { Self::default() }
+    }
+}
+
 impl Default for Pieces {
     fn default() -> Self {
         Self::Many(Arc::default())
@@ -55,12 +62,12 @@ impl FromIterator<Bytes> for Pieces {
 
 impl Pieces {
     /// Of what came piece by piece. Small ones that follow one another are joined.
-    pub fn new(came: Vec<Bytes>) -> Self {
-        let (mut pieces, mut end, mut rest) = (Vec::new(), 0, &*came);
+    pub fn new(mut came: Vec<Bytes>) -> Self {
+        let (mut pieces, mut end, mut rest) = (Vec::new(), 0, &mut *came);
         while let Some(count) = joinable(rest) {
-            let (first, after) = rest.split_at(count);
+            let (first, after) = rest.split_at_mut(count);
             let data = match first {
-                [only] => only.clone(),
+                [only] => std::mem::take(only),
                 several => several.concat().into(),
             };
             end += data.len() as u64;

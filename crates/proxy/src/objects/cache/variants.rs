@@ -125,8 +125,7 @@ impl Known {
 
     /// Put `entry`, which was stored before, behind the others, unless there is a newer one by now.
     pub fn put_back(&mut self, entry: &Arc<Entry>) {
-        let is_newer =
-            |other: &Arc<Entry>| !other.key.is(&entry.key) || other.vary == entry.vary;
+        let is_newer = |other: &Arc<Entry>| !other.key.is(&entry.key) || other.vary == entry.vary;
         if self.entries.len() < VARIANTS && !self.entries.iter().any(is_newer) {
             self.entries.insert(0, entry.clone());
         }

@@ -50,7 +50,7 @@ impl Fetch {
             _ => (true, true),
         };
         if !is_ranged {
-            self.cache.mark_unranged(&self.key, fetched.times.arrived);
+            self.cache.mark_unranged(self.key.hash, fetched.times.arrived);
         }
         is_used
     }
@@ -103,7 +103,11 @@ impl Fetch {
             Turn::Behind(_) => None,
         };
         let fill = Fill::new(Some(said.range.end - said.range.start));
-        let slice = object.slice(&key, Content::Coming(fill.clone()), self.asked_at.number);
+        let slice = object.slice(
+            Arc::new(key.stored()),
+            Content::Coming(fill.clone()),
+            self.asked_at.number,
+        );
         let worker = self.local.index();
         let Begun { entry, headers, body, mut pouring } =
             begin_with(&self.cache, response, slice, fill, self.asked_at, worker);
@@ -160,7 +164,7 @@ impl Fetch {
         let stores = self.may_keep(headers, settings, asked, &times);
         let fill = Fill::new(Some(range.end - range.start));
         let slice =
-            object.slice(&self.key, Content::Coming(fill.clone()), self.asked_at.number);
+            object.slice(self.key.clone(), Content::Coming(fill.clone()), self.asked_at.number);
         let worker = self.local.index();
         let Begun { entry, headers, body, mut pouring } =
             begin_with(&self.cache, response, slice, fill, self.asked_at, worker);

@@ -175,9 +175,10 @@ impl ServedSlices {
     }
 
     fn of(&self, stored: &Variants, key: &Key, wanted: &Range<u64>) -> Option<Body> {
-        let slice = stored.entries().iter().find(|slice| {
-            slice.key.is(key) && self.cache.purges.spare(slice, clock::now())
-        })?;
+        let slice = stored
+            .entries()
+            .iter()
+            .find(|slice| slice.key.is(key) && self.cache.purges.spare(slice, clock::now()))?;
         let body = slice.content.part(wanted.clone())?;
         self.cache.serve(slice);
         self.save(wanted);
@@ -201,7 +202,7 @@ impl ServedSlices {
             why: Why::Partial,
             asked_at: self.cache.purges.ask(Some(key.url)),
             cache: self.cache.clone(),
-            key,
+            key: Arc::new(key.stored()),
             entry: None,
             wanted: Wanted::Slice(number, Some(self.object.clone())),
             leading,

@@ -107,7 +107,7 @@ impl Disk {
             [only] => {
                 let body = bytes.read(layout.body_at(), layout.body)?;
                 (sum(&body) == *only).then_some(()).ok_or(Unread::Broken)?;
-                Content::Whole(Pieces::new(vec![Bytes::copy_from_slice(&body)]))
+                Content::Whole(Bytes::copy_from_slice(&body).into())
             }
             _ => Content::OnDisk(Arc::new(self.body(id, &layout, sums))),
         };

@@ -11,8 +11,11 @@
 mod boost;
 mod branch;
 mod cost;
+pub mod features;
 mod keys;
+mod kinds;
 mod node;
+mod parameters;
 mod predictor;
 mod skill;
 mod template;

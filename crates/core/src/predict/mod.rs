@@ -11,14 +11,19 @@
 mod boost;
 mod branch;
 mod cost;
+mod drift;
+pub mod features;
 mod keys;
+mod kinds;
 mod node;
+mod parameters;
 mod predictor;
 mod skill;
 mod template;
 
 pub use branch::{Branch, Described};
 pub use cost::Learnt;
+pub use drift::{Drift, Spread, Spreads};
 pub use node::Estimate;
 pub use predictor::{Prediction, Predictor};
 pub use skill::Skill;

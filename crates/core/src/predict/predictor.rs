@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::boost::Boosts;
 use super::branch::{Branch, Described};
 use super::cost::{Costs, Learnt};
+use super::features::{Features, Observed};
 use super::node::{Estimate, logarithm, power};
+use super::parameters::Parameters;
 use super::skill::{Skill, blend, sane};
 use crate::admission::Offer;
 use crate::balance::Spare;
@@ -29,12 +31,14 @@ pub struct Predictor {
     costs: Costs,
     skill: Skill,
     boosts: Boosts,
+    parameters: Parameters,
 }
 
 impl Predictor {
     /// One that knows nothing yet; `seed` is a random number.
     pub fn new(seed: u64) -> Self {
-        Self { costs: Costs::new(seed), skill: Skill::default(), boosts: Boosts::default() }
+        let (costs, parameters) = (Costs::new(seed), Parameters::new(seed));
+        Self { costs, skill: Skill::default(), boosts: Boosts::default(), parameters }
     }
 
     /// Where a request belongs among those that cost alike.
@@ -45,6 +49,11 @@ impl Predictor {
     /// What a request that belongs there costs, as far as is learnt.
     pub fn estimate(&self, branch: &Branch, now: Moment) -> Estimate {
         self.costs.estimate(branch, now)
+    }
+
+    /// What models are told of a request that belongs there, where this is its [estimate](Self::estimate).
+    pub fn features(&self, of: &Observed<'_>, branch: &Branch, estimate: &Estimate) -> Features {
+        of.features(branch, estimate, &self.parameters)
     }
 
     /// What a request costs of which nothing is known.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::admission::{Gate, Place, Woken};
-use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
+use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64, needs};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Report, Sent};
-use tidegate_core::plan::Priority;
+use tidegate_core::plan::{PredictMode, Priority};
+use tidegate_core::predict::Prediction;
 use tidegate_core::time::Moment;
 
 use crate::c3;
@@ -59,6 +60,8 @@ pub(crate) struct Gateway {
     balancer: Arc<Balancer>,
     gate: Gate<u32>,
     predictor: Option<Predictor>,
+    /// Whether servers are picked by what is predicted.
+    reads_cost: bool,
     /// Whether a request that has waited as long as it may is sent on if only the servers' room keeps it.
     admits_late: bool,
     random: SplitMix64,
@@ -66,7 +69,11 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(scenario: &Scenario, random: SplitMix64, predicting: SplitMix64) -> Self {
-        let upstream = &scenario.upstream;
+        let mut upstream = scenario.upstream.clone();
+        if scenario.predict.is_some() {
+            upstream.predict.mode = PredictMode::Auto;
+        }
+        let upstream = &upstream;
         let balancer = match scenario.c3 {
             Some(C3 { clients }) => c3::balancer(upstream, clients),
             None => Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0))),
@@ -81,6 +88,7 @@ impl Gateway {
             balancer,
             gate,
             predictor,
+            reads_cost: needs(upstream.balance.policy).cost && scenario.c3.is_none(),
             admits_late: upstream.limits.endpoint_requests.is_none(),
             random,
         }
@@ -115,12 +123,17 @@ impl Gateway {
         if self.gate.enter() {
             return Admission::In;
         }
-        let predictor = self.predictor.as_mut().zip(prospect);
-        let prediction = predictor.and_then(|(predictor, of)| predictor.predict(of, now));
+        let prediction = self.predict(prospect, now);
         match self.gate.wait(Priority::Normal, prediction, now, id) {
             Ok((place, woken)) => Admission::Waits(place, woken),
             Err(_) => Admission::Refused,
         }
+    }
+
+    /// What is predicted of a request, as far as it counts.
+    fn predict(&mut self, prospect: Option<&Prospect>, now: Moment) -> Option<Prediction> {
+        let (predictor, prospect) = self.predictor.as_mut().zip(prospect)?;
+        predictor.predict(prospect, now)
     }
 
     /// A request has waited as long as it may; whether it is in after all.
@@ -146,13 +159,18 @@ impl Gateway {
         &mut self,
         hash: Option<u64>,
         tried: &[usize],
+        prospect: Option<&Prospect>,
         now: u64,
     ) -> Option<(usize, Sent)> {
         self.balancer.renew(Moment(now));
+        let cost = match self.reads_cost {
+            true => self.predict(prospect, Moment(now)).map(|prediction| prediction.cost),
+            false => None,
+        };
         let pick = Pick::new(Moment(now), &mut self.random);
-        let mut pick = Pick { hash, tried, ..pick };
+        let mut pick = Pick { hash, tried, cost, ..pick };
         let picked = self.balancer.pick(&mut pick).ok()?;
-        let sent = self.balancer.endpoints()[picked].load.begin();
+        let sent = self.balancer.endpoints()[picked].load.begin_predicted(cost);
         Some((picked, sent))
     }
 

@@ -287,7 +287,9 @@ impl Run {
         let number = self.next_number();
         let one = &mut self.tries[id as usize];
         let gateway = &mut self.gateways[one.gateway as usize];
-        let Some((server, flight)) = gateway.send(one.request.key, &one.tried, now) else {
+        let Some((server, flight)) =
+            gateway.send(one.request.key, &one.tried, one.prospect.as_ref(), now)
+        else {
             let end = self.tries.remove(id as usize);
             self.fail(&end.request);
             return self.leave(&end, false, now);

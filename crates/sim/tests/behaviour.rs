@@ -188,6 +188,32 @@ fn predictions_that_are_worth_nothing_change_nothing_to_the_bit() {
     }
 }
 
+/// The same with four gateways that know nothing of each other, which go by Prequal.
+fn many_gateways(rate: f64, speed: f64, predict: Value) -> Value {
+    let mut scenario = classes(rate, speed, predict);
+    scenario["upstream"]["balance"]["policy"] = json!("prequal");
+    scenario["upstream"]["limits"]["adaptive"]["enabled"] = json!(false);
+    with(scenario, json!({"gateways": 4}))
+}
+
+#[test]
+fn gateways_that_see_no_server_full_send_each_request_where_it_is_over_soonest() {
+    let [without, with] =
+        [json!(null), predict(json!({}))].map(|predict| report(many_gateways(555.0, 0.5, predict)));
+    assert!(with.classes[0].p99 < without.classes[0].p99 * 0.65, "{with:?} {without:?}");
+    assert!(with.latency.p99 < without.latency.p99 * 0.92);
+    assert!(with.latency.p999 < without.latency.p999);
+}
+
+#[test]
+fn gateways_whose_predictions_are_worth_nothing_decide_as_without_them_to_the_bit() {
+    let without = report(many_gateways(700.0, 0.5, json!(null)));
+    for fault in ["useless", "constant", "inverted"] {
+        let with = report(many_gateways(700.0, 0.5, predict(json!({fault: true}))));
+        assert_eq!(with, without, "{fault}");
+    }
+}
+
 #[test]
 fn predictions_that_turn_wrong_do_little_harm() {
     let drifting = report(classes(832.0, 1.0, predict(json!({"drift": 30 * SECOND}))));

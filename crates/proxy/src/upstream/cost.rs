@@ -64,6 +64,18 @@ impl Upstream {
         reads.then(|| self.predict(of, now).map(|prediction| prediction.cost)).flatten()
     }
 
+    /// The cost that a part of the requests of its kind stay below, so many standard deviations above the mean of the
+    /// logarithm; `None`: nothing that counts.
+    pub(super) fn quantile(
+        &self,
+        of: &CostOf<'_>,
+        deviations: f32,
+        now: Moment,
+    ) -> Option<Duration> {
+        let predictor = self.believed()?;
+        predictor.quantile(&of.branch(predictor, now), deviations, now)
+    }
+
     /// A request that is sent, of whose cost something is learnt once it is over.
     pub(super) fn learn(&self, of: &CostOf<'_>, now: Moment) -> Option<Box<Learning>> {
         let predictor = self.predictor.as_ref()?;

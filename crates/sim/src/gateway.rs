@@ -8,11 +8,11 @@ use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64, needs};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Report, Sent};
 use tidegate_core::plan::{PredictMode, Priority};
-use tidegate_core::predict::{Branch, Prediction};
+use tidegate_core::predict::Prediction;
 use tidegate_core::time::Moment;
 
 use crate::c3;
-use crate::predictor::Predictor;
+use crate::predictor::{Predictor, Prospect};
 use crate::scenario::{C3, Scenario};
 use crate::server::ServerLoad;
 
@@ -34,9 +34,12 @@ pub(crate) enum Ending {
 pub(crate) struct Ended<'a> {
     pub(crate) server: usize,
     pub(crate) sent: Sent,
-    pub(crate) branch: Option<&'a Branch>,
+    pub(crate) prospect: Option<&'a Prospect>,
     pub(crate) ending: Ending,
+    /// Since it was sent.
     pub(crate) latency: u64,
+    /// Since its request came.
+    pub(crate) took: u64,
     pub(crate) now: u64,
 }
 
@@ -91,13 +94,25 @@ impl Gateway {
         }
     }
 
-    /// Where a request of this class belongs among those that cost alike.
-    pub(crate) fn branch(&mut self, class: u32, now: u64) -> Option<Branch> {
-        self.predictor.as_mut().map(|predictor| predictor.branch(class, Moment(now)))
+    /// What a request of this class that comes now is, for predictions.
+    pub(crate) fn prospect(&mut self, class: u32, now: u64) -> Option<Prospect> {
+        self.predictor.as_mut().map(|predictor| predictor.prospect(class, Moment(now)))
+    }
+
+    /// A request was not let in, or gave up its place.
+    pub(crate) fn refused(&self, prospect: Option<&Prospect>) {
+        if let Some((predictor, prospect)) = self.predictor.as_ref().zip(prospect) {
+            predictor.refused(prospect);
+        }
+    }
+
+    /// When its predictions were first turned off; `None`: never.
+    pub(crate) fn predictions_off_at(&self) -> Option<Moment> {
+        self.predictor.as_ref()?.off_at()
     }
 
     /// Request `id` has come.
-    pub(crate) fn admit(&mut self, id: u32, branch: Option<&Branch>, now: u64) -> Admission {
+    pub(crate) fn admit(&mut self, id: u32, prospect: Option<&Prospect>, now: u64) -> Admission {
         let now = Moment(now);
         self.balancer.renew(now);
         self.gate.fit(self.balancer.room());
@@ -108,17 +123,17 @@ impl Gateway {
         if self.gate.enter() {
             return Admission::In;
         }
-        let prediction = self.predict(branch, now);
+        let prediction = self.predict(prospect, now);
         match self.gate.wait(Priority::Normal, prediction, now, id) {
             Ok((place, woken)) => Admission::Waits(place, woken),
             Err(_) => Admission::Refused,
         }
     }
 
-    /// What is predicted of a request that belongs there, as far as it counts.
-    fn predict(&mut self, branch: Option<&Branch>, now: Moment) -> Option<Prediction> {
-        let (predictor, branch) = self.predictor.as_mut().zip(branch)?;
-        predictor.predict(branch, now)
+    /// What is predicted of a request, as far as it counts.
+    fn predict(&mut self, prospect: Option<&Prospect>, now: Moment) -> Option<Prediction> {
+        let (predictor, prospect) = self.predictor.as_mut().zip(prospect)?;
+        predictor.predict(prospect, now)
     }
 
     /// A request has waited as long as it may; whether it is in after all.
@@ -144,12 +159,12 @@ impl Gateway {
         &mut self,
         hash: Option<u64>,
         tried: &[usize],
-        branch: Option<&Branch>,
+        prospect: Option<&Prospect>,
         now: u64,
     ) -> Option<(usize, Sent)> {
         self.balancer.renew(Moment(now));
         let cost = match self.reads_cost {
-            true => self.predict(branch, Moment(now)).map(|prediction| prediction.cost),
+            true => self.predict(prospect, Moment(now)).map(|prediction| prediction.cost),
             false => None,
         };
         let pick = Pick::new(Moment(now), &mut self.random);
@@ -168,17 +183,18 @@ impl Gateway {
 
     /// A try at `server` ended `latency` after it was sent.
     pub(crate) fn finish(&mut self, ended: Ended<'_>) {
-        let Ended { server, sent, branch, ending, latency, now } = ended;
+        let Ended { server, sent, prospect, ending, latency, took, now } = ended;
         let endpoint = &self.balancer.endpoints()[server];
         let (now, latency) = (Moment(now), Duration::from_nanos(latency));
         let outcome = match ending {
             Ending::Answered => Outcome::Answered,
             Ending::Error | Ending::Unreachable | Ending::TimedOut => Outcome::Failed,
         };
-        let cost = endpoint.load.cost(sent, latency).filter(|_| ending == Ending::Answered);
-        let predictor = self.predictor.as_mut().zip(branch);
-        let expected =
-            predictor.map_or(0.0, |(predictor, branch)| predictor.ended(branch, cost, now));
+        let is_answered = ending == Ending::Answered;
+        let cost = endpoint.load.cost(sent, latency).filter(|_| is_answered);
+        let took = is_answered.then_some(Duration::from_nanos(took));
+        let predictor = self.predictor.as_mut().zip(prospect);
+        let expected = predictor.map_or(0.0, |(one, of)| one.ended(of, cost, took, now));
         endpoint.load.finish(sent.expecting(expected), outcome, latency, now);
         _ = match ending {
             Ending::Answered => endpoint.health.succeeded(now),

@@ -27,8 +27,9 @@ pub async fn race(
     now: Instant,
 ) -> Outcome {
     let cost_of = CostOf { route: tries.dispatch.route, head };
-    let upstream = tries.dispatch.upstream;
-    let quantile = |deviations| upstream.quantile(&cost_of, deviations, clock::moment(now));
+    let Dispatch { upstream, permit, .. } = tries.dispatch;
+    let arm = permit.arrival().arm;
+    let quantile = |deviations| upstream.quantile(&cost_of, arm, deviations, clock::moment(now));
     let predicted = hedge.deviations().and_then(quantile);
     let mut first = pin!(attempt(tries, member, head, now));
     let early = match hedge.begin(predicted) {

@@ -51,7 +51,8 @@ pub async fn send(
     let (tried, retry_permit) = (RefCell::default(), RefCell::default());
     let mut now = dispatch.permit.began();
     let cost_of = CostOf { route: dispatch.route, head };
-    let cost = dispatch.upstream.cost_to_pick_by(&cost_of, clock::moment(now));
+    let arm = dispatch.permit.arrival().arm;
+    let cost = dispatch.upstream.cost_to_pick_by(&cost_of, arm, clock::moment(now));
     let tries = Tries {
         outbound,
         dispatch,

@@ -239,7 +239,8 @@ impl Question {
         append_via(&mut head.headers, via.of(head.version));
         // All that it asks of the upstream is alike.
         let cost_of = CostOf { route: 0, head: &head };
-        let permit = upstream.admit(outbound, Priority::Normal, &cost_of, Instant::now()).await?;
+        let (time_left, now) = (TimeLeft::default(), Instant::now());
+        let permit = upstream.admit(outbound, Priority::Normal, &cost_of, time_left, now).await?;
         let dispatch = Dispatch {
             upstream,
             route: 0,

@@ -144,6 +144,17 @@ mod tests {
     }
 
     #[test]
+    fn requests_of_a_route_with_its_own_template_are_alike_whatever_their_path() {
+        let costs = Costs::new(7);
+        let own = Described { path: None, ..described("") };
+        let other = Described { route: 2, ..own };
+        (0..100).for_each(|_| learn(&costs, &own, 40, at(1)));
+        (0..100).for_each(|_| learn(&costs, &other, 4, at(1)));
+        assert!((38.0..42.0).contains(&asked(&costs, &own, at(1))));
+        assert_eq!(costs.branch(&own, at(1)), costs.branch(&own, at(1)));
+    }
+
+    #[test]
     fn a_class_that_turns_a_hundred_times_dearer_is_followed() {
         let costs = Costs::new(7);
         (0..2_000).for_each(|_| learn(&costs, &described("/a"), 4, at(1)));

@@ -21,7 +21,7 @@ pub async fn before<'a>(
     let class = forward.priority.of(&call.head.headers, call.client.peer.trusted);
     let transaction = call.transaction;
     let now = transaction.witnesses.coarse_now();
-    let cost_of = CostOf { route: forward.number, head: call.head };
+    let cost_of = CostOf { route: forward.cost, head: call.head };
     match upstream.admit(&call.client.local.outbound, class, &cost_of, now).await {
         Ok(permit) => {
             let permit = transaction.permit.get_or_init(|| permit);

@@ -38,11 +38,25 @@ pub struct Arrival {
     pub arm: Arm,
 }
 
+/// A route, by which the costs of its requests are told from those of others.
+#[derive(Debug, Clone, Copy)]
+pub struct CostRoute {
+    /// The hash of its name, which is the same through reloads.
+    pub number: u64,
+    /// Whether it names the template of all its paths.
+    pub has_template: bool,
+}
+
+impl CostRoute {
+    /// For requests that the gateway makes for itself, which are all alike.
+    pub const ALIKE: Self = Self { number: 0, has_template: true };
+}
+
 /// A request, by which its cost is predicted and learnt.
 #[derive(Debug, Clone, Copy)]
 pub struct CostOf<'r> {
-    /// Its route's number, which is the same through reloads.
-    pub route: u64,
+    /// Its route.
+    pub route: CostRoute,
     /// Its head.
     pub head: &'r request::Parts,
 }
@@ -52,9 +66,9 @@ impl CostOf<'_> {
         let Self { route, head } = *self;
         let size = head.headers.get(CONTENT_LENGTH);
         let described = Described {
-            route,
+            route: route.number,
             method: head.method.as_str(),
-            path: Some(head.uri.path()),
+            path: (!route.has_template).then(|| head.uri.path()),
             size: size.and_then(|size| size.to_str().ok()?.parse().ok()),
         };
         predictor.branch(&described, now)

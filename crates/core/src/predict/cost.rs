@@ -1,9 +1,11 @@
 //! What requests cost, by what is known of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::branch::{Branch, Described, LEVELS, below, bucket, numbered};
 use super::keys::{Keys, Slot};
 use super::node::{Estimate, Node};
-use super::template::Templates;
+use super::template::{Templates, WORDS};
 use crate::time::Moment;
 
 /// Nodes of one upstream.
@@ -55,6 +57,37 @@ impl Costs {
         estimate
     }
 
+    /// What is known at `now`.
+    pub(super) fn known(&self, now: Moment) -> KnownCosts {
+        let nodes = self.keys.all().map(|(key, slot)| (key, self.nodes[slot].estimate(now)));
+        KnownCosts {
+            seed: self.seed,
+            root: self.root.estimate(now),
+            nodes: nodes.filter(|(_, estimate)| estimate.answers >= 1.0).collect(),
+            positions: self.templates.known(),
+        }
+    }
+
+    /// Go on from what was [known](Self::known) once.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn restored(known: &KnownCosts, now: Moment) -> Result<Self, String> {
+        let costs = Self::new(known.seed);
+        let estimates = known.nodes.iter().map(|(_, estimate)| estimate);
+        if !estimates.chain([&known.root]).all(Estimate::is_possible) {
+            return Err("a node has no possible mean, variance and number of answers".into());
+        }
+        costs.root.restore(&known.root, now);
+        for (key, estimate) in &known.nodes {
+            if let Some(Slot::New(slot)) = costs.keys.claim(*key, |_| None) {
+                costs.nodes[slot].restore(estimate, now);
+            }
+        }
+        costs.templates.restore(&known.positions, now);
+        Ok(costs)
+    }
+
     /// What a request costs of which nothing is known.
     pub(super) fn usual(&self, now: Moment) -> Estimate {
         self.root.estimate(now)
@@ -79,6 +112,16 @@ impl Costs {
         }
         Learnt { actual, predicted, usual }
     }
+}
+
+/// What is known of costs: the tree's nodes and the positions of paths, by their keys, which hang on the seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KnownCosts {
+    pub(super) seed: u64,
+    root: Estimate,
+    nodes: Vec<(u64, Estimate)>,
+    positions: Vec<(u64, [u64; WORDS])>,
 }
 
 /// What was known of a request when it was over: natural logarithms of seconds.

@@ -13,20 +13,24 @@ use tidegate_core::predict::{Arm, Branch, Described, Ended, Prediction, Predicto
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
+use super::live::LiveUpstream;
 use super::{Membership, Upstream};
 use crate::account::outbox::Notice;
 use crate::net::clock;
 
-/// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that knows
-/// nothing yet.
+/// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that goes on
+/// from what an earlier process learnt, or one that knows nothing yet.
 pub(super) fn predictor(
     plan: &plan::Upstream,
     before: Option<&Upstream>,
+    live: &LiveUpstream,
 ) -> Option<Arc<Predictor>> {
     let known = || before.and_then(|before| before.predictor.clone());
+    let learnt = || Predictor::restored(live.learnt()?, clock::now()).ok();
     // Which paths fall together is nothing that clients can know.
-    let new = || Arc::new(Predictor::new(RandomState::new().hash_one(0)));
-    (plan.predict.mode != PredictMode::Off).then(|| known().unwrap_or_else(new))
+    let new = || Predictor::new(RandomState::new().hash_one(0));
+    (plan.predict.mode != PredictMode::Off)
+        .then(|| known().unwrap_or_else(|| Arc::new(learnt().unwrap_or_else(new))))
 }
 
 /// When a request came to an upstream, and whether predictions count for it.

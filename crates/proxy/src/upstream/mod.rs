@@ -142,7 +142,7 @@ impl Upstream {
                 None => Arc::new(Budget::new(allowance, clock::now())),
             },
             allowance,
-            predictor: cost::predictor(plan, before),
+            predictor: cost::predictor(plan, before, wanted.live),
             outbox: accounts.outbox.clone(),
             tls,
             membership: ArcSwap::from_pointee(membership),

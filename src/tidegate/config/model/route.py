@@ -247,8 +247,8 @@ class Route(Options):
     limits: RouteLimits = RouteLimits()
     """What a request may cost."""
     template: AbsolutePath | None = Field(default=None, examples=["/users/{id}/orders/{order}"])
-    """The path of all its requests with its variables, by which predictions tell them apart from others; null:
-    that is learnt."""
+    """The path of all its requests with its variables, by which predictions tell them apart from others;
+    null: that is learnt."""
     priority: Annotated[
         RoutePriority, BeforeValidator(_level_alone, json_schema_input_type=Priority | RoutePriority)
     ] = RoutePriority()

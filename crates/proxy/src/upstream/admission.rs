@@ -20,6 +20,7 @@ use super::Upstream;
 use super::cost::{Arrival, CostOf};
 use super::outbound::Outbound;
 use crate::account::explain::LimitDecision;
+use crate::http::time_left::TimeLeft;
 use crate::net::clock;
 
 type Ticket = oneshot::Sender<Result<Permit, Failure>>;
@@ -210,13 +211,14 @@ impl Upstream {
         outbound: &Outbound,
         class: Priority,
         cost_of: &CostOf<'_>,
+        time_left: TimeLeft<'_>,
         now: Instant,
     ) -> Result<Permit, Failure> {
         match self.try_admit(outbound, now) {
             Some(permit) => Ok(permit),
             None => {
                 let arrival = self.arrival(now);
-                let waited = Box::pin(self.wait(class, cost_of, arrival)).await;
+                let waited = Box::pin(self.wait(class, cost_of, time_left, arrival)).await;
                 let failure = waited.as_ref().err().copied();
                 self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
                 if failure.is_some() {
@@ -231,10 +233,15 @@ impl Upstream {
         &self,
         class: Priority,
         cost_of: &CostOf<'_>,
+        time_left: TimeLeft<'_>,
         arrival: Arrival,
     ) -> Result<Permit, Failure> {
         let ((ticket, verdict), now) = (oneshot::channel(), clock::now());
         let prediction = self.predict(cost_of, arrival.arm, now);
+        let left = time_left.left();
+        if left.is_some_and(|left| self.admission.gate.is_hopeless(prediction, left)) {
+            return Err(Failure::Overloaded);
+        }
         let joined = self.admission.gate.wait(class, prediction, now, ticket);
         let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
         let waiting = Waiting { admission: &self.admission, place };

@@ -37,7 +37,8 @@ pub async fn attempt(
     let mut reuse = true;
     loop {
         // From here on it counts, so that others see it while it waits for a connection.
-        let mut flight = Flight::begin(endpoint.clone(), now, reports, tries.learn(head, now));
+        let learning = tries.learn(head, now);
+        let mut flight = Flight::begin(endpoint.clone(), now, tries.cost, reports, learning);
         let needs = Needs { reuse, care: !idempotent, switch: dispatch.upgrade.is_some() };
         let link = link::obtain(outbound.worker, upstream, &pool, needs, now).await;
         let link = link.map_err(|failure| {

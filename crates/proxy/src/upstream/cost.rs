@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::CONTENT_LENGTH;
 use http::request;
 use tidegate_core::admission::{Offer, Supply};
+use tidegate_core::balance::needs;
 use tidegate_core::load::{Load, Sent};
 use tidegate_core::plan::{self, PredictMode};
 use tidegate_core::predict::{Arm, Branch, Described, Ended, Prediction, Predictor, Turn};
@@ -123,10 +124,34 @@ impl Upstream {
         }
     }
 
-    /// What is predicted of a request of this arm that must wait; `None`: nothing that counts.
+    /// What is predicted of a request of this arm; `None`: nothing that counts.
     pub(super) fn predict(&self, of: &CostOf<'_>, arm: Arm, now: Moment) -> Option<Prediction> {
         let predictor = self.predictor.as_ref().filter(|_| arm.predicts)?;
         predictor.predict(&of.branch(predictor, now), now)
+    }
+
+    /// What a request of this arm is predicted to cost, where its endpoint is picked by that; `None`: nothing that counts.
+    pub(super) fn cost_to_pick_by(
+        &self,
+        of: &CostOf<'_>,
+        arm: Arm,
+        now: Moment,
+    ) -> Option<Duration> {
+        let reads = needs(self.plan.balance.policy).cost;
+        reads.then(|| self.predict(of, arm, now).map(|prediction| prediction.cost)).flatten()
+    }
+
+    /// The cost that, of a request of this arm, a part of the requests of its kind stay below, so many standard deviations above the mean of the
+    /// logarithm; `None`: nothing that counts.
+    pub(super) fn quantile(
+        &self,
+        of: &CostOf<'_>,
+        arm: Arm,
+        deviations: f32,
+        now: Moment,
+    ) -> Option<Duration> {
+        let predictor = self.predictor.as_ref().filter(|_| arm.predicts)?;
+        predictor.quantile(&of.branch(predictor, now), deviations, now)
     }
 
     /// A request that is sent `now`, of whose cost something is learnt once it is over.

@@ -257,7 +257,7 @@ impl Fetch {
         let admitted = match sending.class {
             Some(class) => {
                 let cost_of = CostOf { route: forward.cost, head: &sending.head };
-                upstream.admit(outbound, class, &cost_of, now).await
+                upstream.admit(outbound, class, &cost_of, time_left, now).await
             }
             None => upstream.try_admit(outbound, now).ok_or(Failure::Overloaded),
         };

@@ -238,7 +238,8 @@ impl Question {
         peer.announce(&mut head.headers, &mut forwarded.borrow_mut());
         append_via(&mut head.headers, via.of(head.version));
         let cost_of = CostOf { route: CostRoute::ALIKE, head: &head };
-        let permit = upstream.admit(outbound, Priority::Normal, &cost_of, Instant::now()).await?;
+        let (time_left, now) = (TimeLeft::default(), Instant::now());
+        let permit = upstream.admit(outbound, Priority::Normal, &cost_of, time_left, now).await?;
         let dispatch = Dispatch {
             upstream,
             route: CostRoute::ALIKE,

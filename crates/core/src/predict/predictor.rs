@@ -53,6 +53,13 @@ pub struct Predictor {
     trial: Trial,
 }
 
+impl Prediction {
+    /// Whether not even half of the cost is `left`.
+    pub fn misses_by_half(&self, left: Duration) -> bool {
+        left < self.cost / 2
+    }
+}
+
 impl Predictor {
     /// One that knows nothing yet; `seed` is a random number.
     pub fn new(seed: u64) -> Self {
@@ -88,7 +95,7 @@ impl Predictor {
     /// Whether a request that belongs there takes longer than 99 of 100 of its kind, where enough is known of these.
     pub fn is_slow(&self, branch: &Branch, took: Duration, now: Moment) -> bool {
         let nearest = self.costs.nearest(branch, now);
-        nearest.answers >= ENOUGH && took > nearest.quantile(NINETY_NINTH)
+        nearest.answers >= ENOUGH && took > power(nearest.quantile(NINETY_NINTH))
     }
 
     /// What models are told of a request that belongs there, where this is its [estimate](Self::estimate).
@@ -118,6 +125,15 @@ impl Predictor {
     ) -> Option<Prediction> {
         let weight = Some(weight).filter(|weight| *weight > 0.0 && !self.trial.is_off())?;
         Some(self.weigh(sane(seconds, seen), weight, now))
+    }
+
+    /// The cost that a part of the requests which belong there stay below, so many standard deviations above the mean of
+    /// the logarithm; `None` where predictions are worth nothing.
+    pub fn quantile(&self, branch: &Branch, deviations: f32, now: Moment) -> Option<Duration> {
+        let weight = Some(self.skill.weight()).filter(|weight| *weight > 0.0)?;
+        let [own, usual] =
+            [self.estimate(branch, now), self.usual(now)].map(|one| one.quantile(deviations));
+        Some(power(blend(own, usual, weight)))
     }
 
     fn weigh(&self, predicted: f32, weight: f32, now: Moment) -> Prediction {
@@ -260,6 +276,16 @@ mod tests {
         assert!((20..30).contains(&offer.every.as_millis()), "{offer:?}");
         let expected = predictor.ended(&branch(&predictor, "/heavy/3"), ended(None), NOW);
         assert!((2.0..2.6).contains(&expected), "a hundred is e^4.6, half of it above the mean");
+    }
+
+    #[test]
+    fn a_quantile_is_that_of_the_requests_own_kind() {
+        let predictor = after(4, 400);
+        let quantile = |path| predictor.quantile(&branch(&predictor, path), 1.64, NOW).unwrap();
+        let (light, heavy) = (quantile("/light/2").as_millis(), quantile("/heavy/2").as_millis());
+        assert!((4..8).contains(&light) && (400..700).contains(&heavy), "{light} {heavy}");
+        let unknown = Predictor::new(5);
+        assert_eq!(unknown.quantile(&branch(&unknown, "/light/2"), 1.64, NOW), None);
     }
 
     #[test]

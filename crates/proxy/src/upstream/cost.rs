@@ -137,6 +137,19 @@ impl Upstream {
         reads.then(|| self.predict(of, arm, now).map(|prediction| prediction.cost)).flatten()
     }
 
+    /// The cost that, of a request of this arm, a part of the requests of its kind stay below, so many standard deviations above the mean of the
+    /// logarithm; `None`: nothing that counts.
+    pub(super) fn quantile(
+        &self,
+        of: &CostOf<'_>,
+        arm: Arm,
+        deviations: f32,
+        now: Moment,
+    ) -> Option<Duration> {
+        let predictor = self.predictor.as_ref().filter(|_| arm.predicts)?;
+        predictor.quantile(&of.branch(predictor, now), deviations, now)
+    }
+
     /// A request that is sent `now`, of whose cost something is learnt once it is over; `observation` was made of it
     /// while it waited.
     pub(super) fn learn(

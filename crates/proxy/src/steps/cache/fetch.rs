@@ -257,7 +257,7 @@ impl Fetch {
         let admitted = match sending.class {
             Some(priority) => {
                 let cost_of = CostOf { route: forward.number, priority, head: &sending.head };
-                upstream.admit(outbound, &cost_of, now).await
+                upstream.admit(outbound, &cost_of, time_left, now).await
             }
             None => upstream.try_admit(outbound, now).ok_or(Failure::Overloaded),
         };

@@ -239,7 +239,8 @@ impl Question {
         append_via(&mut head.headers, via.of(head.version));
         // All that it asks of the upstream is alike.
         let cost_of = CostOf { route: 0, priority: Priority::Normal, head: &head };
-        let permit = upstream.admit(outbound, &cost_of, Instant::now()).await?;
+        let permit =
+            upstream.admit(outbound, &cost_of, TimeLeft::default(), Instant::now()).await?;
         let dispatch = Dispatch {
             upstream,
             route: 0,

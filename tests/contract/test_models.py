@@ -59,7 +59,7 @@ def without(name: str) -> bytes:
             lambda: Handmade(RIGHT, lambda manifest: manifest.update(features="features/v0")).tar,
             "for features `features/v0`",
         ),
-        (lambda: Handmade([stump("load", 1, 0, float("nan"))]).tar, "model.trees"),
+        (lambda: Handmade([stump("load", 1, 0, float("nan"))], golden=lambda _: 0).tar, "model.trees"),
         (lambda: Handmade([stump("load", 1, 0, 1e39)], golden=lambda _: 0).tar, "not finite"),
         (lambda: Handmade(RIGHT, golden=lambda _: 7).tar, "golden vector 0"),
         (lambda: Handmade([stump("load", 1, 0, 0)] * 60_000).tar, "99th percentile"),
@@ -96,14 +96,16 @@ class Engine:
         self.port = free_port()
         self._origin = origin
 
-    def serve(self, model: Handmade | None, stage: str = "shadow", **predict: Any) -> None:
+    def serve(
+        self, model: Handmade | None, stage: str = "shadow", share: float = 10, samples: float = 0
+    ) -> None:
         """Have this configured. The name goes over as it is: the engine wants the whole digest."""
-        use = {"name": model.name, "stage": stage} if model else None
+        use = {"name": model.name, "stage": stage, "share": share} if model else None
         app = {
             "name": "app",
             "endpoints": [self._origin.address],
-            "limits": {"requests": 1, "queue": {"size": 100, "timeout": "30s"}},
-            "predict": {"mode": "auto", "samples": 0, "model": use, **predict},
+            "limits": {"requests": 1, "queue": {"timeout": "30s"}},
+            "predict": {"mode": "auto", "samples": samples, "model": use},
         }
         listener = {"name": "web", "address": f"127.0.0.1:{self.port}"}
         route = {"name": "all", "match": {"path": {"prefix": "/"}}, "upstream": "app"}
@@ -199,8 +201,7 @@ def test_what_a_model_was_worth_survives_a_reload_in_each_stage(
     # Built anew, for another reason and for another share.
     engine.serve(model, stage, samples=2)
     assert engine.model() == before
-    use = {"name": model.name, "stage": stage, "share": 50}
-    engine.serve(None, model=use)
+    engine.serve(model, stage, share=50)
     assert engine.model() == before | {"share": 50}
     engine.serve(None)
     assert engine.model() is None

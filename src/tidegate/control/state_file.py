@@ -60,10 +60,10 @@ def replace_file(file: Path, content: bytes) -> None:
         written.flush()
         os.fsync(written.fileno())
     draft.replace(file)
-    _sync(file.parent)
+    sync_folder(file.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Let a rename in `folder` survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -11,6 +11,7 @@
 mod boost;
 mod branch;
 mod cost;
+mod drift;
 pub mod features;
 mod keys;
 mod kinds;
@@ -22,6 +23,7 @@ mod template;
 
 pub use branch::{Branch, Described};
 pub use cost::Learnt;
+pub use drift::{Drift, Spread, Spreads};
 pub use node::Estimate;
 pub use predictor::{Prediction, Predictor};
 pub use skill::Skill;

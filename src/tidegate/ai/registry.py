@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 
 from tidegate.ai.manifest import MANIFEST, Manifest, ManifestError
 from tidegate.ai.package import Package, PackageError, sha256
-from tidegate.control.state_file import sync_folder
+from tidegate.control.state_file import make_folder, sync_folder
 
 FOLDER = "models"
 MOST = 100
@@ -130,7 +130,7 @@ class Registry:
         if id not in kept and len(kept) >= MOST:
             raise RegistryError(f"there are {MOST} models already: remove the folder of one in {self._root}")
         place = self._folder(id)
-        _make(place.parent)
+        make_folder(place.parent)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
         try:
             for file, content in package.files.items():
@@ -176,13 +176,6 @@ def _those_there_are(known: list[ModelId]) -> str:
 
 def _listed(ids: list[ModelId]) -> str:
     return ", ".join(id.short for id in ids)
-
-
-def _make(folder: Path) -> None:
-    """Make a folder, and those around it that are missing, for their owner alone."""
-    for each in (*reversed(folder.parents), folder):
-        if not each.exists():
-            each.mkdir(mode=0o700, exist_ok=True)
 
 
 def _write(file: Path, content: bytes) -> None:

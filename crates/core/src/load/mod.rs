@@ -272,9 +272,14 @@ impl Load {
         &self.overtaking
     }
 
-    /// What was seen of how quick it is.
+    /// What was seen of how quick it is, as far as that still says something.
     pub(crate) fn pace(&self, now: Moment) -> Sample {
         self.pace.sample(now, self.decay())
+    }
+
+    /// What was seen of how quick it is, however long ago.
+    pub(crate) fn latest_pace(&self) -> Sample {
+        self.pace.latest()
     }
 
     /// Expect this from now on.

@@ -49,11 +49,18 @@ impl Pace {
 
     /// What is known at `now`; `decay` is τ.
     pub(super) fn sample(&self, now: Moment, decay: Duration) -> Sample {
-        let packed = self.mean.load(Relaxed);
-        let (mean, answers) =
-            (f32::from_bits((packed >> 32) as u32), f32::from_bits(packed as u32));
+        let Sample { mean, answers } = self.latest();
         let idle = now.since(Moment(self.at.load(Relaxed)));
         Sample { mean, answers: answers * kept(idle, decay) as f32 }
+    }
+
+    /// What was known when the latest answer came.
+    pub(super) fn latest(&self) -> Sample {
+        let packed = self.mean.load(Relaxed);
+        Sample {
+            mean: f32::from_bits((packed >> 32) as u32),
+            answers: f32::from_bits(packed as u32),
+        }
     }
 }
 

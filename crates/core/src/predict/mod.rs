@@ -18,6 +18,7 @@ mod kinds;
 mod node;
 mod parameters;
 mod predictor;
+mod probation;
 mod skill;
 mod template;
 
@@ -26,4 +27,5 @@ pub use cost::Learnt;
 pub use drift::{Drift, Spread, Spreads};
 pub use node::Estimate;
 pub use predictor::{Prediction, Predictor};
+pub use probation::{Fall, Probation};
 pub use skill::Skill;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use tidegate_core::predict::Skill;
+use tidegate_core::predict::{Fall, Skill};
 
 use crate::account::exposition::{Exposition, Kind};
-use crate::account::metrics::Metrics;
+use crate::account::metrics::{Metrics, PredictCounts};
 use crate::net::clock;
 use crate::objects::auth::Authenticator;
 use crate::objects::cache::Cache;
@@ -101,6 +101,51 @@ fn predictions(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
         "tidegate_predict_weight",
         "How far predictions are believed, from 0 to 1.",
         Skill::weight,
+    );
+    models(page, upstreams);
+}
+
+/// What models are worth, and what they learn from.
+fn models(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
+    let predicting =
+        || upstreams.iter().filter(|upstream| upstream.predictor.is_some()).map(|u| &u.metrics);
+    let mut family = page.family(
+        "tidegate_predict_model_skill",
+        Kind::Gauge,
+        "The part of what the learner leaves unexplained that the model explained of late, its lower bound.",
+    );
+    for upstream in upstreams {
+        if let Some(served) = &*upstream.model.load() {
+            let skill = served.probation.gain().bound();
+            family.sample(&[("upstream", upstream.metrics.name())], skill);
+        }
+    }
+    let mut family = page.family(
+        "tidegate_predict_fallbacks_total",
+        Kind::Counter,
+        "How often a model was not asked any more, and why.",
+    );
+    for counts in predicting() {
+        for why in Fall::ALL {
+            let labels = [("upstream", counts.name()), ("reason", why.label())];
+            family.sample(&labels, counts.predict.falls(why));
+        }
+    }
+    let mut counter = |name, help, count: fn(&PredictCounts) -> u64| {
+        let mut family = page.family(name, Kind::Counter, help);
+        for counts in predicting() {
+            family.sample(&[("upstream", counts.name())], count(&counts.predict));
+        }
+    };
+    counter(
+        "tidegate_predict_samples_total",
+        "Samples of requests that models learn from.",
+        PredictCounts::samples,
+    );
+    counter(
+        "tidegate_predict_samples_dropped_total",
+        "Samples lost because they came faster than they were taken.",
+        PredictCounts::samples_dropped,
     );
 }
 

@@ -18,6 +18,7 @@ use crate::net::ListenSocket;
 use crate::objects::auth::live::LiveAuthenticators;
 use crate::snapshot::Snapshot;
 use crate::testing;
+use crate::upstream::served_model::LiveModels;
 use crate::upstream::live::LiveEndpoints;
 use crate::worker::{self, Command};
 
@@ -184,6 +185,7 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
             items: Mutex::default(),
             live: Mutex::default(),
             live_authenticators: LiveAuthenticators::default(),
+            models: LiveModels::default(),
             log: log::init(Format::Text, "warn").unwrap(),
         };
         let prepared = engine.build(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));

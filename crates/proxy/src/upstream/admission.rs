@@ -4,7 +4,7 @@
 //! of a one-shot channel, which wakes a waiter on whichever worker it waits, and carries the permit
 //! itself: if the waiter has gone meanwhile, the permit is dropped and so given back.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -12,11 +12,14 @@ use http::StatusCode;
 use tidegate_core::admission::{Breaker, Gate, Place, Supply, Verdict, Woken};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::{self, Priority};
+use tidegate_core::predict::Prediction;
+use tidegate_core::time::Moment;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
 use super::cost::CostOf;
+use super::observation::Observation;
 use super::outbound::Outbound;
 use crate::account::explain::LimitDecision;
 use crate::net::clock;
@@ -120,11 +123,32 @@ pub struct Permit {
     answered: Cell<bool>,
     /// When it ends, where that is known.
     ends: Cell<Option<Instant>>,
+    /// In which class its request came.
+    priority: Cell<Priority>,
+    /// What was observed of its request while that waited.
+    observation: RefCell<Option<Box<Observation>>>,
 }
 
 impl Permit {
     fn begin(admission: Arc<Admission>, now: Instant) -> Self {
-        Self { admission, began: now, answered: Cell::new(false), ends: Cell::new(None) }
+        Self {
+            admission,
+            began: now,
+            answered: Cell::new(false),
+            ends: Cell::new(None),
+            priority: Cell::new(Priority::Normal),
+            observation: RefCell::default(),
+        }
+    }
+
+    /// In which class its request came.
+    pub(super) fn priority(&self) -> Priority {
+        self.priority.get()
+    }
+
+    /// What was observed of its request while that waited; told once.
+    pub(super) fn observation(&self) -> Option<Box<Observation>> {
+        self.observation.take()
     }
 
     /// When it was given.
@@ -193,24 +217,34 @@ impl Upstream {
     pub async fn admit(
         &self,
         outbound: &Outbound,
-        class: Priority,
         cost_of: &CostOf<'_>,
         now: Instant,
     ) -> Result<Permit, Failure> {
-        match self.try_admit(outbound, now) {
-            Some(permit) => Ok(permit),
+        let class = cost_of.priority;
+        let permit = match self.try_admit(outbound, now) {
+            Some(permit) => permit,
             None => {
-                let waited = Box::pin(self.wait(class, cost_of)).await;
+                let at = clock::now();
+                let (prediction, observation) = self.foresee(cost_of, outbound, at);
+                let waited = Box::pin(self.wait(class, prediction, at)).await;
                 let failure = waited.as_ref().err().copied();
                 self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
-                waited
+                let permit = waited?;
+                permit.observation.replace(observation);
+                permit
             }
-        }
+        };
+        permit.priority.set(class);
+        Ok(permit)
     }
 
-    async fn wait(&self, class: Priority, cost_of: &CostOf<'_>) -> Result<Permit, Failure> {
-        let ((ticket, verdict), now) = (oneshot::channel(), clock::now());
-        let prediction = self.predict(cost_of, now);
+    async fn wait(
+        &self,
+        class: Priority,
+        prediction: Option<Prediction>,
+        now: Moment,
+    ) -> Result<Permit, Failure> {
+        let (ticket, verdict) = oneshot::channel();
         let joined = self.admission.gate.wait(class, prediction, now, ticket);
         let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
         let waiting = Waiting { admission: &self.admission, place };

@@ -1,5 +1,6 @@
 //! One try of a request on one endpoint.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::request;
@@ -38,7 +39,8 @@ pub async fn attempt(
     let mut reuse = true;
     loop {
         // From here on it counts, so that others see it while it waits for a connection.
-        let mut flight = Flight::begin(endpoint.clone(), now, reports, tries.learn(head, now));
+        let learning = tries.learn(head, now);
+        let mut flight = Flight::begin(endpoint.clone(), now, reports, learning.clone());
         let needs = Needs { reuse, care: !idempotent, switch: dispatch.upgrade.is_some() };
         let link = link::obtain(outbound.worker, upstream, &pool, needs, now).await;
         let link = link.map_err(|failure| {
@@ -52,6 +54,10 @@ pub async fn attempt(
         match client::response(exchange, &waiter).await {
             Ok((mut response, heard)) => {
                 let took = heard.saturating_duration_since(now);
+                if let Some(learning) = &learning {
+                    let at = clock::moment(heard);
+                    upstream.began(learning, &tries.cost_of(head), took, at);
+                }
                 reports.take(&endpoint.endpoint, response.headers_mut());
                 upstream.metrics.response_head(outbound.worker, took);
                 endpoint.metrics.answered(outbound.worker, response.status().as_u16());
@@ -65,9 +71,15 @@ pub async fn attempt(
 
 impl Tries<'_> {
     /// Something is learnt of the cost of a request that is sent `now`, where that is asked for.
-    fn learn(&self, head: &request::Parts, now: Instant) -> Option<Box<Learning>> {
-        let cost_of = CostOf { route: self.dispatch.route, head };
-        self.dispatch.upstream.learn(&cost_of, clock::moment(now))
+    fn learn(&self, head: &request::Parts, now: Instant) -> Option<Rc<Learning>> {
+        let Dispatch { upstream, permit, .. } = self.dispatch;
+        let (observation, now) = (permit.observation(), clock::moment(now));
+        upstream.learn(&self.cost_of(head), observation, self.outbound, now)
+    }
+
+    fn cost_of<'r>(&self, head: &'r request::Parts) -> CostOf<'r> {
+        let Dispatch { route, permit, .. } = self.dispatch;
+        CostOf { route: *route, priority: permit.priority(), head }
     }
 
     /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may

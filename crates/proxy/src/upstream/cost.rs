@@ -1,6 +1,8 @@
 //! What requests cost: learnt of those that are over, predicted of those that must wait.
 
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +10,13 @@ use http::header::CONTENT_LENGTH;
 use http::request;
 use tidegate_core::admission::{Offer, Supply};
 use tidegate_core::load::{Load, Sent};
-use tidegate_core::plan::{self, PredictMode};
-use tidegate_core::predict::{Branch, Described, Prediction, Predictor};
+use tidegate_core::plan::{self, PredictMode, Priority};
+use tidegate_core::predict::{Branch, Described, Predictor};
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
+use super::observation::Observation;
+use super::outbound::Outbound;
 use super::{Membership, Upstream};
 
 /// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that knows
@@ -32,37 +36,61 @@ pub(super) fn predictor(
 pub struct CostOf<'r> {
     /// Its route's number, which is the same through reloads.
     pub route: u64,
+    /// In which class it waits.
+    pub priority: Priority,
     /// Its head.
     pub head: &'r request::Parts,
 }
 
-impl CostOf<'_> {
-    fn branch(&self, predictor: &Predictor, now: Moment) -> Branch {
-        let Self { route, head } = *self;
+impl<'r> CostOf<'r> {
+    pub(super) fn branch(&self, predictor: &Predictor, now: Moment) -> Branch {
+        predictor.branch(&self.described(), now)
+    }
+
+    pub(super) fn described(&self) -> Described<'r> {
+        let Self { route, head, .. } = *self;
         let size = head.headers.get(CONTENT_LENGTH);
-        let described = Described {
+        Described {
             route,
             method: head.method.as_str(),
             path: Some(head.uri.path()),
             size: size.and_then(|size| size.to_str().ok()?.parse().ok()),
-        };
-        predictor.branch(&described, now)
+        }
     }
 }
 
 impl Upstream {
-    /// What is predicted of a request that must wait; `None`: nothing that counts.
-    pub(super) fn predict(&self, of: &CostOf<'_>, now: Moment) -> Option<Prediction> {
-        let predictor = self.believed()?;
-        predictor.predict(&of.branch(predictor, now), now)
-    }
-
-    /// A request that is sent, of whose cost something is learnt once it is over.
-    pub(super) fn learn(&self, of: &CostOf<'_>, now: Moment) -> Option<Box<Learning>> {
+    /// A request that is sent, of whose cost something is learnt once it is over; `observation` was made of it while it
+    /// waited.
+    pub(super) fn learn(
+        &self,
+        of: &CostOf<'_>,
+        observation: Option<Box<Observation>>,
+        outbound: &Outbound,
+        now: Moment,
+    ) -> Option<Rc<Learning>> {
         let predictor = self.predictor.as_ref()?;
         let (predictor, branch) = (predictor.clone(), of.branch(predictor, now));
-        let counts = self.believed().is_some();
-        Some(Box::new(Learning { predictor, branch, counts, waited: Duration::ZERO, since: None }))
+        let observation =
+            observation.or_else(|| self.observe(of, &predictor, &branch, outbound, now));
+        Some(Rc::new(Learning {
+            predictor,
+            branch,
+            counts: self.believed().is_some(),
+            worker: outbound.worker,
+            observation: RefCell::new(observation),
+            waited: Cell::default(),
+            since: Cell::default(),
+        }))
+    }
+
+    /// The response to a request began so long after that was sent.
+    pub(super) fn began(&self, learning: &Learning, of: &CostOf<'_>, took: Duration, now: Moment) {
+        let Learning { predictor, branch, observation, .. } = learning;
+        let mut observation = observation.borrow_mut();
+        if observation.is_none() {
+            *observation = self.observe_slow(of, predictor, branch, took, now);
+        }
     }
 
     /// What a request that goes in gets is compared with what it could wait for, where predictions count.
@@ -72,7 +100,7 @@ impl Upstream {
     }
 
     /// The predictor, where something follows from what it says.
-    fn believed(&self) -> Option<&Arc<Predictor>> {
+    pub(super) fn believed(&self) -> Option<&Arc<Predictor>> {
         self.predictor.as_ref().filter(|_| self.plan.predict.mode == PredictMode::Auto)
     }
 }
@@ -97,36 +125,45 @@ pub struct Learning {
     branch: Branch,
     /// Whether something follows from predictions.
     counts: bool,
+    /// The worker's number.
+    worker: usize,
+    /// What models are told of it; `None`: nothing.
+    observation: RefCell<Option<Box<Observation>>>,
     /// How long the rest of the response was waited for, behind its head.
-    waited: Duration,
+    waited: Cell<Duration>,
     /// Since when it is.
-    since: Option<Instant>,
+    since: Cell<Option<Instant>>,
 }
 
 impl Learning {
     /// Nothing more of the response is there yet.
-    pub fn waits(&mut self) {
-        self.since.get_or_insert_with(Instant::now);
+    pub fn waits(&self) {
+        self.since.set(self.since.get().or_else(|| Some(Instant::now())));
     }
 
     /// More of it came. What passes until more is asked for is the client's time.
-    pub fn goes_on(&mut self) {
-        self.waited += self.since.take().map(|since| since.elapsed()).unwrap_or_default();
+    pub fn goes_on(&self) {
+        if let Some(since) = self.since.take() {
+            self.waited.set(self.waited.get() + since.elapsed());
+        }
     }
 
     /// The request that was `sent` to an endpoint of this `load` is over: its head came after `latency`; where it was not
     /// `answered`, its cost is not known. Returns it with what was expected of it, by which its latency says something
     /// of the endpoint's pace.
     pub fn over(
-        self,
+        &self,
         load: &Load,
         sent: Sent,
         latency: Duration,
         answered: bool,
         now: Moment,
     ) -> Sent {
-        let whole = latency + self.waited;
+        let whole = latency + self.waited.get();
         let cost = answered.then(|| load.cost(sent, whole)).flatten();
+        if let (Some(observation), Some(cost)) = (self.observation.take(), cost) {
+            observation.over(&self.predictor, self.worker, cost, now);
+        }
         let expected = self.predictor.ended(&self.branch, cost, now);
         if !self.counts || expected == 0.0 || latency.is_zero() {
             return sent;

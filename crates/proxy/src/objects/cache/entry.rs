@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use http::header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
-use tidegate_core::cache::key::Key;
+use tidegate_core::cache::key::StoredKey;
 use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::validator;
 use tidegate_core::cache::vary::Vary;
@@ -50,7 +50,7 @@ impl Deref for Entry {
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// What it is found by.
-    pub key: Arc<Key>,
+    pub key: Arc<StoredKey>,
     /// Its status.
     pub status: StatusCode,
     /// Its fields.
@@ -101,7 +101,7 @@ impl Entry {
 
     /// Whether it is for the same requests as `other`.
     pub fn is_variant(&self, other: &Self) -> bool {
-        self.key.text == other.key.text && self.vary == other.vary
+        self.key.is(&other.key) && self.vary == other.vary
     }
 
     /// A copy that shares nothing with it that is counted when it is served, but its body where that is not to be copied.
@@ -178,7 +178,7 @@ impl Entry {
     }
 
     /// The slice of it with this key and content. It goes with it where it is purged; how long it is fresh is not asked.
-    pub fn slice(&self, key: Arc<Key>, content: Content, asked_at: u64) -> Parts {
+    pub fn slice(&self, key: Arc<StoredKey>, content: Content, asked_at: u64) -> Parts {
         let validator = if self.fields.contains(&ETAG) { ETAG } else { LAST_MODIFIED };
         let value = self.strong_validator().into_iter();
         let fields: Fields = value.map(|value| (validator.clone(), value)).collect();

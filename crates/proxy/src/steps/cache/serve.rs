@@ -152,8 +152,12 @@ impl Given {
     /// All of it.
     fn whole(self, content: &Content) -> Option<Body> {
         match (self, content) {
-            // It may have broken off since its head came.
-            (Self::Coming(coming), Content::Coming(_)) => Some(coming.body),
+            // It may have broken off since its head came. What was there at once is not cut from what is stored.
+            (Self::Coming(coming), Content::Coming(_) | Content::Whole(_))
+                if coming.part.is_none() =>
+            {
+                Some(coming.body)
+            }
             (Self::Slices(slices), _) => Some(slices.part(0..content.length()?)),
             (_, content) => content.body(),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
 use tidegate_core::cache::freshness::Source;
-use tidegate_core::cache::key::{Key, Text};
+use tidegate_core::cache::key::StoredKey;
 use tidegate_core::cache::slice::Slices;
 use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::vary::Vary;
@@ -49,8 +49,8 @@ pub fn write(entry: &Entry, clock: &DiskClock) -> Vec<u8> {
 pub fn read(head: &[u8], clock: &DiskClock, now: Moment) -> Option<Parts> {
     let mut reading = Reading(head);
     let url = reading.hash()?;
-    let text = Text::from_slice(reading.text()?);
-    let key = Arc::new(Key { url, hash: xxh3_128(&text), text });
+    let text: Box<[u8]> = reading.text()?.into();
+    let key = Arc::new(StoredKey { url, hash: xxh3_128(&text), text });
     let status = StatusCode::from_u16(u16::try_from(reading.number()?).ok()?).ok()?;
     let arrived = time(reading.number()?);
     let asked_at = reading.number()?;

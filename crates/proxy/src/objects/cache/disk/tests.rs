@@ -146,7 +146,7 @@ fn entry(stage: &Stage, path: &str, length: usize) -> Arc<Entry> {
         immutable: false,
     };
     Arc::new(Entry::new(Parts {
-        key: Arc::new(key(path)),
+        key: Arc::new(key(path).stored()),
         status: StatusCode::NOT_FOUND,
         fields: headers.iter().collect(),
         content: Content::Whole(Pieces::new(vec![Bytes::from(text(length))])),

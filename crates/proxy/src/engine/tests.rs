@@ -18,8 +18,8 @@ use crate::net::ListenSocket;
 use crate::objects::auth::live::LiveAuthenticators;
 use crate::snapshot::Snapshot;
 use crate::testing;
-use crate::upstream::served_model::LiveModels;
 use crate::upstream::live::LiveEndpoints;
+use crate::upstream::served_model::LiveModels;
 use crate::worker::{self, Command};
 
 /// What a worker thread of one worker has to do with, without the thread.

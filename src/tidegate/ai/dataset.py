@@ -11,7 +11,7 @@ import polars
 
 from tidegate.ai import features
 from tidegate.ai.matrix import Matrix, Vector
-from tidegate.ai.sample_files import COST, TIME, WEIGHT, files_of
+from tidegate.ai.sample_files import COST, TIME, WEIGHT, SamplesError, files_of
 
 EXPECTED = features.NAMES.index("expected")
 LEAST_ROWS = 1_000
@@ -19,10 +19,6 @@ MOST_ROWS = 1_000_000
 """The latest so many are learnt from: more take memory, and make a model of 100 trees no better."""
 LEARNT, CALIBRATED = 0.6, 0.75
 """Where, of all samples, the part that is learnt from ends, and the part that calibrates; the rest tests."""
-
-
-class DatasetError(Exception):
-    """Samples cannot be learnt from; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +67,10 @@ class Split(NamedTuple):
 
 
 def read(state_dir: Path, upstream: str) -> Dataset:
-    """The samples of an upstream. Raises DatasetError."""
+    """The samples of an upstream. Raises SamplesError."""
     files = files_of(state_dir, upstream)
     if not files:
-        raise DatasetError(
+        raise SamplesError(
             f"there are no samples of the upstream {upstream!r} in {state_dir}: "
             "set its predict.mode to shadow or auto, and wait for traffic"
         )
@@ -88,7 +84,7 @@ def read(state_dir: Path, upstream: str) -> Dataset:
             table.select(features.NAMES).to_numpy().astype(np.float32),
         )
     except (OSError, polars.exceptions.PolarsError) as error:
-        raise DatasetError(
+        raise SamplesError(
             f"the samples in {files[0].parent} cannot be read: {error}; "
             "remove the file that is named, or all of them"
         ) from None
@@ -97,11 +93,11 @@ def read(state_dir: Path, upstream: str) -> Dataset:
 
 
 def split(samples: Dataset) -> Split:
-    """The parts that are learnt from, that calibrate and that test. Raises DatasetError if there are too
+    """The parts that are learnt from, that calibrate and that test. Raises SamplesError if there are too
     few.
     """
     if len(samples) < LEAST_ROWS:
-        raise DatasetError(
+        raise SamplesError(
             f"expected at least {LEAST_ROWS} samples; found {len(samples)}: wait for more traffic, "
             "or sample more of it (predict.samples of the upstream, in percent)"
         )

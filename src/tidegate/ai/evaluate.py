@@ -2,6 +2,7 @@
 constant.
 """
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,15 @@ class Comparison(NamedTuple):
             figure: {name: round(getattr(part, figure), 4) for name, part in self._asdict().items()}
             for figure in Figures._fields
         }
+
+
+def later_than(samples: Dataset, until: str | None) -> Dataset:
+    """The samples of requests that ended after a time, as manifests write it; all, where that is not told."""
+    if until is None:
+        return samples
+    return samples.part(
+        int(np.searchsorted(samples.time, datetime.fromisoformat(until).timestamp(), "right"))
+    )
 
 
 def calibrated(samples: Dataset, answers: Vector, calibration: Calibration) -> Vector:

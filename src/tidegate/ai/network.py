@@ -1,9 +1,8 @@
 """Small networks as ONNX: layers of sums with ReLU between them, and what onnxruntime says of rows.
 
-Inputs are kept within what was seen in training before they are looked at: a number that is outside, or none
-at all, counts as the limit, so that whatever comes in something finite comes out. That is done by
-comparisons, as runtimes differ in what `Clip`, `Min` and `Max` make of NaN. Scaling is part of the first
-layer.
+Inputs are kept within what was seen in training before they are looked at, so that something finite comes out
+whatever comes in; the engine takes what is no number for 0. Scaling is part of the first layer. Of the
+operators of ONNX the engine runs those of plain arithmetic (`crates/model/src/graph.rs`).
 """
 
 from collections.abc import Sequence
@@ -18,6 +17,8 @@ from tidegate.ai.manifest import ModelFile
 from tidegate.ai.matrix import Matrix, Vector
 
 MODEL_FILE: ModelFile = "model.onnx"
+INPUT = "features"
+"""What a network's input is called."""
 OPSET = 17
 IR_VERSION = 8
 """Old enough for every runtime of late."""
@@ -50,9 +51,8 @@ def written(layers: Sequence[Layer], lowest: Vector, highest: Vector) -> bytes:
         nodes.append(helper.make_node(operator, list(inputs), [name]))
         return name
 
-    high, low = constant("highest", highest[None, :]), constant("lowest", lowest[None, :])
-    at = step("Where", step("Less", "features", high), "features", high)
-    at = step("Where", step("Greater", at, low), at, low)
+    at = step("Min", INPUT, constant("highest", highest[None, :]))
+    at = step("Max", at, constant("lowest", lowest[None, :]))
     for number, layer in enumerate(layers):
         if number:
             at = step("Relu", at)
@@ -62,7 +62,7 @@ def written(layers: Sequence[Layer], lowest: Vector, highest: Vector) -> bytes:
     graph = helper.make_graph(
         nodes,
         "cost",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", len(lowest)])],
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", len(lowest)])],
         [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["N", 1])],
         constants,
     )

@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 from tidegate.ai.manifest import MANIFEST, Manifest, ManifestError
 from tidegate.ai.package import Package, PackageError, sha256
 from tidegate.control.state_file import make_folder, sync_folder
+from tidegate.control.store import StoreError
 
 FOLDER = "models"
 MOST = 100
@@ -86,7 +87,7 @@ class Registry:
 
     def entries(self) -> list[Entry]:
         """All models, by name, and of each name the latest first."""
-        entries = [self._entry(id) for id in self._ids()]
+        entries = [self.entry(id) for id in self._ids()]
         entries.sort(key=lambda each: each.manifest.created.timestamp() if each.manifest else 0, reverse=True)
         return sorted(entries, key=lambda each: each.id.name)
 
@@ -103,6 +104,18 @@ class Registry:
             raise UnknownModelError(f"there is no model {reference}; {_those_there_are(known)}")
         return found[0]
 
+    def meant(self, text: str) -> ModelId:
+        """The model that `name@digits` means, or a name of which there is one. Raises UnknownModelError."""
+        if "@" in text:
+            return self.find(text)
+        known = list(self._ids())
+        found = [id for id in known if id.name == text]
+        if len(found) > 1:
+            raise UnknownModelError(f"{text} means {_listed(found)}: write which")
+        if not found:
+            raise UnknownModelError(f"there is no model {text}; {_those_there_are(known)}")
+        return found[0]
+
     def read(self, id: ModelId) -> Package:
         """The model's files. Raises UnknownModelError, TamperedError and OSError."""
         folder = self._folder(id)
@@ -117,7 +130,7 @@ class Registry:
             raise _tampered(id, f"{folder}: {error}") from None
 
     def add(self, name: str, package: Package) -> ModelId:
-        """Keep a model. Raises RegistryError and OSError; nothing of it is kept then."""
+        """Keep a model, all of it or nothing. Raises RegistryError, and StoreError if it is not written."""
         if self._root is None:
             raise RegistryError(NOWHERE)
         if not _NAME.fullmatch(name):
@@ -129,22 +142,30 @@ class Registry:
         kept = list(self._ids())
         if id not in kept and len(kept) >= MOST:
             raise RegistryError(f"there are {MOST} models already: remove the folder of one in {self._root}")
+        try:
+            self._write(id, package)
+        except OSError as error:
+            raise StoreError(f"the model cannot be kept in {self._root}: {error.strerror}") from error
+        return id
+
+    def _write(self, id: ModelId, package: Package) -> None:
         place = self._folder(id)
         make_folder(place.parent)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
         try:
             for file, content in package.files.items():
                 _write(draft / file, content)
-            _give_to_owner(self._root.parent, place.parent.parent, place.parent, draft, *draft.iterdir())
+            root = place.parent.parent
+            _give_to_owner(root.parent, root, place.parent, draft, *draft.iterdir())
             shutil.rmtree(place, ignore_errors=True)  # it has the same files, or some that were tampered with
             draft.rename(place)
             sync_folder(place.parent)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        return id
 
-    def _entry(self, id: ModelId) -> Entry:
+    def entry(self, id: ModelId) -> Entry:
+        """A model, as far as its manifest can be read."""
         try:
             return Entry(id, Manifest.read((self._folder(id) / MANIFEST).read_bytes()), None)
         except (OSError, ManifestError) as error:

@@ -15,6 +15,10 @@ for.
 _LONGEST = 200
 
 
+class SamplesError(Exception):
+    """Samples cannot be learnt from; the message says why, and what to do."""
+
+
 def folder_of(state_dir: Path, upstream: str) -> Path:
     """The folder of an upstream, whose name may have characters that a folder's may not."""
     name = quote(upstream, safe=" ").replace(".", "%2E")

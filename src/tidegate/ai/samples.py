@@ -41,18 +41,23 @@ class Samples:
         """Why none are written; None: they are."""
         self.written: Counter[str] = Counter()
         """Samples by upstream since the start."""
-        self.dropped: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
         """Those that were told by the engine, and could not be written."""
 
     def take(self, told: dict[str, Any]) -> None:
         """Take an event `samples`."""
         upstream, rows = told["upstream"], told["rows"]
         if sum(map(len, self._waiting.values())) + len(rows) > MOST_WAITING or self._rests():
-            self.dropped[upstream] += len(rows)
+            self.lost[upstream] += len(rows)
             return
         self._waiting[upstream] += rows
         if self._writing is None or self._writing.done():
             self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    def seen(self, upstream: str) -> dict[str, int | str | None]:
+        """What became of the samples of an upstream."""
+        written, lost = self.written[upstream], self.lost[upstream]
+        return {"written": written, "lost": lost, "stopped": self.stopped}
 
     async def close(self) -> None:
         """Write what waits, before the process ends."""
@@ -72,7 +77,7 @@ class Samples:
             try:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._append, upstream, rows)
             except (MissingExtraError, OSError) as error:
-                self.dropped[upstream] += len(rows)
+                self.lost[upstream] += len(rows)
                 self._stop(error)
             else:
                 self.written[upstream] += len(rows)

@@ -37,7 +37,7 @@ class Trained(NamedTuple):
 def train(samples: Dataset, upstream: str, learner: LearnerName, seed: int, author: str) -> Trained:
     """A model of the samples of an upstream. The same samples and seed give the same model file.
 
-    Raises DatasetError if there are too few samples.
+    Raises SamplesError if there are too few samples.
     """
     parts = split(samples)
     learned = LEARNERS[learner](parts.learn, parts.calibrate, seed)

@@ -40,7 +40,7 @@ LOGGED: dict[str, Logged] = {
     "events_lost": ("warning", "events came faster than they could be taken"),
 }
 """The lines that are written here; of other kinds the engine writes them itself."""
-TOLD_HERE = frozenset({"word_applied", "unknown_key"})
+TOLD_HERE = frozenset({"word_applied", "unknown_key", "samples"})
 """What the engine tells and is told here with its author, or is no event."""
 
 log = logs.Logger("tidegate.events")

@@ -9,23 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.ai.packages import package
+from tests.unit.ai.packages import archive, package
 from tidegate.ai.manifest import GOLDEN, MANIFEST, Manifest, ManifestError
 from tidegate.ai.package import MOST_BYTES, Package, PackageError, sha256
 
 MODEL = "model.trees"
-
-
-def archive(files: list[tuple[str, bytes]], **about: Any) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=about.pop("format", tarfile.USTAR_FORMAT)) as tar:
-        for name, content in files:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            for what, value in about.items():
-                setattr(entry, what, value)
-            tar.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
 
 
 def test_an_archive_holds_the_same_model_and_is_the_same_for_it() -> None:

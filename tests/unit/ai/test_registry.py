@@ -10,6 +10,7 @@ from tests.unit.ai.packages import MADE, package
 from tidegate.ai import registry as registries
 from tidegate.ai.manifest import MANIFEST
 from tidegate.ai.registry import ModelId, Registry, RegistryError, TamperedError, UnknownModelError
+from tidegate.control.store import StoreError
 
 
 @pytest.fixture
@@ -115,7 +116,9 @@ def test_nothing_is_left_of_a_model_that_could_not_be_written(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(
+            StoreError, match=r"the model cannot be kept in .*models: No space left on device"
+        ):
             registry.add("shop-cost", package())
     assert registry.entries() == []
     assert [path.name for path in (tmp_path / "models" / "shop-cost").iterdir()] == []

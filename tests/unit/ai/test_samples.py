@@ -102,7 +102,7 @@ async def test_more_than_may_wait_are_dropped_and_counted(
     taken.take(told(3))
     taken.take(told(2))
     await written(taken)
-    assert (taken.written, taken.dropped) == ({"app": 3}, {"app": 2})
+    assert (taken.written, taken.lost) == ({"app": 3}, {"app": 2})
 
 
 async def test_a_full_disk_stops_sampling_with_one_event_until_there_is_room(
@@ -119,7 +119,7 @@ async def test_a_full_disk_stops_sampling_with_one_event_until_there_is_room(
         await written(taken)
         taken.take(told(2))
     assert taken.stopped == "app/2026-11-27.001.parquet: No space left on device"
-    assert taken.dropped == {"app": 5}
+    assert taken.lost == {"app": 5}
     assert kinds(events) == ["sampling_stopped"]
     taken._rests_until = 0
     taken.take(told(1))

@@ -310,7 +310,7 @@ def test_a_threshold_of_32_bits_parts_numbers_as_the_one_of_64_did(threshold: fl
     assert isfinite(not_above(threshold))
 
 
-@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+@given(st.floats(width=32, min_value=-below(LARGEST), allow_nan=False, allow_infinity=False))
 def test_the_next_smaller_number_is_next(value: float) -> None:
     assert below(value) == np.nextafter(np.float32(value), np.float32(-np.inf))
 

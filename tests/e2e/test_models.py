@@ -1,6 +1,9 @@
 """Models from end to end: samples of a real gateway, a model that is trained with them, its way into use."""
 
+import contextlib
 import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from .harness.waiting import eventually
 
 TAR = {"Content-Type": "application/x-tar"}
 SAMPLED = 2_000
+
+Broken = Callable[[Path], contextlib.AbstractContextManager[None]]
 
 
 def prediction(gateway: Gateway) -> Any:
@@ -162,16 +167,44 @@ def test_a_check_names_the_line_of_a_model_that_was_tampered_with(
     assert prediction(gateway)["model"] is None
 
 
+@contextlib.contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """A small disk at a folder, without any room left."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a disk may not be mounted here")
+    try:
+        with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def no_folder(folder: Path) -> Iterator[None]:
+    """A file where the folder is to be."""
+    folder.write_text("no folder")
+    yield
+
+
+@pytest.mark.parametrize("broken", [full_disk, no_folder])
 def test_a_disk_that_is_full_stops_sampling_and_nothing_else(
-    start_gateway: StartGateway, origin: Origin, state_dir: Path
+    start_gateway: StartGateway, origin: Origin, state_dir: Path, broken: Broken
 ) -> None:
-    (state_dir / "samples").write_text("where the folder of samples is to be")
-    gateway = start_gateway(sampled(origin, state_dir))
-    ask(gateway, 200)
-    eventually(lambda: samples(gateway)["stopped"], "sampling has stopped", deadline=60)
-    ask(gateway, 200)
-    assert len(events(gateway, "sampling_stopped")) == 1
-    assert "none are written now" in gateway.says("ai", "status")
+    with broken(state_dir / "samples"):
+        gateway = start_gateway(sampled(origin, state_dir))
+        ask(gateway, 200)
+        eventually(lambda: samples(gateway)["stopped"], "sampling has stopped", deadline=60)
+        ask(gateway, 200)
+        (stopped,) = events(gateway, "sampling_stopped")
+        assert str(state_dir / "samples") in stopped["reason"]
+        assert "none are written now" in gateway.says("ai", "status")
+        gateway.stop()
 
 
 def test_garbage_is_no_model(

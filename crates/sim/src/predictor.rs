@@ -51,7 +51,7 @@ impl Predictor {
         let usual = self.learner.usual(now);
         let cost = self.distorted(&seen, &usual, now) + seen.variance / 2.0;
         match self.plan.guarded {
-            true => self.learner.believe(cost.exp(), &seen, now),
+            true => self.learner.believe(cost.exp(), &seen, self.learner.skill().weight(), now),
             false => Some(self.learner.boosted(cost)),
         }
     }

@@ -15,9 +15,9 @@ import numpy as np
 from tests.unit.ai import synthetic
 from tidegate._engine import score_model
 from tidegate.ai.features import NAMES
+from tidegate.ai.file_names import GOLDEN
 from tidegate.ai.golden import ROWS
 from tidegate.ai.importing import imported
-from tidegate.ai.manifest import GOLDEN
 from tidegate.ai.package import Package, PackageError
 from tidegate.ai.score import scored
 from tidegate.ai.train import Trained, train

@@ -16,9 +16,8 @@ from pydantic import (
 )
 
 from tidegate.ai.features import HASH, NAMES, SCHEMA
+from tidegate.ai.file_names import GOLDEN
 
-MANIFEST = "manifest.json"
-GOLDEN = "golden.f32"
 ModelFile = Literal["model.trees", "model.onnx"]
 Learner = Literal["lightgbm", "mlp", "linear", "imported"]
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from tidegate.ai.manifest import GOLDEN, MANIFEST, Manifest, ManifestError, ModelFile
+from tidegate.ai.file_names import GOLDEN, MANIFEST
+from tidegate.ai.manifest import Manifest, ManifestError, ModelFile
 
 MOST_BYTES = 16 * 1024 * 1024
 BLOCK = 512

@@ -3,6 +3,8 @@
 A model is written beside its place and then renamed, so a reader finds all of it or nothing. Nothing is
 changed later: a file that is not what the digest was made of has been tampered with, and the model is not
 used.
+
+What reads the files of models is loaded with the first of them: most gateways have none.
 """
 
 import os
@@ -12,12 +14,15 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from tidegate.ai.manifest import MANIFEST, Manifest, ManifestError
-from tidegate.ai.package import Package, PackageError, sha256
+from tidegate.ai.file_names import MANIFEST
 from tidegate.control.state_file import make_folder, sync_folder
 from tidegate.control.store import StoreError
+
+if TYPE_CHECKING:
+    from tidegate.ai.manifest import Manifest
+    from tidegate.ai.package import Package
 
 FOLDER = "models"
 MOST = 100
@@ -73,7 +78,7 @@ class Entry:
     """A model of the registry."""
 
     id: ModelId
-    manifest: Manifest | None
+    manifest: "Manifest | None"
     """None: it cannot be read."""
     problem: str | None
     """What is wrong with it, if its manifest is."""
@@ -116,8 +121,10 @@ class Registry:
             raise UnknownModelError(f"there is no model {text}; {_those_there_are(known)}")
         return found[0]
 
-    def read(self, id: ModelId) -> Package:
+    def read(self, id: ModelId) -> "Package":
         """The model's files. Raises UnknownModelError, TamperedError and OSError."""
+        from tidegate.ai.package import Package, PackageError, sha256  # noqa: PLC0415 - see above
+
         folder = self._folder(id)
         if not folder.is_dir():
             raise UnknownModelError(f"there is no model {id.short}; {_those_there_are(list(self._ids()))}")
@@ -129,7 +136,7 @@ class Registry:
         except PackageError as error:
             raise _tampered(id, f"{folder}: {error}") from None
 
-    def add(self, name: str, package: Package) -> ModelId:
+    def add(self, name: str, package: "Package") -> ModelId:
         """Keep a model, all of it or nothing. Raises RegistryError, and StoreError if it is not written."""
         if self._root is None:
             raise RegistryError(NOWHERE)
@@ -148,7 +155,7 @@ class Registry:
             raise StoreError(f"the model cannot be kept in {self._root}: {error.strerror}") from error
         return id
 
-    def _write(self, id: ModelId, package: Package) -> None:
+    def _write(self, id: ModelId, package: "Package") -> None:
         place = self._folder(id)
         make_folder(place.parent)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
@@ -166,6 +173,8 @@ class Registry:
 
     def entry(self, id: ModelId) -> Entry:
         """A model, as far as its manifest can be read."""
+        from tidegate.ai.manifest import Manifest, ManifestError  # noqa: PLC0415 - see above
+
         try:
             return Entry(id, Manifest.read((self._folder(id) / MANIFEST).read_bytes()), None)
         except (OSError, ManifestError) as error:

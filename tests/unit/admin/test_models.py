@@ -10,7 +10,7 @@ from tests.unit.admin.conftest import Admin, connect
 from tests.unit.ai.packages import archive, package
 from tests.unit.control.gateways import document, started_gateway
 from tidegate import _engine
-from tidegate.ai.manifest import MANIFEST
+from tidegate.ai.file_names import MANIFEST
 from tidegate.ai.package import Package
 from tidegate.ai.promote import NEEDED
 from tidegate.ai.registry import ModelId, Registry

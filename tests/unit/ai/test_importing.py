@@ -11,9 +11,10 @@ import numpy as np
 
 from tests.unit.ai import synthetic
 from tidegate.ai.features import NAMES
+from tidegate.ai.file_names import GOLDEN
 from tidegate.ai.golden import ROWS
 from tidegate.ai.importing import imported
-from tidegate.ai.manifest import GOLDEN, Calibration
+from tidegate.ai.manifest import Calibration
 from tidegate.ai.matrix import Matrix, Vector
 from tidegate.ai.network import INPUT, Layer, written
 from tidegate.ai.package import Package

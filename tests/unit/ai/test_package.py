@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.ai.packages import archive, package
-from tidegate.ai.manifest import GOLDEN, MANIFEST, Manifest, ManifestError
+from tidegate.ai.file_names import GOLDEN, MANIFEST
+from tidegate.ai.manifest import Manifest, ManifestError
 from tidegate.ai.package import MOST_BYTES, Package, PackageError, sha256
 
 MODEL = "model.trees"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.ai.packages import MADE, package
 from tidegate.ai import registry as registries
-from tidegate.ai.manifest import MANIFEST
+from tidegate.ai.file_names import MANIFEST
 from tidegate.ai.registry import ModelId, Registry, RegistryError, TamperedError, UnknownModelError
 from tidegate.control.store import StoreError
 

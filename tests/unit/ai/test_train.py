@@ -16,7 +16,7 @@ from tidegate.ai.calibrate import calibration_of, drift_of
 from tidegate.ai.dataset import Dataset, read, split
 from tidegate.ai.evaluate import figures, pairs
 from tidegate.ai.features import NAMES
-from tidegate.ai.manifest import GOLDEN
+from tidegate.ai.file_names import GOLDEN
 from tidegate.ai.matrix import Vector
 from tidegate.ai.network import Layer, Runtime, scaled, written
 from tidegate.ai.package import Package

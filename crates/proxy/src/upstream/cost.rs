@@ -197,10 +197,7 @@ impl Upstream {
     /// The response to a request began so long after that was sent.
     pub(super) fn began(&self, learning: &Learning, of: &CostOf<'_>, took: Duration, now: Moment) {
         let Learning { predictor, branch, observation, .. } = learning;
-        let mut observation = observation.borrow_mut();
-        if observation.is_none() {
-            *observation = self.observe_slow(of, predictor, branch, took, now);
-        }
+        self.observe_slow(&mut observation.borrow_mut(), (of, predictor, branch), took, now);
     }
 
     /// What a request that goes in gets is compared with what it could wait for, where predictions count.

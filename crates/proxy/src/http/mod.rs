@@ -5,6 +5,7 @@ pub mod broken;
 pub mod forwarded;
 pub mod h1;
 pub mod h2;
+pub mod h3;
 pub mod ids;
 pub mod interim;
 pub mod partial_head;

@@ -58,6 +58,8 @@ pub enum HttpVersion {
     Http1,
     /// HTTP/2 (RFC 9113), in plain text by prior knowledge.
     Http2,
+    /// HTTP/3 (RFC 9114), over UDP; only with TLS.
+    Http3,
 }
 
 /// TLS on a listener.

@@ -12,7 +12,7 @@ from tidegate.config.model.rate import RateLimitNames
 from tidegate.config.model.text import AsWritten, FieldName, FileMode, ListenAddress, Name, Network
 from tidegate.config.model.unit import Positive, Size, Timeout, size
 
-HttpVersion = Literal["http1", "http2"]
+HttpVersion = Literal["http1", "http2", "http3"]
 TlsVersion = Annotated[Literal["1.2", "1.3"], AsWritten()]
 
 

@@ -10,16 +10,17 @@ use arc_swap::ArcSwap;
 use tidegate_core::access::Networks;
 use tidegate_core::message::forwarding::ForwardingFields;
 use tidegate_core::message::head_rules::HeadLimits;
-use tidegate_core::plan::{self, Issue};
+use tidegate_core::plan::{self, HttpVersion, Issue};
 
 use self::clients::Clients;
 use self::refusals::Refusals;
 use crate::account::metrics::{ListenerMetrics, Metrics};
-use crate::net::{Address, Rights};
+use crate::net::{Address, Rights, Transports};
 use crate::objects::keeper::{Object, is_same};
+use crate::quic::ServerQuic;
 use crate::tls::ServerTls;
 
-/// A listener, shared by all workers. It lives as long as its name and address stay.
+/// A listener, shared by all workers. It lives as long as its name, address and transports stay.
 #[derive(Debug)]
 pub struct Listener {
     /// Unique for the life of the process.
@@ -28,6 +29,8 @@ pub struct Listener {
     pub name: String,
     /// Where it listens.
     pub address: Address,
+    /// What it listens on there.
+    pub transports: Transports,
     /// What new connections are served by.
     pub settings: ArcSwap<Settings>,
     /// Its counts.
@@ -55,6 +58,8 @@ pub struct Settings {
     pub networks: Option<Networks>,
     /// TLS, where it is spoken.
     pub tls: Option<Arc<ServerTls>>,
+    /// QUIC, where HTTP/3 is spoken.
+    pub quic: Option<Arc<ServerQuic>>,
 }
 
 impl Settings {
@@ -83,11 +88,37 @@ impl Settings {
             .as_ref()
             .map(|networks| Networks::build(networks, &format!("{path}.networks"), &mut issues));
         let (rights, tls) = (rights?, tls?);
+        let quic = build_quic(plan, tls.as_deref(), before, path).map_err(|issue| vec![issue])?;
         if !issues.is_empty() {
             return Err(issues);
         }
-        Ok(Self { plan: plan.clone(), rights, head_limits, forwarding, networks, tls })
+        Ok(Self { plan: plan.clone(), rights, head_limits, forwarding, networks, tls, quic })
     }
+}
+
+/// What is listened on for the protocols of `plan`.
+pub fn transports(plan: &plan::Listener) -> Transports {
+    let datagram = plan.protocols.contains(&HttpVersion::Http3);
+    let stream = plan.protocols.iter().any(|protocol| *protocol != HttpVersion::Http3);
+    Transports { stream, datagram }
+}
+
+/// QUIC, where HTTP/3 is spoken.
+fn build_quic(
+    plan: &plan::Listener,
+    tls: Option<&ServerTls>,
+    before: Option<&Arc<Settings>>,
+    path: &str,
+) -> Result<Option<Arc<ServerQuic>>, Issue> {
+    if !transports(plan).datagram {
+        return Ok(None);
+    }
+    let path = format!("{path}.protocols");
+    let Some(tls) = tls else {
+        return Err(Issue::new(path, "HTTP/3 is spoken only with TLS: set `tls` of the listener"));
+    };
+    let before = before.and_then(|before| before.quic.as_deref());
+    ServerQuic::build(plan, tls, before, &path).map(Some)
 }
 
 /// Who may connect to a Unix socket, out of numbers that the plan has as texts.
@@ -135,25 +166,31 @@ impl Object for Settings {
 }
 
 impl Object for Listener {
-    type Plan<'p> = &'p Address;
+    type Plan<'p> = &'p (Address, Transports);
 
     fn name(&self) -> &str {
         &self.name
     }
 
-    fn is_of(&self, address: &&Address) -> bool {
-        self.address == **address
+    fn is_of(&self, (address, transports): &&(Address, Transports)) -> bool {
+        self.address == *address && self.transports == *transports
     }
 }
 
 impl Listener {
     /// A listener that is not known yet.
-    pub fn new(name: &str, address: Address, settings: &Arc<Settings>, metrics: &Metrics) -> Self {
+    pub fn new(
+        name: &str,
+        (address, transports): (Address, Transports),
+        settings: &Arc<Settings>,
+        metrics: &Metrics,
+    ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, Relaxed),
             name: name.to_owned(),
             address,
+            transports,
             settings: ArcSwap::new(settings.clone()),
             metrics: metrics.listener(name),
             open: AtomicU32::new(0),

@@ -1,0 +1,43 @@
+//! Accepting connections over QUIC.
+
+use std::net::UdpSocket;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::task::spawn_local;
+
+use crate::client::Admitted;
+use crate::local::Local;
+use crate::quic;
+use crate::serve::h3;
+use crate::snapshot::Listener;
+
+/// Accept connections until the task is aborted.
+pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket) {
+    let begun = listener.settings.load().quic.clone();
+    let Some(begun) = begun else { return };
+    let endpoint = match quic::endpoint(socket, &begun) {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            tracing::error!(listener = listener.name, %error, "cannot listen for QUIC");
+            return;
+        }
+    };
+    while let Some(incoming) = endpoint.accept().await {
+        let settings = listener.settings.load_full();
+        let address = incoming.remote_address().ip().to_canonical();
+        let admitted = Admitted::new(local.clone(), listener.clone(), Some(address));
+        let (Some(admitted), Some(quic)) = (admitted, &settings.quic) else {
+            incoming.refuse();
+            continue;
+        };
+        match incoming.accept_with(quic.config().clone()) {
+            Ok(connecting) => {
+                let signal = admitted.signal.clone();
+                let task = spawn_local(h3::serve(admitted, settings, connecting));
+                signal.runs_as(task.abort_handle());
+            }
+            Err(error) => tracing::debug!(%error, "a client's first packet is not answered"),
+        }
+    }
+}

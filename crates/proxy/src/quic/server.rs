@@ -5,11 +5,12 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::congestion::{BbrConfig, CubicConfig};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
     Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
-use tidegate_core::plan::{Issue, Listener};
+use tidegate_core::plan::{Congestion, Issue, Listener};
 
 use super::keys::Keys;
 use crate::tls::ServerTls;
@@ -80,6 +81,12 @@ fn transport(plan: &Listener) -> TransportConfig {
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
         .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(None);
+    match plan.http3.congestion {
+        Congestion::Cubic => {
+            transport.congestion_controller_factory(Arc::new(CubicConfig::default()))
+        }
+        Congestion::Bbr => transport.congestion_controller_factory(Arc::new(BbrConfig::default())),
+    };
     transport
 }
 

@@ -163,7 +163,8 @@ fn uri_of(
     // A URI has no scheme without an authority, which is then the `Host` field's to say.
     parts.scheme = scheme.filter(|_| parts.authority.is_some());
     parts.path_and_query = match path {
-        Some(path) if path.is_empty() => return Err(SYNTAX),
+        // A fragment is no part of it (RFC 9110 §7.1), and would be left out without a word.
+        Some(path) if path.is_empty() || path.contains(&b'#') => return Err(SYNTAX),
         Some(path) => Some(PathAndQuery::from_maybe_shared(path).map_err(|_| SYNTAX)?),
         None => None,
     };
@@ -272,6 +273,7 @@ mod tests {
             with(&[(":status", "200")]),
             with(&[(":protocol", "websocket")]),
             [&without(3)[..], &[(":path", "")]].concat(),
+            [&without(3)[..], &[(":path", "/x#y")]].concat(),
             [&without(1)[..], &[(":scheme", "a b")]].concat(),
             vec![(":method", "CONNECT"), (":path", "/")],
         ] {

@@ -3,7 +3,6 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tidegate_core::failure::Failure;
 use tidegate_core::message::{Malformed, trailers};
 use tokio::time::Instant;
 
@@ -12,6 +11,7 @@ use super::frame::Piece;
 use super::head::{self, Refused};
 use super::receiving::{Lost, Receiving};
 use crate::http::body::{Frame, NextFrame, Source};
+use crate::http::failures::Failures;
 use crate::net::deadline::Deadline;
 
 /// A body that comes in on a stream.
@@ -25,23 +25,6 @@ pub struct Incoming {
     idle: Duration,
     failures: Failures,
     done: bool,
-}
-
-/// How a body fails, according to which side sends it.
-#[derive(Debug, Clone, Copy)]
-pub struct Failures {
-    late: Failure,
-    gone: Failure,
-    malformed: fn(Malformed) -> Failure,
-}
-
-impl Failures {
-    /// A client sends it.
-    pub const OF_REQUEST: Self = Self {
-        late: Failure::BodyTimeout,
-        gone: Failure::ClientGone,
-        malformed: Malformed::of_request,
-    };
 }
 
 impl Incoming {
@@ -126,6 +109,6 @@ impl Source for Incoming {
     }
 
     fn is_end(&self) -> bool {
-        self.done || self.stream.is_end()
+        self.done || self.left.unwrap_or(0) == 0 && self.stream.is_end()
     }
 }

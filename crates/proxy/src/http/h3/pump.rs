@@ -63,7 +63,10 @@ impl Pump {
                     stream.push_data(data);
                 }
                 Poll::Ready(Some(Ok(Frame::Trailers(trailers)))) => {
-                    stream.push_trailers(&trailers);
+                    // None may be left of those that came.
+                    if !trailers.is_empty() {
+                        stream.push_trailers(&trailers);
+                    }
                     self.ends = true;
                 }
                 Poll::Ready(Some(Err(failure))) => {

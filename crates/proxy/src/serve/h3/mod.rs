@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -28,13 +29,16 @@ use crate::http::h3::settings::Settings as OurSettings;
 use crate::http::h3::stream_type::StreamType;
 use crate::http::h3::varint;
 use crate::net::deadline::Deadline;
-use crate::snapshot::Settings;
+use crate::snapshot::{Listener, Settings};
 use crate::tls::Negotiated;
 
 /// Serve an accepted connection until it ends.
 pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Connecting) {
     let limit = settings.plan.timeouts.handshake.duration();
-    let shaken = timeout(limit, connecting).await;
+    let shaken = {
+        let _half_done = HalfDone::new(&admitted.listener);
+        timeout(limit, connecting).await
+    };
     let connection = match shaken {
         Ok(Ok(connection)) => connection,
         failed => {
@@ -51,6 +55,22 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Conn
     match timeout(limit, control_stream(&client, &connection)).await {
         Ok(Ok(control)) => Streams::new(client, connection, control).run().await,
         _ => connection.close(Code::STREAM_CREATION_ERROR.into(), b"no control stream is allowed"),
+    }
+}
+
+/// Counts a handshake as long as it is half done.
+struct HalfDone<'l>(&'l Listener);
+
+impl<'l> HalfDone<'l> {
+    fn new(listener: &'l Listener) -> Self {
+        listener.half_done.fetch_add(1, Relaxed);
+        Self(listener)
+    }
+}
+
+impl Drop for HalfDone<'_> {
+    fn drop(&mut self) {
+        self.0.half_done.fetch_sub(1, Relaxed);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use tidegate_core::access::Networks;
 use tidegate_core::message::forwarding::ForwardingFields;
 use tidegate_core::message::head_rules::HeadLimits;
@@ -41,6 +42,8 @@ pub struct Listener {
     pub clients: Clients,
     /// Connections that were turned away.
     pub refusals: Refusals,
+    /// Handshakes over QUIC that are half done.
+    pub half_done: AtomicU32,
 }
 
 /// What a connection is served by, for as long as it lives.
@@ -60,6 +63,8 @@ pub struct Settings {
     pub tls: Option<Arc<ServerTls>>,
     /// QUIC, where HTTP/3 is spoken.
     pub quic: Option<Arc<ServerQuic>>,
+    /// What responses over other versions say of HTTP/3.
+    pub alt_svc: Option<HeaderValue>,
 }
 
 impl Settings {
@@ -92,7 +97,9 @@ impl Settings {
         if !issues.is_empty() {
             return Err(issues);
         }
-        Ok(Self { plan: plan.clone(), rights, head_limits, forwarding, networks, tls, quic })
+        let alt_svc = quic.as_ref().and_then(|_| alt_svc(plan));
+        let plan = plan.clone();
+        Ok(Self { plan, rights, head_limits, forwarding, networks, tls, quic, alt_svc })
     }
 }
 
@@ -101,6 +108,15 @@ pub fn transports(plan: &plan::Listener) -> Transports {
     let datagram = plan.protocols.contains(&HttpVersion::Http3);
     let stream = plan.protocols.iter().any(|protocol| *protocol != HttpVersion::Http3);
     Transports { stream, datagram }
+}
+
+/// What responses say of HTTP/3 (RFC 7838 §3, RFC 9114 §3.1.1).
+fn alt_svc(plan: &plan::Listener) -> Option<HeaderValue> {
+    let announced = plan.http3.alt_svc.as_ref()?;
+    let bound = || plan.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let port: u16 = announced.port.map(u16::from).or_else(bound)?;
+    let seconds = announced.max_age.duration().as_secs();
+    HeaderValue::try_from(format!("h3=\":{port}\"; ma={seconds}")).ok()
 }
 
 /// QUIC, where HTTP/3 is spoken.
@@ -196,6 +212,7 @@ impl Listener {
             open: AtomicU32::new(0),
             clients: Clients::default(),
             refusals: Refusals::default(),
+            half_done: AtomicU32::new(0),
         }
     }
 

@@ -142,8 +142,8 @@ fn a_connection_that_panics_ends_alone() {
             let (snapshot, bound) = {
                 let serving = common.serving.lock();
                 let bound = &serving.listeners[0];
-                let socket = bound.binding.streams[0].duplicate()?;
-                (serving.snapshot.clone(), vec![(bound.listener.clone(), socket)])
+                let sockets = bound.binding.of_worker(0)?;
+                (serving.snapshot.clone(), vec![(bound.listener.clone(), sockets)])
             };
             runtime()?.block_on(async {
                 let worker = Local::new(0, common.accounts.clone(), Default::default(), snapshot);

@@ -21,7 +21,8 @@ const MANY_HALF_DONE: u32 = 256;
 pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket) {
     let begun = listener.settings.load().quic.clone();
     let Some(begun) = begun else { return };
-    let endpoint = match quic::endpoint(socket, &begun) {
+    let workers = local.snapshot().plan.workers.get() as usize;
+    let endpoint = match quic::endpoint(socket, &begun, local.index(), workers) {
         Ok(endpoint) => endpoint,
         Err(error) => {
             tracing::error!(listener = listener.name, %error, "cannot listen for QUIC");

@@ -8,7 +8,7 @@ use aws_lc_rs::{hkdf, hmac, rand};
 use quinn::crypto::{HandshakeTokenKey, HmacKey};
 
 /// Bytes of the secret that they are made of.
-const SECRET: usize = 64;
+const SECRET: usize = 76;
 
 /// The keys, shared by all workers.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct Keys {
     pub tokens: Arc<dyn HandshakeTokenKey>,
     /// Makes the tokens of resets, of connection ids.
     pub resets: Arc<dyn HmacKey>,
+    /// Tells the worker of a connection id.
+    pub steering: [u32; 3],
 }
 
 impl Keys {
@@ -27,8 +29,14 @@ impl Keys {
     pub fn new() -> Result<Self, String> {
         let mut secret = [0; SECRET];
         rand::fill(&mut secret).map_err(|_| "the system gives no random numbers".to_owned())?;
-        let (tokens, resets) = secret.split_at(SECRET / 2);
+        let (tokens, rest) = secret.split_at(32);
+        let (resets, steering) = rest.split_at(32);
+        let word = |at: usize| {
+            let bytes = steering[4 * at..].first_chunk();
+            bytes.map(|bytes| u32::from_be_bytes(*bytes)).unwrap_or_default()
+        };
         Ok(Self {
+            steering: [word(0), word(1), word(2)],
             tokens: Arc::new(hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(tokens)),
             resets: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, resets)),
         })

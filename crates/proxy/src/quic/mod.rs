@@ -4,5 +4,6 @@
 
 mod keys;
 mod server;
+mod steering;
 
 pub use self::server::{ServerQuic, endpoint};

@@ -13,6 +13,7 @@ use quinn::{
 use tidegate_core::plan::{Congestion, Issue, Listener};
 
 use super::keys::Keys;
+use super::steering::{Steering, WorkersIds};
 use crate::tls::ServerTls;
 
 /// A peer that is silent for so long is gone. A live one is not silent: it is asked before.
@@ -90,12 +91,23 @@ fn transport(plan: &Listener) -> TransportConfig {
     transport
 }
 
-/// A worker's endpoint on its `socket`.
+/// The endpoint of a worker, one of so many, on its `socket`.
 ///
 /// # Errors
 /// What the system says of the socket.
-pub fn endpoint(socket: UdpSocket, quic: &ServerQuic) -> io::Result<Endpoint> {
-    let config = EndpointConfig::new(quic.keys.resets.clone());
+pub fn endpoint(
+    socket: UdpSocket,
+    quic: &ServerQuic,
+    worker: usize,
+    workers: usize,
+) -> io::Result<Endpoint> {
+    let steering = Steering::new(quic.keys.steering, workers);
+    // It is the same for all sockets of the port, and does not change.
+    if let Err(error) = steering.attach(&socket) {
+        tracing::warn!(%error, "clients that move to another address lose their connections over QUIC");
+    }
+    let mut config = EndpointConfig::new(quic.keys.resets.clone());
+    config.cid_generator(move || Box::new(WorkersIds::new(steering, worker)));
     let server = ServerConfig::clone(&quic.config);
     Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
 }

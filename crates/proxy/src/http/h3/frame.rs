@@ -59,9 +59,7 @@ pub enum Carrier {
         section: u64,
     },
     /// The control stream of a client.
-    ControlOfClient,
-    /// The control stream of a server.
-    ControlOfServer,
+    Control,
 }
 
 /// What is done with a frame's payload.
@@ -189,7 +187,7 @@ impl Carrier {
     fn treat(self, kind: u64, length: u64) -> Result<Treatment, Broken> {
         match self {
             Self::Request { section } => Self::on_request(kind, length, section),
-            Self::ControlOfClient | Self::ControlOfServer => self.on_control(kind, length),
+            Self::Control => Self::on_control(kind, length),
         }
     }
 
@@ -198,38 +196,27 @@ impl Carrier {
             DATA => Ok(Treatment::HandOn),
             HEADERS if length > section => Err(Broken::SectionTooLarge),
             HEADERS => Ok(Treatment::Keep),
-            // Pushes are not enabled by us, nor sent by a client.
-            PUSH_PROMISE | CANCEL_PUSH | SETTINGS | GOAWAY | MAX_PUSH_ID => {
-                Err(Broken::Connection(Code::FRAME_UNEXPECTED))
-            }
-            PRIORITY_UPDATE | PRIORITY_UPDATE_OF_PUSH => {
-                Err(Broken::Connection(Code::FRAME_UNEXPECTED))
-            }
+            PUSH_PROMISE
+            | CANCEL_PUSH
+            | SETTINGS
+            | GOAWAY
+            | MAX_PUSH_ID
+            | PRIORITY_UPDATE
+            | PRIORITY_UPDATE_OF_PUSH => Err(Broken::Connection(Code::FRAME_UNEXPECTED)),
             _ => Self::unknown(kind),
         }
     }
 
-    fn on_control(self, kind: u64, length: u64) -> Result<Treatment, Broken> {
+    fn on_control(kind: u64, length: u64) -> Result<Treatment, Broken> {
         match kind {
-            SETTINGS | GOAWAY if length > CONTROL_PAYLOAD => {
+            SETTINGS | GOAWAY | PRIORITY_UPDATE if length > CONTROL_PAYLOAD => {
                 Err(Broken::Connection(Code::EXCESSIVE_LOAD))
             }
-            SETTINGS | GOAWAY => Ok(Treatment::Keep),
-            MAX_PUSH_ID | CANCEL_PUSH if self == Self::ControlOfClient => Ok(Treatment::Skip),
-            PRIORITY_UPDATE if self == Self::ControlOfClient && length <= CONTROL_PAYLOAD => {
-                Ok(Treatment::Keep)
-            }
-            PRIORITY_UPDATE_OF_PUSH if self == Self::ControlOfClient => {
-                // None was ever promised.
-                Err(Broken::Connection(Code::ID_ERROR))
-            }
-            DATA
-            | HEADERS
-            | PUSH_PROMISE
-            | MAX_PUSH_ID
-            | CANCEL_PUSH
-            | PRIORITY_UPDATE
-            | PRIORITY_UPDATE_OF_PUSH => Err(Broken::Connection(Code::FRAME_UNEXPECTED)),
+            SETTINGS | GOAWAY | PRIORITY_UPDATE => Ok(Treatment::Keep),
+            // Nothing is pushed, whatever a client would take.
+            MAX_PUSH_ID | CANCEL_PUSH => Ok(Treatment::Skip),
+            PRIORITY_UPDATE_OF_PUSH => Err(Broken::Connection(Code::ID_ERROR)),
+            DATA | HEADERS | PUSH_PROMISE => Err(Broken::Connection(Code::FRAME_UNEXPECTED)),
             _ => Self::unknown(kind),
         }
     }
@@ -329,12 +316,10 @@ mod tests {
             (REQUEST, PUSH_PROMISE, Code::FRAME_UNEXPECTED),
             (REQUEST, PRIORITY_UPDATE, Code::FRAME_UNEXPECTED),
             (REQUEST, 0x02, Code::FRAME_UNEXPECTED),
-            (Carrier::ControlOfClient, DATA, Code::FRAME_UNEXPECTED),
-            (Carrier::ControlOfClient, HEADERS, Code::FRAME_UNEXPECTED),
-            (Carrier::ControlOfClient, PRIORITY_UPDATE_OF_PUSH, Code::ID_ERROR),
-            (Carrier::ControlOfServer, MAX_PUSH_ID, Code::FRAME_UNEXPECTED),
-            (Carrier::ControlOfServer, PRIORITY_UPDATE, Code::FRAME_UNEXPECTED),
-            (Carrier::ControlOfServer, 0x09, Code::FRAME_UNEXPECTED),
+            (Carrier::Control, DATA, Code::FRAME_UNEXPECTED),
+            (Carrier::Control, HEADERS, Code::FRAME_UNEXPECTED),
+            (Carrier::Control, PRIORITY_UPDATE_OF_PUSH, Code::ID_ERROR),
+            (Carrier::Control, 0x09, Code::FRAME_UNEXPECTED),
         ] {
             let found = found(carrier, &frame(kind, &[0]), 10);
             assert_eq!(found, Err(Broken::Connection(code)), "{kind:#x} on {carrier:?}");
@@ -345,7 +330,7 @@ mod tests {
     fn a_control_stream_is_not_made_to_keep_much() {
         let mut announced = Vec::new();
         begin(SETTINGS, 1 << 40, &mut announced);
-        let found = found(Carrier::ControlOfClient, &announced, 20);
+        let found = found(Carrier::Control, &announced, 20);
         assert_eq!(found, Err(Broken::Connection(Code::EXCESSIVE_LOAD)));
     }
 

@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, request};
+use http::{HeaderMap, StatusCode};
 use quinn::{SendStream, StoppedError, VarInt};
 
 use super::code::Code;
@@ -41,11 +41,6 @@ impl Sending {
     /// Write the head of a response.
     pub fn push_response(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.push_section(|section| head::write_response(status, headers, section));
-    }
-
-    /// Write the head of a request.
-    pub fn push_request(&mut self, head: &request::Parts) {
-        self.push_section(|section| head::write_request(head, section));
     }
 
     /// Write trailers.
@@ -102,11 +97,6 @@ impl Sending {
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stopped = self.stopped.get_or_insert_with(|| Box::pin(self.stream.stopped()));
         stopped.as_mut().poll(cx).map(|_| ())
-    }
-
-    /// The stream's number.
-    pub fn id(&self) -> u64 {
-        VarInt::from(self.stream.id()).into_inner()
     }
 }
 

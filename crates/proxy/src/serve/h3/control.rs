@@ -84,7 +84,7 @@ async fn read_control(
     stream: RecvStream,
     rest: Bytes,
 ) -> Result<(), Code> {
-    let mut frames = Receiving::new(connection.clone(), stream, rest, Carrier::ControlOfClient);
+    let mut frames = Receiving::new(connection.clone(), stream, rest, Carrier::Control);
     let mut has_settings = false;
     loop {
         let (kind, payload) = match poll_fn(|cx| frames.poll_piece(cx)).await {

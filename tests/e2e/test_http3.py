@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from aioquic.buffer import encode_uint_var
 
 from .conftest import Running, StartGateway
 from .harness import answers
@@ -12,7 +13,7 @@ from .harness.certs import Authority
 from .harness.configs import listener, proxy
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
-from .harness.h3client import H3Client
+from .harness.h3client import PRIORITY_UPDATE, H3Client, frame
 from .harness.message import Echo
 from .harness.origin import Exchange, Origin
 from .harness.waiting import eventually
@@ -112,6 +113,26 @@ def test_a_request_that_is_given_up_is_cancelled_at_its_endpoint(
     client.flush()
     given_up = {"error": "client_gone"}
     eventually(lambda: gateway.metrics().total("tidegate_errors_total", **given_up), "it is given up")
+
+
+@pytest.mark.parametrize("by", ["field", "frame", "frame before it"])
+def test_the_more_urgent_response_comes_first(client: H3Client, origin: Origin, by: str) -> None:
+    """Both are far larger than what may be on its way, and the less urgent one is asked for first."""
+    origin.on("/big", answers.download(4_000_000))
+    control = 2
+    update = lambda stream, value: client.send(  # noqa: E731
+        control, frame(PRIORITY_UPDATE, encode_uint_var(stream) + value)
+    )
+    if by == "frame before it":
+        update(4, b"u=0")
+    field = [("priority", "u=0")] if by == "field" else []
+    later = client.send_request("/big", headers=[("priority", "u=7")])
+    sooner = client.send_request("/big", headers=field)
+    if by == "frame":
+        update(sooner, b"u=0")
+    client.wait(sooner)
+    assert len(client.responses[later].body) < 3_500_000
+    assert len(client.wait(later).body) == 4_000_000
 
 
 def test_clients_of_other_versions_are_told_of_it(gateway: Gateway, authority: Authority) -> None:

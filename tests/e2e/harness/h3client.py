@@ -14,7 +14,7 @@ from aioquic.quic.connection import QuicConnection
 
 from .message import Fields, Response
 
-DATA, HEADERS, SETTINGS, GOAWAY = 0x00, 0x01, 0x04, 0x07
+DATA, HEADERS, SETTINGS, GOAWAY, PRIORITY_UPDATE = 0x00, 0x01, 0x04, 0x07, 0xF0700
 CONTROL, PUSH, ENCODER, DECODER = 0x00, 0x01, 0x02, 0x03
 RawFields = list[tuple[bytes, bytes]]
 

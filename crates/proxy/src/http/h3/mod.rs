@@ -5,7 +5,7 @@ pub mod frame;
 pub mod head;
 pub mod incoming;
 pub mod pump;
-mod qpack;
+pub mod qpack;
 pub mod receiving;
 pub mod sending;
 pub mod settings;

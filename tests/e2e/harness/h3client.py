@@ -8,7 +8,8 @@ from typing import Self
 
 import aioquic.quic.events as quic
 import pylsqpack
-from aioquic.buffer import Buffer, encode_uint_var
+from aioquic._buffer import Buffer
+from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 

@@ -22,7 +22,7 @@ class Http3(Options):
     """HTTP/3 on a listener whose protocols name it."""
 
     alt_svc: AltSvc | None = AltSvc()
-    """What responses over HTTP/1 and HTTP/2 say of it; null: nothing, so only clients that know of it use it."""
+    """What responses over HTTP/1 and HTTP/2 say of it; null: nothing."""
     congestion: Literal["cubic", "bbr"] = "cubic"
     """What decides how much may be on its way: `cubic`: loss; `bbr`: a model of the path."""
     retry: Literal["auto", "always", "never"] = "auto"

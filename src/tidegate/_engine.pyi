@@ -1,6 +1,6 @@
 """The engine: per-request work, in Rust, on threads of its own.
 
-What crosses this border is JSON in UTF-8, handles and plain values; there are twelve calls.
+What crosses this border is JSON in UTF-8, handles and plain values; there are fourteen calls.
 """
 
 from typing import Self, final
@@ -10,8 +10,10 @@ __all__ = [
     "PlanError",
     "Prepared",
     "UnknownItemsError",
+    "feature_schema",
     "inspect",
     "plan_schema",
+    "score_model",
     "simulate",
     "version",
 ]
@@ -181,6 +183,16 @@ def simulate(kind: str, scenario: str) -> str:
 
     Runs without the GIL; the same scenario gives the same report. Raises PlanError if it cannot be run, and
     ValueError if there is no such kind."""
+
+def feature_schema() -> str:
+    """What models are told of a request, as JSON: the schema's `name`, its `hash` (the SHA-256 of the names,
+    with line feeds between them), and its `features` in order: `[{"name", "meaning"}]`."""
+
+def score_model(tar: bytes, rows: bytes) -> bytes:
+    """The answers of a model, which is a tar as `supply` takes it, to `rows`: float32, little-endian, all
+    features of a request in each row; and an answer of each, of the same kind.
+
+    Runs without the GIL. Raises ValueError if the model is refused, and why, and if a row is not whole."""
 
 def plan_schema() -> str:
     """The JSON Schema of the plan, as the engine reads it."""

@@ -7,9 +7,10 @@ import pytest
 
 MAY_USE = {
     "tidegate-core": set[str](),
-    "tidegate-proxy": {"tidegate-core"},
-    "tidegate-sim": {"tidegate-core"},
-    "tidegate-python": {"tidegate-core", "tidegate-proxy", "tidegate-sim"},
+    "tidegate-model": {"tidegate-core"},
+    "tidegate-proxy": {"tidegate-core", "tidegate-model"},
+    "tidegate-sim": {"tidegate-core", "tidegate-model"},
+    "tidegate-python": {"tidegate-core", "tidegate-model", "tidegate-proxy", "tidegate-sim"},
 }
 NOT_IN_CORE = {
     "async-std",

@@ -4,6 +4,7 @@
 
 mod engine;
 mod error;
+mod model;
 mod plan;
 mod sim;
 
@@ -20,6 +21,8 @@ mod _engine {
     use crate::engine::{Engine, Prepared};
     #[pymodule_export]
     use crate::error::{PlanError, UnknownItemsError};
+    #[pymodule_export]
+    use crate::model::{feature_schema, score_model};
     #[pymodule_export]
     use crate::plan::{inspect, plan_schema};
     #[pymodule_export]

@@ -6,7 +6,7 @@ use super::candidates::Candidates;
 use super::least_cost::{Cost, LeastCost};
 use super::least_request::LeastRequest;
 use super::{Pick, Policy};
-use crate::load::Load;
+use crate::load::{Foreseen, Load};
 use crate::time::Moment;
 
 /// What a worker costs that is not free: more than any that is.
@@ -17,7 +17,8 @@ const LAST: f64 = 0.5;
 const MOST_LOOKED_AT: usize = 64;
 
 /// The endpoint that is quickest of those that have a worker free, as far as the
-/// [forecast](super::forecast) knows; by fewest requests in flight where it does not.
+/// [forecast](super::forecast) knows; by fewest requests in flight where it does not, and the quickest of those that have
+/// none: so a request that comes alone goes where such requests were answered soonest.
 ///
 /// A request that has to wait waits best where it can still go anywhere (late binding: Ousterhout et al.,
 /// *Sparrow*, SOSP 2013): in the gateway's queue, for the endpoint that is free first.
@@ -53,15 +54,16 @@ struct Occupation;
 
 impl Cost for Occupation {
     fn of(&self, load: &Load, strength: f64, now: Moment) -> f64 {
-        let foreseen = load.foreseen();
-        let (Some(workers), Some(pace)) = (foreseen.workers, foreseen.pace) else {
+        let Foreseen { workers, pace } = load.foreseen();
+        let (Some(pace), in_flight) = (pace.map(f64::from), load.in_flight()) else {
             return LeastRequest.of(load, strength, now);
         };
-        let occupied = f64::from(load.in_flight()) / f64::from(workers);
-        let cost = if occupied < 1.0 {
-            f64::from(pace) * (1.0 + LAST * occupied)
-        } else {
-            BUSY * occupied
+        let cost = match workers.map(|workers| f64::from(in_flight) / f64::from(workers)) {
+            Some(occupied) if occupied < 1.0 => pace * (1.0 + LAST * occupied),
+            Some(occupied) => BUSY * occupied,
+            // As with one of usual pace, or somewhere between none and two in flight.
+            None if in_flight == 0 => 2.0 * pace / (1.0 + pace),
+            None => return LeastRequest.of(load, strength, now),
         };
         cost / strength
     }

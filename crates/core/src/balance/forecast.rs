@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Endpoints;
 use super::narrow::Outlook;
 use super::spare::is_quick;
-use crate::load::{Foreseen, Parallelism, Sample, Sum};
+use crate::load::{Foreseen, Load, Parallelism, Sample, Sum};
 use crate::time::Moment;
 
 /// How often it is made anew, and how much less often for each endpoint: so ten thousand cost no more than a
@@ -18,8 +18,9 @@ const SIGNIFICANT: f32 = 2.5;
 /// One more request than there are workers is let in for each so many endpoints: else it
 /// would go unnoticed that there are more workers than before.
 const ENDPOINTS_PER_TRIAL: u32 = 16;
-/// Where requests are ordered by what they cost, it is let in during one of so many forecasts only: it waits at its
-/// endpoint, behind heavy ones perhaps.
+/// One of so many forecasts is a trial. Where requests are ordered by what they cost, only then one more is let in: it
+/// waits at its endpoint, behind heavy ones perhaps. And only then an endpoint that was slow, and got nothing since, is
+/// trusted to be like the others: where few requests come, each of them might find it forgotten.
 const FORECASTS_PER_TRIAL: u32 = 8;
 
 /// For each endpoint how many requests it works on at a time and how quick it is, for all together how many
@@ -94,7 +95,7 @@ impl Forecast {
         self.uneven.load(Relaxed)
     }
 
-    /// Whether one request more than there are workers is let in just now, also where requests are ordered by cost.
+    /// Whether it is one by which what is known is tried.
     pub(super) fn is_trial(&self) -> bool {
         self.made.load(Relaxed).is_multiple_of(FORECASTS_PER_TRIAL)
     }
@@ -106,7 +107,8 @@ impl Forecast {
 
     /// Make it anew at `now`, for requests that go where `outlook` says.
     pub(super) fn renew(&self, endpoints: &Endpoints, outlook: &Outlook, now: Moment) {
-        let workers = foresee(endpoints, outlook, now);
+        self.made.fetch_add(1, Relaxed);
+        let workers = foresee(endpoints, outlook, self.is_trial().then_some(now));
         let workers = workers.filter(|_| self.holds).unwrap_or(u32::MAX);
         self.workers.store(workers, Relaxed);
         let trials = 1 + outlook.members() as u32 / ENDPOINTS_PER_TRIAL;
@@ -115,25 +117,25 @@ impl Forecast {
         self.quick.store(quick, Relaxed);
         self.capacity.store(capacity.to_bits(), Relaxed);
         self.uneven.store(uneven, Relaxed);
-        self.made.fetch_add(1, Relaxed);
         let next = now.after(EVERY.max(EVERY_ENDPOINT * endpoints.len() as u32));
         self.due.store(next.0, Relaxed);
     }
 }
 
-/// Tells each endpoint what is foreseen of it. Answers with the requests that they have together when all workers are
-/// busy; `None`: there are none, or it is not known.
-fn foresee(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> Option<u32> {
+/// Tells each endpoint what is foreseen of it; of its pace, what is `faded` by then counts less, where that is said.
+/// Answers with the requests that they have together when all workers are busy; `None`: there are none, or it is not known.
+fn foresee(endpoints: &Endpoints, outlook: &Outlook, faded: Option<Moment>) -> Option<u32> {
     let mut all = Sum::default();
     endpoints.iter().for_each(|endpoint| all.add(endpoint.load.overtaking()));
     let common = all.parallelism();
-    let usual = Usual::of(endpoints, outlook, now);
+    let pace = |load: &Load| faded.map_or_else(|| load.latest_pace(), |now| load.pace(now));
+    let usual = Usual::of(endpoints, outlook, pace);
     let (mut sum, mut members) = (0u32, 0);
     for (index, endpoint) in endpoints.iter().enumerate() {
         let load = &endpoint.load;
         let own = Parallelism::of(load.overtaking());
         let workers = own.limit.or(common.limit.map(|common| common.max(own.at_least)));
-        load.foresee(Foreseen { workers, pace: usual.pace_of(load.pace(now)) });
+        load.foresee(Foreseen { workers, pace: usual.pace_of(pace(load)) });
         let is_member = outlook.holding(None, index).is_some();
         members += u32::from(is_member);
         // Requests that are still with those that get no new ones do not take the place of others.
@@ -173,7 +175,7 @@ impl Strength {
 struct Usual(Option<f32>);
 
 impl Usual {
-    fn of(endpoints: &Endpoints, outlook: &Outlook, now: Moment) -> Self {
+    fn of(endpoints: &Endpoints, outlook: &Outlook, pace: impl Fn(&Load) -> Sample) -> Self {
         let (mut sum, mut count, mut weight) = (0.0, 0.0, None);
         for (index, endpoint) in endpoints.iter().enumerate() {
             let Some(view) = outlook.holding(None, index) else { continue };
@@ -181,7 +183,7 @@ impl Usual {
             if *weight.get_or_insert(its_weight) != its_weight {
                 return Self(None);
             }
-            let known = endpoint.load.pace(now);
+            let known = pace(&endpoint.load);
             if known.answers >= 1.0 {
                 sum += known.mean;
                 count += 1.0;

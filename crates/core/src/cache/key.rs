@@ -41,39 +41,52 @@ impl<'a> Url<'a> {
     }
 }
 
-/// The key of a request.
+/// The key of a request, whose text is with it, or of a stored response, whose text lies apart and is as long as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
+pub struct Key<T = Text> {
     /// Hash of the URL, as far as the rule counts it.
     pub url: u128,
     /// Hash of the whole.
     pub hash: u128,
     /// The whole. It is compared on a hit, because hashes can be made to collide.
-    pub text: Text,
+    pub text: T,
 }
 
-impl Key {
+/// The key of a stored response.
+pub type StoredKey = Key<Box<[u8]>>;
+
+impl<T: AsRef<[u8]>> Key<T> {
+    /// Whether it is the same as `other`.
+    pub fn is(&self, other: &Key<impl AsRef<[u8]>>) -> bool {
+        self.text.as_ref() == other.text.as_ref()
+    }
+
+    /// The same, of a stored response.
+    pub fn stored(&self) -> StoredKey {
+        Key { url: self.url, hash: self.hash, text: self.text.as_ref().into() }
+    }
+
     /// The key of a slice of what has this one, in this version, with this number. It begins as this one does, so that
     /// purges of the URL find both.
-    pub fn slice(&self, version: u128, number: u64) -> Self {
-        let mut text = self.text.clone();
+    pub fn slice(&self, version: u128, number: u64) -> Key {
+        let mut text = Text::from_slice(self.text.as_ref());
         text.push(b's');
         text.extend_from_slice(&version.to_le_bytes());
         text.extend_from_slice(&number.to_le_bytes());
-        Self { url: self.url, hash: xxh3_128(&text), text }
+        Key { url: self.url, hash: xxh3_128(&text), text }
     }
 
     /// Whether both are keys of slices of the same version of the same thing.
-    pub fn is_slice_beside(&self, other: &Self) -> bool {
-        let version = |key: &Self| key.text.len().checked_sub(size_of::<u64>());
-        version(self)
-            .is_some_and(|end| version(other) == Some(end) && self.text[..end] == other.text[..end])
+    pub fn is_slice_beside(&self, other: &Key<impl AsRef<[u8]>>) -> bool {
+        let (text, other) = (self.text.as_ref(), other.text.as_ref());
+        let version = |text: &[u8]| text.len().checked_sub(size_of::<u64>());
+        version(text).is_some_and(|end| version(other) == Some(end) && text[..end] == other[..end])
     }
 
     /// What it is the key of, as far as its rule counts that.
     pub fn asked(&self) -> Url<'_> {
         let nothing = Url { scheme: "", host: "", path: "", query: None };
-        Url::of_key(&self.text).unwrap_or(nothing)
+        Url::of_key(self.text.as_ref()).unwrap_or(nothing)
     }
 }
 

@@ -27,6 +27,16 @@ pub struct Branch {
 }
 
 impl Branch {
+    /// The key of its route.
+    pub(super) fn route(&self) -> u64 {
+        self.keys[0]
+    }
+
+    /// The key of its path template.
+    pub(super) fn template(&self) -> u64 {
+        self.keys[2]
+    }
+
     /// The keys, from the route's on.
     pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
         self.keys.into_iter().take(self.levels)

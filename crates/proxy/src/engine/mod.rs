@@ -15,6 +15,7 @@ mod inspect;
 pub mod log;
 mod metrics;
 mod panics;
+mod predictions;
 mod rate_limits;
 mod reading;
 mod routing;

@@ -12,11 +12,12 @@ use http::StatusCode;
 use tidegate_core::admission::{Breaker, Gate, Place, Supply, Verdict, Woken};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::{self, Priority};
+use tidegate_core::predict::Arm;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
-use super::cost::CostOf;
+use super::cost::{Arrival, CostOf};
 use super::outbound::Outbound;
 use crate::account::explain::LimitDecision;
 use crate::net::clock;
@@ -116,6 +117,8 @@ impl Drop for RetryPermit {
 pub struct Permit {
     admission: Arc<Admission>,
     began: Instant,
+    /// The request that it was given to.
+    arrival: Arrival,
     /// Whether the gate knows how the endpoints answered.
     answered: Cell<bool>,
     /// When it ends, where that is known.
@@ -124,12 +127,25 @@ pub struct Permit {
 
 impl Permit {
     fn begin(admission: Arc<Admission>, now: Instant) -> Self {
-        Self { admission, began: now, answered: Cell::new(false), ends: Cell::new(None) }
+        let arrival = Arrival { at: now, arm: Arm::PLAIN };
+        let (answered, ends) = (Cell::new(false), Cell::new(None));
+        Self { admission, began: now, arrival, answered, ends }
+    }
+
+    /// It is given to a request that came then.
+    fn to(mut self, arrival: Arrival) -> Self {
+        self.arrival = arrival;
+        self
     }
 
     /// When it was given.
     pub fn began(&self) -> Instant {
         self.began
+    }
+
+    /// The request that it was given to.
+    pub fn arrival(&self) -> Arrival {
+        self.arrival
     }
 
     /// The head of a response came at `now`.
@@ -179,11 +195,10 @@ impl Upstream {
         let moment = clock::moment(now);
         membership.renew(moment, &outbound.long_work);
         admission.gate.fit(membership.balancer.room());
-        if let Some(predictor) = &self.predictor {
-            let limit = || admission.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
-            predictor.renew(|| membership.balancer.capacity().min(limit()).into(), moment);
-        }
-        admission.gate.enter().then(|| Permit::begin(admission.clone(), now))
+        let limit = || admission.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
+        self.renew_predictions(|| membership.balancer.capacity().min(limit()).into(), moment);
+        let permit = || Permit::begin(admission.clone(), now).to(self.arrival(now));
+        admission.gate.enter().then(permit)
     }
 
     /// A permit, after a wait if there is none at once.
@@ -200,28 +215,38 @@ impl Upstream {
         match self.try_admit(outbound, now) {
             Some(permit) => Ok(permit),
             None => {
-                let waited = Box::pin(self.wait(class, cost_of)).await;
+                let arrival = self.arrival(now);
+                let waited = Box::pin(self.wait(class, cost_of, arrival)).await;
                 let failure = waited.as_ref().err().copied();
                 self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
+                if failure.is_some() {
+                    self.refused(arrival);
+                }
                 waited
             }
         }
     }
 
-    async fn wait(&self, class: Priority, cost_of: &CostOf<'_>) -> Result<Permit, Failure> {
+    async fn wait(
+        &self,
+        class: Priority,
+        cost_of: &CostOf<'_>,
+        arrival: Arrival,
+    ) -> Result<Permit, Failure> {
         let ((ticket, verdict), now) = (oneshot::channel(), clock::now());
-        let prediction = self.predict(cost_of, now);
+        let prediction = self.predict(cost_of, arrival.arm, now);
         let joined = self.admission.gate.wait(class, prediction, now, ticket);
         let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
         let waiting = Waiting { admission: &self.admission, place };
         self.admission.tell(woken);
-        match timeout(self.plan.limits.queue.timeout.duration(), verdict).await {
+        let permit = match timeout(self.plan.limits.queue.timeout.duration(), verdict).await {
             Ok(verdict) => verdict.unwrap_or(Err(Failure::Internal)),
             Err(_) => {
                 drop(waiting);
                 self.admit_late().ok_or(Failure::QueueTimeout)
             }
-        }
+        };
+        permit.map(|permit| permit.to(arrival))
     }
 
     /// A permit for one that has waited as long as it may, if it waited only because of what is foreseen.

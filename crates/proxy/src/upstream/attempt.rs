@@ -14,7 +14,6 @@ use super::link::{self, Needs};
 use super::report::Reports;
 use super::tries::{Answered, Dispatch, Outcome, Tries};
 use crate::http::broken::Broken;
-use crate::net::clock;
 
 /// Try `member`. A pooled connection that turns out to be stale is replaced by a fresh one.
 pub async fn attempt(
@@ -38,7 +37,8 @@ pub async fn attempt(
     let mut reuse = true;
     loop {
         // From here on it counts, so that others see it while it waits for a connection.
-        let mut flight = Flight::begin(endpoint.clone(), now, reports, tries.learn(head, now));
+        let learning = tries.learn(head, now);
+        let mut flight = Flight::begin(endpoint.clone(), now, tries.cost, reports, learning);
         let needs = Needs { reuse, care: !idempotent, switch: dispatch.upgrade.is_some() };
         let link = link::obtain(outbound.worker, upstream, &pool, needs, now).await;
         let link = link.map_err(|failure| {
@@ -67,7 +67,7 @@ impl Tries<'_> {
     /// Something is learnt of the cost of a request that is sent `now`, where that is asked for.
     fn learn(&self, head: &request::Parts, now: Instant) -> Option<Box<Learning>> {
         let cost_of = CostOf { route: self.dispatch.route, head };
-        self.dispatch.upstream.learn(&cost_of, clock::moment(now))
+        self.dispatch.upstream.learn(&cost_of, self.dispatch.permit.arrival(), now)
     }
 
     /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may

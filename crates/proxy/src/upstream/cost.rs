@@ -7,13 +7,16 @@ use std::time::Duration;
 use http::header::CONTENT_LENGTH;
 use http::request;
 use tidegate_core::admission::{Offer, Supply};
+use tidegate_core::balance::needs;
 use tidegate_core::load::{Load, Sent};
 use tidegate_core::plan::{self, PredictMode};
-use tidegate_core::predict::{Branch, Described, Prediction, Predictor};
+use tidegate_core::predict::{Arm, Branch, Described, Ended, Prediction, Predictor, Turn};
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
 use super::{Membership, Upstream};
+use crate::account::outbox::Notice;
+use crate::net::clock;
 
 /// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that knows
 /// nothing yet.
@@ -25,6 +28,15 @@ pub(super) fn predictor(
     // Which paths fall together is nothing that clients can know.
     let new = || Arc::new(Predictor::new(RandomState::new().hash_one(0)));
     (plan.predict.mode != PredictMode::Off).then(|| known().unwrap_or_else(new))
+}
+
+/// When a request came to an upstream, and whether predictions count for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// When that was.
+    pub at: Instant,
+    /// Its arm.
+    pub arm: Arm,
 }
 
 /// A request, by which its cost is predicted and learnt.
@@ -51,18 +63,83 @@ impl CostOf<'_> {
 }
 
 impl Upstream {
-    /// What is predicted of a request that must wait; `None`: nothing that counts.
-    pub(super) fn predict(&self, of: &CostOf<'_>, now: Moment) -> Option<Prediction> {
-        let predictor = self.believed()?;
+    /// A request came `at` this time.
+    pub(super) fn arrival(&self, at: Instant) -> Arrival {
+        let arm = self.believed().map_or(Arm::PLAIN, |one| one.arm(clock::moment(at)));
+        Arrival { at, arm }
+    }
+
+    /// Keep up with the load, and with what predictions do; `workers`: requests that the endpoints together work on at a
+    /// time.
+    pub(super) fn renew_predictions(&self, workers: impl FnOnce() -> f64, now: Moment) {
+        let turn = self.predictor.as_ref().and_then(|one| one.renew(workers, now));
+        if let Some(turn) = turn {
+            self.turned(turn);
+        }
+    }
+
+    /// Log and tell that predictions were turned off or on.
+    fn turned(&self, turn: Turn) {
+        let upstream = self.plan.name.clone();
+        match turn {
+            Turn::Off { worse_by, length } => {
+                let until = (clock::unix_nanos() as f64) / 1e9 + length.as_secs_f64();
+                tracing::warn!(
+                    upstream,
+                    worse_by,
+                    minutes = length.as_secs() / 60,
+                    "predictions do harm and are off"
+                );
+                self.outbox.tell(Notice::PredictionOff { upstream, worse_by, until });
+            }
+            Turn::On => {
+                tracing::info!(upstream, "predictions are on again");
+                self.outbox.tell(Notice::PredictionOn { upstream });
+            }
+        }
+    }
+
+    /// A request that came then was not let in.
+    pub(super) fn refused(&self, arrival: Arrival) {
+        if let Some(predictor) = &self.predictor {
+            predictor.trial().refused(arrival.arm);
+        }
+    }
+
+    /// What is predicted of a request of this arm; `None`: nothing that counts.
+    pub(super) fn predict(&self, of: &CostOf<'_>, arm: Arm, now: Moment) -> Option<Prediction> {
+        let predictor = self.predictor.as_ref().filter(|_| arm.predicts)?;
         predictor.predict(&of.branch(predictor, now), now)
     }
 
-    /// A request that is sent, of whose cost something is learnt once it is over.
-    pub(super) fn learn(&self, of: &CostOf<'_>, now: Moment) -> Option<Box<Learning>> {
+    /// What a request of this arm is predicted to cost, where its endpoint is picked by that; `None`: nothing that counts.
+    pub(super) fn cost_to_pick_by(
+        &self,
+        of: &CostOf<'_>,
+        arm: Arm,
+        now: Moment,
+    ) -> Option<Duration> {
+        let reads = needs(self.plan.balance.policy).cost;
+        reads.then(|| self.predict(of, arm, now).map(|prediction| prediction.cost)).flatten()
+    }
+
+    /// A request that is sent `now`, of whose cost something is learnt once it is over.
+    pub(super) fn learn(
+        &self,
+        of: &CostOf<'_>,
+        arrival: Arrival,
+        now: Instant,
+    ) -> Option<Box<Learning>> {
         let predictor = self.predictor.as_ref()?;
-        let (predictor, branch) = (predictor.clone(), of.branch(predictor, now));
-        let counts = self.believed().is_some();
-        Some(Box::new(Learning { predictor, branch, counts, waited: Duration::ZERO, since: None }))
+        let branch = of.branch(predictor, clock::moment(now));
+        Some(Box::new(Learning {
+            predictor: predictor.clone(),
+            branch,
+            arm: arrival.arm,
+            before: now.saturating_duration_since(arrival.at),
+            waited: Duration::ZERO,
+            since: None,
+        }))
     }
 
     /// What a request that goes in gets is compared with what it could wait for, where predictions count.
@@ -95,8 +172,9 @@ impl Supply for Workers {
 pub struct Learning {
     predictor: Arc<Predictor>,
     branch: Branch,
-    /// Whether something follows from predictions.
-    counts: bool,
+    arm: Arm,
+    /// How long its request had been there when it was sent.
+    before: Duration,
     /// How long the rest of the response was waited for, behind its head.
     waited: Duration,
     /// Since when it is.
@@ -126,9 +204,13 @@ impl Learning {
         now: Moment,
     ) -> Sent {
         let whole = latency + self.waited;
-        let cost = answered.then(|| load.cost(sent, whole)).flatten();
-        let expected = self.predictor.ended(&self.branch, cost, now);
-        if !self.counts || expected == 0.0 || latency.is_zero() {
+        let ended = Ended {
+            arm: self.arm,
+            cost: answered.then(|| load.cost(sent, whole)).flatten(),
+            took: answered.then(|| self.before + whole),
+        };
+        let expected = self.predictor.ended(&self.branch, ended, now);
+        if expected == 0.0 || latency.is_zero() {
             return sent;
         }
         // A cost is of the whole response, a latency of its head.

@@ -45,6 +45,7 @@ use self::live::LiveUpstream;
 use self::membership::Predecessor;
 use crate::account::Accounts;
 use crate::account::metrics::UpstreamMetrics;
+use crate::account::outbox::Outbox;
 use crate::net::{Address, clock};
 use crate::tls::{ClientTls, secret};
 
@@ -71,6 +72,8 @@ pub struct Upstream {
     pub allowance: Allowance,
     /// What predicts the cost of its requests, through every reload.
     pub predictor: Option<Arc<Predictor>>,
+    /// Where is told what becomes of predictions.
+    outbox: Arc<Outbox>,
     tls: Option<Arc<ClientTls>>,
     membership: ArcSwap<Membership>,
 }
@@ -140,6 +143,7 @@ impl Upstream {
             },
             allowance,
             predictor: cost::predictor(plan, before),
+            outbox: accounts.outbox.clone(),
             tls,
             membership: ArcSwap::from_pointee(membership),
         })

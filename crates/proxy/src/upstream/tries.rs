@@ -90,6 +90,8 @@ pub struct Tries<'a> {
     pub content: Content,
     /// What decides where it goes, by hashing.
     pub(super) hash: Option<u64>,
+    /// What it is predicted to cost, where that decides where it goes.
+    pub(super) cost: Option<Duration>,
     /// The endpoints that its client's requests stay with.
     pub(super) affinity: Affinity<'a>,
     /// The endpoints it was sent to.
@@ -115,6 +117,7 @@ impl Tries<'_> {
             subset: self.dispatch.subset,
             sticky: &self.affinity.endpoints,
             tried: &tried,
+            cost: self.cost,
         };
         let picked = balancer.pick(&mut pick);
         let choice = || self.choice(&pick, picked.ok());

@@ -14,8 +14,8 @@ class AltSvc(Options):
     max_age: Timeout = 86_400_000
     """How long a client may remember it."""
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
-    """The port that clients reach; null: the listener's own. Behind a mapping of ports, as Docker's, it is the
-    outer one."""
+    """The port that clients reach; null: the listener's own. Behind a mapping of ports, as Docker's, it is
+    the outer one."""
 
 
 class Http3(Options):

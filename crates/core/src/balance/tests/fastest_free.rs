@@ -172,3 +172,54 @@ fn nothing_is_said_of_what_is_spare_where_nothing_is_known() {
     let other = learnt(upstream(BalancePolicy::LeastRequest, None, &[1, 1]), &[(4, 10), (4, 10)]);
     assert_eq!((other.spare(100), other.capacity()), (None, f32::INFINITY));
 }
+
+/// Sends so many requests a second, one at a time, to endpoints that take so many milliseconds. Answers with how many
+/// each got.
+fn lone(balancer: &Balancer, requests: u32, gap: Duration, millis: &[u64]) -> Vec<u32> {
+    let mut caller = Caller::new(1);
+    let mut counts = vec![0; millis.len()];
+    for _ in 0..requests {
+        let picked = caller.pick(balancer).unwrap();
+        let load = &balancer.endpoints()[picked].load;
+        let (sent, took) = (load.begin(), Duration::from_millis(millis[picked]));
+        caller.now = caller.now.after(took);
+        load.finish(sent, Outcome::Answered, took, caller.now);
+        caller.now = caller.now.after(gap);
+        counts[picked] += 1;
+    }
+    counts
+}
+
+#[test]
+fn requests_that_come_alone_go_to_the_quickest_and_the_slow_is_asked_now_and_then() {
+    let balancer = learnt(fastest_free(None, &[1, 1, 1]), &[]);
+    let second = lone(&balancer, 90, Duration::from_millis(300), &[1, 1, 200]);
+    assert!((1..=6).contains(&second[2]), "{second:?}");
+    let hour = lone(&balancer, 3_600, Duration::from_secs(1), &[1, 1, 200]);
+    assert!((36..=360).contains(&hour[2]), "{hour:?}");
+}
+
+#[test]
+fn however_rarely_requests_come_the_slow_endpoint_gets_few() {
+    let balancer = learnt(fastest_free(None, &[1, 1, 1]), &[]);
+    let counts = lone(&balancer, 1_000, Duration::from_secs(120), &[1, 1, 200]);
+    assert!((1..=100).contains(&counts[2]), "{counts:?}");
+}
+
+#[test]
+fn the_more_requests_come_alone_the_smaller_is_the_slow_ones_share() {
+    let share = |gap| {
+        let balancer = learnt(fastest_free(None, &[1, 1, 1]), &[]);
+        lone(&balancer, 20_000, gap, &[1, 1, 20])[2]
+    };
+    let [seldom, often] = [1_000, 1].map(Duration::from_millis).map(share);
+    assert!(often * 4 < seldom, "{often} {seldom}");
+}
+
+#[test]
+fn an_endpoint_that_is_slow_no_more_gets_its_part_of_those_that_come_alone() {
+    let balancer = learnt(fastest_free(None, &[1, 1, 1]), &[]);
+    lone(&balancer, 500, Duration::from_millis(50), &[1, 1, 200]);
+    let counts = lone(&balancer, 5_000, Duration::from_millis(50), &[1, 1, 1]);
+    assert!(counts[2] > 800, "{counts:?}");
+}

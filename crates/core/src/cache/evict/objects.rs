@@ -72,14 +72,21 @@ struct Queue {
     bytes: u64,
 }
 
+/// Objects of a block.
+const BLOCK: usize = 1024;
+/// Tables of places.
+const TABLES: usize = 64;
+
 /// All objects of a policy, each in one of its queues, with a count of its uses (15 at most), and the room that they have.
 ///
-/// They stand in one array, where one that leaves makes room for the next, and are found by a table of their places in it.
-/// So an object has no allocation of its own, and costs beyond its id 16 bytes and 6 to 12 of the table.
+/// They stand in blocks, where one that leaves makes room for the next, and are found by tables of their places in them.
+/// So an object has no allocation of its own, and costs beyond its id 16 bytes and 6 to 12 of a table. There are several
+/// tables, and blocks do not move, so that millions of objects are never gone through at once because one more comes.
 #[derive(Debug)]
 pub struct Objects {
-    objects: Vec<Object>,
-    slots: HashTable<Slot>,
+    blocks: Vec<Vec<Object>>,
+    tables: Box<[HashTable<Slot>]>,
+    count: usize,
     hasher: RandomState,
     queues: [Queue; QUEUES],
     capacity: u64,
@@ -91,8 +98,9 @@ impl Objects {
     /// None yet, with room for so many bytes.
     pub fn new(capacity: u64) -> Self {
         Self {
-            objects: Vec::new(),
-            slots: HashTable::new(),
+            blocks: Vec::new(),
+            tables: (0..TABLES).map(|_| HashTable::new()).collect(),
+            count: 0,
             hasher: RandomState::default(),
             queues: [Queue { oldest: NONE, newest: NONE, bytes: 0 }; QUEUES],
             capacity: capacity.min(MAX_SIZE),
@@ -117,7 +125,7 @@ impl Objects {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.count
     }
 
     /// The sum of their sizes.
@@ -142,7 +150,7 @@ impl Objects {
 
     pub fn find(&self, id: Id) -> Option<Slot> {
         let hash = self.hasher.hash_one(id);
-        self.slots.find(hash, |&slot| self.at(slot).id == id).copied()
+        self.tables[table(hash)].find(hash, |&slot| self.at(slot).id == id).copied()
     }
 
     pub fn id(&self, slot: Slot) -> Id {
@@ -178,29 +186,41 @@ impl Objects {
     pub fn put(&mut self, id: Id, size: u64, queue: usize) -> Slot {
         let object = Object::new(id, size, queue);
         let slot = match self.vacant {
-            NONE => {
-                self.objects.push(object);
-                Slot((self.objects.len() - 1) as u32)
-            }
+            NONE => self.append(object),
             slot => {
                 self.vacant = self.at(slot).newer;
                 *self.at_mut(slot) = object;
                 slot
             }
         };
-        let (hasher, objects) = (&self.hasher, &self.objects);
-        let hash = |&slot: &Slot| hasher.hash_one(objects[slot.0 as usize].id);
-        self.slots.insert_unique(hash(&slot), slot, hash);
+        let (hasher, blocks) = (&self.hasher, &self.blocks);
+        let hash_of = |&slot: &Slot| hasher.hash_one(at(blocks, slot).id);
+        let hash = hash_of(&slot);
+        self.tables[table(hash)].insert_unique(hash, slot, hash_of);
+        self.count += 1;
         self.link(slot);
         slot
+    }
+
+    /// Puts in an object where none has been.
+    fn append(&mut self, object: Object) -> Slot {
+        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        let before = (self.blocks.len() - 1) * BLOCK;
+        let block = &mut self.blocks[before / BLOCK];
+        block.push(object);
+        Slot((before + block.len() - 1) as u32)
     }
 
     /// Takes out an object.
     pub fn take(&mut self, slot: Slot) -> (Id, u64) {
         self.unlink(slot);
         let (id, size) = (self.id(slot), self.size(slot));
-        if let Ok(found) = self.slots.find_entry(self.hasher.hash_one(id), |&other| other == slot) {
+        let hash = self.hasher.hash_one(id);
+        if let Ok(found) = self.tables[table(hash)].find_entry(hash, |&other| other == slot) {
             found.remove();
+            self.count -= 1;
         }
         let vacant = std::mem::replace(&mut self.vacant, slot);
         self.at_mut(slot).newer = vacant;
@@ -217,7 +237,8 @@ impl Objects {
     /// What they take, in bytes.
     #[cfg(test)]
     pub fn memory(&self) -> usize {
-        self.objects.capacity() * size_of::<Object>() + self.slots.allocation_size()
+        let tables: usize = self.tables.iter().map(HashTable::allocation_size).sum();
+        self.blocks.len() * BLOCK * size_of::<Object>() + tables
     }
 
     fn link(&mut self, slot: Slot) {
@@ -248,10 +269,19 @@ impl Objects {
     }
 
     fn at(&self, slot: Slot) -> &Object {
-        &self.objects[slot.0 as usize]
+        at(&self.blocks, slot)
     }
 
     fn at_mut(&mut self, slot: Slot) -> &mut Object {
-        &mut self.objects[slot.0 as usize]
+        &mut self.blocks[slot.0 as usize / BLOCK][slot.0 as usize % BLOCK]
     }
+}
+
+fn at(blocks: &[Vec<Object>], slot: Slot) -> &Object {
+    &blocks[slot.0 as usize / BLOCK][slot.0 as usize % BLOCK]
+}
+
+/// Which table has what has this hash. A table looks at the lowest and at the highest bits.
+fn table(hash: u64) -> usize {
+    (hash >> 32) as usize % TABLES
 }

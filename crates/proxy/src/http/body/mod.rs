@@ -3,6 +3,7 @@
 //! Where a body comes from and what is done to it on its way are sources too: a new one is a type of its own
 //! that implements the trait, and nothing here knows of it.
 
+mod ahead;
 mod content;
 mod guarded;
 mod joined;

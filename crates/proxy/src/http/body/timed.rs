@@ -18,7 +18,7 @@ struct Timed {
 impl Body {
     /// This body, failing as `late` where it is not complete at `deadline`.
     pub fn timed(self, deadline: Instant, late: Failure) -> Self {
-        if self.is_end() {
+        if self.is_end() || matches!(self, Self::Full(_)) {
             return self;
         }
         let timer = Box::pin(sleep_until(deadline));

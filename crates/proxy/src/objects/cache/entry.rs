@@ -9,18 +9,19 @@ use std::time::SystemTime;
 use http::header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
-use tidegate_core::cache::key::Key;
+use tidegate_core::cache::key::StoredKey;
 use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::validator;
 use tidegate_core::cache::vary::Vary;
 use tidegate_core::time::Moment;
 
 use super::content::Content;
+use super::disk::clock::{nanos, time};
 use super::fields::Fields;
 use super::sliced::Sliced;
 
 /// What an entry takes in memory beside its key, head and body.
-const OVERHEAD: u64 = 500;
+const OVERHEAD: u64 = 350;
 
 /// A stored response and what is counted of it. What is stored never changes; what does is replaced.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Deref for Entry {
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// What it is found by.
-    pub key: Arc<Key>,
+    pub key: Arc<StoredKey>,
     /// Its status.
     pub status: StatusCode,
     /// Its fields.
@@ -63,8 +64,8 @@ pub struct Parts {
     pub vary: Vary,
     /// What it can be purged by.
     pub tags: Tags,
-    /// When it came, by the wall clock.
-    pub arrived: SystemTime,
+    /// When it came, in nanoseconds since 1970.
+    pub arrived: u64,
     /// The purge that was the last when it was asked for.
     pub asked_at: u64,
 }
@@ -101,7 +102,7 @@ impl Entry {
 
     /// Whether it is for the same requests as `other`.
     pub fn is_variant(&self, other: &Self) -> bool {
-        self.key.text == other.key.text && self.vary == other.vary
+        self.key.is(&other.key) && self.vary == other.vary
     }
 
     /// A copy that shares nothing with it that is counted when it is served, but its body where that is not to be copied.
@@ -140,7 +141,13 @@ impl Entry {
         let Renewal { fields, vary, terms, tags, arrived, asked_at } = renewal;
         let parts = self.parts.clone();
         let (vary, tags) = (vary.unwrap_or(parts.vary), tags.unwrap_or(parts.tags));
+        let arrived = nanos(arrived);
         Self::new(Parts { fields, vary, terms, tags, arrived, asked_at, ..parts })
+    }
+
+    /// When it came, by the wall clock.
+    pub fn arrived(&self) -> SystemTime {
+        time(self.arrived)
     }
 
     /// On which terms it may be used now: a soft purge makes it stale.
@@ -153,7 +160,7 @@ impl Entry {
 
     /// What no other body has in common with its body (RFC 9110 §8.8.1), where something says that.
     pub fn strong_validator(&self) -> Option<HeaderValue> {
-        validator::strong(&self.fields.map(), self.arrived).cloned()
+        validator::strong(&self.fields.map(), self.arrived()).cloned()
     }
 
     /// Whether its body is that of `other`, byte by byte, as far as their heads say (RFC 9110 §8.8.1).
@@ -178,7 +185,7 @@ impl Entry {
     }
 
     /// The slice of it with this key and content. It goes with it where it is purged; how long it is fresh is not asked.
-    pub fn slice(&self, key: Arc<Key>, content: Content, asked_at: u64) -> Parts {
+    pub fn slice(&self, key: Arc<StoredKey>, content: Content, asked_at: u64) -> Parts {
         let validator = if self.fields.contains(&ETAG) { ETAG } else { LAST_MODIFIED };
         let value = self.strong_validator().into_iter();
         let fields: Fields = value.map(|value| (validator.clone(), value)).collect();
@@ -233,6 +240,9 @@ impl Entry {
         OVERHEAD + self.key.text.len() as u64 + self.fields.weight() + content
     }
 }
+
+// With the counts of its `Arc` it takes the 256 bytes that allocators have a class of.
+const _: () = assert!(size_of::<Entry>() <= 240);
 
 fn next_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);

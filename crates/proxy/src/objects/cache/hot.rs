@@ -10,8 +10,7 @@ use std::time::Duration;
 use tidegate_core::cache::key::Key;
 use tidegate_core::time::Moment;
 
-use super::Cache;
-use super::memory::Variants;
+use super::{Cache, Variants};
 
 /// Places for copies. Keys that fall together share one.
 const PLACES: usize = 64;
@@ -32,9 +31,9 @@ struct Place {
 #[derive(Clone)]
 struct Copied {
     /// What was stored, and what counts its changes.
-    original: Arc<Variants>,
+    original: Variants,
     generation: u64,
-    variants: Arc<Variants>,
+    variants: Variants,
     until: Moment,
 }
 
@@ -46,7 +45,7 @@ impl Default for Hot {
 
 impl Hot {
     /// What is stored in `cache` under `key` at `now`.
-    pub fn find(&self, cache: &Arc<Cache>, key: &Key, now: Moment) -> Option<Arc<Variants>> {
+    pub fn find(&self, cache: &Arc<Cache>, key: &Key, now: Moment) -> Option<Variants> {
         let mut places = self.0.borrow_mut();
         let place = &mut places[(key.hash >> 64) as usize % PLACES];
         let (at, generation) = (Arc::as_ptr(cache) as usize, cache.generation(key));
@@ -62,7 +61,7 @@ impl Hot {
         }
         let found = cache.find(key);
         if is_same && let Some(original) = &found {
-            let variants = Arc::new(original.copied());
+            let variants = original.copied();
             let original = original.clone();
             let until = now.after(LIFE);
             place.copy = Some(Copied { original, generation, variants, until });
@@ -75,7 +74,7 @@ impl Hot {
 impl Copied {
     /// What was served of the copy counts for the original.
     fn settle(&self) {
-        let pairs = self.variants.entries.iter().zip(&self.original.entries);
+        let pairs = self.variants.entries().iter().zip(self.original.entries());
         pairs.for_each(|(copy, original)| original.add_hits(copy.hits()));
     }
 }

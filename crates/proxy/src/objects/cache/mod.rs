@@ -19,6 +19,7 @@ mod sliced;
 mod tiers;
 mod urls;
 mod uses;
+mod variants;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
@@ -38,7 +39,6 @@ pub use self::entry::{Entry, Parts, Renewal};
 pub use self::fill::{Fill, PIECE};
 pub use self::fleet::Fleet;
 pub use self::hot::Hot;
-pub use self::memory::Variants;
 pub use self::partial::Partial;
 pub use self::purge::{Force, Purging, Target, written};
 pub use self::purge_request::PurgeRequest;
@@ -46,6 +46,7 @@ pub use self::purges::{AskedAt, Purges};
 pub use self::room::{Room, Taken};
 pub use self::sliced::{Sliced, within};
 pub use self::urls::Urls;
+pub use self::variants::{Known, Variants};
 
 use self::memory::Memory;
 use self::purge::Purge;
@@ -162,9 +163,14 @@ impl Cache {
         self.memory.generation(key.hash)
     }
 
-    /// What is stored under `key`.
-    pub fn find(&self, key: &Key) -> Option<Arc<Variants>> {
+    /// What is stored under `key`, which a request asks for.
+    pub fn find(&self, key: &Key) -> Option<Variants> {
         self.memory.get(key.hash)
+    }
+
+    /// The same, where no request does.
+    pub fn peek(&self, key: &Key) -> Option<Variants> {
+        self.memory.peek(key.hash)
     }
 
     /// The one of `variants` that is for a request with this key and these fields; what was purged is none.
@@ -176,18 +182,18 @@ impl Cache {
         fields: &HeaderMap,
         now: Moment,
     ) -> Option<&'v Arc<Entry>> {
-        let newest_first = variants.entries.iter().rev();
+        let newest_first = variants.entries().iter().rev();
         let mut fitting = newest_first.filter(|entry| {
-            entry.key.text == key.text
+            entry.key.is(key)
                 && entry.vary.matches(&settings.vary, fields)
                 && entry.content.is_there()
         });
         fitting.find(|entry| self.purges.spare(entry, now))
     }
 
-    /// Whether what has this key was asked for so often that it is stored, this time included.
-    pub fn is_wanted(&self, key: &Key, uses: u32) -> bool {
-        uses <= 1 || self.uses.count(key.hash) >= uses
+    /// Whether what has the key of this hash was asked for so often that it is stored, this time included.
+    pub fn is_wanted(&self, hash: u128, uses: u32) -> bool {
+        uses <= 1 || self.uses.count(hash) >= uses
     }
 
     /// Keys that went for want of room.
@@ -202,8 +208,8 @@ impl Cache {
 
     /// What is stored of `entry` is stale from `now` on.
     pub fn soften(&self, entry: &Entry, now: Moment) {
-        let stored = self.memory.get(entry.key.hash);
-        let stored = stored.iter().flat_map(|stored| &stored.entries);
+        let stored = self.memory.peek(entry.key.hash);
+        let stored = stored.iter().flat_map(|stored| stored.entries());
         stored.filter(|other| other.is(entry)).for_each(|other| other.soften(now));
         if let Some(disk) = &self.disk {
             // There it is fresh still.
@@ -232,18 +238,18 @@ impl Cache {
 
     /// What is stored of `entry` is still stored.
     pub fn has(&self, entry: &Entry) -> bool {
-        let stored = self.memory.get(entry.key.hash);
-        stored.is_some_and(|stored| stored.entries.iter().any(|other| other.is(entry)))
+        let stored = self.memory.peek(entry.key.hash);
+        stored.is_some_and(|stored| stored.entries().iter().any(|other| other.is(entry)))
     }
 
-    /// The origin answers no ranges of what has this key.
-    pub fn mark_unranged(&self, key: &Key, now: Moment) {
-        self.memory.mark_unranged(key.hash, now);
+    /// The origin answers no ranges of what has the key of this hash.
+    pub fn mark_unranged(&self, hash: u128, now: Moment) {
+        self.memory.mark_unranged(hash, now);
     }
 
-    /// The responses under `key` are not for others.
-    pub fn mark_private(&self, key: &Key, now: Moment) {
-        self.memory.mark_private(key.hash, now);
+    /// The responses under the key of this hash are not for others.
+    pub fn mark_private(&self, hash: u128, now: Moment) {
+        self.memory.mark_private(hash, now);
     }
 
     /// Purge what is asked for, on disk too and beyond the end of the process. This waits for the disk.
@@ -337,7 +343,6 @@ impl Cache {
 
     /// Bytes that are stored in memory, and keys.
     pub fn stored(&self) -> (u64, u64) {
-        self.memory.settle();
         (self.memory.bytes(), self.memory.keys())
     }
 }

@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::http::body::{Body, Frame, NextFrame, Source};
 
-/// Bytes of a piece at the most, where pieces are joined.
-const PIECE: usize = 256 << 10;
+/// Bytes of a piece at the most, where pieces are joined. A piece is one write, and each write wakes its client: in four
+/// pieces this much takes nearly twice the processor time.
+const PIECE: usize = 1 << 20;
 
 /// A body in pieces, which its readers share.
 #[derive(Debug, Clone)]
@@ -40,6 +41,13 @@ impl From<Vec<Piece>> for Pieces {
     }
 }
 
+impl From<Bytes> for Pieces {
+    fn from(data: Bytes) -> Self {
+        let end = data.len() as u64;
+        if end > 0 { Self::One(Piece { end, data }) } else { Self::default() }
+    }
+}
+
 impl Default for Pieces {
     fn default() -> Self {
         Self::Many(Arc::default())
@@ -54,26 +62,17 @@ impl FromIterator<Bytes> for Pieces {
 
 impl Pieces {
     /// Of what came piece by piece. Small ones that follow one another are joined.
-    pub fn new(came: Vec<Bytes>) -> Self {
-        let mut pieces: Vec<Piece> = Vec::with_capacity(came.len());
-        let (mut end, mut small) = (0, BytesMut::new());
-        let mut push = |data: Bytes| {
+    pub fn new(mut came: Vec<Bytes>) -> Self {
+        let (mut pieces, mut end, mut rest) = (Vec::new(), 0, &mut *came);
+        while let Some(count) = joinable(rest) {
+            let (first, after) = rest.split_at_mut(count);
+            let data = match first {
+                [only] => std::mem::take(only),
+                several => several.concat().into(),
+            };
             end += data.len() as u64;
             pieces.push(Piece { end, data });
-        };
-        let mut came = came.into_iter().peekable();
-        while let Some(data) = came.next() {
-            let is_alone =
-                small.is_empty() && came.peek().is_none_or(|next| data.len() + next.len() > PIECE);
-            if is_alone {
-                push(data);
-                continue;
-            }
-            small.extend_from_slice(&data);
-            if came.peek().is_none_or(|next| small.len() + next.len() > PIECE) {
-                push(Bytes::copy_from_slice(&small));
-                small.clear();
-            }
+            rest = after;
         }
         pieces.into()
     }
@@ -152,6 +151,15 @@ impl Pieces {
     }
 }
 
+/// How many of the first pieces are joined into one; `None` where there are none.
+fn joinable(pieces: &[Bytes]) -> Option<usize> {
+    let ends = pieces.iter().scan(0, |end, piece| {
+        *end += piece.len();
+        Some(*end)
+    });
+    (!pieces.is_empty()).then(|| ends.take_while(|&end| end <= PIECE).count().max(1))
+}
+
 /// Some bytes of a body that are read one piece after the other.
 struct Part {
     pieces: Pieces,
@@ -198,7 +206,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_part_of_a_body_is_read_as_it_came(
-            sizes in prop::collection::vec(1usize..200_000, 0..6),
+            sizes in prop::collection::vec(1usize..800_000, 0..6),
             from in 0.0f64..1.0,
             to in 0.0f64..1.0,
         ) {
@@ -223,8 +231,8 @@ mod tests {
 
     #[test]
     fn small_pieces_are_joined() {
-        let pieces = Pieces::new(vec![Bytes::from(text(10)); 80_000]);
-        assert_eq!(pieces.length(), 800_000);
+        let pieces = Pieces::new(vec![Bytes::from(text(10)); 320_000]);
+        assert_eq!(pieces.length(), 3_200_000);
         assert_eq!(pieces.all().len(), 4);
         assert!(pieces.all().iter().all(|piece| piece.data.len() <= PIECE));
     }

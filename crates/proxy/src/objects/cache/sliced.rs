@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use http::HeaderValue;
-use tidegate_core::cache::key::Key;
+use tidegate_core::cache::key::{Key, StoredKey};
 use tidegate_core::cache::slice::Slices;
 use tidegate_core::cache::vary::Vary;
 use xxhash_rust::xxh3::xxh3_128;
@@ -30,12 +30,12 @@ impl Sliced {
     }
 
     /// The key of a slice of the object with this key.
-    pub fn key(&self, of: &Key, number: u64) -> Key {
+    pub fn key(&self, of: &Key<impl AsRef<[u8]>>, number: u64) -> Key {
         of.slice(self.version, number)
     }
 
     /// Whether this is the key of a slice of the object with the key `of`.
-    pub fn has(&self, of: &Key, slice: &Key) -> bool {
+    pub fn has(&self, of: &StoredKey, slice: &StoredKey) -> bool {
         self.key(of, 0).is_slice_beside(slice)
     }
 }

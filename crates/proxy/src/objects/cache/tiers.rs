@@ -6,15 +6,11 @@ use std::time::Duration;
 use tidegate_core::cache::key::Key;
 
 use super::disk::{Disk, Loaded};
-use super::{Cache, Content, Entry, Room, Variants};
+use super::{Cache, Content, Entry, Known, Room, Variants};
 use crate::net::clock;
 
 /// Bodies longer than one of so many parts of the longest are kept on disk, where there is one, and not in memory.
 const LONG: u64 = 8;
-
-/// Insertions of larger entries than one of so many parts are reckoned up at once. Up to 512 smaller ones wait for
-/// that, which are thus an eighth of the memory at the most.
-const LARGE: u64 = 4096;
 
 impl Cache {
     /// It is part of what is served from now on, and so is its disk.
@@ -58,7 +54,7 @@ impl Cache {
         entries.retain(|entry| self.purges.hold(entry).is_some());
         let spared = entries.iter().filter(|entry| self.purges.spare(entry, clock::now()));
         spared.for_each(|entry| self.memory.put_back(entry));
-        Variants::of(entries)
+        Known::of(entries).into()
     }
 
     /// What lies on disk of the key of this hash, by a thread that may wait for it.
@@ -111,10 +107,6 @@ impl Cache {
             disk.forget(&entry);
         }
         let entry = self.memory.put(entry, |entry, stored| self.joined(entry, stored));
-        let is_large = entry.weight() > self.plan.memory.get() / LARGE;
-        if is_large {
-            self.memory.settle();
-        }
         if let Some(disk) = &self.disk
             && (has_body_on_disk || self.is_long(&entry.content) && disk.wants(&entry))
             && !self.put_on_disk(disk, &entry)
@@ -137,8 +129,8 @@ impl Cache {
         matches!(entry.content, Content::Partial(_))
             && self
                 .memory
-                .get(entry.key.hash)
-                .is_some_and(|stored| stored.entries.iter().any(|stored| is_whole(stored)))
+                .peek(entry.key.hash)
+                .is_some_and(|stored| stored.entries().iter().any(|stored| is_whole(stored)))
     }
 
     /// What `entry`, which has parts of a body, and the one that is stored have together; `None` where they have no body

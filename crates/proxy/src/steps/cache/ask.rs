@@ -65,7 +65,7 @@ impl Asking<'_> {
         if !is_asked_anew || !self.may_store(call) {
             return Found::Ask(ask);
         }
-        if ask.entry.is_none() && !self.of.cache.is_wanted(&self.key, self.settings.min_uses) {
+        if ask.entry.is_none() && !self.of.cache.is_wanted(self.key.hash, self.settings.min_uses) {
             return Found::Pass(ask.why);
         }
         let number = match &ask.entry {
@@ -92,7 +92,7 @@ impl Asking<'_> {
             why,
             asked_at: cache.purges.ask(Some(self.key.url)),
             cache,
-            key: Arc::new(self.key.clone()),
+            key: Arc::new(self.key.stored()),
             entry,
             wanted: wanted.unwrap_or(Wanted::Whole),
             leading,

@@ -3,10 +3,12 @@
 //! This is a task of its own on the worker of the request that asked first: it goes on when that one's client leaves, for
 //! others may follow it.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::SystemTime;
 
 use http::header::RANGE;
@@ -17,7 +19,7 @@ use tidegate_core::cache::cache_status::Why;
 use tidegate_core::cache::conditional::{ask_part, complete, take_off, validate};
 use tidegate_core::cache::content_range::ContentRange;
 use tidegate_core::cache::freshening::selects;
-use tidegate_core::cache::key::Key;
+use tidegate_core::cache::key::StoredKey;
 use tidegate_core::cache::range;
 use tidegate_core::cache::reuse::Stale;
 use tidegate_core::cache::storing::NotStored;
@@ -47,7 +49,7 @@ pub struct Fetch {
     /// Why.
     pub why: Why,
     pub cache: Arc<Cache>,
-    pub key: Arc<Key>,
+    pub key: Arc<StoredKey>,
     /// What is stored, to be validated.
     pub entry: Option<Arc<Entry>>,
     /// What the origin is asked for.
@@ -141,6 +143,9 @@ impl Fetch {
         let (answer, pouring) = match outcome {
             Err(failure) => (self.failed(failure, settings, &asked), None),
             Ok(mut fetched) => {
+                let body = fetched.response.body_mut();
+                // Most are short and came with their head.
+                *body = poll_fn(|cx| Poll::Ready(std::mem::take(body).read_ahead(cx))).await;
                 if let Some(deadline) = time_left.deadline() {
                     let late = Failure::RequestTimeout;
                     fetched.response = fetched.response.map(|body| body.timed(deadline, late));

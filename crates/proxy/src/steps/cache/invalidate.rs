@@ -83,7 +83,7 @@ impl Asking<'_> {
         mut response: Response<Body>,
         asked_at: AskedAt,
     ) -> Response<Body> {
-        let (cache, key) = (&self.of.cache, Arc::new(self.key.clone()));
+        let (cache, key) = (&self.of.cache, Arc::new(self.key.stored()));
         let request = self.request(&Method::POST, call);
         let began = call.transaction.witnesses.record().began;
         let (sent, arrived) = (clock::moment(began), clock::now());

@@ -148,7 +148,7 @@ impl Asking<'_> {
     fn is_on_disk(&self, call: &Call<'_>) -> bool {
         let (cache, headers) = (&self.of.cache, &call.head.headers);
         let is_in_memory = || {
-            let variants = cache.find(&self.key)?;
+            let variants = cache.peek(&self.key)?;
             cache.select(&variants, self.settings, &self.key, headers, clock::now()).map(drop)
         };
         cache.disk().is_some() && is_in_memory().is_none() && cache.is_on_disk(&self.key)
@@ -184,11 +184,11 @@ impl Asking<'_> {
         let variants = call.client.local.hot.find(cache, &self.key, now);
         let headers = &call.head.headers;
         let of = |variants| cache.select(variants, self.settings, &self.key, headers, now);
-        let entry = variants.as_deref().and_then(of).or_else(|| of(loaded));
+        let entry = variants.as_ref().and_then(of).or_else(|| of(loaded));
         let terms = entry.map(|entry| entry.terms_now());
         let stored = match (entry.zip(terms.as_deref()), &variants) {
             (Some((entry, terms)), _) => stored(entry, terms, call),
-            (None, Some(variants)) if !variants.entries.is_empty() => Stored::OtherVariants,
+            (None, Some(variants)) if !variants.entries().is_empty() => Stored::OtherVariants,
             _ => Stored::Nothing,
         };
         let is_private = variants.as_ref().is_some_and(|variants| variants.is_private(now));
@@ -288,7 +288,7 @@ impl Asking<'_> {
 
     /// Whether the request may be answered with `entry`, which another one has asked for.
     fn may_have(&self, entry: &Entry, now: Moment, call: &Call<'_>) -> bool {
-        entry.key.text == self.key.text
+        entry.key.is(&self.key)
             && entry.vary.matches(&self.settings.vary, &call.head.headers)
             && self.of.cache.purges.spare(entry, now)
     }

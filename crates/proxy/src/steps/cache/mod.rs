@@ -205,7 +205,7 @@ impl Asking<'_> {
 
     /// Whether the origin may be asked for ranges of what the request asks for.
     fn is_ranged(&self) -> bool {
-        let stored = self.of.cache.find(&self.key);
+        let stored = self.of.cache.peek(&self.key);
         !stored.is_some_and(|stored| stored.is_unranged(clock::now()))
     }
 

@@ -47,7 +47,7 @@ impl Fetch {
                 Err(reason) => {
                     self.tell(Word::Private);
                     if reason.is_of_response() {
-                        self.cache.mark_private(&self.key, times.arrived);
+                        self.cache.mark_private(self.key.hash, times.arrived);
                     }
                     (Answer::Alone { response, permit, reason }, None)
                 }

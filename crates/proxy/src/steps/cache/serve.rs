@@ -26,8 +26,8 @@ pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
     let Content::Partial(partial) = &entry.content else { return None };
     let (asked, method, stored) = (&call.head.headers, &call.head.method, &entry.fields.map());
     let needs_body = *method != Method::HEAD
-        && !is_not_modified(asked, method, entry.status, stored, entry.arrived);
-    let selected = || range::select(asked, method, stored, entry.arrived, partial.length());
+        && !is_not_modified(asked, method, entry.status, stored, entry.arrived());
+    let selected = || range::select(asked, method, stored, entry.arrived(), partial.length());
     needs_body.then(selected).and_then(|selected| partial.lacks(&selected))
 }
 
@@ -35,7 +35,7 @@ pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
 pub(super) fn first_byte(entry: &Entry, call: &Call<'_>) -> u64 {
     let Some(length) = entry.content.length() else { return 0 };
     let (asked, method, stored) = (&call.head.headers, &call.head.method, &entry.fields.map());
-    match range::select(asked, method, stored, entry.arrived, length) {
+    match range::select(asked, method, stored, entry.arrived(), length) {
         Selected::Parts(parts) => parts.first().map_or(0, |part| part.start),
         Selected::Whole | Selected::Unsatisfiable => 0,
     }
@@ -152,8 +152,12 @@ impl Given {
     /// All of it.
     fn whole(self, content: &Content) -> Option<Body> {
         match (self, content) {
-            // It may have broken off since its head came.
-            (Self::Coming(coming), Content::Coming(_)) => Some(coming.body),
+            // It may have broken off since its head came. What was there at once is not cut from what is stored.
+            (Self::Coming(coming), Content::Coming(_) | Content::Whole(_))
+                if coming.part.is_none() =>
+            {
+                Some(coming.body)
+            }
             (Self::Slices(slices), _) => Some(slices.part(0..content.length()?)),
             (_, content) => content.body(),
         }
@@ -172,7 +176,7 @@ pub(super) fn respond(
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = entry.status;
     let (asked, method) = (&call.head.headers, &call.head.method);
-    if is_not_modified(asked, method, entry.status, &headers, entry.arrived) {
+    if is_not_modified(asked, method, entry.status, &headers, entry.arrived()) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.headers_mut() = not_modified(headers);
         return Some((response, 0));
@@ -183,7 +187,7 @@ pub(super) fn respond(
     }
     let length = entry.content.length();
     let selected = match length.filter(|_| entry.status == StatusCode::OK) {
-        Some(length) => range::select(asked, method, response.headers(), entry.arrived, length),
+        Some(length) => range::select(asked, method, response.headers(), entry.arrived(), length),
         None => Selected::Whole,
     };
     let length = length.unwrap_or(0);

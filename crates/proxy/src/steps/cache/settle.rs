@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use tidegate_core::cache::Settings;
 use tidegate_core::cache::age::Times;
@@ -15,12 +16,14 @@ use tidegate_core::failure::Failure;
 
 use super::fetch::{Answer, Coming, Fetch, Fetched};
 use super::pour::Pouring;
-use super::storable::{Begun, Candidate, begin, newer_tags};
+use super::storable::{Begun, Candidate, begin, content, newer_tags};
 use super::wanted::Wanted;
+use crate::account::metrics::FillResult;
 use crate::http::body::Body;
 use crate::net::clock;
-use crate::objects::cache::{Entry, Parts, Renewal, Word};
+use crate::objects::cache::{Content, Entry, Parts, Renewal, Word};
 use crate::upstream::admission::Permit;
+use crate::upstream::affinity;
 
 /// How long the origin is left alone after it was asked in vain.
 const REST: Duration = Duration::from_secs(1);
@@ -104,10 +107,15 @@ impl Fetch {
             false => Err(NotStored::Configured),
         };
         match parts {
-            Ok(parts) => {
-                let (answer, pouring) = self.begun(response, parts, permit);
-                (answer, Some(pouring))
-            }
+            Ok(parts) => match content(&response) {
+                Some(content) if content.len() as u64 <= self.cache.plan.max_object.get() => {
+                    (self.whole(response, parts, &content), None)
+                }
+                _ => {
+                    let (answer, pouring) = self.begun(response, parts, permit);
+                    (answer, Some(pouring))
+                }
+            },
             Err(reason) => {
                 // Those behind a response that is not stored yet, as it was not asked for often enough, ask again.
                 if reason != NotStored::MinUses {
@@ -118,7 +126,7 @@ impl Fetch {
                         // The origin has another one by now.
                         self.cache.remove(entry);
                     }
-                    self.cache.mark_private(&self.key, times.arrived);
+                    self.cache.mark_private(self.key.hash, times.arrived);
                 }
                 (Answer::Alone { response, permit, reason }, None)
             }
@@ -144,6 +152,19 @@ impl Fetch {
             url: self.key.asked(),
             is_authenticated: self.is_authenticated,
         }
+    }
+
+    /// Store a response that is all there.
+    fn whole(self, mut response: Response<Body>, mut parts: Parts, content: &Bytes) -> Answer {
+        affinity::tell(&mut response);
+        let (head, body) = response.into_parts();
+        // As it was read it keeps the whole buffer that it came in.
+        parts.content = Content::Whole(Bytes::copy_from_slice(content).into());
+        let entry = Arc::new(Entry::new(parts));
+        self.cache.put(entry.clone());
+        self.tell(Word::Shared(entry.clone()));
+        self.cache.metrics.filled(self.local.index(), FillResult::Stored);
+        Answer::Stored { entry, headers: head.headers, coming: Coming { body, part: None } }
     }
 
     /// Begin to store a response.

@@ -50,7 +50,7 @@ impl Fetch {
             _ => (true, true),
         };
         if !is_ranged {
-            self.cache.mark_unranged(&self.key, fetched.times.arrived);
+            self.cache.mark_unranged(self.key.hash, fetched.times.arrived);
         }
         is_used
     }
@@ -96,14 +96,18 @@ impl Fetch {
         parts.content = Content::Sliced(sliced);
         let object = Arc::new(Entry::new(parts));
         self.cache.put(object.clone());
-        let key = Arc::new(sliced.key(&self.key, number));
+        let key = sliced.key(&self.key, number);
         let leading = match self.cache.join(&key) {
             Turn::First(leading) => Some(leading),
             // Another one fetches it for who has the object from before.
             Turn::Behind(_) => None,
         };
         let fill = Fill::new(Some(said.range.end - said.range.start));
-        let slice = object.slice(key, Content::Coming(fill.clone()), self.asked_at.number);
+        let slice = object.slice(
+            Arc::new(key.stored()),
+            Content::Coming(fill.clone()),
+            self.asked_at.number,
+        );
         let worker = self.local.index();
         let Begun { entry, headers, body, mut pouring } =
             begin_with(&self.cache, response, slice, fill, self.asked_at, worker);

@@ -134,7 +134,7 @@ impl ServedSlices {
         if let Some(body) = first.and_then(|first| first.entry.content.part(wanted.clone())) {
             return Ok(body);
         }
-        let key = Arc::new(self.sliced.key(&self.object.key, number));
+        let key = self.sliced.key(&self.object.key, number);
         if let Some(body) = self.stored(&key, &wanted).await {
             return Ok(body);
         }
@@ -171,13 +171,14 @@ impl ServedSlices {
     }
 
     fn in_memory(&self, key: &Key, wanted: &Range<u64>) -> Option<Body> {
-        self.of(&*self.cache.find(key)?, key, wanted)
+        self.of(&self.cache.find(key)?, key, wanted)
     }
 
     fn of(&self, stored: &Variants, key: &Key, wanted: &Range<u64>) -> Option<Body> {
-        let slice = stored.entries.iter().find(|slice| {
-            slice.key.text == key.text && self.cache.purges.spare(slice, clock::now())
-        })?;
+        let slice = stored
+            .entries()
+            .iter()
+            .find(|slice| slice.key.is(key) && self.cache.purges.spare(slice, clock::now()))?;
         let body = slice.content.part(wanted.clone())?;
         self.cache.serve(slice);
         self.save(wanted);
@@ -193,7 +194,7 @@ impl ServedSlices {
     async fn fetch(
         &self,
         number: u64,
-        key: Arc<Key>,
+        key: Key,
         wanted: Range<u64>,
         leading: Option<Leading>,
     ) -> Result<Body, Failure> {
@@ -201,7 +202,7 @@ impl ServedSlices {
             why: Why::Partial,
             asked_at: self.cache.purges.ask(Some(key.url)),
             cache: self.cache.clone(),
-            key,
+            key: Arc::new(key.stored()),
             entry: None,
             wanted: Wanted::Slice(number, Some(self.object.clone())),
             leading,

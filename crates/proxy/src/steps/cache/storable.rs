@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response};
 use tidegate_core::cache::Settings;
 use tidegate_core::cache::age::Times;
-use tidegate_core::cache::key::Key;
+use tidegate_core::cache::key::StoredKey;
 use tidegate_core::cache::storing::{self, NotStored, judge};
 use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::vary::Vary;
 
 use super::pour::Pouring;
 use crate::http::body::Body;
+use crate::objects::cache::disk::clock::nanos;
 use crate::objects::cache::{AskedAt, Cache, Content, Entry, Fill, Parts};
 use crate::upstream::affinity;
 
@@ -20,7 +22,7 @@ use crate::upstream::affinity;
 pub struct Candidate<'a> {
     pub cache: &'a Arc<Cache>,
     pub settings: &'a Settings,
-    pub key: &'a Arc<Key>,
+    pub key: &'a Arc<StoredKey>,
     pub request: storing::Request<'a>,
     pub asked_at: &'a AskedAt,
 }
@@ -47,7 +49,7 @@ impl Candidate<'_> {
         let (status, headers) = (response.status(), response.headers());
         let terms = judge(settings, request, &storing::Response { status, headers }, times)?;
         let vary = Vary::of(&settings.vary, headers, request.headers).ok_or(NotStored::Vary)?;
-        if !cache.is_wanted(key, settings.min_uses) {
+        if !cache.is_wanted(key.hash, settings.min_uses) {
             return Err(NotStored::MinUses);
         }
         let tags = Tags::take(response.headers_mut(), &settings.tags);
@@ -60,7 +62,7 @@ impl Candidate<'_> {
             terms,
             vary,
             tags,
-            arrived: times.date,
+            arrived: nanos(times.date),
             asked_at: asked_at.number,
         })
     }
@@ -77,6 +79,20 @@ pub fn newer_tags(settings: &Settings, headers: &mut HeaderMap) -> Result<Option
     Ok(says.then_some(tags))
 }
 
+/// The content of a response, where all of it is there that its head has announced.
+pub fn content(response: &Response<Body>) -> Option<Bytes> {
+    let content = match response.body() {
+        Body::Empty => Bytes::new(),
+        Body::Full(content) => content.clone(),
+        Body::Stream(_) | Body::Upgraded(_) => return None,
+    };
+    (announced(response.headers()) == Some(content.len() as u64)).then_some(content)
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Begin to store a response, of which these are the parts.
 pub fn begin(
     cache: &Arc<Cache>,
@@ -85,9 +101,8 @@ pub fn begin(
     asked_at: AskedAt,
     worker: usize,
 ) -> Begun {
-    let length = response.headers().get(CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    let fill = Fill::new(if response.body().is_end() { Some(0) } else { length });
+    let announced = || announced(response.headers());
+    let fill = Fill::new(if response.body().is_end() { Some(0) } else { announced() });
     parts.content = Content::Coming(fill.clone());
     begin_with(cache, response, parts, fill, asked_at, worker)
 }

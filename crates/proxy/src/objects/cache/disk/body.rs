@@ -1,4 +1,4 @@
-//! The body of a stored response that lies on disk, read block by block and checked before it is given on.
+//! The body of a stored response that lies on disk, read some blocks at a time and checked before it is given on.
 
 use std::fs::File;
 use std::future::Future;
@@ -16,6 +16,9 @@ use super::access::{Access, Unread};
 use super::layout::{BEGIN, BLOCK, Layout, sum};
 use super::volume::Volume;
 use crate::http::body::{Body, Frame, NextFrame, Source};
+
+/// Blocks that are read, and so written, at once: each write wakes its client.
+const AT_ONCE: u64 = 4;
 
 /// A body that lies on disk.
 #[derive(Debug)]
@@ -68,80 +71,85 @@ impl StoredBody {
         is_it.then(|| Opened { file, body_at: layout.body_at() }).ok_or(Unread::Broken)
     }
 
-    /// One of its blocks, checked.
-    pub(super) fn block(
+    /// These blocks of it, checked.
+    fn blocks(
         &self,
-        number: u64,
+        blocks: Range<u64>,
         opened: &Opened,
         access: Access<'_>,
     ) -> Result<Bytes, Unread> {
-        let at = number * BLOCK;
-        let block = access.read(&opened.file, opened.body_at + at, BLOCK.min(self.length - at))?;
-        let is_right = self.sums.get(number as usize).is_some_and(|&known| known == sum(&block));
-        is_right.then_some(block).ok_or(Unread::Broken)
+        let at = blocks.start * BLOCK;
+        let length = (blocks.end * BLOCK).min(self.length) - at;
+        let read = access.read(&opened.file, opened.body_at + at, length)?;
+        let known = self.sums.get(blocks.start as usize..blocks.end as usize);
+        let sums = read.chunks(BLOCK as usize).map(sum);
+        let is_right = known.is_some_and(|known| sums.eq(known.iter().copied()));
+        is_right.then_some(read).ok_or(Unread::Broken)
     }
 
-    /// The blocks of it, one after the other.
-    pub(super) fn blocks(
+    /// All of it, some blocks at a time.
+    pub(super) fn pieces(
         &self,
         opened: &Opened,
         access: Access<'_>,
     ) -> impl Iterator<Item = Result<Bytes, Unread>> {
-        (0..self.length.div_ceil(BLOCK)).map(move |number| self.block(number, opened, access))
+        let all = self.length.div_ceil(BLOCK);
+        let begins = (0..all).step_by(AT_ONCE as usize);
+        begins.map(move |begin| self.blocks(begin..all.min(begin + AT_ONCE), opened, access))
     }
 
+    /// The blocks that begin with the one that has the first byte of `range`, as many as are read at once.
     fn read(
         &self,
-        number: u64,
+        range: &Range<u64>,
         opened: Option<Arc<Opened>>,
         access: Access<'_>,
-    ) -> Result<Block, Unread> {
+    ) -> Result<Blocks, Unread> {
         let opened = match opened {
             Some(opened) => opened,
             None => Arc::new(self.open(access)?),
         };
-        let data = self.block(number, &opened, access)?;
-        Ok(Block { opened, data })
+        let begin = range.start / BLOCK;
+        let end = range.end.div_ceil(BLOCK).min(begin + AT_ONCE);
+        let data = self.blocks(begin..end, &opened, access)?;
+        Ok(Blocks { opened, begin: begin * BLOCK, data })
     }
 }
 
-/// A block that was read, and where the next one is.
-struct Block {
+/// Blocks that were read, and where the next ones are.
+struct Blocks {
     opened: Arc<Opened>,
+    /// Where they begin, in bytes from the beginning of the body.
+    begin: u64,
     data: Bytes,
 }
 
-/// Some bytes of a body that are read one block after the other.
+/// Some bytes of a body that are read some blocks at a time.
 struct Part {
     body: Arc<StoredBody>,
     opened: Option<Arc<Opened>>,
     range: Range<u64>,
-    coming: Option<oneshot::Receiver<Result<Block, Unread>>>,
+    coming: Option<oneshot::Receiver<Result<Blocks, Unread>>>,
 }
 
 impl Part {
-    fn number(&self) -> u64 {
-        self.range.start / BLOCK
-    }
-
-    /// Have a thread read the next block.
-    fn hand_over(&mut self) -> oneshot::Receiver<Result<Block, Unread>> {
+    /// Have a thread read the next blocks.
+    fn hand_over(&mut self) -> oneshot::Receiver<Result<Blocks, Unread>> {
         let (tell, coming) = oneshot::channel();
-        let (body, opened, number) = (self.body.clone(), self.opened.take(), self.number());
-        // A body has one block that comes at the most.
+        let (body, opened, range) = (self.body.clone(), self.opened.take(), self.range.clone());
+        // A body has one read that waits at the most.
         self.body.volume.queue.insist(move || {
-            let read = body.read(number, opened, Access::waiting(&*body.volume.store));
+            let read = body.read(&range, opened, Access::waiting(&*body.volume.store));
             // Its reader may have left.
             let _ = tell.send(read);
         });
         coming
     }
 
-    fn give(&mut self, read: Result<Block, Unread>) -> NextFrame {
+    fn give(&mut self, read: Result<Blocks, Unread>) -> NextFrame {
         match read {
-            Ok(Block { opened, data }) => {
+            Ok(Blocks { opened, begin, data }) => {
                 self.opened = Some(opened);
-                let begin = self.number() * BLOCK;
                 let from = (self.range.start - begin) as usize;
                 let to = (self.range.end - begin).min(data.len() as u64) as usize;
                 self.range.start = begin + to as u64;
@@ -164,7 +172,7 @@ impl Source for Part {
             Some(coming) => coming,
             None => {
                 let access = Access::at_once(&*self.body.volume.store);
-                match self.body.read(self.number(), self.opened.clone(), access) {
+                match self.body.read(&self.range, self.opened.clone(), access) {
                     Err(unread) if unread.is_for_thread() => self.hand_over(),
                     read => return self.give(read),
                 }

@@ -107,7 +107,7 @@ impl Disk {
             [only] => {
                 let body = bytes.read(layout.body_at(), layout.body)?;
                 (sum(&body) == *only).then_some(()).ok_or(Unread::Broken)?;
-                Content::Whole(Pieces::new(vec![Bytes::copy_from_slice(&body)]))
+                Content::Whole(Bytes::copy_from_slice(&body).into())
             }
             _ => Content::OnDisk(Arc::new(self.body(id, &layout, sums))),
         };
@@ -138,7 +138,7 @@ impl Disk {
         // Where too much waits it stays where it is.
         let _ = self.volume.queue.submit(move || {
             let access = Access::waiting(&*disk.volume.store);
-            match body.open(access).and_then(|opened| body.blocks(&opened, access).collect()) {
+            match body.open(access).and_then(|opened| body.pieces(&opened, access).collect()) {
                 Ok(pieces) => raised(pieces),
                 Err(unread) => disk.volume.tell(body.id, &unread),
             }

@@ -138,8 +138,8 @@ impl Disk {
                     Unread::Failed(error) => error,
                 };
                 let opened = body.open(access).map_err(failed)?;
-                let mut blocks = body.blocks(&opened, access);
-                blocks.try_for_each(|block| out.write_all(&block.map_err(failed)?))
+                let mut pieces = body.pieces(&opened, access);
+                pieces.try_for_each(|piece| out.write_all(&piece.map_err(failed)?))
             }
             Content::Coming(_) | Content::Partial(_) | Content::Sliced(_) => Ok(()),
         }

@@ -1,0 +1,123 @@
+//! Models made by hand.
+
+use serde_json::json;
+use tidegate_core::predict::features::{COUNT, Features, Schema};
+
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
+    TypeProto, ValueInfoProto, type_proto,
+};
+
+use super::package::digest;
+
+/// A tar of these files.
+pub fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_ustar();
+        // Written directly: a path that leads out of the archive is one that is tested.
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(content.len() as u64);
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_cksum();
+        builder.append(&header, *content).unwrap_or_default();
+    }
+    builder.into_inner().unwrap_or_default()
+}
+
+/// Golden vectors with inputs from 0 to 1, of which this was said.
+pub fn golden(said: impl Fn(&Features) -> f32) -> Vec<u8> {
+    let mut random = tidegate_core::balance::SplitMix64::new(11);
+    (0..256)
+        .flat_map(|_| {
+            let inputs: Features = std::array::from_fn(|_| random.fraction() as f32);
+            let said = said(&inputs);
+            inputs.into_iter().chain([said]).flat_map(f32::to_le_bytes)
+        })
+        .collect()
+}
+
+/// The manifest of these files.
+pub fn manifest(name: &str, model: &[u8], golden: &[u8]) -> serde_json::Value {
+    json!({
+        "format": 1, "kind": "cost", "features": "features/v1", "features_hash": Schema::current().hash,
+        "model": name, "files": {name: digest(model), "golden.f32": digest(golden)},
+        "calibration": {"scale": 1.0, "offset": 0.0},
+        "drift": {
+            "inputs": [{"feature": "path_depth", "edges": [2.0], "shares": [0.5, 0.5]}],
+            "residuals": {"edges": [0.0], "shares": [0.5, 0.5]},
+        },
+        "data": {"upstream": "app", "rows": 1}, "figures": {"explained": 0.5}, "author": "a test",
+        "learner": "lightgbm", "created": "2026-11-27T00:00:00Z",
+    })
+}
+
+/// A whole model.
+pub fn package(name: &str, model: &[u8], said: impl Fn(&Features) -> f32) -> Vec<u8> {
+    let golden = golden(said);
+    let manifest = manifest(name, model, &golden).to_string();
+    tar(&[("manifest.json", manifest.as_bytes()), ("golden.f32", &golden), (name, model)])
+}
+
+const _: () = assert!(COUNT == 23, "the features of `uniform23` in tests");
+
+/// A network with one layer of `width` neurons, of which each is tanh of the mean of all features, and their sum.
+pub fn network(width: usize) -> ModelProto {
+    let tensor = |name: &str, dims: &[usize], value: f32| TensorProto {
+        name: name.into(),
+        dims: dims.iter().map(|dimension| *dimension as i64).collect(),
+        data_type: 1,
+        float_data: vec![value; dims.iter().product()],
+        ..TensorProto::default()
+    };
+    let node = |operator: &str, inputs: &[&str], output: &str| NodeProto {
+        op_type: operator.into(),
+        input: inputs.iter().map(|input| (*input).into()).collect(),
+        output: vec![output.into()],
+        ..NodeProto::default()
+    };
+    let graph = GraphProto {
+        name: "a network".into(),
+        node: vec![
+            node("MatMul", &["features", "first"], "products"),
+            node("Tanh", &["products"], "hidden"),
+            node("MatMul", &["hidden", "second"], "sum"),
+            node("Add", &["sum", "offset"], "answer"),
+        ],
+        initializer: vec![
+            tensor("first", &[COUNT, width], 1.0 / COUNT as f32),
+            tensor("second", &[width, 1], 1.0),
+            tensor("offset", &[1], 0.5),
+        ],
+        input: vec![rows("features", COUNT)],
+        output: vec![rows("answer", 1)],
+        ..GraphProto::default()
+    };
+    let standard = OperatorSetIdProto { domain: String::new(), version: 17 };
+    ModelProto {
+        ir_version: 8,
+        opset_import: vec![standard],
+        graph: Some(graph),
+        ..ModelProto::default()
+    }
+}
+
+/// What that network says.
+pub fn network_said(width: usize) -> impl Fn(&Features) -> f32 {
+    move |features| {
+        let mean = features.iter().sum::<f32>() / COUNT as f32;
+        width as f32 * mean.tanh() + 0.5
+    }
+}
+
+/// Any number of rows of so many float32.
+fn rows(name: &str, width: usize) -> ValueInfoProto {
+    let dimension = |value| Dimension { value: Some(value), ..Dimension::default() };
+    let dim =
+        vec![dimension(Value::DimParam("N".into())), dimension(Value::DimValue(width as i64))];
+    let tensor = type_proto::Tensor { elem_type: 1, shape: Some(TensorShapeProto { dim }) };
+    let kind =
+        TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
+    ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
+}

@@ -7,7 +7,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tidegate_core::predict::{Described, Predictor};
+use tidegate_core::plan::Priority;
+use tidegate_core::predict::features::Observed;
+use tidegate_core::predict::{Described, Ended, Predictor};
 use tidegate_core::time::Moment;
 
 const NOW: Moment = Moment(60_000_000_000);
@@ -23,6 +25,23 @@ fn described(path: &str) -> Described<'_> {
     Described { route: 3, method: "GET", path: Some(path), size: None }
 }
 
+fn observed(path: &str) -> Observed<'_> {
+    Observed {
+        described: described(path),
+        query: Some("page=4&size=20"),
+        content_type: None,
+        user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        time: Duration::from_secs(1_800_000_000),
+        load: 0.5,
+        priority: Priority::Normal,
+    }
+}
+
+/// A request that found a worker free, in the arm of those that come now.
+fn ended(predictor: &Predictor, cost: Duration) -> Ended {
+    Ended { arm: predictor.arm(NOW), cost: Some(cost), took: Some(cost) }
+}
+
 fn predict(criterion: &mut Criterion) {
     let predictor = Predictor::new(7);
     let paths: Vec<String> = (0..TEMPLATES).map(path).collect();
@@ -31,7 +50,7 @@ fn predict(criterion: &mut Criterion) {
     for turn in 0..100 * TEMPLATES {
         let n = turn % TEMPLATES;
         let cost = Duration::from_micros(1_000 + 100 * n as u64);
-        predictor.ended(&branches[n], Some(cost), NOW);
+        predictor.ended(&branches[n], ended(&predictor, cost), NOW);
     }
     predictor.renew(|| 32.0, NOW);
     let mut turn = 0;
@@ -45,9 +64,22 @@ fn predict(criterion: &mut Criterion) {
     criterion.bench_function("predict/look-up", |bencher| {
         bencher.iter(|| predictor.predict(black_box(&branches[next()]), NOW));
     });
+    criterion.bench_function("predict/slow", |bencher| {
+        let took = Duration::from_millis(5);
+        bencher.iter(|| predictor.is_slow(black_box(&branches[next()]), took, NOW));
+    });
+    criterion.bench_function("predict/features", |bencher| {
+        bencher.iter(|| {
+            let turn = next();
+            let observed = observed(black_box(&paths[turn]));
+            let estimate = predictor.estimate(&branches[turn], NOW);
+            predictor.features(&observed, &branches[turn], &estimate)
+        });
+    });
     criterion.bench_function("predict/update", |bencher| {
-        let cost = Some(Duration::from_millis(5));
-        bencher.iter(|| predictor.ended(black_box(&branches[next()]), cost, NOW));
+        let cost = Duration::from_millis(5);
+        bencher
+            .iter(|| predictor.ended(black_box(&branches[next()]), ended(&predictor, cost), NOW));
     });
 }
 

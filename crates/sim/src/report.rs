@@ -22,12 +22,17 @@ pub struct Report {
     pub latency: Latency,
     /// The same by class of request.
     pub classes: Vec<Latency>,
+    /// Requests that failed, by class.
+    pub class_failed: Vec<u64>,
     /// Mean time in the servers' queues, in milliseconds.
     pub waiting: f64,
     /// What each server did.
     pub servers: Vec<Usage>,
     /// All requests that were simulated, warm-up included.
     pub simulated: u64,
+    /// Seconds from the beginning of the warm-up until a gateway first turned its predictions off, because they did harm;
+    /// absent: none did.
+    pub predictions_off_after: Option<f64>,
 }
 
 /// Latencies in milliseconds. Quantiles are exact to a thousandth of their value.

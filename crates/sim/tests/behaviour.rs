@@ -149,7 +149,7 @@ fn classes(rate: f64, speed: f64, predict: Value) -> Value {
 
 fn predict(different: Value) -> Value {
     let usual = json!({
-        "guarded": true, "noise": 0, "useless": false, "constant": false, "inverted": false,
+        "guarded": true, "trial": true, "noise": 0, "useless": false, "constant": false, "inverted": false,
     });
     with(usual, different)
 }
@@ -160,12 +160,21 @@ fn predicted_costs_let_light_requests_pass_and_keep_heavy_ones_from_slow_servers
     let cases = [(832.0, 1.0, 0.25, 1.05), (555.0, 0.1, 0.4, 0.8), (760.0, 0.6, 0.5, 1.05)];
     for (rate, speed, light, slowest) in cases {
         let one = report(classes(rate, speed, json!(null)));
-        let other = report(classes(rate, speed, predict(json!({}))));
+        let other = report(classes(rate, speed, predict(json!({"trial": false}))));
         assert!(other.classes[0].p99 < one.classes[0].p99 * light, "{other:?}");
         assert!(other.latency.p99 < one.latency.p99 * 1.05);
         assert!(other.latency.mean < one.latency.mean * 0.9);
         assert!(other.latency.p999 < one.latency.p999 * slowest);
     }
+}
+
+#[test]
+fn comparing_with_a_tenth_without_predictions_leaves_most_of_the_gain() {
+    let without = report(classes(832.0, 1.0, json!(null)));
+    let with = report(classes(832.0, 1.0, predict(json!({}))));
+    assert!(with.latency.mean < without.latency.mean * 0.93, "{with:?}");
+    assert!(with.classes[0].p90 < without.classes[0].p90 * 0.5, "{with:?}");
+    assert_eq!(with.predictions_off_after, None);
 }
 
 #[test]
@@ -177,6 +186,69 @@ fn predictions_that_are_worth_nothing_change_nothing_to_the_bit() {
             assert_eq!(with, without, "{fault}");
         }
     }
+}
+
+/// The same with four gateways that know nothing of each other, which go by Prequal.
+fn many_gateways(rate: f64, speed: f64, predict: Value) -> Value {
+    let mut scenario = classes(rate, speed, predict);
+    scenario["upstream"]["balance"]["policy"] = json!("prequal");
+    scenario["upstream"]["limits"]["adaptive"]["enabled"] = json!(false);
+    with(scenario, json!({"gateways": 4}))
+}
+
+#[test]
+fn gateways_that_see_no_server_full_send_each_request_where_it_is_over_soonest() {
+    let [without, with] =
+        [json!(null), predict(json!({}))].map(|predict| report(many_gateways(555.0, 0.5, predict)));
+    assert!(with.classes[0].p99 < without.classes[0].p99 * 0.65, "{with:?} {without:?}");
+    assert!(with.latency.p99 < without.latency.p99 * 0.92);
+    assert!(with.latency.p999 < without.latency.p999);
+}
+
+#[test]
+fn gateways_whose_predictions_are_worth_nothing_decide_as_without_them_to_the_bit() {
+    let without = report(many_gateways(700.0, 0.5, json!(null)));
+    for fault in ["useless", "constant", "inverted"] {
+        let with = report(many_gateways(700.0, 0.5, predict(json!({fault: true}))));
+        assert_eq!(with, without, "{fault}");
+    }
+}
+
+#[test]
+fn an_oracle_that_knows_each_request_is_better_than_what_is_learnt_of_their_kinds() {
+    let light = |fault: Value| report(classes(832.0, 1.0, predict(fault))).latency.mean;
+    assert!(light(json!({"oracle": true})) < light(json!({})));
+}
+
+#[test]
+fn what_a_scenario_predicts_of_its_samples_is_believed_as_far_as_it_hits() {
+    let sampled = |predicted: Value, predict: Value| {
+        let mut scenario = classes(832.0, 1.0, predict);
+        let costs = [4, 4, 4, 12, 12, 60].map(|millis| millis * MILLISECOND * 2);
+        scenario["work"] = json!([{
+            "weight": 1, "service": {"samples": costs}, "template": "/all", "predicted": predicted,
+        }]);
+        report(with(scenario, json!({"arrivals": {"poisson": {"rate": 900.0}}})))
+    };
+    let right = json!([4, 4, 4, 12, 12, 60].map(|millis| millis * MILLISECOND * 2));
+    let wrong = json!([60, 12, 12, 4, 4, 4].map(|millis| millis * MILLISECOND * 2));
+    let without = sampled(json!([]), json!(null));
+    let told = sampled(right, predict(json!({})));
+    assert!(told.latency.mean < without.latency.mean * 0.95, "{told:?} {without:?}");
+    assert_eq!(sampled(wrong, predict(json!({}))), without);
+}
+
+#[test]
+fn an_answer_after_its_deadline_is_of_no_use_and_says_nothing_of_the_server() {
+    let work = [{
+        let service = json!({"constant": {"value": 20 * MILLISECOND}});
+        json!({"weight": 1, "service": service, "deadline": 10 * MILLISECOND})
+    }];
+    let late = json!({"work": work, "arrivals": {"poisson": {"rate": 5.0}}});
+    let one = report(with(scenario(round_robin(), &[json!({})]), late));
+    assert_eq!((one.answered, one.unanswered), (0, 0));
+    assert_eq!(one.class_failed, [one.failed]);
+    assert_eq!(one.servers[0].requests, one.failed, "it is not ejected");
 }
 
 #[test]
@@ -319,6 +391,13 @@ fn what_cannot_be_run_is_refused_with_its_place() {
         (scenario(round_robin(), &[json!({"speed": 0})]), "servers.0.speed"),
         (scenario(round_robin(), &[]), "servers"),
         (hang, "servers.0.phases"),
+        (
+            with(
+                scenario(round_robin(), &[json!({})]),
+                json!({"work": [{"weight": 1, "service": {"samples": [1]}, "predicted": [1, 2]}]}),
+            ),
+            "work.0.predicted",
+        ),
     ] {
         assert_eq!(run(&read(refused)).unwrap_err().path, place);
     }

@@ -149,6 +149,7 @@ class FakeEngine:
             {
                 "name": each["name"],
                 "panic_mode": False,
+                "prediction": None,
                 "endpoints": [
                     {**endpoint, **self._word(each["name"], endpoint["address"]), "healthy": True}
                     for endpoint in each["endpoints"]

@@ -57,7 +57,7 @@ pub use listener::{
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
 pub use networks::Networks;
-pub use predict::{Predict, PredictMode};
+pub use predict::{ModelStage, ModelUse, Predict, PredictMode};
 pub use rate::{
     Bandwidth, Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, MostInFlight, Quota, Rate, RateCost,
     RateHeaders, RateLimit, RateMode, Window,

@@ -55,6 +55,12 @@ impl Costs {
         estimate
     }
 
+    /// What is known of the nearest kind of requests, and of that alone.
+    pub(super) fn nearest(&self, branch: &Branch, now: Moment) -> Estimate {
+        let known = branch.keys[..branch.levels].iter().rev().find_map(|key| self.keys.find(*key));
+        known.map_or(&self.root, |slot| &self.nodes[slot]).estimate(now)
+    }
+
     /// What a request costs of which nothing is known.
     pub(super) fn usual(&self, now: Moment) -> Estimate {
         self.root.estimate(now)

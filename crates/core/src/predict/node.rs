@@ -38,9 +38,9 @@ impl Estimate {
         self.mean + self.variance / 2.0
     }
 
-    /// The cost that a part of the requests stays below, `deviations` standard deviations above the median.
-    pub fn quantile(&self, deviations: f32) -> Duration {
-        power(self.mean + deviations * self.variance.sqrt())
+    /// The logarithm of the cost that a part of the requests stays below, so many standard deviations above the median.
+    pub(super) fn quantile(&self, deviations: f32) -> f32 {
+        self.mean + deviations * self.variance.sqrt()
     }
 
     /// This node's own estimate, drawn towards that of its `parent` (the shrinkage of James and Stein, with a

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use tidegate_core::predict::Skill;
-
+use super::predictions;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
@@ -22,7 +21,7 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     metrics.families(&mut page);
     occupancy(&mut page, &snapshot.upstreams);
     panic_mode(&mut page, &snapshot.upstreams);
-    predictions(&mut page, &snapshot.upstreams);
+    predictions::metrics(&mut page, &snapshot.upstreams);
     endpoints(&mut page, &snapshot.upstreams);
     rate_limits(&mut page, &snapshot.rate_limits);
     ages_of_keys(&mut page, &snapshot.authenticators);
@@ -79,29 +78,6 @@ fn panic_mode(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
         let is_panicking = upstream.membership().is_panicking();
         family.sample(&[("upstream", upstream.metrics.name())], u8::from(is_panicking));
     }
-}
-
-/// What predictions of costs are worth, where they are made.
-fn predictions(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
-    let mut gauge = |name, help, value: fn(&Skill) -> f32| {
-        let mut family = page.family(name, Kind::Gauge, help);
-        for upstream in upstreams {
-            if let Some(predictor) = &upstream.predictor {
-                let labels = [("upstream", upstream.metrics.name())];
-                family.sample(&labels, value(predictor.skill()));
-            }
-        }
-    };
-    gauge(
-        "tidegate_predict_skill",
-        "The part of the variance of costs that predictions explained of late, its lower bound.",
-        Skill::bound,
-    );
-    gauge(
-        "tidegate_predict_weight",
-        "How far predictions are believed, from 0 to 1.",
-        Skill::weight,
-    );
 }
 
 /// How the endpoints are.

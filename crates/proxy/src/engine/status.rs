@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 use tidegate_core::health::State;
-use tidegate_core::plan::{self, BalancePolicy, PredictMode};
+use tidegate_core::plan::{self, BalancePolicy};
 
 use super::absent::{self, AbsentEndpoint, AbsentUpstream};
+use super::predictions::PredictionStatus;
 use crate::net::clock;
 use crate::snapshot::{Listener, Snapshot};
 use crate::upstream::live::{LiveEndpoints, LiveUpstream};
@@ -62,19 +63,6 @@ pub struct UpstreamStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// What operators said of endpoints that are not there.
     pub absent: Vec<AbsentEndpoint>,
-}
-
-/// What is predicted of an upstream's requests.
-#[derive(Debug, Serialize)]
-pub struct PredictionStatus {
-    /// What is done with it.
-    pub mode: PredictMode,
-    /// The part of the variance of costs that predictions explained of late, its lower bound.
-    pub skill: f32,
-    /// How far they are believed, from 0 to 1.
-    pub weight: f32,
-    /// How long a request keeps a worker in the mean, in milliseconds; absent: too little is known.
-    pub mean_cost_ms: Option<f64>,
 }
 
 /// An endpoint.
@@ -173,12 +161,7 @@ fn upstream_status(upstream: &Upstream, live: &LiveUpstream) -> UpstreamStatus {
         in_flight: membership.balancer.endpoints().total().in_flight(),
         limit: admission.limit,
         queued: admission.queued,
-        prediction: upstream.predictor.as_ref().map(|predictor| PredictionStatus {
-            mode: upstream.plan.predict.mode,
-            skill: predictor.skill().bound(),
-            weight: predictor.skill().weight(),
-            mean_cost_ms: predictor.mean().map(|mean| mean.as_secs_f64() * 1000.0),
-        }),
+        prediction: PredictionStatus::of(upstream),
         endpoints: membership.members.iter().enumerate().map(endpoint).collect(),
         absent: absent::endpoints(live, |address| present.contains(address)),
     }

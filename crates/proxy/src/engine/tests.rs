@@ -19,6 +19,7 @@ use crate::objects::auth::live::LiveAuthenticators;
 use crate::snapshot::Snapshot;
 use crate::testing;
 use crate::upstream::live::LiveEndpoints;
+use crate::upstream::served_model::LiveModels;
 use crate::worker::{self, Command};
 
 /// What a worker thread of one worker has to do with, without the thread.
@@ -184,6 +185,7 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
             items: Mutex::default(),
             live: Mutex::default(),
             live_authenticators: LiveAuthenticators::default(),
+            models: LiveModels::default(),
             log: log::init(Format::Text, "warn").unwrap(),
         };
         let prepared = engine.build(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));

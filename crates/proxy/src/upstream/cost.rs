@@ -1,19 +1,26 @@
 //! What requests cost: learnt of those that are over, predicted of those that must wait.
 
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
 use http::request;
 use tidegate_core::admission::{Offer, Supply};
+use tidegate_core::balance::needs;
 use tidegate_core::load::{Load, Sent};
-use tidegate_core::plan::{self, PredictMode};
-use tidegate_core::predict::{Branch, Described, Prediction, Predictor};
+use tidegate_core::plan::{self, PredictMode, Priority};
+use tidegate_core::predict::{Arm, Branch, Described, Ended, Fall, Prediction, Predictor, Turn};
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
+use super::observation::Observation;
+use super::outbound::Outbound;
 use super::{Membership, Upstream};
+use crate::account::outbox::Notice;
+use crate::net::clock;
 
 /// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that knows
 /// nothing yet.
@@ -27,42 +34,155 @@ pub(super) fn predictor(
     (plan.predict.mode != PredictMode::Off).then(|| known().unwrap_or_else(new))
 }
 
+/// When a request came to an upstream, in which class, and whether predictions count for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// When that was.
+    pub at: Instant,
+    /// In which class it waits.
+    pub priority: Priority,
+    /// Its arm.
+    pub arm: Arm,
+}
+
 /// A request, by which its cost is predicted and learnt.
 #[derive(Debug, Clone, Copy)]
 pub struct CostOf<'r> {
     /// Its route's number, which is the same through reloads.
     pub route: u64,
+    /// In which class it waits.
+    pub priority: Priority,
     /// Its head.
     pub head: &'r request::Parts,
 }
 
-impl CostOf<'_> {
-    fn branch(&self, predictor: &Predictor, now: Moment) -> Branch {
-        let Self { route, head } = *self;
+impl<'r> CostOf<'r> {
+    pub(super) fn branch(&self, predictor: &Predictor, now: Moment) -> Branch {
+        predictor.branch(&self.described(), now)
+    }
+
+    pub(super) fn described(&self) -> Described<'r> {
+        let Self { route, head, .. } = *self;
         let size = head.headers.get(CONTENT_LENGTH);
-        let described = Described {
+        Described {
             route,
             method: head.method.as_str(),
             path: Some(head.uri.path()),
             size: size.and_then(|size| size.to_str().ok()?.parse().ok()),
-        };
-        predictor.branch(&described, now)
+        }
     }
 }
 
 impl Upstream {
-    /// What is predicted of a request that must wait; `None`: nothing that counts.
-    pub(super) fn predict(&self, of: &CostOf<'_>, now: Moment) -> Option<Prediction> {
-        let predictor = self.believed()?;
+    /// A request of this class came `at` this time.
+    pub(super) fn arrival(&self, at: Instant, priority: Priority) -> Arrival {
+        let arm = self.believed().map_or(Arm::PLAIN, |one| one.arm(clock::moment(at)));
+        Arrival { at, priority, arm }
+    }
+
+    /// Keep up with the load, and with what predictions do; `workers`: requests that the endpoints together work on at a
+    /// time.
+    pub(super) fn renew_predictions(&self, workers: impl FnOnce() -> f64, now: Moment) {
+        let turn = self.predictor.as_ref().and_then(|one| one.renew(workers, now));
+        if let Some(turn) = turn {
+            self.turned(turn);
+        }
+    }
+
+    /// Log and tell that predictions were turned off or on.
+    fn turned(&self, turn: Turn) {
+        let upstream = self.plan.name.clone();
+        match turn {
+            Turn::Off { worse_by, length } => {
+                let until = (clock::unix_nanos() as f64) / 1e9 + length.as_secs_f64();
+                tracing::warn!(
+                    upstream,
+                    worse_by,
+                    minutes = length.as_secs() / 60,
+                    "predictions do harm and are off"
+                );
+                self.outbox.tell(Notice::PredictionOff { upstream, worse_by, until });
+                if let Some(model) = self.model.load().as_ref().filter(|model| model.serves()) {
+                    model.fall(Fall::Outcome);
+                }
+            }
+            Turn::On => {
+                tracing::info!(upstream, "predictions are on again");
+                self.outbox.tell(Notice::PredictionOn { upstream });
+            }
+        }
+    }
+
+    /// A request that came then was not let in.
+    pub(super) fn refused(&self, arrival: Arrival) {
+        if let Some(predictor) = &self.predictor {
+            predictor.trial().refused(arrival.arm);
+        }
+    }
+
+    /// What is predicted of a request of this arm; `None`: nothing that counts.
+    pub(super) fn predict(&self, of: &CostOf<'_>, arm: Arm, now: Moment) -> Option<Prediction> {
+        let predictor = self.predictor.as_ref().filter(|_| arm.predicts)?;
         predictor.predict(&of.branch(predictor, now), now)
     }
 
-    /// A request that is sent, of whose cost something is learnt once it is over.
-    pub(super) fn learn(&self, of: &CostOf<'_>, now: Moment) -> Option<Box<Learning>> {
-        let predictor = self.predictor.as_ref()?;
-        let (predictor, branch) = (predictor.clone(), of.branch(predictor, now));
-        let counts = self.believed().is_some();
-        Some(Box::new(Learning { predictor, branch, counts, waited: Duration::ZERO, since: None }))
+    /// What a request of this arm is predicted to cost, where its endpoint is picked by that; `None`: nothing that counts.
+    pub(super) fn cost_to_pick_by(
+        &self,
+        of: &CostOf<'_>,
+        arm: Arm,
+        now: Moment,
+    ) -> Option<Duration> {
+        let reads = needs(self.plan.balance.policy).cost;
+        reads.then(|| self.predict(of, arm, now).map(|prediction| prediction.cost)).flatten()
+    }
+
+    /// The cost that, of a request of this arm, a part of the requests of its kind stay below, so many standard deviations above the mean of the
+    /// logarithm; `None`: nothing that counts.
+    pub(super) fn quantile(
+        &self,
+        of: &CostOf<'_>,
+        arm: Arm,
+        deviations: f32,
+        now: Moment,
+    ) -> Option<Duration> {
+        let predictor = self.predictor.as_ref().filter(|_| arm.predicts)?;
+        predictor.quantile(&of.branch(predictor, now), deviations, now)
+    }
+
+    /// A request that is sent `now`, of whose cost something is learnt once it is over; `observation` was made of it
+    /// while it waited.
+    pub(super) fn learn(
+        &self,
+        of: &CostOf<'_>,
+        arrival: Arrival,
+        observation: Option<Box<Observation>>,
+        outbound: &Outbound,
+        now: Instant,
+    ) -> Option<Rc<Learning>> {
+        let (predictor, moment) = (self.predictor.as_ref()?, clock::moment(now));
+        let branch = of.branch(predictor, moment);
+        let observation =
+            observation.or_else(|| self.observe(of, predictor, &branch, outbound, moment));
+        Some(Rc::new(Learning {
+            predictor: predictor.clone(),
+            branch,
+            arm: arrival.arm,
+            before: now.saturating_duration_since(arrival.at),
+            worker: outbound.worker,
+            observation: RefCell::new(observation),
+            waited: Cell::default(),
+            since: Cell::default(),
+        }))
+    }
+
+    /// The response to a request began so long after that was sent.
+    pub(super) fn began(&self, learning: &Learning, of: &CostOf<'_>, took: Duration, now: Moment) {
+        let Learning { predictor, branch, observation, .. } = learning;
+        let mut observation = observation.borrow_mut();
+        if observation.is_none() {
+            *observation = self.observe_slow(of, predictor, branch, took, now);
+        }
     }
 
     /// What a request that goes in gets is compared with what it could wait for, where predictions count.
@@ -95,40 +215,54 @@ impl Supply for Workers {
 pub struct Learning {
     predictor: Arc<Predictor>,
     branch: Branch,
-    /// Whether something follows from predictions.
-    counts: bool,
+    arm: Arm,
+    /// How long its request had been there when it was sent.
+    before: Duration,
+    /// The worker's number.
+    worker: usize,
+    /// What models are told of it; `None`: nothing.
+    observation: RefCell<Option<Box<Observation>>>,
     /// How long the rest of the response was waited for, behind its head.
-    waited: Duration,
+    waited: Cell<Duration>,
     /// Since when it is.
-    since: Option<Instant>,
+    since: Cell<Option<Instant>>,
 }
 
 impl Learning {
     /// Nothing more of the response is there yet.
-    pub fn waits(&mut self) {
-        self.since.get_or_insert_with(Instant::now);
+    pub fn waits(&self) {
+        self.since.set(self.since.get().or_else(|| Some(Instant::now())));
     }
 
     /// More of it came. What passes until more is asked for is the client's time.
-    pub fn goes_on(&mut self) {
-        self.waited += self.since.take().map(|since| since.elapsed()).unwrap_or_default();
+    pub fn goes_on(&self) {
+        if let Some(since) = self.since.take() {
+            self.waited.set(self.waited.get() + since.elapsed());
+        }
     }
 
     /// The request that was `sent` to an endpoint of this `load` is over: its head came after `latency`; where it was not
     /// `answered`, its cost is not known. Returns it with what was expected of it, by which its latency says something
     /// of the endpoint's pace.
     pub fn over(
-        self,
+        &self,
         load: &Load,
         sent: Sent,
         latency: Duration,
         answered: bool,
         now: Moment,
     ) -> Sent {
-        let whole = latency + self.waited;
-        let cost = answered.then(|| load.cost(sent, whole)).flatten();
-        let expected = self.predictor.ended(&self.branch, cost, now);
-        if !self.counts || expected == 0.0 || latency.is_zero() {
+        let whole = latency + self.waited.get();
+        let ended = Ended {
+            arm: self.arm,
+            cost: answered.then(|| load.cost(sent, whole)).flatten(),
+            took: answered.then(|| self.before + whole),
+        };
+        if let (Some(observation), Some(cost)) = (self.observation.take(), ended.cost) {
+            observation.over(&self.predictor, self.worker, cost, now);
+        }
+        let expected = self.predictor.ended(&self.branch, ended, now);
+        if expected == 0.0 || latency.is_zero() {
             return sent;
         }
         // A cost is of the whole response, a latency of its head.

@@ -1,5 +1,6 @@
 //! A request on its way to an endpoint, as the endpoint's load counts it.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,19 +30,20 @@ pub struct Flight {
     counts: bool,
     reports: Reports,
     /// Absent: nothing is learnt of its cost.
-    learning: Option<Box<Learning>>,
+    learning: Option<Rc<Learning>>,
 }
 
 impl Flight {
-    /// A request is sent to `member` at `began`; this is done with what the response `reports` of load, and this is
-    /// `learning` of its cost.
+    /// A request is sent to `member` at `began`, which was picked by this predicted `cost`; this is done with what the
+    /// response `reports` of load, and this is `learning` of its cost.
     pub fn begin(
         member: Arc<Member>,
         began: Instant,
+        cost: Option<Duration>,
         reports: Reports,
-        learning: Option<Box<Learning>>,
+        learning: Option<Rc<Learning>>,
     ) -> Self {
-        let sent = member.endpoint.load.begin();
+        let sent = member.endpoint.load.begin_predicted(cost);
         let (answered, outcome) = (None, Outcome::Abandoned);
         Self { member, began, answered, outcome, sent, counts: true, reports, learning }
     }
@@ -70,14 +72,14 @@ impl Flight {
 
     /// More of the response is waited for.
     pub fn waits(&mut self) {
-        if let Some(learning) = &mut self.learning {
+        if let Some(learning) = &self.learning {
             learning.waits();
         }
     }
 
     /// A piece of the response came.
     pub fn received(&mut self, frame: &mut Frame) {
-        if let Some(learning) = &mut self.learning {
+        if let Some(learning) = &self.learning {
             learning.goes_on();
         }
         if let Frame::Trailers(fields) = frame {

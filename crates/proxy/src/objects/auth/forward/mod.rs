@@ -238,8 +238,9 @@ impl Question {
         peer.announce(&mut head.headers, &mut forwarded.borrow_mut());
         append_via(&mut head.headers, via.of(head.version));
         // All that it asks of the upstream is alike.
-        let cost_of = CostOf { route: 0, head: &head };
-        let permit = upstream.admit(outbound, Priority::Normal, &cost_of, Instant::now()).await?;
+        let cost_of = CostOf { route: 0, priority: Priority::Normal, head: &head };
+        let permit =
+            upstream.admit(outbound, &cost_of, TimeLeft::default(), Instant::now()).await?;
         let dispatch = Dispatch {
             upstream,
             route: 0,

@@ -35,9 +35,10 @@ pub struct Memory {
     /// Change with what is stored. Keys share one where they fall together.
     generations: Box<[AtomicU64]>,
     /// Is told what goes for want of room.
-    gone: Box<dyn Fn(&Arc<Entry>) + Send + Sync>,
+    gone: Box<Gone>,
 }
 
+type Gone = dyn Fn(&Arc<Entry>) + Send + Sync;
 type Part = HashMap<u128, Variants, BuildHasherDefault<KeyHasher>>;
 
 impl Memory {

@@ -168,7 +168,7 @@ impl Memory {
         changed
     }
 
-    fn change_part<T>(
+    fn change_shard<T>(
         &self,
         key: u128,
         change: impl FnOnce(&mut Known) -> T,

@@ -64,7 +64,7 @@ def without(name: str) -> bytes:
         (lambda: Handmade(RIGHT, golden=lambda _: 7).tar, "golden vector 0"),
         (lambda: Handmade([stump("load", 1, 0, 0)] * 60_000).tar, "99th percentile"),
     ],
-    ids=["truncated", "incomplete", "huge", "no tar", "other schema", "NaN", "infinite", "other answers", "slow"],
+    ids=["cut", "incomplete", "huge", "no tar", "other schema", "NaN", "infinite", "other answers", "slow"],
 )
 def test_what_is_no_model_is_refused_with_words(tar: Callable[[], bytes], wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):
@@ -187,7 +187,10 @@ def test_a_model_that_is_refused_changes_nothing(engine: Engine) -> None:
     assert engine.model()["state"] == "serving"
 
 
-@pytest.mark.parametrize(("stage", "state"), [("shadow", "shadow"), ("canary", "serving"), ("live", "serving")])
+STATES = [("shadow", "shadow"), ("canary", "serving"), ("live", "serving")]
+
+
+@pytest.mark.parametrize(("stage", "state"), STATES)
 def test_what_a_model_was_worth_survives_a_reload_in_each_stage(
     engine: Engine, stage: str, state: str
 ) -> None:

@@ -27,6 +27,7 @@ from tidegate.control import logs, systemd
 from tidegate.control.events import Events
 from tidegate.control.gateway import Candidate, Change, ConflictError, Gateway, Running
 from tidegate.control.generation import Origin
+from tidegate.control.learnt import Learnt
 from tidegate.control.source import Source
 from tidegate.control.store import Store
 from tidegate.control.watch import Watcher
@@ -60,9 +61,11 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         engine = Engine(config.workers, config.log.format, config.log.level)
         events = Events()
         words = Words(engine, events, state_dir)
+        learnt = Learnt(engine, state_dir)
+        learnt.restore()
         authentication = Authentication(engine, events, state_dir)
         gateway = Gateway(engine, store, source, events, words)
-        process = _Process(gateway, authentication, listener)
+        process = _Process(gateway, authentication, learnt, listener)
         first = [loaded]
         # Once another is served nothing may hold the first one any more: it can take 100 MB.
         del loaded, config
@@ -154,10 +157,15 @@ class _Process:
     """What the event loop holds while the process lives."""
 
     def __init__(
-        self, gateway: Gateway, authentication: Authentication, listener: socket.socket | None
+        self,
+        gateway: Gateway,
+        authentication: Authentication,
+        learnt: Learnt,
+        listener: socket.socket | None,
     ) -> None:
         self.gateway = gateway
         self.authentication = authentication
+        self.learnt = learnt
         self.listener = listener
         self.stop = asyncio.Event()
         self.background: set[asyncio.Task[Any]] = set()
@@ -183,6 +191,7 @@ class _Process:
         close_admin = self._open_admin()
         await self.stop.wait()
         watcher.cancel()
+        await asyncio.to_thread(self.learnt.keep)
         await self._drain()
         await close_admin()
 

@@ -55,7 +55,7 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 
 class Handmade:
-    """A model of these stumps; `change` may alter its manifest, `golden` the answers to its golden vectors."""
+    """A model of stumps; `change` may alter its manifest, `golden` the answers to its golden vectors."""
 
     def __init__(
         self,

@@ -79,6 +79,10 @@ class FakeEngine:
         """How the gateways share the purges of each cache."""
         self.purges: list[tuple[str, dict[str, Any]]] = []
         """The caches that were purged, and of what."""
+        self.models: dict[str, bytes] = {}
+        """Archives, by name and digest."""
+        self.standing: dict[str, Any] = {}
+        """What has been seen of models."""
         self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
         """What `wait` gives."""
 
@@ -154,7 +158,7 @@ class FakeEngine:
             {
                 "name": each["name"],
                 "panic_mode": False,
-                "prediction": None,
+                "prediction": self._prediction(each),
                 "endpoints": [
                     {**endpoint, **self._word(each["name"], endpoint["address"]), "healthy": True}
                     for endpoint in each["endpoints"]
@@ -163,6 +167,13 @@ class FakeEngine:
             for each in self.served.get("upstreams", [])
         ]
         return {"listeners": listeners, "upstreams": upstreams}
+
+    def _prediction(self, upstream: dict[str, Any]) -> Any:
+        if (use := upstream["predict"]["model"]) is None:
+            return None
+        given = use["name"] in self.models
+        seen = {"state": "shadow" if given else "absent", "reason": None, "skill": 0.0, "predictions": 0}
+        return {"model": {**use, **seen, **self.standing}, "samples": {"taken": 5, "dropped": 1}}
 
     def _word(self, upstream: str, address: str) -> dict[str, Any]:
         word = self.words.get((upstream, address), {})
@@ -202,6 +213,22 @@ class FakeEngine:
             raise ValueError("the key set has no key to verify with")
         self.keys[authenticator] = keys
 
+    def _supply_word(self, upstream: str, told: dict[str, Any]) -> None:
+        if told["word"] is None:
+            del self.words[upstream, told["address"]]
+        elif told["word"].get("weight", 0) > 1000:
+            raise ValueError("a weight is at most 1000")
+        else:
+            self.words[upstream, told["address"]] = told["word"]
+
+    def _supply_model(self, name: str, archive: bytes) -> None:
+        if b"not what it says" in archive:
+            raise ValueError("it misses its golden vectors")
+        if archive:
+            self.models[name] = archive
+        else:
+            del self.models[name]
+
     def supply(self, kind: str, name: str, value: bytes) -> None:
         match kind, name:
             case (("api_key" | "revocations"), _):
@@ -210,13 +237,7 @@ class FakeEngine:
             case "log", _:
                 self._supply_log(name, value)
             case "endpoint", upstream:
-                told = json.loads(value)
-                if told["word"] is None:
-                    del self.words[upstream, told["address"]]
-                elif told["word"].get("weight", 0) > 1000:
-                    raise ValueError("a weight is at most 1000")
-                else:
-                    self.words[upstream, told["address"]] = told["word"]
+                self._supply_word(upstream, json.loads(value))
             case "geoip", kind:
                 if value.startswith(b"<html>"):
                     raise ValueError("it is no whole MaxMind database")
@@ -225,6 +246,8 @@ class FakeEngine:
                 self._supply_keys(authenticator, json.loads(value))
             case "learnt", upstream:
                 self._supply_learnt(upstream, json.loads(value))
+            case "model", _:
+                self._supply_model(name, value)
             case "purge", cache:
                 self._purge(cache, json.loads(value))
             case _:
@@ -272,6 +295,7 @@ def install_native_stand_in() -> None:
     module.version = lambda: "0.0.0"
     module.inspect = _inspect
     module.plan_schema = lambda: "{}"
+    module.score_model = lambda archive, rows: b""
     sys.modules["tidegate._engine"] = module
 
 

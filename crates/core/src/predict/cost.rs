@@ -57,6 +57,12 @@ impl Costs {
         estimate
     }
 
+    /// What is known of the nearest kind of requests, and of that alone.
+    pub(super) fn nearest(&self, branch: &Branch, now: Moment) -> Estimate {
+        let known = branch.keys[..branch.levels].iter().rev().find_map(|key| self.keys.find(*key));
+        known.map_or(&self.root, |slot| &self.nodes[slot]).estimate(now)
+    }
+
     /// What is known at `now`.
     pub(super) fn known(&self, now: Moment) -> KnownCosts {
         let nodes = self.keys.all().map(|(key, slot)| (key, self.nodes[slot].estimate(now)));

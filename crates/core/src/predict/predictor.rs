@@ -17,6 +17,11 @@ use crate::balance::Spare;
 use crate::load::Sent;
 use crate::time::Moment;
 
+/// Answers that it takes to know the 99th percentile of a kind of requests …
+const ENOUGH: f32 = 100.0;
+/// … which is so many deviations above the mean, of a normal distribution.
+const NINETY_NINTH: f32 = 2.326;
+
 /// What is predicted of a request that must wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prediction {
@@ -108,6 +113,12 @@ impl Predictor {
         self.costs.estimate(branch, now)
     }
 
+    /// Whether a request that belongs there takes longer than 99 of 100 of its kind, where enough is known of these.
+    pub fn is_slow(&self, branch: &Branch, took: Duration, now: Moment) -> bool {
+        let nearest = self.costs.nearest(branch, now);
+        nearest.answers >= ENOUGH && took > power(nearest.quantile(NINETY_NINTH))
+    }
+
     /// What models are told of a request that belongs there, where this is its [estimate](Self::estimate).
     pub fn features(&self, of: &Observed<'_>, branch: &Branch, estimate: &Estimate) -> Features {
         of.features(branch, estimate, &self.parameters)
@@ -124,9 +135,16 @@ impl Predictor {
         Some(self.weigh(self.estimate(branch, now).expected(), weight, now))
     }
 
-    /// What a model's word of `seconds` is worth for a request that belongs where this was `seen`; `None`: nothing.
-    pub fn believe(&self, seconds: f32, seen: &Estimate, now: Moment) -> Option<Prediction> {
-        let weight = Some(self.weight()).filter(|weight| *weight > 0.0)?;
+    /// What a model's word of `seconds`, believed with this `weight`, is worth for a request that belongs where this was
+    /// `seen`; `None`: nothing.
+    pub fn believe(
+        &self,
+        seconds: f32,
+        seen: &Estimate,
+        weight: f32,
+        now: Moment,
+    ) -> Option<Prediction> {
+        let weight = Some(weight).filter(|weight| *weight > 0.0 && !self.trial.is_off())?;
         Some(self.weigh(sane(seconds, seen), weight, now))
     }
 
@@ -292,6 +310,17 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_slow_by_its_own_kind() {
+        let predictor = after(4, 400);
+        let slow = |path, millis| {
+            predictor.is_slow(&branch(&predictor, path), Duration::from_millis(millis), NOW)
+        };
+        assert!(!slow("/light/2", 4) && slow("/light/2", 8));
+        assert!(!slow("/heavy/2", 400) && slow("/heavy/2", 800));
+        assert!(!Predictor::new(5).is_slow(&branch(&predictor, "/light/2"), Duration::MAX, NOW));
+    }
+
+    #[test]
     fn where_requests_take_longer_with_predictions_everything_is_as_without() {
         let predictor = after(4, 400);
         let mut now = NOW;
@@ -417,7 +446,7 @@ mod tests {
         let predictor = after(4, 400);
         let seen = predictor.estimate(&branch(&predictor, "/light/2"), NOW);
         for word in [f32::NAN, f32::INFINITY, -1.0, 0.0, 1e30] {
-            let believed = predictor.believe(word, &seen, NOW).unwrap();
+            let believed = predictor.believe(word, &seen, 1.0, NOW).unwrap();
             assert!(believed.cost < Duration::from_millis(5), "{word}: {believed:?}");
         }
     }

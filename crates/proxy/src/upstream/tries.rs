@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::admission::{Permit, RetryPermit};
 use super::affinity::Affinity;
-use super::cost::CostRoute;
+use super::cost::{CostOf, CostRoute};
 use super::outbound::Outbound;
 use super::{Membership, Upstream};
 use crate::account::event::{Event, TryOutcome};
@@ -55,6 +55,11 @@ pub struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
+    /// The request, by which its cost is predicted and learnt.
+    pub(super) fn cost_of<'r>(&self, head: &'r request::Parts) -> CostOf<'r> {
+        CostOf { route: self.route, priority: self.permit.arrival().priority, head }
+    }
+
     /// Bytes of the request's body that are kept for another try: none where only a try that never took any
     /// of it could be repeated.
     pub(super) fn kept(&self, head: &request::Parts) -> usize {

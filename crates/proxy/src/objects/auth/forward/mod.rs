@@ -237,9 +237,10 @@ impl Question {
         }
         peer.announce(&mut head.headers, &mut forwarded.borrow_mut());
         append_via(&mut head.headers, via.of(head.version));
-        let cost_of = CostOf { route: CostRoute::ALIKE, head: &head };
-        let (time_left, now) = (TimeLeft::default(), Instant::now());
-        let permit = upstream.admit(outbound, Priority::Normal, &cost_of, time_left, now).await?;
+        let (route, priority) = (CostRoute::ALIKE, Priority::Normal);
+        let cost_of = CostOf { route, priority, head: &head };
+        let permit =
+            upstream.admit(outbound, &cost_of, TimeLeft::default(), Instant::now()).await?;
         let dispatch = Dispatch {
             upstream,
             route: CostRoute::ALIKE,

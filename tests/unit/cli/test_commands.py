@@ -238,13 +238,17 @@ def test_status_is_a_table_of_endpoints(
     unweighted = {**endpoint, "address": "10.0.0.2:80", "weight": 0, "state": "healthy", "cause": "added"}
     endpoints = [endpoint, unweighted]
     answers["GET /v1/status"] = answer(200, status)
-    answers["GET /v1/upstreams"] = answer(200, [{"name": "app", "endpoints": endpoints}])
+    trial = {"state": "off", "off_for_seconds": 61.5}
+    prediction = {"mode": "auto", "skill": 0.62, "weight": 1.0, "trial": trial}
+    app = {"name": "app", "prediction": prediction, "endpoints": endpoints}
+    answers["GET /v1/upstreams"] = answer(200, [app])
     answers["GET /v1/stores"] = answer(200, STORES)
     answers["GET /v1/words"] = answer(200, [WORD, {**WORD, **WEIGHT}])
     assert tidegate(monkeypatch, "status") == 0
     said = capsys.readouterr().out
     for part in ("up 1d 1h", "generation 7", "0.0.0.0:80", "workers"):
         assert part in said
+    assert "Upstream app predicts (auto): skill 0.62, weight 1.00; off for 1m 1s" in said
     assert (
         "app       10.0.0.1:80  3       unhealthy  1m 1s  0          4        10        4         1.2" in said
     )

@@ -394,6 +394,54 @@ mod tests {
     }
 
     #[test]
+    fn a_template_that_clients_make_heavy_on_purpose_is_dearer_and_the_others_stay_as_they_are() {
+        let predictor = after(4, 400);
+        let [light, heavy] = ["/light/1", "/heavy/1"].map(|path| branch(&predictor, path));
+        let before = predictor.estimate(&heavy, NOW).cost();
+        for turn in 0..1_000 {
+            let millis = if turn % 2 == 0 { 4_000 } else { 4 };
+            predictor.ended(&light, ended(Some(Duration::from_millis(millis))), NOW);
+        }
+        let abused = predictor.estimate(&light, NOW);
+        assert!(abused.cost() > Duration::from_millis(400), "{:?}", abused.cost());
+        let honest = predictor.estimate(&heavy, NOW).cost().div_duration_f32(before);
+        assert!((0.8..1.25).contains(&honest), "{honest}");
+        if let Some(abused) = predictor.predict(&light, NOW) {
+            let other = predictor.predict(&heavy, NOW).unwrap();
+            assert!(
+                abused.boost <= other.boost,
+                "they go before no honest request that is as heavy"
+            );
+        }
+    }
+
+    #[test]
+    fn paths_without_end_are_learnt_in_bounded_memory() {
+        let predictor = Predictor::new(5);
+        for turn in 0..100_000_u64 {
+            let path = format!("/a{turn}b/c{}d/{turn}", turn.wrapping_mul(7919) % 10_007);
+            let cost = Some(Duration::from_millis(4 + turn % 3));
+            predictor.ended(&branch(&predictor, &path), ended(cost), NOW);
+        }
+        let known = serde_json::to_string(&predictor.knowledge(NOW)).unwrap();
+        assert!(known.len() < 1 << 20, "{}", known.len());
+        assert!(predictor.usual(NOW).cost() < Duration::from_millis(6));
+    }
+
+    #[test]
+    fn a_jump_of_the_clock_leaves_what_the_parents_say() {
+        let predictor = after(4, 400);
+        let light = branch(&predictor, "/light/1");
+        for now in [NOW.after(Duration::from_hours(24 * 365)), Moment(0), Moment(u64::MAX)] {
+            predictor.renew(|| 8.0, now);
+            let estimate = predictor.estimate(&light, now);
+            assert!(estimate.is_possible(), "{estimate:?}");
+            predictor.ended(&light, ended(Some(Duration::from_millis(4))), now);
+            predictor.arm(now);
+        }
+    }
+
+    #[test]
     fn a_models_word_that_cannot_be_is_not_taken() {
         let predictor = after(4, 400);
         let seen = predictor.estimate(&branch(&predictor, "/light/2"), NOW);

@@ -215,7 +215,7 @@ def test_garbage_is_no_model(
     broken = [
         b"",
         b"garbage" * 1000,
-        good[:-3000],
+        good[: len(good) // 2],
         good.replace(b"ustar", b"tar!!"),
         good + b"x" * (17 << 20),
     ]

@@ -77,6 +77,7 @@ def prediction(gateway: Gateway) -> Any:
 def served(gateway: Gateway, classes: Classes) -> list[str]:
     """In which order a heavy and a light request are let in that came so, while another had the place."""
     classes.order.clear()
+    classes.held.clear()
     with H2Client(gateway.port()) as client:
         streams = [client.send_request("/held")]
         eventually(lambda: classes.order == ["held"], "one has the only place")
@@ -101,7 +102,8 @@ def test_a_light_request_goes_before_a_heavy_one_where_predictions_are_used(
     classes = Classes(origin)
     gateway = start_gateway(one_at_a_time(origin, mode))
     teach(gateway)
-    assert served(gateway, classes) == order
+    # Now and then a request goes without predictions, to see what they do.
+    eventually(lambda: served(gateway, classes) == order, "they are let in in this order")
 
 
 def test_nothing_follows_from_predictions_before_they_are_worth_something(
@@ -129,6 +131,8 @@ def test_what_predictions_are_worth_is_shown_and_survives_a_reload(
     assert metrics.total("tidegate_predict_weight", upstream="app") == 1
     assert metrics.total("tidegate_predict_skill", upstream="app") > 0.5
     become(gateway, "auto")
-    assert prediction(gateway) | {"mode": "shadow"} == shown
+    compared = prediction(gateway)
+    assert compared["trial"]["state"] == "open"
+    assert compared | {"mode": "shadow", "trial": None} == shown
     become(gateway, "off")
     assert prediction(gateway) is None

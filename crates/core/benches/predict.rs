@@ -9,7 +9,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate_core::plan::Priority;
 use tidegate_core::predict::features::Observed;
-use tidegate_core::predict::{Described, Predictor};
+use tidegate_core::predict::{Described, Ended, Predictor};
 use tidegate_core::time::Moment;
 
 const NOW: Moment = Moment(60_000_000_000);
@@ -37,6 +37,11 @@ fn observed(path: &str) -> Observed<'_> {
     }
 }
 
+/// A request that found a worker free, in the arm of those that come now.
+fn ended(predictor: &Predictor, cost: Duration) -> Ended {
+    Ended { arm: predictor.arm(NOW), cost: Some(cost), took: Some(cost) }
+}
+
 fn predict(criterion: &mut Criterion) {
     let predictor = Predictor::new(7);
     let paths: Vec<String> = (0..TEMPLATES).map(path).collect();
@@ -45,7 +50,7 @@ fn predict(criterion: &mut Criterion) {
     for turn in 0..100 * TEMPLATES {
         let n = turn % TEMPLATES;
         let cost = Duration::from_micros(1_000 + 100 * n as u64);
-        predictor.ended(&branches[n], Some(cost), NOW);
+        predictor.ended(&branches[n], ended(&predictor, cost), NOW);
     }
     predictor.renew(|| 32.0, NOW);
     let mut turn = 0;
@@ -72,8 +77,9 @@ fn predict(criterion: &mut Criterion) {
         });
     });
     criterion.bench_function("predict/update", |bencher| {
-        let cost = Some(Duration::from_millis(5));
-        bencher.iter(|| predictor.ended(black_box(&branches[next()]), cost, NOW));
+        let cost = Duration::from_millis(5);
+        bencher
+            .iter(|| predictor.ended(black_box(&branches[next()]), ended(&predictor, cost), NOW));
     });
 }
 

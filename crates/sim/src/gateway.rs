@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::admission::{Gate, Place, Woken};
-use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64};
+use tidegate_core::balance::{Balancer, Endpoints, Pick, SplitMix64, needs};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Report, Sent};
-use tidegate_core::plan::Priority;
-use tidegate_core::predict::Branch;
+use tidegate_core::plan::{PredictMode, Priority};
+use tidegate_core::predict::Prediction;
 use tidegate_core::time::Moment;
 
 use crate::c3;
-use crate::predictor::Predictor;
+use crate::predictor::{Predictor, Prospect};
 use crate::scenario::{C3, Scenario};
 use crate::server::ServerLoad;
 
@@ -34,9 +34,12 @@ pub(crate) enum Ending {
 pub(crate) struct Ended<'a> {
     pub(crate) server: usize,
     pub(crate) sent: Sent,
-    pub(crate) branch: Option<&'a Branch>,
+    pub(crate) prospect: Option<&'a Prospect>,
     pub(crate) ending: Ending,
+    /// Since it was sent.
     pub(crate) latency: u64,
+    /// Since its request came.
+    pub(crate) took: u64,
     pub(crate) now: u64,
 }
 
@@ -57,6 +60,8 @@ pub(crate) struct Gateway {
     balancer: Arc<Balancer>,
     gate: Gate<u32>,
     predictor: Option<Predictor>,
+    /// Whether servers are picked by what is predicted.
+    reads_cost: bool,
     /// Whether a request that has waited as long as it may is sent on if only the servers' room keeps it.
     admits_late: bool,
     random: SplitMix64,
@@ -64,7 +69,11 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(scenario: &Scenario, random: SplitMix64, predicting: SplitMix64) -> Self {
-        let upstream = &scenario.upstream;
+        let mut upstream = scenario.upstream.clone();
+        if scenario.predict.is_some() {
+            upstream.predict.mode = PredictMode::Auto;
+        }
+        let upstream = &upstream;
         let balancer = match scenario.c3 {
             Some(C3 { clients }) => c3::balancer(upstream, clients),
             None => Balancer::new(upstream, Endpoints::new(upstream, None, Moment(0))),
@@ -79,18 +88,31 @@ impl Gateway {
             balancer,
             gate,
             predictor,
+            reads_cost: needs(upstream.balance.policy).cost && scenario.c3.is_none(),
             admits_late: upstream.limits.endpoint_requests.is_none(),
             random,
         }
     }
 
-    /// Where a request of this class belongs among those that cost alike.
-    pub(crate) fn branch(&mut self, class: u32, now: u64) -> Option<Branch> {
-        self.predictor.as_mut().map(|predictor| predictor.branch(class, Moment(now)))
+    /// What a request of this class that comes now is, for predictions.
+    pub(crate) fn prospect(&mut self, class: u32, now: u64) -> Option<Prospect> {
+        self.predictor.as_mut().map(|predictor| predictor.prospect(class, Moment(now)))
+    }
+
+    /// A request was not let in, or gave up its place.
+    pub(crate) fn refused(&self, prospect: Option<&Prospect>) {
+        if let Some((predictor, prospect)) = self.predictor.as_ref().zip(prospect) {
+            predictor.refused(prospect);
+        }
+    }
+
+    /// When its predictions were first turned off; `None`: never.
+    pub(crate) fn predictions_off_at(&self) -> Option<Moment> {
+        self.predictor.as_ref()?.off_at()
     }
 
     /// Request `id` has come.
-    pub(crate) fn admit(&mut self, id: u32, branch: Option<&Branch>, now: u64) -> Admission {
+    pub(crate) fn admit(&mut self, id: u32, prospect: Option<&Prospect>, now: u64) -> Admission {
         let now = Moment(now);
         self.balancer.renew(now);
         self.gate.fit(self.balancer.room());
@@ -101,12 +123,17 @@ impl Gateway {
         if self.gate.enter() {
             return Admission::In;
         }
-        let predictor = self.predictor.as_mut().zip(branch);
-        let prediction = predictor.and_then(|(predictor, branch)| predictor.predict(branch, now));
+        let prediction = self.predict(prospect, now);
         match self.gate.wait(Priority::Normal, prediction, now, id) {
             Ok((place, woken)) => Admission::Waits(place, woken),
             Err(_) => Admission::Refused,
         }
+    }
+
+    /// What is predicted of a request, as far as it counts.
+    fn predict(&mut self, prospect: Option<&Prospect>, now: Moment) -> Option<Prediction> {
+        let (predictor, prospect) = self.predictor.as_mut().zip(prospect)?;
+        predictor.predict(prospect, now)
     }
 
     /// A request has waited as long as it may; whether it is in after all.
@@ -132,13 +159,18 @@ impl Gateway {
         &mut self,
         hash: Option<u64>,
         tried: &[usize],
+        prospect: Option<&Prospect>,
         now: u64,
     ) -> Option<(usize, Sent)> {
         self.balancer.renew(Moment(now));
+        let cost = match self.reads_cost {
+            true => self.predict(prospect, Moment(now)).map(|prediction| prediction.cost),
+            false => None,
+        };
         let pick = Pick::new(Moment(now), &mut self.random);
-        let mut pick = Pick { hash, tried, ..pick };
+        let mut pick = Pick { hash, tried, cost, ..pick };
         let picked = self.balancer.pick(&mut pick).ok()?;
-        let sent = self.balancer.endpoints()[picked].load.begin();
+        let sent = self.balancer.endpoints()[picked].load.begin_predicted(cost);
         Some((picked, sent))
     }
 
@@ -151,17 +183,18 @@ impl Gateway {
 
     /// A try at `server` ended `latency` after it was sent.
     pub(crate) fn finish(&mut self, ended: Ended<'_>) {
-        let Ended { server, sent, branch, ending, latency, now } = ended;
+        let Ended { server, sent, prospect, ending, latency, took, now } = ended;
         let endpoint = &self.balancer.endpoints()[server];
         let (now, latency) = (Moment(now), Duration::from_nanos(latency));
         let outcome = match ending {
             Ending::Answered => Outcome::Answered,
             Ending::Error | Ending::Unreachable | Ending::TimedOut => Outcome::Failed,
         };
-        let cost = endpoint.load.cost(sent, latency).filter(|_| ending == Ending::Answered);
-        let predictor = self.predictor.as_mut().zip(branch);
-        let expected =
-            predictor.map_or(0.0, |(predictor, branch)| predictor.ended(branch, cost, now));
+        let is_answered = ending == Ending::Answered;
+        let cost = endpoint.load.cost(sent, latency).filter(|_| is_answered);
+        let took = is_answered.then_some(Duration::from_nanos(took));
+        let predictor = self.predictor.as_mut().zip(prospect);
+        let expected = predictor.map_or(0.0, |(one, of)| one.ended(of, cost, took, now));
         endpoint.load.finish(sent.expecting(expected), outcome, latency, now);
         _ = match ending {
             Ending::Answered => endpoint.health.succeeded(now),

@@ -1,15 +1,23 @@
 //! What a gateway predicts: core's predictor, and what a scenario does to its predictions.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::admission::{Offer, Supply};
 use tidegate_core::balance::{Balancer, SplitMix64};
-use tidegate_core::predict::{self, Branch, Described, Estimate, Prediction};
+use tidegate_core::predict::{self, Arm, Branch, Described, Ended, Estimate, Prediction, Turn};
 use tidegate_core::time::Moment;
 
 use crate::draw::normal;
 use crate::scenario::{Predict, Scenario};
+
+/// What a request is, for predictions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prospect {
+    branch: Branch,
+    arm: Arm,
+}
 
 /// The predictor of one gateway.
 #[derive(Debug)]
@@ -20,6 +28,8 @@ pub(crate) struct Predictor {
     drifts: u64,
     templates: Vec<String>,
     random: SplitMix64,
+    /// When they were first turned off.
+    off_at: OnceCell<Moment>,
 }
 
 impl Predictor {
@@ -31,19 +41,29 @@ impl Predictor {
             plan: plan.clone(),
             templates: scenario.work.iter().map(|class| class.template.clone()).collect(),
             random,
+            off_at: OnceCell::new(),
         }
     }
 
-    /// Where a request of this class belongs.
-    pub(crate) fn branch(&mut self, class: u32, now: Moment) -> Branch {
+    /// A request of this class has come.
+    pub(crate) fn prospect(&mut self, class: u32, now: Moment) -> Prospect {
+        let arm = if self.plan.trial { self.learner.arm(now) } else { Arm::PREDICTED };
+        Prospect { branch: self.branch(class, now), arm }
+    }
+
+    fn branch(&mut self, class: u32, now: Moment) -> Branch {
         let number = self.random.below(1_000_000).to_string();
         let path = self.templates.get(class as usize).map(|path| path.replace("{n}", &number));
         let described = Described { route: 0, method: "GET", path: path.as_deref(), size: None };
         self.learner.branch(&described, now)
     }
 
-    /// What is predicted of a request that belongs there.
-    pub(crate) fn predict(&mut self, branch: &Branch, now: Moment) -> Option<Prediction> {
+    /// What is predicted of a request.
+    pub(crate) fn predict(&mut self, of: &Prospect, now: Moment) -> Option<Prediction> {
+        let Prospect { branch, arm } = of;
+        if !arm.predicts {
+            return None;
+        }
         if self.plan.guarded && !self.errs(now) {
             return self.learner.predict(branch, now);
         }
@@ -56,28 +76,53 @@ impl Predictor {
         }
     }
 
-    /// A request ended. Answers with how much longer than usual it was to take, as a logarithm.
-    pub(crate) fn ended(&mut self, branch: &Branch, cost: Option<Duration>, now: Moment) -> f32 {
+    /// A request ended, `took` after it had come; `None`: it failed. Answers with how much longer than usual it was to
+    /// take, as a logarithm.
+    pub(crate) fn ended(
+        &mut self,
+        of: &Prospect,
+        cost: Option<Duration>,
+        took: Option<Duration>,
+        now: Moment,
+    ) -> f32 {
+        let Prospect { branch, arm } = *of;
+        let ended = Ended { arm, cost, took };
         if self.plan.guarded && !self.errs(now) {
-            return self.learner.ended(branch, cost, now);
+            return self.learner.ended(&branch, ended, now);
         }
         let weight = if self.plan.guarded { self.learner.skill().weight() } else { 1.0 };
-        let (estimate, usual) = (self.learner.estimate(branch, now), self.learner.usual(now));
+        let (estimate, usual) = (self.learner.estimate(&branch, now), self.learner.usual(now));
         let predicted = self.distorted(&estimate, &usual, now);
-        if let Some(learnt) = self.learner.learn(branch, cost, now) {
+        if let Some(learnt) = self.learner.learn(&branch, cost, now) {
             self.learner.judge(&learnt, predicted);
         }
-        weight * (estimate.mean - usual.mean)
+        if weight > 0.0 {
+            self.learner.compare(&ended, &estimate);
+        }
+        if arm.predicts { weight * (estimate.mean - usual.mean) } else { 0.0 }
+    }
+
+    /// A request was not let in.
+    pub(crate) fn refused(&self, of: &Prospect) {
+        self.learner.trial().refused(of.arm);
     }
 
     /// Keep up with the load of servers that have so many workers.
     pub(crate) fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
-        self.learner.renew(workers, now);
+        if let Some(Turn::Off { .. }) = self.learner.renew(workers, now) {
+            self.off_at.get_or_init(|| now);
+        }
+    }
+
+    /// When predictions were first turned off; `None`: never.
+    pub(crate) fn off_at(&self) -> Option<Moment> {
+        self.off_at.get().copied()
     }
 
     /// What is free where these predictions are believed.
     pub(crate) fn supply(&self, balancer: Arc<Balancer>) -> Box<dyn Supply> {
-        Box::new(Free { balancer, learner: self.learner.clone(), guarded: self.plan.guarded })
+        let Predict { guarded, trial, .. } = self.plan;
+        Box::new(Free { balancer, learner: self.learner.clone(), guarded, trial })
     }
 
     fn errs(&self, now: Moment) -> bool {
@@ -110,6 +155,7 @@ struct Free {
     balancer: Arc<Balancer>,
     learner: Arc<predict::Predictor>,
     guarded: bool,
+    trial: bool,
 }
 
 impl Supply for Free {
@@ -117,6 +163,7 @@ impl Supply for Free {
         let spare = self.balancer.spare(inside)?;
         match self.guarded {
             true => self.learner.offer(spare),
+            false if self.trial && self.learner.trial().pauses() => None,
             false => self.learner.mean().map(|mean| Offer::new(spare, mean)),
         }
     }

@@ -28,6 +28,9 @@ pub struct Report {
     pub servers: Vec<Usage>,
     /// All requests that were simulated, warm-up included.
     pub simulated: u64,
+    /// Seconds from the beginning of the warm-up until a gateway first turned its predictions off, because they did harm;
+    /// absent: none did.
+    pub predictions_off_after: Option<f64>,
 }
 
 /// Latencies in milliseconds. Quantiles are exact to a thousandth of their value.

@@ -14,12 +14,13 @@ use tidegate_core::admission::{Place, Verdict, Woken};
 use tidegate_core::balance::SplitMix64;
 use tidegate_core::load::Sent;
 use tidegate_core::plan::Issue;
-use tidegate_core::predict::Branch;
+use tidegate_core::time::Moment;
 
 use crate::agenda::Agenda;
 use crate::arrivals::{Arrivals, Request};
 use crate::draw::{Draw, Purpose, stream};
 use crate::gateway::{Admission, Ended, Ending, Gateway};
+use crate::predictor::Prospect;
 use crate::report::{Recorder, Report, Usage, millis};
 use crate::scenario::{Retry, Scenario};
 use crate::server::{Reception, Server, ServerLoad};
@@ -34,8 +35,8 @@ struct Try {
     /// Tells tries apart that had the same id one after the other.
     number: u32,
     gateway: u32,
-    /// Where it belongs among those that cost alike, where that is predicted.
-    branch: Option<Branch>,
+    /// What its request is for predictions, where there are any.
+    prospect: Option<Prospect>,
     server: u32,
     /// Its place in the gateway's queue, while it waits there.
     place: Option<Place>,
@@ -209,13 +210,13 @@ impl Run {
         self.counters.simulated += 1;
         self.counters.arrived += u64::from(self.counted.contains(&now));
         let gateway = self.gateway_choice.below(self.gateways.len() as u64) as u32;
-        let branch = self.gateways[gateway as usize].branch(request.class, now);
+        let prospect = self.gateways[gateway as usize].prospect(request.class, now);
         let number = self.next_number();
         let id = self.tries.insert(Try {
             request,
             number,
             gateway,
-            branch,
+            prospect,
             server: 0,
             place: None,
             entered: now,
@@ -227,7 +228,7 @@ impl Run {
             lost: false,
             tried: SmallVec::new(),
         }) as u32;
-        match self.gateways[gateway as usize].admit(id, branch.as_ref(), now) {
+        match self.gateways[gateway as usize].admit(id, prospect.as_ref(), now) {
             Admission::In => self.send(id, now),
             Admission::Waits(place, woken) => {
                 self.tries[id as usize].place = Some(place);
@@ -236,9 +237,15 @@ impl Run {
             }
             Admission::Refused => {
                 let refused = self.tries.remove(id as usize);
-                self.fail(&refused.request);
+                self.refuse(&refused);
             }
         }
+    }
+
+    /// The request of a try was not let in.
+    fn refuse(&mut self, refused: &Try) {
+        self.gateways[refused.gateway as usize].refused(refused.prospect.as_ref());
+        self.fail(&refused.request);
     }
 
     fn next_number(&mut self) -> u32 {
@@ -253,7 +260,7 @@ impl Run {
                 Verdict::In => self.go_in(id, now),
                 Verdict::Shed | Verdict::Displaced => {
                     let shed = self.tries.remove(id as usize);
-                    self.fail(&shed.request);
+                    self.refuse(&shed);
                 }
             }
         }
@@ -273,14 +280,16 @@ impl Run {
             return self.go_in(id, now);
         }
         let tired = self.tries.remove(id as usize);
-        self.fail(&tired.request);
+        self.refuse(&tired);
     }
 
     fn send(&mut self, id: u32, now: u64) {
         let number = self.next_number();
         let one = &mut self.tries[id as usize];
         let gateway = &mut self.gateways[one.gateway as usize];
-        let Some((server, flight)) = gateway.send(one.request.key, &one.tried, now) else {
+        let Some((server, flight)) =
+            gateway.send(one.request.key, &one.tried, one.prospect.as_ref(), now)
+        else {
             let end = self.tries.remove(id as usize);
             self.fail(&end.request);
             return self.leave(&end, false, now);
@@ -359,8 +368,8 @@ impl Run {
     fn finish(&mut self, one: &Try, ending: Ending, now: u64) {
         if let Some(sent) = one.flight {
             let (server, latency) = (one.server as usize, now - one.sent);
-            let branch = one.branch.as_ref();
-            let ended = Ended { server, sent, branch, ending, latency, now };
+            let (prospect, took) = (one.prospect.as_ref(), now - one.request.at);
+            let ended = Ended { server, sent, prospect, ending, latency, took, now };
             self.gateways[one.gateway as usize].finish(ended);
         }
     }
@@ -466,6 +475,12 @@ impl Run {
                 })
                 .collect(),
             simulated: self.counters.simulated,
+            predictions_off_after: self
+                .gateways
+                .iter()
+                .filter_map(Gateway::predictions_off_at)
+                .min()
+                .map(|at| at.since(Moment::default()).as_secs_f64()),
         }
     }
 }

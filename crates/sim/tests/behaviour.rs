@@ -149,7 +149,7 @@ fn classes(rate: f64, speed: f64, predict: Value) -> Value {
 
 fn predict(different: Value) -> Value {
     let usual = json!({
-        "guarded": true, "noise": 0, "useless": false, "constant": false, "inverted": false,
+        "guarded": true, "trial": true, "noise": 0, "useless": false, "constant": false, "inverted": false,
     });
     with(usual, different)
 }
@@ -160,12 +160,21 @@ fn predicted_costs_let_light_requests_pass_and_keep_heavy_ones_from_slow_servers
     let cases = [(832.0, 1.0, 0.25, 1.05), (555.0, 0.1, 0.4, 0.8), (760.0, 0.6, 0.5, 1.05)];
     for (rate, speed, light, slowest) in cases {
         let one = report(classes(rate, speed, json!(null)));
-        let other = report(classes(rate, speed, predict(json!({}))));
+        let other = report(classes(rate, speed, predict(json!({"trial": false}))));
         assert!(other.classes[0].p99 < one.classes[0].p99 * light, "{other:?}");
         assert!(other.latency.p99 < one.latency.p99 * 1.05);
         assert!(other.latency.mean < one.latency.mean * 0.9);
         assert!(other.latency.p999 < one.latency.p999 * slowest);
     }
+}
+
+#[test]
+fn comparing_with_a_tenth_without_predictions_leaves_most_of_the_gain() {
+    let without = report(classes(832.0, 1.0, json!(null)));
+    let with = report(classes(832.0, 1.0, predict(json!({}))));
+    assert!(with.latency.mean < without.latency.mean * 0.93, "{with:?}");
+    assert!(with.classes[0].p90 < without.classes[0].p90 * 0.5, "{with:?}");
+    assert_eq!(with.predictions_off_after, None);
 }
 
 #[test]
@@ -176,6 +185,32 @@ fn predictions_that_are_worth_nothing_change_nothing_to_the_bit() {
             let with = report(classes(rate, speed, predict(json!({fault: true}))));
             assert_eq!(with, without, "{fault}");
         }
+    }
+}
+
+/// The same with four gateways that know nothing of each other, which go by Prequal.
+fn many_gateways(rate: f64, speed: f64, predict: Value) -> Value {
+    let mut scenario = classes(rate, speed, predict);
+    scenario["upstream"]["balance"]["policy"] = json!("prequal");
+    scenario["upstream"]["limits"]["adaptive"]["enabled"] = json!(false);
+    with(scenario, json!({"gateways": 4}))
+}
+
+#[test]
+fn gateways_that_see_no_server_full_send_each_request_where_it_is_over_soonest() {
+    let [without, with] =
+        [json!(null), predict(json!({}))].map(|predict| report(many_gateways(555.0, 0.5, predict)));
+    assert!(with.classes[0].p99 < without.classes[0].p99 * 0.65, "{with:?} {without:?}");
+    assert!(with.latency.p99 < without.latency.p99 * 0.92);
+    assert!(with.latency.p999 < without.latency.p999);
+}
+
+#[test]
+fn gateways_whose_predictions_are_worth_nothing_decide_as_without_them_to_the_bit() {
+    let without = report(many_gateways(700.0, 0.5, json!(null)));
+    for fault in ["useless", "constant", "inverted"] {
+        let with = report(many_gateways(700.0, 0.5, predict(json!({fault: true}))));
+        assert_eq!(with, without, "{fault}");
     }
 }
 

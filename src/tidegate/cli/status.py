@@ -50,6 +50,9 @@ def _print(status: dict[str, Any]) -> None:
     for upstream, each in endpoints:
         if not each["healthy"]:
             console.print(f"{upstream} {each['address']} {_why_unused(each)}", style="yellow")
+    for upstream in upstreams:
+        if upstream["prediction"]:
+            console.print(f"Upstream {upstream['name']} {_predicted(upstream['prediction'])}", markup=False)
     if status["stores"]:
         console.print()
         console.print(_table("store", [_store(each) for each in status["stores"]]))
@@ -75,6 +78,20 @@ def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
         "failures": endpoint["failures"],
         "latency ms": endpoint["latency_ms"],
     }
+
+
+def _predicted(prediction: dict[str, Any]) -> str:
+    """What an upstream's predictions are worth, and what they do."""
+    text = f"predicts ({prediction['mode']}): skill {prediction['skill']:.2f}, weight {prediction['weight']:.2f}"
+    trial = prediction["trial"]
+    if trial is None:
+        return text
+    if trial["state"] == "off":
+        return f"{text}; off for {output.duration(trial['off_for_seconds'])}, as requests took longer with predictions"
+    if trial["ratio_high"] is None:
+        return f"{text}; not known yet whether that does good"
+    between = f"{trial['ratio_low']:.2f} to {trial['ratio_high']:.2f} times as long as without"
+    return f"{text}; requests take {between}"
 
 
 def _store(store: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from tidegate.config.model.bounded import Bounded
 from tidegate.config.model.config import Config
 from tidegate.config.model.options import Options, written
 from tidegate.config.model.retired import Retired
 from tidegate.config.model.unit import describe
-from tidegate.config.model.walk import group_at, parts, secrets
+from tidegate.config.model.walk import group_at, marked, parts, secrets
 from tidegate.config.problem import Problem
 from tidegate.config.tree import OptionPath, Source, matches
 
@@ -32,9 +33,9 @@ _EXPECTED: Mapping[str, str] = {
     "model_type": "options (name: value)",
     "model_attributes_type": "options (name: value)",
     "literal_error": "{expected}",
-    "greater_than": "more than {gt:.15g}",
-    "greater_than_equal": "at least {ge:.15g}",
-    "less_than_equal": "at most {le:.15g}",
+    "greater_than": "more than {gt:.15g}{unit}",
+    "greater_than_equal": "at least {ge:.15g}{unit}",
+    "less_than_equal": "at most {le:.15g}{unit}",
     "string_too_short": "a text of at least {min_length} characters",
     "string_too_long": "a text of at most {max_length} characters",
     "too_short": "at least {min_length} item(s)",
@@ -102,7 +103,7 @@ def _message(details: ErrorDetails, root: type[Options]) -> str:
     if kind == "literal_error":
         words = context["expected"].replace("'", "").replace(" or ", ", ")
         expected = "true" if words == "True" else f"one of {words}"
-    message = f"expected {expected.format(**context)}"
+    message = f"expected {expected.format(**context, unit=_unit(details['loc'], root))}"
     return message if _is_secret(details["loc"], root) else f"{message}; found {describe(details['input'])}"
 
 
@@ -116,6 +117,13 @@ def _hint(details: ErrorDetails) -> str | None:
     if details["type"] == "string_type" and isinstance(found, int | float):
         return "put it in quotes"
     return None
+
+
+def _unit(path: tuple[str | int, ...], root: type[Options]) -> str:
+    """What the number at `path` counts, where the file may say it in other units too."""
+    numbers = marked(Bounded, root).items()
+    unit = next((number.number_is for at, number in numbers if matches(path, at)), None)
+    return f" {unit}" if unit else ""
 
 
 def _is_secret(path: tuple[str | int, ...], root: type[Options]) -> bool:

@@ -49,7 +49,7 @@ MISTAKES: list[Mistake] = [
     ("admin: {token: short}", 16, "admin.token", "expected a text of at least 16 characters", None),
     ("routes: [{name: a, respond: {}, subset: {version: x}}]", 10, "routes.0", "expected subset with upstream", None),
     ("upstreams: [{name: a, balance: {policy: maglev}}]", 32, "upstreams.0.balance", "expected hash with the policies ring_hash, maglev, rendezvous", None),
-    ("upstreams: [{name: a, balance: {spill_over: 0}}]", 45, "upstreams.0.balance.spill_over", "expected more than 0; found 0", None),
+    ("upstreams: [{name: a, balance: {spill_over: 0}}]", 45, "upstreams.0.balance.spill_over", "expected more than 0 percent; found 0", None),
     ("upstreams: [{name: a, balance: {zone_aware: {}}}]", 45, "upstreams.0.balance.zone_aware", "no zone can be preferred", "set zone"),
     ("upstreams: [{name: a, balance: {sticky: {same_site: none}}}]", 41, "upstreams.0.balance.sticky", "expected secure with same_site none", None),
     ("upstreams: [{name: a, balance: {sticky: {secret: short}}}]", 50, "upstreams.0.balance.sticky.secret", "expected a text of at least 16 characters", None),
@@ -67,7 +67,7 @@ MISTAKES: list[Mistake] = [
     ("rate_limits: [{name: a, windows: [{quota: 4, per: 1s}], store: b}]", 64, "rate_limits.0.store", "unknown store 'b'", "no store has this name"),
     ("stores: [{name: a, valkey: {}}]", 28, "stores.0.valkey", "expected exactly one of address, sentinel; found none", None),
     ("stores: [{name: a, valkey: {address: 'a:1', password: x, password_file: y}}]", 28, "stores.0.valkey", "expected at most one of password, password_file; found password and password_file", None),
-    ("stores: [{name: a, valkey: {address: 'a:1'}, sync: 5ms}]", 52, "stores.0.sync", "expected at least 10; found 5", None),
+    ("stores: [{name: a, valkey: {address: 'a:1'}, sync: 5ms}]", 52, "stores.0.sync", "expected at least 10 milliseconds; found 5", None),
     ("{rate_limits: [{name: a, in_flight: 1}], routes: [{name: r, respond: {}, limits: {rate: [a, a]}}]}", 89, "routes.0.limits.rate", "expected each rate limit once; found 'a' 2 times", None),
     ("routes: [{name: a, respond: {headers: {'a b': c}}}]", 40, "routes.0.respond.headers.a b", "expected a name", None),
 ]  # fmt: skip

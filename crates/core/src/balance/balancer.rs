@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::forecast::Forecast;
 use super::narrow::{Narrowing, Outlook, View};
+use super::needs::signals;
 use super::registry;
 use super::{Build, Candidates, Endpoints, Pick, Sticky, Unpicked, needs};
 use crate::load::Signals;
@@ -63,8 +64,7 @@ impl Balancer {
         endpoints: Endpoints,
         around: Surroundings<'_>,
     ) -> Self {
-        let needs = needs(upstream.balance.policy);
-        Self::by(&registry::build, needs.signals, upstream, endpoints, around)
+        Self::by(&registry::build, signals(upstream), upstream, endpoints, around)
     }
 
     /// A balancer that goes by the policies that `build` makes, which read these `signals`, instead of the one that
@@ -80,7 +80,9 @@ impl Balancer {
         let outlook = narrowing.outlook(&endpoints, Moment::default());
         let (known, until) = outlook.valid();
         let looks_ahead = signals.contains(Signals::WORKERS);
-        let forecast = looks_ahead.then(|| Forecast::new(upstream.limits.adaptive.enabled));
+        let holds = needs(upstream.balance.policy).signals.contains(Signals::WORKERS)
+            && upstream.limits.adaptive.enabled;
+        let forecast = looks_ahead.then(|| Forecast::new(holds));
         let due = forecast.as_ref().map_or(until, |forecast| until.min(forecast.due()));
         let sticky = upstream.balance.sticky.as_ref();
         Self {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 
-use super::needs;
+use super::needs::signals;
 use crate::health::{Duty, Health, Peers, Transition};
 use crate::load::{Load, Total};
 use crate::plan;
@@ -93,7 +93,7 @@ impl Endpoints {
             load: CachePadded::new(Load::new(
                 Arc::clone(&total),
                 upstream.balance.decay.duration(),
-                needs(upstream.balance.policy).signals,
+                signals(upstream),
             )),
             health: Health::new(&upstream.health, Duty::of(endpoint), now, Arc::clone(&peers)),
             weight: AtomicU32::new(endpoint.weight),
@@ -114,7 +114,7 @@ impl Endpoints {
     /// Put the limit, weights, duties, health and load settings of `upstream`, which these endpoints were made
     /// from, into force. Answers with the changes of health, by index.
     pub fn apply(&self, upstream: &plan::Upstream, now: Moment) -> Vec<(usize, Transition)> {
-        let signals = needs(upstream.balance.policy).signals;
+        let signals = signals(upstream);
         self.limit.store(limit_of(upstream), Relaxed);
         self.peers.limit_ejections(self.len(), upstream.health.outlier.max_ejected);
         let mut transitions = Vec::new();

@@ -46,27 +46,17 @@ impl<C: Cost> LeastCost<C> {
         self.cost.of(&from.endpoints[member].load, strength(from, member, now), now)
     }
 
-    /// The allowed member of the lowest cost; of equal ones, each with the same probability.
+    /// The allowed member of the lowest cost.
     fn least(
         &self,
         from: &Candidates<'_>,
         members: impl Iterator<Item = u32>,
         pick: &mut Pick<'_>,
     ) -> usize {
-        let (mut best, mut cost, mut ties) = (0, f64::INFINITY, 0);
-        for member in members.map(|member| member as usize).filter(|&member| from.allow(member)) {
-            let its_cost = self.cost_of(from, member, pick.now);
-            if its_cost < cost {
-                ties = 0;
-            }
-            if its_cost <= cost {
-                ties += 1;
-                if pick.random.below(ties) == 0 {
-                    (best, cost) = (member, its_cost);
-                }
-            }
-        }
-        best
+        let now = pick.now;
+        let allowed = members.map(|member| member as usize).filter(|&member| from.allow(member));
+        let costs = allowed.map(|member| (member, self.cost_of(from, member, now)));
+        least(costs, pick.random).unwrap_or(0)
     }
 }
 
@@ -86,9 +76,29 @@ impl<C: Cost> Policy for LeastCost<C> {
     }
 }
 
+/// The member of the lowest cost; of equal ones, each with the same probability.
+pub(super) fn least(
+    costs: impl Iterator<Item = (usize, f64)>,
+    random: &mut SplitMix64,
+) -> Option<usize> {
+    let (mut best, mut lowest, mut ties) = (None, f64::INFINITY, 0);
+    for (member, cost) in costs {
+        if cost < lowest {
+            ties = 0;
+        }
+        if cost <= lowest {
+            ties += 1;
+            if random.below(ties) == 0 {
+                (best, lowest) = (Some(member), cost);
+            }
+        }
+    }
+    best
+}
+
 /// `count` distinct numbers below `n`, each set of them with the same probability (Robert Floyd's
 /// algorithm, CACM 30 (9), 1987).
-fn sample(n: usize, count: usize, random: &mut SplitMix64) -> SmallVec<[usize; 8]> {
+pub(super) fn sample(n: usize, count: usize, random: &mut SplitMix64) -> SmallVec<[usize; 16]> {
     let mut drawn = SmallVec::new();
     for last in n - count..n {
         let candidate = random.below(last as u64 + 1) as usize;

@@ -1,7 +1,7 @@
 //! What policies need to know: only this is kept up to date and asked of the configuration.
 
 use crate::load::Signals;
-use crate::plan::BalancePolicy;
+use crate::plan::{BalancePolicy, PredictMode, Upstream};
 
 /// What a balancing policy needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Needs {
     pub signals: Signals,
     /// Whether it places requests by a key, so that `balance.hash` has to say which.
     pub key: bool,
+    /// Whether it reads what a request is predicted to cost.
+    pub cost: bool,
 }
 
 /// What `policy` needs to know.
@@ -22,5 +24,15 @@ pub const fn needs(policy: BalancePolicy) -> Needs {
         P::Prequal => (Signals::PEAK.union(Signals::LEVELS).union(Signals::REPORTS), false),
         P::RingHash | P::Maglev | P::Rendezvous => (Signals::NONE, true),
     };
-    Needs { signals, key }
+    Needs { signals, key, cost: matches!(policy, P::Prequal) }
+}
+
+/// What is read of the endpoints of `upstream`: what its policy needs, and the workers where costs are predicted, since the
+/// cost of a request is known where it found one free.
+pub(super) fn signals(upstream: &Upstream) -> Signals {
+    let signals = needs(upstream.balance.policy).signals;
+    match upstream.predict.mode {
+        PredictMode::Off => signals,
+        PredictMode::Shadow | PredictMode::Auto => signals.union(Signals::WORKERS),
+    }
 }

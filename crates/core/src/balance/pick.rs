@@ -1,5 +1,7 @@
 //! The request that needs an endpoint, and why it may get none.
 
+use std::time::Duration;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::SplitMix64;
@@ -22,12 +24,14 @@ pub struct Pick<'a> {
     pub sticky: &'a [usize],
     /// Endpoints that this request was sent to before: avoided while another is left.
     pub tried: &'a [usize],
+    /// What it is predicted to cost, where predictions are believed and the policy [reads](super::Needs::cost) them.
+    pub cost: Option<Duration>,
 }
 
 impl<'a> Pick<'a> {
     /// A request of which nothing else is known.
     pub fn new(now: Moment, random: &'a mut SplitMix64) -> Self {
-        Self { now, random, hash: None, subset: None, sticky: &[], tried: &[] }
+        Self { now, random, hash: None, subset: None, sticky: &[], tried: &[], cost: None }
     }
 }
 

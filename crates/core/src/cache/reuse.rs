@@ -10,7 +10,7 @@ use http::Method;
 use super::Terms;
 use super::cache_status::Why;
 use super::directives::OfRequest;
-use crate::time::Moment;
+use crate::time::{Moment, Span};
 
 /// What is stored for a request.
 #[derive(Debug, Clone, Copy)]
@@ -158,13 +158,14 @@ fn of_stored(
 
 /// Whether what has been stale for so long may be used for as long as `window` says; where that is nothing it may not,
 /// not even in the first moment.
-fn is_within(staleness: Duration, window: Duration) -> bool {
+fn is_within(staleness: Duration, window: Span) -> bool {
+    let window = window.duration();
     !window.is_zero() && staleness <= window
 }
 
 /// Whether a client that says so does not want what is stored (RFC 9111 §5.2.1).
 fn is_too_old(terms: &Terms, wanted: &OfRequest, now: Moment) -> bool {
-    let left = terms.lifetime.saturating_sub(terms.age(now));
+    let left = terms.lifetime.duration().saturating_sub(terms.age(now));
     wanted.no_cache
         || wanted.max_age.is_some_and(|most| terms.age(now) > most)
         || wanted.min_fresh.is_some_and(|least| left < least)
@@ -191,9 +192,9 @@ pub fn instead_of(
         return None;
     }
     let staleness = terms.staleness(now);
-    let within = |most: Duration| is_within(staleness, most);
-    let if_error =
-        terms.if_error.max(wanted.and_then(|said| said.stale_if_error).unwrap_or_default());
+    let within = |most: Span| is_within(staleness, most);
+    let accepted = wanted.and_then(|said| said.stale_if_error).unwrap_or_default();
+    let if_error = terms.if_error.max(accepted.into());
     match trouble {
         Trouble::Unreachable if within(terms.if_disconnected) => Some(Stale::Disconnected),
         Trouble::Unreachable | Trouble::Status(500 | 502 | 503 | 504) if within(if_error) => {

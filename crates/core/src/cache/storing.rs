@@ -143,12 +143,13 @@ impl Case<'_> {
             || directives.proxy_revalidate
             || directives.s_maxage.is_some();
         let window = |own: Option<Duration>, of_route: Duration| {
-            if never_stale { Duration::ZERO } else { own.unwrap_or(of_route) }
+            let window = if never_stale { Duration::ZERO } else { own.unwrap_or(of_route) };
+            window.into()
         };
         Terms {
             arrived: times.arrived,
-            initial_age: age::initial(self.response.headers, times),
-            lifetime: self.freshness.lifetime,
+            initial_age: age::initial(self.response.headers, times).into(),
+            lifetime: self.freshness.lifetime.into(),
             by: self.freshness.by,
             validate_always,
             never_stale,

@@ -9,9 +9,9 @@ use xxhash_rust::xxh3::xxh3_64;
 const MOST_TAGS: usize = 1024;
 const MOST_BYTES: usize = 16 * 1024;
 
-/// The tags of a response, as hashes in their order.
+/// The tags of a response, as hashes in their order; most have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tags(Arc<[u64]>);
+pub struct Tags(Option<Arc<Vec<u64>>>);
 
 /// A response has more tags than are kept, or longer ones: it cannot be stored, for a purge would miss it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +36,17 @@ impl Tags {
     pub fn of_hashes(mut hashes: Vec<u64>) -> Self {
         hashes.sort_unstable();
         hashes.dedup();
-        Self(hashes.into())
+        Self((!hashes.is_empty()).then(|| Arc::new(hashes)))
     }
 
     /// Hashes of all, in ascending order.
     pub fn hashes(&self) -> &[u64] {
-        &self.0
+        self.0.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// Whether a tag with this [`hash`] is among them.
     pub fn contains(&self, hash: u64) -> bool {
-        self.0.binary_search(&hash).is_ok()
+        self.hashes().binary_search(&hash).is_ok()
     }
 }
 

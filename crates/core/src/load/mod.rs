@@ -5,6 +5,7 @@
 //! it means for a request is a matter of [`balance`](crate::balance).
 
 mod ewma;
+mod fading;
 mod failing;
 mod foreseen;
 mod levels;
@@ -14,6 +15,7 @@ mod pace;
 mod peak_ewma;
 mod report;
 mod signals;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -22,10 +24,10 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 pub use ewma::Ewma;
+pub(crate) use fading::Sample;
 pub use foreseen::Foreseen;
 pub use levels::Levels;
 pub(crate) use overtaking::{Overtaking, Parallelism, Sum};
-pub(crate) use pace::Sample;
 pub use report::Report;
 pub use signals::Signals;
 
@@ -34,6 +36,7 @@ use self::foreseen::LastForeseen;
 use self::pace::Pace;
 use self::peak_ewma::PeakEwma;
 use self::report::Reported;
+use self::work::Work;
 use crate::time::Moment;
 
 /// How a request to an endpoint ended.
@@ -56,6 +59,8 @@ pub struct Sent {
     ended: u32,
     /// How much longer than usual it was to take, as a logarithm.
     expected: f32,
+    /// What it is predicted to cost, in microseconds; 0: nothing is predicted.
+    cost: u32,
 }
 
 impl Sent {
@@ -104,6 +109,7 @@ pub struct Load {
     pace: Pace,
     levels: CachePadded<Levels>,
     overtaking: Overtaking,
+    work: Work,
 }
 
 impl Load {
@@ -126,6 +132,7 @@ impl Load {
             pace: Pace::default(),
             levels: CachePadded::default(),
             overtaking: Overtaking::default(),
+            work: Work::default(),
         }
     }
 
@@ -147,9 +154,19 @@ impl Load {
 
     /// A request is sent to the endpoint. Every `begin` is followed by exactly one [`finish`](Self::finish).
     pub fn begin(&self) -> Sent {
+        self.begin_predicted(None)
+    }
+
+    /// The same, of a request for which this cost is predicted.
+    pub fn begin_predicted(&self, cost: Option<Duration>) -> Sent {
         let others = self.in_flight.fetch_add(1, Relaxed);
         self.total.in_flight.fetch_add(1, Relaxed);
-        Sent { others, ended: self.requests.load(Relaxed) as u32, expected: 0.0 }
+        let micros = |cost: Duration| u32::try_from(cost.as_micros()).unwrap_or(u32::MAX).max(1);
+        let cost = cost.map_or(0, micros);
+        if cost > 0 {
+            self.work.add(cost);
+        }
+        Sent { others, ended: self.requests.load(Relaxed) as u32, expected: 0.0, cost }
     }
 
     /// The request that was `sent` ended at `now`, after `latency`.
@@ -161,6 +178,10 @@ impl Load {
         self.total.in_flight.fetch_sub(1, Relaxed);
         let ended = self.requests.fetch_add(1, Relaxed) as u32;
         let (decay, signals) = (self.decay(), self.signals());
+        let is_predicted = sent.cost > 0;
+        if is_predicted {
+            self.work.take(sent.cost);
+        }
         match outcome {
             Outcome::Answered => {
                 self.latency.record(latency, now, decay);
@@ -172,8 +193,13 @@ impl Load {
                     self.levels.record(before.saturating_sub(1), latency, now);
                 }
                 if signals.contains(Signals::WORKERS) {
-                    self.pace.record(latency, sent.expected, now, decay);
                     self.overtaking.record(sent.others, ended == sent.ended);
+                }
+                if signals.contains(Signals::WORKERS) || is_predicted {
+                    let typical = self.pace.record(latency, sent.expected, now, decay);
+                    if is_predicted {
+                        self.work.answered(latency, typical, sent.expected, now, decay);
+                    }
                 }
             }
             Outcome::Failed => {
@@ -280,6 +306,16 @@ impl Load {
     /// What was seen of how quick it is, however long ago.
     pub(crate) fn latest_pace(&self) -> Sample {
         self.pace.latest()
+    }
+
+    /// The work of its requests in flight of which a cost is predicted, in seconds at an endpoint of usual pace.
+    pub(crate) fn backlog(&self) -> f64 {
+        self.work.backlog()
+    }
+
+    /// How long, in seconds, requests of which a cost is predicted took beyond their own work of late.
+    pub(crate) fn wait(&self, now: Moment) -> f64 {
+        self.work.wait(now, self.decay())
     }
 
     /// Expect this from now on.

@@ -4,7 +4,8 @@
 //! [`Predictor`] stands beside each upstream. It learns from requests that are over (`cost`), and tells those that
 //! must wait what they will cost and how far they may go before others (`boost`); how far it is
 //! believed is decided by what its predictions explained of late ([`Skill`]). Where they explain nothing,
-//! nothing is predicted, and every decision is that of the policies without it.
+//! nothing is predicted, and every decision is that of the policies without it. So it is where requests took longer with
+//! predictions than without ([`Trial`]).
 //!
 //! All of it is bounded memory made of atomics: neither a look-up nor an update waits for another thread.
 
@@ -19,13 +20,17 @@ mod node;
 mod parameters;
 mod predictor;
 mod probation;
+mod sequence;
 mod skill;
 mod template;
+mod trial;
 
 pub use branch::{Branch, Described};
 pub use cost::Learnt;
 pub use drift::{Drift, Spread, Spreads};
 pub use node::Estimate;
-pub use predictor::{Prediction, Predictor};
+pub use predictor::{Ended, Prediction, Predictor};
 pub use probation::{Fall, Probation};
+pub use sequence::Interval;
 pub use skill::Skill;
+pub use trial::{Arm, Stage, Standing, Trial, Turn};

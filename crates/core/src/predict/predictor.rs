@@ -9,6 +9,7 @@ use super::features::{Features, Observed};
 use super::node::{Estimate, logarithm, power};
 use super::parameters::Parameters;
 use super::skill::{Skill, blend, sane};
+use super::trial::{Arm, Trial, Turn};
 use crate::admission::Offer;
 use crate::balance::Spare;
 #[cfg(doc)]
@@ -29,6 +30,18 @@ pub struct Prediction {
     pub boost: Duration,
 }
 
+/// A request that is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// Whether predictions counted for it.
+    pub arm: Arm,
+    /// How long it kept a worker, ÷ the endpoint's pace; `None` where that is not known, because it failed or had to wait
+    /// for the worker.
+    pub cost: Option<Duration>,
+    /// How long it took from when it came; `None`: it failed, or nothing follows from predictions.
+    pub took: Option<Duration>,
+}
+
 /// Learns what the requests of one upstream cost, and predicts it of others. Shared by all workers; it lives as long
 /// as an upstream of its name.
 #[derive(Debug)]
@@ -37,13 +50,29 @@ pub struct Predictor {
     skill: Skill,
     boosts: Boosts,
     parameters: Parameters,
+    trial: Trial,
 }
 
 impl Predictor {
     /// One that knows nothing yet; `seed` is a random number.
     pub fn new(seed: u64) -> Self {
-        let (costs, parameters) = (Costs::new(seed), Parameters::new(seed));
-        Self { costs, skill: Skill::default(), boosts: Boosts::default(), parameters }
+        Self {
+            costs: Costs::new(seed),
+            skill: Skill::default(),
+            boosts: Boosts::default(),
+            parameters: Parameters::new(seed),
+            trial: Trial::new(seed),
+        }
+    }
+
+    /// The arm of a request that comes now.
+    pub fn arm(&self, now: Moment) -> Arm {
+        self.trial.arm(now)
+    }
+
+    /// How far predictions count: as far as they are worth something and do no harm.
+    fn weight(&self) -> f32 {
+        if self.trial.is_off() { 0.0 } else { self.skill.weight() }
     }
 
     /// Where a request belongs among those that cost alike.
@@ -74,7 +103,7 @@ impl Predictor {
 
     /// What is predicted of a request that belongs there; `None` where predictions are worth nothing.
     pub fn predict(&self, branch: &Branch, now: Moment) -> Option<Prediction> {
-        let weight = Some(self.skill.weight()).filter(|weight| *weight > 0.0)?;
+        let weight = Some(self.weight()).filter(|weight| *weight > 0.0)?;
         Some(self.weigh(self.estimate(branch, now).expected(), weight, now))
     }
 
@@ -87,7 +116,7 @@ impl Predictor {
         weight: f32,
         now: Moment,
     ) -> Option<Prediction> {
-        let weight = Some(weight).filter(|weight| *weight > 0.0)?;
+        let weight = Some(weight).filter(|weight| *weight > 0.0 && !self.trial.is_off())?;
         Some(self.weigh(sane(seconds, seen), weight, now))
     }
 
@@ -100,12 +129,11 @@ impl Predictor {
         Prediction { cost: power(cost), boost: self.boosts.boost(cost) }
     }
 
-    /// A request ended. `cost`: how long it kept a worker, ÷ the endpoint's pace; `None` where that is not known,
-    /// because it failed or had to wait for the worker. Answers with how much longer than usual it was to take, as a
-    /// logarithm, as far as that is [believed](Sent::expecting).
-    pub fn ended(&self, branch: &Branch, cost: Option<Duration>, now: Moment) -> f32 {
-        let weight = self.skill.weight();
-        let (predicted, usual) = match self.learn(branch, cost, now) {
+    /// A request `ended`. Answers with how much longer than usual it was to take, as a logarithm, as far as that is
+    /// [believed](Sent::expecting).
+    pub fn ended(&self, branch: &Branch, ended: Ended, now: Moment) -> f32 {
+        let weight = self.weight();
+        let (predicted, usual) = match self.learn(branch, ended.cost, now) {
             Some(learnt) => {
                 self.judge(&learnt, learnt.predicted.mean);
                 (learnt.predicted, learnt.usual)
@@ -113,7 +141,19 @@ impl Predictor {
             None if weight > 0.0 => (self.estimate(branch, now), self.usual(now)),
             None => return 0.0,
         };
-        weight * (predicted.mean - usual.mean)
+        if weight > 0.0 {
+            self.compare(&ended, &predicted);
+        }
+        if ended.arm.predicts { weight * (predicted.mean - usual.mean) } else { 0.0 }
+    }
+
+    /// Compare how long a request took that was `expected` to cost so much with those of the other arm.
+    pub fn compare(&self, ended: &Ended, expected: &Estimate) {
+        if let Some(took) = ended.took
+            && expected.answers > 0.0
+        {
+            self.trial.record(ended.arm, logarithm(took) - expected.mean);
+        }
     }
 
     /// Learn from a request that [ended](Self::ended), without judging what was predicted for it.
@@ -135,8 +175,10 @@ impl Predictor {
     }
 
     /// Keep up with the load, where that is due; `workers`: requests that the endpoints together work on at a time.
-    pub fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
+    /// Answers with what the trial came to just now.
+    pub fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) -> Option<Turn> {
         self.boosts.renew(workers, now);
+        self.trial.renew(now)
     }
 
     /// The mean cost; `None` where too little is known.
@@ -146,13 +188,18 @@ impl Predictor {
 
     /// What is offered to requests by this `spare` worker; `None` where predictions are worth nothing.
     pub fn offer(&self, spare: Spare) -> Option<Offer> {
-        let is_believed = self.skill.weight() > 0.0;
+        let is_believed = self.skill.weight() > 0.0 && !self.trial.pauses();
         self.mean().filter(|_| is_believed).map(|mean| Offer::new(spare, mean))
     }
 
     /// What predictions are worth.
     pub fn skill(&self) -> &Skill {
         &self.skill
+    }
+
+    /// What they do.
+    pub fn trial(&self) -> &Trial {
+        &self.trial
     }
 }
 
@@ -168,6 +215,10 @@ mod tests {
         predictor.branch(&described, NOW)
     }
 
+    fn ended(cost: Option<Duration>) -> Ended {
+        Ended { arm: Arm::PREDICTED, cost, took: cost }
+    }
+
     /// After a thousand requests of two paths, that cost so many milliseconds.
     fn after(light: u64, heavy: u64) -> Predictor {
         let predictor = Predictor::new(5);
@@ -175,7 +226,7 @@ mod tests {
             // Some scatter: what is always the same has no variance to explain.
             for (path, cost) in [("/light/1", light), ("/heavy/1", heavy)] {
                 let cost = Duration::from_micros(cost * (900 + turn % 200));
-                predictor.ended(&branch(&predictor, path), Some(cost), NOW);
+                predictor.ended(&branch(&predictor, path), ended(Some(cost)), NOW);
             }
         }
         predictor.renew(|| 8.0, NOW);
@@ -187,7 +238,7 @@ mod tests {
         let predictor = Predictor::new(5);
         let branch = branch(&predictor, "/light/1");
         assert_eq!(predictor.predict(&branch, NOW), None);
-        assert_eq!(predictor.ended(&branch, Some(Duration::from_millis(4)), NOW), 0.0);
+        assert_eq!(predictor.ended(&branch, ended(Some(Duration::from_millis(4))), NOW), 0.0);
         assert_eq!(predictor.predict(&branch, NOW), None);
     }
 
@@ -207,7 +258,7 @@ mod tests {
         assert!(light.boost > heavy.boost);
         let offer = predictor.offer(Spare { slower: 10.0, quick: 8 }).unwrap();
         assert!((20..30).contains(&offer.every.as_millis()), "{offer:?}");
-        let expected = predictor.ended(&branch(&predictor, "/heavy/3"), None, NOW);
+        let expected = predictor.ended(&branch(&predictor, "/heavy/3"), ended(None), NOW);
         assert!((2.0..2.6).contains(&expected), "a hundred is e^4.6, half of it above the mean");
     }
 
@@ -220,6 +271,36 @@ mod tests {
         assert!(!slow("/light/2", 4) && slow("/light/2", 8));
         assert!(!slow("/heavy/2", 400) && slow("/heavy/2", 800));
         assert!(!Predictor::new(5).is_slow(&branch(&predictor, "/light/2"), Duration::MAX, NOW));
+    }
+
+    #[test]
+    fn where_requests_take_longer_with_predictions_everything_is_as_without() {
+        let predictor = after(4, 400);
+        let mut now = NOW;
+        while !predictor.trial().is_off() {
+            predictor.renew(|| 8.0, now);
+            let (arm, light) = (predictor.arm(now), branch(&predictor, "/light/1"));
+            let took = Duration::from_millis(if arm.predicts { 6 } else { 4 });
+            predictor.ended(&light, Ended { arm, cost: None, took: Some(took) }, now);
+            now = now.after(Duration::from_millis(50));
+        }
+        let branch = branch(&predictor, "/heavy/1");
+        assert!(!predictor.arm(now).predicts);
+        assert_eq!(predictor.predict(&branch, now), None);
+        assert_eq!(predictor.offer(Spare { slower: 10.0, quick: 8 }), None);
+        assert_eq!(predictor.ended(&branch, ended(None), now), 0.0);
+        assert_eq!(predictor.skill().weight(), 1.0, "they hit, and do harm all the same");
+    }
+
+    #[test]
+    fn in_the_slot_without_predictions_none_is_held_back() {
+        let predictor = after(4, 400);
+        predictor.renew(|| 8.0, NOW);
+        let spare = Spare { slower: 10.0, quick: 8 };
+        for millis in (0..5_000).step_by(10) {
+            let arm = predictor.arm(NOW.after(Duration::from_millis(millis)));
+            assert_eq!(predictor.offer(spare).is_some(), arm.predicts);
+        }
     }
 
     #[test]

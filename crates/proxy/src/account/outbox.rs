@@ -51,6 +51,20 @@ pub enum Notice {
         /// Whether it began.
         active: bool,
     },
+    /// Requests took longer with predictions than without: predictions are off.
+    PredictionOff {
+        /// The upstream.
+        upstream: String,
+        /// How much longer: 0.1 is a tenth.
+        worse_by: f64,
+        /// Until when, in seconds since 1970.
+        until: f64,
+    },
+    /// Predictions are on again, and compared anew.
+    PredictionOn {
+        /// The upstream.
+        upstream: String,
+    },
     /// What an operator says of an endpoint holds from now on.
     WordApplied {
         /// Its upstream.

@@ -27,9 +27,12 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Samples {
     /// Of each worker.
-    mailboxes: Box<[Mutex<Vec<(Arc<UpstreamMetrics>, Sample)>>]>,
+    mailboxes: Box<[Mutex<Mailbox>]>,
     told: Mutex<Option<Instant>>,
 }
+
+/// One worker's samples, each with its upstream.
+type Mailbox = Vec<(Arc<UpstreamMetrics>, Sample)>;
 
 /// A request that is over, as a row: the time, the cost in seconds, its weight, and its features.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use tidegate_core::predict::{Fall, Skill};
-
+use super::predictions;
 use crate::account::exposition::{Exposition, Kind};
-use crate::account::metrics::{Metrics, PredictCounts};
+use crate::account::metrics::Metrics;
 use crate::net::clock;
 use crate::objects::auth::Authenticator;
 use crate::objects::cache::Cache;
@@ -22,7 +21,7 @@ pub(super) fn page(metrics: &Metrics, snapshot: &Snapshot) -> String {
     metrics.families(&mut page);
     occupancy(&mut page, &snapshot.upstreams);
     panic_mode(&mut page, &snapshot.upstreams);
-    predictions(&mut page, &snapshot.upstreams);
+    predictions::metrics(&mut page, &snapshot.upstreams);
     endpoints(&mut page, &snapshot.upstreams);
     rate_limits(&mut page, &snapshot.rate_limits);
     ages_of_keys(&mut page, &snapshot.authenticators);
@@ -79,74 +78,6 @@ fn panic_mode(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
         let is_panicking = upstream.membership().is_panicking();
         family.sample(&[("upstream", upstream.metrics.name())], u8::from(is_panicking));
     }
-}
-
-/// What predictions of costs are worth, where they are made.
-fn predictions(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
-    let mut gauge = |name, help, value: fn(&Skill) -> f32| {
-        let mut family = page.family(name, Kind::Gauge, help);
-        for upstream in upstreams {
-            if let Some(predictor) = &upstream.predictor {
-                let labels = [("upstream", upstream.metrics.name())];
-                family.sample(&labels, value(predictor.skill()));
-            }
-        }
-    };
-    gauge(
-        "tidegate_predict_skill",
-        "The part of the variance of costs that predictions explained of late, its lower bound.",
-        Skill::bound,
-    );
-    gauge(
-        "tidegate_predict_weight",
-        "How far predictions are believed, from 0 to 1.",
-        Skill::weight,
-    );
-    models(page, upstreams);
-}
-
-/// What models are worth, and what they learn from.
-fn models(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
-    let predicting =
-        || upstreams.iter().filter(|upstream| upstream.predictor.is_some()).map(|u| &u.metrics);
-    let mut family = page.family(
-        "tidegate_predict_model_skill",
-        Kind::Gauge,
-        "The part of what the learner leaves unexplained that the model explained of late, its lower bound.",
-    );
-    for upstream in upstreams {
-        if let Some(served) = &*upstream.model.load() {
-            let skill = served.probation.gain().bound();
-            family.sample(&[("upstream", upstream.metrics.name())], skill);
-        }
-    }
-    let mut family = page.family(
-        "tidegate_predict_fallbacks_total",
-        Kind::Counter,
-        "How often a model was not asked any more, and why.",
-    );
-    for counts in predicting() {
-        for why in Fall::ALL {
-            let labels = [("upstream", counts.name()), ("reason", why.label())];
-            family.sample(&labels, counts.predict.falls(why));
-        }
-    }
-    let mut counter = |name, help, count: fn(&PredictCounts) -> u64| {
-        let mut family = page.family(name, Kind::Counter, help);
-        for counts in predicting() {
-            family.sample(&[("upstream", counts.name())], count(&counts.predict));
-        }
-    };
-    counter(
-        "tidegate_predict_samples_total",
-        "Samples of requests that models learn from.",
-        PredictCounts::samples,
-    );
-    counter(
-        "tidegate_predict_samples_dropped_total",
-        "Samples lost because they came faster than they were taken.",
-        PredictCounts::samples_dropped,
-    );
 }
 
 /// How the endpoints are.

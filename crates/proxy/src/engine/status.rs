@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 use tidegate_core::health::State;
-use tidegate_core::plan::{self, BalancePolicy, ModelStage, ModelUse, PredictMode};
-use tidegate_core::predict::Fall;
+use tidegate_core::plan::{self, BalancePolicy};
 
 use super::absent::{self, AbsentEndpoint, AbsentUpstream};
+use super::predictions::PredictionStatus;
 use crate::net::clock;
 use crate::snapshot::{Listener, Snapshot};
 use crate::upstream::live::{LiveEndpoints, LiveUpstream};
@@ -63,54 +63,6 @@ pub struct UpstreamStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// What operators said of endpoints that are not there.
     pub absent: Vec<AbsentEndpoint>,
-}
-
-/// What is predicted of an upstream's requests.
-#[derive(Debug, Serialize)]
-pub struct PredictionStatus {
-    /// What is done with it.
-    pub mode: PredictMode,
-    /// The part of the variance of costs that predictions explained of late, its lower bound.
-    pub skill: f32,
-    /// How far they are believed, from 0 to 1.
-    pub weight: f32,
-    /// How long a request keeps a worker in the mean, in milliseconds; absent: too little is known.
-    pub mean_cost_ms: Option<f64>,
-    /// The model that predicts beside what is learnt; absent: none is configured.
-    pub model: Option<ModelStatus>,
-    /// What models learn from.
-    pub samples: SamplesStatus,
-}
-
-/// A model of an upstream.
-#[derive(Debug, Serialize)]
-pub struct ModelStatus {
-    /// Its name and its digest.
-    pub name: String,
-    /// How far it is used.
-    pub stage: ModelStage,
-    /// Of which part of the requests it predicts the cost as a canary, in percent.
-    pub share: f64,
-    /// `serving`, `shadow`, `absent` (it was not supplied) or `fallback` (it is not asked any more).
-    pub state: &'static str,
-    /// Why it is not asked any more; absent: it is.
-    pub reason: Option<&'static str>,
-    /// The part of what the learner leaves unexplained that it explained of late, its lower bound; absent: it was not
-    /// supplied.
-    pub skill: Option<f32>,
-    /// How far it is believed, from 0 to 1; absent: it was not supplied.
-    pub weight: Option<f32>,
-    /// Its answers that were compared with what requests cost.
-    pub predictions: u64,
-}
-
-/// Samples of an upstream's requests.
-#[derive(Debug, Serialize)]
-pub struct SamplesStatus {
-    /// Those that were told.
-    pub taken: u64,
-    /// Those that did not fit.
-    pub dropped: u64,
 }
 
 /// An endpoint.
@@ -209,41 +161,9 @@ fn upstream_status(upstream: &Upstream, live: &LiveUpstream) -> UpstreamStatus {
         in_flight: membership.balancer.endpoints().total().in_flight(),
         limit: admission.limit,
         queued: admission.queued,
-        prediction: upstream.predictor.as_ref().map(|predictor| PredictionStatus {
-            mode: upstream.plan.predict.mode,
-            skill: predictor.skill().bound(),
-            weight: predictor.skill().weight(),
-            mean_cost_ms: predictor.mean().map(|mean| mean.as_secs_f64() * 1000.0),
-            model: upstream.plan.predict.model.as_ref().map(|plan| model_status(upstream, plan)),
-            samples: SamplesStatus {
-                taken: upstream.metrics.predict.samples(),
-                dropped: upstream.metrics.predict.samples_dropped(),
-            },
-        }),
+        prediction: PredictionStatus::of(upstream),
         endpoints: membership.members.iter().enumerate().map(endpoint).collect(),
         absent: absent::endpoints(live, |address| present.contains(address)),
-    }
-}
-
-fn model_status(upstream: &Upstream, plan: &ModelUse) -> ModelStatus {
-    let served = upstream.model.load_full();
-    let fallen = served.as_ref().and_then(|served| served.fallen());
-    let state = match (&served, fallen, plan.stage) {
-        (None, _, _) => "absent",
-        (Some(_), Some(_), _) => "fallback",
-        (Some(_), None, ModelStage::Shadow) => "shadow",
-        (Some(_), None, _) => "serving",
-    };
-    let probation = served.as_ref().map(|served| &served.probation);
-    ModelStatus {
-        name: plan.name.clone(),
-        stage: plan.stage,
-        share: plan.share.get(),
-        state,
-        reason: fallen.map(Fall::label),
-        skill: probation.map(|probation| probation.gain().bound()),
-        weight: probation.map(|probation| probation.weight()),
-        predictions: probation.map_or(0, |probation| probation.judged()),
     }
 }
 

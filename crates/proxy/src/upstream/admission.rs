@@ -12,13 +12,13 @@ use http::StatusCode;
 use tidegate_core::admission::{Breaker, Gate, Place, Supply, Verdict, Woken};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::{self, Priority};
-use tidegate_core::predict::Prediction;
+use tidegate_core::predict::{Arm, Prediction};
 use tidegate_core::time::Moment;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
-use super::cost::CostOf;
+use super::cost::{Arrival, CostOf};
 use super::observation::Observation;
 use super::outbound::Outbound;
 use crate::account::explain::LimitDecision;
@@ -119,41 +119,42 @@ impl Drop for RetryPermit {
 pub struct Permit {
     admission: Arc<Admission>,
     began: Instant,
+    /// The request that it was given to.
+    arrival: Arrival,
     /// Whether the gate knows how the endpoints answered.
     answered: Cell<bool>,
     /// When it ends, where that is known.
     ends: Cell<Option<Instant>>,
-    /// In which class its request came.
-    priority: Cell<Priority>,
     /// What was observed of its request while that waited.
     observation: RefCell<Option<Box<Observation>>>,
 }
 
 impl Permit {
     fn begin(admission: Arc<Admission>, now: Instant) -> Self {
-        Self {
-            admission,
-            began: now,
-            answered: Cell::new(false),
-            ends: Cell::new(None),
-            priority: Cell::new(Priority::Normal),
-            observation: RefCell::default(),
-        }
+        let arrival = Arrival { at: now, priority: Priority::Normal, arm: Arm::PLAIN };
+        let (answered, ends) = (Cell::new(false), Cell::new(None));
+        Self { admission, began: now, arrival, answered, ends, observation: RefCell::default() }
     }
 
-    /// In which class its request came.
-    pub(super) fn priority(&self) -> Priority {
-        self.priority.get()
-    }
-
-    /// What was observed of its request while that waited; told once.
-    pub(super) fn observation(&self) -> Option<Box<Observation>> {
-        self.observation.take()
+    /// It is given to a request that came then.
+    fn to(mut self, arrival: Arrival) -> Self {
+        self.arrival = arrival;
+        self
     }
 
     /// When it was given.
     pub fn began(&self) -> Instant {
         self.began
+    }
+
+    /// The request that it was given to.
+    pub fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
+    /// What was observed of its request while that waited; told once.
+    pub(super) fn observation(&self) -> Option<Box<Observation>> {
+        self.observation.take()
     }
 
     /// The head of a response came at `now`.
@@ -198,16 +199,24 @@ impl Upstream {
 
     /// A permit at once or never: for what is not worth waiting.
     pub fn try_admit(&self, outbound: &Outbound, now: Instant) -> Option<Permit> {
+        self.admit_at_once(outbound, Priority::Normal, now)
+    }
+
+    fn admit_at_once(
+        &self,
+        outbound: &Outbound,
+        priority: Priority,
+        now: Instant,
+    ) -> Option<Permit> {
         let admission = &self.admission;
         let membership = self.membership();
         let moment = clock::moment(now);
         membership.renew(moment, &outbound.long_work);
         admission.gate.fit(membership.balancer.room());
-        if let Some(predictor) = &self.predictor {
-            let limit = || admission.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
-            predictor.renew(|| membership.balancer.capacity().min(limit()).into(), moment);
-        }
-        admission.gate.enter().then(|| Permit::begin(admission.clone(), now))
+        let limit = || admission.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
+        self.renew_predictions(|| membership.balancer.capacity().min(limit()).into(), moment);
+        let permit = || Permit::begin(admission.clone(), now).to(self.arrival(now, priority));
+        admission.gate.enter().then(permit)
     }
 
     /// A permit, after a wait if there is none at once.
@@ -221,41 +230,42 @@ impl Upstream {
         now: Instant,
     ) -> Result<Permit, Failure> {
         let class = cost_of.priority;
-        let permit = match self.try_admit(outbound, now) {
-            Some(permit) => permit,
+        match self.admit_at_once(outbound, class, now) {
+            Some(permit) => Ok(permit),
             None => {
-                let at = clock::now();
-                let (prediction, observation) = self.foresee(cost_of, outbound, at);
-                let waited = Box::pin(self.wait(class, prediction, at)).await;
+                let (arrival, joins) = (self.arrival(now, class), clock::now());
+                let (prediction, observation) = self.foresee(cost_of, arrival.arm, outbound, joins);
+                let waited = Box::pin(self.wait(arrival, prediction, joins)).await;
                 let failure = waited.as_ref().err().copied();
                 self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
-                let permit = waited?;
-                permit.observation.replace(observation);
-                permit
+                if failure.is_some() {
+                    self.refused(arrival);
+                }
+                waited.inspect(|permit| _ = permit.observation.replace(observation))
             }
-        };
-        permit.priority.set(class);
-        Ok(permit)
+        }
     }
 
     async fn wait(
         &self,
-        class: Priority,
+        arrival: Arrival,
         prediction: Option<Prediction>,
         now: Moment,
     ) -> Result<Permit, Failure> {
         let (ticket, verdict) = oneshot::channel();
+        let class = arrival.priority;
         let joined = self.admission.gate.wait(class, prediction, now, ticket);
         let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
         let waiting = Waiting { admission: &self.admission, place };
         self.admission.tell(woken);
-        match timeout(self.plan.limits.queue.timeout.duration(), verdict).await {
+        let permit = match timeout(self.plan.limits.queue.timeout.duration(), verdict).await {
             Ok(verdict) => verdict.unwrap_or(Err(Failure::Internal)),
             Err(_) => {
                 drop(waiting);
                 self.admit_late().ok_or(Failure::QueueTimeout)
             }
-        }
+        };
+        permit.map(|permit| permit.to(arrival))
     }
 
     /// A permit for one that has waited as long as it may, if it waited only because of what is foreseen.

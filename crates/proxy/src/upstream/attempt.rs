@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Member;
 use super::client::{self, Outgoing, TryTimeouts, Waiter};
-use super::cost::{CostOf, Learning};
+use super::cost::Learning;
 use super::flight::Flight;
 use super::link::{self, Needs};
 use super::report::Reports;
@@ -40,7 +40,8 @@ pub async fn attempt(
     loop {
         // From here on it counts, so that others see it while it waits for a connection.
         let learning = tries.learn(head, now);
-        let mut flight = Flight::begin(endpoint.clone(), now, reports, learning.clone());
+        let mut flight =
+            Flight::begin(endpoint.clone(), now, tries.cost, reports, learning.clone());
         let needs = Needs { reuse, care: !idempotent, switch: dispatch.upgrade.is_some() };
         let link = link::obtain(outbound.worker, upstream, &pool, needs, now).await;
         let link = link.map_err(|failure| {
@@ -56,7 +57,7 @@ pub async fn attempt(
                 let took = heard.saturating_duration_since(now);
                 if let Some(learning) = &learning {
                     let at = clock::moment(heard);
-                    upstream.began(learning, &tries.cost_of(head), took, at);
+                    upstream.began(learning, &dispatch.cost_of(head), took, at);
                 }
                 reports.take(&endpoint.endpoint, response.headers_mut());
                 upstream.metrics.response_head(outbound.worker, took);
@@ -73,13 +74,8 @@ impl Tries<'_> {
     /// Something is learnt of the cost of a request that is sent `now`, where that is asked for.
     fn learn(&self, head: &request::Parts, now: Instant) -> Option<Rc<Learning>> {
         let Dispatch { upstream, permit, .. } = self.dispatch;
-        let (observation, now) = (permit.observation(), clock::moment(now));
-        upstream.learn(&self.cost_of(head), observation, self.outbound, now)
-    }
-
-    fn cost_of<'r>(&self, head: &'r request::Parts) -> CostOf<'r> {
-        let Dispatch { route, permit, .. } = self.dispatch;
-        CostOf { route: *route, priority: permit.priority(), head }
+        let cost_of = self.dispatch.cost_of(head);
+        upstream.learn(&cost_of, permit.arrival(), permit.observation(), self.outbound, now)
     }
 
     /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may

@@ -9,15 +9,18 @@ use std::time::Duration;
 use http::header::CONTENT_LENGTH;
 use http::request;
 use tidegate_core::admission::{Offer, Supply};
+use tidegate_core::balance::needs;
 use tidegate_core::load::{Load, Sent};
 use tidegate_core::plan::{self, PredictMode, Priority};
-use tidegate_core::predict::{Branch, Described, Predictor};
+use tidegate_core::predict::{Arm, Branch, Described, Ended, Fall, Prediction, Predictor, Turn};
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
 use super::observation::Observation;
 use super::outbound::Outbound;
 use super::{Membership, Upstream};
+use crate::account::outbox::Notice;
+use crate::net::clock;
 
 /// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that knows
 /// nothing yet.
@@ -29,6 +32,17 @@ pub(super) fn predictor(
     // Which paths fall together is nothing that clients can know.
     let new = || Arc::new(Predictor::new(RandomState::new().hash_one(0)));
     (plan.predict.mode != PredictMode::Off).then(|| known().unwrap_or_else(new))
+}
+
+/// When a request came to an upstream, in which class, and whether predictions count for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// When that was.
+    pub at: Instant,
+    /// In which class it waits.
+    pub priority: Priority,
+    /// Its arm.
+    pub arm: Arm,
 }
 
 /// A request, by which its cost is predicted and learnt.
@@ -60,23 +74,88 @@ impl<'r> CostOf<'r> {
 }
 
 impl Upstream {
-    /// A request that is sent, of whose cost something is learnt once it is over; `observation` was made of it while it
-    /// waited.
+    /// A request of this class came `at` this time.
+    pub(super) fn arrival(&self, at: Instant, priority: Priority) -> Arrival {
+        let arm = self.believed().map_or(Arm::PLAIN, |one| one.arm(clock::moment(at)));
+        Arrival { at, priority, arm }
+    }
+
+    /// Keep up with the load, and with what predictions do; `workers`: requests that the endpoints together work on at a
+    /// time.
+    pub(super) fn renew_predictions(&self, workers: impl FnOnce() -> f64, now: Moment) {
+        let turn = self.predictor.as_ref().and_then(|one| one.renew(workers, now));
+        if let Some(turn) = turn {
+            self.turned(turn);
+        }
+    }
+
+    /// Log and tell that predictions were turned off or on.
+    fn turned(&self, turn: Turn) {
+        let upstream = self.plan.name.clone();
+        match turn {
+            Turn::Off { worse_by, length } => {
+                let until = (clock::unix_nanos() as f64) / 1e9 + length.as_secs_f64();
+                tracing::warn!(
+                    upstream,
+                    worse_by,
+                    minutes = length.as_secs() / 60,
+                    "predictions do harm and are off"
+                );
+                self.outbox.tell(Notice::PredictionOff { upstream, worse_by, until });
+                if let Some(model) = self.model.load().as_ref().filter(|model| model.serves()) {
+                    model.fall(Fall::Outcome);
+                }
+            }
+            Turn::On => {
+                tracing::info!(upstream, "predictions are on again");
+                self.outbox.tell(Notice::PredictionOn { upstream });
+            }
+        }
+    }
+
+    /// A request that came then was not let in.
+    pub(super) fn refused(&self, arrival: Arrival) {
+        if let Some(predictor) = &self.predictor {
+            predictor.trial().refused(arrival.arm);
+        }
+    }
+
+    /// What is predicted of a request of this arm; `None`: nothing that counts.
+    pub(super) fn predict(&self, of: &CostOf<'_>, arm: Arm, now: Moment) -> Option<Prediction> {
+        let predictor = self.predictor.as_ref().filter(|_| arm.predicts)?;
+        predictor.predict(&of.branch(predictor, now), now)
+    }
+
+    /// What a request of this arm is predicted to cost, where its endpoint is picked by that; `None`: nothing that counts.
+    pub(super) fn cost_to_pick_by(
+        &self,
+        of: &CostOf<'_>,
+        arm: Arm,
+        now: Moment,
+    ) -> Option<Duration> {
+        let reads = needs(self.plan.balance.policy).cost;
+        reads.then(|| self.predict(of, arm, now).map(|prediction| prediction.cost)).flatten()
+    }
+
+    /// A request that is sent `now`, of whose cost something is learnt once it is over; `observation` was made of it
+    /// while it waited.
     pub(super) fn learn(
         &self,
         of: &CostOf<'_>,
+        arrival: Arrival,
         observation: Option<Box<Observation>>,
         outbound: &Outbound,
-        now: Moment,
+        now: Instant,
     ) -> Option<Rc<Learning>> {
-        let predictor = self.predictor.as_ref()?;
-        let (predictor, branch) = (predictor.clone(), of.branch(predictor, now));
+        let (predictor, moment) = (self.predictor.as_ref()?, clock::moment(now));
+        let branch = of.branch(predictor, moment);
         let observation =
-            observation.or_else(|| self.observe(of, &predictor, &branch, outbound, now));
+            observation.or_else(|| self.observe(of, predictor, &branch, outbound, moment));
         Some(Rc::new(Learning {
-            predictor,
+            predictor: predictor.clone(),
             branch,
-            counts: self.believed().is_some(),
+            arm: arrival.arm,
+            before: now.saturating_duration_since(arrival.at),
             worker: outbound.worker,
             observation: RefCell::new(observation),
             waited: Cell::default(),
@@ -97,7 +176,7 @@ impl Upstream {
     }
 
     /// The predictor, where something follows from what it says.
-    pub(super) fn believed(&self) -> Option<&Arc<Predictor>> {
+    fn believed(&self) -> Option<&Arc<Predictor>> {
         self.predictor.as_ref().filter(|_| self.plan.predict.mode == PredictMode::Auto)
     }
 }
@@ -120,8 +199,9 @@ impl Supply for Workers {
 pub struct Learning {
     predictor: Arc<Predictor>,
     branch: Branch,
-    /// Whether something follows from predictions.
-    counts: bool,
+    arm: Arm,
+    /// How long its request had been there when it was sent.
+    before: Duration,
     /// The worker's number.
     worker: usize,
     /// What models are told of it; `None`: nothing.
@@ -157,12 +237,16 @@ impl Learning {
         now: Moment,
     ) -> Sent {
         let whole = latency + self.waited.get();
-        let cost = answered.then(|| load.cost(sent, whole)).flatten();
-        if let (Some(observation), Some(cost)) = (self.observation.take(), cost) {
+        let ended = Ended {
+            arm: self.arm,
+            cost: answered.then(|| load.cost(sent, whole)).flatten(),
+            took: answered.then(|| self.before + whole),
+        };
+        if let (Some(observation), Some(cost)) = (self.observation.take(), ended.cost) {
             observation.over(&self.predictor, self.worker, cost, now);
         }
-        let expected = self.predictor.ended(&self.branch, cost, now);
-        if !self.counts || expected == 0.0 || latency.is_zero() {
+        let expected = self.predictor.ended(&self.branch, ended, now);
+        if expected == 0.0 || latency.is_zero() {
             return sent;
         }
         // A cost is of the whole response, a latency of its head.

@@ -34,15 +34,16 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// A request is sent to `member` at `began`; this is done with what the response `reports` of load, and this is
-    /// `learning` of its cost.
+    /// A request is sent to `member` at `began`, which was picked by this predicted `cost`; this is done with what the
+    /// response `reports` of load, and this is `learning` of its cost.
     pub fn begin(
         member: Arc<Member>,
         began: Instant,
+        cost: Option<Duration>,
         reports: Reports,
         learning: Option<Rc<Learning>>,
     ) -> Self {
-        let sent = member.endpoint.load.begin();
+        let sent = member.endpoint.load.begin_predicted(cost);
         let (answered, outcome) = (None, Outcome::Abandoned);
         Self { member, began, answered, outcome, sent, counts: true, reports, learning }
     }

@@ -79,6 +79,7 @@ pub struct Upstream {
     /// The model that predicts beside it; absent: the plan names none, or it was not supplied.
     pub model: ArcSwapOption<ServedModel>,
     sampler: Arc<Sampler>,
+    /// Where is told what becomes of predictions.
     outbox: Arc<Outbox>,
     tls: Option<Arc<ClientTls>>,
     membership: ArcSwap<Membership>,

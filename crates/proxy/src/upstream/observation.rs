@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use tidegate_core::predict::features::{Features, Observed};
-use tidegate_core::predict::{Branch, Estimate, Prediction, Predictor};
+use tidegate_core::predict::{Arm, Branch, Estimate, Prediction, Predictor};
 use tidegate_core::time::Moment;
 
 use super::Upstream;
@@ -54,14 +54,17 @@ impl Observation {
 }
 
 impl Upstream {
-    /// What is predicted of a request that must wait, and its observation where a model predicts it.
+    /// What is predicted of a request of this arm that must wait, and its observation where a model predicts it.
     pub(super) fn foresee(
         &self,
         of: &CostOf<'_>,
+        arm: Arm,
         outbound: &Outbound,
         now: Moment,
     ) -> (Option<Prediction>, Option<Box<Observation>>) {
-        let Some(predictor) = self.believed() else { return (None, None) };
+        let Some(predictor) = self.predictor.as_ref().filter(|_| arm.predicts) else {
+            return (None, None);
+        };
         let branch = of.branch(predictor, now);
         let learnt = || predictor.predict(&branch, now);
         let is_asked = |model: &Arc<ServedModel>| model.predicts(&mut outbound.random.borrow_mut());

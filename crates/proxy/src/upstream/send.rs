@@ -48,9 +48,21 @@ pub async fn send(
     let affinity = Affinity::of(membership, &head.headers);
     let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, retry_permit) = (RefCell::default(), RefCell::default());
-    let tries =
-        Tries { outbound, dispatch, membership, content, hash, affinity, tried, retry_permit };
     let mut now = dispatch.permit.began();
+    let cost_of = dispatch.cost_of(head);
+    let arm = dispatch.permit.arrival().arm;
+    let cost = dispatch.upstream.cost_to_pick_by(&cost_of, arm, clock::moment(now));
+    let tries = Tries {
+        outbound,
+        dispatch,
+        membership,
+        content,
+        hash,
+        cost,
+        affinity,
+        tried,
+        retry_permit,
+    };
     // Only the first try is hedged.
     let mut hedge = hedge::of(dispatch, head);
     loop {

@@ -121,6 +121,11 @@ impl ServedModel {
         self.fallen.get().copied()
     }
 
+    /// Whether requests are predicted by it.
+    pub(super) fn serves(&self) -> bool {
+        self.plan.stage != ModelStage::Shadow && self.fallen().is_none()
+    }
+
     /// Whether it predicts the cost of the next request.
     pub(super) fn predicts(&self, random: &mut SplitMix64) -> bool {
         match self.plan.stage {
@@ -148,7 +153,7 @@ impl ServedModel {
         let actual = cost.as_secs_f32().max(1e-9).ln();
         let fall = self.probation.judge(features, said, actual, usually);
         // In the shadow it does no harm, and what it is worth is to be seen.
-        if let Some(fall) = fall.filter(|_| self.plan.stage != ModelStage::Shadow) {
+        if let Some(fall) = fall.filter(|_| self.serves()) {
             self.fall(fall);
         }
     }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::admission::{Permit, RetryPermit};
 use super::affinity::Affinity;
+use super::cost::CostOf;
 use super::outbound::Outbound;
 use super::{Membership, Upstream};
 use crate::account::event::{Event, TryOutcome};
@@ -54,6 +55,11 @@ pub struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
+    /// The request, by which its cost is predicted and learnt.
+    pub(super) fn cost_of<'r>(&self, head: &'r request::Parts) -> CostOf<'r> {
+        CostOf { route: self.route, priority: self.permit.arrival().priority, head }
+    }
+
     /// Bytes of the request's body that are kept for another try: none where only a try that never took any
     /// of it could be repeated.
     pub(super) fn kept(&self, head: &request::Parts) -> usize {
@@ -90,6 +96,8 @@ pub struct Tries<'a> {
     pub content: Content,
     /// What decides where it goes, by hashing.
     pub(super) hash: Option<u64>,
+    /// What it is predicted to cost, where that decides where it goes.
+    pub(super) cost: Option<Duration>,
     /// The endpoints that its client's requests stay with.
     pub(super) affinity: Affinity<'a>,
     /// The endpoints it was sent to.
@@ -115,6 +123,7 @@ impl Tries<'_> {
             subset: self.dispatch.subset,
             sticky: &self.affinity.endpoints,
             tried: &tried,
+            cost: self.cost,
         };
         let picked = balancer.pick(&mut pick);
         let choice = || self.choice(&pick, picked.ok());

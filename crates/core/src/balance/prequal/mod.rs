@@ -8,7 +8,10 @@
 //! A probe costs nothing here: it reads what the endpoint reported of late, or else what this process
 //! saw of it. Where endpoints are probed over the network, that goes on beside the requests, and the
 //! results are found here in the same way.
+//!
+//! Where it is predicted what a request costs, it goes where it will be over soonest (`completion`).
 
+mod completion;
 mod hot;
 mod pool;
 mod probe_result;
@@ -19,6 +22,7 @@ use std::num::NonZeroU32;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use self::completion::soonest;
 use self::pool::Pool;
 use self::probe_result::ProbeResult;
 use super::candidates::Candidates;
@@ -40,6 +44,8 @@ use crate::time::Moment;
 pub(super) struct Prequal {
     pool: Mutex<Pool>,
     probes: u32,
+    /// Endpoints that are compared where a cost is predicted.
+    choices: usize,
     fallback: LeastCost<LeastRequest>,
 }
 
@@ -47,12 +53,18 @@ impl Prequal {
     /// Probe and keep the results as `plan` says.
     pub(super) fn new(plan: &plan::Prequal) -> Self {
         let fallback = LeastCost::new(LeastRequest, NonZeroU32::new(2));
-        Self { pool: Mutex::new(Pool::new(plan)), probes: plan.probes.get(), fallback }
+        let (probes, choices) = (plan.probes.get(), plan.pool.get() as usize);
+        Self { pool: Mutex::new(Pool::new(plan)), probes, choices, fallback }
     }
 }
 
 impl Policy for Prequal {
     fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize {
+        if let Some(cost) = pick.cost
+            && let Some(soonest) = soonest(from, cost, self.choices, pick)
+        {
+            return soonest;
+        }
         let chosen = self.pool.try_lock().and_then(|mut pool| {
             let members = from.view.members();
             // All probes before any of the rest: they wait for memory side by side.

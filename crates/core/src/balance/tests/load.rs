@@ -63,14 +63,7 @@ impl Scene {
         while self.now < end {
             self.now += self.random.below(2 * SECOND / rate);
             self.answer();
-            let mut pick = Pick {
-                now: Moment(self.now),
-                random: &mut self.random,
-                hash: None,
-                subset: None,
-                sticky: &[],
-                tried: &[],
-            };
+            let mut pick = Pick::new(Moment(self.now), &mut self.random);
             self.balancer.renew(pick.now);
             let picked = self.balancer.pick(&mut pick).unwrap();
             counts[picked] += 1;

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
 use crate::load::Sent;
 use crate::plan::ZoneAware;
@@ -249,8 +251,9 @@ proptest! {
                     let open = endpoints.get(named).is_some_and(|e| e.0 > 0);
                     let sticky = open.then_some(named);
                     let sticky = sticky.as_slice();
+                    let cost = (random.below(2) > 0).then_some(Duration::from_millis(10));
                     let picked = balancer.pick(&mut Pick {
-                        now: NOW, random: &mut random, hash, subset, sticky, tried: &tried,
+                        now: NOW, random: &mut random, hash, subset, sticky, tried: &tried, cost,
                     });
                     let all: Vec<usize> = (0..endpoints.len()).filter(may).collect();
                     prop_assert_eq!(picked.is_ok(), !all.is_empty());

@@ -19,14 +19,14 @@ const ARRIVED: Moment = Moment(5_000_000_000);
 fn terms() -> Terms {
     Terms {
         arrived: ARRIVED,
-        initial_age: Duration::ZERO,
-        lifetime: 10 * SECOND,
+        initial_age: Duration::ZERO.into(),
+        lifetime: (10 * SECOND).into(),
         by: Source::MaxAge,
         validate_always: false,
         never_stale: false,
-        while_revalidate: SECOND,
-        if_error: 2 * SECOND,
-        if_disconnected: 3 * SECOND,
+        while_revalidate: SECOND.into(),
+        if_error: (2 * SECOND).into(),
+        if_disconnected: (3 * SECOND).into(),
         immutable: false,
     }
 }
@@ -63,7 +63,7 @@ fn what_is_stale_is_served_for_as_long_as_its_windows_say() {
 #[test]
 fn a_window_of_nothing_is_none_not_even_for_the_first_moment() {
     let none = Duration::ZERO;
-    let terms = Terms { while_revalidate: none, if_disconnected: none, ..terms() };
+    let terms = Terms { while_revalidate: none.into(), if_disconnected: none.into(), ..terms() };
     assert_eq!(plainly(&terms, true, 10.0), Decision::Validate(Why::Stale));
     assert_eq!(plainly(&terms, false, 10.0), Decision::Validate(Why::Stale));
 }
@@ -228,17 +228,17 @@ proptest! {
     ) {
         let never_stale = strict || validate_always;
         let terms = Terms {
-            initial_age: windows[0],
-            lifetime: windows[1],
-            while_revalidate: windows[2],
-            if_error: windows[3],
-            if_disconnected: windows[4],
+            initial_age: windows[0].into(),
+            lifetime: windows[1].into(),
+            while_revalidate: windows[2].into(),
+            if_error: windows[3].into(),
+            if_disconnected: windows[4].into(),
             validate_always,
             never_stale,
             ..terms()
         };
         let now = after(seconds);
-        let (age, is_fresh) = (terms.age(now), terms.age(now) < terms.lifetime);
+        let (age, is_fresh) = (terms.age(now), terms.is_fresh(now));
         let asked = Asked { honoured, bypasses, ..asked(&said) };
         match decide(Stored::Found(&terms), &asked, &|| is_reachable, now) {
             Decision::Serve => {

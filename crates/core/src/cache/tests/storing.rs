@@ -11,7 +11,7 @@ use crate::cache::key::Url;
 use crate::cache::storing::{self, NotStored, Request, Response, judge};
 use crate::cache::{Settings, Terms};
 use crate::plan::CachedCookies;
-use crate::time::Moment;
+use crate::time::{Moment, Span};
 
 const SECOND: Duration = Duration::from_secs(1);
 const ARRIVED: Moment = Moment(9_000_000_000);
@@ -311,14 +311,14 @@ fn the_terms_say_when_it_arrived_how_old_it_was_and_how_long_it_is_fresh() {
     let terms = Exchange { answered, ..Exchange::default() }.judge().unwrap();
     let expected = Terms {
         arrived: ARRIVED,
-        initial_age: SECOND * 7,
-        lifetime: SECOND * 60,
+        initial_age: (SECOND * 7).into(),
+        lifetime: (SECOND * 60).into(),
         by: Source::MaxAge,
         validate_always: false,
         never_stale: false,
-        while_revalidate: SECOND,
-        if_error: SECOND * 2,
-        if_disconnected: SECOND * 3,
+        while_revalidate: SECOND.into(),
+        if_error: (SECOND * 2).into(),
+        if_disconnected: (SECOND * 3).into(),
         immutable: true,
     };
     assert_eq!(terms, expected);
@@ -329,7 +329,7 @@ fn a_response_says_itself_how_long_it_may_be_stale() {
     let windows = |said: &str| {
         let terms = terms(said);
         [terms.while_revalidate, terms.if_error, terms.if_disconnected]
-            .map(|window| window.as_secs())
+            .map(|window| window.duration().as_secs())
     };
     assert_eq!(windows("max-age=60"), [1, 2, 3], "as the route has it");
     assert_eq!(windows("max-age=60, stale-while-revalidate=9"), [9, 2, 3]);
@@ -343,7 +343,7 @@ fn nothing_lets_a_response_be_stale_that_forbids_it() {
         let terms =
             terms(&format!("{said}, max-age=60, stale-while-revalidate=9, stale-if-error=9"));
         let windows = [terms.while_revalidate, terms.if_error, terms.if_disconnected];
-        assert_eq!((terms.never_stale, windows), (true, [Duration::ZERO; 3]), "{said}");
+        assert_eq!((terms.never_stale, windows), (true, [Span::default(); 3]), "{said}");
         assert_eq!(terms.validate_always, said == "no-cache");
     }
     let of_fields = terms("no-cache=\"a\", max-age=60");

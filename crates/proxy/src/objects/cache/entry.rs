@@ -16,11 +16,12 @@ use tidegate_core::cache::vary::Vary;
 use tidegate_core::time::Moment;
 
 use super::content::Content;
+use super::disk::clock::{nanos, time};
 use super::fields::Fields;
 use super::sliced::Sliced;
 
 /// What an entry takes in memory beside its key, head and body.
-const OVERHEAD: u64 = 500;
+const OVERHEAD: u64 = 350;
 
 /// A stored response and what is counted of it. What is stored never changes; what does is replaced.
 #[derive(Debug)]
@@ -63,8 +64,8 @@ pub struct Parts {
     pub vary: Vary,
     /// What it can be purged by.
     pub tags: Tags,
-    /// When it came, by the wall clock.
-    pub arrived: SystemTime,
+    /// When it came, in nanoseconds since 1970.
+    pub arrived: u64,
     /// The purge that was the last when it was asked for.
     pub asked_at: u64,
 }
@@ -140,7 +141,13 @@ impl Entry {
         let Renewal { fields, vary, terms, tags, arrived, asked_at } = renewal;
         let parts = self.parts.clone();
         let (vary, tags) = (vary.unwrap_or(parts.vary), tags.unwrap_or(parts.tags));
+        let arrived = nanos(arrived);
         Self::new(Parts { fields, vary, terms, tags, arrived, asked_at, ..parts })
+    }
+
+    /// When it came, by the wall clock.
+    pub fn arrived(&self) -> SystemTime {
+        time(self.arrived)
     }
 
     /// On which terms it may be used now: a soft purge makes it stale.
@@ -153,7 +160,7 @@ impl Entry {
 
     /// What no other body has in common with its body (RFC 9110 §8.8.1), where something says that.
     pub fn strong_validator(&self) -> Option<HeaderValue> {
-        validator::strong(&self.fields.map(), self.arrived).cloned()
+        validator::strong(&self.fields.map(), self.arrived()).cloned()
     }
 
     /// Whether its body is that of `other`, byte by byte, as far as their heads say (RFC 9110 §8.8.1).
@@ -233,6 +240,9 @@ impl Entry {
         OVERHEAD + self.key.text.len() as u64 + self.fields.weight() + content
     }
 }
+
+// With the counts of its `Arc` it takes the 256 bytes that allocators have a class of.
+const _: () = assert!(size_of::<Entry>() <= 240);
 
 fn next_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);

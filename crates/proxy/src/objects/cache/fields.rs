@@ -13,14 +13,13 @@ const USUAL: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Fields {
     packed: Bytes,
-    count: usize,
     /// As responses have them, where that is kept at hand.
     map: Option<Box<HeaderMap>>,
 }
 
 impl<N: AsRef<str>, V: AsRef<[u8]>> FromIterator<(N, V)> for Fields {
     fn from_iter<T: IntoIterator<Item = (N, V)>>(fields: T) -> Self {
-        let (mut packed, mut count) = (Vec::with_capacity(USUAL), 0);
+        let mut packed = Vec::with_capacity(USUAL);
         for (name, value) in fields {
             let (name, value) = (name.as_ref().as_bytes(), value.as_ref());
             // Names have less than 2^16 bytes, as `http` has them.
@@ -28,10 +27,9 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> FromIterator<(N, V)> for Fields {
             packed.extend_from_slice(&(value.len() as u32).to_le_bytes());
             packed.extend_from_slice(name);
             packed.extend_from_slice(value);
-            count += 1;
         }
         // As long as it is, and no longer.
-        Self { packed: packed.into_boxed_slice().into(), count, map: None }
+        Self { packed: packed.into_boxed_slice().into(), map: None }
     }
 }
 
@@ -47,7 +45,7 @@ impl Fields {
         if let Some(map) = &self.map {
             return HeaderMap::clone(map);
         }
-        let mut map = HeaderMap::with_capacity(self.count);
+        let mut map = HeaderMap::with_capacity(self.iter().count());
         let mut rest = self.packed.clone();
         while let Some((name, value)) = take(&mut rest) {
             map.append(name, value);
@@ -71,11 +69,6 @@ impl Fields {
     /// Whether there is one of this name.
     pub fn contains(&self, name: &HeaderName) -> bool {
         self.iter().any(|(other, _)| other == name.as_str().as_bytes())
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.count
     }
 
     /// What they take in memory.
@@ -119,7 +112,6 @@ mod tests {
             let packed: Fields = map.iter().collect();
             prop_assert_eq!(packed.map(), map.clone());
             prop_assert_eq!(packed.at_hand().map(), map.clone());
-            prop_assert_eq!(packed.len(), fields.len());
             let written = map.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
             prop_assert!(packed.iter().eq(written));
         }

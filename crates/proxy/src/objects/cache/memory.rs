@@ -223,3 +223,7 @@ impl Hasher for KeyHasher {
         self.0 = key as u64;
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -26,8 +26,8 @@ pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
     let Content::Partial(partial) = &entry.content else { return None };
     let (asked, method, stored) = (&call.head.headers, &call.head.method, &entry.fields.map());
     let needs_body = *method != Method::HEAD
-        && !is_not_modified(asked, method, entry.status, stored, entry.arrived);
-    let selected = || range::select(asked, method, stored, entry.arrived, partial.length());
+        && !is_not_modified(asked, method, entry.status, stored, entry.arrived());
+    let selected = || range::select(asked, method, stored, entry.arrived(), partial.length());
     needs_body.then(selected).and_then(|selected| partial.lacks(&selected))
 }
 
@@ -35,7 +35,7 @@ pub(super) fn lacks(entry: &Entry, call: &Call<'_>) -> Option<Range<u64>> {
 pub(super) fn first_byte(entry: &Entry, call: &Call<'_>) -> u64 {
     let Some(length) = entry.content.length() else { return 0 };
     let (asked, method, stored) = (&call.head.headers, &call.head.method, &entry.fields.map());
-    match range::select(asked, method, stored, entry.arrived, length) {
+    match range::select(asked, method, stored, entry.arrived(), length) {
         Selected::Parts(parts) => parts.first().map_or(0, |part| part.start),
         Selected::Whole | Selected::Unsatisfiable => 0,
     }
@@ -176,7 +176,7 @@ pub(super) fn respond(
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = entry.status;
     let (asked, method) = (&call.head.headers, &call.head.method);
-    if is_not_modified(asked, method, entry.status, &headers, entry.arrived) {
+    if is_not_modified(asked, method, entry.status, &headers, entry.arrived()) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.headers_mut() = not_modified(headers);
         return Some((response, 0));
@@ -187,7 +187,7 @@ pub(super) fn respond(
     }
     let length = entry.content.length();
     let selected = match length.filter(|_| entry.status == StatusCode::OK) {
-        Some(length) => range::select(asked, method, response.headers(), entry.arrived, length),
+        Some(length) => range::select(asked, method, response.headers(), entry.arrived(), length),
         None => Selected::Whole,
     };
     let length = length.unwrap_or(0);

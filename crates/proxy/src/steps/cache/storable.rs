@@ -14,6 +14,7 @@ use tidegate_core::cache::vary::Vary;
 
 use super::pour::Pouring;
 use crate::http::body::Body;
+use crate::objects::cache::disk::clock::nanos;
 use crate::objects::cache::{AskedAt, Cache, Content, Entry, Fill, Parts};
 use crate::upstream::affinity;
 
@@ -61,7 +62,7 @@ impl Candidate<'_> {
             terms,
             vary,
             tags,
-            arrived: times.date,
+            arrived: nanos(times.date),
             asked_at: asked_at.number,
         })
     }

@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_core::cache::Terms;
-use tidegate_core::time::Moment;
+use tidegate_core::time::{Moment, Span};
 
 /// Nanoseconds since 1970, which never go back.
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +38,15 @@ impl DiskClock {
         let time = self.at(now);
         let is_known = arrived <= time && !(self.went_back && arrived <= self.opened);
         let since = Duration::from_nanos(time.saturating_sub(arrived));
-        let recalled =
-            Terms { arrived: now, initial_age: terms.initial_age.saturating_add(since), ..terms };
+        let recalled = Terms {
+            arrived: now,
+            initial_age: terms.initial_age.duration().saturating_add(since).into(),
+            ..terms
+        };
         if is_known {
             return recalled;
         }
-        let none = Duration::ZERO;
+        let none = Span::default();
         let windows =
             Terms { while_revalidate: none, if_error: none, if_disconnected: none, ..recalled };
         windows.expire(now)
@@ -72,14 +75,14 @@ mod tests {
     fn terms() -> Terms {
         Terms {
             arrived: Moment(0),
-            initial_age: Duration::from_secs(3),
-            lifetime: Duration::from_secs(60),
+            initial_age: Duration::from_secs(3).into(),
+            lifetime: Duration::from_secs(60).into(),
             by: Source::MaxAge,
             validate_always: false,
             never_stale: false,
-            while_revalidate: Duration::from_secs(60),
-            if_error: Duration::from_secs(60),
-            if_disconnected: Duration::from_secs(60),
+            while_revalidate: Duration::from_secs(60).into(),
+            if_error: Duration::from_secs(60).into(),
+            if_disconnected: Duration::from_secs(60).into(),
             immutable: false,
         }
     }
@@ -104,7 +107,7 @@ mod tests {
         for arrived in [100, 899, 900, 950] {
             let recalled = clock(500, 900).recall(terms(), arrived * SECOND, now);
             assert!(!recalled.is_fresh(now), "{arrived}");
-            assert_eq!(recalled.if_disconnected, Duration::ZERO);
+            assert_eq!(recalled.if_disconnected, Span::default());
         }
         let recalled = clock(500, 0).recall(terms(), 502 * SECOND, now);
         assert!(!recalled.is_fresh(now), "it came later than now");

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tidegate_core::cache::Terms;
@@ -11,11 +10,11 @@ use tidegate_core::cache::key::StoredKey;
 use tidegate_core::cache::slice::Slices;
 use tidegate_core::cache::tags::Tags;
 use tidegate_core::cache::vary::Vary;
-use tidegate_core::time::Moment;
+use tidegate_core::time::{Moment, Span};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::bytes::{Reading, Written};
-use super::clock::{DiskClock, nanos, time};
+use super::clock::DiskClock;
 use crate::objects::cache::content::Content;
 use crate::objects::cache::entry::{Entry, Parts};
 use crate::objects::cache::sliced::Sliced;
@@ -26,14 +25,14 @@ pub fn write(entry: &Entry, clock: &DiskClock) -> Vec<u8> {
     out.hash(entry.key.url);
     out.text(&entry.key.text);
     out.number(u64::from(entry.status.as_u16()));
-    out.number(nanos(entry.arrived));
+    out.number(entry.arrived);
     // With the purges before that it was compared.
     out.number(entry.compared.load(Relaxed));
     write_terms(&entry.terms_now(), clock, &mut out);
     out.text(&entry.vary.to_bytes());
     out.number(entry.tags.hashes().len() as u64);
     out.numbers(entry.tags.hashes());
-    out.number(entry.fields.len() as u64);
+    out.number(entry.fields.iter().count() as u64);
     for (name, value) in entry.fields.iter() {
         out.text(name);
         out.text(value);
@@ -52,7 +51,7 @@ pub fn read(head: &[u8], clock: &DiskClock, now: Moment) -> Option<Parts> {
     let text: Box<[u8]> = reading.text()?.into();
     let key = Arc::new(StoredKey { url, hash: xxh3_128(&text), text });
     let status = StatusCode::from_u16(u16::try_from(reading.number()?).ok()?).ok()?;
-    let arrived = time(reading.number()?);
+    let arrived = reading.number()?;
     let asked_at = reading.number()?;
     let terms = read_terms(&mut reading, clock, now)?;
     let vary = Vary::from_bytes(reading.text()?)?;
@@ -79,15 +78,15 @@ pub fn read(head: &[u8], clock: &DiskClock, now: Moment) -> Option<Parts> {
 
 fn write_terms(terms: &Terms, clock: &DiskClock, out: &mut Written) {
     out.number(clock.at(terms.arrived));
-    let durations = [
+    let spans = [
         terms.initial_age,
         terms.lifetime,
         terms.while_revalidate,
         terms.if_error,
         terms.if_disconnected,
     ];
-    for duration in durations {
-        out.number(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    for span in spans {
+        out.number(span.0);
     }
     for flag in [terms.validate_always, terms.never_stale, terms.immutable] {
         out.number(flag.into());
@@ -97,9 +96,9 @@ fn write_terms(terms: &Terms, clock: &DiskClock, out: &mut Written) {
 
 fn read_terms(reading: &mut Reading<'_>, clock: &DiskClock, now: Moment) -> Option<Terms> {
     let arrived = reading.number()?;
-    let mut duration = || reading.number().map(Duration::from_nanos);
-    let (initial_age, lifetime) = (duration()?, duration()?);
-    let (while_revalidate, if_error, if_disconnected) = (duration()?, duration()?, duration()?);
+    let mut span = || reading.number().map(Span);
+    let (initial_age, lifetime) = (span()?, span()?);
+    let (while_revalidate, if_error, if_disconnected) = (span()?, span()?, span()?);
     let mut flag = || reading.number().map(|flag| flag != 0);
     let (validate_always, never_stale, immutable) = (flag()?, flag()?, flag()?);
     let by = Source::labelled(str::from_utf8(reading.text()?).ok()?)?;

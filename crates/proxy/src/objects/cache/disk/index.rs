@@ -26,6 +26,11 @@ fn of_key(hash: u128) -> Id {
     hash >> 64 << 64
 }
 
+/// The units that so many bytes take.
+fn units(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
 /// Allows one write to be published, unless it is overtaken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(u64);
@@ -49,6 +54,18 @@ impl Index {
         let (objects, policy) = (BTreeMap::new(), S3Fifo::new(bytes));
         let (writing, left_behind) = (HashMap::new(), HashSet::new());
         Self { objects, policy, writing, tickets: 0, left_behind }
+    }
+
+    /// One with room for so many bytes, and as many of these objects, with the bytes that each takes, as have room.
+    pub fn holding(bytes: u64, objects: &[(Id, u64)]) -> Self {
+        let mut index = Self::new(bytes);
+        // At once, for there may be millions and they come in order.
+        index.objects = objects.iter().map(|&(id, bytes)| (id, units(bytes))).collect();
+        let policy = &mut index.policy;
+        let sizes = index.objects.iter().map(|(&id, &units)| (id, u64::from(units) * UNIT));
+        let evicted = sizes.flat_map(|(id, bytes)| policy.insert(id, bytes)).collect();
+        index.leave(evicted);
+        index
     }
 
     /// All variants of a key.
@@ -106,7 +123,7 @@ impl Index {
 
     /// It lies on disk and takes so many bytes. Returns what leaves for it, perhaps itself.
     pub fn add(&mut self, id: Id, bytes: u64) -> Evicted {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let units = units(bytes);
         self.objects.insert(id, units);
         self.left_behind.remove(&id);
         let evicted = self.policy.insert(id, u64::from(units) * UNIT);
@@ -211,6 +228,16 @@ mod tests {
         let fourth = index.begin(KEY | 1);
         index.remove_key(KEY);
         assert!(!index.is_current(KEY | 1, fourth));
+    }
+
+    #[test]
+    fn an_index_holds_what_was_written_of_one_as_far_as_there_is_room() {
+        let objects: Vec<_> = index().objects().collect();
+        let again = Index::holding(1 << 20, &objects);
+        assert_eq!(again.objects().collect::<Vec<_>>(), objects);
+        assert_eq!((again.bytes(), again.has(3)), (4 * 4096, true));
+        let small = Index::holding(2 * 4096, &objects);
+        assert_eq!((small.bytes(), small.len(), small.objects().count()), (2 * 4096, 2, 2));
     }
 
     #[test]

@@ -67,9 +67,8 @@ impl Disk {
         };
         purges.recall(told.unwrap_or_default());
         let log = PurgeLog::begin(root, &purges.told())?;
-        let mut index = Index::new(plan.size.get());
         // Where it has become smaller, the files that leave are found when it is looked through.
-        stored.objects.iter().for_each(|&(id, bytes)| _ = index.add(id, bytes));
+        let index = Index::holding(plan.size.get(), &stored.objects);
         let disk = Arc::new(Self {
             volume: Arc::new(Volume::new(root.into(), store, index)),
             written: Condvar::new(),

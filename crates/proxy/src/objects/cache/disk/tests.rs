@@ -16,6 +16,7 @@ use tidegate_core::cache::tags::{self, Tags};
 use tidegate_core::plan::CacheDiskSize;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::clock::nanos;
 use super::testing::{Faults, Faulty, Folder};
 use super::volume::WAITING;
 use super::*;
@@ -135,14 +136,14 @@ fn entry(stage: &Stage, path: &str, length: usize) -> Arc<Entry> {
     let none = Duration::ZERO;
     let terms = Terms {
         arrived: clock::now(),
-        initial_age: Duration::from_secs(3),
-        lifetime: Duration::from_secs(3600),
+        initial_age: Duration::from_secs(3).into(),
+        lifetime: Duration::from_secs(3600).into(),
         by: Source::SMaxage,
         validate_always: false,
         never_stale: true,
-        while_revalidate: none,
-        if_error: Duration::from_secs(60),
-        if_disconnected: none,
+        while_revalidate: none.into(),
+        if_error: Duration::from_secs(60).into(),
+        if_disconnected: none.into(),
         immutable: false,
     };
     Arc::new(Entry::new(Parts {
@@ -153,7 +154,7 @@ fn entry(stage: &Stage, path: &str, length: usize) -> Arc<Entry> {
         terms,
         vary: Default::default(),
         tags: Tags::of_hashes(vec![tags::hash("p42")]),
-        arrived: SystemTime::now(),
+        arrived: nanos(SystemTime::now()),
         asked_at: stage.purges.last(),
     }))
 }
@@ -182,7 +183,7 @@ fn what_was_taken_in_comes_back_after_a_restart_as_it_was() {
             ..was.terms.clone()
         };
         assert_eq!(found.terms, terms);
-        assert!(found.terms.age(clock::now()) >= was.terms.initial_age);
+        assert!(found.terms.age(clock::now()) >= was.terms.initial_age.duration());
         assert_eq!(stage.body(&path), Some(text(length)));
     }
     assert!(stage.get("/other").is_none());

@@ -1,0 +1,131 @@
+//! What upstreams predict, for people.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tidegate_core::plan::PredictMode;
+use tidegate_core::predict::{Fall, Interval, Skill, Stage, Trial};
+
+use super::models::{self, ModelStatus, SamplesStatus};
+use crate::account::exposition::{Exposition, Kind};
+use crate::net::clock;
+use crate::upstream::Upstream;
+
+/// What is predicted of an upstream's requests.
+#[derive(Debug, Serialize)]
+pub struct PredictionStatus {
+    /// What is done with it.
+    pub mode: PredictMode,
+    /// The part of the variance of costs that predictions explained of late, its lower bound.
+    pub skill: f32,
+    /// How far they are believed, from 0 to 1.
+    pub weight: f32,
+    /// How long a request keeps a worker in the mean, in milliseconds; absent: too little is known.
+    pub mean_cost_ms: Option<f64>,
+    /// How requests with and without predictions compare; absent: nothing follows from predictions.
+    pub trial: Option<TrialStatus>,
+    /// The model that predicts beside what is learnt; absent: none is configured.
+    pub model: Option<ModelStatus>,
+    /// What models learn from.
+    pub samples: SamplesStatus,
+}
+
+/// How requests with and without predictions compare.
+#[derive(Debug, Serialize)]
+pub struct TrialStatus {
+    /// `open`: it is not known which is better; `proven`: with; `off`: without, so nothing is predicted.
+    pub state: &'static str,
+    /// For how long nothing is predicted any more, in seconds; absent: predictions are on.
+    pub off_for_seconds: Option<f64>,
+    /// How often predictions were turned off.
+    pub times_off: u64,
+    /// Periods that were compared since this comparison began.
+    pub periods: u32,
+    /// How many times what it costs a request took with predictions, in the geometric mean; absent: none was compared.
+    pub with: Option<f64>,
+    /// The same without.
+    pub without: Option<f64>,
+    /// How many times as long as without a request takes with predictions, with 99 % confidence at least …
+    pub ratio_low: Option<f64>,
+    /// … and at most; absent: too little is known.
+    pub ratio_high: Option<f64>,
+}
+
+impl PredictionStatus {
+    /// Of this upstream, where it predicts.
+    pub fn of(upstream: &Upstream) -> Option<Self> {
+        let (predictor, mode) = (upstream.predictor.as_ref()?, upstream.plan.predict.mode);
+        Some(Self {
+            mode,
+            skill: predictor.skill().bound(),
+            weight: predictor.skill().weight(),
+            mean_cost_ms: predictor.mean().map(|mean| mean.as_secs_f64() * 1000.0),
+            trial: (mode == PredictMode::Auto).then(|| TrialStatus::of(predictor.trial())),
+            model: ModelStatus::of(upstream),
+            samples: SamplesStatus::of(upstream),
+        })
+    }
+}
+
+impl TrialStatus {
+    fn of(trial: &Trial) -> Self {
+        let standing = trial.standing();
+        let [with, without] = standing.slowdowns.map(|mean| (standing.periods > 0).then_some(mean));
+        let Interval { low, high } = standing.ratio;
+        let (state, until) = match standing.stage {
+            Stage::Open => ("open", None),
+            Stage::Proven => ("proven", None),
+            Stage::Off(until) => ("off", Some(until)),
+        };
+        Self {
+            state,
+            off_for_seconds: until.map(|until| until.since(clock::now()).as_secs_f64()),
+            times_off: trial.times_off(),
+            periods: standing.periods,
+            with,
+            without,
+            ratio_low: Some(low).filter(|_| high.is_finite()),
+            ratio_high: Some(high).filter(|_| high.is_finite()),
+        }
+    }
+}
+
+/// What predictions of costs are worth, where they are made.
+pub(super) fn metrics(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
+    let predictors = || {
+        let with = |upstream: &Arc<Upstream>| Some((upstream.clone(), upstream.predictor.clone()?));
+        upstreams.iter().filter_map(with)
+    };
+    let mut gauge = |name, help, value: fn(&Skill) -> f32| {
+        let mut family = page.family(name, Kind::Gauge, help);
+        for (upstream, predictor) in predictors() {
+            family.sample(&[("upstream", upstream.metrics.name())], value(predictor.skill()));
+        }
+    };
+    gauge(
+        "tidegate_predict_skill",
+        "The part of the variance of costs that predictions explained of late, its lower bound.",
+        Skill::bound,
+    );
+    gauge(
+        "tidegate_predict_weight",
+        "How far predictions are believed, from 0 to 1.",
+        Skill::weight,
+    );
+    let mut family = page.family(
+        "tidegate_predict_fallbacks_total",
+        Kind::Counter,
+        "How often predictions were turned off (`outcome`), or only those of a model.",
+    );
+    for (upstream, predictor) in predictors() {
+        for why in Fall::ALL {
+            let count = match why {
+                Fall::Outcome => predictor.trial().times_off(),
+                why => upstream.metrics.predict.falls(why),
+            };
+            let labels = [("upstream", upstream.metrics.name()), ("reason", why.label())];
+            family.sample(&labels, count);
+        }
+    }
+    models::metrics(page, upstreams);
+}

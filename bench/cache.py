@@ -2,13 +2,14 @@
 
     python -m bench.cache [--rounds 3] [--seconds 2] [--only hit-100 hit-10k …]
 
-Needs nginx, varnishd, h2load, wrk and openssl (Debian: nginx varnish nghttp2-client wrk). Each proxy has one
-worker, pinned to the first core; load generator and origin share the last. Shown is processor time per
-request, and its ratio to the better of the two others in the same round (median of the rounds).
+Needs nginx, varnishd, h2load, wrk, openssl and cc (Debian: nginx varnish nghttp2-client wrk gcc). Each proxy
+has one worker, pinned to the first core; load generator and origin share the last. Shown is processor time
+per request, and its ratio to the better of the two others in the same round (median of the rounds).
 
-nginx: proxy_cache on /dev/shm with open_file_cache. Varnish: malloc. tidegate: memory, and its disk for what
-is asked for under /disk, which the kernel has in its page cache. A stored miss is a response that is fetched
-and stored in a cache that is full, against the same request on a route without a cache.
+bare: what the kernel takes for it, shown by bare.c, which does nothing else. nginx: proxy_cache on /dev/shm
+with open_file_cache. Varnish: malloc. tidegate: memory, and its disk for what is asked for under /disk, which
+the kernel has in its page cache. A stored miss is a response that is fetched and stored in a cache that is
+full, against the same request on a route without a cache.
 """
 
 import argparse
@@ -45,10 +46,12 @@ class Case:
     scheme: str = "http"
     h2: bool = False
     connections: int = 32
+    is_plain: bool = False
+    """Whether it comes from memory in plain text, so that nothing but the kernel need do anything for it."""
 
 
 CASES = [
-    *(Case(f"hit-{name}", f"/{name}") for name in SIZES),
+    *(Case(f"hit-{name}", f"/{name}", is_plain=True) for name in SIZES),
     Case("hit-100k-disk", "/disk/100k"),
     Case("hit-10k-tls", "/10k", "https"),
     Case("hit-10k-h2", "/10k", "https", h2=True),
@@ -62,6 +65,7 @@ class Peer:
     name: str
     pid: int
     ports: dict[str, int]
+    is_cache: bool = True
 
 
 def main() -> None:
@@ -80,6 +84,7 @@ def main() -> None:
         origin = stack.enter_context(origin_server(at))
         certificate(at)
         peers = [
+            stack.enter_context(_bare(at)),
             stack.enter_context(_nginx(at, origin)),
             stack.enter_context(_varnish(at, origin)),
             stack.enter_context(_tidegate(at, origin)),
@@ -98,7 +103,7 @@ def main() -> None:
 
 
 def _row(case: Case, peers: list[Peer], rounds: int, seconds: float) -> list[object]:
-    able = [peer for peer in peers if case.scheme in peer.ports]
+    able = [peer for peer in peers if case.scheme in peer.ports and (case.is_plain or peer.is_cache)]
     for peer in able:
         _load(case, peer, 0.5)
     turns = [{peer.name: _load(case, peer, seconds) for peer in able} for _ in range(rounds)]
@@ -107,11 +112,12 @@ def _row(case: Case, peers: list[Peer], rounds: int, seconds: float) -> list[obj
 
 def _misses(peers: list[Peer], rounds: int, seconds: float) -> list[object]:
     """What it costs to fetch a response and to store it."""
-    for peer in peers:
+    able = [peer for peer in peers if peer.is_cache]
+    for peer in able:
         # By then the cache of tidegate is full: each response that is stored takes the place of another one.
         _each_once(peer, "/store/warm/", 2)
     turns = [
-        {peer.name: _each_once(peer, f"/store/all/{turn}/", seconds) for peer in peers}
+        {peer.name: _each_once(peer, f"/store/all/{turn}/", seconds) for peer in able}
         for turn in range(rounds)
     ]
     return _compared("stored miss", peers, turns)
@@ -119,9 +125,10 @@ def _misses(peers: list[Peer], rounds: int, seconds: float) -> list[object]:
 
 def _compared(name: str, peers: list[Peer], turns: list[dict[str, float]]) -> list[object]:
     """Medians of what each costs, and the ratio to the better of the others in the same turn."""
-    ratios = [
-        turn["tidegate"] / min(cost for peer, cost in turn.items() if peer != "tidegate") for turn in turns
+    others = [
+        peer.name for peer in peers if peer.is_cache and peer.name in turns[0] and peer.name != "tidegate"
     ]
+    ratios = [turn["tidegate"] / min(turn[name] for name in others) for turn in turns]
     shown = [
         f"{statistics.median(turn[peer.name] for turn in turns):.1f}" if peer.name in turns[0] else ""
         for peer in peers
@@ -264,6 +271,15 @@ def origin_server(at: Path) -> Iterator[int]:
     (at / "origin.conf").write_text(NGINX.format(at=at, name="origin", body=body))
     with _run(["nginx", "-c", str(at / "origin.conf"), "-p", str(at)], port, LAST):
         yield port
+
+
+@contextmanager
+def _bare(at: Path) -> Iterator[Peer]:
+    port, program = free_port(), str(at / "bare")
+    source = Path(__file__).with_name("bare.c")
+    subprocess.run(["cc", "-O2", "-o", program, str(source)], check=True)  # noqa: S603, S607
+    with _run([program, str(port)], port, FIRST) as pid:
+        yield Peer("bare", pid, {"http": port}, is_cache=False)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from tidegate.control import logs, systemd
 from tidegate.control.events import Events
 from tidegate.control.gateway import Candidate, Change, ConflictError, Gateway, Running
 from tidegate.control.generation import Origin
+from tidegate.control.learnt import Learnt
 from tidegate.control.source import Source
 from tidegate.control.store import Store
 from tidegate.control.watch import Watcher
@@ -65,10 +66,12 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         engine = Engine(config.workers, config.log.format, config.log.level)
         events = Events()
         words = Words(engine, events, state_dir)
+        learnt = Learnt(engine, state_dir)
+        learnt.restore()
         authentication = Authentication(engine, events, state_dir)
         learning = Learning(engine, events, state_dir)
         gateway = Gateway(engine, store, source, events, words, learning.models)
-        process = _Process(gateway, authentication, learning, listener)
+        process = _Process(gateway, authentication, learnt, learning, listener)
         first = [loaded]
         # Once another is served nothing may hold the first one any more: it can take 100 MB.
         del loaded, config
@@ -163,11 +166,13 @@ class _Process:
         self,
         gateway: Gateway,
         authentication: Authentication,
+        learnt: Learnt,
         learning: Learning,
         listener: socket.socket | None,
     ) -> None:
         self.gateway = gateway
         self.authentication = authentication
+        self.learnt = learnt
         self.learning = learning
         self.listener = listener
         self.stop = asyncio.Event()
@@ -194,6 +199,7 @@ class _Process:
         close_admin = self._open_admin()
         await self.stop.wait()
         watcher.cancel()
+        await asyncio.to_thread(self.learnt.keep)
         await self._drain()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.gateway.events.heard_all(), HEARING_SECONDS)

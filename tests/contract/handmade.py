@@ -30,7 +30,7 @@ def stump(feature: str, threshold: float, below: float, above: float) -> Tree:
 
 def said(trees: list[Tree], row: list[float]) -> float:
     """The answer of stumps."""
-    return sum(tree["leaf"][row[tree["feature"][0]] > tree["threshold"][0]] for tree in trees)
+    return sum(float(tree["leaf"][row[tree["feature"][0]] > tree["threshold"][0]]) for tree in trees)
 
 
 def rows(count: int = 256) -> list[list[float]]:
@@ -55,7 +55,7 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 
 class Handmade:
-    """A model of these stumps; `change` may alter its manifest, and `golden` what was said of its golden vectors."""
+    """A model of stumps; `change` may alter its manifest, `golden` the answers to its golden vectors."""
 
     def __init__(
         self,

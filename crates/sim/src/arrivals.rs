@@ -16,6 +16,10 @@ pub(crate) struct Request {
     pub(crate) class: u32,
     /// What is hashed.
     pub(crate) key: Option<u64>,
+    /// What is predicted of it, where a scenario says so.
+    pub(crate) predicted: Option<u64>,
+    /// When an answer is of no use any more; `u64::MAX`: never.
+    pub(crate) deadline: u64,
 }
 
 /// Requests in order of arrival. The same for each policy.
@@ -35,6 +39,9 @@ pub(crate) struct Poisson {
     gaps: SplitMix64,
     class: Choice,
     services: Vec<Draw>,
+    /// By class: what is predicted for each sample.
+    predicted: Vec<Vec<u64>>,
+    deadlines: Vec<Option<u64>>,
     work: SplitMix64,
     keys: Option<Choice>,
 }
@@ -48,6 +55,8 @@ impl Arrivals {
                 gaps: stream(scenario.seed, Purpose::Arrivals, 0),
                 class: Choice::new(scenario.work.iter().map(|class| class.weight)),
                 services: scenario.work.iter().map(|class| Draw::new(&class.service)).collect(),
+                predicted: scenario.work.iter().map(|class| class.predicted.clone()).collect(),
+                deadlines: scenario.work.iter().map(|class| class.deadline).collect(),
                 work: stream(scenario.seed, Purpose::Work, 0),
                 keys: scenario.keys.as_ref().map(|keys| Choice::zipf(keys.count, keys.skew)),
             })),
@@ -67,6 +76,8 @@ impl Iterator for Arrivals {
                 work,
                 class: 0,
                 key: Some(key),
+                predicted: None,
+                deadline: u64::MAX,
             }),
         }
     }
@@ -76,15 +87,29 @@ impl Poisson {
     fn next(&mut self) -> Request {
         self.now += exponential(self.mean_gap, &mut self.gaps);
         let class = self.class.next(&mut self.work);
+        let (at, (work, predicted)) = (self.now as u64, self.service(class));
         Request {
-            at: self.now as u64,
-            work: self.services[class].next(&mut self.work),
+            at,
+            work,
             class: class as u32,
+            predicted,
+            deadline: self.deadlines[class].map_or(u64::MAX, |after| at.saturating_add(after)),
             // Numbered keys are spread over all hashes by the generator itself.
             key: self
                 .keys
                 .as_ref()
                 .map(|keys| SplitMix64::new(keys.next(&mut self.work) as u64).next()),
+        }
+    }
+
+    /// What a request of this class asks of a server, and what is predicted of it.
+    fn service(&mut self, class: usize) -> (u64, Option<u64>) {
+        match (&self.services[class], &self.predicted[class]) {
+            (Draw::Samples(samples), predicted) if !predicted.is_empty() => {
+                let drawn = self.work.below(samples.len() as u64) as usize;
+                (samples[drawn], Some(predicted[drawn]))
+            }
+            (service, _) => (service.next(&mut self.work), None),
         }
     }
 }

@@ -11,6 +11,7 @@ use tidegate_core::plan::{PredictMode, Priority};
 use tidegate_core::predict::Prediction;
 use tidegate_core::time::Moment;
 
+use crate::arrivals::Request;
 use crate::c3;
 use crate::predictor::{Predictor, Prospect};
 use crate::scenario::{C3, Scenario};
@@ -27,6 +28,8 @@ pub(crate) enum Ending {
     Unreachable,
     /// Without any word in time.
     TimedOut,
+    /// Without any word when an answer was of no use any more.
+    Late,
 }
 
 /// A try that ended.
@@ -94,9 +97,9 @@ impl Gateway {
         }
     }
 
-    /// What a request of this class that comes now is, for predictions.
-    pub(crate) fn prospect(&mut self, class: u32, now: u64) -> Option<Prospect> {
-        self.predictor.as_mut().map(|predictor| predictor.prospect(class, Moment(now)))
+    /// What a request that comes now is, for predictions.
+    pub(crate) fn prospect(&mut self, request: &Request, now: u64) -> Option<Prospect> {
+        self.predictor.as_mut().map(|predictor| predictor.prospect(request, Moment(now)))
     }
 
     /// A request was not let in, or gave up its place.
@@ -111,9 +114,15 @@ impl Gateway {
         self.predictor.as_ref()?.off_at()
     }
 
-    /// Request `id` has come.
-    pub(crate) fn admit(&mut self, id: u32, prospect: Option<&Prospect>, now: u64) -> Admission {
-        let now = Moment(now);
+    /// Request `id` has come, and may take until `deadline`.
+    pub(crate) fn admit(
+        &mut self,
+        id: u32,
+        prospect: Option<&Prospect>,
+        deadline: u64,
+        now: u64,
+    ) -> Admission {
+        let (left, now) = (Duration::from_nanos(deadline - now), Moment(now));
         self.balancer.renew(now);
         self.gate.fit(self.balancer.room());
         if let Some(predictor) = &self.predictor {
@@ -124,6 +133,9 @@ impl Gateway {
             return Admission::In;
         }
         let prediction = self.predict(prospect, now);
+        if self.gate.is_hopeless(prediction, left) {
+            return Admission::Refused;
+        }
         match self.gate.wait(Priority::Normal, prediction, now, id) {
             Ok((place, woken)) => Admission::Waits(place, woken),
             Err(_) => Admission::Refused,
@@ -136,10 +148,10 @@ impl Gateway {
         predictor.predict(prospect, now)
     }
 
-    /// A request has waited as long as it may; whether it is in after all.
-    pub(crate) fn tire(&self, place: Place) -> bool {
+    /// A request has waited as long as it may; whether it is in after all, which only one is that `may_be_late`.
+    pub(crate) fn tire(&self, place: Place, may_be_late: bool) -> bool {
         self.gate.give_up(place);
-        self.admits_late && self.gate.enter_late()
+        may_be_late && self.admits_late && self.gate.enter_late()
     }
 
     /// A request that went in `held` ago is over, answered well or not.
@@ -189,6 +201,7 @@ impl Gateway {
         let outcome = match ending {
             Ending::Answered => Outcome::Answered,
             Ending::Error | Ending::Unreachable | Ending::TimedOut => Outcome::Failed,
+            Ending::Late => Outcome::Abandoned,
         };
         let is_answered = ending == Ending::Answered;
         let cost = endpoint.load.cost(sent, latency).filter(|_| is_answered);
@@ -201,6 +214,7 @@ impl Gateway {
             // The simulator's errors are those of a server in trouble: 503.
             Ending::Error | Ending::TimedOut => endpoint.health.failed(Fault::Gateway, now),
             Ending::Unreachable => endpoint.health.connect_failed(now),
+            Ending::Late => None,
         };
     }
 }

@@ -9,6 +9,7 @@ use tidegate_core::balance::{Balancer, SplitMix64};
 use tidegate_core::predict::{self, Arm, Branch, Described, Ended, Estimate, Prediction, Turn};
 use tidegate_core::time::Moment;
 
+use crate::arrivals::Request;
 use crate::draw::normal;
 use crate::scenario::{Predict, Scenario};
 
@@ -17,6 +18,8 @@ use crate::scenario::{Predict, Scenario};
 pub(crate) struct Prospect {
     branch: Branch,
     arm: Arm,
+    /// What is said of it beside what is learnt: a logarithm of seconds.
+    said: Option<f32>,
 }
 
 /// The predictor of one gateway.
@@ -45,10 +48,12 @@ impl Predictor {
         }
     }
 
-    /// A request of this class has come.
-    pub(crate) fn prospect(&mut self, class: u32, now: Moment) -> Prospect {
+    /// This request has come.
+    pub(crate) fn prospect(&mut self, request: &Request, now: Moment) -> Prospect {
         let arm = if self.plan.trial { self.learner.arm(now) } else { Arm::PREDICTED };
-        Prospect { branch: self.branch(class, now), arm }
+        let said = if self.plan.oracle { Some(request.work) } else { request.predicted };
+        let logarithm = |nanos: u64| ((nanos.max(1) as f64) / 1e9).ln() as f32;
+        Prospect { branch: self.branch(request.class, now), arm, said: said.map(logarithm) }
     }
 
     fn branch(&mut self, class: u32, now: Moment) -> Branch {
@@ -60,16 +65,18 @@ impl Predictor {
 
     /// What is predicted of a request.
     pub(crate) fn predict(&mut self, of: &Prospect, now: Moment) -> Option<Prediction> {
-        let Prospect { branch, arm } = of;
+        let Prospect { branch, arm, said } = of;
         if !arm.predicts {
             return None;
         }
-        if self.plan.guarded && !self.errs(now) {
+        if self.plan.guarded && said.is_none() && !self.errs(now) {
             return self.learner.predict(branch, now);
         }
         let seen = self.learner.estimate(branch, now);
         let usual = self.learner.usual(now);
-        let cost = self.distorted(&seen, &usual, now) + seen.variance / 2.0;
+        // What is said is a cost; what is learnt the mean of logarithms, which is less.
+        let less = if said.is_some() { 0.0 } else { seen.variance / 2.0 };
+        let cost = self.distorted(said.unwrap_or(seen.mean), &usual, now) + less;
         match self.plan.guarded {
             true => self.learner.believe(cost.exp(), &seen, self.learner.skill().weight(), now),
             false => Some(self.learner.boosted(cost)),
@@ -85,21 +92,22 @@ impl Predictor {
         took: Option<Duration>,
         now: Moment,
     ) -> f32 {
-        let Prospect { branch, arm } = *of;
+        let Prospect { branch, arm, said } = *of;
         let ended = Ended { arm, cost, took };
-        if self.plan.guarded && !self.errs(now) {
+        if self.plan.guarded && said.is_none() && !self.errs(now) {
             return self.learner.ended(&branch, ended, now);
         }
         let weight = if self.plan.guarded { self.learner.skill().weight() } else { 1.0 };
         let (estimate, usual) = (self.learner.estimate(&branch, now), self.learner.usual(now));
-        let predicted = self.distorted(&estimate, &usual, now);
+        let right = said.unwrap_or(estimate.mean);
+        let predicted = self.distorted(right, &usual, now);
         if let Some(learnt) = self.learner.learn(&branch, cost, now) {
             self.learner.judge(&learnt, predicted);
         }
         if weight > 0.0 {
             self.learner.compare(&ended, &estimate);
         }
-        if arm.predicts { weight * (estimate.mean - usual.mean) } else { 0.0 }
+        if arm.predicts { weight * (right - usual.mean) } else { 0.0 }
     }
 
     /// A request was not let in.
@@ -130,9 +138,9 @@ impl Predictor {
         noise > 0.0 || useless || constant || inverted || now.0 >= self.drifts
     }
 
-    /// The logarithm that is predicted in place of the estimate's, where this is `usual`.
-    fn distorted(&mut self, estimate: &Estimate, usual: &Estimate, now: Moment) -> f32 {
-        let mut predicted = estimate.mean;
+    /// The logarithm that is predicted in place of the `right` one, where this is `usual`.
+    fn distorted(&mut self, right: f32, usual: &Estimate, now: Moment) -> f32 {
+        let mut predicted = right;
         if self.plan.constant {
             predicted = usual.mean;
         }

@@ -22,6 +22,8 @@ pub struct Report {
     pub latency: Latency,
     /// The same by class of request.
     pub classes: Vec<Latency>,
+    /// Requests that failed, by class.
+    pub class_failed: Vec<u64>,
     /// Mean time in the servers' queues, in milliseconds.
     pub waiting: f64,
     /// What each server did.

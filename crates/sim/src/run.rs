@@ -116,7 +116,8 @@ struct Counters {
     classes: Vec<Recorder>,
     simulated: u64,
     arrived: u64,
-    failed: u64,
+    /// By class.
+    failed: Vec<u64>,
     tries: u64,
 }
 
@@ -176,7 +177,7 @@ impl Run {
                 latency: recorder,
                 simulated: 0,
                 arrived: 0,
-                failed: 0,
+                failed: vec![0; scenario.work.len().max(1)],
                 tries: 0,
             },
         }
@@ -210,7 +211,7 @@ impl Run {
         self.counters.simulated += 1;
         self.counters.arrived += u64::from(self.counted.contains(&now));
         let gateway = self.gateway_choice.below(self.gateways.len() as u64) as u32;
-        let prospect = self.gateways[gateway as usize].prospect(request.class, now);
+        let prospect = self.gateways[gateway as usize].prospect(&request, now);
         let number = self.next_number();
         let id = self.tries.insert(Try {
             request,
@@ -228,11 +229,13 @@ impl Run {
             lost: false,
             tried: SmallVec::new(),
         }) as u32;
-        match self.gateways[gateway as usize].admit(id, prospect.as_ref(), now) {
+        let deadline = request.deadline;
+        match self.gateways[gateway as usize].admit(id, prospect.as_ref(), deadline, now) {
             Admission::In => self.send(id, now),
             Admission::Waits(place, woken) => {
                 self.tries[id as usize].place = Some(place);
-                self.agenda.put(now.saturating_add(self.longest_wait), Event::Tire { id, number });
+                let tired = now.saturating_add(self.longest_wait).min(deadline);
+                self.agenda.put(tired, Event::Tire { id, number });
                 self.tell(woken, now);
             }
             Admission::Refused => {
@@ -276,7 +279,8 @@ impl Run {
         let same = |one: &&Try| one.number == number;
         let Some(one) = self.tries.get(id as usize).filter(same) else { return };
         let Some(place) = one.place else { return };
-        if self.gateways[one.gateway as usize].tire(place) {
+        let may_be_late = now < one.request.deadline;
+        if self.gateways[one.gateway as usize].tire(place, may_be_late) {
             return self.go_in(id, now);
         }
         let tired = self.tries.remove(id as usize);
@@ -297,8 +301,10 @@ impl Run {
         (one.number, one.server, one.sent) = (number, server as u32, now);
         one.flight = Some(flight);
         self.counters.tries += u64::from(self.counted.contains(&one.request.at));
-        if let Some(timeout) = self.timeout {
-            self.agenda.put(now.saturating_add(timeout), Event::TimeOut { id, number });
+        let timeout = self.timeout.map_or(u64::MAX, |timeout| now.saturating_add(timeout));
+        let timeout = timeout.min(one.request.deadline);
+        if timeout < u64::MAX {
+            self.agenda.put(timeout, Event::TimeOut { id, number });
         }
         match self.network.next(&mut self.delays) {
             0 => self.reach(id, now),
@@ -360,7 +366,9 @@ impl Run {
                 self.succeed(&one.request, now);
                 self.leave(&one, true, now);
             }
-            Ending::Error | Ending::Unreachable | Ending::TimedOut => self.retry(&one, now),
+            Ending::Error | Ending::Unreachable | Ending::TimedOut | Ending::Late => {
+                self.retry(&one, now)
+            }
         }
     }
 
@@ -389,13 +397,19 @@ impl Run {
         if one.lost {
             self.tries.remove(id as usize);
         }
-        self.finish(&again, Ending::TimedOut, now);
-        self.retry(&again, now);
+        if now < again.request.deadline {
+            self.finish(&again, Ending::TimedOut, now);
+            return self.retry(&again, now);
+        }
+        self.finish(&again, Ending::Late, now);
+        self.fail(&again.request);
+        self.leave(&again, false, now);
     }
 
     /// Send the request of a failed try again, or give it up.
     fn retry(&mut self, failed: &Try, now: u64) {
-        if failed.tried.len() as u32 + 1 >= self.retry.attempts {
+        let at = now.saturating_add(self.retry.backoff);
+        if failed.tried.len() as u32 + 1 >= self.retry.attempts || at >= failed.request.deadline {
             self.fail(&failed.request);
             return self.leave(failed, false, now);
         }
@@ -407,7 +421,7 @@ impl Run {
         let id = self.tries.insert(again) as u32;
         match self.retry.backoff {
             0 => self.send(id, now),
-            backoff => self.agenda.put(now.saturating_add(backoff), Event::Send(id)),
+            _ => self.agenda.put(at, Event::Send(id)),
         }
     }
 
@@ -448,7 +462,8 @@ impl Run {
     }
 
     fn fail(&mut self, request: &Request) {
-        self.counters.failed += u64::from(self.counted.contains(&request.at));
+        self.counters.failed[request.class as usize] +=
+            u64::from(self.counted.contains(&request.at));
     }
 
     fn report(&self) -> Report {
@@ -457,13 +472,15 @@ impl Run {
         let begun: u64 = usages.iter().map(|usage| usage.begun).sum();
         let span = (self.counted.end - self.counted.start) as f64;
         let latency = self.counters.latency.latency();
+        let failed = self.counters.failed.iter().sum();
         Report {
             answered: latency.count,
-            failed: self.counters.failed,
-            unanswered: self.counters.arrived - latency.count - self.counters.failed,
+            failed,
+            unanswered: self.counters.arrived - latency.count - failed,
             tries: self.counters.tries,
             latency,
             classes: self.counters.classes.iter().map(Recorder::latency).collect(),
+            class_failed: self.counters.failed.clone(),
             waiting: millis(waited as f64 / begun.max(1) as f64),
             servers: self
                 .servers

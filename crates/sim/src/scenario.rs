@@ -62,6 +62,9 @@ pub struct Predict {
     pub inverted: bool,
     /// They are right until so long after the warm-up, and inverted then.
     pub drift: Option<u64>,
+    /// It is known of each request what it asks of a server: the best that any prediction can do.
+    #[serde(default)]
+    pub oracle: bool,
 }
 
 /// A cost like that of C3 (Suresh et al., NSDI 2015).
@@ -108,6 +111,13 @@ pub struct Class {
     /// Its path, where `{n}` stands for a number that each request has for itself.
     #[serde(default)]
     pub template: String,
+    /// What is predicted of a request, for each of the service's samples in turn, where gateways predict; none: what they
+    /// learn.
+    #[serde(default)]
+    pub predicted: Vec<u64>,
+    /// How long after its arrival an answer is of use; absent: however late.
+    #[serde(default)]
+    pub deadline: Option<u64>,
 }
 
 /// Keys of requests: number k of `count` comes with a probability in proportion to 1 / kˢ.
@@ -240,7 +250,7 @@ impl Scenario {
                 let positive = self.work.iter().all(|class| class.weight >= 0.0);
                 demand(positive && weights > 0.0, "work", "must have weights, and none below 0")?;
                 for (index, class) in self.work.iter().enumerate() {
-                    class.service.check(&format!("work.{index}.service"))?;
+                    class.check(&format!("work.{index}"))?;
                 }
             }
             Arrivals::Trace(trace) => {
@@ -259,6 +269,22 @@ impl Scenario {
             server.check(&format!("servers.{index}"), self.timeout.is_some())?;
         }
         Ok(())
+    }
+}
+
+impl Class {
+    fn check(&self, path: &str) -> Result<(), Issue> {
+        self.service.check(&format!("{path}.service"))?;
+        let samples = match &self.service {
+            Distribution::Samples(samples) => samples.len(),
+            _ => 0,
+        };
+        let met = self.predicted.is_empty() || self.predicted.len() == samples;
+        demand(met, &format!("{path}.predicted"), "must be as many as there are samples")?;
+        let positive = self.predicted.iter().all(|&predicted| predicted > 0);
+        demand(positive, &format!("{path}.predicted"), "must be above 0")?;
+        let path = format!("{path}.deadline");
+        demand(self.deadline != Some(0), &path, "must be longer than zero")
     }
 }
 

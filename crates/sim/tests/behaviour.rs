@@ -215,6 +215,43 @@ fn gateways_whose_predictions_are_worth_nothing_decide_as_without_them_to_the_bi
 }
 
 #[test]
+fn an_oracle_that_knows_each_request_is_better_than_what_is_learnt_of_their_kinds() {
+    let light = |fault: Value| report(classes(832.0, 1.0, predict(fault))).latency.mean;
+    assert!(light(json!({"oracle": true})) < light(json!({})));
+}
+
+#[test]
+fn what_a_scenario_predicts_of_its_samples_is_believed_as_far_as_it_hits() {
+    let sampled = |predicted: Value, predict: Value| {
+        let mut scenario = classes(832.0, 1.0, predict);
+        let costs = [4, 4, 4, 12, 12, 60].map(|millis| millis * MILLISECOND * 2);
+        scenario["work"] = json!([{
+            "weight": 1, "service": {"samples": costs}, "template": "/all", "predicted": predicted,
+        }]);
+        report(with(scenario, json!({"arrivals": {"poisson": {"rate": 900.0}}})))
+    };
+    let right = json!([4, 4, 4, 12, 12, 60].map(|millis| millis * MILLISECOND * 2));
+    let wrong = json!([60, 12, 12, 4, 4, 4].map(|millis| millis * MILLISECOND * 2));
+    let without = sampled(json!([]), json!(null));
+    let told = sampled(right, predict(json!({})));
+    assert!(told.latency.mean < without.latency.mean * 0.95, "{told:?} {without:?}");
+    assert_eq!(sampled(wrong, predict(json!({}))), without);
+}
+
+#[test]
+fn an_answer_after_its_deadline_is_of_no_use_and_says_nothing_of_the_server() {
+    let work = [{
+        let service = json!({"constant": {"value": 20 * MILLISECOND}});
+        json!({"weight": 1, "service": service, "deadline": 10 * MILLISECOND})
+    }];
+    let late = json!({"work": work, "arrivals": {"poisson": {"rate": 5.0}}});
+    let one = report(with(scenario(round_robin(), &[json!({})]), late));
+    assert_eq!((one.answered, one.unanswered), (0, 0));
+    assert_eq!(one.class_failed, [one.failed]);
+    assert_eq!(one.servers[0].requests, one.failed, "it is not ejected");
+}
+
+#[test]
 fn predictions_that_turn_wrong_do_little_harm() {
     let drifting = report(classes(832.0, 1.0, predict(json!({"drift": 30 * SECOND}))));
     let without = report(classes(832.0, 1.0, json!(null)));
@@ -354,6 +391,13 @@ fn what_cannot_be_run_is_refused_with_its_place() {
         (scenario(round_robin(), &[json!({"speed": 0})]), "servers.0.speed"),
         (scenario(round_robin(), &[]), "servers"),
         (hang, "servers.0.phases"),
+        (
+            with(
+                scenario(round_robin(), &[json!({})]),
+                json!({"work": [{"weight": 1, "service": {"samples": [1]}, "predicted": [1, 2]}]}),
+            ),
+            "work.0.predicted",
+        ),
     ] {
         assert_eq!(run(&read(refused)).unwrap_err().path, place);
     }

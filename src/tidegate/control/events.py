@@ -19,8 +19,8 @@ from tidegate._engine import Engine
 from tidegate.control import logs
 
 KEPT = 2_000
-WAIT_MS = 1_000
-"""The longest wait for the engine. An event ends it, but for samples of requests, which come with its end."""
+WAIT_MS = 60_000
+"""The longest wait for the engine; nothing depends on it, for an event ends a wait."""
 
 Logged = tuple[Literal["info", "warning", "error"], str]
 
@@ -103,8 +103,6 @@ class Events:
         def listen() -> None:
             while True:
                 told = json.loads(engine.wait(WAIT_MS))
-                if told == []:
-                    continue
                 try:
                     loop.call_soon_threadsafe(self._hear, told)
                 except RuntimeError:  # the loop has ended before the engine

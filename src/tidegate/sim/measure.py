@@ -32,6 +32,16 @@ def class_p99(number: int) -> Measure:
     return Measure("p99", lambda report: float(report["classes"][number]["p99"]))
 
 
+def class_failed(number: int) -> Measure:
+    """The share of the requests of one class that failed."""
+
+    def failed(report: Report) -> float:
+        lost = report["class_failed"][number]
+        return float(100 * lost / max(report["classes"][number]["count"] + lost, 1))
+
+    return Measure("failed %", failed)
+
+
 P99 = Measure("p99", _latency("p99"))
 
 LATENCIES = (

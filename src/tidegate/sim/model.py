@@ -72,6 +72,17 @@ class Work(Distribution):
     template: str | None = Field(default=None, examples=["/users/{n}/orders"])
     """Its path, where `{n}` stands for a number that each request has for itself; null: one path for each
     class."""
+    predicted: Annotated[tuple[Annotated[Time, Field(gt=0)], ...], Field(max_length=20_000)] | None = None
+    """What a model predicts for each of `samples` in turn, for policies that `predict`; null: what they
+    learn."""
+    deadline: Annotated[Time, Field(gt=0)] | None = None
+    """How long after its arrival an answer is of use; null: however late."""
+
+    @model_validator(mode="after")
+    def _one_prediction_for_each_sample(self) -> Self:
+        if self.predicted is not None and len(self.predicted) != len(self.samples or ()):
+            raise ValueError("expected as many predicted as there are samples")
+        return self
 
 
 class Antagonist(Options):
@@ -175,7 +186,8 @@ class Predict(Options):
     guarded: bool = True
     """Whether they are believed as far as their skill goes; else in full."""
     trial: bool = True
-    """Whether requests with predictions are compared with some without, and predictions turned off that do harm."""
+    """Whether requests with predictions are compared with some without, and predictions that do harm turned
+    off."""
     noise: Annotated[float, Field(ge=0, le=100)] = 0
     """Errors are added to them, whose logarithm has this standard deviation."""
     useless: bool = False
@@ -186,6 +198,8 @@ class Predict(Options):
     """What is dear is said to be cheap, and the other way round."""
     drift: Time | None = None
     """They are right until so long after the warm-up, and inverted then."""
+    oracle: bool = False
+    """It is known of each request what it asks of a server: the best that any prediction can do."""
 
 
 class Policy(Balance):

@@ -82,7 +82,13 @@ def _trace(study: Study) -> list[Arrival]:
 
 def _class(number: int, work: Work) -> dict[str, Any]:
     template = work.template or f"/class-{number}"
-    return {"weight": work.weight, "service": _distribution(work), "template": template}
+    return {
+        "weight": work.weight,
+        "service": _distribution(work),
+        "template": template,
+        "predicted": work.predicted or (),
+        "deadline": work.deadline,
+    }
 
 
 def _distribution(distribution: Distribution) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from tidegate.sim.measure import FAILED, LATENCIES, P99, Report, class_p99
+from tidegate.sim.measure import FAILED, LATENCIES, P99, Report, class_failed, class_p99
 from tidegate.sim.statistics import Estimate, change, estimate
 
 if TYPE_CHECKING:
@@ -31,15 +31,19 @@ def comparison(cells: "Sequence[Cell]", option: str | None) -> Table:
 
 def by_class(cells: "Sequence[Cell]", option: str | None, names: Sequence[str]) -> Table:
     """A row for each policy (and value of the varied `option`): the p99 of each class of requests, in
-    milliseconds."""
+    milliseconds, and what failed of it where something did."""
+    measures = [(f"p99 {name}", class_p99(number)) for number, name in enumerate(names)]
+    failures = [(f"failed % {name}", class_failed(number)) for number, name in enumerate(names)]
+    if any(any(measure.over(cell.reports)) for _, measure in failures for cell in cells):
+        measures += failures
     table = Table(box=None, pad_edge=False)
     if option:
         table.add_column(option, no_wrap=True)
     table.add_column("policy", no_wrap=True)
-    for name in names:
-        table.add_column(f"p99 {name}", justify="right", no_wrap=True)
+    for title, _ in measures:
+        table.add_column(title, justify="right", no_wrap=True)
     for cell in cells:
-        figures = (shown(estimate(class_p99(number).over(cell.reports))) for number in range(len(names)))
+        figures = (shown(estimate(measure.over(cell.reports))) for _, measure in measures)
         value = [str(cell.value)] if option else []
         table.add_row(*value, cell.policy, *figures)
     return table

@@ -73,6 +73,8 @@ class FakeEngine:
         """What authenticators' keys were supplied as."""
         self.revocations: dict[str, Any] = {}
         """The revocations of authenticators."""
+        self.learnt: dict[str, Any] = {}
+        """What is learnt of the costs of upstreams' requests."""
         self.fleet: dict[str, Any] | None = None
         """How the gateways share the purges of each cache."""
         self.purges: list[tuple[str, dict[str, Any]]] = []
@@ -129,6 +131,9 @@ class FakeEngine:
             ],
             "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
+            "learnt": lambda: [
+                {"upstream": upstream, "learnt": learnt} for upstream, learnt in self.learnt.items()
+            ],
             "stores": lambda: [{"name": each["name"]} for each in self.served["stores"]],
             "caches": lambda: [
                 {"name": each["name"], "purges": self.fleet} for each in self.served["caches"]
@@ -226,8 +231,9 @@ class FakeEngine:
 
     def supply(self, kind: str, name: str, value: bytes) -> None:
         match kind, name:
-            case "api_key", _:
-                self.api_keys[name] = json.loads(value)
+            case (("api_key" | "revocations"), _):
+                of_authenticators = self.api_keys if kind == "api_key" else self.revocations
+                of_authenticators[name] = json.loads(value)
             case "log", _:
                 self._supply_log(name, value)
             case "endpoint", upstream:
@@ -240,12 +246,17 @@ class FakeEngine:
                 self._supply_keys(authenticator, json.loads(value))
             case "model", _:
                 self._supply_model(name, value)
+            case "learnt", upstream:
+                self._supply_learnt(upstream, json.loads(value))
             case "purge", cache:
                 self._purge(cache, json.loads(value))
-            case "revocations", authenticator:
-                self.revocations[authenticator] = json.loads(value)
             case _:
                 raise ValueError(f"there is no live value {kind} {name}")
+
+    def _supply_learnt(self, upstream: str, learnt: dict[str, Any]) -> None:
+        if learnt["version"] != 1:
+            raise ValueError(f"it is of version {learnt['version']}, and this release reads 1")
+        self.learnt[upstream] = learnt
 
     def wait(self, timeout_ms: int) -> bytes:
         try:

@@ -158,6 +158,12 @@ impl<T> Gate<T> {
         Ok((place, woken))
     }
 
+    /// Whether a request that must wait cannot be over in time: requests are shed, and not even half of what it is predicted
+    /// to cost is `left`. While nothing is shed the prediction may be wrong at no cost to others.
+    pub fn is_hopeless(&self, prediction: Option<Prediction>, left: Duration) -> bool {
+        self.is_shedding() && prediction.is_some_and(|it| it.misses_by_half(left))
+    }
+
     /// Go in after all, where it is only the endpoints' room that there is too little of: what is foreseen of them
     /// may delay a request, not refuse it. A request that waited has [given up](Self::give_up) its place before.
     pub fn enter_late(&self) -> bool {

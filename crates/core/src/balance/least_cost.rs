@@ -98,7 +98,7 @@ pub(super) fn least(
 
 /// `count` distinct numbers below `n`, each set of them with the same probability (Robert Floyd's
 /// algorithm, CACM 30 (9), 1987).
-pub(super) fn sample(n: usize, count: usize, random: &mut SplitMix64) -> SmallVec<[usize; 16]> {
+pub(super) fn sample(n: usize, count: usize, random: &mut SplitMix64) -> SmallVec<[usize; 24]> {
     let mut drawn = SmallVec::new();
     for last in n - count..n {
         let candidate = random.below(last as u64 + 1) as usize;

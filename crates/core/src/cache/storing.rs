@@ -43,6 +43,8 @@ pub struct Response<'a> {
     pub status: StatusCode,
     /// Its fields.
     pub headers: &'a HeaderMap,
+    /// What they say of its use.
+    pub directives: &'a OfResponse,
 }
 
 /// The terms on which `response` may be used for other requests than this one.
@@ -55,9 +57,8 @@ pub fn judge(
     response: &Response<'_>,
     times: &Times,
 ) -> Result<Terms, NotStored> {
-    let Response { status, headers } = *response;
-    let directives = settings.freshness.directives(headers);
-    let freshness = Freshness::of(&settings.freshness, status, headers, &directives, times.date);
+    let Response { status, headers, directives } = *response;
+    let freshness = Freshness::of(&settings.freshness, status, headers, directives, times.date);
     let case = Case { settings, request, response, directives, freshness };
     case.check_request()?;
     case.check_response()?;
@@ -72,7 +73,7 @@ struct Case<'a> {
     settings: &'a Settings,
     request: &'a Request<'a>,
     response: &'a Response<'a>,
-    directives: OfResponse,
+    directives: &'a OfResponse,
     freshness: Freshness,
 }
 
@@ -95,7 +96,7 @@ impl Case<'_> {
     }
 
     fn check_response(&self) -> Result<(), NotStored> {
-        let (status, directives) = (self.response.status, &self.directives);
+        let (status, directives) = (self.response.status, self.directives);
         refuse_if(is_of_part(status), NotStored::Part)?;
         refuse_if(is_never_stored(status), NotStored::Status)?;
         let is_understood = is_understood(status);
@@ -123,7 +124,7 @@ impl Case<'_> {
 
     /// Whether the response to a request with `Authorization` says that it is not for its client alone.
     fn shares_authorized(&self) -> bool {
-        let directives = &self.directives;
+        let directives = self.directives;
         directives.public || directives.must_revalidate || directives.s_maxage.is_some()
     }
 
@@ -136,7 +137,7 @@ impl Case<'_> {
     }
 
     fn terms(&self, times: &Times) -> Terms {
-        let (directives, stale) = (&self.directives, &self.settings.stale);
+        let (directives, stale) = (self.directives, &self.settings.stale);
         let validate_always = directives.no_cache == Scope::Whole;
         let never_stale = validate_always
             || directives.must_revalidate

@@ -1,8 +1,6 @@
-//! A quantile of durations, learned as they come.
+//! A quantile of positive numbers, learned as they come.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
-
 /// Samples before there is an estimate.
 const ENOUGH: u32 = 100;
 /// Relative size of a step, once enough was seen.
@@ -11,7 +9,7 @@ const STEP: f32 = 0.05;
 /// An estimate of the quantile `q` that follows the samples: up by `q` of a step for a sample above it, down by
 /// 1 − `q` of a step for one below. It rests where a share of 1 − `q` lies above it (stochastic approximation,
 /// Robbins and Monro 1951; with steps of fixed size: Ma, Muthukrishnan and Sandler, *Frugal Streaming for
-/// Estimating Quantiles*, 2013). Steps are relative, so that microseconds and minutes are learned alike.
+/// Estimating Quantiles*, 2013). Steps are relative, so that thousandths and thousands are learned alike.
 ///
 /// It needs to know only whether a sample lies above it. So hedging does not spoil it: a request that was
 /// hedged had taken longer than the estimate, whichever answer came first.
@@ -20,7 +18,7 @@ const STEP: f32 = 0.05;
 #[derive(Debug)]
 pub struct Quantile {
     q: f32,
-    /// Samples seen, and the estimate in seconds as the bits of an `f32`.
+    /// Samples seen, and the estimate as the bits of an `f32`.
     state: AtomicU64,
 }
 
@@ -31,8 +29,7 @@ impl Quantile {
     }
 
     /// Take in a sample.
-    pub fn record(&self, sample: Duration) {
-        let sample = sample.as_secs_f32();
+    pub fn record(&self, sample: f32) {
         let (seen, estimate) = unpack(self.state.load(Relaxed));
         // Long steps first, to arrive.
         let step = STEP.max(1.0 / (seen as f32).sqrt()).min(1.0);
@@ -46,9 +43,9 @@ impl Quantile {
     }
 
     /// The estimate; `None` before enough samples.
-    pub fn value(&self) -> Option<Duration> {
+    pub fn value(&self) -> Option<f32> {
         let (seen, estimate) = unpack(self.state.load(Relaxed));
-        (seen >= ENOUGH).then(|| Duration::try_from_secs_f32(estimate).unwrap_or(Duration::MAX))
+        (seen >= ENOUGH).then_some(estimate)
     }
 }
 
@@ -73,9 +70,9 @@ mod tests {
         random.below(1 << 53) as f64 / (1u64 << 53) as f64
     }
 
-    /// An exponentially distributed duration.
-    fn draw(mean: f64, random: &mut SplitMix64) -> Duration {
-        Duration::from_secs_f64(-mean * (1.0 - uniform(random)).ln())
+    /// An exponentially distributed number.
+    fn draw(mean: f64, random: &mut SplitMix64) -> f32 {
+        (-mean * (1.0 - uniform(random)).ln()) as f32
     }
 
     #[test]
@@ -83,7 +80,7 @@ mod tests {
         let quantile = Quantile::new(0.95);
         for _ in 0..ENOUGH {
             assert_eq!(quantile.value(), None);
-            quantile.record(Duration::from_millis(1));
+            quantile.record(0.001);
         }
         assert!(quantile.value().is_some());
     }
@@ -95,7 +92,7 @@ mod tests {
         for mean in [0.001, 0.1, 0.002] {
             (0..5_000).for_each(|_| quantile.record(draw(mean, &mut random)));
             let exact = mean * 20f64.ln();
-            let found = quantile.value().unwrap().as_secs_f64();
+            let found = f64::from(quantile.value().unwrap());
             assert!((found / exact).ln().abs() < 0.4, "{found} of {exact}");
         }
     }
@@ -103,9 +100,9 @@ mod tests {
     #[test]
     fn samples_of_nothing_do_not_hold_it_down_for_ever() {
         let quantile = Quantile::new(0.5);
-        (0..10_000).for_each(|_| quantile.record(Duration::ZERO));
-        (0..1_000).for_each(|_| quantile.record(Duration::from_secs(1)));
-        assert!(quantile.value().unwrap() > Duration::from_millis(500));
+        (0..10_000).for_each(|_| quantile.record(0.0));
+        (0..1_000).for_each(|_| quantile.record(1.0));
+        assert!(quantile.value().unwrap() > 0.5);
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use super::boost::Boosts;
 use super::branch::{Branch, Described};
 use super::cost::{Costs, Learnt};
 use super::features::{Features, Observed};
+use super::knowledge::Knowledge;
 use super::node::{Estimate, logarithm, power};
 use super::parameters::Parameters;
 use super::skill::{Skill, blend, sane};
@@ -53,6 +54,13 @@ pub struct Predictor {
     trial: Trial,
 }
 
+impl Prediction {
+    /// Whether not even half of the cost is `left`.
+    pub fn misses_by_half(&self, left: Duration) -> bool {
+        left < self.cost / 2
+    }
+}
+
 impl Predictor {
     /// One that knows nothing yet; `seed` is a random number.
     pub fn new(seed: u64) -> Self {
@@ -63,6 +71,26 @@ impl Predictor {
             parameters: Parameters::new(seed),
             trial: Trial::new(seed),
         }
+    }
+
+    /// One that goes on `now` from what another had learnt. Whether predictions do good is found out anew.
+    ///
+    /// # Errors
+    /// What is wrong with that.
+    pub fn restored(known: &Knowledge, now: Moment) -> Result<Self, String> {
+        known.check()?;
+        let costs = Costs::restored(&known.costs, now)?;
+        let predictor = Self { costs, ..Self::new(known.costs.seed) };
+        predictor.boosts.restore(&known.distribution, known.rate)?;
+        predictor.skill.restore(&known.skill)?;
+        predictor.parameters.restore(&known.parameters);
+        Ok(predictor)
+    }
+
+    /// What is learnt so far.
+    pub fn knowledge(&self, now: Moment) -> Knowledge {
+        let (costs, skill) = (self.costs.known(now), self.skill.blocks());
+        Knowledge::new(costs, self.boosts.known(), skill, self.parameters.known())
     }
 
     /// The arm of a request that comes now.
@@ -88,7 +116,7 @@ impl Predictor {
     /// Whether a request that belongs there takes longer than 99 of 100 of its kind, where enough is known of these.
     pub fn is_slow(&self, branch: &Branch, took: Duration, now: Moment) -> bool {
         let nearest = self.costs.nearest(branch, now);
-        nearest.answers >= ENOUGH && took > nearest.quantile(NINETY_NINTH)
+        nearest.answers >= ENOUGH && took > power(nearest.quantile(NINETY_NINTH))
     }
 
     /// What models are told of a request that belongs there, where this is its [estimate](Self::estimate).
@@ -118,6 +146,15 @@ impl Predictor {
     ) -> Option<Prediction> {
         let weight = Some(weight).filter(|weight| *weight > 0.0 && !self.trial.is_off())?;
         Some(self.weigh(sane(seconds, seen), weight, now))
+    }
+
+    /// The cost that a part of the requests which belong there stay below, so many standard deviations above the mean of
+    /// the logarithm; `None` where predictions are worth nothing.
+    pub fn quantile(&self, branch: &Branch, deviations: f32, now: Moment) -> Option<Duration> {
+        let weight = Some(self.skill.weight()).filter(|weight| *weight > 0.0)?;
+        let [own, usual] =
+            [self.estimate(branch, now), self.usual(now)].map(|one| one.quantile(deviations));
+        Some(power(blend(own, usual, weight)))
     }
 
     fn weigh(&self, predicted: f32, weight: f32, now: Moment) -> Prediction {
@@ -263,6 +300,16 @@ mod tests {
     }
 
     #[test]
+    fn a_quantile_is_that_of_the_requests_own_kind() {
+        let predictor = after(4, 400);
+        let quantile = |path| predictor.quantile(&branch(&predictor, path), 1.64, NOW).unwrap();
+        let (light, heavy) = (quantile("/light/2").as_millis(), quantile("/heavy/2").as_millis());
+        assert!((4..8).contains(&light) && (400..700).contains(&heavy), "{light} {heavy}");
+        let unknown = Predictor::new(5);
+        assert_eq!(unknown.quantile(&branch(&unknown, "/light/2"), 1.64, NOW), None);
+    }
+
+    #[test]
     fn a_request_is_slow_by_its_own_kind() {
         let predictor = after(4, 400);
         let slow = |path, millis| {
@@ -300,6 +347,49 @@ mod tests {
         for millis in (0..5_000).step_by(10) {
             let arm = predictor.arm(NOW.after(Duration::from_millis(millis)));
             assert_eq!(predictor.offer(spare).is_some(), arm.predicts);
+        }
+    }
+
+    #[test]
+    fn what_was_learnt_goes_on_in_the_next_process() {
+        let before = after(4, 400);
+        let text = serde_json::to_string(&before.knowledge(NOW)).unwrap();
+        let known = serde_json::from_str(&text).unwrap();
+        let start = Moment(1_000);
+        let next = Predictor::restored(&known, start).unwrap();
+        next.renew(|| 8.0, start);
+        for path in ["/light/7", "/heavy/7"] {
+            let branch = branch(&before, path);
+            assert_eq!(next.estimate(&branch, start), before.estimate(&branch, NOW));
+            assert_eq!(
+                next.branch(
+                    &Described { route: 1, method: "GET", path: Some(path), size: None },
+                    start
+                ),
+                branch
+            );
+            assert!(next.predict(&branch, start).is_some());
+        }
+        assert_eq!(next.skill().weight(), before.skill().weight());
+        assert_eq!(next.knowledge(start), known);
+    }
+
+    #[test]
+    fn what_cannot_have_been_learnt_is_refused() {
+        let known = serde_json::to_value(after(4, 400).knowledge(NOW)).unwrap();
+        let spoilt: [(&str, serde_json::Value); 6] = [
+            ("/version", 2.into()),
+            ("/costs/root/variance", (-1.0).into()),
+            ("/costs/nodes/0/1/answers", (-1.0).into()),
+            ("/rate", (-3.0).into()),
+            ("/distribution", vec![1].into()),
+            ("/skill/0", 7.into()),
+        ];
+        for (place, value) in spoilt {
+            let mut known = known.clone();
+            *known.pointer_mut(place).unwrap() = value;
+            let known = serde_json::from_value(known).unwrap();
+            assert!(Predictor::restored(&known, NOW).is_err(), "{place}");
         }
     }
 

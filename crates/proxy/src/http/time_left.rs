@@ -42,6 +42,11 @@ impl<'a> TimeLeft<'a> {
         self.deadline
     }
 
+    /// How long it may still take; `None`: as long as it likes.
+    pub fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// Whether the request may go on until `at`.
     pub fn allows(&self, at: Instant) -> bool {
         self.deadline.is_none_or(|deadline| at < deadline)
@@ -49,8 +54,7 @@ impl<'a> TimeLeft<'a> {
 
     /// Tell the endpoint of a try that begins now.
     pub fn announce(&self, headers: &mut HeaderMap) {
-        let Some(deadline) = self.deadline else { return };
-        let left = deadline.saturating_duration_since(Instant::now());
+        let Some(left) = self.left() else { return };
         if self.grpc {
             headers.insert(GRPC_TIMEOUT, deadline::write_grpc_timeout(left));
         }

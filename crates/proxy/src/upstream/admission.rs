@@ -22,6 +22,7 @@ use super::cost::{Arrival, CostOf};
 use super::observation::Observation;
 use super::outbound::Outbound;
 use crate::account::explain::LimitDecision;
+use crate::http::time_left::TimeLeft;
 use crate::net::clock;
 
 type Ticket = oneshot::Sender<Result<Permit, Failure>>;
@@ -227,6 +228,7 @@ impl Upstream {
         &self,
         outbound: &Outbound,
         cost_of: &CostOf<'_>,
+        time_left: TimeLeft<'_>,
         now: Instant,
     ) -> Result<Permit, Failure> {
         let class = cost_of.priority;
@@ -235,7 +237,7 @@ impl Upstream {
             None => {
                 let (arrival, joins) = (self.arrival(now, class), clock::now());
                 let (prediction, observation) = self.foresee(cost_of, arrival.arm, outbound, joins);
-                let waited = Box::pin(self.wait(arrival, prediction, joins)).await;
+                let waited = Box::pin(self.wait(arrival, prediction, time_left, joins)).await;
                 let failure = waited.as_ref().err().copied();
                 self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
                 if failure.is_some() {
@@ -250,8 +252,13 @@ impl Upstream {
         &self,
         arrival: Arrival,
         prediction: Option<Prediction>,
+        time_left: TimeLeft<'_>,
         now: Moment,
     ) -> Result<Permit, Failure> {
+        let left = time_left.left();
+        if left.is_some_and(|left| self.admission.gate.is_hopeless(prediction, left)) {
+            return Err(Failure::Overloaded);
+        }
         let (ticket, verdict) = oneshot::channel();
         let class = arrival.priority;
         let joined = self.admission.gate.wait(class, prediction, now, ticket);

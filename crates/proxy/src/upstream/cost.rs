@@ -16,22 +16,26 @@ use tidegate_core::predict::{Arm, Branch, Described, Ended, Fall, Prediction, Pr
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
+use super::live::LiveUpstream;
 use super::observation::Observation;
 use super::outbound::Outbound;
 use super::{Membership, Upstream};
 use crate::account::outbox::Notice;
 use crate::net::clock;
 
-/// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that knows
-/// nothing yet.
+/// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that goes on
+/// from what an earlier process learnt, or one that knows nothing yet.
 pub(super) fn predictor(
     plan: &plan::Upstream,
     before: Option<&Upstream>,
+    live: &LiveUpstream,
 ) -> Option<Arc<Predictor>> {
     let known = || before.and_then(|before| before.predictor.clone());
+    let learnt = || Predictor::restored(live.learnt()?, clock::now()).ok();
     // Which paths fall together is nothing that clients can know.
-    let new = || Arc::new(Predictor::new(RandomState::new().hash_one(0)));
-    (plan.predict.mode != PredictMode::Off).then(|| known().unwrap_or_else(new))
+    let new = || Predictor::new(RandomState::new().hash_one(0));
+    (plan.predict.mode != PredictMode::Off)
+        .then(|| known().unwrap_or_else(|| Arc::new(learnt().unwrap_or_else(new))))
 }
 
 /// When a request came to an upstream, in which class, and whether predictions count for it.
@@ -45,11 +49,25 @@ pub struct Arrival {
     pub arm: Arm,
 }
 
+/// A route, by which the costs of its requests are told from those of others.
+#[derive(Debug, Clone, Copy)]
+pub struct CostRoute {
+    /// The hash of its name, which is the same through reloads.
+    pub number: u64,
+    /// Whether it names the template of all its paths.
+    pub has_template: bool,
+}
+
+impl CostRoute {
+    /// For requests that the gateway makes for itself, which are all alike.
+    pub const ALIKE: Self = Self { number: 0, has_template: true };
+}
+
 /// A request, by which its cost is predicted and learnt.
 #[derive(Debug, Clone, Copy)]
 pub struct CostOf<'r> {
-    /// Its route's number, which is the same through reloads.
-    pub route: u64,
+    /// Its route.
+    pub route: CostRoute,
     /// In which class it waits.
     pub priority: Priority,
     /// Its head.
@@ -65,9 +83,9 @@ impl<'r> CostOf<'r> {
         let Self { route, head, .. } = *self;
         let size = head.headers.get(CONTENT_LENGTH);
         Described {
-            route,
+            route: route.number,
             method: head.method.as_str(),
-            path: Some(head.uri.path()),
+            path: (!route.has_template).then(|| head.uri.path()),
             size: size.and_then(|size| size.to_str().ok()?.parse().ok()),
         }
     }
@@ -135,6 +153,19 @@ impl Upstream {
     ) -> Option<Duration> {
         let reads = needs(self.plan.balance.policy).cost;
         reads.then(|| self.predict(of, arm, now).map(|prediction| prediction.cost)).flatten()
+    }
+
+    /// The cost that, of a request of this arm, a part of the requests of its kind stay below, so many standard deviations above the mean of the
+    /// logarithm; `None`: nothing that counts.
+    pub(super) fn quantile(
+        &self,
+        of: &CostOf<'_>,
+        arm: Arm,
+        deviations: f32,
+        now: Moment,
+    ) -> Option<Duration> {
+        let predictor = self.predictor.as_ref().filter(|_| arm.predicts)?;
+        predictor.quantile(&of.branch(predictor, now), deviations, now)
     }
 
     /// A request that is sent `now`, of whose cost something is learnt once it is over; `observation` was made of it

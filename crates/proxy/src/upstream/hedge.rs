@@ -25,8 +25,13 @@ pub async fn race(
     head: &request::Parts,
     now: Instant,
 ) -> Outcome {
+    let cost_of = tries.dispatch.cost_of(head);
+    let Dispatch { upstream, permit, .. } = tries.dispatch;
+    let arm = permit.arrival().arm;
+    let quantile = |deviations| upstream.quantile(&cost_of, arm, deviations, clock::moment(now));
+    let predicted = hedge.deviations().and_then(quantile);
     let mut first = pin!(attempt(tries, member, head, now));
-    let early = match hedge.begin() {
+    let early = match hedge.begin(predicted) {
         Some(after) => timeout(after, first.as_mut()).await.ok(),
         None => Some(first.as_mut().await),
     };
@@ -38,7 +43,7 @@ pub async fn race(
         },
     };
     if outcome.is_ok() {
-        hedge.answered(now.elapsed());
+        hedge.answered(now.elapsed(), predicted);
     }
     outcome
 }

@@ -15,7 +15,7 @@ pub enum PolicyName {
     S3Fifo,
     /// SIEVE.
     Sieve,
-    /// TinyLFU without a window, as the memory tier has it from moka.
+    /// TinyLFU without a window, as the memory tier has it.
     TinyLfu,
     /// TinyLFU with a window.
     WTinyLfu,

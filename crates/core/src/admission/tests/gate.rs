@@ -113,6 +113,20 @@ fn a_lane_that_sheds_goes_by_arrival_alone() {
 }
 
 #[test]
+fn a_deadline_that_not_even_half_of_the_cost_meets_is_hopeless_only_while_requests_are_shed() {
+    let gate = Gate::new(&fixed(1, 10));
+    assert!(gate.enter());
+    let is_hopeless = |cost, left| gate.is_hopeless(predicted(cost, 0), MILLISECOND * left);
+    gate.wait(Priority::Normal, None, at(0), 1).unwrap();
+    assert!(!is_hopeless(400, 1));
+    gate.wait(Priority::Normal, None, at(200), 2).unwrap();
+    gate.wait(Priority::Normal, None, at(2_400), 3).unwrap();
+    assert!(gate.is_shedding());
+    assert!(is_hopeless(400, 199) && !is_hopeless(400, 200));
+    assert!(!gate.is_hopeless(None, Duration::ZERO));
+}
+
+#[test]
 fn the_longest_wait_is_that_of_the_oldest_whatever_is_served_first() {
     let gate = Gate::new(&fixed(1, 10));
     assert!(gate.enter());

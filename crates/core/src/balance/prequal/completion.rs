@@ -16,6 +16,8 @@ use crate::balance::{Pick, SplitMix64};
 use crate::load::Sample;
 use crate::time::Moment;
 
+/// Endpoints that are compared: not all, so that gateways which know the same do not all send to the same one.
+const COMPARED: usize = 24;
 /// Endpoints with more in flight than this and twice the mean are for requests that find no other. It is what holds
 /// where predictions are wrong, and at an endpoint that answers nothing.
 const FEW: f64 = 1.0;
@@ -25,25 +27,20 @@ const HOT: f64 = 1e9;
 /// Usual pace counts as much as so many answers of an endpoint.
 const PRIOR: f32 = 2.0;
 
-/// The endpoint where a request of this `cost` is over soonest, of so many drawn at random, so that gateways which
-/// know the same do not all send to the same one; `None`: none of them may be chosen.
-pub(super) fn soonest(
-    from: &Candidates<'_>,
-    cost: Duration,
-    choices: usize,
-    pick: &mut Pick<'_>,
-) -> Option<usize> {
-    let drawn = draw(from, choices, pick.random);
-    let known: SmallVec<[Known; 16]> =
+/// The endpoint where a request of this `cost` is over soonest, of some drawn at random; `None`: none of them may be
+/// chosen.
+pub(super) fn soonest(from: &Candidates<'_>, cost: Duration, pick: &mut Pick<'_>) -> Option<usize> {
+    let drawn = draw(from, pick.random);
+    let known: SmallVec<[Known; COMPARED]> =
         drawn.iter().map(|&member| Known::of(from, member, pick.now)).collect();
     let usual = Usual::of(&known);
     let completions = known.iter().map(|one| (one.endpoint, usual.completion(one, cost)));
     least(completions, pick.random)
 }
 
-fn draw(from: &Candidates<'_>, choices: usize, random: &mut SplitMix64) -> SmallVec<[usize; 16]> {
+fn draw(from: &Candidates<'_>, random: &mut SplitMix64) -> SmallVec<[usize; COMPARED]> {
     let members = from.view.members();
-    let count = choices.saturating_add(from.avoid.len()).min(members.len());
+    let count = (COMPARED + from.avoid.len()).min(members.len());
     let drawn = sample(members.len(), count, random).into_iter();
     drawn.map(|position| members[position] as usize).filter(|&one| from.allow(one)).collect()
 }

@@ -44,8 +44,6 @@ use crate::time::Moment;
 pub(super) struct Prequal {
     pool: Mutex<Pool>,
     probes: u32,
-    /// Endpoints that are compared where a cost is predicted.
-    choices: usize,
     fallback: LeastCost<LeastRequest>,
 }
 
@@ -53,15 +51,14 @@ impl Prequal {
     /// Probe and keep the results as `plan` says.
     pub(super) fn new(plan: &plan::Prequal) -> Self {
         let fallback = LeastCost::new(LeastRequest, NonZeroU32::new(2));
-        let (probes, choices) = (plan.probes.get(), plan.pool.get() as usize);
-        Self { pool: Mutex::new(Pool::new(plan)), probes, choices, fallback }
+        Self { pool: Mutex::new(Pool::new(plan)), probes: plan.probes.get(), fallback }
     }
 }
 
 impl Policy for Prequal {
     fn choose(&self, from: &Candidates<'_>, pick: &mut Pick<'_>) -> usize {
         if let Some(cost) = pick.cost
-            && let Some(soonest) = soonest(from, cost, self.choices, pick)
+            && let Some(soonest) = soonest(from, cost, pick)
         {
             return soonest;
         }

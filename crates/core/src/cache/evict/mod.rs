@@ -1,8 +1,8 @@
 //! What leaves a cache that is full.
 //!
 //! A [`Policy`] knows objects by [`Id`] and size and nothing else of them. It says which ones leave when others come; what
-//! they are, and where they are stored, is the caller's. `tidegate sim cache` compares the policies; [`S3Fifo`] is the one
-//! that the gateway uses.
+//! they are, and where they are stored, is the caller's. `tidegate sim cache` compares the policies; the gateway has
+//! [`TinyLfu`] in memory and [`S3Fifo`] on disk.
 
 mod fifo;
 mod ghosts;

@@ -8,21 +8,21 @@ use httpdate::fmt_http_date;
 use smallvec::SmallVec;
 
 use crate::cache::Settings;
-use crate::cache::directives::Scope;
+use crate::cache::directives::{OfResponse, Scope};
 use crate::message::field::members;
 use crate::plan::CachedCookies;
 use crate::rewrite::is_own;
 
-/// What is stored of these fields of a response: all but those of one connection, those for a proxy, those that
+/// What is stored of these fields of a response, which say this of its use: all but those of one connection, those for a proxy, those that
 /// `no-cache` or `private` name, and cookies where the route strips them. Where there is no `Date`, it becomes `now`,
 /// when the response arrived (RFC 9110 §6.6.1).
 pub fn fields(
     settings: &Settings,
     headers: &HeaderMap,
+    directives: &OfResponse,
     now: SystemTime,
 ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    let directives = settings.freshness.directives(headers);
-    let scopes = [directives.no_cache, directives.private];
+    let scopes = [&directives.no_cache, &directives.private];
     let is_kept_back = move |name: &HeaderName| {
         scopes.iter().any(|scope| matches!(scope, Scope::Fields(names) if names.contains(name)))
     };

@@ -43,6 +43,12 @@ impl Default for Exchange<'_> {
     }
 }
 
+/// What is stored of these fields.
+fn stored(settings: &Settings, headers: &HeaderMap) -> HeaderMap {
+    let directives = settings.freshness.directives(headers);
+    storing::fields(settings, headers, &directives, noon()).collect()
+}
+
 impl Exchange<'_> {
     fn judge(&self) -> Result<Terms, NotStored> {
         let (asked, answered) = (fields(self.asked), fields(self.answered));
@@ -50,7 +56,8 @@ impl Exchange<'_> {
         let (method, has_body) = (&self.method, self.has_body);
         let request = Request { method, headers: &asked, has_body, url, is_authenticated: false };
         let status = StatusCode::from_u16(self.status).unwrap();
-        let response = Response { status, headers: &answered };
+        let directives = &self.settings.freshness.directives(&answered);
+        let response = Response { status, headers: &answered, directives };
         let times = Times { sent: ARRIVED, arrived: ARRIVED, date: noon() };
         judge(&self.settings, &request, &response, &times)
     }
@@ -255,7 +262,7 @@ fn what_sets_cookies_is_stored_as_the_route_says() {
     let of = |cookies, ignores_set_cookie, answered: Lines<'_>| {
         let mut settings = settings();
         (settings.cookies, settings.ignores_set_cookie) = (cookies, ignores_set_cookie);
-        let stored: HeaderMap = storing::fields(&settings, &fields(answered), noon()).collect();
+        let stored = stored(&settings, &fields(answered));
         let exchange = Exchange { settings, answered, ..Exchange::default() };
         exchange.judge().map(|_| stored.contains_key("set-cookie"))
     };
@@ -406,7 +413,7 @@ fn fields_of_a_connection_and_for_a_proxy_are_not_stored() {
         ("age", "3"),
         ("date", DAY_BEFORE),
     ]);
-    let stored: HeaderMap = storing::fields(&settings(), &answered, noon()).collect();
+    let stored = stored(&settings(), &answered);
     assert_eq!(stored, expected);
 }
 
@@ -414,7 +421,7 @@ fn fields_of_a_connection_and_for_a_proxy_are_not_stored() {
 fn fields_that_no_cache_and_private_name_are_not_stored() {
     let kept = |said: Lines<'_>| {
         let answered = [said, &[("a", "1"), ("x-b", "2"), ("c", "3")]].concat();
-        let stored: HeaderMap = storing::fields(&settings(), &fields(&answered), noon()).collect();
+        let stored = stored(&settings(), &fields(&answered));
         ["a", "x-b", "c"].map(|name| stored.contains_key(name))
     };
     assert_eq!(kept(&[("cache-control", "no-cache=\"a, X-B\"")]), [false, false, true]);
@@ -426,7 +433,7 @@ fn fields_that_no_cache_and_private_name_are_not_stored() {
 #[test]
 fn a_response_without_a_date_is_dated_when_it_arrived() {
     let dates = |lines: Lines<'_>| {
-        let stored: HeaderMap = storing::fields(&settings(), &fields(lines), noon()).collect();
+        let stored = stored(&settings(), &fields(lines));
         stored
             .get_all("date")
             .iter()

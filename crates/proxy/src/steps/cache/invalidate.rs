@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{HeaderMap, Method, Response};
+use http::{Method, Response};
 use tidegate_core::cache::age::Times;
 use tidegate_core::cache::freshening::{freshen, head_agrees};
 use tidegate_core::cache::invalidation::{invalidates, places};
@@ -14,7 +14,7 @@ use tidegate_core::cache::vary::Vary;
 use tidegate_core::failure::Failure;
 use tokio::task::spawn_local;
 
-use super::storable::{Begun, Candidate, begin, newer_tags};
+use super::storable::{Begun, Candidate, begin, newer_fields, newer_tags};
 use super::{Asking, Passing};
 use crate::account::metrics::PurgeKind;
 use crate::call::Call;
@@ -116,10 +116,9 @@ impl Asking<'_> {
         // The response is not older than its request; how long that took is not known here.
         let times = Times { sent: now, arrived: now, date: SystemTime::now() };
         let tags = newer_tags(self.settings, response.headers_mut());
-        let newer: HeaderMap =
-            storing::fields(self.settings, response.headers(), times.date).collect();
-        let headers = freshen(&stored, &newer);
-        let judged = storing::Response { status: entry.status, headers: &headers };
+        let headers = freshen(&stored, &newer_fields(self.settings, response.headers(), &times));
+        let directives = &self.settings.freshness.directives(&headers);
+        let judged = storing::Response { status: entry.status, headers: &headers, directives };
         let terms =
             storing::judge(self.settings, &self.request(&Method::GET, call), &judged, &times);
         match terms.and_then(|terms| Ok((terms, tags?))) {

@@ -16,7 +16,7 @@ use tidegate_core::failure::Failure;
 
 use super::fetch::{Answer, Coming, Fetch, Fetched};
 use super::pour::Pouring;
-use super::storable::{Begun, Candidate, begin, content, newer_tags};
+use super::storable::{Begun, Candidate, begin, content, newer_fields, newer_tags};
 use super::wanted::Wanted;
 use crate::account::metrics::FillResult;
 use crate::http::body::Body;
@@ -190,10 +190,11 @@ impl Fetch {
         times: &Times,
     ) -> Answer {
         let tags = newer_tags(settings, response.headers_mut());
-        let newer: HeaderMap = storing::fields(settings, response.headers(), times.date).collect();
+        let newer = newer_fields(settings, response.headers(), times);
         let headers = freshen(&entry.fields.map(), &newer);
+        let directives = &settings.freshness.directives(&headers);
         let request = self.request(asked);
-        let judged = storing::Response { status: entry.status, headers: &headers };
+        let judged = storing::Response { status: entry.status, headers: &headers, directives };
         match storing::judge(settings, &request, &judged, times)
             .and_then(|terms| Ok((terms, tags?)))
         {

@@ -130,7 +130,8 @@ impl Fetch {
         asked: &HeaderMap,
         times: &Times,
     ) -> bool {
-        let judged = storing::Response { status: StatusCode::OK, headers };
+        let directives = &settings.freshness.directives(headers);
+        let judged = storing::Response { status: StatusCode::OK, headers, directives };
         let judged = storing::judge(settings, &self.request(asked), &judged, times);
         matches!(judged, Ok(_) | Err(NotStored::NoFreshness | NotStored::Stale))
     }

@@ -47,7 +47,9 @@ impl Candidate<'_> {
     pub fn parts(&self, response: &mut Response<Body>, times: &Times) -> Result<Parts, NotStored> {
         let Self { cache, settings, key, request, asked_at } = self;
         let (status, headers) = (response.status(), response.headers());
-        let terms = judge(settings, request, &storing::Response { status, headers }, times)?;
+        let directives = &settings.freshness.directives(headers);
+        let judged = storing::Response { status, headers, directives };
+        let terms = judge(settings, request, &judged, times)?;
         let vary = Vary::of(&settings.vary, headers, request.headers).ok_or(NotStored::Vary)?;
         if !cache.is_wanted(key.hash, settings.min_uses) {
             return Err(NotStored::MinUses);
@@ -57,7 +59,7 @@ impl Candidate<'_> {
         Ok(Parts {
             key: Arc::clone(key),
             status,
-            fields: storing::fields(settings, response.headers(), times.date).collect(),
+            fields: storing::fields(settings, response.headers(), directives, times.date).collect(),
             content: Content::Whole(Default::default()),
             terms,
             vary,
@@ -77,6 +79,12 @@ pub fn newer_tags(settings: &Settings, headers: &mut HeaderMap) -> Result<Option
     let says = settings.tags.iter().any(|name| headers.contains_key(name));
     let tags = Tags::take(headers, &settings.tags).map_err(|_| NotStored::TooManyTags)?;
     Ok(says.then_some(tags))
+}
+
+/// What of the fields of a response without content takes the place of stored ones.
+pub fn newer_fields(settings: &Settings, headers: &HeaderMap, times: &Times) -> HeaderMap {
+    let directives = settings.freshness.directives(headers);
+    storing::fields(settings, headers, &directives, times.date).collect()
 }
 
 /// The content of a response, where all of it is there that its head has announced.

@@ -71,7 +71,7 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         authentication = Authentication(engine, events, state_dir)
         learning = Learning(engine, events, state_dir)
         gateway = Gateway(engine, store, source, events, words, learning.models)
-        process = _Process(gateway, authentication, learnt, learning, listener)
+        process = _Process(gateway, authentication, learning, learnt, listener)
         first = [loaded]
         # Once another is served nothing may hold the first one any more: it can take 100 MB.
         del loaded, config
@@ -166,14 +166,14 @@ class _Process:
         self,
         gateway: Gateway,
         authentication: Authentication,
-        learnt: Learnt,
         learning: Learning,
+        learnt: Learnt,
         listener: socket.socket | None,
     ) -> None:
         self.gateway = gateway
         self.authentication = authentication
-        self.learnt = learnt
         self.learning = learning
+        self.learnt = learnt
         self.listener = listener
         self.stop = asyncio.Event()
         self.background: set[asyncio.Task[Any]] = set()

@@ -26,7 +26,7 @@ def config(address: str) -> Config:
 
 def process_of(gateway: Gateway, listener: socket.socket | None = None) -> _Process:
     learnt = Learnt(gateway.engine, None)
-    return _Process(gateway, authentication(gateway), learnt, learning(gateway), listener)
+    return _Process(gateway, authentication(gateway), learning(gateway), learnt, listener)
 
 
 async def test_it_serves_reloads_a_changed_file_and_drains(

@@ -244,10 +244,10 @@ class FakeEngine:
                 self.databases[kind] = value
             case "keys", authenticator:
                 self._supply_keys(authenticator, json.loads(value))
-            case "model", _:
-                self._supply_model(name, value)
             case "learnt", upstream:
                 self._supply_learnt(upstream, json.loads(value))
+            case "model", _:
+                self._supply_model(name, value)
             case "purge", cache:
                 self._purge(cache, json.loads(value))
             case _:

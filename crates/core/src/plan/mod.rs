@@ -15,6 +15,7 @@ mod csrf;
 mod explain;
 mod forward_auth;
 mod health;
+mod http3;
 mod issue;
 mod jwt;
 mod limits;
@@ -48,6 +49,7 @@ pub use health::{
     Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,
     LatencyFactor, LatencyOutlier, Outlier, Quorum, StatusRange, SuccessRateOutlier,
 };
+pub use http3::{AltSvc, Congestion, Http3, QuicRetry};
 pub use issue::Issue;
 pub use jwt::{Jwks, Jwt, RememberedTokens, TokenDepth, TokenNames, TokenSize};
 pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};

@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ from tidegate.control.source import Source
 from tidegate.control.store import Store
 from tidegate.control.watch import Watcher
 from tidegate.control.words import Words
+
+HEARING_SECONDS = 5
+"""So long, at most, does the end wait for what the engine still has to tell."""
 
 log = logs.Logger("tidegate.run")
 
@@ -197,6 +201,8 @@ class _Process:
         watcher.cancel()
         await asyncio.to_thread(self.learnt.keep)
         await self._drain()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.gateway.events.heard_all(), HEARING_SECONDS)
         await self.learning.samples.close()
         await close_admin()
 

@@ -56,13 +56,13 @@ def test_every_command_of_the_tutorial_does_what_the_page_says(
     del config["listeners"][0]["address"]
     config["upstreams"][0]["endpoints"] = [origin.address]
     gateway = start_gateway(config)
-    ask(gateway, 2_000)
+    ask(gateway, 1_400)
 
     def written() -> int:
         (upstream,) = gateway.admin.get("/v1/upstreams").raise_for_status().json()
         return int(upstream["prediction"]["samples"]["written"])
 
-    eventually(lambda: written() >= 1_500, "enough samples are written", deadline=60)
+    eventually(lambda: written() >= 1_200, "enough samples are written", deadline=60)
     said = {line: run(gateway, line) for line in COMMANDS}
     trained = next(text for line, text in said.items() if " train " in line)
     assert "explained variance" in trained

@@ -136,6 +136,11 @@ class Events:
         finally:
             self.readers -= 1
 
+    async def heard_all(self) -> None:
+        """Wait until all that the engine had to tell, which has drained, is heard."""
+        while not self.ended:
+            await self._arrived.wait()
+
     async def wait(self, after: int) -> None:
         """Wait for an event after that one, or for the end."""
         if self._last <= after and not self.ended:

@@ -1,23 +1,22 @@
 """An upstream whose requests cost what a number in their path says, which the online learner cannot know."""
 
 import asyncio
-import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .configs import proxy
 from .gateway import Config, Gateway
 from .origin import Exchange, Origin
 
-CLIENTS = 4
-LEAST_SECONDS = 0.001
+LIGHT, HEAVY = 0.001, 0.016
+"""Seconds."""
+HEAVY_FROM = 500
 
 
 async def price(exchange: Exchange) -> None:
-    """Answer `/items/<n>` after as many milliseconds as the logarithm of n."""
+    """Answer `/items/<n>`: where n is large, later."""
     await exchange.discard_body()
     number = int(exchange.request.path.rpartition("/")[2])
-    await asyncio.sleep(LEAST_SECONDS * (1 + math.log1p(number)))
+    await asyncio.sleep(HEAVY if number >= HEAVY_FROM else LIGHT)
     await exchange.respond(200)
 
 
@@ -30,12 +29,7 @@ def sampled(origin: Origin, state_dir: object, **predict: Any) -> Config:
 
 
 def ask(gateway: Gateway, requests: int) -> None:
-    """Send so many requests, from several clients."""
-
-    def asked(client: int) -> None:
-        with gateway.connect() as connection:
-            for number in range(client, requests, CLIENTS):
-                assert connection.request(f"/items/{number * 7919 % 1000 + 1}").status == 200
-
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        list(pool.map(asked, range(CLIENTS)))
+    """Send so many requests, one after the other: of one that is alone it is known what it costs."""
+    with gateway.connect() as connection:
+        for number in range(requests):
+            assert connection.request(f"/items/{number * 7919 % 1000 + 1}").status == 200

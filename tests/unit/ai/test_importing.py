@@ -58,7 +58,7 @@ def test_trees_with_samples_are_calibrated_by_them(booster: lightgbm.Booster) ->
 
 def test_a_networks_input_gets_the_name_that_the_engine_knows() -> None:
     layer = Layer(np.ones((len(NAMES), 1)), np.zeros(1))
-    named = written([layer], np.zeros(len(NAMES)), np.ones(len(NAMES)))
+    named = written([layer])
     renamed = named.replace(INPUT.encode(), b"inputs_x")
     assert renamed != named
     package = imported(renamed, "a test", 1, None, None)
@@ -73,4 +73,4 @@ def test_what_cannot_be_imported_says_why(content: bytes) -> None:
 
 def test_a_network_of_other_features_is_refused() -> None:
     with pytest.raises(ValueError, match="onnxruntime cannot run it on 23 features"):
-        imported(written([Layer(np.ones((3, 1)), np.zeros(1))], np.zeros(3), np.ones(3)), "", 1, None, None)
+        imported(written([Layer(np.ones((3, 1)), np.zeros(1))]), "", 1, None, None)

@@ -21,7 +21,7 @@ const CAPACITY: usize = 1_024;
 /// Samples that are told at once …
 const TOLD: usize = 1_000;
 /// … no more often than this.
-const EVERY: Duration = Duration::from_secs(1);
+pub const EVERY: Duration = Duration::from_secs(1);
 
 /// The samples that were taken and not told yet.
 #[derive(Debug)]

@@ -44,6 +44,7 @@ pub use reading::Refused;
 
 use crate::account::explain::Summary;
 use crate::account::outbox::TimedNotice;
+use crate::account::samples;
 use crate::objects::auth::live::LiveAuthenticators;
 use crate::snapshot::Snapshot;
 use crate::upstream::live::LiveEndpoints;
@@ -190,10 +191,17 @@ impl Engine {
     /// The notices that have not been taken yet; where there are none, those that come within `limit`. `None`:
     /// the engine has drained, and there will be no more.
     pub fn wait(&self, limit: Duration) -> Option<Vec<TimedNotice>> {
-        let accounts = &self.common.accounts;
-        let mut notices = accounts.outbox.wait(limit)?;
-        notices.extend(accounts.samples.take(Instant::now()).into_iter().map(TimedNotice::now));
-        Some(notices)
+        let (accounts, deadline) = (&self.common.accounts, Instant::now() + limit);
+        loop {
+            // Samples wake nothing: they are looked for.
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut notices = accounts.outbox.wait(left.min(samples::EVERY))?;
+            let now = Instant::now();
+            notices.extend(accounts.samples.take(now).into_iter().map(TimedNotice::now));
+            if !notices.is_empty() || now >= deadline {
+                return Some(notices);
+            }
+        }
     }
 
     /// Accept nothing more, let connections end for at most `limit`, then stop. True if all ended in time.

@@ -17,5 +17,5 @@ def learn(samples: Dataset, _later: Dataset, _seed: int) -> Learned:
     scale = Scale.of(samples)
     model = Ridge(PENALTY).fit(scale.applied(samples.features), samples.residual, samples.weight)
     layer = Layer(np.reshape(model.coef_, (-1, 1)), np.reshape(model.intercept_, 1))
-    content = written([scaled(layer, scale.mean, scale.deviation)], scale.lowest, scale.highest)
+    content = written([scaled(layer, scale.mean, scale.deviation)])
     return Learned(MODEL_FILE, content, Runtime(content).answer, {})

@@ -7,23 +7,23 @@ import numpy as np
 from tidegate.ai.dataset import Dataset
 from tidegate.ai.matrix import Matrix, Vector
 
+LEAST = 1e-3
+
 
 class Scale(NamedTuple):
     """How large each feature was."""
 
     mean: Vector
     deviation: Vector
-    """1 where all were alike."""
-    lowest: Vector
-    highest: Vector
+    """1 where all were alike, or nearly: a weight must not become so large that an answer overflows."""
 
     @classmethod
     def of(cls, samples: Dataset) -> Self:
         """That of samples."""
         rows = samples.features.astype(np.float64)
         deviation = rows.std(axis=0)
-        deviation[deviation < 1e-6] = 1
-        return cls(rows.mean(axis=0), deviation, rows.min(axis=0), rows.max(axis=0))
+        deviation[deviation < LEAST] = 1
+        return cls(rows.mean(axis=0), deviation)
 
     def applied(self, rows: Matrix) -> Vector:
         """Rows of mean 0 and deviation 1."""

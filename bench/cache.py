@@ -205,7 +205,8 @@ def certificate(at: Path) -> None:
 
 
 @contextmanager
-def _run(command: list[str], port: int, core: str | None) -> Iterator[int]:
+def run_server(command: list[str], port: int, core: str | None) -> Iterator[int]:
+    """The process id of a server that answers /100 on a port, pinned to a core."""
     pinned = ["taskset", "-c", core, *command] if core else command
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(pinned, stdout=quiet, stderr=quiet)  # noqa: S603
@@ -263,13 +264,14 @@ server {{
 
 @contextmanager
 def origin_server(at: Path) -> Iterator[int]:
+    """The port of an origin that has a file for each of the sizes."""
     port = free_port()
     for name, size in SIZES.items():
         (at / name).write_bytes(b"x" * size)
     files = "".join(f"location = /{name} {{ }} " for name in SIZES)
     body = ORIGIN.format(port=port, at=at, files=files, rest="x" * 100)
     (at / "origin.conf").write_text(NGINX.format(at=at, name="origin", body=body))
-    with _run(["nginx", "-c", str(at / "origin.conf"), "-p", str(at)], port, LAST):
+    with run_server(["nginx", "-c", str(at / "origin.conf"), "-p", str(at)], port, LAST):
         yield port
 
 
@@ -287,7 +289,7 @@ def _nginx(at: Path, origin: int) -> Iterator[Peer]:
     port, tls = free_port(), free_port()
     body = CACHE.format(at=at, origin=origin, port=port, tls=tls)
     (at / "nginx.conf").write_text(NGINX.format(at=at, name="nginx", body=body))
-    with _run(["nginx", "-c", str(at / "nginx.conf"), "-p", str(at)], port, FIRST) as pid:
+    with run_server(["nginx", "-c", str(at / "nginx.conf"), "-p", str(at)], port, FIRST) as pid:
         yield Peer("nginx", pid, {"http": port, "https": tls})
 
 
@@ -297,7 +299,7 @@ def _varnish(at: Path, origin: int) -> Iterator[Peer]:
     folder.mkdir(exist_ok=True)
     command = ["varnishd", "-F", "-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{origin}", "-s", "malloc,200m"]
     pools = ["-p", "thread_pools=1", "-p", "thread_pool_min=50", "-p", "thread_pool_max=200"]
-    with _run([*command, "-n", str(folder), *pools], port, FIRST) as pid:
+    with run_server([*command, "-n", str(folder), *pools], port, FIRST) as pid:
         yield Peer("varnish", pid, {"http": port})
 
 

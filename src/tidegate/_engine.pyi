@@ -87,6 +87,9 @@ class Engine:
         - kind `log`, name `filter`: which of the engine's own log events are kept, as directives:
           `info,tidegate_proxy::listen=debug`;
         - kind `log`, name `reopen`: nothing; the access log's file is opened anew, after it was renamed;
+        - kind `model`, name `name@digest`, the digest whole: a model that upstreams may name: a tar (POSIX
+          ustar) of `manifest.json`, `golden.f32` and `model.trees` or `model.onnx`, in this order. It is
+          checked here, which may take a second; an empty value takes it back; 64 are kept;
         - kind `purge`, name of a cache, empty for all caches: stored responses that are not to be used any
           more: one of `{"url"}`, `{"key"}`, `{"tag"}`, `{"prefix"}`, `{"host"}` and `{"all": true}`, with
           `"soft"`: whether they are kept and stale from now on. It is true for responses that are being
@@ -144,6 +147,11 @@ class Engine:
           requests go to all that serve;
         - `store_changed`: of which `store`, whether it is `up` now, and the `cause` where it is not;
         - `word_applied`: `upstream`, `endpoint`, the `word` or null, and whether it is `present`;
+        - `model_fallback`: `upstream`, `model`, `reason` (`skill`, `drift`, `budget`, `outcome` or
+          `not_finite`): the model is not asked any more until it is supplied anew or used otherwise;
+        - `samples`: requests of an `upstream`, for models to learn from: `features`, the schema's name, and
+          `rows`: `[[time, cost in seconds, requests that it stands for, *features]]`; once a second at most,
+          and 1,000 rows of all upstreams together;
         - `unknown_key`: `authenticator`, `kid`: a token names a key that is not there;
         - `task_panicked`: `thread` (a worker's number, `health`, `long-work` or `stores`), `message`,
           `place`; what it did for one connection ends;

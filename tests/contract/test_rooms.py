@@ -12,6 +12,7 @@ ORDER = (
     "long_work",
     "net",
     "tls",
+    "quic",
     "http",
     "account",
     "upstream",

@@ -11,8 +11,8 @@ from .harness.configs import proxy
 from .harness.gateway import Gateway
 from .harness.origin import Exchange, Origin
 
-MEMORY = 128 << 20
-PASSING = 1 << 30
+MEMORY = 256 << 20
+PASSING = 5 << 28
 SIZES = (100, 10_000, 300_000, 1_000_000, 5_000_000)
 CLIENTS = 4
 

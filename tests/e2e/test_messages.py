@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from .conftest import Running
+from .harness.certs import Authority
 from .harness.configs import listener, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2origin import H2Origin
@@ -22,14 +23,21 @@ def endpoints(module_origin: Origin, h2_origin: H2Origin) -> dict[str, Endpoint]
 
 
 @pytest.fixture(scope="module")
-def gateway(running: Running, endpoints: dict[str, Endpoint]) -> Iterator[Gateway]:
+def gateway(running: Running, endpoints: dict[str, Endpoint], authority: Authority) -> Iterator[Gateway]:
     internal = {"headers": [{"name": "x-internal", "exact": "1"}]}
+    quic = {"protocols": ["http3"], "tls": {"certificates": [authority.issue("localhost").config()]}}
     with running(
         {
-            "listeners": [listener(f"to-{version}") for version in endpoints],
+            "listeners": [
+                *(listener(f"to-{version}") for version in endpoints),
+                *(listener(f"quic-to-{version}", **quic) for version in endpoints),
+            ],
             "routes": [
                 route("internal", match=internal, respond={"status": 403}),
-                *(route(version, listeners=[f"to-{version}"], upstream=version) for version in endpoints),
+                *(
+                    route(version, listeners=[f"to-{version}", f"quic-to-{version}"], upstream=version)
+                    for version in endpoints
+                ),
             ],
             "upstreams": [
                 upstream(version, endpoint.address, **endpoint.options)
@@ -67,7 +75,7 @@ def test_a_request_is_judged_alike_in_every_version(
     elif isinstance(expected, Routed):
         assert response.status == expected.status
     else:
-        # Over HTTP/2 a malformed request may be answered by a reset (RFC 9113 §8.1.1).
+        # A malformed request may be answered by a reset (RFC 9113 §8.1.1, RFC 9114 §4.1.2).
         reset = client != "http1" and expected.status in (0, 400) and response.status == 0
         assert reset or response.status == (expected.status or 400), response
         assert endpoints[endpoint].taken() == taken

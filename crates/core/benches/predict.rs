@@ -7,6 +7,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use tidegate_core::plan::Priority;
+use tidegate_core::predict::features::Observed;
 use tidegate_core::predict::{Described, Ended, Predictor};
 use tidegate_core::time::Moment;
 
@@ -21,6 +23,18 @@ fn path(n: usize) -> String {
 
 fn described(path: &str) -> Described<'_> {
     Described { route: 3, method: "GET", path: Some(path), size: None }
+}
+
+fn observed(path: &str) -> Observed<'_> {
+    Observed {
+        described: described(path),
+        query: Some("page=4&size=20"),
+        content_type: None,
+        user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        time: Duration::from_secs(1_800_000_000),
+        load: 0.5,
+        priority: Priority::Normal,
+    }
 }
 
 /// A request that found a worker free, in the arm of those that come now.
@@ -49,6 +63,18 @@ fn predict(criterion: &mut Criterion) {
     });
     criterion.bench_function("predict/look-up", |bencher| {
         bencher.iter(|| predictor.predict(black_box(&branches[next()]), NOW));
+    });
+    criterion.bench_function("predict/slow", |bencher| {
+        let took = Duration::from_millis(5);
+        bencher.iter(|| predictor.is_slow(black_box(&branches[next()]), took, NOW));
+    });
+    criterion.bench_function("predict/features", |bencher| {
+        bencher.iter(|| {
+            let turn = next();
+            let observed = observed(black_box(&paths[turn]));
+            let estimate = predictor.estimate(&branches[turn], NOW);
+            predictor.features(&observed, &branches[turn], &estimate)
+        });
     });
     criterion.bench_function("predict/update", |bencher| {
         let cost = Duration::from_millis(5);

@@ -1,6 +1,7 @@
 //! Models made by hand.
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tidegate_core::predict::features::{COUNT, Features, Schema};
 
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value};
@@ -9,7 +10,10 @@ use tract_onnx::pb::{
     TypeProto, ValueInfoProto, type_proto,
 };
 
-use super::package::digest;
+/// SHA-256 in hexadecimal digits.
+fn digest(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// A tar of these files.
 pub fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {

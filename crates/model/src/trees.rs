@@ -95,8 +95,9 @@ impl Trees {
             for _ in 0..group.depth {
                 for place in &mut at {
                     let node = &self.nodes[*place as usize];
-                    let is_more = !(features[node.feature as usize] <= node.threshold);
-                    *place = node.next[usize::from(is_more)];
+                    // What is no number is not.
+                    let is_left = features[node.feature as usize] <= node.threshold;
+                    *place = node.next[usize::from(!is_left)];
                 }
             }
             for place in at {

@@ -23,7 +23,8 @@ use crate::tls::peer_certificate::PeerCertificate;
 /// A connection that was let in; it gives its place back when dropped.
 pub struct Admitted {
     local: Rc<Local>,
-    listener: Arc<Listener>,
+    /// Where it came in.
+    pub listener: Arc<Listener>,
     address: Option<IpAddr>,
     /// Tells it to end.
     pub signal: Rc<DrainSignal>,

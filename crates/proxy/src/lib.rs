@@ -15,6 +15,7 @@ mod local;
 mod long_work;
 mod net;
 mod objects;
+mod quic;
 mod serve;
 mod snapshot;
 mod stack;

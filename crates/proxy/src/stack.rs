@@ -16,10 +16,10 @@ use crate::snapshot::{Action, Destination, Forward, RateLimits};
 use crate::steps::cache::{Asking, Found, Lookup};
 use crate::steps::time_limit::Steps;
 use crate::steps::{
-    Flow, access, admit, authenticate, body_limit, cache, client_cert, client_networks, cold_keys,
-    cors, csrf, destination, forwarded, guarded_fields, identity_headers, mirror, problem,
-    rate_limits, redirect, request_headers, request_id, respond, response_headers, rewrite, route,
-    security_headers, send, time_limit,
+    Flow, access, admit, alt_svc, authenticate, body_limit, cache, client_cert, client_networks,
+    cold_keys, cors, csrf, destination, forwarded, guarded_fields, identity_headers, mirror,
+    problem, rate_limits, redirect, request_headers, request_id, respond, response_headers,
+    rewrite, route, security_headers, send, time_limit,
 };
 use crate::upstream::affinity;
 
@@ -42,6 +42,7 @@ pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
         Ok(Flow::Go) => problem::answer(call, Failure::Internal),
         Err(failure) => problem::answer(call, failure),
     };
+    alt_svc::after(call, &mut response);
     security_headers::after(call, &mut response);
     cors::after(call, &mut response);
     rate_limits::after(call, &mut response);

@@ -23,7 +23,7 @@ pub enum Command {
     /// Decide by this snapshot from now on, and say so.
     Adopt(Arc<Snapshot>, Sender<()>),
     /// Accept connections.
-    Listen(Arc<Listener>, ListenSocket),
+    Listen(Arc<Listener>, Vec<ListenSocket>),
     /// Accept no more connections of this listener, and let those there are end.
     Close(u64),
     /// Accept no more connections at all, and stop when the last has ended or the time is over.
@@ -33,12 +33,12 @@ pub enum Command {
 /// Accept from `listeners` and carry out commands until told to drain, or until there will be no more.
 pub async fn run(
     local: Rc<Local>,
-    listeners: Vec<(Arc<Listener>, ListenSocket)>,
+    listeners: Vec<(Arc<Listener>, Vec<ListenSocket>)>,
     commands: &mut UnboundedReceiver<Command>,
 ) {
-    let listen = |listener: Arc<Listener>, socket| {
+    let listen = |listener: Arc<Listener>, sockets| {
         let id = listener.id;
-        (id, spawn_local(accept(local.clone(), listener, socket)).abort_handle())
+        (id, spawn_local(accept(local.clone(), listener, sockets)).abort_handle())
     };
     let mut acceptors: HashMap<u64, AbortHandle> =
         listeners.into_iter().map(|(listener, socket)| listen(listener, socket)).collect();
@@ -59,8 +59,8 @@ pub async fn run(
                 let _ = done.send(());
             }
             // A worker that was started anew meanwhile has it already.
-            Some(Command::Listen(listener, socket)) if !acceptors.contains_key(&listener.id) => {
-                acceptors.extend([listen(listener, socket)]);
+            Some(Command::Listen(listener, sockets)) if !acceptors.contains_key(&listener.id) => {
+                acceptors.extend([listen(listener, sockets)]);
             }
             Some(Command::Listen(..)) => {}
             Some(Command::Close(id)) => {

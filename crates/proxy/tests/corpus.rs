@@ -10,15 +10,17 @@ use tidegate_proxy::fuzzing;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 11] = [
+const TARGETS: [(&str, Target); 13] = [
     ("access_log", fuzzing::access_log),
     ("cache_fields", fuzzing::cache_fields),
     ("cache_file", fuzzing::cache_file),
     ("chunked", fuzzing::chunked),
     ("credentials", fuzzing::credentials),
     ("forwarded", fuzzing::forwarded),
+    ("frames", fuzzing::frames),
     ("htpasswd", fuzzing::htpasswd),
     ("path", fuzzing::path),
+    ("qpack", fuzzing::qpack),
     ("request_head", fuzzing::request_head),
     ("response_head", fuzzing::response_head),
     ("token", fuzzing::token),

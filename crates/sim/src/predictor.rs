@@ -78,7 +78,7 @@ impl Predictor {
         let less = if said.is_some() { 0.0 } else { seen.variance / 2.0 };
         let cost = self.distorted(said.unwrap_or(seen.mean), &usual, now) + less;
         match self.plan.guarded {
-            true => self.learner.believe(cost.exp(), &seen, now),
+            true => self.learner.believe(cost.exp(), &seen, self.learner.skill().weight(), now),
             false => Some(self.learner.boosted(cost)),
         }
     }

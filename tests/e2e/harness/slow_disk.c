@@ -1,6 +1,7 @@
 /* Loaded before the C library (LD_PRELOAD): what reads, writes, opens, renames or removes a file beneath the
- * directory SLOW_DISK takes 100 ms longer, as on a disk that is ill. What the kernel has in memory it still
- * reads without waiting (preadv2 with RWF_NOWAIT is no call of the C library here). */
+ * directory SLOW_DISK takes 100 ms longer, as on a disk that is ill, and does not end while the file
+ * SLOW_DISK_STANDS is there. What the kernel has in memory it still reads without waiting (preadv2 with RWF_NOWAIT
+ * is no call of the C library here). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -17,12 +18,12 @@ static int is_slow(const char *path) {
     return root && !strncmp(path, root, strlen(root));
 }
 
-static void wait_for(int slow) {
+static void wait_for_path(const char *path) {
     const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
-    if (slow) nanosleep(&pause, NULL);
+    if (!is_slow(path)) return;
+    do nanosleep(&pause, NULL);
+    while (!access(getenv("SLOW_DISK_STANDS"), F_OK));
 }
-
-static void wait_for_path(const char *path) { wait_for(is_slow(path)); }
 
 static void wait_for_file(int file) {
     struct stat status;

@@ -7,6 +7,7 @@ from typing import Protocol
 from .gateway import Gateway
 from .h2client import H2Client
 from .h2origin import H2Origin, Stream
+from .h3client import H3Client
 from .message import Fields, Response, format_fields
 from .origin import Exchange, Origin
 from .raw import ClosedError, RawClient
@@ -29,7 +30,7 @@ class Request:
     path: str | None = "/x"
     fields: tuple[tuple[str, str], ...] = ()
     cookies: tuple[str, ...] = ()
-    """Pairs, which HTTP/2 sends in fields of their own."""
+    """Pairs, which HTTP/2 and HTTP/3 send in fields of their own."""
     body: bytes | None = None
     """In HTTP/1 it is chunked, unless the fields say a length."""
     trailers: tuple[tuple[str, str], ...] = ()
@@ -94,6 +95,17 @@ def _http1_body(
 
 def http2(port: int, request: Request) -> Response:
     """Over HTTP/2, by prior knowledge."""
+    with H2Client(port) as client:
+        return _send_framed(client, request)
+
+
+def http3(port: int, request: Request) -> Response:
+    """Over HTTP/3."""
+    with H3Client(port) as client:
+        return _send_framed(client, request)
+
+
+def _send_framed(client: H2Client | H3Client, request: Request) -> Response:
     pseudo = {
         "method": request.method,
         "scheme": request.scheme,
@@ -104,14 +116,13 @@ def http2(port: int, request: Request) -> Response:
     if request.host is not None:
         fields.append(("host", request.host))
     fields += [*request.fields, *(("cookie", pair) for pair in request.cookies)]
-    with H2Client(port) as client:
-        stream = client.begin(_raw(fields), end=request.body is None)
-        if request.body is not None:
-            client.send_body(stream, request.body, end=not request.trailers)
-        if request.trailers:
-            client.end(stream, _raw(request.trailers))
-        response = client.wait(stream)
-        return response if response.status else CLOSED
+    stream = client.begin(_raw(fields), end=request.body is None)
+    if request.body is not None:
+        client.send_body(stream, request.body, end=not request.trailers)
+    if request.trailers:
+        client.end(stream, _raw(request.trailers))
+    response = client.wait(stream)
+    return response if response.status else CLOSED
 
 
 def _raw(fields: Fields | tuple[tuple[str, str], ...]) -> RawFields:
@@ -190,10 +201,11 @@ class Http2Endpoint:
         self.origin.on(path, send)
 
 
-CLIENTS: dict[str, Client] = {"http1": http1, "http2": http2}
+CLIENTS: dict[str, Client] = {"http1": http1, "http2": http2, "http3": http3}
 """A version that is added here is judged by every case."""
 
 
 def send(gateway: Gateway, client: str, endpoint: str, request: Request) -> Response:
     """Send a request from a client of one version to an endpoint of another, by the listener named so."""
-    return CLIENTS[client](gateway.port(f"to-{endpoint}"), request)
+    way = "quic-to" if client == "http3" else "to"
+    return CLIENTS[client](gateway.port(f"{way}-{endpoint}"), request)

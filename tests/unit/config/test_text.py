@@ -86,6 +86,13 @@ def test_rights_are_those_of_a_unix_listener_and_name_users_of_the_system(
     assert "no user 'no-such-user-here'" in problem.message
 
 
+def test_http3_is_refused_where_there_is_no_tls_or_no_port(problems: Find) -> None:
+    (problem,) = problems("listeners: [{name: a, address: '127.0.0.1:80', protocols: [http1, http3]}]")
+    assert "HTTP/3 is spoken only with TLS" in problem.message
+    (problem,) = problems("listeners: [{name: a, address: 'unix:/run/a', protocols: [http3]}]")
+    assert "HTTP/3 is spoken over UDP" in problem.message
+
+
 @pytest.mark.parametrize("text", ["*", "a.*.b", "*x.com", "x.com:80", "x..com", "x/y", ""])
 def test_a_host_has_at_most_one_leading_wildcard_and_no_port(text: str) -> None:
     with pytest.raises(ValidationError):

@@ -63,6 +63,10 @@ impl<'a> HeadFields<'a> {
             header::HOST => self.hosts += 1,
             header::COOKIE => self.cookies += 1,
             header::EXPECT => self.see_expectation(value)?,
+            // An endpoint's own speaks of its port (RFC 7838), and clients reach it by the gateway alone.
+            header::ALT_SVC if matches!(self.of, Of::Response) => {
+                self.taken_off.push(header::ALT_SVC);
+            }
             _ => {
                 if let Of::Request(Some(fields)) = &self.of
                     && fields.has(name.as_str())

@@ -10,6 +10,7 @@ pub mod forwarding;
 pub mod head_fields;
 pub mod head_rules;
 mod malformed;
+pub mod priority;
 pub mod pseudo;
 pub mod spelling;
 pub mod target;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::unit::{LARGEST, Size, bounded};
-use super::{Networks, Secret, Timeout};
+use super::{Http3, Networks, Secret, Timeout};
 
 /// A socket that accepts client connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +23,8 @@ pub struct Listener {
     pub protocols: Vec<HttpVersion>,
     /// TLS settings; absent: plain text.
     pub tls: Option<ListenerTls>,
+    /// HTTP/3, where the protocols name it.
+    pub http3: Http3,
     /// Peers whose `X-Forwarded-*` and `Forwarded` fields are believed.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
@@ -58,6 +60,8 @@ pub enum HttpVersion {
     Http1,
     /// HTTP/2 (RFC 9113), in plain text by prior knowledge.
     Http2,
+    /// HTTP/3 (RFC 9114), over UDP; only with TLS.
+    Http3,
 }
 
 /// TLS on a listener.

@@ -15,6 +15,7 @@ mod csrf;
 mod explain;
 mod forward_auth;
 mod health;
+mod http3;
 mod issue;
 mod jwt;
 mod limits;
@@ -48,6 +49,7 @@ pub use health::{
     Deviations, Health, HealthBody, HealthGrpc, HealthHttp, HealthTcp, InitialHealth,
     LatencyFactor, LatencyOutlier, Outlier, Quorum, StatusRange, SuccessRateOutlier,
 };
+pub use http3::{AltSvc, Congestion, Http3, QuicRetry};
 pub use issue::Issue;
 pub use jwt::{Jwks, Jwt, RememberedTokens, TokenDepth, TokenNames, TokenSize};
 pub use limits::{AdaptiveLimit, Priority, Queueing, UpstreamLimits};
@@ -57,7 +59,7 @@ pub use listener::{
 };
 pub use narrow::{Labels, SameSite, SlowStart, SlowStartCurve, Sticky, SubsetFallback, ZoneAware};
 pub use networks::Networks;
-pub use predict::{Predict, PredictMode};
+pub use predict::{ModelStage, ModelUse, Predict, PredictMode};
 pub use rate::{
     Bandwidth, Ipv4Prefix, Ipv6Prefix, KeyPart, Keys, Missing, MostInFlight, Quota, Rate, RateCost,
     RateHeaders, RateLimit, RateMode, Window,

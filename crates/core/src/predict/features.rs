@@ -21,6 +21,11 @@ pub const SCHEMA: &str = "features/v1";
 /// Numbers that a model is told.
 pub const COUNT: usize = TABLE.len();
 
+/// The place of what the learner expects.
+pub(super) const EXPECTED: usize = 0;
+/// The place of its variance.
+pub(super) const VARIANCE: usize = 1;
+
 /// The features of one request, in the schema's order.
 pub type Features = [f32; COUNT];
 

@@ -6,6 +6,7 @@ use super::boost::Boosts;
 use super::branch::{Branch, Described};
 use super::cost::{Costs, Learnt};
 use super::features::{Features, Observed};
+use super::knowledge::Knowledge;
 use super::node::{Estimate, logarithm, power};
 use super::parameters::Parameters;
 use super::skill::{Skill, blend, sane};
@@ -15,6 +16,11 @@ use crate::balance::Spare;
 #[cfg(doc)]
 use crate::load::Sent;
 use crate::time::Moment;
+
+/// Answers that it takes to know the 99th percentile of a kind of requests …
+const ENOUGH: f32 = 100.0;
+/// … which is so many deviations above the mean, of a normal distribution.
+const NINETY_NINTH: f32 = 2.326;
 
 /// What is predicted of a request that must wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +73,26 @@ impl Predictor {
         }
     }
 
+    /// One that goes on `now` from what another had learnt. Whether predictions do good is found out anew.
+    ///
+    /// # Errors
+    /// What is wrong with that.
+    pub fn restored(known: &Knowledge, now: Moment) -> Result<Self, String> {
+        known.check()?;
+        let costs = Costs::restored(&known.costs, now)?;
+        let predictor = Self { costs, ..Self::new(known.costs.seed) };
+        predictor.boosts.restore(&known.distribution, known.rate)?;
+        predictor.skill.restore(&known.skill)?;
+        predictor.parameters.restore(&known.parameters);
+        Ok(predictor)
+    }
+
+    /// What is learnt so far.
+    pub fn knowledge(&self, now: Moment) -> Knowledge {
+        let (costs, skill) = (self.costs.known(now), self.skill.blocks());
+        Knowledge::new(costs, self.boosts.known(), skill, self.parameters.known())
+    }
+
     /// The arm of a request that comes now.
     pub fn arm(&self, now: Moment) -> Arm {
         self.trial.arm(now)
@@ -87,6 +113,12 @@ impl Predictor {
         self.costs.estimate(branch, now)
     }
 
+    /// Whether a request that belongs there takes longer than 99 of 100 of its kind, where enough is known of these.
+    pub fn is_slow(&self, branch: &Branch, took: Duration, now: Moment) -> bool {
+        let nearest = self.costs.nearest(branch, now);
+        nearest.answers >= ENOUGH && took > power(nearest.quantile(NINETY_NINTH))
+    }
+
     /// What models are told of a request that belongs there, where this is its [estimate](Self::estimate).
     pub fn features(&self, of: &Observed<'_>, branch: &Branch, estimate: &Estimate) -> Features {
         of.features(branch, estimate, &self.parameters)
@@ -103,9 +135,16 @@ impl Predictor {
         Some(self.weigh(self.estimate(branch, now).expected(), weight, now))
     }
 
-    /// What a model's word of `seconds` is worth for a request that belongs where this was `seen`; `None`: nothing.
-    pub fn believe(&self, seconds: f32, seen: &Estimate, now: Moment) -> Option<Prediction> {
-        let weight = Some(self.weight()).filter(|weight| *weight > 0.0)?;
+    /// What a model's word of `seconds`, believed with this `weight`, is worth for a request that belongs where this was
+    /// `seen`; `None`: nothing.
+    pub fn believe(
+        &self,
+        seconds: f32,
+        seen: &Estimate,
+        weight: f32,
+        now: Moment,
+    ) -> Option<Prediction> {
+        let weight = Some(weight).filter(|weight| *weight > 0.0 && !self.trial.is_off())?;
         Some(self.weigh(sane(seconds, seen), weight, now))
     }
 
@@ -271,6 +310,17 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_slow_by_its_own_kind() {
+        let predictor = after(4, 400);
+        let slow = |path, millis| {
+            predictor.is_slow(&branch(&predictor, path), Duration::from_millis(millis), NOW)
+        };
+        assert!(!slow("/light/2", 4) && slow("/light/2", 8));
+        assert!(!slow("/heavy/2", 400) && slow("/heavy/2", 800));
+        assert!(!Predictor::new(5).is_slow(&branch(&predictor, "/light/2"), Duration::MAX, NOW));
+    }
+
+    #[test]
     fn where_requests_take_longer_with_predictions_everything_is_as_without() {
         let predictor = after(4, 400);
         let mut now = NOW;
@@ -301,11 +351,54 @@ mod tests {
     }
 
     #[test]
+    fn what_was_learnt_goes_on_in_the_next_process() {
+        let before = after(4, 400);
+        let text = serde_json::to_string(&before.knowledge(NOW)).unwrap();
+        let known = serde_json::from_str(&text).unwrap();
+        let start = Moment(1_000);
+        let next = Predictor::restored(&known, start).unwrap();
+        next.renew(|| 8.0, start);
+        for path in ["/light/7", "/heavy/7"] {
+            let branch = branch(&before, path);
+            assert_eq!(next.estimate(&branch, start), before.estimate(&branch, NOW));
+            assert_eq!(
+                next.branch(
+                    &Described { route: 1, method: "GET", path: Some(path), size: None },
+                    start
+                ),
+                branch
+            );
+            assert!(next.predict(&branch, start).is_some());
+        }
+        assert_eq!(next.skill().weight(), before.skill().weight());
+        assert_eq!(next.knowledge(start), known);
+    }
+
+    #[test]
+    fn what_cannot_have_been_learnt_is_refused() {
+        let known = serde_json::to_value(after(4, 400).knowledge(NOW)).unwrap();
+        let spoilt: [(&str, serde_json::Value); 6] = [
+            ("/version", 2.into()),
+            ("/costs/root/variance", (-1.0).into()),
+            ("/costs/nodes/0/1/answers", (-1.0).into()),
+            ("/rate", (-3.0).into()),
+            ("/distribution", vec![1].into()),
+            ("/skill/0", 7.into()),
+        ];
+        for (place, value) in spoilt {
+            let mut known = known.clone();
+            *known.pointer_mut(place).unwrap() = value;
+            let known = serde_json::from_value(known).unwrap();
+            assert!(Predictor::restored(&known, NOW).is_err(), "{place}");
+        }
+    }
+
+    #[test]
     fn a_models_word_that_cannot_be_is_not_taken() {
         let predictor = after(4, 400);
         let seen = predictor.estimate(&branch(&predictor, "/light/2"), NOW);
         for word in [f32::NAN, f32::INFINITY, -1.0, 0.0, 1e30] {
-            let believed = predictor.believe(word, &seen, NOW).unwrap();
+            let believed = predictor.believe(word, &seen, 1.0, NOW).unwrap();
             assert!(believed.cost < Duration::from_millis(5), "{word}: {believed:?}");
         }
     }

@@ -37,9 +37,10 @@ pub struct Skill {
     filling: AtomicU64,
     blocks: [AtomicU64; BLOCKS],
     filled: AtomicUsize,
-    /// The bits of two `f32`.
+    /// The bits of `f32`.
     bound: AtomicU32,
     weight: AtomicU32,
+    upper: AtomicU32,
 }
 
 impl Skill {
@@ -62,18 +63,41 @@ impl Skill {
         }
     }
 
+    /// The blocks that are remembered, the oldest first.
+    pub(super) fn blocks(&self) -> Vec<u64> {
+        let filled = self.filled.load(Relaxed);
+        let known = filled.saturating_sub(BLOCKS)..filled;
+        known.map(|number| self.blocks[number % BLOCKS].load(Relaxed)).collect()
+    }
+
+    /// Go on from these [blocks](Self::blocks).
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn restore(&self, blocks: &[u64]) -> Result<(), String> {
+        let is_full = |block: &u64| block >> (2 * SUM_BITS) >= BLOCK;
+        if blocks.len() > BLOCKS || !blocks.iter().all(is_full) {
+            return Err(format!("expected up to {BLOCKS} full blocks of skill"));
+        }
+        for (own, block) in self.blocks.iter().zip(blocks) {
+            own.store(*block, Relaxed);
+        }
+        self.filled.store(blocks.len(), Relaxed);
+        self.judge(blocks.len());
+        Ok(())
+    }
+
     fn judge(&self, blocks: usize) {
-        let bound = self.lower_bound(blocks).unwrap_or(0.0);
+        let (bound, upper) = if blocks < FEWEST { (0.0, 1.0) } else { self.bounds(blocks) };
         self.bound.store((bound as f32).to_bits(), Relaxed);
         let weight = (bound / FULL).clamp(0.0, 1.0) as f32;
         self.weight.store(weight.to_bits(), Relaxed);
+        self.upper.store((upper as f32).to_bits(), Relaxed);
     }
 
-    /// The lower 95 % bound of the explained part, by leaving out each block in turn (the jackknife: Tukey 1958).
-    fn lower_bound(&self, count: usize) -> Option<f64> {
-        if count < FEWEST {
-            return None;
-        }
+    /// The lower and the upper 95 % bound of the explained part, by leaving out each block in turn (the jackknife:
+    /// Tukey 1958).
+    fn bounds(&self, count: usize) -> (f64, f64) {
         let blocks = self.blocks[..count]
             .iter()
             .map(|block| block.load(Relaxed))
@@ -88,12 +112,19 @@ impl Skill {
                 (explained(without - own_without, with - own_with) - whole).powi(2)
             })
             .sum();
-        Some(whole - STUDENT * (scatter * (n - 1.0) / n).sqrt())
+        let margin = STUDENT * (scatter * (n - 1.0) / n).sqrt();
+        (whole - margin, whole + margin)
     }
 
     /// The lower bound of the explained part of the variance.
     pub fn bound(&self) -> f32 {
         f32::from_bits(self.bound.load(Relaxed))
+    }
+
+    /// The upper bound; `None` before there are as many answers as are remembered.
+    pub(super) fn upper_bound(&self) -> Option<f32> {
+        let is_full = self.filled.load(Relaxed) >= BLOCKS;
+        is_full.then(|| f32::from_bits(self.upper.load(Relaxed)))
     }
 
     /// How far predictions are believed, from 0 to 1.

@@ -10,6 +10,7 @@ pub mod origin;
 pub mod outbox;
 pub mod record;
 pub mod relay;
+pub mod samples;
 mod sharded;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use self::explain::Archive;
 use self::metrics::{Metrics, RouteMetrics};
 use self::outbox::Outbox;
+use self::samples::Samples;
 
 /// What the threads of an engine count, remember and tell in.
 pub struct Accounts {
@@ -32,6 +34,8 @@ pub struct Accounts {
     pub stories: Archive,
     /// What the control plane is told.
     pub outbox: Arc<Outbox>,
+    /// What models learn from.
+    pub samples: Arc<Samples>,
 }
 
 impl Accounts {
@@ -43,6 +47,7 @@ impl Accounts {
             metrics,
             stories: Archive::new(workers),
             outbox: Arc::default(),
+            samples: Arc::new(Samples::new(workers)),
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::samples::Sample;
 use crate::net::clock;
 
 /// Notices that are kept until they are taken.
@@ -109,6 +110,24 @@ pub enum Notice {
         /// Why it does not; empty where it does.
         cause: String,
     },
+    /// A model is not asked any more, and the learner predicts alone.
+    ModelFallback {
+        /// The upstream that it predicted for.
+        upstream: String,
+        /// Its name and its digest.
+        model: String,
+        /// Why: `skill`, `drift`, `budget`, `outcome` or `not_finite`.
+        reason: &'static str,
+    },
+    /// Samples of requests were taken.
+    Samples {
+        /// Their upstream.
+        upstream: String,
+        /// The schema of their features.
+        features: &'static str,
+        /// The requests.
+        rows: Vec<Sample>,
+    },
     /// A task panicked; it alone ended.
     TaskPanicked {
         /// The thread: a worker's number, `health`, `long-work` or `stores`.
@@ -195,7 +214,8 @@ impl Outbox {
 }
 
 impl TimedNotice {
-    fn now(notice: Notice) -> Self {
+    /// `notice` is given just now.
+    pub fn now(notice: Notice) -> Self {
         Self { time: clock::unix_nanos() as f64 / 1e9, notice }
     }
 }

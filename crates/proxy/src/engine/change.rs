@@ -14,7 +14,7 @@ use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::cache::Cache;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
-use crate::snapshot::{Listener, Live, Settings, Snapshot};
+use crate::snapshot::{Listener, Live, Settings, Snapshot, transports};
 use crate::upstream::Upstream;
 use crate::upstream::live::LiveEndpoints;
 
@@ -27,7 +27,8 @@ pub struct Prepared {
     pub diff: Diff,
 }
 
-/// A listener of the new snapshot. One that exists already, and one that takes an address over, is not bound anew.
+/// A listener of the new snapshot. One that exists already is not bound anew, nor one that takes an address over, but for
+/// transports that are new there.
 pub(super) struct PreparedListener {
     pub(super) listener: Arc<Listener>,
     pub(super) settings: Arc<Settings>,
@@ -88,8 +89,9 @@ fn prepare_listeners(
                 continue;
             }
         };
-        let listener = known_listeners.keep(&wanted.name, &address, |address, _| {
-            Ok(Listener::new(&wanted.name, address.clone(), &settings, &accounts.metrics))
+        let place = (address, transports(wanted));
+        let listener = known_listeners.keep(&wanted.name, &place, |place, _| {
+            Ok(Listener::new(&wanted.name, place.clone(), &settings, &accounts.metrics))
         });
         let Ok::<_, Infallible>(listener) = listener;
         listeners.push(PreparedListener { listener, settings, binding: None });
@@ -108,17 +110,19 @@ fn bind(
     let kept: HashSet<u64> = listeners.iter().map(|prepared| prepared.listener.id).collect();
     for (index, prepared) in listeners.iter_mut().enumerate() {
         let listener = &prepared.listener;
-        let is_bound = |known: &Arc<Listener>| {
+        let is_bound = |known: &&Arc<Listener>| {
             known.id == listener.id
                 || (known.address == listener.address && !kept.contains(&known.id))
         };
-        if existing.iter().any(is_bound) {
+        let bound = existing.iter().find(is_bound).map(|known| known.transports);
+        let missing = listener.transports.beyond(bound.unwrap_or_default());
+        if !missing.are_some() {
             continue;
         }
         // A port that this process listens on already goes over from one listener to another.
         let taken_over = existing.iter().any(|known| known.address.shares_port(&listener.address));
         let rights = prepared.settings.rights;
-        match socket::bind(&listener.address, rights, workers, taken_over) {
+        match socket::bind(&listener.address, missing, rights, workers, taken_over) {
             Ok(binding) => prepared.binding = Some(binding),
             Err(wrong) => issues.push(Issue::new(format!("listeners.{index}.address"), wrong)),
         }

@@ -14,6 +14,7 @@ mod fleets;
 mod inspect;
 pub mod log;
 mod metrics;
+mod models;
 mod panics;
 mod predictions;
 mod rate_limits;
@@ -31,7 +32,7 @@ mod threads;
 mod token_check;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tidegate_core::plan::{self, Issue, Plan};
@@ -46,6 +47,7 @@ use crate::account::outbox::TimedNotice;
 use crate::objects::auth::live::LiveAuthenticators;
 use crate::snapshot::Snapshot;
 use crate::upstream::live::LiveEndpoints;
+use crate::upstream::served_model::LiveModels;
 use common::Common;
 use endpoint_health::EndpointHealth;
 use explain::Explained;
@@ -69,6 +71,7 @@ pub struct Engine {
     /// What sources and operators say of endpoints. Locked after `turn`.
     live: Mutex<LiveEndpoints>,
     live_authenticators: LiveAuthenticators,
+    models: LiveModels,
     log: LogHandle,
 }
 
@@ -101,7 +104,8 @@ impl Engine {
         let threads = Threads::start(workers, &common)?;
         let (turn, items, live) = (Mutex::default(), Mutex::default(), Mutex::default());
         let live_authenticators = LiveAuthenticators::default();
-        Ok(Self { common, turn, threads, items, live, live_authenticators, log })
+        let models = LiveModels::default();
+        Ok(Self { common, turn, threads, items, live, live_authenticators, models, log })
     }
 
     /// Build everything that the plan in `text` asks for, new listeners bound, and disturb nothing.
@@ -138,6 +142,7 @@ impl Engine {
         let live = self.live.lock();
         let turnover = serving.lock().replace(prepared, &live, accounts)?;
         drop(live);
+        self.models.serve(&snapshot.upstreams);
         self.threads.adopt(&snapshot);
         drop(turnover.before);
         accounts.stories.trim(snapshot.plan.explain.keep);
@@ -185,7 +190,10 @@ impl Engine {
     /// The notices that have not been taken yet; where there are none, those that come within `limit`. `None`:
     /// the engine has drained, and there will be no more.
     pub fn wait(&self, limit: Duration) -> Option<Vec<TimedNotice>> {
-        self.common.accounts.outbox.wait(limit)
+        let accounts = &self.common.accounts;
+        let mut notices = accounts.outbox.wait(limit)?;
+        notices.extend(accounts.samples.take(Instant::now()).into_iter().map(TimedNotice::now));
+        Some(notices)
     }
 
     /// Accept nothing more, let connections end for at most `limit`, then stop. True if all ended in time.

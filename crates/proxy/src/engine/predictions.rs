@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tidegate_core::plan::PredictMode;
-use tidegate_core::predict::{Interval, Skill, Stage, Trial};
+use tidegate_core::predict::{Fall, Interval, Knowledge, Skill, Stage, Trial};
 
+use super::models::{self, ModelStatus, SamplesStatus};
 use crate::account::exposition::{Exposition, Kind};
 use crate::net::clock;
 use crate::upstream::Upstream;
@@ -23,6 +24,10 @@ pub struct PredictionStatus {
     pub mean_cost_ms: Option<f64>,
     /// How requests with and without predictions compare; absent: nothing follows from predictions.
     pub trial: Option<TrialStatus>,
+    /// The model that predicts beside what is learnt; absent: none is configured.
+    pub model: Option<ModelStatus>,
+    /// What models learn from.
+    pub samples: SamplesStatus,
 }
 
 /// How requests with and without predictions compare.
@@ -56,6 +61,8 @@ impl PredictionStatus {
             weight: predictor.skill().weight(),
             mean_cost_ms: predictor.mean().map(|mean| mean.as_secs_f64() * 1000.0),
             trial: (mode == PredictMode::Auto).then(|| TrialStatus::of(predictor.trial())),
+            model: ModelStatus::of(upstream),
+            samples: SamplesStatus::of(upstream),
         })
     }
 }
@@ -83,6 +90,23 @@ impl TrialStatus {
     }
 }
 
+/// What is learnt of the costs of an upstream's requests.
+#[derive(Debug, Serialize)]
+pub(super) struct LearntCosts {
+    upstream: String,
+    learnt: Knowledge,
+}
+
+/// What is learnt of the costs of requests, where it is.
+pub(super) fn learnt(upstreams: &[Arc<Upstream>]) -> Vec<LearntCosts> {
+    let now = clock::now();
+    let of = |upstream: &Arc<Upstream>| {
+        let learnt = upstream.predictor.as_ref()?.knowledge(now);
+        Some(LearntCosts { upstream: upstream.plan.name.clone(), learnt })
+    };
+    upstreams.iter().filter_map(of).collect()
+}
+
 /// What predictions of costs are worth, where they are made.
 pub(super) fn metrics(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     let predictors = || {
@@ -108,10 +132,17 @@ pub(super) fn metrics(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     let mut family = page.family(
         "tidegate_predict_fallbacks_total",
         Kind::Counter,
-        "How often predictions were turned off, by the reason.",
+        "How often predictions were turned off (`outcome`), or only those of a model.",
     );
     for (upstream, predictor) in predictors() {
-        let labels = [("upstream", upstream.metrics.name()), ("reason", "outcome")];
-        family.sample(&labels, predictor.trial().times_off());
+        for why in Fall::ALL {
+            let count = match why {
+                Fall::Outcome => predictor.trial().times_off(),
+                why => upstream.metrics.predict.falls(why),
+            };
+            let labels = [("upstream", upstream.metrics.name()), ("reason", why.label())];
+            family.sample(&labels, count);
+        }
     }
+    models::metrics(page, upstreams);
 }

@@ -64,13 +64,13 @@ impl Serving {
                 None => {
                     opened.push(id);
                     let listener = wanted.listener;
-                    let binding = wanted.binding.or_else(|| {
-                        let predecessor = take_address(&mut old, &listener.address)?;
+                    let mut binding = wanted.binding.unwrap_or_default();
+                    if let Some(predecessor) = take_address(&mut old, &listener.address) {
                         closed.push(predecessor.listener.id);
                         listener.put_rights(rights);
-                        Some(predecessor.binding)
-                    });
-                    self.listeners.push(Bound { listener, binding: binding.unwrap_or_default() });
+                        binding = binding.join(predecessor.binding, listener.transports);
+                    }
+                    self.listeners.push(Bound { listener, binding });
                 }
             }
         }

@@ -33,15 +33,17 @@ impl Engine {
             "endpoint" => self.supply_word(name, read(value)?),
             "endpoints" => self.supply_source(name, read(value)?),
             "geoip" => self.snapshot().geoip.replace(name, value),
+            "learnt" => self.live.lock().set_learnt(name, read(value)?),
             "log" => self.supply_log(name, value),
             "api_key" => self.live_authenticators.of(name)?.supply_api_keys(name, value),
             "keys" => self.live_authenticators.of(name)?.supply_keys(value),
             "revocations" => self.live_authenticators.of(name)?.supply_revocations(read(value)?),
+            "model" => self.supply_model(name, value),
             "purge" => self.purge(name, &read(value)?),
             "fresh_bucket" => self.forget_key(name, &read::<Vec<Option<String>>>(value)?),
             other => Err(format!(
                 "there is no live value `{other}`: expected `api_key`, `endpoint`, `endpoints`, `fresh_bucket`, `geoip`, \
-                 `keys`, `log`, `purge` or `revocations`"
+                 `keys`, `learnt`, `log`, `model`, `purge` or `revocations`"
             )),
         }
     }
@@ -97,6 +99,14 @@ impl Engine {
             }
             self.watch_anew();
         }
+        Ok(())
+    }
+
+    /// A model, for the upstreams that name it.
+    fn supply_model(&self, name: &str, tar: &[u8]) -> Result<(), String> {
+        self.models.set(name, tar)?;
+        let _turn = self.turn.lock();
+        self.models.serve(&self.snapshot().upstreams);
         Ok(())
     }
 

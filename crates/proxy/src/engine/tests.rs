@@ -19,6 +19,7 @@ use crate::objects::auth::live::LiveAuthenticators;
 use crate::snapshot::Snapshot;
 use crate::testing;
 use crate::upstream::live::LiveEndpoints;
+use crate::upstream::served_model::LiveModels;
 use crate::worker::{self, Command};
 
 /// What a worker thread of one worker has to do with, without the thread.
@@ -58,7 +59,7 @@ impl Stage {
             change::prepare(plan, 0, &serving.snapshot, Vec::new(), &live, &named, &accounts);
         let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
         serving.replace(prepared, &LiveEndpoints::default(), &accounts).unwrap();
-        let ListenSocket::Tcp(socket) = &serving.listeners[0].binding.sockets[0] else {
+        let ListenSocket::Tcp(socket) = &serving.listeners[0].binding.streams[0] else {
             panic!("not TCP")
         };
         let address = socket.local_addr().unwrap();
@@ -142,8 +143,8 @@ fn a_connection_that_panics_ends_alone() {
             let (snapshot, bound) = {
                 let serving = common.serving.lock();
                 let bound = &serving.listeners[0];
-                let socket = bound.binding.sockets[0].duplicate()?;
-                (serving.snapshot.clone(), vec![(bound.listener.clone(), socket)])
+                let sockets = bound.binding.of_worker(0)?;
+                (serving.snapshot.clone(), vec![(bound.listener.clone(), sockets)])
             };
             runtime()?.block_on(async {
                 let worker = Local::new(0, common.accounts.clone(), Default::default(), snapshot);
@@ -184,6 +185,7 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
             items: Mutex::default(),
             live: Mutex::default(),
             live_authenticators: LiveAuthenticators::default(),
+            models: LiveModels::default(),
             log: log::init(Format::Text, "warn").unwrap(),
         };
         let prepared = engine.build(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));

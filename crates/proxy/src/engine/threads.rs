@@ -112,11 +112,11 @@ impl Threads {
 
     /// Accept connections on every worker.
     pub fn listen(&self, bound: &Bound) {
-        for (worker, socket) in self.workers.iter().zip(&bound.binding.sockets) {
-            match socket.duplicate() {
+        for (index, worker) in self.workers.iter().enumerate() {
+            match bound.binding.of_worker(index) {
                 // A worker that is gone has been reported by its own thread.
-                Ok(socket) => {
-                    _ = worker.commands.send(Command::Listen(bound.listener.clone(), socket))
+                Ok(sockets) => {
+                    _ = worker.commands.send(Command::Listen(bound.listener.clone(), sockets))
                 }
                 Err(error) => {
                     tracing::error!(listener = bound.listener.name, %error, "a worker cannot listen");
@@ -161,7 +161,7 @@ pub(super) fn run_worker(
     let (snapshot, listeners) = {
         let serving = serving.lock();
         let sockets = serving.listeners.iter().filter(|_| !first).filter_map(|bound| {
-            Some((bound.listener.clone(), bound.binding.sockets.get(index)?.duplicate().ok()?))
+            Some((bound.listener.clone(), bound.binding.of_worker(index).ok()?))
         });
         (serving.snapshot.clone(), sockets.collect::<Vec<_>>())
     };

@@ -9,9 +9,11 @@ mod cache_file;
 mod chunked;
 mod credentials;
 mod forwarded;
+mod frames;
 mod head;
 mod htpasswd;
 mod path;
+mod qpack;
 mod token;
 
 pub use access_log::access_log;
@@ -20,9 +22,11 @@ pub use cache_file::cache_file;
 pub use chunked::chunked;
 pub use credentials::credentials;
 pub use forwarded::forwarded;
+pub use frames::frames;
 pub use head::{request_head, response_head};
 pub use htpasswd::htpasswd;
 pub use path::path;
+pub use qpack::qpack;
 pub use token::token;
 
 /// Ways to cut a message into the pieces in which a network might bring it: whole, byte by byte, and at

@@ -2,9 +2,11 @@
 
 pub mod body;
 pub mod broken;
+pub mod failures;
 pub mod forwarded;
 pub mod h1;
 pub mod h2;
+pub mod h3;
 pub mod ids;
 pub mod interim;
 pub mod partial_head;

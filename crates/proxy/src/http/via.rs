@@ -18,13 +18,19 @@ pub struct Via {
     v1_0: HeaderValue,
     v1_1: HeaderValue,
     v2: HeaderValue,
+    v3: HeaderValue,
 }
 
 impl Via {
     /// For a gateway of this name; `None` if that cannot be in a field.
     pub fn new(name: &str) -> Option<Self> {
         let entry = |version| HeaderValue::try_from(format!("{version} {name} {}", *MARK)).ok();
-        Some(Self { v1_0: entry("1.0")?, v1_1: entry("1.1")?, v2: entry("2.0")? })
+        Some(Self {
+            v1_0: entry("1.0")?,
+            v1_1: entry("1.1")?,
+            v2: entry("2.0")?,
+            v3: entry("3.0")?,
+        })
     }
 
     /// The entry for a message of this version.
@@ -32,6 +38,7 @@ impl Via {
         match version {
             Version::HTTP_10 => &self.v1_0,
             Version::HTTP_2 => &self.v2,
+            Version::HTTP_3 => &self.v3,
             _ => &self.v1_1,
         }
     }
@@ -49,6 +56,7 @@ impl Default for Via {
             v1_0: HeaderValue::from_static("1.0 tidegate"),
             v1_1: HeaderValue::from_static("1.1 tidegate"),
             v2: HeaderValue::from_static("2.0 tidegate"),
+            v3: HeaderValue::from_static("3.0 tidegate"),
         }
     }
 }

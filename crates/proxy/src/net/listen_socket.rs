@@ -1,7 +1,7 @@
 //! Listening sockets: one for each worker, among which the kernel shares out connections.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -21,6 +21,29 @@ pub enum ListenSocket {
     Tcp(TcpListener),
     /// Unix domain.
     Unix(UnixListener),
+    /// UDP, for QUIC.
+    Udp(UdpSocket),
+}
+
+/// What is listened on at an address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Transports {
+    /// TCP, or a Unix socket.
+    pub stream: bool,
+    /// UDP.
+    pub datagram: bool,
+}
+
+impl Transports {
+    /// Those that `others` lack.
+    pub fn beyond(self, others: Self) -> Self {
+        Self { stream: self.stream && !others.stream, datagram: self.datagram && !others.datagram }
+    }
+
+    /// Whether there are any.
+    pub fn are_some(self) -> bool {
+        self.stream || self.datagram
+    }
 }
 
 impl ListenSocket {
@@ -29,6 +52,7 @@ impl ListenSocket {
         Ok(match self {
             Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
             Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+            Self::Udp(socket) => Self::Udp(socket.try_clone()?),
         })
     }
 }
@@ -36,28 +60,62 @@ impl ListenSocket {
 /// What an address is listened on by.
 #[derive(Debug, Default)]
 pub struct Binding {
-    /// A socket for each worker.
-    pub sockets: Vec<ListenSocket>,
+    /// A socket for each worker, of TCP or of a Unix socket.
+    pub streams: Vec<ListenSocket>,
+    /// A socket for each worker, of UDP.
+    pub datagrams: Vec<ListenSocket>,
     /// Where a Unix socket is found; it goes with the binding.
     _file: Option<SocketFile>,
 }
 
-/// Bind `address` once for each of `count` workers. If its port is `ours` already, it is shared. `rights` are those
-/// of a Unix socket.
+impl Binding {
+    /// Handles of the sockets of one worker.
+    ///
+    /// # Errors
+    /// The process has too many files open.
+    pub fn of_worker(&self, index: usize) -> io::Result<Vec<ListenSocket>> {
+        let sockets = [&self.streams, &self.datagrams];
+        sockets.into_iter().filter_map(|all| all.get(index)).map(ListenSocket::duplicate).collect()
+    }
+
+    /// The sockets of both, but only for these transports.
+    pub fn join(self, mut other: Self, wanted: Transports) -> Self {
+        let keep = |is_wanted: bool, mut some: Vec<_>, more: Vec<_>| {
+            some.extend(more);
+            if is_wanted { some } else { Vec::new() }
+        };
+        Self {
+            streams: keep(wanted.stream, self.streams, std::mem::take(&mut other.streams)),
+            datagrams: keep(wanted.datagram, self.datagrams, std::mem::take(&mut other.datagrams)),
+            _file: self._file.or(other._file).filter(|_| wanted.stream),
+        }
+    }
+}
+
+/// Bind `address` for these transports once for each of `count` workers. If its port is `ours` already, it is shared.
+/// `rights` are those of a Unix socket.
 ///
 /// # Errors
 /// A sentence for the person who configured the address.
 pub fn bind(
     address: &Address,
+    transports: Transports,
     rights: Rights,
     count: usize,
     ours: bool,
 ) -> Result<Binding, String> {
     match address {
         Address::Ip(address) => {
-            let sockets = bind_tcp(*address, count, ours);
-            let sockets = sockets.map_err(|error| told(*address, &error))?;
-            Ok(Binding { sockets, _file: None })
+            let told = |error: io::Error| told(*address, &error);
+            let count_of = |is_wanted: bool| if is_wanted { count } else { 0 };
+            let streams = bind_all(count_of(transports.stream), ours, |shared| {
+                tcp(*address, shared).map(ListenSocket::Tcp)
+            });
+            let datagrams = bind_all(count_of(transports.datagram), ours, |shared| {
+                udp(*address, shared).map(ListenSocket::Udp)
+            });
+            let (streams, datagrams) = (streams.map_err(told)?, datagrams.map_err(told)?);
+            Ok(Binding { streams, datagrams, _file: None })
         }
         Address::Unix(path) => bind_unix(path, rights, count)
             .map_err(|error| format!("unix:{} cannot be listened on: {error}", path.display())),
@@ -67,23 +125,40 @@ pub fn bind(
     }
 }
 
-fn bind_tcp(address: SocketAddr, count: usize, ours: bool) -> io::Result<Vec<ListenSocket>> {
+/// Bind so many sockets that share a port.
+fn bind_all(
+    count: usize,
+    ours: bool,
+    bind: impl Fn(bool) -> io::Result<ListenSocket>,
+) -> io::Result<Vec<ListenSocket>> {
     // With SO_REUSEPORT two processes of one user can share a port without noticing. A socket without it
     // is refused where anybody listens already.
-    if !ours {
-        drop(tcp(address, false)?);
+    if !ours && count > 0 {
+        drop(bind(false)?);
     }
-    (0..count).map(|_| tcp(address, true).map(ListenSocket::Tcp)).collect()
+    (0..count).map(|_| bind(true)).collect()
+}
+
+/// A socket that listens on UDP. Of several of one process each has its own share of the port's packets.
+fn udp(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    bind_socket(&socket, address, shared)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn bind_socket(socket: &Socket, address: SocketAddr, shared: bool) -> io::Result<()> {
+    if address.is_ipv6() {
+        socket.set_only_v6(address.ip() != std::net::Ipv6Addr::UNSPECIFIED)?;
+    }
+    socket.set_reuse_port(shared)?;
+    socket.bind(&address.into())
 }
 
 fn tcp(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(address.ip() != std::net::Ipv6Addr::UNSPECIFIED)?;
-    }
-    socket.set_reuse_port(shared)?;
-    socket.bind(&address.into())?;
+    bind_socket(&socket, address, shared)?;
     if shared {
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
@@ -106,7 +181,8 @@ fn bind_unix(path: &Path, rights: Rights, count: usize) -> io::Result<Binding> {
     socket.set_nonblocking(true)?;
     let socket = UnixListener::from(socket);
     let sockets = (0..count).map(|_| socket.try_clone().map(ListenSocket::Unix));
-    Ok(Binding { sockets: sockets.collect::<io::Result<_>>()?, _file: Some(file) })
+    let streams = sockets.collect::<io::Result<_>>()?;
+    Ok(Binding { streams, _file: Some(file), ..Binding::default() })
 }
 
 /// Remove a socket that a process which is gone has left behind.
@@ -148,20 +224,22 @@ mod tests {
 
     use super::*;
 
+    const TCP: Transports = Transports { stream: true, datagram: false };
+
     #[test]
     fn a_port_that_is_in_use_is_told() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = held.local_addr().unwrap();
-        let error = bind(&Address::Ip(address), Rights::default(), 2, false).unwrap_err();
+        let error = bind(&Address::Ip(address), TCP, Rights::default(), 2, false).unwrap_err();
         assert!(error.contains("in use"), "{error}");
     }
 
     #[test]
     fn a_port_shared_by_workers_is_still_in_use_for_others() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let held = bind(&Address::Ip(free), Rights::default(), 2, false).unwrap();
-        assert_eq!(held.sockets.len(), 2);
-        assert!(bind(&Address::Ip(free), Rights::default(), 2, false).is_err());
+        let held = bind(&Address::Ip(free), TCP, Rights::default(), 2, false).unwrap();
+        assert_eq!(held.streams.len(), 2);
+        assert!(bind(&Address::Ip(free), TCP, Rights::default(), 2, false).is_err());
     }
 
     /// Calls `test` with a path in a folder of its own.
@@ -202,7 +280,7 @@ mod tests {
             let rights = Rights { mode: Some(0o600), ..Rights::default() };
             let held = bind_unix(path, rights, 1).unwrap();
             let mode = std::fs::metadata(path).unwrap().permissions().mode();
-            assert_eq!((held.sockets.len(), mode & 0o777), (1, 0o600));
+            assert_eq!((held.streams.len(), mode & 0o777), (1, 0o600));
         });
     }
 }

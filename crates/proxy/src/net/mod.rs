@@ -8,5 +8,5 @@ pub mod listen_socket;
 mod socket_file;
 
 pub use address::Address;
-pub use listen_socket::{Binding, ListenSocket};
+pub use listen_socket::{Binding, ListenSocket, Transports};
 pub use socket_file::Rights;

@@ -36,15 +36,11 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) 
     };
     let agreed = negotiated.as_ref().and_then(|negotiated| negotiated.alpn);
     let client = Client::new(admitted, settings, negotiated);
-    let protocols = &client.settings.plan.protocols;
-    match (agreed, protocols.as_slice()) {
-        (Some(HttpVersion::Http2), _) => {
-            Box::pin(h2::serve(client, io, BytesMut::new())).await;
-        }
-        (Some(HttpVersion::Http1), _) | (None, [HttpVersion::Http1]) => {
-            h1::serve(client, io, BytesMut::new()).await;
-        }
-        _ => detect(client, io).await,
+    let speaks_http2 = client.settings.plan.protocols.contains(&HttpVersion::Http2);
+    match agreed {
+        Some(HttpVersion::Http2) => Box::pin(h2::serve(client, io, BytesMut::new())).await,
+        None if speaks_http2 => detect(client, io).await,
+        _ => h1::serve(client, io, BytesMut::new()).await,
     }
 }
 
@@ -61,12 +57,11 @@ async fn detect(client: std::rc::Rc<Client>, mut io: Io) {
     .await;
     let allowed = &client.settings.plan.protocols;
     match speaks {
-        Some(HttpVersion::Http2) => Box::pin(h2::serve(client, io, input)).await,
         Some(HttpVersion::Http1) if allowed.contains(&HttpVersion::Http1) => {
             h1::serve(client, io, input).await;
         }
         // A client that speaks nothing that is spoken here learns it from the settings frame of HTTP/2.
-        Some(HttpVersion::Http1) => Box::pin(h2::serve(client, io, input)).await,
+        Some(_) => Box::pin(h2::serve(client, io, input)).await,
         None => {}
     }
 }

@@ -3,5 +3,7 @@
 pub mod connection;
 pub mod h1;
 mod h2;
+pub mod h3;
 mod request;
+mod response_head;
 mod tunnel;

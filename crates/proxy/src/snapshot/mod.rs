@@ -26,7 +26,7 @@ pub use authenticators::Authenticators;
 pub use caches::CacheOfRoute;
 pub use destinations::{Destination, Destinations};
 pub use fixed::Fixed;
-pub use listener::{Listener, Settings};
+pub use listener::{Listener, Settings, transports};
 pub use rate_limits::{LimitsOfRoute, RateLimits};
 pub use route::{Action, Forward, Route, Split};
 

@@ -18,11 +18,11 @@ pub async fn before<'a>(
     upstream: &Upstream,
     call: &mut Call<'a>,
 ) -> Result<&'a Permit, Failure> {
-    let class = forward.priority.of(&call.head.headers, call.client.peer.trusted);
+    let priority = forward.priority.of(&call.head.headers, call.client.peer.trusted);
     let transaction = call.transaction;
     let now = transaction.witnesses.coarse_now();
-    let cost_of = CostOf { route: forward.number, head: call.head };
-    match upstream.admit(&call.client.local.outbound, class, &cost_of, call.time_left, now).await {
+    let cost_of = CostOf { route: forward.cost, priority, head: call.head };
+    match upstream.admit(&call.client.local.outbound, &cost_of, call.time_left, now).await {
         Ok(permit) => {
             let permit = transaction.permit.get_or_init(|| permit);
             let decision = || upstream.admission.decision(true);

@@ -10,6 +10,7 @@ use crate::http::body::Body;
 
 pub mod access;
 pub mod admit;
+pub mod alt_svc;
 pub mod authenticate;
 pub mod body_limit;
 pub mod cache;

@@ -30,6 +30,7 @@ pub use stream::{HandshakeError, Negotiated};
 /// ALPN names (RFC 7301 §6).
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 const ALPN_HTTP2: &[u8] = b"h2";
+const ALPN_HTTP3: &[u8] = b"h3";
 
 /// The cryptography of the whole process.
 fn provider() -> Arc<CryptoProvider> {

@@ -12,7 +12,7 @@ use rustls::{InconsistentKeys, ServerConfig};
 use tidegate_core::plan::{Certificate, ClientAuth, HttpVersion, Issue, ListenerTls, TlsVersion};
 
 use super::sni::{CertificatesByName, host_names};
-use super::{ALPN_HTTP1, ALPN_HTTP2, client_auth, pem, provider};
+use super::{ALPN_HTTP1, ALPN_HTTP2, ALPN_HTTP3, client_auth, pem, provider};
 
 /// Sessions remembered for clients that resume without a ticket, for all workers together.
 /// An entry takes a few hundred bytes, more where clients show certificates.
@@ -99,6 +99,15 @@ impl ServerTls {
     /// The configuration as rustls reads it.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// The configuration of handshakes over QUIC (RFC 9001), which is TLS 1.3 alone, and whose sessions are resumed
+    /// without early data.
+    pub fn quic_config(&self) -> ServerConfig {
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols = vec![ALPN_HTTP3.to_vec()];
+        config.max_early_data_size = 0;
+        config
     }
 }
 

@@ -13,6 +13,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::peer_certificate::PeerCertificate;
 use super::{ALPN_HTTP1, ALPN_HTTP2, ServerTls};
+use quinn::crypto::rustls::HandshakeData;
+use rustls_pki_types::CertificateDer;
 
 /// What a handshake agreed on; small, kept for the life of the connection.
 #[derive(Debug)]
@@ -93,6 +95,22 @@ impl Negotiated {
             server_name: server_name.map(Into::into),
             peer: None,
             version: connection.protocol_version(),
+        }
+    }
+
+    /// What the handshake of a client's connection over QUIC agreed on.
+    pub fn over_quic(connection: &quinn::Connection) -> Self {
+        let data =
+            connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+        let shown = connection.peer_identity();
+        let shown = shown.and_then(|shown| shown.downcast::<Vec<CertificateDer<'static>>>().ok());
+        Self {
+            alpn: Some(HttpVersion::Http3),
+            // `quinn` does not tell.
+            resumed: false,
+            server_name: data.and_then(|data| data.server_name).map(Into::into),
+            peer: shown.as_ref().and_then(|chain| chain.first()).map(PeerCertificate::new),
+            version: Some(ProtocolVersion::TLSv1_3),
         }
     }
 

@@ -4,7 +4,7 @@
 //! of a one-shot channel, which wakes a waiter on whichever worker it waits, and carries the permit
 //! itself: if the waiter has gone meanwhile, the permit is dropped and so given back.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -12,12 +12,14 @@ use http::StatusCode;
 use tidegate_core::admission::{Breaker, Gate, Place, Supply, Verdict, Woken};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::{self, Priority};
-use tidegate_core::predict::Arm;
+use tidegate_core::predict::{Arm, Prediction};
+use tidegate_core::time::Moment;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
 use super::cost::{Arrival, CostOf};
+use super::observation::Observation;
 use super::outbound::Outbound;
 use crate::account::explain::LimitDecision;
 use crate::http::time_left::TimeLeft;
@@ -124,13 +126,15 @@ pub struct Permit {
     answered: Cell<bool>,
     /// When it ends, where that is known.
     ends: Cell<Option<Instant>>,
+    /// What was observed of its request while that waited.
+    observation: RefCell<Option<Box<Observation>>>,
 }
 
 impl Permit {
     fn begin(admission: Arc<Admission>, now: Instant) -> Self {
-        let arrival = Arrival { at: now, arm: Arm::PLAIN };
+        let arrival = Arrival { at: now, priority: Priority::Normal, arm: Arm::PLAIN };
         let (answered, ends) = (Cell::new(false), Cell::new(None));
-        Self { admission, began: now, arrival, answered, ends }
+        Self { admission, began: now, arrival, answered, ends, observation: RefCell::default() }
     }
 
     /// It is given to a request that came then.
@@ -147,6 +151,11 @@ impl Permit {
     /// The request that it was given to.
     pub fn arrival(&self) -> Arrival {
         self.arrival
+    }
+
+    /// What was observed of its request while that waited; told once.
+    pub(super) fn observation(&self) -> Option<Box<Observation>> {
+        self.observation.take()
     }
 
     /// The head of a response came at `now`.
@@ -191,6 +200,15 @@ impl Upstream {
 
     /// A permit at once or never: for what is not worth waiting.
     pub fn try_admit(&self, outbound: &Outbound, now: Instant) -> Option<Permit> {
+        self.admit_at_once(outbound, Priority::Normal, now)
+    }
+
+    fn admit_at_once(
+        &self,
+        outbound: &Outbound,
+        priority: Priority,
+        now: Instant,
+    ) -> Option<Permit> {
         let admission = &self.admission;
         let membership = self.membership();
         let moment = clock::moment(now);
@@ -198,7 +216,7 @@ impl Upstream {
         admission.gate.fit(membership.balancer.room());
         let limit = || admission.gate.limit().map_or(f32::INFINITY, |limit| limit as f32);
         self.renew_predictions(|| membership.balancer.capacity().min(limit()).into(), moment);
-        let permit = || Permit::begin(admission.clone(), now).to(self.arrival(now));
+        let permit = || Permit::begin(admission.clone(), now).to(self.arrival(now, priority));
         admission.gate.enter().then(permit)
     }
 
@@ -209,39 +227,40 @@ impl Upstream {
     pub async fn admit(
         &self,
         outbound: &Outbound,
-        class: Priority,
         cost_of: &CostOf<'_>,
         time_left: TimeLeft<'_>,
         now: Instant,
     ) -> Result<Permit, Failure> {
-        match self.try_admit(outbound, now) {
+        let class = cost_of.priority;
+        match self.admit_at_once(outbound, class, now) {
             Some(permit) => Ok(permit),
             None => {
-                let arrival = self.arrival(now);
-                let waited = Box::pin(self.wait(class, cost_of, time_left, arrival)).await;
+                let (arrival, joins) = (self.arrival(now, class), clock::now());
+                let (prediction, observation) = self.foresee(cost_of, arrival.arm, outbound, joins);
+                let waited = Box::pin(self.wait(arrival, prediction, time_left, joins)).await;
                 let failure = waited.as_ref().err().copied();
                 self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
                 if failure.is_some() {
                     self.refused(arrival);
                 }
-                waited
+                waited.inspect(|permit| _ = permit.observation.replace(observation))
             }
         }
     }
 
     async fn wait(
         &self,
-        class: Priority,
-        cost_of: &CostOf<'_>,
-        time_left: TimeLeft<'_>,
         arrival: Arrival,
+        prediction: Option<Prediction>,
+        time_left: TimeLeft<'_>,
+        now: Moment,
     ) -> Result<Permit, Failure> {
-        let ((ticket, verdict), now) = (oneshot::channel(), clock::now());
-        let prediction = self.predict(cost_of, arrival.arm, now);
         let left = time_left.left();
         if left.is_some_and(|left| self.admission.gate.is_hopeless(prediction, left)) {
             return Err(Failure::Overloaded);
         }
+        let (ticket, verdict) = oneshot::channel();
+        let class = arrival.priority;
         let joined = self.admission.gate.wait(class, prediction, now, ticket);
         let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
         let waiting = Waiting { admission: &self.admission, place };

@@ -1,5 +1,6 @@
 //! One try of a request on one endpoint.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::request;
@@ -8,12 +9,13 @@ use tokio::time::Instant;
 
 use super::Member;
 use super::client::{self, Outgoing, TryTimeouts, Waiter};
-use super::cost::{CostOf, Learning};
+use super::cost::Learning;
 use super::flight::Flight;
 use super::link::{self, Needs};
 use super::report::Reports;
 use super::tries::{Answered, Dispatch, Outcome, Tries};
 use crate::http::broken::Broken;
+use crate::net::clock;
 
 /// Try `member`. A pooled connection that turns out to be stale is replaced by a fresh one.
 pub async fn attempt(
@@ -38,7 +40,8 @@ pub async fn attempt(
     loop {
         // From here on it counts, so that others see it while it waits for a connection.
         let learning = tries.learn(head, now);
-        let mut flight = Flight::begin(endpoint.clone(), now, tries.cost, reports, learning);
+        let mut flight =
+            Flight::begin(endpoint.clone(), now, tries.cost, reports, learning.clone());
         let needs = Needs { reuse, care: !idempotent, switch: dispatch.upgrade.is_some() };
         let link = link::obtain(outbound.worker, upstream, &pool, needs, now).await;
         let link = link.map_err(|failure| {
@@ -52,6 +55,10 @@ pub async fn attempt(
         match client::response(exchange, &waiter).await {
             Ok((mut response, heard)) => {
                 let took = heard.saturating_duration_since(now);
+                if let Some(learning) = &learning {
+                    let at = clock::moment(heard);
+                    upstream.began(learning, &dispatch.cost_of(head), took, at);
+                }
                 reports.take(&endpoint.endpoint, response.headers_mut());
                 upstream.metrics.response_head(outbound.worker, took);
                 endpoint.metrics.answered(outbound.worker, response.status().as_u16());
@@ -65,9 +72,10 @@ pub async fn attempt(
 
 impl Tries<'_> {
     /// Something is learnt of the cost of a request that is sent `now`, where that is asked for.
-    fn learn(&self, head: &request::Parts, now: Instant) -> Option<Box<Learning>> {
-        let cost_of = CostOf { route: self.dispatch.route, head };
-        self.dispatch.upstream.learn(&cost_of, self.dispatch.permit.arrival(), now)
+    fn learn(&self, head: &request::Parts, now: Instant) -> Option<Rc<Learning>> {
+        let Dispatch { upstream, permit, .. } = self.dispatch;
+        let cost_of = self.dispatch.cost_of(head);
+        upstream.learn(&cost_of, permit.arrival(), permit.observation(), self.outbound, now)
     }
 
     /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may

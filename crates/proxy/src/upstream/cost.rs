@@ -1,6 +1,8 @@
 //! What requests cost: learnt of those that are over, predicted of those that must wait.
 
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,64 +11,91 @@ use http::request;
 use tidegate_core::admission::{Offer, Supply};
 use tidegate_core::balance::needs;
 use tidegate_core::load::{Load, Sent};
-use tidegate_core::plan::{self, PredictMode};
-use tidegate_core::predict::{Arm, Branch, Described, Ended, Prediction, Predictor, Turn};
+use tidegate_core::plan::{self, PredictMode, Priority};
+use tidegate_core::predict::{Arm, Branch, Described, Ended, Fall, Prediction, Predictor, Turn};
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
+use super::live::LiveUpstream;
+use super::observation::Observation;
+use super::outbound::Outbound;
 use super::{Membership, Upstream};
 use crate::account::outbox::Notice;
 use crate::net::clock;
 
-/// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that knows
-/// nothing yet.
+/// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that goes on
+/// from what an earlier process learnt, or one that knows nothing yet.
 pub(super) fn predictor(
     plan: &plan::Upstream,
     before: Option<&Upstream>,
+    live: &LiveUpstream,
 ) -> Option<Arc<Predictor>> {
     let known = || before.and_then(|before| before.predictor.clone());
+    let learnt = || Predictor::restored(live.learnt()?, clock::now()).ok();
     // Which paths fall together is nothing that clients can know.
-    let new = || Arc::new(Predictor::new(RandomState::new().hash_one(0)));
-    (plan.predict.mode != PredictMode::Off).then(|| known().unwrap_or_else(new))
+    let new = || Predictor::new(RandomState::new().hash_one(0));
+    (plan.predict.mode != PredictMode::Off)
+        .then(|| known().unwrap_or_else(|| Arc::new(learnt().unwrap_or_else(new))))
 }
 
-/// When a request came to an upstream, and whether predictions count for it.
+/// When a request came to an upstream, in which class, and whether predictions count for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
     /// When that was.
     pub at: Instant,
+    /// In which class it waits.
+    pub priority: Priority,
     /// Its arm.
     pub arm: Arm,
+}
+
+/// A route, by which the costs of its requests are told from those of others.
+#[derive(Debug, Clone, Copy)]
+pub struct CostRoute {
+    /// The hash of its name, which is the same through reloads.
+    pub number: u64,
+    /// Whether it names the template of all its paths.
+    pub has_template: bool,
+}
+
+impl CostRoute {
+    /// For requests that the gateway makes for itself, which are all alike.
+    pub const ALIKE: Self = Self { number: 0, has_template: true };
 }
 
 /// A request, by which its cost is predicted and learnt.
 #[derive(Debug, Clone, Copy)]
 pub struct CostOf<'r> {
-    /// Its route's number, which is the same through reloads.
-    pub route: u64,
+    /// Its route.
+    pub route: CostRoute,
+    /// In which class it waits.
+    pub priority: Priority,
     /// Its head.
     pub head: &'r request::Parts,
 }
 
-impl CostOf<'_> {
-    fn branch(&self, predictor: &Predictor, now: Moment) -> Branch {
-        let Self { route, head } = *self;
+impl<'r> CostOf<'r> {
+    pub(super) fn branch(&self, predictor: &Predictor, now: Moment) -> Branch {
+        predictor.branch(&self.described(), now)
+    }
+
+    pub(super) fn described(&self) -> Described<'r> {
+        let Self { route, head, .. } = *self;
         let size = head.headers.get(CONTENT_LENGTH);
-        let described = Described {
-            route,
+        Described {
+            route: route.number,
             method: head.method.as_str(),
-            path: Some(head.uri.path()),
+            path: (!route.has_template).then(|| head.uri.path()),
             size: size.and_then(|size| size.to_str().ok()?.parse().ok()),
-        };
-        predictor.branch(&described, now)
+        }
     }
 }
 
 impl Upstream {
-    /// A request came `at` this time.
-    pub(super) fn arrival(&self, at: Instant) -> Arrival {
+    /// A request of this class came `at` this time.
+    pub(super) fn arrival(&self, at: Instant, priority: Priority) -> Arrival {
         let arm = self.believed().map_or(Arm::PLAIN, |one| one.arm(clock::moment(at)));
-        Arrival { at, arm }
+        Arrival { at, priority, arm }
     }
 
     /// Keep up with the load, and with what predictions do; `workers`: requests that the endpoints together work on at a
@@ -91,6 +120,9 @@ impl Upstream {
                     "predictions do harm and are off"
                 );
                 self.outbox.tell(Notice::PredictionOff { upstream, worse_by, until });
+                if let Some(model) = self.model.load().as_ref().filter(|model| model.serves()) {
+                    model.fall(Fall::Outcome);
+                }
             }
             Turn::On => {
                 tracing::info!(upstream, "predictions are on again");
@@ -136,23 +168,36 @@ impl Upstream {
         predictor.quantile(&of.branch(predictor, now), deviations, now)
     }
 
-    /// A request that is sent `now`, of whose cost something is learnt once it is over.
+    /// A request that is sent `now`, of whose cost something is learnt once it is over; `observation` was made of it
+    /// while it waited.
     pub(super) fn learn(
         &self,
         of: &CostOf<'_>,
         arrival: Arrival,
+        observation: Option<Box<Observation>>,
+        outbound: &Outbound,
         now: Instant,
-    ) -> Option<Box<Learning>> {
-        let predictor = self.predictor.as_ref()?;
-        let branch = of.branch(predictor, clock::moment(now));
-        Some(Box::new(Learning {
+    ) -> Option<Rc<Learning>> {
+        let (predictor, moment) = (self.predictor.as_ref()?, clock::moment(now));
+        let branch = of.branch(predictor, moment);
+        let observation =
+            observation.or_else(|| self.observe(of, predictor, &branch, outbound, moment));
+        Some(Rc::new(Learning {
             predictor: predictor.clone(),
             branch,
             arm: arrival.arm,
             before: now.saturating_duration_since(arrival.at),
-            waited: Duration::ZERO,
-            since: None,
+            worker: outbound.worker,
+            observation: RefCell::new(observation),
+            waited: Cell::default(),
+            since: Cell::default(),
         }))
+    }
+
+    /// The response to a request began so long after that was sent.
+    pub(super) fn began(&self, learning: &Learning, of: &CostOf<'_>, took: Duration, now: Moment) {
+        let Learning { predictor, branch, observation, .. } = learning;
+        self.observe_slow(&mut observation.borrow_mut(), (of, predictor, branch), took, now);
     }
 
     /// What a request that goes in gets is compared with what it could wait for, where predictions count.
@@ -188,40 +233,49 @@ pub struct Learning {
     arm: Arm,
     /// How long its request had been there when it was sent.
     before: Duration,
+    /// The worker's number.
+    worker: usize,
+    /// What models are told of it; `None`: nothing.
+    observation: RefCell<Option<Box<Observation>>>,
     /// How long the rest of the response was waited for, behind its head.
-    waited: Duration,
+    waited: Cell<Duration>,
     /// Since when it is.
-    since: Option<Instant>,
+    since: Cell<Option<Instant>>,
 }
 
 impl Learning {
     /// Nothing more of the response is there yet.
-    pub fn waits(&mut self) {
-        self.since.get_or_insert_with(Instant::now);
+    pub fn waits(&self) {
+        self.since.set(self.since.get().or_else(|| Some(Instant::now())));
     }
 
     /// More of it came. What passes until more is asked for is the client's time.
-    pub fn goes_on(&mut self) {
-        self.waited += self.since.take().map(|since| since.elapsed()).unwrap_or_default();
+    pub fn goes_on(&self) {
+        if let Some(since) = self.since.take() {
+            self.waited.set(self.waited.get() + since.elapsed());
+        }
     }
 
     /// The request that was `sent` to an endpoint of this `load` is over: its head came after `latency`; where it was not
     /// `answered`, its cost is not known. Returns it with what was expected of it, by which its latency says something
     /// of the endpoint's pace.
     pub fn over(
-        self,
+        &self,
         load: &Load,
         sent: Sent,
         latency: Duration,
         answered: bool,
         now: Moment,
     ) -> Sent {
-        let whole = latency + self.waited;
+        let whole = latency + self.waited.get();
         let ended = Ended {
             arm: self.arm,
             cost: answered.then(|| load.cost(sent, whole)).flatten(),
             took: answered.then(|| self.before + whole),
         };
+        if let (Some(observation), Some(cost)) = (self.observation.take(), ended.cost) {
+            observation.over(&self.predictor, self.worker, cost, now);
+        }
         let expected = self.predictor.ended(&self.branch, ended, now);
         if expected == 0.0 || latency.is_zero() {
             return sent;

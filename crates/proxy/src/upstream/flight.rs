@@ -1,5 +1,6 @@
 //! A request on its way to an endpoint, as the endpoint's load counts it.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub struct Flight {
     counts: bool,
     reports: Reports,
     /// Absent: nothing is learnt of its cost.
-    learning: Option<Box<Learning>>,
+    learning: Option<Rc<Learning>>,
 }
 
 impl Flight {
@@ -40,7 +41,7 @@ impl Flight {
         began: Instant,
         cost: Option<Duration>,
         reports: Reports,
-        learning: Option<Box<Learning>>,
+        learning: Option<Rc<Learning>>,
     ) -> Self {
         let sent = member.endpoint.load.begin_predicted(cost);
         let (answered, outcome) = (None, Outcome::Abandoned);
@@ -71,14 +72,14 @@ impl Flight {
 
     /// More of the response is waited for.
     pub fn waits(&mut self) {
-        if let Some(learning) = &mut self.learning {
+        if let Some(learning) = &self.learning {
             learning.waits();
         }
     }
 
     /// A piece of the response came.
     pub fn received(&mut self, frame: &mut Frame) {
-        if let Some(learning) = &mut self.learning {
+        if let Some(learning) = &self.learning {
             learning.goes_on();
         }
         if let Frame::Trailers(fields) = frame {

@@ -9,7 +9,6 @@ use tidegate_core::hedge::Hedge;
 use tokio::time::{Instant, timeout};
 
 use super::attempt::attempt;
-use super::cost::CostOf;
 use super::tries::{Dispatch, Outcome, Tries};
 use crate::net::clock;
 
@@ -26,7 +25,7 @@ pub async fn race(
     head: &request::Parts,
     now: Instant,
 ) -> Outcome {
-    let cost_of = CostOf { route: tries.dispatch.route, head };
+    let cost_of = tries.dispatch.cost_of(head);
     let Dispatch { upstream, permit, .. } = tries.dispatch;
     let arm = permit.arrival().arm;
     let quantile = |deviations| upstream.quantile(&cost_of, arm, deviations, clock::moment(now));

@@ -31,7 +31,10 @@ impl Link {
                 let connection = h1::Connection::new(opened.io, Instant::now(), opened.slot);
                 Self::H1(Box::new(connection))
             }
-            HttpVersion::Http2 => Self::H2(h2::Connection::begin(opened, limit).await?),
+            // Over TCP there is no other.
+            HttpVersion::Http2 | HttpVersion::Http3 => {
+                Self::H2(h2::Connection::begin(opened, limit).await?)
+            }
         })
     }
 

@@ -16,12 +16,14 @@ mod link;
 pub mod live;
 mod member;
 mod membership;
+mod observation;
 pub mod outbound;
 mod panic_mode;
 mod pool;
 pub mod probe;
 mod report;
 pub mod send;
+pub mod served_model;
 pub mod tasks;
 pub mod tries;
 pub mod word;
@@ -29,7 +31,7 @@ pub mod word;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tidegate_core::balance;
 use tidegate_core::health::check as check_health;
 use tidegate_core::plan::{self, Issue, Labels, UpstreamProtocol};
@@ -43,6 +45,8 @@ pub use membership::Membership;
 use self::admission::Admission;
 use self::live::LiveUpstream;
 use self::membership::Predecessor;
+use self::observation::Sampler;
+use self::served_model::ServedModel;
 use crate::account::Accounts;
 use crate::account::metrics::UpstreamMetrics;
 use crate::account::outbox::Outbox;
@@ -72,6 +76,9 @@ pub struct Upstream {
     pub allowance: Allowance,
     /// What predicts the cost of its requests, through every reload.
     pub predictor: Option<Arc<Predictor>>,
+    /// The model that predicts beside it; absent: the plan names none, or it was not supplied.
+    pub model: ArcSwapOption<ServedModel>,
+    sampler: Arc<Sampler>,
     /// Where is told what becomes of predictions.
     outbox: Arc<Outbox>,
     tls: Option<Arc<ClientTls>>,
@@ -126,12 +133,17 @@ impl Upstream {
         if !issues.is_empty() {
             return Err(issues);
         }
+        let metrics = accounts.metrics.upstream(&plan.name);
+        let sampler = Sampler { upstream: metrics.clone(), samples: accounts.samples.clone() };
+        let model = before
+            .and_then(|before| before.model.load_full())
+            .and_then(|before| ServedModel::again(&before, plan.predict.model.as_ref(), accounts));
         Ok(Self {
             id: NEXT.fetch_add(1, Relaxed),
             plan: plan.clone(),
             zone: wanted.zone.map(Into::into),
             subsets: wanted.subsets.to_vec(),
-            metrics: accounts.metrics.upstream(&plan.name),
+            metrics,
             check: health::Check::build(&plan.health),
             admission: match before {
                 Some(before) => before.admission.clone(),
@@ -142,7 +154,9 @@ impl Upstream {
                 None => Arc::new(Budget::new(allowance, clock::now())),
             },
             allowance,
-            predictor: cost::predictor(plan, before),
+            predictor: cost::predictor(plan, before, wanted.live),
+            model: ArcSwapOption::new(model),
+            sampler: Arc::new(sampler),
             outbox: accounts.outbox.clone(),
             tls,
             membership: ArcSwap::from_pointee(membership),

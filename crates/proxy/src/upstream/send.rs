@@ -19,7 +19,6 @@ use tokio::time::{Instant, sleep};
 
 use super::affinity::Affinity;
 use super::attempt::attempt;
-use super::cost::CostOf;
 use super::outbound::Outbound;
 use super::tries::{Answered, Dispatch, Outcome, Tries};
 use super::{hash, hedge};
@@ -50,7 +49,7 @@ pub async fn send(
     let content = Content::new(std::mem::take(body), dispatch.kept(head));
     let (tried, retry_permit) = (RefCell::default(), RefCell::default());
     let mut now = dispatch.permit.began();
-    let cost_of = CostOf { route: dispatch.route, head };
+    let cost_of = dispatch.cost_of(head);
     let arm = dispatch.permit.arrival().arm;
     let cost = dispatch.upstream.cost_to_pick_by(&cost_of, arm, clock::moment(now));
     let tries = Tries {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::admission::{Permit, RetryPermit};
 use super::affinity::Affinity;
+use super::cost::{CostOf, CostRoute};
 use super::outbound::Outbound;
 use super::{Membership, Upstream};
 use crate::account::event::{Event, TryOutcome};
@@ -31,8 +32,8 @@ use crate::net::clock;
 pub struct Dispatch<'a> {
     /// Where to.
     pub upstream: &'a Arc<Upstream>,
-    /// The number of its route, by which its cost is learnt.
-    pub route: u64,
+    /// Its route, by which its cost is learnt.
+    pub route: CostRoute,
     /// The place of the labels that the route asks for.
     pub subset: Option<usize>,
     /// When a try is repeated.
@@ -54,6 +55,11 @@ pub struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
+    /// The request, by which its cost is predicted and learnt.
+    pub(super) fn cost_of<'r>(&self, head: &'r request::Parts) -> CostOf<'r> {
+        CostOf { route: self.route, priority: self.permit.arrival().priority, head }
+    }
+
     /// Bytes of the request's body that are kept for another try: none where only a try that never took any
     /// of it could be repeated.
     pub(super) fn kept(&self, head: &request::Parts) -> usize {

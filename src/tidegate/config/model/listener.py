@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tidegate.config.model.http3 import Http3
 from tidegate.config.model.mark import CaPath, CertPath, CrlPath, Identity, KeyPath, OcspPath
 from tidegate.config.model.networks import Networks
 from tidegate.config.model.options import Options
@@ -12,7 +13,7 @@ from tidegate.config.model.rate import RateLimitNames
 from tidegate.config.model.text import AsWritten, FieldName, FileMode, ListenAddress, Name, Network
 from tidegate.config.model.unit import Positive, Size, Timeout, size
 
-HttpVersion = Literal["http1", "http2"]
+HttpVersion = Literal["http1", "http2", "http3"]
 TlsVersion = Annotated[Literal["1.2", "1.3"], AsWritten()]
 
 
@@ -112,9 +113,12 @@ class Listener(Options):
     unix: UnixSocket | None = None
     """The file of a listener at `unix:/path`; null: as the process makes files."""
     protocols: tuple[HttpVersion, ...] = Field(default=("http1", "http2"), min_length=1)
-    """Versions of HTTP that are spoken; over TLS they are what ALPN offers."""
+    """Versions of HTTP that are spoken; over TLS they are what ALPN offers. `http3` is spoken over UDP on the
+    same port, only with TLS."""
     tls: ListenerTls | None = None
     """TLS settings; null: plain text."""
+    http3: Http3 = Http3()
+    """HTTP/3, where the protocols name it."""
     trusted_proxies: tuple[Network, ...] = Field(default=(), examples=[["10.0.0.0/8"]])
     """Peers whose `X-Forwarded-*`, `Forwarded` and other forwarding fields are believed; those of all others
     are taken off."""
@@ -133,6 +137,16 @@ class Listener(Options):
     def _only_a_file_has_rights(self) -> Self:
         if self.unix is not None and not self.address.startswith("unix:"):
             raise ValueError(f"only a listener at unix:/path has the options of unix; found {self.address!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _http3_is_over_udp_with_tls(self) -> Self:
+        if "http3" not in self.protocols:
+            return self
+        if self.address.startswith("unix:"):
+            raise ValueError(f"HTTP/3 is spoken over UDP, which {self.address!r} is not")
+        if self.tls is None:
+            raise ValueError("HTTP/3 is spoken only with TLS; set the listener's tls")
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ use tidegate_core::retry::Reason;
 use super::admission::{self, AdmissionCounts};
 use super::health::{self, HealthCounts};
 use super::histogram::{Histogram, HistogramTotal, histogram};
+use super::predict::PredictCounts;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Sharded};
 
@@ -23,6 +24,8 @@ pub struct UpstreamMetrics {
     traffic: Sharded<UpstreamTraffic>,
     /// Of its endpoints' health.
     pub health: HealthCounts,
+    /// Of predictions.
+    pub predict: PredictCounts,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +41,7 @@ struct UpstreamTraffic {
 impl UpstreamMetrics {
     pub(super) fn new(name: &str, workers: usize) -> Self {
         let (traffic, health) = (Sharded::new(workers), HealthCounts::default());
-        Self { name: name.into(), traffic, health }
+        Self { name: name.into(), traffic, health, predict: PredictCounts::default() }
     }
 
     /// The upstream's name.

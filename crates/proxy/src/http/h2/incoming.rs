@@ -9,6 +9,7 @@ use tidegate_core::message::{Malformed, trailers};
 use tokio::time::Instant;
 
 use crate::http::body::{Frame, NextFrame, Source};
+use crate::http::failures::Failures;
 use crate::net::deadline::Deadline;
 
 /// A body that comes in on a stream.
@@ -21,38 +22,12 @@ pub struct Incoming {
     failures: Failures,
 }
 
-/// How a body fails, according to who sends it.
-#[derive(Debug, Clone, Copy)]
-pub struct Failures {
-    /// Nothing came for too long.
-    late: Failure,
-    /// The peer broke it off.
-    gone: Failure,
-    /// What came breaks the protocol.
-    malformed: fn(Malformed) -> Failure,
-}
-
-impl Failures {
-    /// A client sends it.
-    pub const OF_REQUEST: Self = Self {
-        late: Failure::BodyTimeout,
-        gone: Failure::ClientGone,
-        malformed: Malformed::of_request,
-    };
-    /// An endpoint sends it.
-    pub const OF_RESPONSE: Self = Self {
-        late: Failure::ResponseTimeout,
-        gone: Failure::UpstreamReset,
-        malformed: Malformed::of_response,
-    };
-
-    /// How it failed on a stream that ended with `error`.
-    fn of(self, error: &h2::Error) -> Failure {
-        // Where `h2` itself ends a stream, the peer broke the protocol on it.
-        match error.is_library() && error.reason() == Some(Reason::PROTOCOL_ERROR) {
-            true => (self.malformed)(Malformed::Syntax),
-            false => self.gone,
-        }
+/// How a body fails on a stream that ended with `error`.
+fn failure_of(error: &h2::Error, failures: Failures) -> Failure {
+    // Where `h2` itself ends a stream, the peer broke the protocol on it.
+    match error.is_library() && error.reason() == Some(Reason::PROTOCOL_ERROR) {
+        true => (failures.malformed)(Malformed::Syntax),
+        false => failures.gone,
     }
 }
 
@@ -79,7 +54,9 @@ impl Incoming {
                     return Poll::Ready(Some(data));
                 }
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {}
-                Some(Err(error)) => return Poll::Ready(Some(Err(self.failures.of(&error)))),
+                Some(Err(error)) => {
+                    return Poll::Ready(Some(Err(failure_of(&error, self.failures))));
+                }
                 None => {}
             }
             self.data_done = true;
@@ -91,7 +68,7 @@ impl Incoming {
                 let permitted = trailers::permitted(trailers).map(Frame::Trailers);
                 permitted.map_err(self.failures.malformed)
             }),
-            Err(error) => Some(Err(self.failures.of(&error))),
+            Err(error) => Some(Err(failure_of(&error, self.failures))),
         })
     }
 }

@@ -3,7 +3,7 @@
 mod incoming;
 pub mod pump;
 
-pub use self::incoming::{Failures, Incoming};
+pub use self::incoming::Incoming;
 
 /// Flow-control window of a stream: what a peer may send before it is read.
 pub const STREAM_WINDOW: u32 = 256 * 1024;

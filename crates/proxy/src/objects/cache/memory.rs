@@ -1,6 +1,6 @@
 //! What is stored in memory, by key.
 //!
-//! Which keys go when there is no more room is TinyLFU's to say. A hit holds the lock of one part of the keys for as long
+//! Which keys go when there is no more room is TinyLFU's to say. A hit holds the lock of one shard of the keys for as long
 //! as it takes to count one use up, and that of the policy only where it is free: a hit that is not counted is no harm.
 //! Each change holds both, in turn with all others.
 
@@ -18,8 +18,8 @@ use tidegate_core::time::Moment;
 use super::entry::Entry;
 use super::variants::{Known, Variants};
 
-/// Parts of the keys that are locked apart.
-const PARTS: usize = 64;
+/// Shards of the keys, which are locked apart.
+const SHARDS: usize = 64;
 /// Numbers that tell of changes.
 const GENERATIONS: usize = 4096;
 /// What a key takes beside its entries.
@@ -27,24 +27,25 @@ const OVERHEAD: u64 = 150;
 
 /// What is stored in memory.
 pub struct Memory {
-    parts: Box<[Mutex<Part>]>,
-    /// Knows the keys that are in the parts. Locked before them.
+    shards: Box<[Mutex<Shard>]>,
+    /// Knows the keys that are in the shards. Locked before them.
     policy: Mutex<TinyLfu>,
     /// Keys that went for want of room.
     evictions: AtomicU64,
     /// Change with what is stored. Keys share one where they fall together.
     generations: Box<[AtomicU64]>,
     /// Is told what goes for want of room.
-    gone: Box<dyn Fn(&Arc<Entry>) + Send + Sync>,
+    gone: Box<Gone>,
 }
 
-type Part = HashMap<u128, Variants, BuildHasherDefault<KeyHasher>>;
+type Gone = dyn Fn(&Arc<Entry>) + Send + Sync;
+type Shard = HashMap<u128, Variants, BuildHasherDefault<KeyHasher>>;
 
 impl Memory {
     /// Room for so many bytes. What goes for want of room is told to `gone`.
     pub fn new(bytes: u64, gone: impl Fn(&Arc<Entry>) + Send + Sync + 'static) -> Self {
         Self {
-            parts: (0..PARTS).map(|_| Mutex::default()).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             policy: Mutex::new(TinyLfu::plain(bytes)),
             evictions: AtomicU64::new(0),
             generations: (0..GENERATIONS).map(|_| AtomicU64::new(0)).collect(),
@@ -68,7 +69,7 @@ impl Memory {
 
     /// What is stored under `key`, which is not asked for.
     pub fn peek(&self, key: u128) -> Option<Variants> {
-        self.part(key).lock().get(&key).cloned()
+        self.shard(key).lock().get(&key).cloned()
     }
 
     /// Store `entry` in the place of the variant that was selected by the same fields, or what is `joined` of both, where
@@ -145,18 +146,18 @@ impl Memory {
 
     /// All that is stored, in no order.
     pub fn entries(&self) -> impl Iterator<Item = Arc<Entry>> {
-        self.parts.iter().flat_map(|part| {
-            let part = part.lock();
-            part.values().flat_map(Variants::entries).cloned().collect::<Vec<_>>()
+        self.shards.iter().flat_map(|shard| {
+            let shard = shard.lock();
+            shard.values().flat_map(Variants::entries).cloned().collect::<Vec<_>>()
         })
     }
 
     /// Change what is known of `key`, and let go of what has no room then.
     fn change<T>(&self, key: u128, change: impl FnOnce(&mut Known) -> T) -> T {
         let mut policy = self.policy.lock();
-        let (changed, evicted) = self.change_part(key, change, &mut policy);
-        let part_with = |key: u128| Some((key, self.part(key).lock().remove(&key)?));
-        let gone: Vec<_> = evicted.into_iter().filter_map(part_with).collect();
+        let (changed, evicted) = self.change_shard(key, change, &mut policy);
+        let taken = |key: u128| Some((key, self.shard(key).lock().remove(&key)?));
+        let gone: Vec<_> = evicted.into_iter().filter_map(taken).collect();
         drop(policy);
         self.changed(key);
         for (key, variants) in gone {
@@ -167,26 +168,26 @@ impl Memory {
         changed
     }
 
-    fn change_part<T>(
+    fn change_shard<T>(
         &self,
         key: u128,
         change: impl FnOnce(&mut Known) -> T,
         policy: &mut TinyLfu,
     ) -> (T, Evicted) {
-        let mut part = self.part(key).lock();
-        let mut known = part.remove(&key).map(Known::from).unwrap_or_default();
+        let mut shard = self.shard(key).lock();
+        let mut known = shard.remove(&key).map(Known::from).unwrap_or_default();
         let changed = change(&mut known);
         if known.is_nothing() {
             policy.remove(key);
             return (changed, Evicted::new());
         }
         let weight = OVERHEAD + known.entries.iter().map(|entry| entry.weight()).sum::<u64>();
-        part.insert(key, known.into());
+        shard.insert(key, known.into());
         (changed, policy.insert(key, weight))
     }
 
-    fn part(&self, key: u128) -> &Mutex<Part> {
-        &self.parts[(key >> 64) as usize % PARTS]
+    fn shard(&self, key: u128) -> &Mutex<Shard> {
+        &self.shards[(key >> 64) as usize % SHARDS]
     }
 
     fn counter(&self, key: u128) -> &AtomicU64 {

@@ -8,8 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::SendResponse;
-use http::header::{CONTENT_LENGTH, DATE, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Response, StatusCode, Version};
 use tidegate_core::failure::Failure;
 use tokio::task::yield_now;
 
@@ -18,6 +17,7 @@ use crate::http::body::Body;
 use crate::http::h2::pump::{Pump, Stopped};
 use crate::http::interim::{Interim, InterimSink};
 use crate::serve::request::Reply;
+use crate::serve::response_head;
 
 /// Our half of a stream, which interim and final responses are sent on.
 pub type SendHalf = RefCell<SendResponse<Bytes>>;
@@ -49,20 +49,7 @@ impl<'a> ResponseSender<'a> {
     /// Send the head of a response. Returns what sends its body, if it has one.
     fn send_head(&self, response: Response<Body>) -> Result<Option<Pump>, Failure> {
         let (mut head, body) = response.into_parts();
-        if !head.headers.contains_key(DATE) {
-            head.headers.insert(DATE, self.client.local.date());
-        }
-        let is_head = self.method == Method::HEAD;
-        let bodiless = is_head
-            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-            || body.is_end();
-        if bodiless && !is_head && head.status == StatusCode::OK {
-            head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
-        }
-        if head.status == StatusCode::UPGRADE_REQUIRED {
-            // RFC 9113 §8.2.2: it speaks of a connection over HTTP/1.
-            head.headers.remove(UPGRADE);
-        }
+        let bodiless = response_head::complete(&mut head, &body, &self.method, self.client);
         head.version = Version::HTTP_2;
         let response = Response::from_parts(head, ());
         let sent = self.send_half.borrow_mut().send_response(response, bodiless);

@@ -9,7 +9,8 @@ use super::response::SendHalf;
 use crate::client::Client;
 use crate::http::ADDED_FIELDS;
 use crate::http::body::Body;
-use crate::http::h2::{Failures, Incoming};
+use crate::http::failures::Failures;
+use crate::http::h2::Incoming;
 use crate::http::interim::Interim;
 
 /// Bring `head` into the form that the stack reads. Returns the body of `stream`.

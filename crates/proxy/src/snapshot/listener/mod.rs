@@ -7,19 +7,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use tidegate_core::access::Networks;
 use tidegate_core::message::forwarding::ForwardingFields;
 use tidegate_core::message::head_rules::HeadLimits;
-use tidegate_core::plan::{self, Issue};
+use tidegate_core::plan::{self, HttpVersion, Issue};
 
 use self::clients::Clients;
 use self::refusals::Refusals;
 use crate::account::metrics::{ListenerMetrics, Metrics};
-use crate::net::{Address, Rights};
+use crate::net::{Address, Rights, Transports};
 use crate::objects::keeper::{Object, is_same};
+use crate::quic::ServerQuic;
 use crate::tls::ServerTls;
 
-/// A listener, shared by all workers. It lives as long as its name and address stay.
+/// A listener, shared by all workers. It lives as long as its name, address and transports stay.
 #[derive(Debug)]
 pub struct Listener {
     /// Unique for the life of the process.
@@ -28,6 +30,8 @@ pub struct Listener {
     pub name: String,
     /// Where it listens.
     pub address: Address,
+    /// What it listens on there.
+    pub transports: Transports,
     /// What new connections are served by.
     pub settings: ArcSwap<Settings>,
     /// Its counts.
@@ -38,6 +42,8 @@ pub struct Listener {
     pub clients: Clients,
     /// Connections that were turned away.
     pub refusals: Refusals,
+    /// Handshakes over QUIC that are half done.
+    pub half_done: AtomicU32,
 }
 
 /// What a connection is served by, for as long as it lives.
@@ -55,6 +61,10 @@ pub struct Settings {
     pub networks: Option<Networks>,
     /// TLS, where it is spoken.
     pub tls: Option<Arc<ServerTls>>,
+    /// QUIC, where HTTP/3 is spoken.
+    pub quic: Option<Arc<ServerQuic>>,
+    /// What responses over other versions say of HTTP/3.
+    pub alt_svc: Option<HeaderValue>,
 }
 
 impl Settings {
@@ -83,11 +93,48 @@ impl Settings {
             .as_ref()
             .map(|networks| Networks::build(networks, &format!("{path}.networks"), &mut issues));
         let (rights, tls) = (rights?, tls?);
+        let quic = build_quic(plan, tls.as_deref(), before, path).map_err(|issue| vec![issue])?;
         if !issues.is_empty() {
             return Err(issues);
         }
-        Ok(Self { plan: plan.clone(), rights, head_limits, forwarding, networks, tls })
+        let alt_svc = quic.as_ref().and_then(|_| alt_svc(plan));
+        let plan = plan.clone();
+        Ok(Self { plan, rights, head_limits, forwarding, networks, tls, quic, alt_svc })
     }
+}
+
+/// What is listened on for the protocols of `plan`.
+pub fn transports(plan: &plan::Listener) -> Transports {
+    let datagram = plan.protocols.contains(&HttpVersion::Http3);
+    let stream = plan.protocols.iter().any(|protocol| *protocol != HttpVersion::Http3);
+    Transports { stream, datagram }
+}
+
+/// What responses say of HTTP/3 (RFC 7838 §3, RFC 9114 §3.1.1).
+fn alt_svc(plan: &plan::Listener) -> Option<HeaderValue> {
+    let announced = plan.http3.alt_svc.as_ref()?;
+    let bound = || plan.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let port: u16 = announced.port.map(u16::from).or_else(bound)?;
+    let seconds = announced.max_age.duration().as_secs();
+    HeaderValue::try_from(format!("h3=\":{port}\"; ma={seconds}")).ok()
+}
+
+/// QUIC, where HTTP/3 is spoken.
+fn build_quic(
+    plan: &plan::Listener,
+    tls: Option<&ServerTls>,
+    before: Option<&Arc<Settings>>,
+    path: &str,
+) -> Result<Option<Arc<ServerQuic>>, Issue> {
+    if !transports(plan).datagram {
+        return Ok(None);
+    }
+    let path = format!("{path}.protocols");
+    let Some(tls) = tls else {
+        return Err(Issue::new(path, "HTTP/3 is spoken only with TLS: set `tls` of the listener"));
+    };
+    let before = before.and_then(|before| before.quic.as_deref());
+    ServerQuic::build(plan, tls, before, &path).map(Some)
 }
 
 /// Who may connect to a Unix socket, out of numbers that the plan has as texts.
@@ -135,30 +182,37 @@ impl Object for Settings {
 }
 
 impl Object for Listener {
-    type Plan<'p> = &'p Address;
+    type Plan<'p> = &'p (Address, Transports);
 
     fn name(&self) -> &str {
         &self.name
     }
 
-    fn is_of(&self, address: &&Address) -> bool {
-        self.address == **address
+    fn is_of(&self, (address, transports): &&(Address, Transports)) -> bool {
+        self.address == *address && self.transports == *transports
     }
 }
 
 impl Listener {
     /// A listener that is not known yet.
-    pub fn new(name: &str, address: Address, settings: &Arc<Settings>, metrics: &Metrics) -> Self {
+    pub fn new(
+        name: &str,
+        (address, transports): (Address, Transports),
+        settings: &Arc<Settings>,
+        metrics: &Metrics,
+    ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, Relaxed),
             name: name.to_owned(),
             address,
+            transports,
             settings: ArcSwap::new(settings.clone()),
             metrics: metrics.listener(name),
             open: AtomicU32::new(0),
             clients: Clients::default(),
             refusals: Refusals::default(),
+            half_done: AtomicU32::new(0),
         }
     }
 

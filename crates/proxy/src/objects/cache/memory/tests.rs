@@ -57,7 +57,7 @@ fn put(memory: &Memory, number: u8, length: usize) {
     memory.put(entry(number, length), |_, _| None);
 }
 
-/// What the parts hold is what the policy knows, and there is room for it.
+/// What the shards hold is what the policy knows, and there is room for it.
 fn check(memory: &Memory) {
     let entries: Vec<_> = memory.entries().collect();
     assert_eq!(memory.keys(), entries.len() as u64);

@@ -1,4 +1,4 @@
-//! Accepting connections.
+//! Accepting connections over TCP and Unix sockets.
 
 use std::io;
 use std::net::IpAddr;
@@ -12,7 +12,6 @@ use tokio::time::sleep;
 
 use crate::client::Admitted;
 use crate::local::Local;
-use crate::net::ListenSocket;
 use crate::net::io::Socket;
 use crate::serve::connection;
 use crate::snapshot::Listener;
@@ -20,17 +19,21 @@ use crate::snapshot::Listener;
 /// Pause after the process or the system has run out of something that a connection needs.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-enum Acceptor {
+/// Where connections come in.
+pub enum Acceptor {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Acceptor {
-    fn new(socket: ListenSocket) -> io::Result<Self> {
-        Ok(match socket {
-            ListenSocket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
-            ListenSocket::Unix(socket) => Self::Unix(UnixListener::from_std(socket)?),
-        })
+    /// Accept from a socket of TCP.
+    pub fn tcp(socket: std::net::TcpListener) -> io::Result<Self> {
+        TcpListener::from_std(socket).map(Self::Tcp)
+    }
+
+    /// Accept from a Unix socket.
+    pub fn unix(socket: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        UnixListener::from_std(socket).map(Self::Unix)
     }
 
     async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
@@ -50,8 +53,8 @@ impl Acceptor {
 }
 
 /// Accept connections until the task is aborted.
-pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: ListenSocket) {
-    let acceptor = match Acceptor::new(socket) {
+pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, acceptor: io::Result<Acceptor>) {
+    let acceptor = match acceptor {
         Ok(acceptor) => acceptor,
         Err(error) => {
             tracing::error!(listener = listener.name, %error, "cannot listen");

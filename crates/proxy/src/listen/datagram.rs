@@ -1,0 +1,63 @@
+//! Accepting connections over QUIC.
+
+use std::net::UdpSocket;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tidegate_core::plan::QuicRetry;
+use tokio::task::spawn_local;
+
+use crate::client::Admitted;
+use crate::local::Local;
+use crate::quic;
+use crate::serve::h3;
+use crate::snapshot::{Listener, Settings};
+
+/// Handshakes of a listener beyond which clients must show that their addresses are theirs.
+const MANY_HALF_DONE: u32 = 256;
+
+/// Accept connections until the task is aborted.
+pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket) {
+    let begun = listener.settings.load().quic.clone();
+    let Some(begun) = begun else { return };
+    let workers = local.snapshot().plan.workers.get() as usize;
+    let endpoint = match quic::endpoint(socket, &begun, local.index(), workers) {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            tracing::error!(listener = listener.name, %error, "cannot listen for QUIC");
+            return;
+        }
+    };
+    while let Some(incoming) = endpoint.accept().await {
+        let settings = listener.settings.load_full();
+        if !incoming.remote_address_validated() && wants_retry(&listener, &settings) {
+            // It comes again with a token, which says that its address is its own.
+            let _ = incoming.retry();
+            continue;
+        }
+        let address = incoming.remote_address().ip().to_canonical();
+        let admitted = Admitted::new(local.clone(), listener.clone(), Some(address));
+        let (Some(admitted), Some(quic)) = (admitted, &settings.quic) else {
+            incoming.refuse();
+            continue;
+        };
+        match incoming.accept_with(quic.config().clone()) {
+            Ok(connecting) => {
+                let signal = admitted.signal.clone();
+                let task = spawn_local(h3::serve(admitted, settings, connecting));
+                signal.runs_as(task.abort_handle());
+            }
+            Err(error) => tracing::debug!(%error, "a client's first packet is not answered"),
+        }
+    }
+}
+
+/// Whether a client must show that its address is its own before a handshake costs anything.
+fn wants_retry(listener: &Listener, settings: &Settings) -> bool {
+    match settings.plan.http3.retry {
+        QuicRetry::Always => true,
+        QuicRetry::Never => false,
+        QuicRetry::Auto => listener.half_done.load(Relaxed) >= MANY_HALF_DONE,
+    }
+}

@@ -1,0 +1,113 @@
+//! What a listener's connections over QUIC are held to.
+
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::congestion::{BbrConfig, CubicConfig};
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{
+    Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+};
+use tidegate_core::plan::{Congestion, Issue, Listener};
+
+use super::keys::Keys;
+use super::steering::{Steering, WorkersIds};
+use crate::tls::ServerTls;
+
+/// A peer that is silent for so long is gone. A live one is not silent: it is asked before.
+const SILENCE: Duration = Duration::from_secs(30);
+const ASKED_EVERY: Duration = Duration::from_secs(10);
+/// Streams of one direction that a client may have: control, QPACK's two, and some that are not known.
+const UNIDIRECTIONAL: u32 = 8;
+/// Flow-control windows: what a client may send on a stream, and on all of them, before it is read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Most bytes of a connection that wait to be sent or acknowledged.
+const SEND_WINDOW: u64 = 1024 * 1024;
+/// Handshakes that wait to be looked at, and bytes that they may bring with them, one and all.
+const WAITING: usize = 4_096;
+const WAITING_BYTES: u64 = 64 * 1024;
+const ALL_WAITING_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Everything a listener needs for its connections over QUIC; shared by all workers.
+#[derive(Debug)]
+pub struct ServerQuic {
+    config: Arc<ServerConfig>,
+    keys: Keys,
+}
+
+impl ServerQuic {
+    /// Build the QUIC side of a listener with this `tls`; `before` is what the listener of its name has now, whose keys
+    /// stay.
+    ///
+    /// # Errors
+    /// Why it cannot be had; `path` is the listener's place in the plan.
+    pub fn build(
+        plan: &Listener,
+        tls: &ServerTls,
+        before: Option<&Self>,
+        path: &str,
+    ) -> Result<Arc<Self>, Issue> {
+        let wrong = |message: String| Issue::new(path, message);
+        let keys = before.map(|before| Ok(before.keys.clone())).unwrap_or_else(Keys::new);
+        let keys = keys.map_err(wrong)?;
+        let crypto = QuicServerConfig::try_from(tls.quic_config())
+            .map_err(|error| wrong(format!("no cipher suite of TLS 1.3 serves QUIC: {error}")))?;
+        let mut config = ServerConfig::new(Arc::new(crypto), keys.tokens.clone());
+        config
+            .transport_config(Arc::new(transport(plan)))
+            .max_incoming(WAITING)
+            .incoming_buffer_size(WAITING_BYTES)
+            .incoming_buffer_size_total(ALL_WAITING_BYTES);
+        Ok(Arc::new(Self { config: Arc::new(config), keys }))
+    }
+
+    /// The configuration as `quinn` reads it.
+    pub fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+}
+
+fn transport(plan: &Listener) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    let silence = IdleTimeout::try_from(SILENCE).ok();
+    transport
+        .max_concurrent_bidi_streams(plan.limits.streams.get().into())
+        .max_concurrent_uni_streams(UNIDIRECTIONAL.into())
+        .max_idle_timeout(silence)
+        .keep_alive_interval(Some(ASKED_EVERY))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .send_window(SEND_WINDOW)
+        .datagram_receive_buffer_size(None);
+    match plan.http3.congestion {
+        Congestion::Cubic => {
+            transport.congestion_controller_factory(Arc::new(CubicConfig::default()))
+        }
+        Congestion::Bbr => transport.congestion_controller_factory(Arc::new(BbrConfig::default())),
+    };
+    transport
+}
+
+/// The endpoint of a worker, one of so many, on its `socket`.
+///
+/// # Errors
+/// What the system says of the socket.
+pub fn endpoint(
+    socket: UdpSocket,
+    quic: &ServerQuic,
+    worker: usize,
+    workers: usize,
+) -> io::Result<Endpoint> {
+    let steering = Steering::new(quic.keys.steering, workers);
+    // It is the same for all sockets of the port, and does not change.
+    if let Err(error) = steering.attach(&socket) {
+        tracing::warn!(%error, "clients that move to another address lose their connections over QUIC");
+    }
+    let mut config = EndpointConfig::new(quic.keys.resets.clone());
+    config.cid_generator(move || Box::new(WorkersIds::new(steering, worker)));
+    let server = ServerConfig::clone(&quic.config);
+    Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
+}

@@ -1,0 +1,121 @@
+//! One request on a stream of its own, and its response.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Version};
+use quinn::{Connection, RecvStream, SendStream};
+use tidegate_core::failure::Failure;
+use tidegate_core::message::{Malformed, pseudo};
+
+use super::priorities::Priorities;
+use super::response::{ResponseSender, SendHalf};
+use crate::client::Client;
+use crate::http::ADDED_FIELDS;
+use crate::http::body::Body;
+use crate::http::failures::Failures;
+use crate::http::h3::code::Code;
+use crate::http::h3::frame::{Carrier, Piece};
+use crate::http::h3::head::{self, Refused};
+use crate::http::h3::incoming::Incoming;
+use crate::http::h3::receiving::{Lost, Receiving};
+use crate::http::h3::sending::Sending;
+use crate::http::interim::Interim;
+use crate::http::partial_head::PartialHead;
+use crate::net::deadline::Deadline;
+use crate::serve::request;
+
+/// Serve the request that comes on a stream.
+pub async fn serve(
+    client: Rc<Client>,
+    connection: Connection,
+    priorities: &Priorities,
+    (send, recv): (SendStream, RecvStream),
+) {
+    let limit = client.settings.head_limits.bytes;
+    let carrier = Carrier::Request { section: limit as u64 };
+    let mut stream = Receiving::new(connection, recv, Bytes::new(), carrier);
+    let send_half = Rc::new(RefCell::new(Sending::new(send)));
+    let mut head = match read_head(&client, &mut stream, limit).await {
+        Ok(head) => head,
+        Err(failure) => {
+            let known = PartialHead { version: Some(Version::HTTP_3), ..PartialHead::default() };
+            let mut reply = ResponseSender::new(&client, send_half, Method::GET);
+            request::refuse(&client, failure, &known, &mut reply).await;
+            return;
+        }
+    };
+    priorities.begin(send_half.borrow().index(), &head.headers, &send_half);
+    let mut reply = ResponseSender::new(&client, send_half.clone(), head.method.clone());
+    match translate(&client, &mut head, stream, &send_half) {
+        Ok(mut body) => request::serve(&client, &mut head, &mut body, None, &mut reply).await,
+        Err(failure) => {
+            let known = PartialHead::from(&head);
+            request::refuse(&client, failure, &known, &mut reply).await
+        }
+    };
+}
+
+/// The head of the request that comes on `stream`.
+async fn read_head(
+    client: &Client,
+    stream: &mut Receiving,
+    limit: usize,
+) -> Result<Parts, Failure> {
+    let mut deadline = Deadline::default();
+    deadline.ensure(client.settings.plan.timeouts.header_read.duration());
+    let piece = poll_fn(|cx| match stream.poll_piece(cx) {
+        Poll::Ready(piece) => Poll::Ready(Some(piece)),
+        Poll::Pending => deadline.poll_expired(cx).map(|()| None),
+    });
+    match piece.await {
+        None => Err(Failure::HeaderTimeout),
+        Some(Ok(Some(Piece::Section(section)))) => {
+            head::request(&section, limit).map_err(|refused| match refused {
+                Refused::Malformed(malformed) => malformed.of_request(),
+                Refused::Undecodable(code) => {
+                    stream.end_all(code);
+                    Failure::MalformedRequest
+                }
+            })
+        }
+        Some(Ok(Some(Piece::Data(_) | Piece::Control(..)))) => {
+            // RFC 9114 §4.1: content before its head.
+            stream.end_all(Code::FRAME_UNEXPECTED);
+            Err(Failure::MalformedRequest)
+        }
+        Some(Ok(None)) => Err(Failure::MalformedRequest),
+        Some(Err(Lost::TooLarge)) => Err(Failure::HeaderTooLarge),
+        Some(Err(Lost::Broken)) => Err(Failure::MalformedRequest),
+        Some(Err(Lost::Gone)) => Err(Failure::ClientGone),
+    }
+}
+
+/// Bring `head` into the form that the stack reads. Returns the body that comes on `stream`.
+fn translate(
+    client: &Client,
+    head: &mut Parts,
+    stream: Receiving,
+    send_half: &SendHalf,
+) -> Result<Body, Failure> {
+    head.headers.reserve(ADDED_FIELDS);
+    let ends = stream.is_end();
+    let expects_continue =
+        pseudo::request(head, ends, client.head_rules()).map_err(Malformed::of_request)?;
+    if ends {
+        return Ok(Body::Empty);
+    }
+    if expects_continue {
+        send_half.send(StatusCode::CONTINUE, HeaderMap::new());
+    }
+    let length = head.headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let idle = client.settings.plan.timeouts.request_body.duration();
+    let limit = client.settings.head_limits.bytes;
+    Ok(Body::stream(Incoming::new(stream, length, limit, idle, Failures::OF_REQUEST)))
+}

@@ -1,0 +1,216 @@
+//! A client's connection over HTTP/3: each stream is a task that serves one request.
+
+mod control;
+mod exchange;
+mod going_away;
+mod open;
+mod priorities;
+mod response;
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use quinn::{Connecting, Connection, RecvStream, SendStream};
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use self::control::PeerStreams;
+use self::going_away::GoingAway;
+use self::open::Open;
+use self::priorities::Priorities;
+use crate::client::{Admitted, Client};
+use crate::http::h3::code::Code;
+use crate::http::h3::frame;
+use crate::http::h3::sending::Sending;
+use crate::http::h3::settings::Settings as OurSettings;
+use crate::http::h3::stream_type::StreamType;
+use crate::http::h3::varint;
+use crate::net::deadline::Deadline;
+use crate::snapshot::{Listener, Settings};
+use crate::tls::Negotiated;
+
+/// Serve an accepted connection until it ends.
+pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Connecting) {
+    let limit = settings.plan.timeouts.handshake.duration();
+    let shaken = {
+        let _half_done = HalfDone::new(&admitted.listener);
+        timeout(limit, connecting).await
+    };
+    let connection = match shaken {
+        Ok(Ok(connection)) => connection,
+        failed => {
+            admitted.handshake(None);
+            if let Ok(Err(error)) = failed {
+                tracing::debug!(%error, "a client's handshake failed");
+            }
+            return;
+        }
+    };
+    let negotiated = Negotiated::over_quic(&connection);
+    admitted.handshake(Some(&negotiated));
+    let client = Client::new(admitted, settings, Some(negotiated));
+    match timeout(limit, control_stream(&client, &connection)).await {
+        Ok(Ok(control)) => Streams::new(client, connection, control).run().await,
+        _ => connection.close(Code::STREAM_CREATION_ERROR.into(), b"no control stream is allowed"),
+    }
+}
+
+/// Counts a handshake as long as it is half done.
+struct HalfDone<'l>(&'l Listener);
+
+impl<'l> HalfDone<'l> {
+    fn new(listener: &'l Listener) -> Self {
+        listener.half_done.fetch_add(1, Relaxed);
+        Self(listener)
+    }
+}
+
+impl Drop for HalfDone<'_> {
+    fn drop(&mut self) {
+        self.0.half_done.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Our control stream, whose first frame are our settings (RFC 9114 §6.2.1).
+async fn control_stream(
+    client: &Client,
+    connection: &Connection,
+) -> Result<Sending, quinn::ConnectionError> {
+    let mut stream = Sending::new(connection.open_uni().await?);
+    let settings = OurSettings {
+        field_section: Some(client.settings.head_limits.bytes as u64),
+        extended_connect: false,
+    };
+    let (mut payload, mut bytes) = (Vec::new(), BytesMut::new());
+    settings.write(&mut payload);
+    varint::write(StreamType::CONTROL, &mut bytes);
+    frame::begin(frame::SETTINGS, payload.len(), &mut bytes);
+    bytes.extend_from_slice(&payload);
+    stream.push(bytes.freeze());
+    Ok(stream)
+}
+
+/// The streams of a connection.
+struct Streams {
+    client: Rc<Client>,
+    connection: Connection,
+    control: Sending,
+    peers: Rc<PeerStreams>,
+    priorities: Rc<Priorities>,
+    open: Rc<Open>,
+    /// When a connection without requests is closed.
+    deadline: Deadline,
+    going_away: GoingAway,
+}
+
+/// What a connection goes on with.
+enum Event {
+    Request(SendStream, RecvStream),
+    Unidirectional(RecvStream),
+    End,
+}
+
+impl Streams {
+    fn new(client: Rc<Client>, connection: Connection, control: Sending) -> Self {
+        Self {
+            client,
+            connection,
+            control,
+            peers: Rc::default(),
+            priorities: Rc::default(),
+            open: Rc::default(),
+            deadline: Deadline::default(),
+            going_away: GoingAway::default(),
+        }
+    }
+
+    async fn run(mut self) {
+        let connection = self.connection.clone();
+        let mut requests = pin!(connection.accept_bi());
+        let mut others = pin!(connection.accept_uni());
+        loop {
+            let event = poll_fn(|cx| {
+                if let Poll::Ready(accepted) = requests.as_mut().poll(cx) {
+                    let request = accepted.map(|(send, recv)| Event::Request(send, recv));
+                    return Poll::Ready(request.unwrap_or(Event::End));
+                }
+                if let Poll::Ready(accepted) = others.as_mut().poll(cx) {
+                    return Poll::Ready(accepted.map_or(Event::End, Event::Unidirectional));
+                }
+                self.poll_end(cx).map(|()| Event::End)
+            });
+            match event.await {
+                Event::Request(send, recv) => {
+                    requests.set(connection.accept_bi());
+                    self.begin(send, recv);
+                }
+                Event::Unidirectional(stream) => {
+                    others.set(connection.accept_uni());
+                    let (peers, connection) = (self.peers.clone(), connection.clone());
+                    let priorities = self.priorities.clone();
+                    spawn_local(async move {
+                        peers.receive(connection, stream, &priorities).await;
+                    });
+                }
+                Event::End => break,
+            }
+        }
+        // Without effect on one that is over.
+        connection.close(Code::NO_ERROR.into(), b"");
+    }
+
+    /// Serve the request of a stream, unless that comes after the last.
+    fn begin(&mut self, mut send: SendStream, mut recv: RecvStream) {
+        self.deadline.clear();
+        if !self.going_away.takes(u64::from(send.id().index())) {
+            let _ = send.reset(Code::REQUEST_REJECTED.into());
+            let _ = recv.stop(Code::REQUEST_REJECTED.into());
+            return;
+        }
+        let (client, connection) = (self.client.clone(), self.connection.clone());
+        let priorities = self.priorities.clone();
+        let place = self.open.enter();
+        // Boxed, because tokio moves a task's future about, and these are large.
+        spawn_local(Box::pin(async move {
+            exchange::serve(client, connection, &priorities, (send, recv)).await;
+            drop(place);
+        }));
+    }
+
+    /// Ready once the connection is to be closed.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.client.poll_draining(cx) {
+            let rtt = self.connection.rtt();
+            if let Some(first_refused) = self.going_away.poll(cx, rtt) {
+                self.control.push(goaway(first_refused));
+            }
+        }
+        if let Poll::Ready(Err(_)) = self.control.poll_flush(cx) {
+            return Poll::Ready(());
+        }
+        if !self.open.poll_none(cx) {
+            self.deadline.clear();
+            return Poll::Pending;
+        }
+        if self.going_away.is_final() {
+            return Poll::Ready(());
+        }
+        self.deadline.ensure(self.client.settings.plan.timeouts.idle.duration());
+        ready!(self.deadline.poll_expired(cx));
+        Poll::Ready(())
+    }
+}
+
+/// Tells a client that requests from this stream on are not carried out.
+fn goaway(stream: u64) -> Bytes {
+    let (mut payload, mut bytes) = (Vec::new(), BytesMut::new());
+    varint::write(stream, &mut payload);
+    frame::begin(frame::GOAWAY, payload.len(), &mut bytes);
+    bytes.extend_from_slice(&payload);
+    bytes.freeze()
+}

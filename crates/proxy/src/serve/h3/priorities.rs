@@ -1,0 +1,67 @@
+//! Which of a connection's responses go first (RFC 9218).
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use http::HeaderMap;
+use http::header::HeaderName;
+use tidegate_core::message::priority::Priority;
+
+use super::response::SendHalf;
+use crate::http::h3::code::Code;
+use crate::http::h3::varint;
+
+const PRIORITY: HeaderName = HeaderName::from_static("priority");
+/// Requests of which a client may have said something before they come.
+const MOST_EARLY: usize = 64;
+/// Requests whose ends have not been noticed.
+const MOST_NOTED: usize = 1024;
+
+/// What a client said of its requests. Of one of which it said nothing the response shares with others of usual urgency.
+#[derive(Default)]
+pub struct Priorities {
+    open: RefCell<HashMap<u64, Weak<SendHalf>>>,
+    /// What was said of requests before they came.
+    early: RefCell<HashMap<u64, Priority>>,
+}
+
+impl Priorities {
+    /// The request on the stream with this index came, with these fields; its response goes by `send_half`.
+    pub fn begin(&self, index: u64, headers: &HeaderMap, send_half: &Rc<SendHalf>) {
+        let said = headers.get(PRIORITY).map(|said| Priority::parse(said.as_bytes()));
+        // A frame says it later than the field.
+        if let Some(priority) = self.early.borrow_mut().remove(&index).or(said) {
+            send_half.borrow().set_rank(priority.rank(index));
+        }
+        let mut open = self.open.borrow_mut();
+        if open.len() >= MOST_NOTED {
+            open.retain(|_, send_half| send_half.strong_count() > 0);
+        }
+        open.insert(index, Rc::downgrade(send_half));
+    }
+
+    /// The client says something else of a request (§7.2).
+    ///
+    /// # Errors
+    /// The payload of the frame is none.
+    pub fn update(&self, payload: &[u8]) -> Result<(), Code> {
+        let (stream, length) = varint::read(payload).ok_or(Code::FRAME_ERROR)?;
+        // Streams of requests have every fourth number (RFC 9000 §2.1).
+        if !stream.is_multiple_of(4) {
+            return Err(Code::ID_ERROR);
+        }
+        let (index, priority) = (stream / 4, Priority::parse(&payload[length..]));
+        match self.open.borrow().get(&index).map(Weak::upgrade) {
+            Some(Some(send_half)) => send_half.borrow().set_rank(priority.rank(index)),
+            Some(None) => {}
+            None => {
+                let mut early = self.early.borrow_mut();
+                if early.len() < MOST_EARLY {
+                    early.insert(index, priority);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! Sending responses.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use http::{HeaderMap, Method, Response, StatusCode};
+use tidegate_core::failure::Failure;
+
+use crate::client::Client;
+use crate::http::body::Body;
+use crate::http::h3::code::Code;
+use crate::http::h3::pump::{Pump, Stopped};
+use crate::http::h3::sending::Sending;
+use crate::http::interim::{Interim, InterimSink};
+use crate::serve::request::Reply;
+use crate::serve::response_head;
+
+/// Our half of a stream, which interim and final responses are sent on.
+pub type SendHalf = RefCell<Sending>;
+
+impl Interim for SendHalf {
+    fn send(&self, status: StatusCode, headers: HeaderMap) {
+        // It is flushed while the final response is awaited.
+        self.borrow_mut().push_response(status, &headers);
+    }
+}
+
+/// Sends the response to one request.
+pub struct ResponseSender<'a> {
+    client: &'a Client,
+    send_half: Rc<SendHalf>,
+    method: Method,
+}
+
+impl<'a> ResponseSender<'a> {
+    /// Send the response to a request of this method.
+    pub fn new(client: &'a Client, send_half: Rc<SendHalf>, method: Method) -> Self {
+        Self { client, send_half, method }
+    }
+}
+
+impl Reply for ResponseSender<'_> {
+    fn interim(&self) -> InterimSink {
+        Some(self.send_half.clone())
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut stream = self.send_half.borrow_mut();
+        match stream.poll_flush(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            _ => stream.poll_gone(cx),
+        }
+    }
+
+    async fn send(&mut self, response: &mut Response<Body>, sent: &mut u64) -> Result<(), Failure> {
+        let (mut head, body) = std::mem::take(response).into_parts();
+        let bodiless = response_head::complete(&mut head, &body, &self.method, self.client);
+        self.send_half.borrow_mut().push_response(head.status, &head.headers);
+        let body = if bodiless { Body::Empty } else { body };
+        let mut pump = Pump::new(body, self.client.settings.plan.timeouts.write.duration());
+        let pumped = poll_fn(|cx| pump.poll(&mut self.send_half.borrow_mut(), cx)).await;
+        *sent += pump.sent;
+        let mut stream = self.send_half.borrow_mut();
+        match pumped {
+            Ok(()) => Ok(()),
+            Err(Stopped::Peer) => Err(Failure::ClientGone),
+            Err(Stopped::Stalled) => {
+                stream.reset(Code::REQUEST_CANCELLED);
+                Err(Failure::ClientGone)
+            }
+            Err(Stopped::Source(failure)) => {
+                stream.reset(Code::INTERNAL_ERROR);
+                Err(failure)
+            }
+        }
+    }
+}

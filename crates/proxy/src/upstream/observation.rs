@@ -1,0 +1,172 @@
+//! What models are told of a request, what one said, and what the request came to.
+//!
+//! Features are taken of requests that a model predicts or is judged by, and of those of which a sample is taken; of
+//! all others a random number is drawn, and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use tidegate_core::predict::features::{Features, Observed};
+use tidegate_core::predict::{Arm, Branch, Estimate, Prediction, Predictor};
+use tidegate_core::time::Moment;
+
+use super::Upstream;
+use super::cost::CostOf;
+use super::outbound::Outbound;
+use super::served_model::ServedModel;
+use crate::account::metrics::UpstreamMetrics;
+use crate::account::samples::Samples;
+use crate::net::clock;
+
+/// The part of the requests that a model is judged by, beside those that it predicts.
+const JUDGED: f64 = 1.0 / 16.0;
+
+/// A request under way, whose features were taken.
+#[derive(Debug)]
+pub struct Observation {
+    features: Features,
+    /// The model that was asked, and how much dearer than expected it said that the request will be.
+    answer: Option<(Arc<ServedModel>, f32)>,
+    /// Where a sample of it goes; `None`: none is taken.
+    sampler: Option<Arc<Sampler>>,
+    /// How many requests a sample of it stands for.
+    weight: f32,
+}
+
+/// Where samples of one upstream's requests go.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    pub(super) upstream: Arc<UpstreamMetrics>,
+    pub(super) samples: Arc<Samples>,
+}
+
+impl Observation {
+    /// The request is over and had this cost.
+    pub(super) fn over(&self, predictor: &Predictor, worker: usize, cost: Duration, now: Moment) {
+        if let Some((model, said)) = &self.answer {
+            model.judge(&self.features, *said, cost, &predictor.usual(now));
+        }
+        if let Some(Sampler { upstream, samples }) = self.sampler.as_deref() {
+            samples.put(worker, upstream, self.features, cost, self.weight);
+        }
+    }
+}
+
+impl Upstream {
+    /// What is predicted of a request of this arm that must wait, and its observation where a model predicts it.
+    pub(super) fn foresee(
+        &self,
+        of: &CostOf<'_>,
+        arm: Arm,
+        outbound: &Outbound,
+        now: Moment,
+    ) -> (Option<Prediction>, Option<Box<Observation>>) {
+        let Some(predictor) = self.predictor.as_ref().filter(|_| arm.predicts) else {
+            return (None, None);
+        };
+        let branch = of.branch(predictor, now);
+        let learnt = || predictor.predict(&branch, now);
+        let is_asked = |model: &Arc<ServedModel>| model.predicts(&mut outbound.random.borrow_mut());
+        let Some(model) = self.asked_model().filter(is_asked) else { return (learnt(), None) };
+        let (features, estimate) = self.features(of, predictor, &branch, now);
+        let Some(said) = model.ask(&features) else { return (learnt(), None) };
+        let probation = &model.probation;
+        let seconds = probation.expected(&features, said).exp();
+        let believed = predictor.believe(seconds, &estimate, probation.weight(), now);
+        let sampled = self.sampled();
+        let is_sampled = outbound.random.borrow_mut().fraction() < sampled;
+        let sampler = is_sampled.then(|| self.sampler.clone());
+        let observation = Observation {
+            features,
+            answer: Some((model, said)),
+            sampler,
+            weight: 1.0 / sampled as f32,
+        };
+        (believed.or_else(learnt), Some(Box::new(observation)))
+    }
+
+    /// The observation of a request that is sent, where it is one of those of which one is made.
+    pub(super) fn observe(
+        &self,
+        of: &CostOf<'_>,
+        predictor: &Predictor,
+        branch: &Branch,
+        outbound: &Outbound,
+        now: Moment,
+    ) -> Option<Box<Observation>> {
+        let sampled = self.sampled();
+        if sampled == 0.0 && self.plan.predict.model.is_none() {
+            return None;
+        }
+        let drawn = outbound.random.borrow_mut().fraction();
+        let model = if drawn < JUDGED { self.asked_model() } else { None };
+        if model.is_none() && drawn >= sampled {
+            return None;
+        }
+        let (features, _) = self.features(of, predictor, branch, now);
+        let answer = model.and_then(|model| model.ask(&features).map(|said| (model, said)));
+        let sampler = (drawn < sampled).then(|| self.sampler.clone());
+        Some(Box::new(Observation { features, answer, sampler, weight: 1.0 / sampled as f32 }))
+    }
+
+    /// The response to a request took so long to begin: where that is slow, a sample of it is taken in any case, and
+    /// stands for no other request.
+    pub(super) fn observe_slow(
+        &self,
+        observation: &mut Option<Box<Observation>>,
+        (of, predictor, branch): (&CostOf<'_>, &Predictor, &Branch),
+        took: Duration,
+        now: Moment,
+    ) {
+        if self.sampled() == 0.0 || !predictor.is_slow(branch, took, now) {
+            return;
+        }
+        let observation = observation.get_or_insert_with(|| {
+            let (features, _) = self.features(of, predictor, branch, now);
+            Box::new(Observation { features, answer: None, sampler: None, weight: 1.0 })
+        });
+        observation.weight = 1.0;
+        observation.sampler.get_or_insert_with(|| self.sampler.clone());
+    }
+
+    /// The model that may be asked.
+    fn asked_model(&self) -> Option<Arc<ServedModel>> {
+        self.plan.predict.model.as_ref()?;
+        self.model.load_full().filter(|model| model.fallen().is_none())
+    }
+
+    /// The part of the requests of which samples are taken.
+    fn sampled(&self) -> f64 {
+        self.plan.predict.samples.fraction()
+    }
+
+    fn features(
+        &self,
+        of: &CostOf<'_>,
+        predictor: &Predictor,
+        branch: &Branch,
+        now: Moment,
+    ) -> (Features, Estimate) {
+        let CostOf { head, priority, .. } = of;
+        let field = |name| head.headers.get(name).map(http::HeaderValue::as_bytes);
+        let observed = Observed {
+            described: of.described(),
+            query: head.uri.query(),
+            content_type: field(CONTENT_TYPE),
+            user_agent: field(USER_AGENT),
+            time: Duration::from_nanos(clock::unix_nanos()),
+            load: self.load(),
+            priority: *priority,
+        };
+        let estimate = predictor.estimate(branch, now);
+        (predictor.features(&observed, branch, &estimate), estimate)
+    }
+
+    /// Requests in flight, by how many there may be; 0 where that is any number.
+    fn load(&self) -> f32 {
+        let occupancy = self.admission.occupancy();
+        let room = self.membership().balancer.room().min(occupancy.limit.unwrap_or(u32::MAX));
+        if room == u32::MAX { 0.0 } else { occupancy.in_flight as f32 / room.max(1) as f32 }
+    }
+}

@@ -1,0 +1,268 @@
+"""An HTTP/3 client on a UDP socket, over aioquic's QUIC and with frames of its own: they may be anything."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Self
+
+import aioquic.quic.events as quic
+import pylsqpack
+from aioquic._buffer import Buffer
+from aioquic.buffer import encode_uint_var
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
+
+from .message import Fields, Response
+
+DATA, HEADERS, SETTINGS, GOAWAY, PRIORITY_UPDATE = 0x00, 0x01, 0x04, 0x07, 0xF0700
+CONTROL, PUSH, ENCODER, DECODER = 0x00, 0x01, 0x02, 0x03
+RawFields = list[tuple[bytes, bytes]]
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    """A frame (RFC 9114 §7.1)."""
+    return encode_uint_var(kind) + encode_uint_var(len(payload)) + payload
+
+
+class H3Client:
+    """One connection with any number of streams; what arrives is sorted into one Response per stream."""
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        host: str = "127.0.0.1",
+        server_name: str = "localhost",
+        deadline: float = 10.0,
+        settings: bytes | None = frame(SETTINGS, b""),
+    ) -> None:
+        self.deadline = deadline
+        self.closed: quic.ConnectionTerminated | None = None
+        self.goaways: list[int] = []
+        self.settings: dict[int, int] = {}
+        self.responses: dict[int, Response] = {}
+        self.ended: set[int] = set()
+        self.stopped: dict[int, int] = {}
+        """Streams that the peer wants no more of, and its error code."""
+        self._received: dict[int, bytearray] = {}
+        self._decoder = pylsqpack.Decoder(0, 0)
+        self._server = (host, port)
+        self._authority = f"{server_name}:{port}"
+        self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        configuration = QuicConfiguration(
+            is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name=server_name
+        )
+        self.quic = QuicConnection(configuration=configuration)
+        self.quic.connect(self._server, now=time.monotonic())
+        self._shaken = False
+        self.pump(lambda: self._shaken, "the handshake ends")
+        if settings is not None:
+            self.open(CONTROL, settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection in an orderly way."""
+        if self.closed is None:
+            self.quic.close(error_code=0x100)
+            self.flush()
+        self.sock.close()
+
+    def flush(self) -> None:
+        """Send what the protocol machine has ready."""
+        for data, _ in self.quic.datagrams_to_send(now=time.monotonic()):
+            self.sock.sendto(data, self._server)
+
+    def open(self, kind: int, content: bytes = b"") -> int:
+        """Open a unidirectional stream of this type; its id."""
+        stream = self.quic.get_next_available_stream_id(is_unidirectional=True)
+        self.quic.send_stream_data(stream, encode_uint_var(kind) + content)
+        self.flush()
+        return stream
+
+    def send(self, stream: int, content: bytes, *, end: bool = False) -> None:
+        """Send these very bytes on a stream."""
+        self.quic.send_stream_data(stream, content, end)
+        self.flush()
+
+    def begin(self, fields: RawFields, *, end: bool) -> int:
+        """Begin a request with these very fields, pseudo-header fields among them; the id of its stream."""
+        return self.begin_with(frame(HEADERS, encode(fields)), end=end)
+
+    def begin_with(self, content: bytes, *, end: bool) -> int:
+        """Open a stream for a request, with these very bytes; its id."""
+        stream = self.quic.get_next_available_stream_id()
+        self.responses[stream] = Response(0, [], version="HTTP/3")
+        self.send(stream, content, end=end)
+        return stream
+
+    def send_request(
+        self,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        headers: Fields | None = None,
+        body: bytes | None = None,
+    ) -> int:
+        """Send a whole request; the id of its stream."""
+        pseudo = {"method": method, "scheme": "https", "authority": self._authority, "path": path}
+        fields = [(f":{name}", value) for name, value in pseudo.items()] + list(headers or [])
+        raw = [(name.encode(), value.encode()) for name, value in fields]
+        stream = self.begin(raw, end=body is None)
+        if body is not None:
+            self.send_body(stream, body)
+        return stream
+
+    def send_body(self, stream: int, body: bytes, *, end: bool = True) -> None:
+        """Send content."""
+        self.send(stream, frame(DATA, body) if body else b"", end=end)
+
+    def end(self, stream: int, trailers: RawFields) -> None:
+        """End a request with these very trailers."""
+        self.send(stream, frame(HEADERS, encode(trailers)), end=True)
+
+    def request(
+        self,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        headers: Fields | None = None,
+        body: bytes | None = None,
+    ) -> Response:
+        """A whole request and its response."""
+        return self.wait(self.send_request(path, method=method, headers=headers, body=body))
+
+    def wait(self, stream: int) -> Response:
+        """Wait for the end of a stream."""
+        self.pump(lambda: self._over(stream), f"stream {stream} ends")
+        response = self.responses[stream]
+        response.complete = stream in self.ended and response.reset is None and response.status >= 200
+        return response
+
+    def wait_closed(self) -> int:
+        """Wait for the end of the connection; its error code."""
+        self.pump(lambda: False, "the connection ends")
+        assert self.closed is not None
+        return int(self.closed.error_code)
+
+    def _over(self, stream: int) -> bool:
+        return stream in self.ended or self.responses[stream].reset is not None
+
+    def pump(self, until: Callable[[], bool], what: str) -> None:
+        """Handle what arrives until something is true or the connection ends."""
+        end = time.monotonic() + self.deadline
+        self.flush()
+        while not until() and self.closed is None:
+            now = time.monotonic()
+            assert now < end, f"not within {self.deadline:g} s: {what}"
+            timer = self.quic.get_timer() or end
+            self.sock.settimeout(max(0.001, min(timer, end) - now))
+            try:
+                data, address = self.sock.recvfrom(65_536)
+                self.quic.receive_datagram(data, address, now=time.monotonic())
+            except TimeoutError:
+                self.quic.handle_timer(now=time.monotonic())
+            while (event := self.quic.next_event()) is not None:
+                self._handle(event)
+            self.flush()
+
+    def _handle(self, event: quic.QuicEvent) -> None:
+        if isinstance(event, quic.HandshakeCompleted):
+            self._shaken = True
+        elif isinstance(event, quic.ConnectionTerminated):
+            self.closed = event
+        elif isinstance(event, quic.StreamReset):
+            self._of(event.stream_id).reset = event.error_code
+        elif isinstance(event, quic.StopSendingReceived):
+            self.stopped[event.stream_id] = event.error_code
+        elif isinstance(event, quic.StreamDataReceived):
+            received = self._received.setdefault(event.stream_id, bytearray())
+            received += event.data
+            self._read(event.stream_id, received)
+            if event.end_stream:
+                assert not received, f"stream {event.stream_id} ends within a frame"
+                self.ended.add(event.stream_id)
+
+    def _read(self, stream: int, received: bytearray) -> None:
+        is_unidirectional = stream % 4 == 3
+        if is_unidirectional and stream not in self.responses and received:
+            assert received[0] == CONTROL, "the server has one unidirectional stream"
+            del received[0]
+            self._of(stream)
+        while (found := _whole_frame(received)) is not None:
+            kind, payload = found
+            if kind == SETTINGS:
+                self.settings = _settings(payload)
+            elif kind == GOAWAY:
+                self.goaways.append(Buffer(data=payload).pull_uint_var())
+            elif kind == HEADERS:
+                self._head(stream, payload)
+            elif kind == DATA:
+                self._of(stream).body += payload
+
+    def _head(self, stream: int, section: bytes) -> None:
+        _, headers = self._decoder.feed_header(stream, section)
+        fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        response = self._of(stream)
+        if response.status:
+            response.trailers = fields
+            return
+        (name, status), *rest = fields
+        assert name == ":status"
+        if int(status) < 200:
+            response.informational.append(Response(int(status), rest, version="HTTP/3"))
+        else:
+            response.status, response.headers = int(status), rest
+
+    def _of(self, stream: int) -> Response:
+        return self.responses.setdefault(stream, Response(0, [], version="HTTP/3"))
+
+
+def encode(fields: RawFields) -> bytes:
+    """A field section of these very fields: each a literal with a literal name (RFC 9204 §4.5.6)."""
+    lines = (
+        _prefixed(len(name), 3, 0x20) + name + _prefixed(len(value), 7) + value for name, value in fields
+    )
+    return b"\0\0" + b"".join(lines)
+
+
+def _prefixed(value: int, bits: int, flags: int = 0) -> bytes:
+    """An integer in the low bits of its first byte (RFC 7541 §5.1)."""
+    most = (1 << bits) - 1
+    if value < most:
+        return bytes([flags | value])
+    value -= most
+    encoded = bytearray([flags | most])
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _whole_frame(received: bytearray) -> tuple[int, bytes] | None:
+    """The first frame, taken off, if all of it is there."""
+    buffer = Buffer(data=bytes(received[:16]))
+    try:
+        kind, length = buffer.pull_uint_var(), buffer.pull_uint_var()
+    except ValueError:
+        return None
+    begin = buffer.tell()
+    if len(received) < begin + length:
+        return None
+    payload = bytes(received[begin : begin + length])
+    del received[: begin + length]
+    return kind, payload
+
+
+def _settings(payload: bytes) -> dict[int, int]:
+    buffer, settings = Buffer(data=payload), {}
+    while not buffer.eof():
+        setting = buffer.pull_uint_var()
+        settings[setting] = buffer.pull_uint_var()
+    return settings

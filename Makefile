@@ -11,6 +11,8 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 endif
 # Profile of the engine: `release`, or `fast` to build it in a fraction of the time for development.
 PROFILE ?= release
+# `make test EXTRAS=` leaves out what trains models (600 MB); the tests of that are skipped then.
+EXTRAS ?= --extra ai --group ai
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,7 +32,7 @@ $(VENV)/.dependencies: pyproject.toml uv.lock | tools
 	@echo "== Python dependencies"
 	@test -x $(BIN)/python || python3 -m venv $(VENV)
 	@command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	@PATH="$(PATH):$(CURDIR)/$(BIN)" uv sync --locked --no-install-project --group dev --compile-bytecode
+	@PATH="$(PATH):$(CURDIR)/$(BIN)" uv sync --locked --no-install-project --group dev $(EXTRAS) --compile-bytecode
 	@touch $@
 
 $(VENV)/.engine-$(PROFILE): $(VENV)/.dependencies $(RUST)

@@ -150,8 +150,8 @@ class Engine:
         - `model_fallback`: `upstream`, `model`, `reason` (`skill`, `drift`, `budget`, `outcome` or
           `not_finite`): the model is not asked any more until it is supplied anew or used otherwise;
         - `samples`: requests of an `upstream`, for models to learn from: `features`, the schema's name, and
-          `rows`: `[[time, cost in seconds, *features]]`; once a second at most, and 1,000 rows of all
-          upstreams together;
+          `rows`: `[[time, cost in seconds, requests that it stands for, *features]]`; once a second at most,
+          and 1,000 rows of all upstreams together;
         - `unknown_key`: `authenticator`, `kid`: a token names a key that is not there;
         - `task_panicked`: `thread` (a worker's number, `health`, `long-work` or `stores`), `message`,
           `place`; what it did for one connection ends;

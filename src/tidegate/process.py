@@ -17,6 +17,7 @@ from typing import Any
 
 from tidegate._engine import Engine
 from tidegate.admin.credentials import is_protected
+from tidegate.ai.learning import Learning
 from tidegate.auth.authentication import Authentication
 from tidegate.config.load import Loaded
 from tidegate.config.member import Members
@@ -27,6 +28,7 @@ from tidegate.control import logs, systemd
 from tidegate.control.events import Events
 from tidegate.control.gateway import Candidate, Change, ConflictError, Gateway, Running
 from tidegate.control.generation import Origin
+from tidegate.control.learnt import Learnt
 from tidegate.control.source import Source
 from tidegate.control.store import Store
 from tidegate.control.watch import Watcher
@@ -60,9 +62,12 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         engine = Engine(config.workers, config.log.format, config.log.level)
         events = Events()
         words = Words(engine, events, state_dir)
+        learnt = Learnt(engine, state_dir)
+        learnt.restore()
         authentication = Authentication(engine, events, state_dir)
-        gateway = Gateway(engine, store, source, events, words)
-        process = _Process(gateway, authentication, listener)
+        learning = Learning(engine, events, state_dir)
+        gateway = Gateway(engine, store, source, events, words, learning.models)
+        process = _Process(gateway, authentication, learning, learnt, listener)
         first = [loaded]
         # Once another is served nothing may hold the first one any more: it can take 100 MB.
         del loaded, config
@@ -154,10 +159,17 @@ class _Process:
     """What the event loop holds while the process lives."""
 
     def __init__(
-        self, gateway: Gateway, authentication: Authentication, listener: socket.socket | None
+        self,
+        gateway: Gateway,
+        authentication: Authentication,
+        learning: Learning,
+        learnt: Learnt,
+        listener: socket.socket | None,
     ) -> None:
         self.gateway = gateway
         self.authentication = authentication
+        self.learning = learning
+        self.learnt = learnt
         self.listener = listener
         self.stop = asyncio.Event()
         self.background: set[asyncio.Task[Any]] = set()
@@ -183,7 +195,9 @@ class _Process:
         close_admin = self._open_admin()
         await self.stop.wait()
         watcher.cancel()
+        await asyncio.to_thread(self.learnt.keep)
         await self._drain()
+        await self.learning.samples.close()
         await close_admin()
 
     def _handle_signals(self) -> None:
@@ -265,7 +279,7 @@ class _Process:
             return _nothing_to_close
         from tidegate.admin.server import AdminServer  # noqa: PLC0415 - heavy, and the proxy serves already
 
-        admin = AdminServer(self.gateway, self.authentication)
+        admin = AdminServer(self.gateway, self.authentication, self.learning)
         serving = self._spawn(admin.serve(sockets=[self.listener]))
         log.info("admin API serving", address=_spelled(self.listener))
 

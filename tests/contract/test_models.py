@@ -59,12 +59,22 @@ def without(name: str) -> bytes:
             lambda: Handmade(RIGHT, lambda manifest: manifest.update(features="features/v0")).tar,
             "for features `features/v0`",
         ),
-        (lambda: Handmade([stump("load", 1, 0, float("nan"))]).tar, "model.trees"),
+        (lambda: Handmade([stump("load", 1, 0, float("nan"))], golden=lambda _: 0).tar, "model.trees"),
         (lambda: Handmade([stump("load", 1, 0, 1e39)], golden=lambda _: 0).tar, "not finite"),
         (lambda: Handmade(RIGHT, golden=lambda _: 7).tar, "golden vector 0"),
         (lambda: Handmade([stump("load", 1, 0, 0)] * 60_000).tar, "99th percentile"),
     ],
-    ids=["truncated", "incomplete", "huge", "no tar", "other schema", "NaN", "infinite", "other answers", "slow"],
+    ids=[
+        "truncated",
+        "incomplete",
+        "huge",
+        "no tar",
+        "other schema",
+        "NaN",
+        "infinite",
+        "other answers",
+        "slow",
+    ],
 )
 def test_what_is_no_model_is_refused_with_words(tar: Callable[[], bytes], wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):
@@ -96,14 +106,16 @@ class Engine:
         self.port = free_port()
         self._origin = origin
 
-    def serve(self, model: Handmade | None, stage: str = "shadow", **predict: Any) -> None:
+    def serve(
+        self, model: Handmade | None, stage: str = "shadow", share: float = 10, samples: float = 0
+    ) -> None:
         """Have this configured. The name goes over as it is: the engine wants the whole digest."""
-        use = {"name": model.name, "stage": stage} if model else None
+        use = {"name": model.name, "stage": stage, "share": share} if model else None
         app = {
             "name": "app",
             "endpoints": [self._origin.address],
-            "limits": {"requests": 1, "queue": {"size": 100, "timeout": "30s"}},
-            "predict": {"mode": "auto", "samples": 0, "model": use, **predict},
+            "limits": {"requests": 1, "queue": {"timeout": "30s"}},
+            "predict": {"mode": "auto", "samples": samples, "model": use},
         }
         listener = {"name": "web", "address": f"127.0.0.1:{self.port}"}
         route = {"name": "all", "match": {"path": {"prefix": "/"}}, "upstream": "app"}
@@ -185,7 +197,9 @@ def test_a_model_that_is_refused_changes_nothing(engine: Engine) -> None:
     assert engine.model()["state"] == "serving"
 
 
-@pytest.mark.parametrize(("stage", "state"), [("shadow", "shadow"), ("canary", "serving"), ("live", "serving")])
+@pytest.mark.parametrize(
+    ("stage", "state"), [("shadow", "shadow"), ("canary", "serving"), ("live", "serving")]
+)
 def test_what_a_model_was_worth_survives_a_reload_in_each_stage(
     engine: Engine, stage: str, state: str
 ) -> None:
@@ -199,8 +213,7 @@ def test_what_a_model_was_worth_survives_a_reload_in_each_stage(
     # Built anew, for another reason and for another share.
     engine.serve(model, stage, samples=2)
     assert engine.model() == before
-    use = {"name": model.name, "stage": stage, "share": 50}
-    engine.serve(None, model=use)
+    engine.serve(model, stage, share=50)
     assert engine.model() == before | {"share": 50}
     engine.serve(None)
     assert engine.model() is None
@@ -246,12 +259,13 @@ def test_samples_are_numbers_of_the_schema_and_what_the_request_cost(engine: Eng
         return len(taken) >= 30
 
     eventually(all_there, "samples are told")
-    assert {len(row) for row in taken} == {2 + len(NAMES)}
-    for time, cost, *features in taken:
+    assert {len(row) for row in taken} == {3 + len(NAMES)}
+    for time, cost, weight, *features in taken:
         assert time > 1.7e9
+        assert weight == 1
         assert 0 < cost < 5
         assert features[NAMES.index("path_depth")] == 2
-    heavy = {row[1] > HEAVY * 0.9 for row in taken if row[2 + NAMES.index("path_number_1")] > 3}
+    heavy = {row[1] > HEAVY * 0.9 for row in taken if row[3 + NAMES.index("path_number_1")] > 3}
     assert heavy == {True}
     assert engine.prediction()["samples"]["taken"] == len(taken)
 

@@ -14,7 +14,17 @@ import pytest
 pytest.importorskip("tidegate._engine", reason="the engine is not built")
 
 ADMIN = {"fastapi", "starlette", "uvicorn", "h11", "httpx"}
-ASIDE = {"cryptography", "matplotlib", "pygments"}
+ASIDE = {
+    "cryptography",
+    "matplotlib",
+    "pygments",
+    "numpy",
+    "polars",
+    "lightgbm",
+    "onnx",
+    "sklearn",
+    "tidegate.ai.manifest",
+}
 CONTROL = {"asyncio", "structlog", "watchfiles", "tidegate.control", "tidegate.process"}
 READING = {"pydantic", "yaml", "tidegate.config"}
 SHOWING = {"rich"}

@@ -136,3 +136,17 @@ def test_what_predictions_are_worth_is_shown_and_survives_a_reload(
     assert compared | {"mode": "shadow", "trial": None} == shown
     become(gateway, "off")
     assert prediction(gateway) is None
+
+
+def test_what_was_learnt_outlives_the_process(
+    start_gateway: StartGateway, origin: Origin, tmp_path: Path
+) -> None:
+    classes = Classes(origin)
+    config = one_at_a_time(origin, "auto") | {"state_dir": str(tmp_path)}
+    first = start_gateway(config)
+    teach(first)
+    shown = prediction(first)
+    first.stop()
+    again = start_gateway(config)
+    assert prediction(again)["weight"] == shown["weight"] == 1
+    eventually(lambda: served(again, classes) == ["light", "heavy"], "they are let in in this order")

@@ -10,17 +10,23 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.unit.control.gateways import YAML, authentication, file_source, make_gateway
+from tests.unit.control.gateways import YAML, authentication, file_source, learning, make_gateway
 from tidegate.config.member import NONE
 from tidegate.config.model import Config
 from tidegate.config.problem import ConfigError
 from tidegate.control import systemd
 from tidegate.control.gateway import Gateway
+from tidegate.control.learnt import Learnt
 from tidegate.process import StartError, _admin_listener, _last_generation, _Process, _raise_file_limit
 
 
 def config(address: str) -> Config:
     return Config.model_validate({"admin": {"address": address}})
+
+
+def process_of(gateway: Gateway, listener: socket.socket | None = None) -> _Process:
+    learnt = Learnt(gateway.engine, None)
+    return _Process(gateway, authentication(gateway), learning(gateway), learnt, listener)
 
 
 async def test_it_serves_reloads_a_changed_file_and_drains(
@@ -32,7 +38,7 @@ async def test_it_serves_reloads_a_changed_file_and_drains(
     listener = _admin_listener(config("127.0.0.1:0"))
     assert listener
     process, served, committed = (
-        _Process(gateway, authentication(gateway), listener),
+        process_of(gateway, listener),
         asyncio.Event(),
         asyncio.Event(),
     )
@@ -62,7 +68,7 @@ def _let_go(held: object) -> asyncio.Event:
 
 async def test_a_configuration_is_let_go_when_another_is_served(tmp_path: Path) -> None:
     gateway, _ = make_gateway(source=file_source(tmp_path))
-    process, served = _Process(gateway, authentication(gateway), None), asyncio.Event()
+    process, served = process_of(gateway), asyncio.Event()
     first = [gateway.source.read()]
     loaded, config = _let_go(first[0]), _let_go(first[0].config)
     life = asyncio.create_task(process.live(lambda _: first.pop(), "start", served.set))
@@ -77,7 +83,7 @@ async def test_a_configuration_is_let_go_when_another_is_served(tmp_path: Path) 
 
 async def test_a_bad_file_leaves_the_running_configuration(tmp_path: Path) -> None:
     gateway, engine = make_gateway(source=file_source(tmp_path))
-    process, served = _Process(gateway, authentication(gateway), None), asyncio.Event()
+    process, served = process_of(gateway), asyncio.Event()
     life = asyncio.create_task(process.live(gateway.source.read, "start", served.set))
     await served.wait()
     assert gateway.source.file
@@ -94,7 +100,7 @@ async def test_a_change_that_fails_unforeseen_ends_nothing(
 ) -> None:
     gateway, engine = make_gateway(source=file_source(tmp_path))
     await gateway.apply(gateway.source.read, "start")
-    process = _Process(gateway, authentication(gateway), None)
+    process = process_of(gateway)
 
     def fail(_: str) -> None:
         raise RuntimeError("unforeseen")
@@ -106,14 +112,14 @@ async def test_a_change_that_fails_unforeseen_ends_nothing(
 
 async def test_the_access_log_is_reopened_for_a_log_rotator() -> None:
     gateway, engine = make_gateway()
-    await _Process(gateway, authentication(gateway), None)._reopen_logs()
+    await process_of(gateway)._reopen_logs()
     assert engine.reopened == 1
 
 
 async def test_a_hangup_without_a_file_ends_nothing() -> None:
     gateway, _ = make_gateway()
     await gateway.apply(gateway.source.read, "start")
-    await _Process(gateway, authentication(gateway), None)._reload("signal")
+    await process_of(gateway)._reload("signal")
     assert gateway.running.generation.number == 1
 
 
@@ -121,14 +127,14 @@ async def test_a_first_configuration_that_the_engine_refuses_ends_the_process() 
     gateway, engine = make_gateway()
     engine.errors = [("listeners.0.address", "in use")]
     with pytest.raises(ConfigError, match="in use"):
-        await _Process(gateway, authentication(gateway), None).live(gateway.source.read, "start", None)
+        await process_of(gateway).live(gateway.source.read, "start", None)
     assert engine.drained_ms == [0]
 
 
 async def test_the_log_level_follows_the_configuration_only_when_that_changes(tmp_path: Path) -> None:
     gateway, engine = make_gateway(source=file_source(tmp_path))
     await gateway.apply(gateway.source.read, "start")
-    gateway.on_commit.append(_Process(gateway, authentication(gateway), None)._follow_log_level())
+    gateway.on_commit.append(process_of(gateway)._follow_log_level())
     engine.log_filter = "set by hand"
     await gateway.edit(lambda document: {**document, "drain_timeout": 1}, "admin")
     assert engine.log_filter == "set by hand"

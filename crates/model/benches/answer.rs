@@ -27,7 +27,7 @@ fn grown(leaves: usize, random: &mut SplitMix64) -> Value {
         let ends: Vec<_> = (0..node).flat_map(|node| [(node, 0), (node, 1)]).collect();
         let ends: Vec<_> =
             ends.into_iter().filter(|(node, side)| [&left, &right][*side][*node] < 0).collect();
-        let (parent, side) = ends[random.below(ends.len())];
+        let (parent, side) = ends[random.below(ends.len() as u64) as usize];
         let leaf = if side == 0 { left[parent] } else { right[parent] };
         *(if side == 0 { &mut left[parent] } else { &mut right[parent] }) = node as i32;
         left.push(leaf);
@@ -38,7 +38,7 @@ fn grown(leaves: usize, random: &mut SplitMix64) -> Value {
         (0..count).map(|_| random.fraction() as f32).collect()
     };
     json!({
-        "feature": (0..inner).map(|_| random.below(COUNT)).collect::<Vec<_>>(),
+        "feature": (0..inner).map(|_| random.below(COUNT as u64)).collect::<Vec<_>>(),
         "threshold": numbers(random, inner), "left": left, "right": right, "leaf": numbers(random, leaves),
     })
 }

@@ -46,9 +46,10 @@ impl Model {
             _ => Runs::Trees(Trees::load(&package.model)?),
         };
         let model = Self { digest: digest(&package.manifest), manifest, spreads, runs };
+        // First, so that what is slow does not take long to be refused.
+        budget::check(golden.inputs(), |inputs| model.answer(inputs), now)?;
         golden.check(|inputs| model.said(inputs))?;
         golden.probe(|inputs| model.answer(inputs))?;
-        budget::check(golden.inputs(), |inputs| model.answer(inputs), now)?;
         Ok(model)
     }
 

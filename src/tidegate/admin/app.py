@@ -27,6 +27,7 @@ from tidegate.admin.routers import (
     listeners,
     log,
     metrics,
+    models,
     rate_limits,
     revocations,
     routes,
@@ -35,6 +36,7 @@ from tidegate.admin.routers import (
     upstreams,
     words,
 )
+from tidegate.ai.learning import Learning
 from tidegate.auth.authentication import Authentication
 from tidegate.control.gateway import Gateway
 
@@ -46,6 +48,7 @@ RESOURCES = (
     listeners,
     routes,
     upstreams,
+    models,
     endpoints,
     words,
     authenticators,
@@ -68,7 +71,7 @@ DESCRIPTION = (
 )
 
 
-def create_app(gateway: Gateway, authentication: Authentication) -> ASGIApp:
+def create_app(gateway: Gateway, authentication: Authentication, learning: Learning) -> ASGIApp:
     """The admin API of `gateway`."""
     app = FastAPI(
         title="tidegate admin API",
@@ -79,7 +82,7 @@ def create_app(gateway: Gateway, authentication: Authentication) -> ASGIApp:
         dependencies=[Security(HTTPBearer(auto_error=False))],
         responses={"4XX": {"description": "What is wrong", "model": problem.ProblemDocument}},
     )
-    app.state.gateway, app.state.authentication = gateway, authentication
+    app.state.gateway, app.state.authentication, app.state.learning = gateway, authentication, learning
     problem.add_handlers(app)
     for resource in RESOURCES:
         app.include_router(resource.router)

@@ -11,6 +11,7 @@ from fastapi import Depends, Header, HTTPException, Query, Request, Response
 from pydantic import BaseModel
 
 from tidegate.admin.problem import ErrorView
+from tidegate.ai.learning import Learning
 from tidegate.auth.authentication import Authentication
 from tidegate.control.document import Document
 from tidegate.control.gateway import Change, Gateway
@@ -26,6 +27,11 @@ def _gateway(request: Request) -> Gateway:
 def _authentication(request: Request) -> Authentication:
     authentication: Authentication = request.app.state.authentication
     return authentication
+
+
+def _learning(request: Request) -> Learning:
+    learning: Learning = request.app.state.learning
+    return learning
 
 
 def _expected(if_match: Annotated[str | None, Header()] = None) -> frozenset[str] | None:
@@ -83,6 +89,7 @@ def body(described: str, *, patch: bool = False) -> dict[str, Any]:
 
 TheGateway = Annotated[Gateway, Depends(_gateway)]
 TheAuthentication = Annotated[Authentication, Depends(_authentication)]
+TheLearning = Annotated[Learning, Depends(_learning)]
 Expected = Annotated[frozenset[str] | None, Depends(_expected)]
 TheOrigin = Annotated[Origin, Depends(_origin)]
 TheDocument = Annotated[Document, Depends(_document)]

@@ -4,7 +4,7 @@
 - Without a token and without TLS client certificates, whoever reaches the loopback address is trusted. A web
   page in the operator's browser reaches it too, so a request has to name a loopback host (against DNS
   rebinding), and one that changes something must not come from another origin and must carry JSON (against
-  cross-site request forgery).
+  cross-site request forgery) or, for a model, an archive.
 - A body is read as a whole, of bounded size and in bounded time: what follows never waits for a client.
 """
 
@@ -24,6 +24,8 @@ BODY_SECONDS = 30
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS = frozenset({"/v1/health", "/v1/health/live", "/v1/health/ready"})
 JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
+OTHER_TYPES = {"/v1/models": frozenset({"application/x-tar"})}
+"""What bodies may be elsewhere than in JSON; no form of a web page sends that."""
 
 
 class RefusedError(Exception):
@@ -54,7 +56,7 @@ class Guard:
                 _check_origin(headers)
             body = await _whole_body(headers, receive)
             if body and scope["method"] not in SAFE_METHODS:
-                _check_type(headers)
+                _check_type(scope["path"], headers)
         except RefusedError as refused:
             answer = problem(refused.status, str(refused), headers=refused.headers)
             await answer(scope, receive, send)
@@ -96,10 +98,11 @@ def _check_origin(headers: Headers) -> None:
         raise RefusedError(403, "Changes from pages of another origin are refused.")
 
 
-def _check_type(headers: Headers) -> None:
+def _check_type(path: str, headers: Headers) -> None:
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in JSON_TYPES:
-        raise RefusedError(415, f"The body must be JSON: one of {', '.join(sorted(JSON_TYPES))}.")
+    expected = OTHER_TYPES.get(path, JSON_TYPES)
+    if media_type not in expected:
+        raise RefusedError(415, f"The body must be one of {', '.join(sorted(expected))}.")
 
 
 async def _whole_body(headers: Headers, receive: Receive) -> bytes:

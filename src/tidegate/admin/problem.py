@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from tidegate.ai.registry import RegistryError
 from tidegate.auth.api_keys import TooManyApiKeysError
 from tidegate.auth.revocations import TooManyRevocationsError
 from tidegate.config.problem import ConfigError, Problem
@@ -26,6 +27,7 @@ STATUSES = {
     TooManyWordsError: 409,
     TooManyApiKeysError: 409,
     TooManyRevocationsError: 409,
+    RegistryError: 409,
     StoreError: 500,
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from tidegate.admin.app import create_app
+from tidegate.ai.learning import Learning
 from tidegate.auth.authentication import Authentication
 from tidegate.control.gateway import Gateway
 
@@ -25,12 +26,12 @@ class AdminServer(uvicorn.Server):
     then gives clients a tenth of a second to go.
     """
 
-    def __init__(self, gateway: Gateway, authentication: Authentication) -> None:
+    def __init__(self, gateway: Gateway, authentication: Authentication, learning: Learning) -> None:
         self._stopping = asyncio.Event()
         tls = gateway.running.config.admin.tls
         super().__init__(
             uvicorn.Config(
-                create_app(gateway, authentication),
+                create_app(gateway, authentication, learning),
                 http="h11",
                 ws="none",
                 lifespan="off",

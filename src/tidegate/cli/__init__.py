@@ -38,6 +38,7 @@ NAMES = (
     "schema",
     "version",
     "sim",
+    "ai",
 )
 """The commands as `--help` lists them: each a file of its name, with a `command` or an `app` of several."""
 

@@ -35,6 +35,10 @@ class Client:
         """The answer to `body`. Raises CommandError."""
         return self._call("POST", path, body)
 
+    def send(self, path: str, content: bytes, media_type: str) -> Any:
+        """The answer to content that is no JSON. Raises CommandError."""
+        return self._answer(*self._connection.send("POST", path, content, media_type))
+
     def patch(self, path: str, body: Any) -> Any:
         """The answer to a change. Raises CommandError."""
         return self._call("PATCH", path, body)

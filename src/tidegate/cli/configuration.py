@@ -43,7 +43,20 @@ def load_plan(file: Path) -> tuple["Loaded", "Plan"]:
         plan = build_plan(loaded)
         if errors := engine_errors(plan, _engine.inspect):
             raise ConfigError(problems_from_engine(errors, loaded.source))
+        if any(upstream.predict.model for upstream in loaded.config.upstreams):
+            _check_models(loaded)
         return loaded, plan
+
+
+def _check_models(loaded: "Loaded") -> None:
+    """Raises ConfigError if a model that is named is not there as it was made."""
+    from tidegate.ai.models import problems
+    from tidegate.ai.registry import Registry
+    from tidegate.config.problem import ConfigError
+
+    state_dir = loaded.config.state_dir
+    if wrong := problems(loaded, Registry(Path(state_dir) if state_dir else None)):
+        raise ConfigError(wrong)
 
 
 def inspect(plan: "Plan", question: str, **about: Any) -> Any:

@@ -52,18 +52,28 @@ class Connection:
                 "start tidegate, or say where its admin API is with --admin",
             ) from None
 
-    def send(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    def send(
+        self, method: str, path: str, body: Any = None, media_type: str = "application/json"
+    ) -> tuple[int, bytes]:
         """The status and the content of the answer. Raises CommandError."""
         with self.reached():
-            response = self.open(method, path, body)
+            response = self.open(method, path, body, media_type=media_type)
             return response.status, response.read()
 
     def open(
-        self, method: str, path: str, body: Any = None, accept: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        accept: str = "application/json",
+        media_type: str = "application/json",
     ) -> HTTPResponse:
-        """The answer, whose content is still to be read. To be called, and read from, within `reached`."""
-        content = None if body is None else json.dumps(body)
-        kind = {} if body is None else {"Content-Type": "application/json"}
+        """The answer, whose content is still to be read. To be called, and read from, within `reached`.
+
+        A body of bytes is sent as it is, and any other as JSON.
+        """
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        kind = {} if body is None else {"Content-Type": media_type}
         self._http.request(method, self._base + path, content, {**self._headers, "Accept": accept, **kind})
         return self._http.getresponse()
 

@@ -82,12 +82,14 @@ def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
 
 def _predicted(prediction: dict[str, Any]) -> str:
     """What an upstream's predictions are worth, and what they do."""
-    text = f"predicts ({prediction['mode']}): skill {prediction['skill']:.2f}, weight {prediction['weight']:.2f}"
+    mode, skill, weight = prediction["mode"], prediction["skill"], prediction["weight"]
+    text = f"predicts ({mode}): skill {skill:.2f}, weight {weight:.2f}"
     trial = prediction["trial"]
     if trial is None:
         return text
     if trial["state"] == "off":
-        return f"{text}; off for {output.duration(trial['off_for_seconds'])}, as requests took longer with predictions"
+        length = output.duration(trial["off_for_seconds"])
+        return f"{text}; off for {length}, as requests took longer with predictions"
     if trial["ratio_high"] is None:
         return f"{text}; not known yet whether that does good"
     between = f"{trial['ratio_low']:.2f} to {trial['ratio_high']:.2f} times as long as without"

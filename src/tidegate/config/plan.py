@@ -52,10 +52,10 @@ class Plan:
         return data
 
 
-def build_plan(loaded: Loaded, known: Digests = UNKNOWN) -> Plan:
+def build_plan(loaded: Loaded, known: Digests = UNKNOWN, models: Mapping[str, str] | None = None) -> Plan:
     """The plan of a configuration: all defaults filled in, the contents of files in place of their paths.
 
-    `known` are the members that the engine has.
+    `known` are the members that the engine has, and `models` what it calls those that upstreams name.
     """
     left_out = {path[0] for path in marked(ControlPlane)}
     with collector_paused():
@@ -65,8 +65,8 @@ def build_plan(loaded: Loaded, known: Digests = UNKNOWN) -> Plan:
         for section, members in loaded.members.items():
             texts = []
             for member in members.values():
-                digest = known.get(member)
-                texts.append(f'"{digest}"' if digest else _text_of(member, loaded))
+                digest = None if _names_model(member) else known.get(member)
+                texts.append(f'"{digest}"' if digest else _text_of(member, loaded, models or {}))
                 digests[member] = digest or _digest(texts[-1])
             parts.append(f'"{section}":[{",".join(texts)}]')
         return Plan(f"{{{','.join(parts)}}}", digests)
@@ -103,7 +103,12 @@ def with_engine(error: ConfigError, inspect: Inspect) -> ConfigError:
     return ConfigError(in_order([*error.problems, *discreet(more, error.source)]))
 
 
-def _text_of(member: Member, loaded: Loaded) -> str:
+def _names_model(member: Member) -> bool:
+    """Whether the text of a member depends on what the engine calls a model."""
+    return isinstance(member.model, Upstream) and member.model.predict.model is not None
+
+
+def _text_of(member: Member, loaded: Loaded, models: Mapping[str, str]) -> str:
     """A member as the plan has it."""
     if (
         isinstance(member.model, Route) and not member.names_files
@@ -112,6 +117,8 @@ def _text_of(member: Member, loaded: Loaded) -> str:
     data = member.model.data()
     if isinstance(member.model, Upstream):
         _resolve_choices(data)
+        if model := data["predict"]["model"]:
+            model["name"] = models.get(model["name"], model["name"])
     if isinstance(member.model, Listener) and data["unix"]:
         _number_owners(data["unix"])
     if member.names_files:

@@ -34,10 +34,13 @@ LOGGED: dict[str, Logged] = {
     "revoked": ("info", "tokens are revoked"),
     "revocation_ended": ("info", "a revocation is taken back"),
     "purged": ("info", "stored responses are purged"),
+    "sampling_stopped": ("warning", "samples of requests are not written"),
+    "sampling_resumed": ("info", "samples of requests are written again"),
+    "model_absent": ("error", "a model is not used, the learner predicts alone"),
     "events_lost": ("warning", "events came faster than they could be taken"),
 }
 """The lines that are written here; of other kinds the engine writes them itself."""
-TOLD_HERE = frozenset({"word_applied", "unknown_key"})
+TOLD_HERE = frozenset({"word_applied", "unknown_key", "samples"})
 """What the engine tells and is told here with its author, or is no event."""
 
 log = logs.Logger("tidegate.events")

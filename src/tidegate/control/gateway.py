@@ -8,9 +8,9 @@ import asyncio
 import gc
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from tidegate.control.document import Document, document_of, etag_of, with_membe
 from tidegate.control.events import Events
 from tidegate.control.generation import Generation, Origin, Refusal, Summary
 from tidegate.control.geoip import GeoDatabases
+from tidegate.control.named_models import NamedModels, Names
 from tidegate.control.restart import read_once, restart_required
 from tidegate.control.source import Source
 from tidegate.control.store import Store, StoreError
@@ -68,6 +69,8 @@ class Running:
     digests: Digests = field(repr=False)
     """What the engine calls its members."""
     document: Document = field(repr=False)
+    models: Names
+    """What the engine calls the models that it names."""
 
     @property
     def config(self) -> Config:
@@ -75,9 +78,9 @@ class Running:
         return self.loaded.config
 
     def is_same_as(self, candidate: "_Candidate") -> bool:
-        """Whether the candidate says nothing new, in its options and in the files that they name."""
-        contents = self.loaded.contents == candidate.loaded.contents
-        return contents and exactly_equal(self.document, candidate.document)
+        """Whether the candidate says nothing new, in its options and in what they name: files and models."""
+        named = self.loaded.contents == candidate.loaded.contents and self.models == candidate.models
+        return named and exactly_equal(self.document, candidate.document)
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class _Candidate:
     loaded: Loaded
     digests: Digests = field(repr=False)
     document: Document = field(repr=False)
+    models: Names
     etag: str
     prepared: Prepared
     edits: list[Edit]
@@ -132,12 +136,15 @@ def _without_collections() -> Iterator[None]:
 class Gateway:
     """Owns the engine and what it serves. Used from one event loop; what takes time runs in threads."""
 
-    def __init__(self, engine: Engine, store: Store, source: Source, events: Events, words: Words) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - parts that are made before it, each from another file
+        self, engine: Engine, store: Store, source: Source, events: Events, words: Words, models: NamedModels
+    ) -> None:
         self.engine = engine
         self.store = store
         self.source = source
         self.events = events
         self.words = words
+        self.models = models
         self.geo_databases = GeoDatabases(engine)
         self.started = datetime.now(UTC)
         self.draining = False
@@ -290,7 +297,7 @@ class Gateway:
     async def _in_turn(
         self, candidate: Candidate, origin: Origin, expect: frozenset[str] | None, dry_run: bool
     ) -> Change:
-        async with self._one_at_a_time:
+        async with self._one_at_a_time, self._models_kept():
             if expect is not None and self.running.generation.etag not in expect:
                 raise StaleError(f"the configuration has changed: it is {self.running.generation.etag} now")
             of_source = candidate == self.source.read or self._running is None
@@ -337,21 +344,41 @@ class Gateway:
             loaded = candidate(served.loaded.members if served else NONE)
         except ConfigError as error:
             raise with_engine(error, inspect) from error
-        plan = build_plan(loaded, served.digests if served else UNKNOWN)
-        prepared = self._prepared(plan, loaded)
+        etag = etag_of(loaded)
+        models = self.models.give(loaded, served_before=served is None and self._was_served(etag))
+        plan = build_plan(loaded, served.digests if served else UNKNOWN, models)
+        prepared = self._prepared(plan, loaded, models)
         document = document_of(loaded)
         edits = compare(served.document if served else {}, document)
         undone = self._undone(edits) if candidate == self.source.read else []
-        return _Candidate(loaded, plan.digests, document, etag_of(loaded), prepared, edits, undone)
+        return _Candidate(loaded, plan.digests, document, models, etag, prepared, edits, undone)
 
-    def _prepared(self, plan: Plan, loaded: Loaded) -> Prepared:
+    def _prepared(self, plan: Plan, loaded: Loaded, models: Names) -> Prepared:
         try:
             return self.engine.prepare(plan.json.encode())
         except UnknownItemsError:
             log.warning("the engine has not kept what it serves; the whole plan is sent")
-            return self._prepared(build_plan(loaded), loaded)
+            return self._prepared(build_plan(loaded, UNKNOWN, models), loaded, models)
         except PlanError as error:
             raise ConfigError(problems_from_engine(error.errors, loaded.source)) from error
+
+    def _was_served(self, etag: str) -> bool:
+        """Whether the last generation, of a process before this one, is the configuration of this etag."""
+        try:
+            last = self.store.last()
+        except StoreError:
+            return False
+        return last is not None and last.etag == etag
+
+    @asynccontextmanager
+    async def _models_kept(self) -> AsyncIterator[None]:
+        """However a change ends, the engine keeps the models of what is served then, and no others."""
+        try:
+            yield
+        finally:
+            names = self._running.models if self._running else {}
+            for absent in await self._beside(self.models.keep, names):
+                self.events.tell("model_absent", **absent._asdict())
 
     def _undone(self, edits: list[Edit]) -> list[str]:
         """Options that differ from what the source said, and that `edits` change again."""
@@ -365,7 +392,7 @@ class Gateway:
         await self._beside(self.geo_databases.take_back, ready.loaded)
         generation = await self._beside(self._record, ready, origin)
         loaded = replace(ready.loaded, source=UNWRITTEN)
-        self._running = Running(generation, loaded, ready.digests, ready.document)
+        self._running = Running(generation, loaded, ready.digests, ready.document, ready.models)
         self._started = self._started or read_once(ready.loaded.config)
         self.results["committed"] += 1
         self.events.tell("committed", generation=generation.number, origin=origin)

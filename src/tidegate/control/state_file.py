@@ -60,10 +60,17 @@ def replace_file(file: Path, content: bytes) -> None:
         written.flush()
         os.fsync(written.fileno())
     draft.replace(file)
-    _sync(file.parent)
+    sync_folder(file.parent)
 
 
-def _sync(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those around it that are missing, for their owner alone. Raises OSError."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir(mode=0o700, exist_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
     """Let a rename in `folder` survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

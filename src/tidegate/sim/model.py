@@ -186,7 +186,8 @@ class Predict(Options):
     guarded: bool = True
     """Whether they are believed as far as their skill goes; else in full."""
     trial: bool = True
-    """Whether requests with predictions are compared with some without, and predictions turned off that do harm."""
+    """Whether requests with predictions are compared with some without, and predictions that do harm turned
+    off."""
     noise: Annotated[float, Field(ge=0, le=100)] = 0
     """Errors are added to them, whose logarithm has this standard deviation."""
     useless: bool = False

@@ -29,7 +29,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Answer]:
     """What the admin API answers, by method and path."""
     answers: dict[str, Answer] = {}
 
-    def answer(_: Any, method: str, path: str, __: Any = None) -> Answer:
+    def answer(_: Any, method: str, path: str, *_body: Any) -> Answer:
         return answers[f"{method} {path}"]
 
     monkeypatch.setattr(Connection, "send", answer)

@@ -73,10 +73,16 @@ class FakeEngine:
         """What authenticators' keys were supplied as."""
         self.revocations: dict[str, Any] = {}
         """The revocations of authenticators."""
+        self.learnt: dict[str, Any] = {}
+        """What is learnt of the costs of upstreams' requests."""
         self.fleet: dict[str, Any] | None = None
         """How the gateways share the purges of each cache."""
         self.purges: list[tuple[str, dict[str, Any]]] = []
         """The caches that were purged, and of what."""
+        self.models: dict[str, bytes] = {}
+        """Archives, by name and digest."""
+        self.standing: dict[str, Any] = {}
+        """What has been seen of models."""
         self.told: queue.SimpleQueue[list[dict[str, Any]] | None] = queue.SimpleQueue()
         """What `wait` gives."""
 
@@ -125,6 +131,9 @@ class FakeEngine:
             ],
             "check_token": self._check_token,
             "rate_limits": lambda: [{"name": each["name"]} for each in self.served["rate_limits"]],
+            "learnt": lambda: [
+                {"upstream": upstream, "learnt": learnt} for upstream, learnt in self.learnt.items()
+            ],
             "stores": lambda: [{"name": each["name"]} for each in self.served["stores"]],
             "caches": lambda: [
                 {"name": each["name"], "purges": self.fleet} for each in self.served["caches"]
@@ -149,7 +158,7 @@ class FakeEngine:
             {
                 "name": each["name"],
                 "panic_mode": False,
-                "prediction": None,
+                "prediction": self._prediction(each),
                 "endpoints": [
                     {**endpoint, **self._word(each["name"], endpoint["address"]), "healthy": True}
                     for endpoint in each["endpoints"]
@@ -158,6 +167,13 @@ class FakeEngine:
             for each in self.served.get("upstreams", [])
         ]
         return {"listeners": listeners, "upstreams": upstreams}
+
+    def _prediction(self, upstream: dict[str, Any]) -> Any:
+        if (use := upstream["predict"]["model"]) is None:
+            return None
+        given = use["name"] in self.models
+        seen = {"state": "shadow" if given else "absent", "reason": None, "skill": 0.0, "predictions": 0}
+        return {"model": {**use, **seen, **self.standing}, "samples": {"taken": 5, "dropped": 1}}
 
     def _word(self, upstream: str, address: str) -> dict[str, Any]:
         word = self.words.get((upstream, address), {})
@@ -197,32 +213,50 @@ class FakeEngine:
             raise ValueError("the key set has no key to verify with")
         self.keys[authenticator] = keys
 
+    def _supply_word(self, upstream: str, told: dict[str, Any]) -> None:
+        if told["word"] is None:
+            del self.words[upstream, told["address"]]
+        elif told["word"].get("weight", 0) > 1000:
+            raise ValueError("a weight is at most 1000")
+        else:
+            self.words[upstream, told["address"]] = told["word"]
+
+    def _supply_model(self, name: str, archive: bytes) -> None:
+        if b"not what it says" in archive:
+            raise ValueError("it misses its golden vectors")
+        if archive:
+            self.models[name] = archive
+        else:
+            del self.models[name]
+
     def supply(self, kind: str, name: str, value: bytes) -> None:
         match kind, name:
-            case "api_key", _:
-                self.api_keys[name] = json.loads(value)
+            case (("api_key" | "revocations"), _):
+                of_authenticators = self.api_keys if kind == "api_key" else self.revocations
+                of_authenticators[name] = json.loads(value)
             case "log", _:
                 self._supply_log(name, value)
             case "endpoint", upstream:
-                told = json.loads(value)
-                if told["word"] is None:
-                    del self.words[upstream, told["address"]]
-                elif told["word"].get("weight", 0) > 1000:
-                    raise ValueError("a weight is at most 1000")
-                else:
-                    self.words[upstream, told["address"]] = told["word"]
+                self._supply_word(upstream, json.loads(value))
             case "geoip", kind:
                 if value.startswith(b"<html>"):
                     raise ValueError("it is no whole MaxMind database")
                 self.databases[kind] = value
             case "keys", authenticator:
                 self._supply_keys(authenticator, json.loads(value))
+            case "learnt", upstream:
+                self._supply_learnt(upstream, json.loads(value))
+            case "model", _:
+                self._supply_model(name, value)
             case "purge", cache:
                 self._purge(cache, json.loads(value))
-            case "revocations", authenticator:
-                self.revocations[authenticator] = json.loads(value)
             case _:
                 raise ValueError(f"there is no live value {kind} {name}")
+
+    def _supply_learnt(self, upstream: str, learnt: dict[str, Any]) -> None:
+        if learnt["version"] != 1:
+            raise ValueError(f"it is of version {learnt['version']}, and this release reads 1")
+        self.learnt[upstream] = learnt
 
     def wait(self, timeout_ms: int) -> bytes:
         try:
@@ -261,6 +295,7 @@ def install_native_stand_in() -> None:
     module.version = lambda: "0.0.0"
     module.inspect = _inspect
     module.plan_schema = lambda: "{}"
+    module.score_model = lambda archive, rows: b""
     sys.modules["tidegate._engine"] = module
 
 

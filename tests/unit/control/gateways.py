@@ -6,6 +6,9 @@ from typing import Any, cast
 
 from tests.unit.control.fake_engine import FakeEngine
 from tidegate._engine import Engine
+from tidegate.ai.learning import Learning
+from tidegate.ai.models import Models
+from tidegate.ai.registry import Registry
 from tidegate.auth.authentication import Authentication
 from tidegate.control.events import Events
 from tidegate.control.gateway import Gateway
@@ -39,18 +42,30 @@ def document(**options: Any) -> dict[str, Any]:
 
 
 def make_gateway(
-    *, source: Source | None = None, store: Store | None = None, engine: FakeEngine | None = None
+    *,
+    source: Source | None = None,
+    store: Store | None = None,
+    engine: FakeEngine | None = None,
+    state_dir: Path | None = None,
 ) -> tuple[Gateway, FakeEngine]:
     """A gateway that serves nothing yet."""
     fake, events = engine or FakeEngine(workers=1), Events()
     words = Words(cast(Engine, fake), events)
     source = source or Source(document=document())
-    return Gateway(cast(Engine, fake), store or Store(), source, events, words), fake
+    models = Models(cast(Engine, fake), Registry(state_dir))
+    return Gateway(cast(Engine, fake), store or Store(), source, events, words, models), fake
 
 
 def authentication(gateway: Gateway) -> Authentication:
     """What authenticators of a gateway go by."""
     return Authentication(gateway.engine, gateway.events)
+
+
+def learning(gateway: Gateway, state_dir: Path | None = None) -> Learning:
+    """What a gateway does for models; the engine has them from the gateway itself."""
+    made = Learning(gateway.engine, gateway.events, state_dir)
+    made.models = cast(Models, gateway.models)
+    return made
 
 
 async def started_gateway(**parts: Any) -> tuple[Gateway, FakeEngine]:

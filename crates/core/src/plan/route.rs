@@ -25,6 +25,9 @@ pub struct Route {
     /// Which requests it takes.
     #[serde(rename = "match")]
     pub matches: RouteMatch,
+    /// The path of all its requests with its variables, like `/users/{id}/orders/{order}`, by which predictions tell them
+    /// apart from others; absent: that is learnt.
+    pub template: Option<String>,
     /// Action: send to this upstream.
     pub upstream: Option<String>,
     /// Labels that the endpoint must carry; with the action `upstream`.

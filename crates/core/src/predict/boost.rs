@@ -48,8 +48,9 @@ pub(super) struct Boosts {
     /// Requests that had been seen when γ was found, and when that was.
     counted: AtomicU32,
     renewed: AtomicU64,
-    /// Requests a second, and the mean cost: the bits of `f64`.
+    /// Requests a second, how much of that is from after the beginning, and the mean cost: the bits of `f64`.
     rate: AtomicU64,
+    known: AtomicU64,
     mean: AtomicU64,
     /// In seconds, the bits of `f32`, for the middle of each bucket.
     boosts: [AtomicU32; BUCKETS],
@@ -63,6 +64,7 @@ impl Default for Boosts {
             counted: AtomicU32::new(0),
             renewed: AtomicU64::new(0),
             rate: AtomicU64::new(0),
+            known: AtomicU64::new(0),
             mean: AtomicU64::new(0),
             boosts: [const { AtomicU32::new(0) }; BUCKETS],
         }
@@ -92,7 +94,9 @@ impl Boosts {
         let counts = self.costs.each_ref().map(|count| count.load(Relaxed));
         let sum: u32 = counts.iter().sum();
         let ended = sum.saturating_sub(self.counted.load(Relaxed)) + self.others.swap(0, Relaxed);
-        let rate = self.renew_rate(f64::from(ended), now.since(before).as_secs_f64());
+        // Before the first time there is nothing to count from.
+        let span = if before == Moment::default() { Duration::ZERO } else { now.since(before) };
+        let rate = self.renew_rate(f64::from(ended), span.as_secs_f64());
         self.counted.store(self.forget(sum), Relaxed);
         let Some(dearest) = counts.iter().rposition(|&count| count > 0) else { return };
         if sum < FEWEST {
@@ -137,12 +141,44 @@ impl Boosts {
         Duration::try_from_secs_f64(mean).ok().filter(|mean| !mean.is_zero())
     }
 
+    /// A mean that forgets, without the zero that it begins with (the bias correction of Kingma and Ba, *Adam*, ICLR 2015).
     fn renew_rate(&self, ended: f64, span: f64) -> f64 {
-        let before = f64::from_bits(self.rate.load(Relaxed));
-        let latest = 1.0 - (-span / RATE_DECAY).exp();
-        let rate = if span > 0.0 { before + latest * (ended / span - before) } else { before };
+        let [mut rate, mut known] =
+            [&self.rate, &self.known].map(|bits| f64::from_bits(bits.load(Relaxed)));
+        if span > 0.0 {
+            let latest = 1.0 - (-span / RATE_DECAY).exp();
+            rate += latest * (ended / span - rate);
+            known += latest * (1.0 - known);
+            self.rate.store(rate.to_bits(), Relaxed);
+            self.known.store(known.to_bits(), Relaxed);
+        }
+        if known > 0.0 { rate / known } else { 0.0 }
+    }
+
+    /// How often each cost was seen, and the requests a second.
+    pub(super) fn known(&self) -> (Vec<u32>, f64) {
+        let costs = self.costs.iter().map(|count| count.load(Relaxed)).collect();
+        (costs, self.renew_rate(0.0, 0.0))
+    }
+
+    /// Go on from what was [known](Self::known) once.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn restore(&self, costs: &[u32], rate: f64) -> Result<(), String> {
+        if costs.len() != BUCKETS || !rate.is_finite() || rate < 0.0 {
+            return Err(format!("expected {BUCKETS} counts of costs and a rate"));
+        }
+        let mut sum = 0;
+        for (count, &seen) in self.costs.iter().zip(costs) {
+            let seen = seen.min(REMEMBERED);
+            count.store(seen, Relaxed);
+            sum += seen;
+        }
+        self.counted.store(sum, Relaxed);
         self.rate.store(rate.to_bits(), Relaxed);
-        rate
+        self.known.store(1f64.to_bits(), Relaxed);
+        Ok(())
     }
 }
 
@@ -245,6 +281,17 @@ mod tests {
         let light = [400, 800, 900, 2_000].map(|rate| at_rate(rate).boost(log(4)));
         assert!(light.is_sorted(), "{light:?}");
         assert!(light[3] > 2 * light[0] && light[3] <= Duration::from_secs(1), "{light:?}");
+    }
+
+    #[test]
+    fn the_rate_is_right_from_the_first_second_on() {
+        let boosts = Boosts::default();
+        for tenth in 600..610_u32 {
+            boosts.renew(|| 32.0, Moment::default().after(millis(100) * tenth));
+            (0..80).for_each(|_| boosts.count());
+        }
+        let rate = boosts.known().1;
+        assert!((rate / 800.0 - 1.0).abs() < 0.01, "{rate}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What requests cost, by what is known of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::branch::{Branch, Described, LEVELS, below, bucket, numbered};
 use super::keys::{Keys, Slot};
 use super::node::{Estimate, Node};
-use super::template::Templates;
+use super::template::{Templates, WORDS};
 use crate::time::Moment;
 
 /// Nodes of one upstream.
@@ -61,6 +63,37 @@ impl Costs {
         known.map_or(&self.root, |slot| &self.nodes[slot]).estimate(now)
     }
 
+    /// What is known at `now`.
+    pub(super) fn known(&self, now: Moment) -> KnownCosts {
+        let nodes = self.keys.all().map(|(key, slot)| (key, self.nodes[slot].estimate(now)));
+        KnownCosts {
+            seed: self.seed,
+            root: self.root.estimate(now),
+            nodes: nodes.filter(|(_, estimate)| estimate.answers >= 1.0).collect(),
+            positions: self.templates.known(),
+        }
+    }
+
+    /// Go on from what was [known](Self::known) once.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn restored(known: &KnownCosts, now: Moment) -> Result<Self, String> {
+        let costs = Self::new(known.seed);
+        let estimates = known.nodes.iter().map(|(_, estimate)| estimate);
+        if !estimates.chain([&known.root]).all(Estimate::is_possible) {
+            return Err("a node has no possible mean, variance and number of answers".into());
+        }
+        costs.root.restore(&known.root, now);
+        for (key, estimate) in &known.nodes {
+            if let Some(Slot::New(slot)) = costs.keys.claim(*key, |_| None) {
+                costs.nodes[slot].restore(estimate, now);
+            }
+        }
+        costs.templates.restore(&known.positions, now);
+        Ok(costs)
+    }
+
     /// What a request costs of which nothing is known.
     pub(super) fn usual(&self, now: Moment) -> Estimate {
         self.root.estimate(now)
@@ -85,6 +118,16 @@ impl Costs {
         }
         Learnt { actual, predicted, usual }
     }
+}
+
+/// What is known of costs: the tree's nodes and the positions of paths, by their keys, which hang on the seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KnownCosts {
+    pub(super) seed: u64,
+    root: Estimate,
+    nodes: Vec<(u64, Estimate)>,
+    positions: Vec<(u64, [u64; WORDS])>,
 }
 
 /// What was known of a request when it was over: natural logarithms of seconds.
@@ -147,6 +190,17 @@ mod tests {
         (0..500).for_each(|_| learn(&costs, &described("/a"), 10, at(1)));
         let unknown = Described { method: "PUT", route: 9, ..described("/b") };
         assert!((asked(&costs, &unknown, at(1)) - 10.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn requests_of_a_route_with_its_own_template_are_alike_whatever_their_path() {
+        let costs = Costs::new(7);
+        let own = Described { path: None, ..described("") };
+        let other = Described { route: 2, ..own };
+        (0..100).for_each(|_| learn(&costs, &own, 40, at(1)));
+        (0..100).for_each(|_| learn(&costs, &other, 4, at(1)));
+        assert!((38.0..42.0).contains(&asked(&costs, &own, at(1))));
+        assert_eq!(costs.branch(&own, at(1)), costs.branch(&own, at(1)));
     }
 
     #[test]

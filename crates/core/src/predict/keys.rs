@@ -65,6 +65,12 @@ impl Keys {
         taken.ok().map(|_| Slot::New(first + way))
     }
 
+    /// All keys, each with its slot.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, usize)> {
+        let slots = self.0.iter().flat_map(|line| &line.0).map(|key| key.load(Relaxed));
+        slots.zip(0..).filter(|(key, _)| *key != NONE)
+    }
+
     /// Where `key` may stand, and the slot that this begins with.
     fn line(&self, key: u64) -> (&Line, usize) {
         let line = key as usize & (self.0.len() - 1);
@@ -74,7 +80,6 @@ impl Keys {
     /// Keys that are in.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        let ways = self.0.iter().flat_map(|line| &line.0);
-        ways.filter(|key| key.load(Relaxed) != NONE).count()
+        self.all().count()
     }
 }

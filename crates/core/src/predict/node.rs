@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Moment;
 
 /// Answers that a mean is made of at most: beyond, the latest counts as one of so many …
@@ -17,7 +19,8 @@ const HALVED: u32 = 64;
 const SHRINKAGE: f32 = 8.0;
 
 /// What a request is expected to cost: a lognormal distribution, as its logarithm's mean and variance.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Estimate {
     /// Mean natural logarithm of the seconds.
     pub mean: f32,
@@ -28,6 +31,14 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// Whether there can be such a distribution.
+    pub(super) fn is_possible(&self) -> bool {
+        self.mean.is_finite()
+            && self.variance.is_finite()
+            && self.variance >= 0.0
+            && self.answers >= 0.0
+    }
+
     /// The expected cost.
     pub fn cost(&self) -> Duration {
         power(self.expected())
@@ -98,6 +109,13 @@ impl Node {
         self.moments.store(pack(mean.to_bits(), variance.to_bits()), Relaxed);
         self.weight.store(pack(answers.to_bits(), tick(now)), Relaxed);
         before
+    }
+
+    /// Go on from this estimate, as if it was made `now`.
+    pub(super) fn restore(&self, known: &Estimate, now: Moment) {
+        let Estimate { mean, variance, answers } = *known;
+        self.moments.store(pack(mean.to_bits(), variance.to_bits()), Relaxed);
+        self.weight.store(pack(answers.min(MOST).to_bits(), tick(now)), Relaxed);
     }
 
     /// What is lost with it, where it can be spared: it got nothing for a minute, or one answer and then none for a

@@ -54,6 +54,18 @@ impl Parameters {
         Self { seed, places: Default::default(), counts: Mutex::default() }
     }
 
+    /// The hashes of the names that have a place.
+    pub(super) fn known(&self) -> [u64; REMEMBERED] {
+        self.places.each_ref().map(|place| place.load(Relaxed))
+    }
+
+    /// Give places to the names that [had](Self::known) them.
+    pub(super) fn restore(&self, names: &[u64; REMEMBERED]) {
+        for (place, name) in self.places.iter().zip(names) {
+            place.store(*name, Relaxed);
+        }
+    }
+
     /// What `query` has; its numeric parameters are counted while there are places.
     pub(super) fn take(&self, query: &str) -> Query {
         let mut taken = Query { count: 0, numbers: [None; REMEMBERED] };

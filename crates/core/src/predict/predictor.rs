@@ -6,6 +6,7 @@ use super::boost::Boosts;
 use super::branch::{Branch, Described};
 use super::cost::{Costs, Learnt};
 use super::features::{Features, Observed};
+use super::knowledge::Knowledge;
 use super::node::{Estimate, logarithm, power};
 use super::parameters::Parameters;
 use super::skill::{Skill, blend, sane};
@@ -70,6 +71,26 @@ impl Predictor {
             parameters: Parameters::new(seed),
             trial: Trial::new(seed),
         }
+    }
+
+    /// One that goes on `now` from what another had learnt. Whether predictions do good is found out anew.
+    ///
+    /// # Errors
+    /// What is wrong with that.
+    pub fn restored(known: &Knowledge, now: Moment) -> Result<Self, String> {
+        known.check()?;
+        let costs = Costs::restored(&known.costs, now)?;
+        let predictor = Self { costs, ..Self::new(known.costs.seed) };
+        predictor.boosts.restore(&known.distribution, known.rate)?;
+        predictor.skill.restore(&known.skill)?;
+        predictor.parameters.restore(&known.parameters);
+        Ok(predictor)
+    }
+
+    /// What is learnt so far.
+    pub fn knowledge(&self, now: Moment) -> Knowledge {
+        let (costs, skill) = (self.costs.known(now), self.skill.blocks());
+        Knowledge::new(costs, self.boosts.known(), skill, self.parameters.known())
     }
 
     /// The arm of a request that comes now.
@@ -326,6 +347,49 @@ mod tests {
         for millis in (0..5_000).step_by(10) {
             let arm = predictor.arm(NOW.after(Duration::from_millis(millis)));
             assert_eq!(predictor.offer(spare).is_some(), arm.predicts);
+        }
+    }
+
+    #[test]
+    fn what_was_learnt_goes_on_in_the_next_process() {
+        let before = after(4, 400);
+        let text = serde_json::to_string(&before.knowledge(NOW)).unwrap();
+        let known = serde_json::from_str(&text).unwrap();
+        let start = Moment(1_000);
+        let next = Predictor::restored(&known, start).unwrap();
+        next.renew(|| 8.0, start);
+        for path in ["/light/7", "/heavy/7"] {
+            let branch = branch(&before, path);
+            assert_eq!(next.estimate(&branch, start), before.estimate(&branch, NOW));
+            assert_eq!(
+                next.branch(
+                    &Described { route: 1, method: "GET", path: Some(path), size: None },
+                    start
+                ),
+                branch
+            );
+            assert!(next.predict(&branch, start).is_some());
+        }
+        assert_eq!(next.skill().weight(), before.skill().weight());
+        assert_eq!(next.knowledge(start), known);
+    }
+
+    #[test]
+    fn what_cannot_have_been_learnt_is_refused() {
+        let known = serde_json::to_value(after(4, 400).knowledge(NOW)).unwrap();
+        let spoilt: [(&str, serde_json::Value); 6] = [
+            ("/version", 2.into()),
+            ("/costs/root/variance", (-1.0).into()),
+            ("/costs/nodes/0/1/answers", (-1.0).into()),
+            ("/rate", (-3.0).into()),
+            ("/distribution", vec![1].into()),
+            ("/skill/0", 7.into()),
+        ];
+        for (place, value) in spoilt {
+            let mut known = known.clone();
+            *known.pointer_mut(place).unwrap() = value;
+            let known = serde_json::from_value(known).unwrap();
+            assert!(Predictor::restored(&known, NOW).is_err(), "{place}");
         }
     }
 

@@ -63,6 +63,30 @@ impl Skill {
         }
     }
 
+    /// The blocks that are remembered, the oldest first.
+    pub(super) fn blocks(&self) -> Vec<u64> {
+        let filled = self.filled.load(Relaxed);
+        let known = filled.saturating_sub(BLOCKS)..filled;
+        known.map(|number| self.blocks[number % BLOCKS].load(Relaxed)).collect()
+    }
+
+    /// Go on from these [blocks](Self::blocks).
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn restore(&self, blocks: &[u64]) -> Result<(), String> {
+        let is_full = |block: &u64| block >> (2 * SUM_BITS) >= BLOCK;
+        if blocks.len() > BLOCKS || !blocks.iter().all(is_full) {
+            return Err(format!("expected up to {BLOCKS} full blocks of skill"));
+        }
+        for (own, block) in self.blocks.iter().zip(blocks) {
+            own.store(*block, Relaxed);
+        }
+        self.filled.store(blocks.len(), Relaxed);
+        self.judge(blocks.len());
+        Ok(())
+    }
+
     fn judge(&self, blocks: usize) {
         let (bound, upper) = if blocks < FEWEST { (0.0, 1.0) } else { self.bounds(blocks) };
         self.bound.store((bound as f32).to_bits(), Relaxed);

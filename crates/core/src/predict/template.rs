@@ -16,7 +16,7 @@ const POSITIONS: usize = 1024;
 /// Segments that are told apart; those beyond are one variable.
 const DEEPEST: usize = 8;
 /// Words of a position's bitmap of values.
-const WORDS: usize = 4;
+pub(super) const WORDS: usize = 4;
 /// Bits that 64 different values set in a bitmap of 256, by expectation: 256 (1 − e^(−64/256)) (linear counting:
 /// Whang et al., TODS 1990).
 const MANY: u32 = 57;
@@ -64,6 +64,26 @@ impl Templates {
             key = if varies { variable } else { constant };
         }
         if segments.next().is_some() { numbered(key, VARIABLE) } else { key }
+    }
+
+    /// The positions that are remembered: their keys, and the values that they had.
+    pub(super) fn known(&self) -> Vec<(u64, [u64; WORDS])> {
+        let values =
+            |slot: usize| self.positions[slot].values.each_ref().map(|word| word.load(Relaxed));
+        self.keys.all().map(|(key, slot)| (key, values(slot))).collect()
+    }
+
+    /// Go on from these [positions](Self::known), as if they were seen `now`.
+    pub(super) fn restore(&self, positions: &[(u64, [u64; WORDS])], now: Moment) {
+        for (key, values) in positions {
+            if let Some(Slot::New(slot)) = self.keys.claim(*key, |_| None) {
+                let position = &self.positions[slot];
+                for (word, value) in position.values.iter().zip(values) {
+                    word.store(*value, Relaxed);
+                }
+                position.seen.store((now.0 >> TICK) as u32, Relaxed);
+            }
+        }
     }
 
     /// Whether the position of this key has had many values, `value` among them. One that cannot be remembered has.

@@ -46,6 +46,14 @@ use crate::plan::{Issue, Route};
 use index::HostIndex;
 use rule::Rule;
 
+/// Whether `text` is a path template.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_template(text: &str) -> Result<(), String> {
+    template::Template::parse(text).map(drop)
+}
+
 /// What routing looks at in a request.
 #[derive(Debug, Clone, Copy)]
 pub struct RouteQuery<'a> {

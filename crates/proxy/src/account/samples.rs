@@ -34,22 +34,25 @@ pub struct Samples {
 /// One worker's samples, each with its upstream.
 type Mailbox = Vec<(Arc<UpstreamMetrics>, Sample)>;
 
-/// A request that is over, as a row: the time, the cost in seconds, and its features.
+/// A request that is over, as a row: the time, the cost in seconds, its weight, and its features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// Seconds since 1970.
     pub time: f64,
     /// How long it kept a worker, ÷ the endpoint's pace.
     pub cost: Duration,
+    /// How many requests it stands for: slow ones are all sampled, and of the others only a share.
+    pub weight: f32,
     /// What a model would have been told of it.
     pub features: Features,
 }
 
 impl Serialize for Sample {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_seq(Some(COUNT + 2))?;
+        let mut row = serializer.serialize_seq(Some(COUNT + 3))?;
         row.serialize_element(&self.time)?;
         row.serialize_element(&self.cost.as_secs_f32())?;
+        row.serialize_element(&self.weight)?;
         self.features.iter().try_for_each(|feature| row.serialize_element(feature))?;
         row.end()
     }
@@ -61,18 +64,19 @@ impl Samples {
         Self { mailboxes: (0..workers).map(|_| Mutex::default()).collect(), told: Mutex::default() }
     }
 
-    /// A request of this upstream is over that had these features.
+    /// A request of this upstream is over that had these features, and stands for so many.
     pub fn put(
         &self,
         worker: usize,
         upstream: &Arc<UpstreamMetrics>,
         features: Features,
         cost: Duration,
+        weight: f32,
     ) {
         let mut mailbox = self.mailboxes[worker].lock();
         if mailbox.len() < CAPACITY {
             let time = clock::unix_nanos() as f64 / 1e9;
-            mailbox.push((upstream.clone(), Sample { time, cost, features }));
+            mailbox.push((upstream.clone(), Sample { time, cost, weight, features }));
         } else {
             upstream.predict.sample_dropped();
         }
@@ -128,11 +132,11 @@ mod tests {
     fn samples_are_told_by_upstream_at_most_once_a_second() {
         let (samples, metrics, now) = (Samples::new(2), Metrics::new(2), Instant::now());
         let [app, shop] = ["app", "shop"].map(|name| metrics.upstream(name));
-        samples.put(0, &app, FEATURES, COST);
-        samples.put(1, &app, FEATURES, COST);
-        samples.put(1, &shop, FEATURES, COST);
+        samples.put(0, &app, FEATURES, COST, 1.0);
+        samples.put(1, &app, FEATURES, COST, 1.0);
+        samples.put(1, &shop, FEATURES, COST, 1.0);
         assert_eq!(rows(&samples.take(now)), [("app", 2), ("shop", 1)]);
-        samples.put(0, &app, FEATURES, COST);
+        samples.put(0, &app, FEATURES, COST, 1.0);
         assert_eq!(samples.take(now + EVERY / 2), []);
         assert_eq!(rows(&samples.take(now + EVERY)), [("app", 1)]);
         assert_eq!(samples.take(now + 2 * EVERY), []);
@@ -142,17 +146,17 @@ mod tests {
     fn what_is_not_taken_or_too_much_is_dropped_and_counted() {
         let (samples, metrics, now) = (Samples::new(2), Metrics::new(2), Instant::now());
         let app = metrics.upstream("app");
-        (0..2 * CAPACITY).for_each(|_| samples.put(0, &app, FEATURES, COST));
-        samples.put(1, &app, FEATURES, COST);
+        (0..2 * CAPACITY).for_each(|_| samples.put(0, &app, FEATURES, COST, 1.0));
+        samples.put(1, &app, FEATURES, COST, 1.0);
         assert_eq!(rows(&samples.take(now)), [("app", TOLD)]);
         let counted = (app.predict.samples(), app.predict.samples_dropped());
         assert_eq!(counted, (TOLD as u64, (2 * CAPACITY + 1 - TOLD) as u64));
     }
 
     #[test]
-    fn a_row_is_the_time_the_cost_and_the_features() {
-        let sample = Sample { time: 1.5, cost: COST, features: FEATURES };
+    fn a_row_is_the_time_the_cost_the_weight_and_the_features() {
+        let sample = Sample { time: 1.5, cost: COST, weight: 100.0, features: FEATURES };
         let row: Vec<f64> = serde_json::from_str(&serde_json::to_string(&sample).unwrap()).unwrap();
-        assert_eq!((row.len(), &row[..3]), (COUNT + 2, &[1.5, 0.25, 0.5][..]));
+        assert_eq!((row.len(), &row[..4]), (COUNT + 3, &[1.5, 0.25, 100.0, 0.5][..]));
     }
 }

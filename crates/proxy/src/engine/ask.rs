@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::caches::EntriesQuestion;
+use super::predictions;
 use super::rate_limits::KeyQuestion;
 use super::routing::RouteQuestion;
 use super::token_check::TokenQuestion;
@@ -36,6 +37,8 @@ enum Question {
     Caches {},
     /// What is stored for a URL.
     CacheEntries(EntriesQuestion),
+    /// What is learnt of the costs of each upstream's requests.
+    Learnt {},
     /// What a key of a rate limit has left; null if there is no such limit.
     RateLimitKey(KeyQuestion),
     /// The keys of a rate limit with the most requests; null if there is no such limit.
@@ -66,6 +69,7 @@ impl Engine {
             Question::Stores {} => written(&self.stores()),
             Question::Caches {} => written(&self.caches()),
             Question::CacheEntries(asked) => written(&self.cache_entries(&asked)?),
+            Question::Learnt {} => written(&predictions::learnt(&self.snapshot().upstreams)),
             Question::RateLimitKey(asked) => written(&self.rate_limit_key(&asked)?),
             Question::RateLimitTop { limit, count } => {
                 written(&self.rate_limit_top(&limit, count)?)

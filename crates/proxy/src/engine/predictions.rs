@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tidegate_core::plan::PredictMode;
-use tidegate_core::predict::{Fall, Interval, Skill, Stage, Trial};
+use tidegate_core::predict::{Fall, Interval, Knowledge, Skill, Stage, Trial};
 
 use super::models::{self, ModelStatus, SamplesStatus};
 use crate::account::exposition::{Exposition, Kind};
@@ -88,6 +88,23 @@ impl TrialStatus {
             ratio_high: Some(high).filter(|_| high.is_finite()),
         }
     }
+}
+
+/// What is learnt of the costs of an upstream's requests.
+#[derive(Debug, Serialize)]
+pub(super) struct LearntCosts {
+    upstream: String,
+    learnt: Knowledge,
+}
+
+/// What is learnt of the costs of requests, where it is.
+pub(super) fn learnt(upstreams: &[Arc<Upstream>]) -> Vec<LearntCosts> {
+    let now = clock::now();
+    let of = |upstream: &Arc<Upstream>| {
+        let learnt = upstream.predictor.as_ref()?.knowledge(now);
+        Some(LearntCosts { upstream: upstream.plan.name.clone(), learnt })
+    };
+    upstreams.iter().filter_map(of).collect()
 }
 
 /// What predictions of costs are worth, where they are made.

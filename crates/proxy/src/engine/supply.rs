@@ -33,6 +33,7 @@ impl Engine {
             "endpoint" => self.supply_word(name, read(value)?),
             "endpoints" => self.supply_source(name, read(value)?),
             "geoip" => self.snapshot().geoip.replace(name, value),
+            "learnt" => self.live.lock().set_learnt(name, read(value)?),
             "log" => self.supply_log(name, value),
             "api_key" => self.live_authenticators.of(name)?.supply_api_keys(name, value),
             "keys" => self.live_authenticators.of(name)?.supply_keys(value),
@@ -42,7 +43,7 @@ impl Engine {
             "fresh_bucket" => self.forget_key(name, &read::<Vec<Option<String>>>(value)?),
             other => Err(format!(
                 "there is no live value `{other}`: expected `api_key`, `endpoint`, `endpoints`, `fresh_bucket`, `geoip`, \
-                 `keys`, `log`, `model`, `purge` or `revocations`"
+                 `keys`, `learnt`, `log`, `model`, `purge` or `revocations`"
             )),
         }
     }

@@ -19,6 +19,7 @@ use tidegate_core::security_headers::SecurityHeaders;
 use super::access::Access;
 use super::fixed::Fixed;
 use crate::account::metrics::RouteMetrics;
+use crate::upstream::cost::CostRoute;
 
 /// What is done with the requests of a route.
 #[derive(Debug)]
@@ -69,8 +70,8 @@ pub enum Action {
 /// How requests are forwarded.
 #[derive(Debug)]
 pub struct Forward {
-    /// The hash of the route's name, which stays the same through reloads.
-    pub number: u64,
+    /// What the costs of its requests are told apart by.
+    pub cost: CostRoute,
     /// The shares of its upstreams, where there are several.
     pub split: Option<Split>,
     /// What of the responses is stored, and what is answered from that.

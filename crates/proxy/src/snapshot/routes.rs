@@ -12,6 +12,7 @@ use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
 use tidegate_core::rewrite::{HeaderEdits, Redirect, Target};
+use tidegate_core::route::check_template;
 use tidegate_core::security_headers::SecurityHeaders;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,6 +23,7 @@ use super::route::{Action, Forward, Route, RoutePriority, Split};
 use crate::account::metrics::Metrics;
 use crate::net::clock;
 use crate::objects::keeper::{Keeper, Object, is_same};
+use crate::upstream::cost::CostRoute;
 
 /// What `plan` wants done with the requests of each route, in its order. What is wrong is added to `issues`.
 pub(super) fn build(
@@ -151,8 +153,13 @@ impl Reader<'_> {
         let hedge = wanted.hedge.as_ref().and_then(|hedge| self.hedge(hedge));
         let deadline_header = self.field_name(&wanted.deadline_header, "deadline_header");
         let priority = self.priority(&wanted.priority);
+        if let Some(Err(wrong)) = wanted.template.as_deref().map(check_template) {
+            self.complain("template", &wrong);
+        }
+        let number = xxh3_64(wanted.name.as_bytes());
+        let cost = CostRoute { number, has_template: wanted.template.is_some() };
         Forward {
-            number: xxh3_64(wanted.name.as_bytes()),
+            cost,
             split,
             cache,
             rewrite,

@@ -21,7 +21,7 @@ pub async fn before<'a>(
     let priority = forward.priority.of(&call.head.headers, call.client.peer.trusted);
     let transaction = call.transaction;
     let now = transaction.witnesses.coarse_now();
-    let cost_of = CostOf { route: forward.number, priority, head: call.head };
+    let cost_of = CostOf { route: forward.cost, priority, head: call.head };
     match upstream.admit(&call.client.local.outbound, &cost_of, call.time_left, now).await {
         Ok(permit) => {
             let permit = transaction.permit.get_or_init(|| permit);

@@ -13,6 +13,7 @@ use crate::call::Call;
 use crate::http::time_left::TimeLeft;
 use crate::local::Local;
 use crate::snapshot::Forward;
+use crate::upstream::cost::CostRoute;
 use crate::upstream::send::send;
 use crate::upstream::tries::Dispatch;
 
@@ -26,11 +27,11 @@ pub fn before(forward: &Forward, call: &mut Call<'_>) {
     let Some(millionths) = forward.mirrored_millionths else { return };
     let local = &call.client.local;
     if local.outbound.random.borrow_mut().below(1_000_000) < millionths {
-        copy(forward.number, call);
+        copy(forward.cost, call);
     }
 }
 
-fn copy(route: u64, call: &mut Call<'_>) {
+fn copy(route: CostRoute, call: &mut Call<'_>) {
     let Some(upstream) = &call.snapshot.destinations[call.found.route].mirror else { return };
     let local = &call.client.local;
     let under_way = local.mirrored.get();

@@ -23,7 +23,7 @@ pub fn before<'a>(
 ) -> impl Future<Output = Result<Response<Body>, Failure>> {
     let dispatch = Dispatch {
         upstream: &destination.upstream,
-        route: forward.number,
+        route: forward.cost,
         subset: destination.subset,
         retry: &forward.retry,
         hedge: forward.hedge.as_deref(),

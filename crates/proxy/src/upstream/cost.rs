@@ -16,22 +16,26 @@ use tidegate_core::predict::{Arm, Branch, Described, Ended, Fall, Prediction, Pr
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
+use super::live::LiveUpstream;
 use super::observation::Observation;
 use super::outbound::Outbound;
 use super::{Membership, Upstream};
 use crate::account::outbox::Notice;
 use crate::net::clock;
 
-/// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that knows
-/// nothing yet.
+/// What predicts for the upstream of this `plan`, where that is asked for: what the one `before` it has, or one that goes on
+/// from what an earlier process learnt, or one that knows nothing yet.
 pub(super) fn predictor(
     plan: &plan::Upstream,
     before: Option<&Upstream>,
+    live: &LiveUpstream,
 ) -> Option<Arc<Predictor>> {
     let known = || before.and_then(|before| before.predictor.clone());
+    let learnt = || Predictor::restored(live.learnt()?, clock::now()).ok();
     // Which paths fall together is nothing that clients can know.
-    let new = || Arc::new(Predictor::new(RandomState::new().hash_one(0)));
-    (plan.predict.mode != PredictMode::Off).then(|| known().unwrap_or_else(new))
+    let new = || Predictor::new(RandomState::new().hash_one(0));
+    (plan.predict.mode != PredictMode::Off)
+        .then(|| known().unwrap_or_else(|| Arc::new(learnt().unwrap_or_else(new))))
 }
 
 /// When a request came to an upstream, in which class, and whether predictions count for it.
@@ -45,11 +49,25 @@ pub struct Arrival {
     pub arm: Arm,
 }
 
+/// A route, by which the costs of its requests are told from those of others.
+#[derive(Debug, Clone, Copy)]
+pub struct CostRoute {
+    /// The hash of its name, which is the same through reloads.
+    pub number: u64,
+    /// Whether it names the template of all its paths.
+    pub has_template: bool,
+}
+
+impl CostRoute {
+    /// For requests that the gateway makes for itself, which are all alike.
+    pub const ALIKE: Self = Self { number: 0, has_template: true };
+}
+
 /// A request, by which its cost is predicted and learnt.
 #[derive(Debug, Clone, Copy)]
 pub struct CostOf<'r> {
-    /// Its route's number, which is the same through reloads.
-    pub route: u64,
+    /// Its route.
+    pub route: CostRoute,
     /// In which class it waits.
     pub priority: Priority,
     /// Its head.
@@ -65,9 +83,9 @@ impl<'r> CostOf<'r> {
         let Self { route, head, .. } = *self;
         let size = head.headers.get(CONTENT_LENGTH);
         Described {
-            route,
+            route: route.number,
             method: head.method.as_str(),
-            path: Some(head.uri.path()),
+            path: (!route.has_template).then(|| head.uri.path()),
             size: size.and_then(|size| size.to_str().ok()?.parse().ok()),
         }
     }
@@ -179,10 +197,7 @@ impl Upstream {
     /// The response to a request began so long after that was sent.
     pub(super) fn began(&self, learning: &Learning, of: &CostOf<'_>, took: Duration, now: Moment) {
         let Learning { predictor, branch, observation, .. } = learning;
-        let mut observation = observation.borrow_mut();
-        if observation.is_none() {
-            *observation = self.observe_slow(of, predictor, branch, took, now);
-        }
+        self.observe_slow(&mut observation.borrow_mut(), (of, predictor, branch), took, now);
     }
 
     /// What a request that goes in gets is compared with what it could wait for, where predictions count.

@@ -1,4 +1,5 @@
-//! Live values of endpoints: the set that a source found, and what operators said.
+//! Live values of upstreams: the set of endpoints that a source found, what operators said of them, and what was learnt
+//! before the process began.
 //!
 //! They are no part of the configuration. They are kept here by the upstream's name, whether there is such an
 //! upstream or not, and hold in this order: the operator's word, the file, the source.
@@ -8,6 +9,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tidegate_core::plan;
+use tidegate_core::predict::{Knowledge, Predictor};
+use tidegate_core::time::Moment;
 
 use super::word::Word;
 use crate::net::Address;
@@ -30,6 +33,8 @@ pub struct LiveUpstream {
     version: u64,
     source: Vec<plan::Endpoint>,
     words: HashMap<String, Word>,
+    /// What an earlier process learnt of its requests' costs.
+    learnt: Option<Knowledge>,
 }
 
 impl LiveEndpoints {
@@ -88,6 +93,15 @@ impl LiveEndpoints {
         Ok(before)
     }
 
+    /// Let predictions for `upstream` begin with what an earlier process had `learnt`, where none are made yet.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing has changed then.
+    pub fn set_learnt(&mut self, upstream: &str, learnt: Knowledge) -> Result<(), String> {
+        Predictor::restored(&learnt, Moment::default())?;
+        self.change(upstream, |live| live.learnt = Some(learnt))
+    }
+
     fn change<B>(
         &mut self,
         upstream: &str,
@@ -100,7 +114,7 @@ impl LiveEndpoints {
         let live = self.upstreams.entry(upstream.to_owned()).or_default();
         live.version = self.changes;
         let before = change(live);
-        if live.source.is_empty() && live.words.is_empty() {
+        if live.source.is_empty() && live.words.is_empty() && live.learnt.is_none() {
             self.upstreams.remove(upstream);
         }
         Ok(before)
@@ -111,6 +125,11 @@ impl LiveUpstream {
     /// Another number with each change; 0 where there are none.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// What an earlier process learnt of its requests' costs.
+    pub fn learnt(&self) -> Option<&Knowledge> {
+        self.learnt.as_ref()
     }
 
     /// What an operator said of the endpoint at `address`.

@@ -154,7 +154,7 @@ impl Upstream {
                 None => Arc::new(Budget::new(allowance, clock::now())),
             },
             allowance,
-            predictor: cost::predictor(plan, before),
+            predictor: cost::predictor(plan, before, wanted.live),
             model: ArcSwapOption::new(model),
             sampler: Arc::new(sampler),
             outbox: accounts.outbox.clone(),

@@ -30,6 +30,8 @@ pub struct Observation {
     answer: Option<(Arc<ServedModel>, f32)>,
     /// Where a sample of it goes; `None`: none is taken.
     sampler: Option<Arc<Sampler>>,
+    /// How many requests a sample of it stands for.
+    weight: f32,
 }
 
 /// Where samples of one upstream's requests go.
@@ -46,7 +48,7 @@ impl Observation {
             model.judge(&self.features, *said, cost, &predictor.usual(now));
         }
         if let Some(Sampler { upstream, samples }) = self.sampler.as_deref() {
-            samples.put(worker, upstream, self.features, cost);
+            samples.put(worker, upstream, self.features, cost, self.weight);
         }
     }
 }
@@ -72,9 +74,15 @@ impl Upstream {
         let probation = &model.probation;
         let seconds = probation.expected(&features, said).exp();
         let believed = predictor.believe(seconds, &estimate, probation.weight(), now);
-        let is_sampled = outbound.random.borrow_mut().fraction() < self.sampled();
+        let sampled = self.sampled();
+        let is_sampled = outbound.random.borrow_mut().fraction() < sampled;
         let sampler = is_sampled.then(|| self.sampler.clone());
-        let observation = Observation { features, answer: Some((model, said)), sampler };
+        let observation = Observation {
+            features,
+            answer: Some((model, said)),
+            sampler,
+            weight: 1.0 / sampled as f32,
+        };
         (believed.or_else(learnt), Some(Box::new(observation)))
     }
 
@@ -99,24 +107,27 @@ impl Upstream {
         let (features, _) = self.features(of, predictor, branch, now);
         let answer = model.and_then(|model| model.ask(&features).map(|said| (model, said)));
         let sampler = (drawn < sampled).then(|| self.sampler.clone());
-        Some(Box::new(Observation { features, answer, sampler }))
+        Some(Box::new(Observation { features, answer, sampler, weight: 1.0 / sampled as f32 }))
     }
 
-    /// The observation of a request whose response took so long to begin, where that is so long that a sample of it is
-    /// taken in any case.
+    /// The response to a request took so long to begin: where that is slow, a sample of it is taken in any case, and
+    /// stands for no other request.
     pub(super) fn observe_slow(
         &self,
-        of: &CostOf<'_>,
-        predictor: &Predictor,
-        branch: &Branch,
+        observation: &mut Option<Box<Observation>>,
+        (of, predictor, branch): (&CostOf<'_>, &Predictor, &Branch),
         took: Duration,
         now: Moment,
-    ) -> Option<Box<Observation>> {
-        let is_slow = self.sampled() > 0.0 && predictor.is_slow(branch, took, now);
-        is_slow.then(|| {
+    ) {
+        if self.sampled() == 0.0 || !predictor.is_slow(branch, took, now) {
+            return;
+        }
+        let observation = observation.get_or_insert_with(|| {
             let (features, _) = self.features(of, predictor, branch, now);
-            Box::new(Observation { features, answer: None, sampler: Some(self.sampler.clone()) })
-        })
+            Box::new(Observation { features, answer: None, sampler: None, weight: 1.0 })
+        });
+        observation.weight = 1.0;
+        observation.sampler.get_or_insert_with(|| self.sampler.clone());
     }
 
     /// The model that may be asked.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::admission::{Permit, RetryPermit};
 use super::affinity::Affinity;
-use super::cost::CostOf;
+use super::cost::{CostOf, CostRoute};
 use super::outbound::Outbound;
 use super::{Membership, Upstream};
 use crate::account::event::{Event, TryOutcome};
@@ -32,8 +32,8 @@ use crate::net::clock;
 pub struct Dispatch<'a> {
     /// Where to.
     pub upstream: &'a Arc<Upstream>,
-    /// The number of its route, by which its cost is learnt.
-    pub route: u64,
+    /// Its route, by which its cost is learnt.
+    pub route: CostRoute,
     /// The place of the labels that the route asks for.
     pub subset: Option<usize>,
     /// When a try is repeated.

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from tidegate.admin.context import TheGateway
+from tidegate.admin.context import TheGateway, TheLearning
 from tidegate.admin.routers.members import add_members
 from tidegate.admin.routers.words import WordView
 from tidegate.control.gateway import Gateway
@@ -13,9 +13,15 @@ router = APIRouter(prefix="/v1/upstreams", tags=["upstreams"])
 
 
 @router.get("", summary="The upstreams")
-async def listed(gateway: TheGateway) -> list[dict[str, Any]]:
-    """As the engine sees them: every endpoint with its health and load."""
-    return await live_upstreams(gateway)
+async def listed(gateway: TheGateway, learning: TheLearning) -> list[dict[str, Any]]:
+    """As the engine sees them: every endpoint with its health and load; and where requests are sampled, how
+    many samples were `written` and `lost`, and why none are written now (`stopped`).
+    """
+    upstreams = await live_upstreams(gateway)
+    for upstream in upstreams:
+        if prediction := upstream.get("prediction"):
+            prediction["samples"] |= learning.samples.seen(upstream["name"])
+    return upstreams
 
 
 async def live_upstreams(gateway: Gateway) -> list[dict[str, Any]]:

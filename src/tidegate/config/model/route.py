@@ -246,6 +246,9 @@ class Route(Options):
     """When a request that takes long is sent to a second endpoint; null: never."""
     limits: RouteLimits = RouteLimits()
     """What a request may cost."""
+    template: AbsolutePath | None = Field(default=None, examples=["/users/{id}/orders/{order}"])
+    """The path of all its requests with its variables, by which predictions tell them apart from others;
+    null: that is learnt."""
     priority: Annotated[
         RoutePriority, BeforeValidator(_level_alone, json_schema_input_type=Priority | RoutePriority)
     ] = RoutePriority()

@@ -256,7 +256,7 @@ impl Fetch {
         let now = Instant::now();
         let admitted = match sending.class {
             Some(priority) => {
-                let cost_of = CostOf { route: forward.number, priority, head: &sending.head };
+                let cost_of = CostOf { route: forward.cost, priority, head: &sending.head };
                 upstream.admit(outbound, &cost_of, time_left, now).await
             }
             None => upstream.try_admit(outbound, now).ok_or(Failure::Overloaded),
@@ -274,7 +274,7 @@ impl Fetch {
         relay.tell_at(permit.began(), &Event::UpstreamAdmitted { decision: &decision });
         let dispatch = Dispatch {
             upstream,
-            route: forward.number,
+            route: forward.cost,
             subset: self.subset,
             retry: &forward.retry,
             hedge: forward.hedge.as_deref(),

@@ -30,7 +30,7 @@ use crate::net::clock;
 use crate::objects::random::random;
 use crate::objects::under_way::{Turn, UnderWay};
 use crate::upstream::Upstream;
-use crate::upstream::cost::CostOf;
+use crate::upstream::cost::{CostOf, CostRoute};
 use crate::upstream::outbound::Outbound;
 use crate::upstream::send::send;
 use crate::upstream::tries::Dispatch;
@@ -237,13 +237,13 @@ impl Question {
         }
         peer.announce(&mut head.headers, &mut forwarded.borrow_mut());
         append_via(&mut head.headers, via.of(head.version));
-        // All that it asks of the upstream is alike.
-        let cost_of = CostOf { route: 0, priority: Priority::Normal, head: &head };
+        let (route, priority) = (CostRoute::ALIKE, Priority::Normal);
+        let cost_of = CostOf { route, priority, head: &head };
         let permit =
             upstream.admit(outbound, &cost_of, TimeLeft::default(), Instant::now()).await?;
         let dispatch = Dispatch {
             upstream,
-            route: 0,
+            route: CostRoute::ALIKE,
             subset: None,
             retry: &self.forward.retry,
             hedge: None,

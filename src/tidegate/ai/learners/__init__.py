@@ -1,0 +1,1 @@
+"""What models are trained by, a file each."""

@@ -280,7 +280,7 @@ def _bare(at: Path) -> Iterator[Peer]:
     port, program = free_port(), str(at / "bare")
     source = Path(__file__).with_name("bare.c")
     subprocess.run(["cc", "-O2", "-o", program, str(source)], check=True)  # noqa: S603, S607
-    with _run([program, str(port)], port, FIRST) as pid:
+    with run_server([program, str(port)], port, FIRST) as pid:
         yield Peer("bare", pid, {"http": port}, is_cache=False)
 
 

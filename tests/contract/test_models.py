@@ -250,12 +250,13 @@ def test_samples_are_numbers_of_the_schema_and_what_the_request_cost(engine: Eng
         return len(taken) >= 30
 
     eventually(all_there, "samples are told")
-    assert {len(row) for row in taken} == {2 + len(NAMES)}
-    for time, cost, *features in taken:
+    assert {len(row) for row in taken} == {3 + len(NAMES)}
+    for time, cost, weight, *features in taken:
         assert time > 1.7e9
         assert 0 < cost < 5
+        assert weight == 1, "all are sampled"
         assert features[NAMES.index("path_depth")] == 2
-    heavy = {row[1] > HEAVY * 0.9 for row in taken if row[2 + NAMES.index("path_number_1")] > 3}
+    heavy = {row[1] > HEAVY * 0.9 for row in taken if row[3 + NAMES.index("path_number_1")] > 3}
     assert heavy == {True}
     assert engine.prediction()["samples"]["taken"] == len(taken)
 

@@ -167,7 +167,7 @@ impl Streams {
     /// Serve the request of a stream, unless that comes after the last.
     fn begin(&mut self, mut send: SendStream, mut recv: RecvStream) {
         self.deadline.clear();
-        if !self.going_away.takes(u64::from(send.id().index())) {
+        if !self.going_away.takes(send.id().index()) {
             let _ = send.reset(Code::REQUEST_REJECTED.into());
             let _ = recv.stop(Code::REQUEST_REJECTED.into());
             return;

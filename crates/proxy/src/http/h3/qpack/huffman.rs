@@ -138,7 +138,7 @@ pub mod testing {
             let code = first + (at.unwrap_or_default() as u32 - u32::from(place));
             bits += &format!("{code:0length$b}");
         }
-        while bits.len() % 8 != 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('1');
         }
         let bytes = (0..bits.len()).step_by(8);

@@ -207,8 +207,7 @@ mod tests {
 
     #[test]
     fn every_line_is_found_where_it_is() {
-        for index in 0..LINES {
-            let (name, value) = &TABLE[index];
+        for (index, (name, value)) in TABLE.iter().enumerate() {
             assert_eq!(find(name.as_str(), value.as_bytes()), Some(Found::Line(index)));
         }
     }

@@ -34,34 +34,38 @@ pub trait Reply {
 }
 
 /// Serve a request: find its response, unless the client leaves before, and send it. Returns when it ended.
-pub async fn serve(
-    client: &Client,
-    head: &mut request::Parts,
-    body: &mut Body,
-    upgrade: Option<&HeaderValue>,
-    reply: &mut impl Reply,
-) -> Instant {
-    let snapshot = client.local.snapshot();
-    let transaction = Transaction::begin(client, &snapshot, head);
-    let interim = reply.interim();
-    let found = {
-        let mut call = Call::new(client, &snapshot, &transaction, head, body, upgrade, &interim);
-        let mut answering = pin!(stack::answer(&mut call));
-        poll_fn(|cx| match answering.as_mut().poll(cx) {
-            Poll::Ready(response) => Poll::Ready(Some(response)),
-            Poll::Pending => reply.poll_gone(cx).map(|()| None),
-        })
-        .await
-    };
-    // Sending may take long, and needs nothing of them: a response that reads on in the body has it.
-    drop(snapshot);
-    head.headers = HeaderMap::new();
-    *body = Body::Empty;
-    // Moved, so that its place in the future is that of the call, which is over.
-    let mut response = found;
-    match &mut response {
-        Some(response) => send(response, &transaction, reply).await,
-        None => Instant::now(),
+#[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
+pub fn serve<'a>(
+    client: &'a Client,
+    head: &'a mut request::Parts,
+    body: &'a mut Body,
+    upgrade: Option<&'a HeaderValue>,
+    reply: &'a mut impl Reply,
+) -> impl Future<Output = Instant> {
+    async move {
+        let snapshot = client.local.snapshot();
+        let transaction = Transaction::begin(client, &snapshot, head);
+        let interim = reply.interim();
+        let found = {
+            let mut call =
+                Call::new(client, &snapshot, &transaction, head, body, upgrade, &interim);
+            let mut answering = pin!(stack::answer(&mut call));
+            poll_fn(|cx| match answering.as_mut().poll(cx) {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                Poll::Pending => reply.poll_gone(cx).map(|()| None),
+            })
+            .await
+        };
+        // Sending may take long, and needs nothing of them: a response that reads on in the body has it.
+        drop(snapshot);
+        head.headers = HeaderMap::new();
+        *body = Body::Empty;
+        // Moved, so that its place in the future is that of the call, which is over.
+        let mut response = found;
+        match &mut response {
+            Some(response) => send(response, &transaction, reply).await,
+            None => Instant::now(),
+        }
     }
 }
 

@@ -33,51 +33,52 @@ const MOST_DISCARDED: usize = 64 * 1024;
 ///
 /// # Errors
 /// Why there is none.
-pub async fn send(
-    outbound: &Outbound,
-    dispatch: Dispatch<'_>,
-    head: &mut request::Parts,
-    body: &mut Body,
-) -> Result<Response<Body>, Failure> {
-    let dispatch = &dispatch;
-    dispatch.upstream.budget.earn();
-    let hash = dispatch.upstream.plan.balance.hash.as_ref();
-    let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
-    let membership = outbound.membership(dispatch.upstream);
-    let membership = &*membership;
-    let affinity = Affinity::of(membership, &head.headers);
-    let content = Content::new(std::mem::take(body), dispatch.kept(head));
-    let (tried, retry_permit) = (RefCell::default(), RefCell::default());
-    let mut now = dispatch.permit.began();
-    let cost_of = dispatch.cost_of(head);
-    let arm = dispatch.permit.arrival().arm;
-    let cost = dispatch.upstream.cost_to_pick_by(&cost_of, arm, clock::moment(now));
-    let tries = Tries {
-        outbound,
-        dispatch,
-        membership,
-        content,
-        hash,
-        cost,
-        affinity,
-        tried,
-        retry_permit,
-    };
-    // Only the first try is hedged.
-    let mut hedge = hedge::of(dispatch, head);
-    loop {
-        let member = tries.pick(now)?;
-        dispatch.time_left.announce(&mut head.headers);
-        tries.begin(member, now);
-        let outcome = match hedge.take() {
-            Some(hedge) => Box::pin(hedge::race(&tries, hedge, member, head, now)).await,
-            None => attempt(&tries, member, head, now).await,
+#[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
+pub fn send<'a>(
+    outbound: &'a Outbound,
+    dispatch: Dispatch<'a>,
+    head: &'a mut request::Parts,
+    body: &'a mut Body,
+) -> impl Future<Output = Result<Response<Body>, Failure>> {
+    async move {
+        let dispatch = &dispatch;
+        dispatch.upstream.budget.earn();
+        let hash = dispatch.upstream.plan.balance.hash.as_ref();
+        let hash = hash.and_then(|key| hash::of(key, head, dispatch.client));
+        let membership = outbound.membership(dispatch.upstream);
+        let membership = &*membership;
+        let affinity = Affinity::of(membership, &head.headers);
+        let content = Content::new(std::mem::take(body), dispatch.kept(head));
+        let (tried, retry_permit) = (RefCell::default(), RefCell::default());
+        let mut now = dispatch.permit.began();
+        let cost = dispatch.cost_to_pick_by(head, now);
+        let tries = Tries {
+            outbound,
+            dispatch,
+            membership,
+            content,
+            hash,
+            cost,
+            affinity,
+            tried,
+            retry_permit,
         };
-        match tries.conclude(member, outcome, head) {
-            ControlFlow::Break(answered) => return answered,
-            ControlFlow::Continue(pause) => pause.await,
+        // Only the first try is hedged.
+        let mut hedge = hedge::of(dispatch, head);
+        loop {
+            let member = tries.pick(now)?;
+            dispatch.time_left.announce(&mut head.headers);
+            tries.begin(member, now);
+            let outcome = match hedge.take() {
+                Some(hedge) => Box::pin(hedge::race(&tries, hedge, member, head, now)).await,
+                None => attempt(&tries, member, head, now).await,
+            };
+            match tries.conclude(member, outcome, head) {
+                ControlFlow::Break(answered) => return answered,
+                ControlFlow::Continue(pause) => pause.await,
+            }
+            now = Instant::now();
         }
-        now = Instant::now();
     }
 }
 

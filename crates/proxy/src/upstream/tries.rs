@@ -60,6 +60,12 @@ impl Dispatch<'_> {
         CostOf { route: self.route, priority: self.permit.arrival().priority, head }
     }
 
+    /// What the request is predicted to cost, where that decides where it goes.
+    pub(super) fn cost_to_pick_by(&self, head: &request::Parts, now: Instant) -> Option<Duration> {
+        let arm = self.permit.arrival().arm;
+        self.upstream.cost_to_pick_by(&self.cost_of(head), arm, clock::moment(now))
+    }
+
     /// Bytes of the request's body that are kept for another try: none where only a try that never took any
     /// of it could be repeated.
     pub(super) fn kept(&self, head: &request::Parts) -> usize {

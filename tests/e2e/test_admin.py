@@ -359,6 +359,10 @@ def test_another_sites_page_cannot_change_anything(shared: Gateway) -> None:
 # Anything at all
 
 
+# What a model is uploaded as: bytes as they are.
+schemathesis.serializer.alias("application/x-tar", "application/octet-stream")
+
+
 def test_no_request_of_the_described_kind_is_a_server_error(
     start_gateway: StartGateway, origin: Origin
 ) -> None:

@@ -1,4 +1,7 @@
-"""HTTP/2 on both sides: to clients by prior knowledge and ALPN, to upstreams in plain text and over TLS."""
+"""HTTP/2 on both sides: to clients by prior knowledge and ALPN, to upstreams in plain text and over TLS.
+
+What holds of it with clients holds of HTTP/3, too.
+"""
 
 import hashlib
 import ssl
@@ -13,7 +16,9 @@ from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin, Stream
+from .harness.h3client import H3Client
 from .harness.message import Echo
+from .harness.multiplexed import MultiplexedClient
 from .harness.origin import Exchange, Origin
 from .harness.raw import RawClient
 
@@ -37,6 +42,7 @@ def gateway(
     config = proxy(module_origin.address)
     config["listeners"] += [
         listener("tls", tls={"certificates": [certificate]}),
+        listener("quic", tls={"certificates": [certificate]}, protocols=["http3"]),
         listener("only1", tls={"certificates": [certificate]}, protocols=["http1"]),
     ]
     config["routes"] += [
@@ -51,18 +57,23 @@ def gateway(
         yield gateway
 
 
-@pytest.fixture(params=["h2c", "tls"])
-def client(request: pytest.FixtureRequest, gateway: Gateway, authority: Authority) -> Iterator[H2Client]:
-    """An HTTP/2 connection, by prior knowledge on the port that serves HTTP/1 too, or over TLS."""
+@pytest.fixture(params=["h2c", "tls", "quic"])
+def client(
+    request: pytest.FixtureRequest, gateway: Gateway, authority: Authority
+) -> Iterator[MultiplexedClient]:
+    """An HTTP/2 connection, by prior knowledge on the port of HTTP/1 or over TLS, or one of HTTP/3."""
+    connection: H2Client | H3Client
     if request.param == "h2c":
         connection = H2Client(gateway.port("web"))
-    else:
+    elif request.param == "tls":
         connection = H2Client(gateway.port("tls"), tls=authority.client("h2", "http/1.1"))
+    else:
+        connection = H3Client(gateway.port("quic"))
     with connection:
         yield connection
 
 
-def test_a_request_reaches_an_http_1_origin(client: H2Client, origin: Origin) -> None:
+def test_a_request_reaches_an_http_1_origin(client: MultiplexedClient, origin: Origin) -> None:
     seen = Echo.of(client.request("/a?b=1", method="POST", headers=[("x-a", "1")], body=b"hello"))
     assert (seen.method, seen.target, seen.version) == ("POST", "/a?b=1", "HTTP/1.1")
     assert (seen.length, seen.header("x-a")) == (5, "1")
@@ -70,7 +81,7 @@ def test_a_request_reaches_an_http_1_origin(client: H2Client, origin: Origin) ->
 
 
 @pytest.mark.parametrize("path", ["/h2/a?b=1", "/h2s/a?b=1"], ids=["plain", "tls"])
-def test_a_request_reaches_an_http_2_origin(client: H2Client, path: str) -> None:
+def test_a_request_reaches_an_http_2_origin(client: MultiplexedClient, path: str) -> None:
     seen = Echo.of(client.request(path, method="POST", headers=[("x-a", "1")], body=b"hello"))
     assert (seen.method, seen.target, seen.version) == ("POST", "/a?b=1", "HTTP/2")
     assert (seen.length, seen.header("x-a")) == (5, "1")
@@ -86,13 +97,13 @@ def test_an_http_1_request_reaches_an_http_2_origin(gateway: Gateway, path: str)
         assert Echo.of(client.request(path)).length == 0
 
 
-def test_many_streams_share_upstream_connections_fairly(client: H2Client, origin: Origin) -> None:
+def test_many_streams_share_upstream_connections_fairly(client: MultiplexedClient, origin: Origin) -> None:
     streams = [client.send_request(f"/{i}") for i in range(50)]
     assert [Echo.of(client.wait(stream)).target for stream in streams] == [f"/{i}" for i in range(50)]
 
 
 def test_http_2_upstream_connections_are_shared(
-    gateway: Gateway, client: H2Client, h2_origin: H2Origin
+    gateway: Gateway, client: MultiplexedClient, h2_origin: H2Origin
 ) -> None:
     client.request("/h2/warm")
     before = h2_origin.accepted
@@ -102,7 +113,7 @@ def test_http_2_upstream_connections_are_shared(
     assert h2_origin.accepted - before <= gateway.config["workers"]
 
 
-def test_a_slow_stream_does_not_hold_up_others(client: H2Client, origin: Origin) -> None:
+def test_a_slow_stream_does_not_hold_up_others(client: MultiplexedClient, origin: Origin) -> None:
     gate = answers.Gate()
     origin.on("/slow", gate)
     slow = client.send_request("/slow")
@@ -112,7 +123,7 @@ def test_a_slow_stream_does_not_hold_up_others(client: H2Client, origin: Origin)
     assert client.wait(slow).text == "at last"
 
 
-def test_large_bodies_pass_within_the_windows(client: H2Client, origin: Origin) -> None:
+def test_large_bodies_pass_within_the_windows(client: MultiplexedClient, origin: Origin) -> None:
     origin.on("/big", answers.download(3_000_000))
     body = bytes(range(256)) * 8000
     seen = Echo.of(client.request("/up", method="POST", body=body))
@@ -121,27 +132,27 @@ def test_large_bodies_pass_within_the_windows(client: H2Client, origin: Origin) 
     assert (len(response.body), response.complete) == (3_000_000, True)
 
 
-def test_content_length_is_kept(client: H2Client, origin: Origin) -> None:
+def test_content_length_is_kept(client: MultiplexedClient, origin: Origin) -> None:
     origin.on("/five", answers.fixed(body=b"12345"))
     assert client.request("/five").header("content-length") == "5"
     head = client.request("/five", method="HEAD")
     assert (head.status, head.header("content-length"), head.body) == (200, "5", b"")
 
 
-def test_grpc_passes_end_to_end(client: H2Client) -> None:
+def test_grpc_passes_end_to_end(client: MultiplexedClient) -> None:
     headers = [("content-type", "application/grpc"), ("te", "trailers")]
     response = client.request("/h2/grpc", method="POST", headers=headers, body=b"\x00\x00\x00\x00\x01x")
     assert (response.status, response.body) == (200, b"\x00\x00\x00\x00\x01x")
     assert dict(response.trailers) == {"grpc-status": "0", "grpc-message": "fine"}
 
 
-def test_te_trailers_reaches_an_http_2_origin(client: H2Client) -> None:
+def test_te_trailers_reaches_an_http_2_origin(client: MultiplexedClient) -> None:
     """gRPC servers refuse requests without it (gRPC over HTTP2, "Requests")."""
     seen = Echo.of(client.request("/h2/x", headers=[("te", "trailers")]))
     assert seen.header("te") == "trailers"
 
 
-def test_a_grpc_stream_goes_both_ways_at_once(client: H2Client, h2_origin: H2Origin) -> None:
+def test_a_grpc_stream_goes_both_ways_at_once(client: MultiplexedClient, h2_origin: H2Origin) -> None:
     async def bounce(stream: Stream) -> None:
         stream.send_headers(200)
         await stream.send_data(b"first")
@@ -157,7 +168,7 @@ def test_a_grpc_stream_goes_both_ways_at_once(client: H2Client, h2_origin: H2Ori
     assert (response.body, response.trailers) == (b"firstsecond", [("grpc-status", "0")])
 
 
-def test_an_answer_of_trailers_alone_passes(client: H2Client, h2_origin: H2Origin) -> None:
+def test_an_answer_of_trailers_alone_passes(client: MultiplexedClient, h2_origin: H2Origin) -> None:
     """gRPC answers an error with one HEADERS frame that ends the stream."""
 
     async def refuse(stream: Stream) -> None:
@@ -169,7 +180,7 @@ def test_an_answer_of_trailers_alone_passes(client: H2Client, h2_origin: H2Origi
     assert response.complete
 
 
-def test_request_trailers_pass(client: H2Client) -> None:
+def test_request_trailers_pass(client: MultiplexedClient) -> None:
     for path in ("/h2/x", "/x"):
         stream = client.send_request(path, method="POST", end=False, headers=[("te", "trailers")])
         client.send_body(stream, b"abc", end=False)
@@ -178,14 +189,14 @@ def test_request_trailers_pass(client: H2Client) -> None:
         assert [(name.lower(), value) for name, value in seen.trailers] == [("x-sum", "6")]
 
 
-def test_trailers_of_an_http_1_origin_pass(client: H2Client, origin: Origin) -> None:
+def test_trailers_of_an_http_1_origin_pass(client: MultiplexedClient, origin: Origin) -> None:
     origin.on("/trailers", answers.fixed(body=b"abc", chunked=True, trailers=[("X-Sum", "6")]))
     response = client.request("/trailers", headers=[("te", "trailers")])
     assert (response.body, response.trailers) == (b"abc", [("x-sum", "6")])
 
 
 def test_trailers_carry_nothing_that_frames_or_judges_the_message(
-    gateway: Gateway, client: H2Client, h2_origin: H2Origin
+    gateway: Gateway, client: MultiplexedClient, h2_origin: H2Origin
 ) -> None:
     """RFC 9110 §6.5.1: who merges trailers into the header would take them for it."""
     wrong = [("content-length", "0"), ("host", "b"), ("authorization", "x"), ("set-cookie", "a=b")]
@@ -208,7 +219,7 @@ def test_trailers_carry_nothing_that_frames_or_judges_the_message(
 
 
 def test_an_http_2_origin_cannot_switch_protocols(
-    gateway: Gateway, client: H2Client, h2_origin: H2Origin
+    gateway: Gateway, client: MultiplexedClient, h2_origin: H2Origin
 ) -> None:
     """RFC 9113 §8.6. An HTTP/1 client would take what follows for another protocol."""
 
@@ -224,7 +235,7 @@ def test_an_http_2_origin_cannot_switch_protocols(
     assert (response.status, response.informational) == (502, [])
 
 
-def test_early_hints_are_passed_on(client: H2Client, origin: Origin, h2_origin: H2Origin) -> None:
+def test_early_hints_are_passed_on(client: MultiplexedClient, origin: Origin, h2_origin: H2Origin) -> None:
     async def hint(exchange: Exchange) -> None:
         await exchange.send_head(103, [("Link", "</a.css>")], length=None)
         await exchange.respond(200, body=b"page")
@@ -242,7 +253,9 @@ def test_early_hints_are_passed_on(client: H2Client, origin: Origin, h2_origin: 
         assert response.body == b"page"
 
 
-def test_a_reset_of_the_origins_stream_reaches_the_client(client: H2Client, h2_origin: H2Origin) -> None:
+def test_a_reset_of_the_origins_stream_reaches_the_client(
+    client: MultiplexedClient, h2_origin: H2Origin
+) -> None:
     async def fail(stream: Stream) -> None:
         stream.send_headers(200)
         await stream.send_data(b"some")
@@ -254,7 +267,9 @@ def test_a_reset_of_the_origins_stream_reaches_the_client(client: H2Client, h2_o
     assert response.reset is not None
 
 
-def test_a_reset_by_the_client_cancels_the_origins_stream(client: H2Client, h2_origin: H2Origin) -> None:
+def test_a_reset_by_the_client_cancels_the_origins_stream(
+    client: MultiplexedClient, h2_origin: H2Origin
+) -> None:
     async def wait(stream: Stream) -> None:
         stream.send_headers(200)
         await stream.reset_by_peer.wait()
@@ -262,8 +277,7 @@ def test_a_reset_by_the_client_cancels_the_origins_stream(client: H2Client, h2_o
     h2_origin.on("/wait", wait)
     stream = client.send_request("/h2/wait")
     client.pump(lambda: client.responses[stream].status == 200, "the answer begins")
-    client.connection.reset_stream(stream, 8)
-    client.flush()
+    client.cancel(stream)
     served = h2_origin.streams[-1]
     for _ in range(500):
         if served.reset_by_peer.is_set():
@@ -272,7 +286,7 @@ def test_a_reset_by_the_client_cancels_the_origins_stream(client: H2Client, h2_o
     assert served.reset_by_peer.is_set()
 
 
-def test_cookie_crumbs_are_joined_for_http_1(client: H2Client, origin: Origin) -> None:
+def test_cookie_crumbs_are_joined_for_http_1(client: MultiplexedClient, origin: Origin) -> None:
     """RFC 9113 §8.2.3."""
     seen = Echo.of(client.request("/x", headers=[("cookie", "a=1"), ("cookie", "b=2")]))
     assert seen.values("cookie") == ["a=1; b=2"]

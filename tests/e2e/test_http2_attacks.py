@@ -13,7 +13,8 @@ from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.configs import listener, proxy
 from .harness.gateway import Gateway
-from .harness.h2frames import RST_STREAM, FrameClient, RawFields, get
+from .harness.h2frames import RST_STREAM, FrameClient, get
+from .harness.message import RawFields
 from .harness.origin import Origin
 from .harness.waiting import eventually
 

@@ -1,6 +1,5 @@
 """HTTP/3 to clients: one word in a listener's protocols."""
 
-import hashlib
 import signal
 from collections.abc import Iterator
 
@@ -15,11 +14,9 @@ from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.h3client import PRIORITY_UPDATE, H3Client, frame
 from .harness.message import Echo
-from .harness.origin import Exchange, Origin
+from .harness.origin import Origin
 from .harness.waiting import eventually
 
-CANCELLED = 0x10C
-"""H3_REQUEST_CANCELLED."""
 CONTROL_STREAM = 2
 """The client's first unidirectional stream."""
 ANY = (1 << 62) - 4
@@ -62,48 +59,6 @@ def test_a_request_reaches_an_origin(client: H3Client, origin: Origin) -> None:
     assert (seen.header("via") or "").startswith("3.0 ")
 
 
-def test_many_streams_are_served_at_once(client: H3Client, origin: Origin) -> None:
-    gate = answers.Gate()
-    origin.on("/slow", gate)
-    slow = client.send_request("/slow")
-    streams = [client.send_request(f"/{i}") for i in range(50)]
-    assert [Echo.of(client.wait(stream)).target for stream in streams] == [f"/{i}" for i in range(50)]
-    assert client.responses[slow].status == 0
-    gate.open()
-    assert client.wait(slow).text == "at last"
-
-
-def test_large_bodies_pass_within_the_windows(client: H3Client, origin: Origin) -> None:
-    origin.on("/big", answers.download(3_000_000))
-    body = bytes(range(256)) * 8000
-    seen = Echo.of(client.request("/up", method="POST", body=body))
-    assert seen.sha256 == hashlib.sha256(body).hexdigest()
-    response = client.request("/big")
-    assert (len(response.body), response.complete) == (3_000_000, True)
-
-
-def test_content_length_is_kept_and_head_has_no_content(client: H3Client, origin: Origin) -> None:
-    origin.on("/five", answers.fixed(body=b"12345"))
-    assert client.request("/five").header("content-length") == "5"
-    head = client.request("/five", method="HEAD")
-    assert (head.status, head.header("content-length"), head.body) == (200, "5", b"")
-
-
-def test_an_interim_response_comes_before_the_final_one(client: H3Client, origin: Origin) -> None:
-    gate = answers.Gate()
-
-    async def hint(exchange: Exchange) -> None:
-        await exchange.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
-        await gate(exchange)
-
-    origin.on("/hinted", hint)
-    stream = client.send_request("/hinted")
-    client.pump(lambda: bool(client.responses[stream].informational), "an interim response")
-    assert client.responses[stream].informational[0].status == 103
-    gate.open()
-    assert client.wait(stream).status == 200
-
-
 def test_a_request_that_is_given_up_is_cancelled_at_its_endpoint(
     gateway: Gateway, client: H3Client, origin: Origin
 ) -> None:
@@ -111,8 +66,7 @@ def test_a_request_that_is_given_up_is_cancelled_at_its_endpoint(
     origin.on("/slow", gate)
     stream = client.send_request("/slow")
     eventually(lambda: [request for request in origin.requests if request.target == "/slow"], "it arrives")
-    client.quic.stop_stream(stream, CANCELLED)
-    client.flush()
+    client.cancel(stream)
     given_up = {"error": "client_gone"}
     eventually(lambda: gateway.metrics().total("tidegate_errors_total", **given_up), "it is given up")
 
@@ -234,6 +188,54 @@ def test_a_connection_is_drained_in_two_steps(
         assert client.wait(late).status == 200, "it came before the end"
         assert client.wait_closed() == 0x100
     assert gateway.wait() == 0
+
+
+def test_what_is_still_on_its_way_at_a_drain_comes_whole(
+    start_gateway: StartGateway, module_origin: Origin, authority: Authority
+) -> None:
+    """The gateway is done with the response long before a client that acknowledges nothing has it."""
+    module_origin.on("/large", answers.download(800_000))
+    gateway = start_gateway(proxy(module_origin.address, listeners=[quic(authority)]))
+    with H3Client(gateway.port("quic")) as client:
+        stream = client.send_request("/large")
+        eventually(lambda: gateway.metrics().total("tidegate_requests_total") >= 1, "it is answered")
+        gateway.signal(signal.SIGTERM)
+        ready = "/v1/health/ready"
+        eventually(lambda: gateway.admin.get(ready).status_code == 503, "the drain begins")
+        response = client.wait(stream)
+        assert (len(response.body), response.complete) == (800_000, True)
+    assert gateway.wait() == 0
+
+
+def test_a_connection_ends_with_its_time_to_drain(
+    start_gateway: StartGateway, module_origin: Origin, authority: Authority
+) -> None:
+    module_origin.on("/held", answers.Gate())
+    web = listener("web")
+    config = proxy(module_origin.address, listeners=[web, quic(authority)], drain_timeout="1s")
+    gateway = start_gateway(config)
+    with H3Client(gateway.port("quic")) as client:
+        client.send_request("/held")
+        eventually(lambda: [r for r in module_origin.requests if r.target == "/held"], "it arrives")
+        config["listeners"] = [web]
+        with gateway.next_generation():
+            gateway.write(config)
+        client.wait_closed()
+    open_connections = {"listener": "quic"}
+    eventually(
+        lambda: not gateway.metrics().total("tidegate_listener_open_connections", **open_connections),
+        "it is gone",
+    )
+
+
+def test_a_client_that_may_not_connect_gets_no_answer_at_all(
+    start_gateway: StartGateway, module_origin: Origin, authority: Authority
+) -> None:
+    networks = {"allow": ["192.0.2.0/24"]}
+    config = proxy(module_origin.address, listeners=[listener("web"), quic(authority, networks=networks)])
+    gateway = start_gateway(config)
+    with pytest.raises(AssertionError, match="not within"):
+        H3Client(gateway.port("quic"), deadline=1)
 
 
 def test_a_reload_adds_it_and_takes_it_away(

@@ -23,10 +23,10 @@ from .harness.h3client import (
     PUSH,
     SETTINGS,
     H3Client,
-    RawFields,
     encode,
     frame,
 )
+from .harness.message import RawFields
 from .harness.origin import Origin
 from .harness.waiting import eventually
 from .test_http3 import quic

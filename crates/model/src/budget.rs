@@ -30,7 +30,7 @@ pub(super) fn check<'f>(
             return Ok(());
         }
         if now().saturating_sub(began) > PATIENCE {
-            return Err(Refusal::TooSlow(best));
+            return Err(Refusal::TooSlow(best, BUDGET));
         }
     }
 }
@@ -81,7 +81,7 @@ mod tests {
             move |n: u32| Duration::from_micros(if n.is_multiple_of(every) { 900 } else { 4 })
         };
         assert_eq!(checked(long(100)), Ok(()));
-        assert_eq!(checked(long(50)), Err(Refusal::TooSlow(Duration::from_micros(900))));
+        assert_eq!(checked(long(50)), Err(Refusal::TooSlow(Duration::from_micros(900), BUDGET)));
     }
 
     #[test]

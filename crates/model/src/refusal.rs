@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::budget::BUDGET;
-
 /// Why a model is refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
@@ -60,9 +58,9 @@ pub enum Refusal {
         /// What was answered.
         answer: f32,
     },
-    /// It takes too long.
+    /// It takes so long, where this is allowed.
     #[error(
-        "the model takes {0:?} for an answer (99th percentile of 1,000): at most {BUDGET:?} are allowed; use fewer trees, or a smaller network"
+        "the model takes {0:?} for an answer (99th percentile of 1,000): at most {1:?} are allowed; use fewer trees, or a smaller network"
     )]
-    TooSlow(Duration),
+    TooSlow(Duration, Duration),
 }

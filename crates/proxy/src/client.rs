@@ -30,14 +30,30 @@ pub struct Admitted {
     pub signal: Rc<DrainSignal>,
 }
 
+/// Why a connection was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// Its address may not connect.
+    Denied,
+    /// There are too many, or they come too often.
+    TooMany,
+}
+
 impl Admitted {
     /// Let a connection from `address` in, unless it may not connect, or the listener or the client has too many, or they
     /// come too often.
-    pub fn new(local: Rc<Local>, listener: Arc<Listener>, address: Option<IpAddr>) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Which of both.
+    pub fn new(
+        local: Rc<Local>,
+        listener: Arc<Listener>,
+        address: Option<IpAddr>,
+    ) -> Result<Self, TurnedAway> {
         let networks = &listener.settings.load().networks;
         if networks.as_ref().is_some_and(|networks| networks.check(address).is_err()) {
             listener.metrics.denied(local.index());
-            return None;
+            return Err(TurnedAway::Denied);
         }
         let before = listener.open.fetch_add(1, Relaxed);
         if let Err(limit) = let_in(&local, &listener, before, address) {
@@ -46,11 +62,11 @@ impl Admitted {
             if let Some(refused) = listener.refusals.count(clock::now()) {
                 tracing::warn!(listener = listener.name, limit, refused, "connections are refused");
             }
-            return None;
+            return Err(TurnedAway::TooMany);
         }
         listener.metrics.accepted(local.index());
         let signal = DrainSignal::new(listener.id);
-        Some(Self { local, listener, address, signal })
+        Ok(Self { local, listener, address, signal })
     }
 }
 

@@ -14,9 +14,10 @@ import h2.events
 
 from .connection import Connection
 from .h2frames import GOAWAY
-from .message import Fields, Response
+from .message import Fields, RawFields, Response
+from .multiplexed import MultiplexedClient
 
-_PSEUDO = ("method", "scheme", "authority", "path")
+_CANCEL = 8
 
 
 class Goaway(NamedTuple):
@@ -26,7 +27,7 @@ class Goaway(NamedTuple):
     error: int
 
 
-class H2Client(Connection):
+class H2Client(Connection, MultiplexedClient):
     """One connection with any number of streams; what arrives is sorted into one Response per stream."""
 
     def __init__(
@@ -68,32 +69,7 @@ class H2Client(Connection):
         if data := self.connection.data_to_send():
             self.sock.sendall(data)
 
-    def send_request(
-        self,
-        path: str = "/",
-        *,
-        method: str = "GET",
-        headers: Fields | None = None,
-        body: bytes | None = None,
-        end: bool = True,
-        pseudo: dict[str, str] | None = None,
-    ) -> int:
-        """Begin a request; the id of its stream. Without `end` the stream stays open for more data."""
-        values = {
-            "method": method,
-            "scheme": self._scheme,
-            "authority": self._authority,
-            "path": path,
-            **(pseudo or {}),
-        }
-        fields = [(f":{name}", values[name]) for name in _PSEUDO] + list(headers or [])
-        raw = [(name.encode(), value.encode()) for name, value in fields]
-        stream = self.begin(raw, end=end and not body)
-        if body:
-            self.send_body(stream, body, end=end)
-        return stream
-
-    def begin(self, fields: list[tuple[bytes, bytes]], *, end: bool) -> int:
+    def begin(self, fields: RawFields, *, end: bool) -> int:
         """Begin a request with these very fields, pseudo-header fields among them; the id of its stream."""
         stream = self.connection.get_next_available_stream_id()
         self.connection.send_headers(stream, fields, end_stream=end)
@@ -101,11 +77,16 @@ class H2Client(Connection):
         self.flush()
         return stream
 
-    def end(self, stream: int, trailers: list[tuple[bytes, bytes]]) -> None:
+    def end(self, stream: int, trailers: RawFields) -> None:
         """End a request with these very trailers, unless it was reset."""
         if not self._over(stream):
             self.connection.send_headers(stream, trailers, end_stream=True)
             self.flush()
+
+    def cancel(self, stream: int) -> None:
+        """Give a request up."""
+        self.connection.reset_stream(stream, _CANCEL)
+        self.flush()
 
     def send_body(self, stream: int, body: bytes, *, end: bool = True) -> None:
         """Send data, waiting for the peer's window where it is full; stops when the stream was reset."""
@@ -121,28 +102,6 @@ class H2Client(Connection):
         if end and not self._over(stream):
             self.connection.end_stream(stream)
             self.flush()
-
-    def send_trailers(self, stream: int, trailers: Fields) -> None:
-        """End a request with trailers."""
-        self.end(stream, [(name.encode(), value.encode()) for name, value in trailers])
-
-    def request(
-        self,
-        path: str = "/",
-        *,
-        method: str = "GET",
-        headers: Fields | None = None,
-        body: bytes | None = None,
-    ) -> Response:
-        """A whole request and its response."""
-        return self.wait(self.send_request(path, method=method, headers=headers, body=body))
-
-    def wait(self, stream: int) -> Response:
-        """Wait for the end of a stream."""
-        self.pump(lambda: self._over(stream), f"stream {stream} ends")
-        response = self.responses[stream]
-        response.complete = stream in self.ended and response.reset is None
-        return response
 
     def _over(self, stream: int) -> bool:
         return self.closed or stream in self.ended or self.responses[stream].reset is not None

@@ -13,11 +13,12 @@ from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
-from .message import Fields, Response
+from .message import RawFields, Response
+from .multiplexed import MultiplexedClient
 
 DATA, HEADERS, SETTINGS, GOAWAY, PRIORITY_UPDATE = 0x00, 0x01, 0x04, 0x07, 0xF0700
 CONTROL, PUSH, ENCODER, DECODER = 0x00, 0x01, 0x02, 0x03
-RawFields = list[tuple[bytes, bytes]]
+_CANCELLED = 0x10C
 
 
 def frame(kind: int, payload: bytes) -> bytes:
@@ -25,7 +26,7 @@ def frame(kind: int, payload: bytes) -> bytes:
     return encode_uint_var(kind) + encode_uint_var(len(payload)) + payload
 
 
-class H3Client:
+class H3Client(MultiplexedClient):
     """One connection with any number of streams; what arrives is sorted into one Response per stream."""
 
     def __init__(
@@ -48,7 +49,7 @@ class H3Client:
         self._received: dict[int, bytearray] = {}
         self._decoder = pylsqpack.Decoder(0, 0)
         self._server = (host, port)
-        self._authority = f"{server_name}:{port}"
+        self._scheme, self._authority = "https", f"{server_name}:{port}"
         self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         configuration = QuicConfiguration(
             is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name=server_name
@@ -101,23 +102,6 @@ class H3Client:
         self.send(stream, content, end=end)
         return stream
 
-    def send_request(
-        self,
-        path: str = "/",
-        *,
-        method: str = "GET",
-        headers: Fields | None = None,
-        body: bytes | None = None,
-    ) -> int:
-        """Send a whole request; the id of its stream."""
-        pseudo = {"method": method, "scheme": "https", "authority": self._authority, "path": path}
-        fields = [(f":{name}", value) for name, value in pseudo.items()] + list(headers or [])
-        raw = [(name.encode(), value.encode()) for name, value in fields]
-        stream = self.begin(raw, end=body is None)
-        if body is not None:
-            self.send_body(stream, body)
-        return stream
-
     def send_body(self, stream: int, body: bytes, *, end: bool = True) -> None:
         """Send content."""
         self.send(stream, frame(DATA, body) if body else b"", end=end)
@@ -126,23 +110,11 @@ class H3Client:
         """End a request with these very trailers."""
         self.send(stream, frame(HEADERS, encode(trailers)), end=True)
 
-    def request(
-        self,
-        path: str = "/",
-        *,
-        method: str = "GET",
-        headers: Fields | None = None,
-        body: bytes | None = None,
-    ) -> Response:
-        """A whole request and its response."""
-        return self.wait(self.send_request(path, method=method, headers=headers, body=body))
-
-    def wait(self, stream: int) -> Response:
-        """Wait for the end of a stream."""
-        self.pump(lambda: self._over(stream), f"stream {stream} ends")
-        response = self.responses[stream]
-        response.complete = stream in self.ended and response.reset is None and response.status >= 200
-        return response
+    def cancel(self, stream: int) -> None:
+        """Give a request up."""
+        self.quic.reset_stream(stream, _CANCELLED)
+        self.quic.stop_stream(stream, _CANCELLED)
+        self.flush()
 
     def wait_closed(self) -> int:
         """Wait for the end of the connection; its error code."""
@@ -151,7 +123,7 @@ class H3Client:
         return int(self.closed.error_code)
 
     def _over(self, stream: int) -> bool:
-        return stream in self.ended or self.responses[stream].reset is not None
+        return self.closed is not None or stream in self.ended or self.responses[stream].reset is not None
 
     def pump(self, until: Callable[[], bool], what: str) -> None:
         """Handle what arrives until something is true or the connection ends."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Fields = list[tuple[str, str]]
+RawFields = list[tuple[bytes, bytes]]
 
 _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
 

@@ -8,11 +8,10 @@ from .gateway import Gateway
 from .h2client import H2Client
 from .h2origin import H2Origin, Stream
 from .h3client import H3Client
-from .message import Fields, Response, format_fields
+from .message import Fields, RawFields, Response, format_fields
 from .origin import Exchange, Origin
 from .raw import ClosedError, RawClient
 
-RawFields = list[tuple[bytes, bytes]]
 CLOSED = Response(0, [], complete=False)
 """What a client sees of a connection that is closed without an answer."""
 

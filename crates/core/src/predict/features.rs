@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::branch::{Branch, Described};
 use super::kinds;
 use super::node::Estimate;
+use super::number::number;
 use super::parameters::{Parameters, REMEMBERED};
 use crate::plan::Priority;
 
@@ -167,15 +168,6 @@ impl Observed<'_> {
     }
 }
 
-/// The number that this text is, if it is one: digits alone, and so few that it is not a name made of digits.
-pub(super) fn number(text: &str) -> Option<f64> {
-    let is_number = (1..=DIGITS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    is_number.then(|| text.bytes().fold(0.0, |sum, digit| sum * 10.0 + f64::from(digit - b'0')))
-}
-
-/// Digits that a number has at most.
-const DIGITS: usize = 15;
-
 /// ln(1 + x); −1 for none.
 fn logarithmic(value: Option<f64>) -> f32 {
     value.map_or(-1.0, |value| value.ln_1p() as f32)
@@ -289,13 +281,6 @@ mod tests {
         assert!(sine.abs() < 1e-6 && (cosine - 1.0).abs() < 1e-6);
         assert_eq!(at(4), at(11));
         assert_ne!(at(4), at(5));
-    }
-
-    #[test]
-    fn digits_without_end_are_no_number() {
-        assert_eq!(["", "12", "1.5", "-3", "x1"].map(number), [None, Some(12.0), None, None, None]);
-        assert_eq!(number(&"9".repeat(15)), Some(999_999_999_999_999.0));
-        assert_eq!(number(&"9".repeat(16)), None);
     }
 
     proptest! {

@@ -18,6 +18,7 @@ mod keys;
 mod kinds;
 mod knowledge;
 mod node;
+mod number;
 mod parameters;
 mod predictor;
 mod probation;

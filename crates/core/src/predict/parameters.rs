@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 
 use super::branch::below;
-use super::features::number;
+use super::number::number;
 
 /// Parameters that are remembered.
 pub(super) const REMEMBERED: usize = 4;

@@ -151,7 +151,7 @@ impl Predictor {
     /// The cost that a part of the requests which belong there stay below, so many standard deviations above the mean of
     /// the logarithm; `None` where predictions are worth nothing.
     pub fn quantile(&self, branch: &Branch, deviations: f32, now: Moment) -> Option<Duration> {
-        let weight = Some(self.skill.weight()).filter(|weight| *weight > 0.0)?;
+        let weight = Some(self.weight()).filter(|weight| *weight > 0.0)?;
         let [own, usual] =
             [self.estimate(branch, now), self.usual(now)].map(|one| one.quantile(deviations));
         Some(power(blend(own, usual, weight)))

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
-use tidegate_core::predict::features::{COUNT, Features, SCHEMA};
+use tidegate_core::predict::features::{COUNT, Features};
 
 use super::metrics::UpstreamMetrics;
-use super::outbox::Notice;
 use crate::net::clock;
 
 /// Samples that may wait in one worker's mailbox.
@@ -83,10 +82,10 @@ impl Samples {
     }
 
     /// What is to be told now, by upstream: nothing where that was done within the last second.
-    pub fn take(&self, now: Instant) -> Vec<Notice> {
+    pub fn take(&self, now: Instant) -> BTreeMap<String, Vec<Sample>> {
         let mut told = self.told.lock();
         if told.is_some_and(|told| now.saturating_duration_since(told) < EVERY) {
-            return Vec::new();
+            return BTreeMap::new();
         }
         let mut rows = BTreeMap::<String, Vec<Sample>>::new();
         let mut count = 0;
@@ -104,8 +103,7 @@ impl Samples {
         if count > 0 {
             *told = Some(now);
         }
-        let notice = |(upstream, rows)| Notice::Samples { upstream, features: SCHEMA, rows };
-        rows.into_iter().map(notice).collect()
+        rows
     }
 }
 
@@ -118,14 +116,8 @@ mod tests {
     const FEATURES: Features = [0.5; COUNT];
     const COST: Duration = Duration::from_millis(250);
 
-    fn rows(notices: &[Notice]) -> Vec<(&str, usize)> {
-        notices
-            .iter()
-            .filter_map(|notice| match notice {
-                Notice::Samples { upstream, rows, .. } => Some((upstream.as_str(), rows.len())),
-                _ => None,
-            })
-            .collect()
+    fn counted(taken: &BTreeMap<String, Vec<Sample>>) -> Vec<(&str, usize)> {
+        taken.iter().map(|(upstream, rows)| (upstream.as_str(), rows.len())).collect()
     }
 
     #[test]
@@ -135,11 +127,11 @@ mod tests {
         samples.put(0, &app, FEATURES, COST, 1.0);
         samples.put(1, &app, FEATURES, COST, 1.0);
         samples.put(1, &shop, FEATURES, COST, 1.0);
-        assert_eq!(rows(&samples.take(now)), [("app", 2), ("shop", 1)]);
+        assert_eq!(counted(&samples.take(now)), [("app", 2), ("shop", 1)]);
         samples.put(0, &app, FEATURES, COST, 1.0);
-        assert_eq!(samples.take(now + EVERY / 2), []);
-        assert_eq!(rows(&samples.take(now + EVERY)), [("app", 1)]);
-        assert_eq!(samples.take(now + 2 * EVERY), []);
+        assert_eq!(counted(&samples.take(now + EVERY / 2)), []);
+        assert_eq!(counted(&samples.take(now + EVERY)), [("app", 1)]);
+        assert_eq!(counted(&samples.take(now + 2 * EVERY)), []);
     }
 
     #[test]
@@ -148,9 +140,9 @@ mod tests {
         let app = metrics.upstream("app");
         (0..2 * CAPACITY).for_each(|_| samples.put(0, &app, FEATURES, COST, 1.0));
         samples.put(1, &app, FEATURES, COST, 1.0);
-        assert_eq!(rows(&samples.take(now)), [("app", TOLD)]);
-        let counted = (app.predict.samples(), app.predict.samples_dropped());
-        assert_eq!(counted, (TOLD as u64, (2 * CAPACITY + 1 - TOLD) as u64));
+        assert_eq!(counted(&samples.take(now)), [("app", TOLD)]);
+        let (taken, dropped) = (app.predict.samples(), app.predict.samples_dropped());
+        assert_eq!((taken, dropped), (TOLD as u64, (2 * CAPACITY + 1 - TOLD) as u64));
     }
 
     #[test]

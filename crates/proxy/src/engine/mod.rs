@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tidegate_core::plan::{self, Issue, Plan};
+use tidegate_core::predict::features::SCHEMA;
 
 pub use change::Prepared;
 pub use diff::Diff;
@@ -43,7 +44,7 @@ pub use inspect::{NoAnswer, inspect};
 pub use reading::Refused;
 
 use crate::account::explain::Summary;
-use crate::account::outbox::TimedNotice;
+use crate::account::outbox::{Notice, TimedNotice};
 use crate::account::samples;
 use crate::objects::auth::live::LiveAuthenticators;
 use crate::snapshot::Snapshot;
@@ -197,7 +198,9 @@ impl Engine {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut notices = accounts.outbox.wait(left.min(samples::EVERY))?;
             let now = Instant::now();
-            notices.extend(accounts.samples.take(now).into_iter().map(TimedNotice::now));
+            let notice = |(upstream, rows)| Notice::Samples { upstream, features: SCHEMA, rows };
+            notices
+                .extend(accounts.samples.take(now).into_iter().map(notice).map(TimedNotice::now));
             if !notices.is_empty() || now >= deadline {
                 return Some(notices);
             }

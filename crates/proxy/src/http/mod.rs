@@ -12,6 +12,7 @@ pub mod interim;
 pub mod partial_head;
 pub mod problem;
 pub mod quota;
+pub mod silence;
 pub mod time_left;
 pub mod via;
 

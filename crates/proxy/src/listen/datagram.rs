@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tidegate_core::plan::QuicRetry;
 use tokio::task::spawn_local;
 
-use crate::client::Admitted;
+use crate::client::{Admitted, TurnedAway};
 use crate::local::Local;
 use crate::quic;
 use crate::serve::h3;
@@ -37,8 +37,18 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket
             continue;
         }
         let address = incoming.remote_address().ip().to_canonical();
-        let admitted = Admitted::new(local.clone(), listener.clone(), Some(address));
-        let (Some(admitted), Some(quic)) = (admitted, &settings.quic) else {
+        let admitted = match Admitted::new(local.clone(), listener.clone(), Some(address)) {
+            Ok(admitted) => admitted,
+            Err(TurnedAway::Denied) => {
+                incoming.ignore();
+                continue;
+            }
+            Err(TurnedAway::TooMany) => {
+                incoming.refuse();
+                continue;
+            }
+        };
+        let Some(quic) = &settings.quic else {
             incoming.refuse();
             continue;
         };

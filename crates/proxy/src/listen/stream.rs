@@ -67,7 +67,7 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, acceptor: io::Res
             Ok((socket, address)) => {
                 exhausted = false;
                 let admitted = Admitted::new(local.clone(), listener.clone(), address);
-                if let Some(admitted) = admitted {
+                if let Ok(admitted) = admitted {
                     let settings = listener.settings.load_full();
                     let signal = admitted.signal.clone();
                     let task = spawn_local(connection::serve(admitted, settings, socket));

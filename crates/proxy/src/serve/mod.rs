@@ -5,5 +5,6 @@ pub mod h1;
 mod h2;
 pub mod h3;
 mod request;
+mod request_head;
 mod response_head;
 mod tunnel;

@@ -18,9 +18,10 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
-use super::cost::{Arrival, CostOf};
+use super::cost::CostOf;
 use super::observation::Observation;
 use super::outbound::Outbound;
+use super::predictions::Arrival;
 use crate::account::explain::LimitDecision;
 use crate::http::time_left::TimeLeft;
 use crate::net::clock;

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::Member;
 use super::client::{self, Outgoing, TryTimeouts, Waiter};
-use super::cost::Learning;
 use super::flight::Flight;
+use super::learning::Learning;
 use super::link::{self, Needs};
 use super::report::Reports;
 use super::tries::{Answered, Dispatch, Outcome, Tries};

@@ -12,7 +12,7 @@ use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
 use super::Member;
-use super::cost::Learning;
+use super::learning::Learning;
 use super::report::Reports;
 use crate::http::body::Frame;
 use crate::net::clock;

@@ -12,6 +12,7 @@ mod flight;
 mod hash;
 pub mod health;
 mod hedge;
+mod learning;
 mod link;
 pub mod live;
 mod member;
@@ -20,6 +21,7 @@ mod observation;
 pub mod outbound;
 mod panic_mode;
 mod pool;
+mod predictions;
 pub mod probe;
 mod report;
 pub mod send;
@@ -154,7 +156,7 @@ impl Upstream {
                 None => Arc::new(Budget::new(allowance, clock::now())),
             },
             allowance,
-            predictor: cost::predictor(plan, before, wanted.live),
+            predictor: predictions::predictor(plan, before, wanted.live),
             model: ArcSwapOption::new(model),
             sampler: Arc::new(sampler),
             outbox: accounts.outbox.clone(),

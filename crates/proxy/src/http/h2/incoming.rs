@@ -6,19 +6,17 @@ use std::time::Duration;
 use h2::{Reason, RecvStream};
 use tidegate_core::failure::Failure;
 use tidegate_core::message::{Malformed, trailers};
-use tokio::time::Instant;
 
 use crate::http::body::{Frame, NextFrame, Source};
 use crate::http::failures::Failures;
-use crate::net::deadline::Deadline;
+use crate::http::silence::Silence;
 
 /// A body that comes in on a stream.
 pub struct Incoming {
     stream: RecvStream,
     data_done: bool,
     done: bool,
-    deadline: Deadline,
-    idle: Duration,
+    silence: Silence,
     failures: Failures,
 }
 
@@ -35,13 +33,13 @@ impl Incoming {
     /// Read `stream`; it fails after a silence of `idle`.
     pub fn new(stream: RecvStream, idle: Duration, failures: Failures) -> Self {
         let done = stream.is_end_stream();
-        let deadline = Deadline::default();
-        Self { stream, data_done: done, done, deadline, idle, failures }
+        let silence = Silence::new(idle, failures.late);
+        Self { stream, data_done: done, done, silence, failures }
     }
 
     /// Its silence so far is no fault of its peer.
     pub fn wait_anew(&mut self) {
-        self.deadline.clear();
+        self.silence.begin_anew();
     }
 
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> NextFrame {
@@ -78,17 +76,8 @@ impl Source for Incoming {
         if self.done {
             return Poll::Ready(None);
         }
-        let frame = match self.poll_stream(cx) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => {
-                if !self.deadline.is_set() {
-                    self.deadline.set(Instant::now(), self.idle);
-                }
-                ready!(self.deadline.poll_expired(cx));
-                Some(Err(self.failures.late))
-            }
-        };
-        self.deadline.clear();
+        let polled = self.poll_stream(cx);
+        let frame = ready!(self.silence.end(polled, cx));
         self.done |= matches!(frame, Some(Err(_)));
         Poll::Ready(frame)
     }

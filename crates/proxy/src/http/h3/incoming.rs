@@ -4,7 +4,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tidegate_core::message::{Malformed, trailers};
-use tokio::time::Instant;
 
 use super::code::Code;
 use super::frame::Piece;
@@ -12,7 +11,7 @@ use super::head::{self, Refused};
 use super::receiving::{Lost, Receiving};
 use crate::http::body::{Frame, NextFrame, Source};
 use crate::http::failures::Failures;
-use crate::net::deadline::Deadline;
+use crate::http::silence::Silence;
 
 /// A body that comes in on a stream.
 pub struct Incoming {
@@ -21,8 +20,7 @@ pub struct Incoming {
     left: Option<u64>,
     /// Bytes that trailers may have.
     limit: usize,
-    deadline: Deadline,
-    idle: Duration,
+    silence: Silence,
     failures: Failures,
     done: bool,
 }
@@ -36,8 +34,8 @@ impl Incoming {
         idle: Duration,
         failures: Failures,
     ) -> Self {
-        let deadline = Deadline::default();
-        Self { stream, left: length, limit, deadline, idle, failures, done: false }
+        let silence = Silence::new(idle, failures.late);
+        Self { stream, left: length, limit, silence, failures, done: false }
     }
 
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> NextFrame {
@@ -93,17 +91,8 @@ impl Source for Incoming {
         if self.done {
             return Poll::Ready(None);
         }
-        let frame = match self.poll_stream(cx) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => {
-                if !self.deadline.is_set() {
-                    self.deadline.set(Instant::now(), self.idle);
-                }
-                ready!(self.deadline.poll_expired(cx));
-                Some(Err(self.failures.late))
-            }
-        };
-        self.deadline.clear();
+        let polled = self.poll_stream(cx);
+        let frame = ready!(self.silence.end(polled, cx));
         self.done |= matches!(frame, None | Some(Err(_)));
         Poll::Ready(frame)
     }

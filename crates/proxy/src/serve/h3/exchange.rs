@@ -8,15 +8,13 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{Method, Version};
 use quinn::{Connection, RecvStream, SendStream};
 use tidegate_core::failure::Failure;
-use tidegate_core::message::{Malformed, pseudo};
 
 use super::priorities::Priorities;
 use super::response::{ResponseSender, SendHalf};
 use crate::client::Client;
-use crate::http::ADDED_FIELDS;
 use crate::http::body::Body;
 use crate::http::failures::Failures;
 use crate::http::h3::code::Code;
@@ -25,48 +23,56 @@ use crate::http::h3::head::{self, Refused};
 use crate::http::h3::incoming::Incoming;
 use crate::http::h3::receiving::{Lost, Receiving};
 use crate::http::h3::sending::Sending;
-use crate::http::interim::Interim;
 use crate::http::partial_head::PartialHead;
 use crate::net::deadline::Deadline;
-use crate::serve::request;
+use crate::serve::{request, request_head};
 
-/// Serve the request that comes on a stream.
+/// Serve the request that comes on a stream. Returns when the client has all of the response, or wants no more of it.
 pub async fn serve(
     client: Rc<Client>,
     connection: Connection,
     priorities: &Priorities,
     (send, recv): (SendStream, RecvStream),
 ) {
-    let limit = client.settings.head_limits.bytes;
-    let carrier = Carrier::Request { section: limit as u64 };
-    let mut stream = Receiving::new(connection, recv, Bytes::new(), carrier);
+    let carrier = Carrier::Request { section: client.settings.head_limits.bytes as u64 };
+    let stream = Receiving::new(connection, recv, Bytes::new(), carrier);
     let send_half = Rc::new(RefCell::new(Sending::new(send)));
-    let mut head = match read_head(&client, &mut stream, limit).await {
+    // Boxed, because tokio moves a task's future about, and so that little is left while the last bytes are on their way.
+    Box::pin(answer(&client, priorities, stream, &send_half)).await;
+    priorities.end(send_half.borrow().index());
+    // A connection that were closed before would take back what is still on its way.
+    poll_fn(|cx| send_half.borrow_mut().poll_gone(cx)).await;
+}
+
+async fn answer(
+    client: &Client,
+    priorities: &Priorities,
+    mut stream: Receiving,
+    send_half: &Rc<SendHalf>,
+) {
+    let mut head = match read_head(client, &mut stream).await {
         Ok(head) => head,
         Err(failure) => {
             let known = PartialHead { version: Some(Version::HTTP_3), ..PartialHead::default() };
-            let mut reply = ResponseSender::new(&client, send_half, Method::GET);
-            request::refuse(&client, failure, &known, &mut reply).await;
+            let mut reply = ResponseSender::new(client, send_half.clone(), Method::GET);
+            request::refuse(client, failure, &known, &mut reply).await;
             return;
         }
     };
-    priorities.begin(send_half.borrow().index(), &head.headers, &send_half);
-    let mut reply = ResponseSender::new(&client, send_half.clone(), head.method.clone());
-    match translate(&client, &mut head, stream, &send_half) {
-        Ok(mut body) => request::serve(&client, &mut head, &mut body, None, &mut reply).await,
+    priorities.begin(send_half.borrow().index(), &head.headers, send_half);
+    let mut reply = ResponseSender::new(client, send_half.clone(), head.method.clone());
+    match translate(client, &mut head, stream, send_half) {
+        Ok(mut body) => request::serve(client, &mut head, &mut body, None, &mut reply).await,
         Err(failure) => {
             let known = PartialHead::from(&head);
-            request::refuse(&client, failure, &known, &mut reply).await
+            request::refuse(client, failure, &known, &mut reply).await
         }
     };
 }
 
 /// The head of the request that comes on `stream`.
-async fn read_head(
-    client: &Client,
-    stream: &mut Receiving,
-    limit: usize,
-) -> Result<Parts, Failure> {
+async fn read_head(client: &Client, stream: &mut Receiving) -> Result<Parts, Failure> {
+    let limit = client.settings.head_limits.bytes;
     let mut deadline = Deadline::default();
     deadline.ensure(client.settings.plan.timeouts.header_read.duration());
     let piece = poll_fn(|cx| match stream.poll_piece(cx) {
@@ -103,15 +109,10 @@ fn translate(
     stream: Receiving,
     send_half: &SendHalf,
 ) -> Result<Body, Failure> {
-    head.headers.reserve(ADDED_FIELDS);
     let ends = stream.is_end();
-    let expects_continue =
-        pseudo::request(head, ends, client.head_rules()).map_err(Malformed::of_request)?;
+    request_head::complete(head, ends, client, send_half)?;
     if ends {
         return Ok(Body::Empty);
-    }
-    if expects_continue {
-        send_half.send(StatusCode::CONTINUE, HeaderMap::new());
     }
     let length = head.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());

@@ -160,8 +160,6 @@ impl Streams {
                 Event::End => break,
             }
         }
-        // Without effect on one that is over.
-        connection.close(Code::NO_ERROR.into(), b"");
     }
 
     /// Serve the request of a stream, unless that comes after the last.
@@ -175,11 +173,10 @@ impl Streams {
         let (client, connection) = (self.client.clone(), self.connection.clone());
         let priorities = self.priorities.clone();
         let place = self.open.enter();
-        // Boxed, because tokio moves a task's future about, and these are large.
-        spawn_local(Box::pin(async move {
+        spawn_local(async move {
             exchange::serve(client, connection, &priorities, (send, recv)).await;
             drop(place);
-        }));
+        });
     }
 
     /// Ready once the connection is to be closed.
@@ -203,6 +200,14 @@ impl Streams {
         self.deadline.ensure(self.client.settings.plan.timeouts.idle.duration());
         ready!(self.deadline.poll_expired(cx));
         Poll::Ready(())
+    }
+}
+
+impl Drop for Streams {
+    /// Also where it is cut short: what requests are under way then end with the connection.
+    fn drop(&mut self) {
+        // Without effect on one that is over.
+        self.connection.close(Code::NO_ERROR.into(), b"");
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which of a connection's responses go first (RFC 9218).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use http::HeaderMap;
 use http::header::HeaderName;
@@ -15,15 +15,16 @@ use crate::http::h3::varint;
 const PRIORITY: HeaderName = HeaderName::from_static("priority");
 /// Requests of which a client may have said something before they come.
 const MOST_EARLY: usize = 64;
-/// Requests whose ends have not been noticed.
-const MOST_NOTED: usize = 1024;
 
 /// What a client said of its requests. Of one of which it said nothing the response shares with others of usual urgency.
 #[derive(Default)]
 pub struct Priorities {
-    open: RefCell<HashMap<u64, Weak<SendHalf>>>,
+    /// Our halves of the streams of requests that are under way.
+    open: RefCell<HashMap<u64, Rc<SendHalf>>>,
     /// What was said of requests before they came.
     early: RefCell<HashMap<u64, Priority>>,
+    /// Behind the last stream whose request came.
+    next: Cell<u64>,
 }
 
 impl Priorities {
@@ -34,11 +35,13 @@ impl Priorities {
         if let Some(priority) = self.early.borrow_mut().remove(&index).or(said) {
             send_half.borrow().set_rank(priority.rank(index));
         }
-        let mut open = self.open.borrow_mut();
-        if open.len() >= MOST_NOTED {
-            open.retain(|_, send_half| send_half.strong_count() > 0);
-        }
-        open.insert(index, Rc::downgrade(send_half));
+        self.open.borrow_mut().insert(index, send_half.clone());
+        self.next.set(self.next.get().max(index + 1));
+    }
+
+    /// The request on the stream with this index is over.
+    pub fn end(&self, index: u64) {
+        self.open.borrow_mut().remove(&index);
     }
 
     /// The client says something else of a request (§7.2).
@@ -52,12 +55,12 @@ impl Priorities {
             return Err(Code::ID_ERROR);
         }
         let (index, priority) = (stream / 4, Priority::parse(&payload[length..]));
-        match self.open.borrow().get(&index).map(Weak::upgrade) {
-            Some(Some(send_half)) => send_half.borrow().set_rank(priority.rank(index)),
-            Some(None) => {}
+        match self.open.borrow().get(&index) {
+            Some(send_half) => send_half.borrow().set_rank(priority.rank(index)),
             None => {
                 let mut early = self.early.borrow_mut();
-                if early.len() < MOST_EARLY {
+                // It may be over, too.
+                if index >= self.next.get() && early.len() < MOST_EARLY {
                     early.insert(index, priority);
                 }
             }

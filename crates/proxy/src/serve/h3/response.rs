@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use http::{HeaderMap, Method, Response, StatusCode};
 use tidegate_core::failure::Failure;
+use tokio::task::yield_now;
 
 use crate::client::Client;
 use crate::http::body::Body;
@@ -62,16 +63,17 @@ impl Reply for ResponseSender<'_> {
         let mut pump = Pump::new(body, self.client.settings.plan.timeouts.write.duration());
         let pumped = poll_fn(|cx| pump.poll(&mut self.send_half.borrow_mut(), cx)).await;
         *sent += pump.sent;
-        let mut stream = self.send_half.borrow_mut();
         match pumped {
             Ok(()) => Ok(()),
             Err(Stopped::Peer) => Err(Failure::ClientGone),
             Err(Stopped::Stalled) => {
-                stream.reset(Code::REQUEST_CANCELLED);
+                self.send_half.borrow_mut().reset(Code::REQUEST_CANCELLED);
                 Err(Failure::ClientGone)
             }
             Err(Stopped::Source(failure)) => {
-                stream.reset(Code::INTERNAL_ERROR);
+                // A reset takes back what the connection's task has not sent yet: let it send what came first.
+                yield_now().await;
+                self.send_half.borrow_mut().reset(Code::INTERNAL_ERROR);
                 Err(failure)
             }
         }

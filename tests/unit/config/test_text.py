@@ -91,6 +91,8 @@ def test_http3_is_refused_where_there_is_no_tls_or_no_port(problems: Find) -> No
     assert "HTTP/3 is spoken only with TLS" in problem.message
     (problem,) = problems("listeners: [{name: a, address: 'unix:/run/a', protocols: [http3]}]")
     assert "HTTP/3 is spoken over UDP" in problem.message
+    (problem,) = problems("listeners: [{name: a, address: '127.0.0.1:80', http3: {retry: always}}]")
+    assert "protocols does not name http3" in problem.message
 
 
 @pytest.mark.parametrize("text", ["*", "a.*.b", "*x.com", "x.com:80", "x..com", "x/y", ""])

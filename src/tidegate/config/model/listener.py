@@ -142,6 +142,8 @@ class Listener(Options):
     @model_validator(mode="after")
     def _http3_is_over_udp_with_tls(self) -> Self:
         if "http3" not in self.protocols:
+            if self.http3 != Http3():
+                raise ValueError("options of http3 are set, but protocols does not name http3: add it there")
             return self
         if self.address.startswith("unix:"):
             raise ValueError(f"HTTP/3 is spoken over UDP, which {self.address!r} is not")

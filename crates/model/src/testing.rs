@@ -10,7 +10,7 @@ use tract_onnx::pb::{
     TypeProto, ValueInfoProto, type_proto,
 };
 
-/// SHA-256 in hexadecimal digits.
+/// SHA-256 in hexadecimal digits; the benchmark, which has this file too, has not the package's own.
 fn digest(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }

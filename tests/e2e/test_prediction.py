@@ -133,8 +133,8 @@ def test_what_predictions_are_worth_is_shown_and_survives_a_reload(
     assert metrics.total("tidegate_predict_skill", upstream="app") > 0.5
     become(gateway, "auto")
     compared = prediction(gateway)
-    assert compared["trial"]["state"] == "open"
-    assert compared | {"mode": "shadow", "trial": None} == shown
+    assert compared["comparison"]["state"] == "open"
+    assert compared | {"mode": "shadow", "comparison": None} == shown
     become(gateway, "off")
     assert prediction(gateway) is None
 

@@ -50,7 +50,7 @@ impl Predictor {
 
     /// This request has come.
     pub(crate) fn prospect(&mut self, request: &Request, now: Moment) -> Prospect {
-        let arm = if self.plan.trial { self.learner.arm(now) } else { Arm::PREDICTED };
+        let arm = if self.plan.comparison { self.learner.arm(now) } else { Arm::PREDICTED };
         let said = if self.plan.oracle { Some(request.work) } else { request.predicted };
         let logarithm = |nanos: u64| ((nanos.max(1) as f64) / 1e9).ln() as f32;
         Prospect { branch: self.branch(request.class, now), arm, said: said.map(logarithm) }
@@ -112,7 +112,7 @@ impl Predictor {
 
     /// A request was not let in.
     pub(crate) fn refused(&self, of: &Prospect) {
-        self.learner.trial().refused(of.arm);
+        self.learner.comparison().refused(of.arm);
     }
 
     /// Keep up with the load of servers that have so many workers.
@@ -129,8 +129,8 @@ impl Predictor {
 
     /// What is free where these predictions are believed.
     pub(crate) fn supply(&self, balancer: Arc<Balancer>) -> Box<dyn Supply> {
-        let Predict { guarded, trial, .. } = self.plan;
-        Box::new(Free { balancer, learner: self.learner.clone(), guarded, trial })
+        let Predict { guarded, comparison, .. } = self.plan;
+        Box::new(Free { balancer, learner: self.learner.clone(), guarded, comparison })
     }
 
     fn errs(&self, now: Moment) -> bool {
@@ -163,7 +163,7 @@ struct Free {
     balancer: Arc<Balancer>,
     learner: Arc<predict::Predictor>,
     guarded: bool,
-    trial: bool,
+    comparison: bool,
 }
 
 impl Supply for Free {
@@ -171,7 +171,7 @@ impl Supply for Free {
         let spare = self.balancer.spare(inside)?;
         match self.guarded {
             true => self.learner.offer(spare),
-            false if self.trial && self.learner.trial().pauses() => None,
+            false if self.comparison && self.learner.comparison().pauses() => None,
             false => self.learner.mean().map(|mean| Offer::new(spare, mean)),
         }
     }

@@ -51,7 +51,7 @@ pub struct Predict {
     /// Whether predictions are believed as far as their skill goes; else in full.
     pub guarded: bool,
     /// Whether requests with predictions are compared with some without, and predictions turned off that do harm.
-    pub trial: bool,
+    pub comparison: bool,
     /// Errors are added to them, whose logarithm has this standard deviation; 0: none.
     pub noise: f64,
     /// They are random numbers with the spread of the costs.

@@ -149,7 +149,7 @@ fn classes(rate: f64, speed: f64, predict: Value) -> Value {
 
 fn predict(different: Value) -> Value {
     let usual = json!({
-        "guarded": true, "trial": true, "noise": 0, "useless": false, "constant": false, "inverted": false,
+        "guarded": true, "comparison": true, "noise": 0, "useless": false, "constant": false, "inverted": false,
     });
     with(usual, different)
 }
@@ -160,7 +160,7 @@ fn predicted_costs_let_light_requests_pass_and_keep_heavy_ones_from_slow_servers
     let cases = [(832.0, 1.0, 0.25, 1.05), (555.0, 0.1, 0.4, 0.8), (760.0, 0.6, 0.5, 1.05)];
     for (rate, speed, light, slowest) in cases {
         let one = report(classes(rate, speed, json!(null)));
-        let other = report(classes(rate, speed, predict(json!({"trial": false}))));
+        let other = report(classes(rate, speed, predict(json!({"comparison": false}))));
         assert!(other.classes[0].p99 < one.classes[0].p99 * light, "{other:?}");
         assert!(other.latency.p99 < one.latency.p99 * 1.05);
         assert!(other.latency.mean < one.latency.mean * 0.9);

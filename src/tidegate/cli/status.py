@@ -84,15 +84,15 @@ def _predicted(prediction: dict[str, Any]) -> str:
     """What an upstream's predictions are worth, and what they do."""
     mode, skill, weight = prediction["mode"], prediction["skill"], prediction["weight"]
     text = f"predicts ({mode}): skill {skill:.2f}, weight {weight:.2f}"
-    trial = prediction["trial"]
-    if trial is None:
+    comparison = prediction["comparison"]
+    if comparison is None:
         return text
-    if trial["state"] == "off":
-        length = output.duration(trial["off_for_seconds"])
+    if comparison["state"] == "off":
+        length = output.duration(comparison["off_for_seconds"])
         return f"{text}; off for {length}, as requests took longer with predictions"
-    if trial["ratio_high"] is None:
+    if comparison["ratio_high"] is None:
         return f"{text}; not known yet whether that does good"
-    between = f"{trial['ratio_low']:.2f} to {trial['ratio_high']:.2f} times as long as without"
+    between = f"{comparison['ratio_low']:.2f} to {comparison['ratio_high']:.2f} times as long as without"
     return f"{text}; requests take {between}"
 
 

@@ -185,7 +185,7 @@ class Predict(Options):
 
     guarded: bool = True
     """Whether they are believed as far as their skill goes; else in full."""
-    trial: bool = True
+    comparison: bool = True
     """Whether requests with predictions are compared with some without, and predictions that do harm turned
     off."""
     noise: Annotated[float, Field(ge=0, le=100)] = 0

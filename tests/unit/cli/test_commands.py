@@ -238,8 +238,8 @@ def test_status_is_a_table_of_endpoints(
     unweighted = {**endpoint, "address": "10.0.0.2:80", "weight": 0, "state": "healthy", "cause": "added"}
     endpoints = [endpoint, unweighted]
     answers["GET /v1/status"] = answer(200, status)
-    trial = {"state": "off", "off_for_seconds": 61.5}
-    prediction = {"mode": "auto", "skill": 0.62, "weight": 1.0, "trial": trial}
+    comparison = {"state": "off", "off_for_seconds": 61.5}
+    prediction = {"mode": "auto", "skill": 0.62, "weight": 1.0, "comparison": comparison}
     app = {"name": "app", "prediction": prediction, "endpoints": endpoints}
     answers["GET /v1/upstreams"] = answer(200, [app])
     answers["GET /v1/stores"] = answer(200, STORES)

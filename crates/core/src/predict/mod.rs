@@ -5,12 +5,13 @@
 //! must wait what they will cost and how far they may go before others (`boost`); how far it is
 //! believed is decided by what its predictions explained of late ([`Skill`]). Where they explain nothing,
 //! nothing is predicted, and every decision is that of the policies without it. So it is where requests took longer with
-//! predictions than without ([`Trial`]).
+//! predictions than without ([`Comparison`]).
 //!
 //! All of it is bounded memory made of atomics: neither a look-up nor an update waits for another thread.
 
 mod boost;
 mod branch;
+mod comparison;
 mod cost;
 mod drift;
 pub mod features;
@@ -25,9 +26,9 @@ mod probation;
 mod sequence;
 mod skill;
 mod template;
-mod trial;
 
 pub use branch::{Branch, Described};
+pub use comparison::{Arm, Comparison, Stage, Standing, Turn};
 pub use cost::Learnt;
 pub use drift::{Drift, Spread, Spreads};
 pub use knowledge::Knowledge;
@@ -36,4 +37,3 @@ pub use predictor::{Ended, Prediction, Predictor};
 pub use probation::{Fall, Probation};
 pub use sequence::Interval;
 pub use skill::Skill;
-pub use trial::{Arm, Stage, Standing, Trial, Turn};

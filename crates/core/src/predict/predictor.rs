@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::boost::Boosts;
 use super::branch::{Branch, Described};
+use super::comparison::{Arm, Comparison, Turn};
 use super::cost::{Costs, Learnt};
 use super::features::{Features, Observed};
 use super::knowledge::Knowledge;
 use super::node::{Estimate, logarithm, power};
 use super::parameters::Parameters;
 use super::skill::{Skill, blend, sane};
-use super::trial::{Arm, Trial, Turn};
 use crate::admission::Offer;
 use crate::balance::Spare;
 #[cfg(doc)]
@@ -51,7 +51,7 @@ pub struct Predictor {
     skill: Skill,
     boosts: Boosts,
     parameters: Parameters,
-    trial: Trial,
+    comparison: Comparison,
 }
 
 impl Prediction {
@@ -69,7 +69,7 @@ impl Predictor {
             skill: Skill::default(),
             boosts: Boosts::default(),
             parameters: Parameters::new(seed),
-            trial: Trial::new(seed),
+            comparison: Comparison::new(seed),
         }
     }
 
@@ -95,12 +95,12 @@ impl Predictor {
 
     /// The arm of a request that comes now.
     pub fn arm(&self, now: Moment) -> Arm {
-        self.trial.arm(now)
+        self.comparison.arm(now)
     }
 
     /// How far predictions count: as far as they are worth something and do no harm.
     fn weight(&self) -> f32 {
-        if self.trial.is_off() { 0.0 } else { self.skill.weight() }
+        if self.comparison.is_off() { 0.0 } else { self.skill.weight() }
     }
 
     /// Where a request belongs among those that cost alike.
@@ -144,7 +144,7 @@ impl Predictor {
         weight: f32,
         now: Moment,
     ) -> Option<Prediction> {
-        let weight = Some(weight).filter(|weight| *weight > 0.0 && !self.trial.is_off())?;
+        let weight = Some(weight).filter(|weight| *weight > 0.0 && !self.comparison.is_off())?;
         Some(self.weigh(sane(seconds, seen), weight, now))
     }
 
@@ -189,7 +189,7 @@ impl Predictor {
         if let Some(took) = ended.took
             && expected.answers > 0.0
         {
-            self.trial.record(ended.arm, logarithm(took) - expected.mean);
+            self.comparison.record(ended.arm, logarithm(took) - expected.mean);
         }
     }
 
@@ -212,10 +212,10 @@ impl Predictor {
     }
 
     /// Keep up with the load, where that is due; `workers`: requests that the endpoints together work on at a time.
-    /// Answers with what the trial came to just now.
+    /// Answers with what the comparison came to just now.
     pub fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) -> Option<Turn> {
         self.boosts.renew(workers, now);
-        self.trial.renew(now)
+        self.comparison.renew(now)
     }
 
     /// The mean cost; `None` where too little is known.
@@ -225,7 +225,7 @@ impl Predictor {
 
     /// What is offered to requests by this `spare` worker; `None` where predictions are worth nothing.
     pub fn offer(&self, spare: Spare) -> Option<Offer> {
-        let is_believed = self.skill.weight() > 0.0 && !self.trial.pauses();
+        let is_believed = self.skill.weight() > 0.0 && !self.comparison.pauses();
         self.mean().filter(|_| is_believed).map(|mean| Offer::new(spare, mean))
     }
 
@@ -235,8 +235,8 @@ impl Predictor {
     }
 
     /// What they do.
-    pub fn trial(&self) -> &Trial {
-        &self.trial
+    pub fn comparison(&self) -> &Comparison {
+        &self.comparison
     }
 }
 
@@ -324,7 +324,7 @@ mod tests {
     fn where_requests_take_longer_with_predictions_everything_is_as_without() {
         let predictor = after(4, 400);
         let mut now = NOW;
-        while !predictor.trial().is_off() {
+        while !predictor.comparison().is_off() {
             predictor.renew(|| 8.0, now);
             let (arm, light) = (predictor.arm(now), branch(&predictor, "/light/1"));
             let took = Duration::from_millis(if arm.predicts { 6 } else { 4 });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tidegate_core::plan::PredictMode;
-use tidegate_core::predict::{Fall, Interval, Knowledge, Skill, Stage, Trial};
+use tidegate_core::predict::{Comparison, Fall, Interval, Knowledge, Skill, Stage};
 
 use super::models::{self, ModelStatus, SamplesStatus};
 use crate::account::exposition::{Exposition, Kind};
@@ -23,7 +23,7 @@ pub struct PredictionStatus {
     /// How long a request keeps a worker in the mean, in milliseconds; absent: too little is known.
     pub mean_cost_ms: Option<f64>,
     /// How requests with and without predictions compare; absent: nothing follows from predictions.
-    pub trial: Option<TrialStatus>,
+    pub comparison: Option<ComparisonStatus>,
     /// The model that predicts beside what is learnt; absent: none is configured.
     pub model: Option<ModelStatus>,
     /// What models learn from.
@@ -32,7 +32,7 @@ pub struct PredictionStatus {
 
 /// How requests with and without predictions compare.
 #[derive(Debug, Serialize)]
-pub struct TrialStatus {
+pub struct ComparisonStatus {
     /// `open`: it is not known which is better; `proven`: with; `off`: without, so nothing is predicted.
     pub state: &'static str,
     /// For how long nothing is predicted any more, in seconds; absent: predictions are on.
@@ -60,16 +60,17 @@ impl PredictionStatus {
             skill: predictor.skill().bound(),
             weight: predictor.skill().weight(),
             mean_cost_ms: predictor.mean().map(|mean| mean.as_secs_f64() * 1000.0),
-            trial: (mode == PredictMode::Auto).then(|| TrialStatus::of(predictor.trial())),
+            comparison: (mode == PredictMode::Auto)
+                .then(|| ComparisonStatus::of(predictor.comparison())),
             model: ModelStatus::of(upstream),
             samples: SamplesStatus::of(upstream),
         })
     }
 }
 
-impl TrialStatus {
-    fn of(trial: &Trial) -> Self {
-        let standing = trial.standing();
+impl ComparisonStatus {
+    fn of(comparison: &Comparison) -> Self {
+        let standing = comparison.standing();
         let [with, without] = standing.slowdowns.map(|mean| (standing.periods > 0).then_some(mean));
         let Interval { low, high } = standing.ratio;
         let (state, until) = match standing.stage {
@@ -80,7 +81,7 @@ impl TrialStatus {
         Self {
             state,
             off_for_seconds: until.map(|until| until.since(clock::now()).as_secs_f64()),
-            times_off: trial.times_off(),
+            times_off: comparison.times_off(),
             periods: standing.periods,
             with,
             without,
@@ -137,7 +138,7 @@ pub(super) fn metrics(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
     for (upstream, predictor) in predictors() {
         for why in Fall::ALL {
             let count = match why {
-                Fall::Outcome => predictor.trial().times_off(),
+                Fall::Outcome => predictor.comparison().times_off(),
                 why => upstream.metrics.predict.falls(why),
             };
             let labels = [("upstream", upstream.metrics.name()), ("reason", why.label())];

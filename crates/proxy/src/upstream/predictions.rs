@@ -86,7 +86,7 @@ impl Upstream {
     /// A request that came then was not let in.
     pub(super) fn refused(&self, arrival: Arrival) {
         if let Some(predictor) = &self.predictor {
-            predictor.trial().refused(arrival.arm);
+            predictor.comparison().refused(arrival.arm);
         }
     }
 

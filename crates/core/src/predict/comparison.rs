@@ -58,7 +58,7 @@ impl Arm {
     pub const PLAIN: Self = Self { predicts: false, place: None };
 }
 
-/// What a trial came to just now.
+/// What a comparison came to just now.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Turn {
     /// Predictions are off from now on.
@@ -83,7 +83,7 @@ pub enum Stage {
     Off(Moment),
 }
 
-/// How a trial stands.
+/// How a comparison stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
     /// What is known.
@@ -98,7 +98,7 @@ pub struct Standing {
 
 /// Compares an upstream's requests with and without predictions, and turns these off where they do harm.
 #[derive(Debug)]
-pub struct Trial {
+pub struct Comparison {
     /// When the period is over, or the time in which predictions are off.
     ends: AtomicU64,
     /// How the period is [`Cut`].
@@ -124,7 +124,7 @@ struct Course {
     next_off: Duration,
 }
 
-impl Trial {
+impl Comparison {
     /// One that knows nothing; the slots are drawn by `seed`.
     pub fn new(seed: u64) -> Self {
         Self {
@@ -354,15 +354,15 @@ mod tests {
 
     /// Requests every 10 ms, from one second on to another; those of each arm take e^slowdown(predicts, ms) times their cost.
     fn run(
-        trial: &Trial,
+        comparison: &Comparison,
         seconds: std::ops::Range<u64>,
         mut slowdown: impl FnMut(bool, u64) -> f32,
     ) -> Vec<(u64, Turn)> {
         let mut turns = Vec::new();
         for at in (seconds.start * 1_000..seconds.end * 1_000).step_by(10) {
-            turns.extend(trial.renew(millis(at)).map(|turn| (at / 1_000, turn)));
-            let arm = trial.arm(millis(at));
-            trial.record(arm, slowdown(arm.predicts, at));
+            turns.extend(comparison.renew(millis(at)).map(|turn| (at / 1_000, turn)));
+            let arm = comparison.arm(millis(at));
+            comparison.record(arm, slowdown(arm.predicts, at));
         }
         turns
     }
@@ -377,10 +377,10 @@ mod tests {
     }
 
     /// What part of 100 s from this second on is without predictions.
-    fn share_of_control(trial: &Trial, from: u64) -> f64 {
+    fn share_of_control(comparison: &Comparison, from: u64) -> f64 {
         let without = (from * 1_000..(from + 100) * 1_000).step_by(10).filter(|&at| {
-            trial.renew(millis(at));
-            !trial.arm(millis(at)).predicts
+            comparison.renew(millis(at));
+            !comparison.arm(millis(at)).predicts
         });
         without.count() as f64 / 10_000.0
     }
@@ -388,22 +388,22 @@ mod tests {
     #[test]
     fn a_tenth_of_the_time_is_without_predictions_until_they_have_proved_to_do_good_and_a_hundredth_then()
      {
-        let trial = Trial::new(3);
-        assert_eq!(share_of_control(&trial, 0), 0.1);
+        let comparison = Comparison::new(3);
+        assert_eq!(share_of_control(&comparison, 0), 0.1);
         let mut noise = waiting(5);
         let better = |predicts, at| noise(at) - if predicts { 0.5 } else { 0.0 };
-        assert_eq!(run(&trial, 100..400, better), []);
-        assert_eq!(trial.standing().stage, Stage::Proven);
-        let share = share_of_control(&trial, 400);
+        assert_eq!(run(&comparison, 100..400, better), []);
+        assert_eq!(comparison.standing().stage, Stage::Proven);
+        let share = share_of_control(&comparison, 400);
         assert!((0.008..0.013).contains(&share), "{share}");
     }
 
     #[test]
     fn predictions_that_do_harm_are_off_for_ten_minutes_and_then_for_twice_that() {
-        let trial = Trial::new(3);
+        let comparison = Comparison::new(3);
         let mut noise = waiting(5);
         let turns =
-            run(&trial, 0..4_300, |predicts, at| noise(at) + if predicts { 0.5 } else { 0.0 });
+            run(&comparison, 0..4_300, |predicts, at| noise(at) + if predicts { 0.5 } else { 0.0 });
         let lengths: Vec<_> = turns
             .iter()
             .filter_map(|(_, turn)| match turn {
@@ -417,32 +417,32 @@ mod tests {
         assert_eq!(lengths, [10, 20, 40]);
         let [(off, _), (on, Turn::On), ..] = turns[..] else { panic!("{turns:?}") };
         assert!(off < 120 && on == off + 600, "{turns:?}");
-        assert_eq!(trial.times_off(), 3);
+        assert_eq!(comparison.times_off(), 3);
     }
 
     #[test]
     fn while_they_are_off_nothing_is_predicted_nor_counted() {
-        let trial = Trial::new(3);
-        let turns = run(&trial, 0..120, |predicts, _| if predicts { 0.5 } else { 0.0 });
+        let comparison = Comparison::new(3);
+        let turns = run(&comparison, 0..120, |predicts, _| if predicts { 0.5 } else { 0.0 });
         assert!(matches!(turns[..], [(_, Turn::Off { .. })]), "{turns:?}");
-        assert!(trial.is_off());
-        assert_eq!(trial.arm(millis(120_000)), Arm::PLAIN);
+        assert!(comparison.is_off());
+        assert_eq!(comparison.arm(millis(120_000)), Arm::PLAIN);
     }
 
     #[test]
     fn predictions_that_change_nothing_are_not_turned_off_however_the_waits_go_up_and_down() {
         for seed in 0..40 {
-            let (trial, mut noise) = (Trial::new(seed), waiting(seed + 100));
-            let turns = run(&trial, 0..600, |_, at| noise(at));
+            let (comparison, mut noise) = (Comparison::new(seed), waiting(seed + 100));
+            let turns = run(&comparison, 0..600, |_, at| noise(at));
             assert_eq!(turns, [], "seed {seed}");
         }
     }
 
     #[test]
     fn what_turns_harmful_after_it_did_good_is_found() {
-        let trial = Trial::new(3);
+        let comparison = Comparison::new(3);
         let mut noise = waiting(5);
-        let turns = run(&trial, 0..2_600, |predicts, at| match (predicts, at < 600_000) {
+        let turns = run(&comparison, 0..2_600, |predicts, at| match (predicts, at < 600_000) {
             (false, _) => noise(at),
             (true, true) => noise(at) - 0.5,
             (true, false) => noise(at) + 0.5,
@@ -453,10 +453,10 @@ mod tests {
 
     #[test]
     fn requests_that_are_not_let_in_count_as_slow() {
-        let trial = Trial::new(3);
-        let turns = run(&trial, 0..120, |predicts, at| {
+        let comparison = Comparison::new(3);
+        let turns = run(&comparison, 0..120, |predicts, at| {
             if predicts && at % 50 == 0 {
-                trial.refused(trial.arm(millis(at)));
+                comparison.refused(comparison.arm(millis(at)));
             }
             0.0
         });
@@ -465,23 +465,23 @@ mod tests {
 
     #[test]
     fn a_request_that_ends_in_a_later_period_is_not_counted_there() {
-        let trial = Trial::new(3);
-        trial.renew(START);
-        let arm = trial.arm(millis(4_990));
-        trial.renew(millis(5_000));
-        trial.record(arm, 3.0);
-        assert!(trial.slots.iter().all(|slot| slot.load(Relaxed) == 0));
+        let comparison = Comparison::new(3);
+        comparison.renew(START);
+        let arm = comparison.arm(millis(4_990));
+        comparison.renew(millis(5_000));
+        comparison.record(arm, 3.0);
+        assert!(comparison.slots.iter().all(|slot| slot.load(Relaxed) == 0));
     }
 
     #[test]
     fn hours_without_a_request_cost_one_period() {
-        let trial = Trial::new(3);
-        trial.renew(START);
-        trial.record(trial.arm(millis(1_000)), 3.0);
+        let comparison = Comparison::new(3);
+        comparison.renew(START);
+        comparison.record(comparison.arm(millis(1_000)), 3.0);
         let later = START.after(Duration::from_hours(1_000));
-        assert!(trial.arm(later).place.is_some());
-        assert_eq!(trial.renew(later), None);
-        assert_eq!(trial.standing().periods, 0);
-        assert!(trial.arm(later.after(OPEN.length() / 2)).place.is_some());
+        assert!(comparison.arm(later).place.is_some());
+        assert_eq!(comparison.renew(later), None);
+        assert_eq!(comparison.standing().periods, 0);
+        assert!(comparison.arm(later.after(OPEN.length() / 2)).place.is_some());
     }
 }

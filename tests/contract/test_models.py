@@ -116,8 +116,11 @@ class Engine:
     def supply(self, model: Handmade) -> None:
         self.native.supply("model", model.name, model.tar)
 
+    def upstream(self) -> Any:
+        return json.loads(self.native.ask(b'{"status": {}}'))["upstreams"][0]
+
     def prediction(self) -> Any:
-        return json.loads(self.native.ask(b'{"status": {}}'))["upstreams"][0]["prediction"]
+        return self.upstream()["prediction"]
 
     def model(self) -> Any:
         return self.prediction()["model"]
@@ -144,6 +147,8 @@ class Engine:
             client.start()
         for client in clients:
             client.join()
+        # A client may have its answer before the engine has learnt from it.
+        eventually(lambda: self.upstream()["in_flight"] == 0, "all requests are over")
 
 
 @pytest.fixture

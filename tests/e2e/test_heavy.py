@@ -22,6 +22,9 @@ SIZE = 100_000_000
 PART = bytes(range(256)) * 256
 GROWTH = 30_000_000
 """Bytes of memory that a hundred megabytes may cost on their way."""
+HELD_BACK = 3_000_000
+"""Bytes of memory that a client may cost that reads nothing: two reads of an endpoint at most, and what
+the allocator keeps of smaller ones before them. What is not held back is of that size after milliseconds."""
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +146,7 @@ def test_a_slow_reader_holds_back_the_origin(gateway: Gateway, origin: Origin) -
                 assert other.request("/").status == 200
         for client in clients:
             client.abort()
-    assert peak.growth < GROWTH
+    assert peak.growth < HELD_BACK * len(clients)
 
 
 def test_five_thousand_idle_connections_are_kept_while_others_are_served(

@@ -332,6 +332,14 @@ def test_the_status_of_a_plain_endpoint_becomes_one_of_grpc(
     assert (response.header("x-kept"), response.header("content-type")) == ("1", "application/grpc")
 
 
+def test_a_malformed_rpc_is_refused_as_grpc_tells_it(failing_client: MultiplexedClient) -> None:
+    headers = [*HEADERS, ("host", "another.example")]
+    response = failing_client.request("/plain/x", method="POST", headers=headers, body=message(b""))
+    assert (response.status, response.header("grpc-status"), response.body) == (200, "13", b"")
+    words = "malformed_request: The request breaks the rules of HTTP."
+    assert response.header("grpc-message") == words
+
+
 def test_what_is_no_rpc_is_answered_as_ever(failing_client: MultiplexedClient, origin: Origin) -> None:
     response = failing_client.request("/drained/x", method="POST", body=b"x")
     assert (response.status, response.header("grpc-status")) == (503, None)

@@ -127,6 +127,14 @@ def test_an_rpc_passes_in_text_however_it_is_cut_and_padded(client: Client) -> N
     assert heard(decoded(response.body)) == ([b"hello"], [("grpc-status", "0")])
 
 
+def test_a_text_of_a_known_length_passes(client: Client) -> None:
+    """Its length is not that of what it stands for."""
+    text = base64.b64encode(message(b"hello"))
+    headers = [("content-type", TEXT), ("content-length", str(len(text)))]
+    response = client.request(f"/{SERVICE}/Say", method="POST", headers=headers, body=text)
+    assert heard(decoded(response.body)) == ([b"hello"], [("grpc-status", "0")])
+
+
 @pytest.mark.parametrize("content_type", [BINARY, TEXT])
 def test_many_messages_pass_both_ways(client: Client, content_type: str) -> None:
     said = [message(b"a"), message(b"b" * 100_000), message(b"")]

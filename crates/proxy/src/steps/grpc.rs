@@ -3,7 +3,7 @@
 use http::header::{
     CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRAILER,
 };
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use tidegate_core::grpc::{GRPC_MESSAGE, GRPC_STATUS, content_type, encode_message, read_status};
 use tidegate_core::plan::GrpcStatus;
 
@@ -12,8 +12,7 @@ use crate::call::{Call, Transaction};
 use crate::http::body::Body;
 
 /// Fields of a response that describe the content that it loses.
-const OF_CONTENT: [http::HeaderName; 4] =
-    [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_LANGUAGE, TRAILER];
+const OF_CONTENT: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_LANGUAGE, TRAILER];
 
 /// Begin to count an RPC, where the route counts them by method.
 pub fn before(counts: Option<&RpcCounts>, call: &mut Call<'_>) {

@@ -250,7 +250,8 @@ class Route(Options):
     """What a request may cost."""
     template: AbsolutePath | None = Field(default=None, examples=["/users/{id}/orders/{order}"])
     """The path of all its requests with its variables, by which predictions tell them apart from others; one
-    of two segments, like `/shop.Orders/{method}`, says which methods of gRPC are counted by name. Null: it is learnt."""
+    of two segments, like `/shop.Orders/{method}`, says which methods of gRPC are counted by name. Null: it is
+    learnt."""
     priority: Annotated[
         RoutePriority, BeforeValidator(_level_alone, json_schema_input_type=Priority | RoutePriority)
     ] = RoutePriority()

@@ -29,6 +29,8 @@ pub struct Pump {
 pub enum Stopped {
     /// Where the body comes from.
     Source(Failure),
+    /// Where the body comes from, and the peer was told so in trailers.
+    Told(Failure),
     /// Where it goes: the peer reset the stream or closed the connection.
     Peer,
     /// The peer opened no window for too long.
@@ -76,12 +78,21 @@ impl Pump {
                         self.stream.send_trailers(trailers).map_err(|_| Stopped::Peer),
                     );
                 }
-                Some(Err(failure)) => return Poll::Ready(Err(Stopped::Source(failure))),
+                Some(Err(failure)) => return Poll::Ready(Err(self.break_off(failure))),
                 None => {
                     let ended = self.stream.send_data(Bytes::new(), true);
                     return Poll::Ready(ended.map_err(|_| Stopped::Peer));
                 }
             }
+        }
+    }
+
+    /// The body broke off: tell the peer in trailers, where there are words for it.
+    fn break_off(&mut self, failure: Failure) -> Stopped {
+        match self.body.last_words(failure).map(|trailers| self.stream.send_trailers(trailers)) {
+            Some(Ok(())) => Stopped::Told(failure),
+            Some(Err(_)) => Stopped::Peer,
+            None => Stopped::Source(failure),
         }
     }
 

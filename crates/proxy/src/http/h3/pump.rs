@@ -17,6 +17,8 @@ pub struct Pump {
     waiting: u64,
     /// Whether the body's last piece waits or was taken.
     ends: bool,
+    /// Why the body broke off, if its last piece tells the peer so.
+    told: Option<Failure>,
     deadline: Deadline,
     patience: Duration,
     /// Bytes sent so far.
@@ -28,6 +30,8 @@ pub struct Pump {
 pub enum Stopped {
     /// Where the body comes from.
     Source(Failure),
+    /// Where the body comes from, and the peer was told so in trailers.
+    Told(Failure),
     /// Where it goes: the peer wants no more of it, or is gone.
     Peer,
     /// The peer takes nothing for too long.
@@ -38,7 +42,7 @@ impl Pump {
     /// Send `body`; a peer that takes nothing for `patience` ends it.
     pub fn new(body: Body, patience: Duration) -> Self {
         let deadline = Deadline::default();
-        Self { ends: body.is_end(), body, waiting: 0, deadline, patience, sent: 0 }
+        Self { ends: body.is_end(), body, waiting: 0, told: None, deadline, patience, sent: 0 }
     }
 
     /// Ready once all was handed to the connection, and the stream is finished.
@@ -54,7 +58,9 @@ impl Pump {
             }
             if self.ends {
                 stream.finish();
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(
+                    self.told.map_or(Ok(()), |failure| Err(Stopped::Told(failure))),
+                );
             }
             match self.body.poll_frame(cx) {
                 Poll::Ready(Some(Ok(Frame::Data(data)))) => {
@@ -70,7 +76,11 @@ impl Pump {
                     self.ends = true;
                 }
                 Poll::Ready(Some(Err(failure))) => {
-                    return Poll::Ready(Err(Stopped::Source(failure)));
+                    let Some(trailers) = self.body.last_words(failure) else {
+                        return Poll::Ready(Err(Stopped::Source(failure)));
+                    };
+                    stream.push_trailers(&trailers);
+                    (self.ends, self.told) = (true, Some(failure));
                 }
                 Poll::Ready(None) => self.ends = true,
                 Poll::Pending => {

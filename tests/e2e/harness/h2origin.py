@@ -31,6 +31,14 @@ class Stream:
     trailers: Fields = field(default_factory=list)
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     reset_by_peer: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set whenever more of the body came."""
+
+    async def received(self, count: int) -> None:
+        """Wait for that many bytes of the body."""
+        while len(self.body) < count:
+            self.arrived.clear()
+            await self.arrived.wait()
 
     @property
     def path(self) -> str:
@@ -218,6 +226,7 @@ class _Protocol(asyncio.Protocol):
         elif isinstance(event, h2.events.DataReceived):
             assert event.stream_id is not None
             self._streams[event.stream_id].body += event.data or b""
+            self._streams[event.stream_id].arrived.set()
             self.connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
         elif isinstance(event, h2.events.TrailersReceived):
             assert event.stream_id is not None

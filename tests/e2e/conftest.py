@@ -12,6 +12,7 @@ import pytest
 from .harness.certs import Authority
 from .harness.gateway import Config, Gateway, command
 from .harness.h2origin import H2Origin
+from .harness.h3origin import H3Origin
 from .harness.origin import Origin
 
 StartGateway = Callable[..., Gateway]
@@ -90,6 +91,13 @@ def origin(module_origin: Origin) -> Iterator[Origin]:
 def h2_origin() -> Iterator[H2Origin]:
     """An HTTP/2 origin in plain text."""
     with H2Origin() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def h3_origin(authority: Authority) -> Iterator[H3Origin]:
+    """An HTTP/3 origin."""
+    with H3Origin(authority.issue("localhost", "127.0.0.1", file="h3-origin")) as server:
         yield server
 
 

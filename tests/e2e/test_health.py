@@ -11,7 +11,8 @@ from .conftest import StartGateway
 from .harness import answers
 from .harness.configs import proxy
 from .harness.gateway import Gateway
-from .harness.h2origin import H2Origin, Stream
+from .harness.h2origin import H2Origin
+from .harness.multiplexed_origin import Stream
 from .harness.message import Echo
 from .harness.origin import Exchange, Origin
 from .harness.ports import free_port

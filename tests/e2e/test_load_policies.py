@@ -17,7 +17,7 @@ import tidegate.probe
 from tidegate.probe import Meter
 
 from .conftest import Running, StartGateway
-from .harness import answers, h2origin
+from .harness import answers, multiplexed_origin
 from .harness.configs import proxy
 from .harness.gateway import Gateway
 from .harness.h2origin import H2Origin
@@ -214,8 +214,8 @@ def test_a_report_in_the_trailers_decides_too(
 
 
 def test_a_grpc_services_report_decides(start_gateway: StartGateway) -> None:
-    def reporting(report: str) -> h2origin.Handler:
-        async def answer(stream: h2origin.Stream) -> None:
+    def reporting(report: str) -> multiplexed_origin.Handler:
+        async def answer(stream: multiplexed_origin.Stream) -> None:
             await stream.complete.wait()
             stream.send_headers(200, [("content-type", "application/grpc")])
             await stream.send_data(b"done")

@@ -15,7 +15,8 @@ from .harness import answers
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
-from .harness.h2origin import H2Origin, Stream
+from .harness.h2origin import H2Origin
+from .harness.multiplexed_origin import Stream
 from .harness.load import Load
 from .harness.message import Echo
 from .harness.origin import Exchange, Handler, Origin
@@ -277,7 +278,7 @@ def test_a_refused_stream_is_sent_again_whatever_the_method(
 ) -> None:
     async def refuse(stream: Stream) -> None:
         await stream.complete.wait()
-        stream.reset(7)
+        stream.refuse()
 
     with H2Origin("other") as other:
         h2_origin.on("/refused", refuse)
@@ -296,7 +297,7 @@ def test_a_refused_stream_is_not_sent_again_where_there_is_one_attempt(
 ) -> None:
     async def refuse(stream: Stream) -> None:
         await stream.complete.wait()
-        stream.reset(7)
+        stream.refuse()
 
     h2_origin.on("/refused", refuse)
     config = proxy(h2_origin.address)

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from .gateway import Gateway
 from .h2client import H2Client
-from .h2origin import H2Origin, Stream
+from .h2origin import H2Origin
+from .multiplexed_origin import Stream
 from .h3client import H3Client
 from .message import Fields, RawFields, Response, format_fields
 from .origin import Exchange, Origin

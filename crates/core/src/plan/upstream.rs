@@ -172,6 +172,8 @@ pub enum UpstreamProtocol {
     Http1,
     /// HTTP/2; in plain text by prior knowledge.
     Http2,
+    /// HTTP/3, over TLS alone.
+    Http3,
     /// What ALPN agrees on; HTTP/1.1 in plain text.
     Auto,
 }

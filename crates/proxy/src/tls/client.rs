@@ -11,7 +11,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, UnixTime};
 use tidegate_core::plan::{Issue, UpstreamProtocol, UpstreamTls};
 
-use super::{ALPN_HTTP1, ALPN_HTTP2, pem, provider};
+use super::{ALPN_HTTP1, ALPN_HTTP2, ALPN_HTTP3, pem, provider};
 
 /// Server names whose sessions are remembered for one upstream.
 const CACHED_NAMES: usize = 1024;
@@ -85,6 +85,15 @@ impl ClientTls {
         if only_http1 { &self.only_http1 } else { &self.config }
     }
 
+    /// The configuration of handshakes over QUIC (RFC 9001), with sessions of its own, which are resumed without early
+    /// data.
+    pub fn quic_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = alpn(UpstreamProtocol::Http3);
+        config.resumption = Resumption::in_memory_sessions(CACHED_NAMES);
+        config
+    }
+
     /// The name an endpoint is asked for and must prove: the configured one, or its own host
     /// (a name, an IPv4 address, or an IPv6 address with or without brackets).
     pub fn server_name_for(&self, host: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
@@ -102,6 +111,7 @@ fn alpn(protocol: UpstreamProtocol) -> Vec<Vec<u8>> {
     match protocol {
         UpstreamProtocol::Http1 => vec![ALPN_HTTP1.to_vec()],
         UpstreamProtocol::Http2 => vec![ALPN_HTTP2.to_vec()],
+        UpstreamProtocol::Http3 => vec![ALPN_HTTP3.to_vec()],
         UpstreamProtocol::Auto => vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()],
     }
 }

@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tidegate_core::failure::Failure;
-use tidegate_core::plan::{HttpVersion, UpstreamProtocol};
+use tidegate_core::plan::UpstreamProtocol;
 use tokio::time::Instant;
 
-use super::client::{Exchange, Outgoing, h1, h2};
-use super::connect::Opened;
+use super::client::session::Session;
+use super::client::{Exchange, Outgoing, h1, h2, h3};
+use super::connect::{Channel, Opened};
 use super::flight::Flight;
 use super::pool::Pool;
 use super::{Upstream, connect};
@@ -20,28 +21,28 @@ pub enum Link {
     /// A connection of its own.
     H1(Box<h1::Connection>),
     /// One that it shares.
-    H2(Rc<h2::Connection>),
+    Shared(Session),
 }
 
 impl Link {
-    /// Speak HTTP on a connection that was just opened; HTTP/2 has to begin within `limit`.
+    /// Speak HTTP on a connection that was just opened; one that is shared has to begin within `limit`.
     pub async fn begin(opened: Opened, limit: Duration) -> Result<Self, Failure> {
-        Ok(match opened.version {
-            HttpVersion::Http1 => {
-                let connection = h1::Connection::new(opened.io, Instant::now(), opened.slot);
-                Self::H1(Box::new(connection))
+        let Opened { channel, slot } = opened;
+        Ok(match channel {
+            Channel::Http1(io) => Self::H1(Box::new(h1::Connection::new(io, Instant::now(), slot))),
+            Channel::Http2(io) => {
+                Self::Shared(Session::H2(h2::Connection::begin(io, slot, limit).await?))
             }
-            // Over TCP there is no other.
-            HttpVersion::Http2 | HttpVersion::Http3 => {
-                Self::H2(h2::Connection::begin(opened, limit).await?)
+            Channel::Http3(quic) => {
+                Self::Shared(Session::H3(h3::Connection::begin(quic, slot, limit).await?))
             }
         })
     }
 
     /// Let other requests be sent on it too, where it carries many.
     pub fn share(&self, pool: &Pool) {
-        if let Self::H2(connection) = self {
-            pool.share(connection.clone());
+        if let Self::Shared(session) = self {
+            pool.share(session.clone());
         }
     }
 
@@ -56,7 +57,7 @@ impl Link {
             Self::H1(connection) => {
                 Box::new(h1::H1Exchange::start(connection, pool.clone(), flight, request))
             }
-            Self::H2(connection) => Box::new(h2::H2Exchange::start(connection, flight, request)),
+            Self::Shared(session) => session.start(flight, request),
         }
     }
 }
@@ -97,11 +98,11 @@ fn pooled(
 ) -> Option<Link> {
     let may_share = match upstream.plan.protocol {
         UpstreamProtocol::Http1 => false,
-        UpstreamProtocol::Http2 => true,
+        UpstreamProtocol::Http2 | UpstreamProtocol::Http3 => true,
         UpstreamProtocol::Auto => !needs.switch,
     };
-    if may_share && let Some(connection) = pool.shared(now) {
-        return Some(Link::H2(connection));
+    if may_share && let Some(session) = pool.shared(now) {
+        return Some(Link::Shared(session));
     }
     pool.take(now, needs.care, cx).map(Link::H1)
 }
@@ -113,13 +114,14 @@ async fn open(
     needs: Needs,
 ) -> Result<Link, Failure> {
     // Where one connection serves many requests, those that come while it is opened wait for it.
-    let shared = upstream.plan.protocol == UpstreamProtocol::Http2;
+    let shared =
+        matches!(upstream.plan.protocol, UpstreamProtocol::Http2 | UpstreamProtocol::Http3);
     let _turn = if shared { Some(pool.opening.lock().await) } else { None };
     if shared
         && needs.reuse
-        && let Some(connection) = pool.shared(Instant::now())
+        && let Some(session) = pool.shared(Instant::now())
     {
-        return Ok(Link::H2(connection));
+        return Ok(Link::Shared(session));
     }
     let opened = connect::open(upstream, &pool.member, worker, needs.switch).await?;
     let link = Link::begin(opened, upstream.plan.timeouts.connect.duration()).await?;

@@ -53,6 +53,7 @@ use crate::account::Accounts;
 use crate::account::metrics::UpstreamMetrics;
 use crate::account::outbox::Outbox;
 use crate::net::{Address, clock};
+use crate::quic::ClientQuic;
 use crate::tls::{ClientTls, secret};
 
 /// A group of endpoints that serve the same thing.
@@ -84,6 +85,8 @@ pub struct Upstream {
     /// Where is told what becomes of predictions.
     outbox: Arc<Outbox>,
     tls: Option<Arc<ClientTls>>,
+    /// Where HTTP/3 is spoken.
+    quic: Option<ClientQuic>,
     membership: ArcSwap<Membership>,
 }
 
@@ -126,6 +129,7 @@ impl Upstream {
         let same_way =
             before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
         let tls = build_tls(plan, same_way, path, &mut issues);
+        let quic = build_quic(plan, tls.as_deref(), path, &mut issues);
         let known = before.map(|before| before.membership.load());
         let predecessor = known
             .as_ref()
@@ -161,6 +165,7 @@ impl Upstream {
             sampler: Arc::new(sampler),
             outbox: accounts.outbox.clone(),
             tls,
+            quic,
             membership: ArcSwap::from_pointee(membership),
         })
     }
@@ -175,7 +180,7 @@ impl Upstream {
     pub fn may_refuse(&self) -> bool {
         match self.plan.protocol {
             UpstreamProtocol::Http1 => false,
-            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Http2 | UpstreamProtocol::Http3 => true,
             UpstreamProtocol::Auto => self.tls.is_some(),
         }
     }
@@ -243,6 +248,24 @@ fn build_tls(
     }
     let built = ClientTls::build(plan.tls.as_ref()?, plan.protocol, &format!("{path}.tls"));
     built.map_err(|more| issues.extend(more)).ok()
+}
+
+/// What HTTP/3 is spoken over, where it is.
+fn build_quic(
+    plan: &plan::Upstream,
+    tls: Option<&ClientTls>,
+    path: &str,
+    issues: &mut Vec<Issue>,
+) -> Option<ClientQuic> {
+    if plan.protocol != UpstreamProtocol::Http3 {
+        return None;
+    }
+    if plan.tls.is_none() {
+        let wrong = "HTTP/3 needs tls: there is none in plain text";
+        issues.push(Issue::new(format!("{path}.protocol"), wrong));
+    }
+    let built = ClientQuic::build(tls?, &plan.timeouts, &format!("{path}.tls"));
+    built.map_err(|issue| issues.push(issue)).ok()
 }
 
 /// A port for checks is no use to an endpoint that has none.

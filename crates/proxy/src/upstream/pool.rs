@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
@@ -11,17 +10,18 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Member;
-use super::client::{h1, h2};
+use super::client::h1;
+use super::client::session::Session;
 
 /// One worker's connections to one endpoint. The one used last is used next, so that as few as
 /// possible stay warm and the others grow old and are closed.
 pub struct Pool {
     /// The endpoint.
     pub member: Arc<Member>,
-    /// Held while an HTTP/2 connection is opened, so that a burst of requests opens one.
+    /// Held while a connection that many requests share is opened, so that a burst of requests opens one.
     pub opening: Mutex<()>,
     idle: RefCell<Vec<Idle>>,
-    shared: RefCell<Vec<Rc<h2::Connection>>>,
+    shared: RefCell<Vec<Session>>,
     settings: Cell<Settings>,
 }
 
@@ -99,16 +99,16 @@ impl Pool {
         }
     }
 
-    /// An HTTP/2 connection with room for another stream.
-    pub fn shared(&self, now: Instant) -> Option<Rc<h2::Connection>> {
+    /// A connection that many requests share, with room for another.
+    pub fn shared(&self, now: Instant) -> Option<Session> {
         let max_age = self.settings.get().max_age;
         let shared = self.shared.borrow();
-        shared.iter().find(|connection| connection.takes_streams(now, max_age)).cloned()
+        shared.iter().find(|session| session.takes_streams(now, max_age)).cloned()
     }
 
-    /// Keep an HTTP/2 connection.
-    pub fn share(&self, connection: Rc<h2::Connection>) {
-        self.shared.borrow_mut().push(connection);
+    /// Keep a connection that many requests share.
+    pub fn share(&self, session: Session) {
+        self.shared.borrow_mut().push(session);
     }
 
     /// Close what has been unused for too long; false once there is nothing left to keep this pool for.
@@ -120,12 +120,12 @@ impl Pool {
             !leaving && now.saturating_duration_since(idle.since) < settings.idle_timeout
         });
         let mut shared = self.shared.borrow_mut();
-        shared.retain(|connection| {
-            let unused = connection
-                .idle_for(now)
-                .is_some_and(|idle| leaving || idle >= settings.idle_timeout);
-            let old = connection.idle_for(now).is_some() && connection.age(now) >= settings.max_age;
-            !connection.is_closed() && !unused && !old
+        shared.retain(|session| {
+            let usage = session.usage();
+            let unused =
+                usage.idle_for(now).is_some_and(|idle| leaving || idle >= settings.idle_timeout);
+            let old = usage.idle_for(now).is_some() && usage.age(now) >= settings.max_age;
+            !usage.is_closed() && !unused && !old
         });
         !(leaving && shared.is_empty())
     }

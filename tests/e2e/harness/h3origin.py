@@ -1,6 +1,7 @@
 """A scriptable HTTP/3 origin, over aioquic's QUIC and with frames of its own: they may be anything."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import aioquic.quic.events as quic
@@ -199,6 +200,6 @@ class _Protocol(QuicConnectionProtocol):
         self._tasks.append(self.origin.serve(stream))
 
 
-def trusting(file: object) -> dict[str, object]:
+def trusting(file: Path) -> dict[str, Any]:
     """Options of an upstream of such origins, whose certificates come from this authority."""
     return {"protocol": "http3", "tls": {"ca": str(file), "server_name": "localhost"}}

@@ -143,8 +143,7 @@ impl H3Exchange {
             self.stream.usage().heard_at(now);
             if !head.status.is_informational() {
                 self.heard = now;
-                self.answered(&head);
-                return Poll::Ready(Ok(head));
+                return Poll::Ready(self.answered(&head).map(|()| head));
             }
             if let Err(failure) = self.interims.pass(waiter.interim, head.status, head.headers) {
                 return Poll::Ready(Err(self.broken(failure)));
@@ -188,15 +187,19 @@ impl H3Exchange {
     }
 
     /// This is the response; what comes now is its content.
-    fn answered(&mut self, head: &response::Parts) {
-        self.flight.answered(head.status, self.heard);
+    fn answered(&mut self, head: &response::Parts) -> Result<(), Broken> {
         if let Some(receiving) = self.receiving.take() {
-            let (limit, idle) = (MAX_HEAD as usize, self.timeouts.idle);
             let length = length(&self.method, head);
+            if receiving.is_end() && length.is_some_and(|length| length > 0) {
+                return Err(self.broken(Malformed::Syntax.of_response()));
+            }
+            let (limit, idle) = (MAX_HEAD as usize, self.timeouts.idle);
             let failures = Failures::OF_RESPONSE;
             self.arriving.begin(Incoming::new(receiving, length, limit, idle, failures));
         }
+        self.flight.answered(head.status, self.heard);
         self.arriving.finish_if_done(&mut self.flight);
+        Ok(())
     }
 }
 

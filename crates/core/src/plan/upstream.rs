@@ -23,6 +23,8 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     /// Version of HTTP spoken to the endpoints.
     pub protocol: UpstreamProtocol,
+    /// `auto`: whether HTTP/3 is used once an endpoint has announced it (`Alt-Svc`, RFC 7838).
+    pub http3: bool,
     /// TLS settings; absent: plain text.
     pub tls: Option<UpstreamTls>,
     /// Connections kept for reuse.

@@ -23,6 +23,8 @@ pub struct ClientTls {
     /// The same for connections that are to be switched to another protocol, which HTTP/2 cannot be.
     only_http1: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
+    /// Sessions over QUIC, which are none over TCP.
+    quic_sessions: Resumption,
 }
 
 impl ClientTls {
@@ -76,7 +78,8 @@ impl ClientTls {
         let mut only_http1 = config.clone();
         only_http1.alpn_protocols = alpn(UpstreamProtocol::Http1);
         let (config, only_http1) = (Arc::new(config), Arc::new(only_http1));
-        Ok(Arc::new(Self { config, only_http1, server_name }))
+        let quic_sessions = Resumption::in_memory_sessions(CACHED_NAMES);
+        Ok(Arc::new(Self { config, only_http1, server_name, quic_sessions }))
     }
 
     /// The configuration as rustls reads it: it offers the versions of HTTP that the upstream's protocol stands
@@ -85,12 +88,11 @@ impl ClientTls {
         if only_http1 { &self.only_http1 } else { &self.config }
     }
 
-    /// The configuration of handshakes over QUIC (RFC 9001), with sessions of its own, which are resumed without early
-    /// data.
+    /// The configuration of handshakes over QUIC (RFC 9001), whose sessions are resumed without early data.
     pub fn quic_config(&self) -> ClientConfig {
         let mut config = ClientConfig::clone(&self.config);
         config.alpn_protocols = alpn(UpstreamProtocol::Http3);
-        config.resumption = Resumption::in_memory_sessions(CACHED_NAMES);
+        config.resumption = self.quic_sessions.clone();
         config
     }
 

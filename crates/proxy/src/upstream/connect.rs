@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use tidegate_core::failure::{Blame, Failure};
@@ -14,7 +15,6 @@ use super::{Member, Upstream};
 use crate::net::Address;
 use crate::net::clock;
 use crate::net::io::{Io, Socket};
-use crate::quic::ClientQuic;
 use crate::tls::{HandshakeError, stream};
 
 /// A connection that was just opened.
@@ -82,19 +82,34 @@ async fn connect(
     only_http1: bool,
 ) -> Result<Channel, Failure> {
     let deadline = Instant::now() + upstream.plan.timeouts.connect.duration();
-    match &upstream.quic {
-        Some(quic) => over_quic(upstream, quic, address, deadline).await,
-        None => over_tcp(upstream, member, address, only_http1, deadline).await,
+    match upstream.plan.protocol {
+        UpstreamProtocol::Http3 => over_quic(upstream, address, deadline).await,
+        _ => over_tcp(upstream, member, address, only_http1, deadline).await,
     }
+}
+
+/// Connect over QUIC to the `port` of `member` that it announced. Its health does not learn of it: TCP says how it is.
+pub async fn open_announced(
+    upstream: &Upstream,
+    member: &Arc<Member>,
+    port: NonZeroU16,
+) -> Result<Opened, Failure> {
+    let slot = ConnectionSlot::take(upstream, member)?;
+    let address = member.address.with_port(port.get()).ok_or(Failure::ConnectFailed)?;
+    let deadline = Instant::now() + upstream.plan.timeouts.connect.duration();
+    let channel = Box::pin(over_quic(upstream, &address, deadline)).await?;
+    Ok(Opened { channel, slot })
 }
 
 async fn over_quic(
     upstream: &Upstream,
-    quic: &ClientQuic,
     address: &Address,
     deadline: Instant,
 ) -> Result<Channel, Failure> {
-    let tls = upstream.tls.as_ref().ok_or(Failure::UpstreamTls)?;
+    // A plan without them is refused.
+    let (Some(tls), Some(quic)) = (&upstream.tls, &upstream.quic) else {
+        return Err(Failure::UpstreamTls);
+    };
     let name = tls.server_name_for(&address.host()).map_err(|_| Failure::UpstreamTls)?;
     let found = timeout_at(deadline, resolve(address)).await;
     let found = found.map_err(|_| Failure::ConnectTimeout)??;

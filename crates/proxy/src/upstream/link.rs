@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::client::{Exchange, Outgoing, h1, h2, h3};
 use super::connect::{Channel, Opened};
 use super::flight::Flight;
 use super::pool::Pool;
-use super::{Upstream, connect};
+use super::{Upstream, announced, connect};
 
 /// What a request is sent on.
 pub enum Link {
@@ -37,6 +38,10 @@ impl Link {
                 Self::Shared(Session::H3(h3::Connection::begin(quic, slot, limit).await?))
             }
         })
+    }
+
+    fn is_http3(&self) -> bool {
+        matches!(self, Self::Shared(Session::H3(_)))
     }
 
     /// Let other requests be sent on it too, where it carries many.
@@ -76,7 +81,7 @@ pub struct Needs {
 /// A connection: one from the pool if that will do, else a new one.
 pub async fn obtain(
     worker: usize,
-    upstream: &Upstream,
+    upstream: &Arc<Upstream>,
     pool: &Rc<Pool>,
     needs: Needs,
     now: Instant,
@@ -84,9 +89,18 @@ pub async fn obtain(
     if needs.reuse
         && let Some(link) = poll_fn(|cx| Poll::Ready(pooled(upstream, pool, needs, now, cx))).await
     {
+        if upstream.plan.http3 && !link.is_http3() {
+            announced::begin_beside(upstream, pool, now);
+        }
         return Ok(link);
     }
-    Box::pin(open(worker, upstream, pool, needs)).await
+    match upstream.plan.http3 && !needs.switch {
+        true => {
+            let over_tcp = open(worker, upstream, pool, needs);
+            Box::pin(announced::open(upstream, pool, needs.reuse, over_tcp)).await
+        }
+        false => Box::pin(open(worker, upstream, pool, needs)).await,
+    }
 }
 
 fn pooled(

@@ -20,6 +20,8 @@ pub struct Pool {
     pub member: Arc<Member>,
     /// Held while a connection that many requests share is opened, so that a burst of requests opens one.
     pub opening: Mutex<()>,
+    /// Whether HTTP/3 that the endpoint announced is being tried.
+    pub trying_http3: Cell<bool>,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Session>>,
     settings: Cell<Settings>,
@@ -55,6 +57,7 @@ impl Pool {
         Self {
             member,
             opening: Mutex::new(()),
+            trying_http3: Cell::new(false),
             idle: RefCell::default(),
             shared: RefCell::default(),
             settings: Cell::new(plan.into()),
@@ -106,9 +109,13 @@ impl Pool {
         shared.iter().find(|session| session.takes_streams(now, max_age)).cloned()
     }
 
-    /// Keep a connection that many requests share.
+    /// Keep a connection that many requests share; one over HTTP/3 is used before others.
     pub fn share(&self, session: Session) {
-        self.shared.borrow_mut().push(session);
+        let mut shared = self.shared.borrow_mut();
+        match session {
+            Session::H3(_) => shared.insert(0, session),
+            Session::H2(_) => shared.push(session),
+        }
     }
 
     /// Close what has been unused for too long; false once there is nothing left to keep this pool for.

@@ -121,7 +121,7 @@ impl Exchange for H2Exchange {
             self.stream.usage().heard_at(Instant::now());
             let judged = pseudo::response(&mut head.headers).map_err(Malformed::of_response);
             let passed =
-                judged.and_then(|()| self.interims.pass(waiter.interim, head.status, head.headers));
+                judged.and_then(|_| self.interims.pass(waiter.interim, head.status, head.headers));
             if let Err(failure) = passed {
                 return Poll::Ready(Err(self.broken(failure)));
             }
@@ -138,8 +138,11 @@ impl Exchange for H2Exchange {
             Ok(response) => {
                 let (mut head, stream) = response.into_parts();
                 head.version = Version::HTTP_2;
-                if let Err(malformed) = pseudo::response(&mut head.headers) {
-                    return Poll::Ready(Err(self.broken(malformed.of_response())));
+                match pseudo::response(&mut head.headers) {
+                    Ok(alt_svc) => self.flight.announced(alt_svc),
+                    Err(malformed) => {
+                        return Poll::Ready(Err(self.broken(malformed.of_response())));
+                    }
                 }
                 let incoming = Incoming::new(stream, self.timeouts.idle, Failures::OF_RESPONSE);
                 self.arriving.begin(incoming);

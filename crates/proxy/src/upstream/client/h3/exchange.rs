@@ -168,9 +168,12 @@ impl H3Exchange {
     fn read(&mut self, section: &Bytes) -> Result<response::Parts, Broken> {
         let read = head::response(section, MAX_HEAD as usize).and_then(|mut head| {
             let judged = pseudo::response(&mut head.headers).map_err(Refused::Malformed);
-            judged.map(|()| head)
+            judged.map(|alt_svc| (head, alt_svc))
         });
-        read.map_err(|refused| match (refused, &mut self.receiving) {
+        if let Ok((_, alt_svc)) = &read {
+            self.flight.announced(*alt_svc);
+        }
+        read.map(|(head, _)| head).map_err(|refused| match (refused, &mut self.receiving) {
             (Refused::Malformed(malformed), receiving) => {
                 if let Some(receiving) = receiving {
                     receiving.stop(Code::MESSAGE_ERROR);

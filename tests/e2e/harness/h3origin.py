@@ -112,6 +112,8 @@ class H3Origin(MultiplexedOrigin):
 
     async def _vanish(self) -> None:
         self._transport_of(self._server).abort()
+        for protocol in (self._server, *self._server._protocols.values()):
+            protocol._transport = _Nowhere()
 
     async def _close(self) -> None:
         self._server.close()
@@ -124,6 +126,16 @@ class H3Origin(MultiplexedOrigin):
         transport = server._transport
         assert transport is not None
         return transport
+
+
+class _Nowhere(asyncio.DatagramTransport):
+    """Where what is sent is lost."""
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        """Lose a datagram."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class _Protocol(QuicConnectionProtocol):

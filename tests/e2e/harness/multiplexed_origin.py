@@ -134,6 +134,14 @@ class MultiplexedOrigin(ABC):
         """Answer requests of a path (without query) by `handler`."""
         self.handlers[path] = handler
 
+    def call(self, what: Callable[[], object]) -> None:
+        """Do something on the origin's own thread, from another."""
+
+        async def call() -> None:
+            what()
+
+        self._run(call())
+
     def handler(self, path: str) -> Handler:
         """What answers requests of a path."""
         return self.handlers.get(path, echo)

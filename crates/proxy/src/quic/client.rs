@@ -60,7 +60,7 @@ impl ClientQuic {
         loop {
             let next = addresses.next();
             if let Some(address) = next {
-                tries.spawn_local(begin(&self.0, *address, &name.to_str())?.into_future());
+                tries.spawn_local(begin(&self.0, *address, &name.to_str())?);
             }
             let look = next.map_or(deadline, |_| deadline.min(Instant::now() + TO_ITSELF));
             match timeout_at(look, tries.join_next()).await {

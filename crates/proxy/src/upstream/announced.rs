@@ -11,14 +11,14 @@ use tidegate_core::failure::Failure;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep};
 
-use super::client::session::Session;
+use super::client::multiplexed::Multiplexed;
 use super::link::Link;
 use super::pool::Pool;
 use super::{Upstream, connect};
 use crate::net::clock;
 
 /// A connection over HTTP/3 that is begun. It goes on where nothing waits for it any more, for later requests.
-type Trying = JoinHandle<Option<Session>>;
+type Trying = JoinHandle<Option<Multiplexed>>;
 
 /// Begin HTTP/3 for later requests, where it is to be tried at `now`.
 pub fn begin_beside(upstream: &Arc<Upstream>, pool: &Rc<Pool>, now: Instant) {
@@ -44,25 +44,25 @@ pub async fn open(
     over_tcp: impl Future<Output = Result<Link, Failure>>,
 ) -> Result<Link, Failure> {
     let mut trying = match before_tcp(upstream, pool, reuse).await {
-        Tried::Ready(session) => return Ok(Link::Shared(session)),
+        Tried::Ready(connection) => return Ok(Link::Multiplexed(connection)),
         Tried::Failed => return over_tcp.await,
         Tried::UnderWay(trying) => trying,
     };
     let opened = tokio::select! {
         opened = over_tcp => opened,
-        Ok(Some(session)) = &mut trying => return Ok(Link::Shared(session)),
+        Ok(Some(connection)) = &mut trying => return Ok(Link::Multiplexed(connection)),
     };
     match opened {
         Ok(link) => Ok(link),
         Err(failure) => match trying.await {
-            Ok(Some(session)) => Ok(Link::Shared(session)),
+            Ok(Some(connection)) => Ok(Link::Multiplexed(connection)),
             _ => Err(failure),
         },
     }
 }
 
 enum Tried {
-    Ready(Session),
+    Ready(Multiplexed),
     Failed,
     UnderWay(Trying),
 }
@@ -71,13 +71,13 @@ enum Tried {
 async fn before_tcp(upstream: &Arc<Upstream>, pool: &Rc<Pool>, reuse: bool) -> Tried {
     let _turn = pool.opening.lock().await;
     let now = Instant::now();
-    if let Some(session) = pool.shared(now).filter(|_| reuse) {
-        return Tried::Ready(session);
+    if let Some(connection) = pool.shared(now).filter(|_| reuse) {
+        return Tried::Ready(connection);
     }
     let Some(attempt) = attempt(pool, now) else { return Tried::Failed };
     let mut trying = begin(upstream, pool, attempt.port);
     tokio::select! {
-        session = &mut trying => session.ok().flatten().map_or(Tried::Failed, Tried::Ready),
+        connection = &mut trying => connection.ok().flatten().map_or(Tried::Failed, Tried::Ready),
         () = sleep(attempt.head_start) => {
             // No other request is to wait for it.
             pool.member.endpoint.alternative.failed(clock::now());
@@ -92,7 +92,7 @@ fn begin(upstream: &Arc<Upstream>, pool: &Rc<Pool>, port: NonZeroU16) -> Trying 
 }
 
 /// Connect, and let other requests be sent on it.
-async fn connect(upstream: &Upstream, pool: &Pool, port: NonZeroU16) -> Option<Session> {
+async fn connect(upstream: &Upstream, pool: &Pool, port: NonZeroU16) -> Option<Multiplexed> {
     let limit = upstream.plan.timeouts.connect.duration();
     let begun = async {
         let opened = connect::open_announced(upstream, &pool.member, port).await?;
@@ -100,16 +100,22 @@ async fn connect(upstream: &Upstream, pool: &Pool, port: NonZeroU16) -> Option<S
     };
     let alternative = &pool.member.endpoint.alternative;
     match begun.await {
-        Ok(Link::Shared(session)) => {
+        Ok(Link::Multiplexed(connection)) => {
             alternative.worked();
-            pool.share(session.clone());
-            Some(session)
+            pool.share(connection.clone());
+            Some(connection)
         }
         Ok(Link::H1(_)) => None,
         Err(failure) => {
             let (upstream, endpoint) = (&upstream.plan.name, &pool.member.endpoint.address);
             let cause = failure.meaning().label;
-            tracing::info!(upstream, endpoint, port, cause, "HTTP/3 that was announced does not come about");
+            tracing::info!(
+                upstream,
+                endpoint,
+                port,
+                cause,
+                "HTTP/3 that was announced does not come about"
+            );
             alternative.failed(clock::now());
             None
         }

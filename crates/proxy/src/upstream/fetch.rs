@@ -105,7 +105,7 @@ impl Fetch<'_> {
 
     /// The connection of the request before.
     fn kept(&self, now: Instant, cx: &mut Context<'_>) -> Option<Link> {
-        let shared = self.pool.shared(now).map(Link::Shared);
+        let shared = self.pool.shared(now).map(Link::Multiplexed);
         shared.or_else(|| self.pool.take(now, false, cx).map(Link::H1))
     }
 
@@ -167,7 +167,7 @@ mod tests {
     use crate::account::Accounts;
     use crate::testing;
     use crate::upstream::Wanted;
-    use crate::upstream::client::session::Session;
+    use crate::upstream::client::multiplexed::Multiplexed;
     use crate::upstream::live::LiveEndpoints;
 
     /// Answers a request on each connection, and closes the first when told to.
@@ -221,7 +221,7 @@ mod tests {
             let request = Request::get("/").header(HOST, fetch.host(None).unwrap());
             let (head, ()) = request.body(()).unwrap().into_parts();
             fetch.send(&head, &Bytes::new(), true).await.unwrap();
-            let Some(Session::H2(connection)) = pool.shared(Instant::now()) else {
+            let Some(Multiplexed::H2(connection)) = pool.shared(Instant::now()) else {
                 unreachable!("the endpoint speaks HTTP/2")
             };
             let closed = Rc::downgrade(&connection);

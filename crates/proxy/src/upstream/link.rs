@@ -10,7 +10,7 @@ use tidegate_core::failure::Failure;
 use tidegate_core::plan::UpstreamProtocol;
 use tokio::time::Instant;
 
-use super::client::session::Session;
+use super::client::multiplexed::Multiplexed;
 use super::client::{Exchange, Outgoing, h1, h2, h3};
 use super::connect::{Channel, Opened};
 use super::flight::Flight;
@@ -22,7 +22,7 @@ pub enum Link {
     /// A connection of its own.
     H1(Box<h1::Connection>),
     /// One that it shares.
-    Shared(Session),
+    Multiplexed(Multiplexed),
 }
 
 impl Link {
@@ -32,22 +32,22 @@ impl Link {
         Ok(match channel {
             Channel::Http1(io) => Self::H1(Box::new(h1::Connection::new(io, Instant::now(), slot))),
             Channel::Http2(io) => {
-                Self::Shared(Session::H2(h2::Connection::begin(io, slot, limit).await?))
+                Self::Multiplexed(Multiplexed::H2(h2::Connection::begin(io, slot, limit).await?))
             }
             Channel::Http3(quic) => {
-                Self::Shared(Session::H3(h3::Connection::begin(quic, slot, limit).await?))
+                Self::Multiplexed(Multiplexed::H3(h3::Connection::begin(quic, slot, limit).await?))
             }
         })
     }
 
     fn is_http3(&self) -> bool {
-        matches!(self, Self::Shared(Session::H3(_)))
+        matches!(self, Self::Multiplexed(Multiplexed::H3(_)))
     }
 
     /// Let other requests be sent on it too, where it carries many.
     pub fn share(&self, pool: &Pool) {
-        if let Self::Shared(session) = self {
-            pool.share(session.clone());
+        if let Self::Multiplexed(connection) = self {
+            pool.share(connection.clone());
         }
     }
 
@@ -62,7 +62,7 @@ impl Link {
             Self::H1(connection) => {
                 Box::new(h1::H1Exchange::start(connection, pool.clone(), flight, request))
             }
-            Self::Shared(session) => session.start(flight, request),
+            Self::Multiplexed(connection) => connection.start(flight, request),
         }
     }
 }
@@ -115,8 +115,8 @@ fn pooled(
         UpstreamProtocol::Http2 | UpstreamProtocol::Http3 => true,
         UpstreamProtocol::Auto => !needs.switch,
     };
-    if may_share && let Some(session) = pool.shared(now) {
-        return Some(Link::Shared(session));
+    if may_share && let Some(connection) = pool.shared(now) {
+        return Some(Link::Multiplexed(connection));
     }
     pool.take(now, needs.care, cx).map(Link::H1)
 }
@@ -133,9 +133,9 @@ async fn open(
     let _turn = if shared { Some(pool.opening.lock().await) } else { None };
     if shared
         && needs.reuse
-        && let Some(session) = pool.shared(Instant::now())
+        && let Some(connection) = pool.shared(Instant::now())
     {
-        return Ok(Link::Shared(session));
+        return Ok(Link::Multiplexed(connection));
     }
     let opened = connect::open(upstream, &pool.member, worker, needs.switch).await?;
     let link = Link::begin(opened, upstream.plan.timeouts.connect.duration()).await?;

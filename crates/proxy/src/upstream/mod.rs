@@ -128,8 +128,7 @@ impl Upstream {
             let wrong = "the system has no randomness to sign cookies with";
             issues.push(Issue::new(format!("{path}.balance.sticky"), wrong));
         }
-        let same_way =
-            before.filter(|before| is_reached_alike(&before.plan, plan));
+        let same_way = before.filter(|before| is_reached_alike(&before.plan, plan));
         let tls = build_tls(plan, same_way, path, &mut issues);
         let quic = build_quic(plan, tls.as_deref(), path, &mut issues);
         let known = before.map(|before| before.membership.load());

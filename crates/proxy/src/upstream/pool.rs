@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::Member;
 use super::client::h1;
-use super::client::session::Session;
+use super::client::multiplexed::Multiplexed;
 
 /// One worker's connections to one endpoint. The one used last is used next, so that as few as
 /// possible stay warm and the others grow old and are closed.
@@ -23,7 +23,7 @@ pub struct Pool {
     /// Whether HTTP/3 that the endpoint announced is being tried.
     pub trying_http3: Cell<bool>,
     idle: RefCell<Vec<Idle>>,
-    shared: RefCell<Vec<Session>>,
+    shared: RefCell<Vec<Multiplexed>>,
     settings: Cell<Settings>,
 }
 
@@ -103,18 +103,18 @@ impl Pool {
     }
 
     /// A connection that many requests share, with room for another.
-    pub fn shared(&self, now: Instant) -> Option<Session> {
+    pub fn shared(&self, now: Instant) -> Option<Multiplexed> {
         let max_age = self.settings.get().max_age;
         let shared = self.shared.borrow();
-        shared.iter().find(|session| session.takes_streams(now, max_age)).cloned()
+        shared.iter().find(|connection| connection.takes_streams(now, max_age)).cloned()
     }
 
     /// Keep a connection that many requests share; one over HTTP/3 is used before others.
-    pub fn share(&self, session: Session) {
+    pub fn share(&self, connection: Multiplexed) {
         let mut shared = self.shared.borrow_mut();
-        match session {
-            Session::H3(_) => shared.insert(0, session),
-            Session::H2(_) => shared.push(session),
+        match connection {
+            Multiplexed::H3(_) => shared.insert(0, connection),
+            Multiplexed::H2(_) => shared.push(connection),
         }
     }
 
@@ -127,8 +127,8 @@ impl Pool {
             !leaving && now.saturating_duration_since(idle.since) < settings.idle_timeout
         });
         let mut shared = self.shared.borrow_mut();
-        shared.retain(|session| {
-            let usage = session.usage();
+        shared.retain(|connection| {
+            let usage = connection.usage();
             let unused =
                 usage.idle_for(now).is_some_and(|idle| leaving || idle >= settings.idle_timeout);
             let old = usage.idle_for(now).is_some() && usage.age(now) >= settings.max_age;

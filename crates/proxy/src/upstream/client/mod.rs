@@ -4,8 +4,8 @@ mod arriving;
 pub mod h1;
 pub mod h2;
 pub mod h3;
+pub mod multiplexed;
 mod pumped;
-pub mod session;
 mod wait;
 
 use std::future::poll_fn;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::http::h2::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
 use crate::net::io::Io;
 use crate::upstream::client::MAX_HEAD;
-use crate::upstream::client::session::Usage;
+use crate::upstream::client::multiplexed::{Usage, Used};
 use crate::upstream::connection_slot::ConnectionSlot;
 
 /// A connection that carries many requests.
@@ -76,8 +76,8 @@ impl Connection {
     }
 }
 
-impl AsRef<Usage> for Connection {
-    fn as_ref(&self) -> &Usage {
+impl Used for Connection {
+    fn usage(&self) -> &Usage {
         &self.usage
     }
 }

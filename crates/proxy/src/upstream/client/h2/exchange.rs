@@ -22,8 +22,8 @@ use crate::http::h2::pump::Pump;
 use crate::http::interim::Interims;
 use crate::net::deadline::Deadline;
 use crate::upstream::client::arriving::{Arriving, Patient};
+use crate::upstream::client::multiplexed::{Stream, Used};
 use crate::upstream::client::pumped::Pumped;
-use crate::upstream::client::session::{Stream, Usage};
 use crate::upstream::client::wait::Wait;
 use crate::upstream::client::{Exchange, Outgoing, TryTimeouts, Waiter};
 use crate::upstream::flight::Flight;
@@ -57,7 +57,7 @@ impl H2Exchange {
                 (Some(response), Some(Pump::new(stream, body, timeouts.idle)))
             }
             Err(_) => {
-                AsRef::<Usage>::as_ref(&*connection).close();
+                connection.usage().close();
                 (None, None)
             }
         };

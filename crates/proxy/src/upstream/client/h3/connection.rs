@@ -19,7 +19,7 @@ use crate::http::h3::sending::Sending;
 use crate::http::h3::settings::Settings;
 use crate::http::h3::{own_control, varint};
 use crate::upstream::client::MAX_HEAD;
-use crate::upstream::client::session::Usage;
+use crate::upstream::client::multiplexed::{Usage, Used};
 use crate::upstream::connection_slot::ConnectionSlot;
 
 /// What a request is sent on, and its response comes on.
@@ -108,8 +108,8 @@ impl Connection {
     }
 }
 
-impl AsRef<Usage> for Connection {
-    fn as_ref(&self) -> &Usage {
+impl Used for Connection {
+    fn usage(&self) -> &Usage {
         &self.usage
     }
 }

@@ -11,19 +11,19 @@ use crate::upstream::flight::Flight;
 
 /// A connection that many requests share, by its protocol.
 #[derive(Clone)]
-pub enum Session {
+pub enum Multiplexed {
     /// HTTP/2.
     H2(Rc<h2::Connection>),
     /// HTTP/3.
     H3(Rc<h3::Connection>),
 }
 
-impl Session {
+impl Multiplexed {
     /// What is made of it.
     pub fn usage(&self) -> &Usage {
         match self {
-            Self::H2(connection) => connection.as_ref().as_ref(),
-            Self::H3(connection) => connection.as_ref().as_ref(),
+            Self::H2(connection) => connection.usage(),
+            Self::H3(connection) => connection.usage(),
         }
     }
 
@@ -111,13 +111,19 @@ impl Usage {
     }
 }
 
-/// One of a connection's streams, counted until dropped.
-pub struct Stream<C: AsRef<Usage>>(Rc<C>);
+/// A connection of which it is known what is made of it.
+pub trait Used {
+    /// What is made of it.
+    fn usage(&self) -> &Usage;
+}
 
-impl<C: AsRef<Usage>> Stream<C> {
+/// One of a connection's streams, counted until dropped.
+pub struct Stream<C: Used>(Rc<C>);
+
+impl<C: Used> Stream<C> {
     /// One more stream of `connection`.
     pub fn new(connection: Rc<C>) -> Self {
-        let streams = &connection.as_ref().as_ref().streams;
+        let streams = &connection.usage().streams;
         streams.set(streams.get() + 1);
         Self(connection)
     }
@@ -129,11 +135,11 @@ impl<C: AsRef<Usage>> Stream<C> {
 
     /// What is made of that.
     pub fn usage(&self) -> &Usage {
-        self.connection().as_ref()
+        self.0.usage()
     }
 }
 
-impl<C: AsRef<Usage>> Drop for Stream<C> {
+impl<C: Used> Drop for Stream<C> {
     fn drop(&mut self) {
         let usage = self.usage();
         usage.streams.set(usage.streams.get() - 1);

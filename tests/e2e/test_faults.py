@@ -13,8 +13,8 @@ from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin
-from .harness.multiplexed_origin import Stream
 from .harness.message import Echo
+from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Origin
 from .harness.ports import free_port
 from .harness.raw import ClosedError

@@ -11,8 +11,8 @@ from .conftest import Spoken, StartGateway
 from .harness import answers
 from .harness.configs import proxy
 from .harness.gateway import Gateway
-from .harness.multiplexed_origin import Stream
 from .harness.message import Echo
+from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Origin
 from .harness.ports import free_port
 from .harness.spread import spread

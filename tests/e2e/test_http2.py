@@ -17,11 +17,11 @@ from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin
-from .harness.multiplexed_origin import MultiplexedOrigin, Stream
 from .harness.h3client import H3Client
 from .harness.h3origin import H3Origin, trusting
 from .harness.message import Echo
 from .harness.multiplexed import MultiplexedClient
+from .harness.multiplexed_origin import MultiplexedOrigin, Stream
 from .harness.origin import Exchange, Origin
 from .harness.raw import RawClient
 
@@ -136,9 +136,7 @@ def test_many_streams_share_upstream_connections_fairly(client: MultiplexedClien
     assert [Echo.of(client.wait(stream)).target for stream in streams] == [f"/{i}" for i in range(50)]
 
 
-def test_upstream_connections_are_shared(
-    gateway: Gateway, client: MultiplexedClient, behind: Behind
-) -> None:
+def test_upstream_connections_are_shared(gateway: Gateway, client: MultiplexedClient, behind: Behind) -> None:
     client.request(f"{behind.prefix}/warm")
     before = behind.origin.accepted
     streams = [client.send_request(f"{behind.prefix}/{i}") for i in range(50)]
@@ -175,7 +173,9 @@ def test_content_length_is_kept(client: MultiplexedClient, origin: Origin) -> No
 
 def test_grpc_passes_end_to_end(client: MultiplexedClient, behind: Behind) -> None:
     headers = [("content-type", "application/grpc"), ("te", "trailers")]
-    response = client.request(f"{behind.prefix}/grpc", method="POST", headers=headers, body=b"\x00\x00\x00\x00\x01x")
+    response = client.request(
+        f"{behind.prefix}/grpc", method="POST", headers=headers, body=b"\x00\x00\x00\x00\x01x"
+    )
     assert (response.status, response.body) == (200, b"\x00\x00\x00\x00\x01x")
     assert dict(response.trailers) == {"grpc-status": "0", "grpc-message": "fine"}
 
@@ -287,9 +287,7 @@ def test_early_hints_are_passed_on(client: MultiplexedClient, origin: Origin, be
         assert response.body == b"page"
 
 
-def test_a_reset_of_the_origins_stream_reaches_the_client(
-    client: MultiplexedClient, behind: Behind
-) -> None:
+def test_a_reset_of_the_origins_stream_reaches_the_client(client: MultiplexedClient, behind: Behind) -> None:
     async def fail(stream: Stream) -> None:
         stream.send_headers(200)
         await stream.send_data(b"some")
@@ -301,9 +299,7 @@ def test_a_reset_of_the_origins_stream_reaches_the_client(
     assert response.reset is not None
 
 
-def test_a_reset_by_the_client_cancels_the_origins_stream(
-    client: MultiplexedClient, behind: Behind
-) -> None:
+def test_a_reset_by_the_client_cancels_the_origins_stream(client: MultiplexedClient, behind: Behind) -> None:
     async def wait(stream: Stream) -> None:
         stream.send_headers(200)
         await stream.reset_by_peer.wait()

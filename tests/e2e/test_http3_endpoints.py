@@ -1,6 +1,7 @@
 """HTTP/3 to endpoints: by `protocol: http3`, and once an endpoint has announced it.
 
-What it has in common with HTTP/2 is in test_http2, test_retries and wherever a test is of both; messages are in test_messages.
+What it has in common with HTTP/2 is in test_http2, test_retries and wherever a test is of both; messages are
+in test_messages.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aioquic.buffer import encode_uint_var
 from aioquic.quic.packet import QuicProtocolVersion
 
 from .conftest import Running, StartGateway
@@ -21,7 +23,7 @@ from .harness.certs import Authority
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
-from .harness.h3client import DATA, HEADERS, encode, frame
+from .harness.h3client import DATA, GOAWAY, HEADERS, SETTINGS, encode, frame
 from .harness.h3origin import H3Origin, H3Stream, trusting
 from .harness.message import Echo
 from .harness.multiplexed_origin import Stream
@@ -120,7 +122,7 @@ def test_more_requests_than_a_connection_takes_get_others(chain: Gateway, origin
 
 
 def test_an_early_answer_reaches_the_client_whole(gateway: Gateway, h3_origin: H3Origin) -> None:
-    """RFC 9114 §4.1: with STOP_SENDING and NO_ERROR an endpoint wants no more of the request, and no less of its answer."""
+    """RFC 9114 §4.1: with NO_ERROR an endpoint stops the request, and its answer is meant all the same."""
 
     async def refuse(stream: Stream) -> None:
         assert isinstance(stream, H3Stream)
@@ -190,6 +192,33 @@ def test_a_malformed_answer_is_refused_and_others_go_on(
         assert client.request("/x").status == 200
 
 
+BROKEN_CONTROL: dict[str, bytes] = {
+    "a GOAWAY of no stream": frame(GOAWAY, encode_uint_var(3)),
+    "a GOAWAY that takes back another": frame(GOAWAY, encode_uint_var(400))
+    + frame(GOAWAY, encode_uint_var(404)),
+    "settings again": frame(SETTINGS, b""),
+    "a push that is cancelled": frame(0x03, b"\0"),
+    "what a client says alone": frame(0x0D, b"\0"),
+    "a request's frame": frame(DATA, b"x"),
+    "a frame of a gigabyte": encode_uint_var(GOAWAY) + encode_uint_var(1 << 30),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_CONTROL)
+def test_an_endpoint_that_breaks_its_control_stream_loses_the_connection_alone(
+    gateway: Gateway, h3_origin: H3Origin, name: str
+) -> None:
+    async def break_it(stream: Stream) -> None:
+        assert isinstance(stream, H3Stream)
+        stream.protocol.send_control(BROKEN_CONTROL[name])
+        await stream.reset_by_peer.wait()
+
+    h3_origin.on("/control", break_it)
+    with gateway.connect() as client:
+        assert client.request("/control", method="POST", body=b"x").status == 502
+        assert client.request("/x").status == 200
+
+
 # Endpoints that come and go
 
 
@@ -209,9 +238,7 @@ def test_an_endpoint_that_died_and_came_back_is_used_again(
                 assert Echo.of(client.request("/x")).origin == "second"
 
 
-def test_an_endpoint_that_says_goodbye_is_connected_to_again(
-    gateway: Gateway, h3_origin: H3Origin
-) -> None:
+def test_an_endpoint_that_says_goodbye_is_connected_to_again(gateway: Gateway, h3_origin: H3Origin) -> None:
     async def leave(stream: Stream) -> None:
         stream.send_headers(200, end=True)
 
@@ -251,7 +278,9 @@ def test_an_endpoint_that_cannot_be_trusted_gets_no_request(
     assert len(h3_origin.streams) == before
 
 
-def test_checks_go_by_http3_too(start_gateway: StartGateway, h3_origin: H3Origin, authority: Authority) -> None:
+def test_checks_go_by_http3_too(
+    start_gateway: StartGateway, h3_origin: H3Origin, authority: Authority
+) -> None:
     statuses = {"now": 200}
 
     async def check(stream: Stream) -> None:
@@ -429,7 +458,10 @@ def caddy(tmp_path: Path, authority: Authority) -> Iterator[int]:
     env = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     with (tmp_path / "caddy.log").open("wb") as log:
         server = subprocess.Popen(
-            [command, "run", "--config", str(config), "--adapter", "caddyfile"], stdout=log, stderr=log, env=env
+            [command, "run", "--config", str(config), "--adapter", "caddyfile"],
+            stdout=log,
+            stderr=log,
+            env=env,
         )
 
     def listens() -> bool:

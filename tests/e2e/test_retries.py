@@ -16,9 +16,9 @@ from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin, H2Stream
-from .harness.multiplexed_origin import Stream
 from .harness.load import Load
 from .harness.message import Echo
+from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Handler, Origin
 from .harness.ports import free_port
 from .harness.waiting import eventually
@@ -338,7 +338,7 @@ def test_a_session_that_was_told_to_go_away_gets_no_new_request(
 def test_requests_that_come_too_late_for_a_session_are_sent_again_whatever_the_method(
     start_gateway: StartGateway, spoken: Spoken
 ) -> None:
-    """What a GOAWAY does not name was not carried out (RFC 9113 §6.8, RFC 9114 §5.2), whatever becomes of it."""
+    """What a GOAWAY does not name was not carried out (RFC 9113 §6.8, RFC 9114 §5.2)."""
     late: list[Stream] = []
 
     async def pay(stream: Stream) -> None:

@@ -67,7 +67,7 @@ class H3Stream(Stream):
 
     def send_goaway(self) -> None:
         """GOAWAY: this stream is the last one that is looked at; it may go on."""
-        self.protocol.send_goaway(self.number + 4)
+        self.protocol.send_control(frame(GOAWAY, encode_uint_var(self.number + 4)))
 
     def close(self) -> None:
         """End the connection, whatever is under way on it."""
@@ -96,10 +96,8 @@ class H3Origin(MultiplexedOrigin):
         self._server = self._run(self._listen())
 
     async def _listen(self) -> QuicServer:
-        _, server = await self._loop.create_datagram_endpoint(
-            lambda: QuicServer(configuration=self._configuration, create_protocol=self._protocol),
-            local_addr=("127.0.0.1", self.port),
-        )
+        server = QuicServer(configuration=self._configuration, create_protocol=self._protocol)
+        await self._loop.create_datagram_endpoint(lambda: server, local_addr=("127.0.0.1", self.port))
         self.port = self._transport_of(server).get_extra_info("sockname")[1]
         return server
 
@@ -112,7 +110,8 @@ class H3Origin(MultiplexedOrigin):
 
     async def _vanish(self) -> None:
         self._transport_of(self._server).abort()
-        for protocol in (self._server, *self._server._protocols.values()):
+        self._server._transport = _Nowhere()
+        for protocol in self._server._protocols.values():
             protocol._transport = _Nowhere()
 
     async def _close(self) -> None:
@@ -157,9 +156,9 @@ class _Protocol(QuicConnectionProtocol):
             self.quic.send_stream_data(number, data, end)
             self.transmit()
 
-    def send_goaway(self, first_refused: int) -> None:
-        """GOAWAY: this stream and those after it are not looked at."""
-        self.send(self._control, frame(GOAWAY, encode_uint_var(first_refused)))
+    def send_control(self, data: bytes) -> None:
+        """Send bytes on the control stream."""
+        self.send(self._control, data)
 
     async def taken(self, number: int) -> None:
         """Wait until the peer has most of what was sent on a stream."""

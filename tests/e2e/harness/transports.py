@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from .gateway import Gateway
 from .h2client import H2Client
-from .multiplexed_origin import MultiplexedOrigin, Stream
 from .h3client import H3Client
 from .message import Fields, RawFields, Response, format_fields
+from .multiplexed_origin import MultiplexedOrigin, Stream
 from .origin import Exchange, Origin
 from .raw import ClosedError, RawClient
 

@@ -103,11 +103,7 @@ impl Exchange for H2Exchange {
         waiter: &Waiter<'_>,
     ) -> Poll<Result<response::Parts, Broken>> {
         let Some(response) = &mut self.response else {
-            return Poll::Ready(Err(Broken {
-                failure: Failure::UpstreamReset,
-                stale: true,
-                refused: true,
-            }));
+            return Poll::Ready(Err(Broken::UNSENT));
         };
         let pumped = poll_pump(&mut self.pump, cx);
         if let Err(failure) = pumped.result {

@@ -152,7 +152,9 @@ impl H3Exchange {
     }
 
     fn poll_section(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Broken>> {
-        let Some(receiving) = &mut self.receiving else { return Poll::Ready(Err(self.refused())) };
+        let Some(receiving) = &mut self.receiving else {
+            return Poll::Ready(Err(Broken::UNSENT));
+        };
         Poll::Ready(match ready!(receiving.poll_piece(cx)) {
             Ok(Some(Piece::Section(section))) => Ok(section),
             Ok(Some(Piece::Data(_) | Piece::Control(..))) => {

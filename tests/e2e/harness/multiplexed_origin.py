@@ -121,7 +121,7 @@ class MultiplexedOrigin(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self._close())
+        self._run(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
@@ -157,6 +157,12 @@ class MultiplexedOrigin(ABC):
     @abstractmethod
     async def _answer(self, stream: Stream) -> None:
         """Answer a request, which its client may give up meanwhile."""
+
+    async def _stop(self) -> None:
+        await self._close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @abstractmethod
     async def _close(self) -> None:

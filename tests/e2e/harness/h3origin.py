@@ -87,6 +87,8 @@ class H3Origin(MultiplexedOrigin):
         versions: tuple[QuicProtocolVersion, ...] = (QuicProtocolVersion.VERSION_1,),
     ) -> None:
         super().__init__(name)
+        self.ended: list[int] = []
+        """Why connections ended: their error codes."""
         self._streams = streams
         self._configuration = QuicConfiguration(
             is_client=False, alpn_protocols=["h3"], supported_versions=list(versions)
@@ -188,6 +190,7 @@ class _Protocol(QuicConnectionProtocol):
             if event.stream_id in self._streams:
                 self._streams[event.stream_id].reset_by_peer.set()
         elif isinstance(event, quic.ConnectionTerminated):
+            self.origin.ended.append(event.error_code)
             for stream in self._streams.values():
                 stream.reset_by_peer.set()
             for task in self._tasks:

@@ -10,7 +10,8 @@ from .conftest import Running
 from .harness.certs import Authority
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
-from .harness.h2origin import H2Origin, Stream
+from .harness.h2origin import H2Origin
+from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Origin
 from .harness.piecewise import CONNECT, Client, Piecewise
 

@@ -12,8 +12,9 @@ from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.grpc_service import SERVICE, GrpcService, message
 from .harness.h2client import H2Client
-from .harness.h2origin import H2Origin, Stream, grpc
+from .harness.h2origin import H2Origin
 from .harness.message import Fields, Response
+from .harness.multiplexed_origin import Stream, grpc
 from .harness.piecewise import CONNECT, Client, Piecewise
 from .harness.ports import free_port
 

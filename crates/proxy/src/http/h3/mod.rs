@@ -4,6 +4,8 @@ pub mod code;
 pub mod frame;
 pub mod head;
 pub mod incoming;
+pub mod own_control;
+pub mod peer_streams;
 pub mod pump;
 pub mod qpack;
 pub mod receiving;

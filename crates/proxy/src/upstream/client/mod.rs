@@ -1,7 +1,11 @@
 //! Sending one request to an endpoint and receiving its response: one [`Exchange`] per protocol.
 
+mod arriving;
 pub mod h1;
 pub mod h2;
+pub mod h3;
+pub mod multiplexed;
+mod pumped;
 mod wait;
 
 use std::future::poll_fn;
@@ -14,6 +18,9 @@ use tokio::time::Instant;
 pub use self::wait::{TryTimeouts, Waiter};
 use crate::http::body::{Body, Source};
 use crate::http::broken::Broken;
+
+/// Largest head that an endpoint may send, as RFC 9113 §6.5.2 and RFC 9114 §4.2.2 count it.
+const MAX_HEAD: u32 = 64 * 1024;
 
 /// A request as it is handed to the client of a protocol.
 pub struct Outgoing<'a> {

@@ -13,14 +13,17 @@ use tidegate_core::failure::Failure;
 use tidegate_core::message::{Malformed, pseudo};
 use tokio::time::Instant;
 
-use super::connection::{Connection, Stream};
+use super::connection::Connection;
 use crate::http::body::{Body, NextFrame, Source};
 use crate::http::broken::Broken;
 use crate::http::failures::Failures;
 use crate::http::h2::Incoming;
-use crate::http::h2::pump::{Pump, Stopped};
+use crate::http::h2::pump::Pump;
 use crate::http::interim::Interims;
 use crate::net::deadline::Deadline;
+use crate::upstream::client::arriving::{Arriving, Patient};
+use crate::upstream::client::multiplexed::{Stream, Used};
+use crate::upstream::client::pumped::Pumped;
 use crate::upstream::client::wait::Wait;
 use crate::upstream::client::{Exchange, Outgoing, TryTimeouts, Waiter};
 use crate::upstream::flight::Flight;
@@ -28,7 +31,7 @@ use crate::upstream::flight::Flight;
 /// A request on its way, then its response.
 pub struct H2Exchange {
     response: Option<ResponseFuture>,
-    incoming: Option<Incoming>,
+    arriving: Arriving<Incoming>,
     pump: Option<Pump>,
     interims: Interims,
     deadline: Deadline,
@@ -36,7 +39,7 @@ pub struct H2Exchange {
     wait: Wait,
     heard: Instant,
     flight: Flight,
-    stream: Stream,
+    stream: Stream<Connection>,
 }
 
 impl H2Exchange {
@@ -54,13 +57,13 @@ impl H2Exchange {
                 (Some(response), Some(Pump::new(stream, body, timeouts.idle)))
             }
             Err(_) => {
-                connection.close();
+                connection.usage().close();
                 (None, None)
             }
         };
         Self {
             response,
-            incoming: None,
+            arriving: Arriving::NONE,
             pump,
             interims: Interims::default(),
             deadline,
@@ -69,12 +72,6 @@ impl H2Exchange {
             heard,
             flight,
             stream: Stream::new(connection),
-        }
-    }
-
-    fn finish_if_done(&mut self) {
-        if self.is_end() {
-            self.flight.completed();
         }
     }
 
@@ -106,11 +103,7 @@ impl Exchange for H2Exchange {
         waiter: &Waiter<'_>,
     ) -> Poll<Result<response::Parts, Broken>> {
         let Some(response) = &mut self.response else {
-            return Poll::Ready(Err(Broken {
-                failure: Failure::UpstreamReset,
-                stale: true,
-                refused: true,
-            }));
+            return Poll::Ready(Err(Broken::UNSENT));
         };
         let pumped = poll_pump(&mut self.pump, cx);
         if let Err(failure) = pumped.result {
@@ -121,10 +114,10 @@ impl Exchange for H2Exchange {
         }
         while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
             let (mut head, ()) = head.into_parts();
-            self.stream.connection().heard_at(Instant::now());
+            self.stream.usage().heard_at(Instant::now());
             let judged = pseudo::response(&mut head.headers).map_err(Malformed::of_response);
             let passed =
-                judged.and_then(|()| self.interims.pass(waiter.interim, head.status, head.headers));
+                judged.and_then(|_| self.interims.pass(waiter.interim, head.status, head.headers));
             if let Err(failure) = passed {
                 return Poll::Ready(Err(self.broken(failure)));
             }
@@ -133,7 +126,7 @@ impl Exchange for H2Exchange {
             Poll::Ready(answered) => answered,
             Poll::Pending => {
                 let over = ready!(self.wait.poll(&mut self.deadline, waiter, cx));
-                self.stream.connection().timed_out(self.flight.began());
+                self.stream.usage().timed_out(self.flight.began());
                 return Poll::Ready(Err(self.broken(over)));
             }
         };
@@ -141,15 +134,18 @@ impl Exchange for H2Exchange {
             Ok(response) => {
                 let (mut head, stream) = response.into_parts();
                 head.version = Version::HTTP_2;
-                if let Err(malformed) = pseudo::response(&mut head.headers) {
-                    return Poll::Ready(Err(self.broken(malformed.of_response())));
+                match pseudo::response(&mut head.headers) {
+                    Ok(alt_svc) => self.flight.announced(alt_svc),
+                    Err(malformed) => {
+                        return Poll::Ready(Err(self.broken(malformed.of_response())));
+                    }
                 }
-                self.incoming =
-                    Some(Incoming::new(stream, self.timeouts.idle, Failures::OF_RESPONSE));
+                let incoming = Incoming::new(stream, self.timeouts.idle, Failures::OF_RESPONSE);
+                self.arriving.begin(incoming);
                 self.heard = Instant::now();
-                self.stream.connection().heard_at(self.heard);
+                self.stream.usage().heard_at(self.heard);
                 self.flight.answered(head.status, self.heard);
-                self.finish_if_done();
+                self.arriving.finish_if_done(&mut self.flight);
                 Ok(head)
             }
             Err(error) => Err(self.broken_by(&error)),
@@ -168,35 +164,18 @@ impl Exchange for H2Exchange {
 
 impl Source for H2Exchange {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         let pumped = poll_pump(&mut self.pump, cx);
-        if let Err(failure) = pumped.result {
-            self.incoming = None;
-            return Poll::Ready(Some(Err(failure)));
-        }
-        if pumped.progressed {
-            incoming.wait_anew();
-        }
-        let Poll::Ready(mut frame) = incoming.poll_frame(cx) else {
-            self.flight.waits();
-            return Poll::Pending;
-        };
-        match &mut frame {
-            Some(Err(failure)) => {
-                self.flight.failed(*failure);
-                self.incoming = None;
-            }
-            Some(Ok(frame)) => {
-                self.flight.received(frame);
-                self.finish_if_done();
-            }
-            None => self.finish_if_done(),
-        }
-        Poll::Ready(frame)
+        self.arriving.poll_frame(&mut self.flight, pumped, cx)
     }
 
     fn is_end(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Source::is_end)
+        self.arriving.is_end()
+    }
+}
+
+impl Patient for Incoming {
+    fn wait_anew(&mut self) {
+        Self::wait_anew(self);
     }
 }
 
@@ -209,28 +188,16 @@ impl Drop for H2Exchange {
     }
 }
 
-/// How far a request's body came.
-struct Pumped {
-    /// Whether the peer got more, or all that there was: its time begins anew.
-    progressed: bool,
-    /// Why the body broke off at its source.
-    result: Result<(), Failure>,
-}
-
 /// Send on; a pump that is done is dropped.
 fn poll_pump(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Pumped {
-    let Some(running) = pump else { return Pumped { progressed: false, result: Ok(()) } };
+    let Some(running) = pump else { return Pumped::DONE };
     let before = running.sent;
     let polled = running.poll(cx);
-    let progressed = running.starved || running.sent > before || polled == Poll::Ready(Ok(()));
+    let went_on = running.starved || running.sent > before;
     if polled == Poll::Ready(Ok(())) {
         *pump = None;
     }
-    let result = match polled {
-        Poll::Ready(Err(Stopped::Source(failure))) => Err(failure),
-        _ => Ok(()),
-    };
-    Pumped { progressed, result }
+    Pumped::of(polled, went_on)
 }
 
 /// The request as HTTP/2 writes it: `Host` becomes `:authority` (RFC 9113 §8.3.1).

@@ -15,11 +15,12 @@ from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Config, Gateway
 from .harness.grpc_service import SERVICE, GrpcClient, GrpcService, failure, message
 from .harness.h2client import H2Client
-from .harness.h2origin import H2Origin, Stream
+from .harness.h2origin import H2Origin
 from .harness.h3client import H3Client
 from .harness.limited import limit
 from .harness.message import Fields, Response, first
 from .harness.multiplexed import MultiplexedClient
+from .harness.multiplexed_origin import Stream
 from .harness.origin import Origin
 from .harness.ports import free_port
 from .harness.waiting import eventually
@@ -27,6 +28,7 @@ from .harness.waiting import eventually
 HEADERS = [("content-type", "application/grpc"), ("te", "trailers")]
 BIG = bytes(range(256)) * 32_768
 """8 MiB."""
+ENDPOINTS = ("plain", "tls", "quic")
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +44,25 @@ def tls_service(authority: Authority) -> Iterator[GrpcService]:
 
 
 @pytest.fixture(scope="module")
+def inner_gateway(running: Running, plain_service: GrpcService, authority: Authority) -> Iterator[Gateway]:
+    """An endpoint that speaks HTTP/3: another gateway, before the service."""
+    tls = {"certificates": [authority.issue("127.0.0.1", "localhost", file="grpc-inner").config()]}
+    config = proxy(plain_service.address)
+    config["listeners"] = [listener("quic", tls=tls, protocols=["http3"])]
+    config["upstreams"][0]["protocol"] = "http2"
+    with running(config) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
 def gateway(
-    running: Running, plain_service: GrpcService, tls_service: GrpcService, authority: Authority
+    running: Running,
+    plain_service: GrpcService,
+    tls_service: GrpcService,
+    inner_gateway: Gateway,
+    authority: Authority,
 ) -> Iterator[Gateway]:
-    """Listeners by the security of clients and endpoints; one more over HTTP/3."""
+    """A listener for each way from clients to endpoints: in plain text, over TLS, over QUIC."""
     tls = {"certificates": [authority.issue("localhost", file="grpc-front").config()]}
     options_by_client: dict[str, dict[str, Any]] = {
         "plain": {},
@@ -56,11 +73,17 @@ def gateway(
     config["upstreams"] = [
         upstream("plain", plain_service.address, protocol="http2"),
         upstream("tls", tls_service.address, protocol="http2", tls={"ca": str(authority.file)}),
+        upstream(
+            "quic",
+            f"127.0.0.1:{inner_gateway.port('quic')}",
+            protocol="http3",
+            tls={"ca": str(authority.file)},
+        ),
     ]
     config["listeners"] = [
         listener(f"{client}-{endpoint}", **options)
         for client, options in options_by_client.items()
-        for endpoint in ("plain", "tls")
+        for endpoint in ENDPOINTS
     ]
     config["routes"] = [
         route(
@@ -68,13 +91,13 @@ def gateway(
             upstream=endpoint,
             listeners=[f"{c}-{endpoint}" for c in ("plain", "tls", "quic")],
         )
-        for endpoint in ("plain", "tls")
+        for endpoint in ENDPOINTS
     ]
     with running(config) as gateway:
         yield gateway
 
 
-WAYS = [f"{client}-{endpoint}" for client in ("plain", "tls") for endpoint in ("plain", "tls")]
+WAYS = [f"{client}-{endpoint}" for client in ("plain", "tls") for endpoint in ENDPOINTS]
 
 
 @pytest.fixture(params=WAYS)
@@ -155,7 +178,7 @@ def test_what_the_service_cancels_ends_at_its_client(client: GrpcClient, service
     assert failure(lambda: next(held))[0] == grpc.StatusCode.CANCELLED
 
 
-@pytest.fixture(params=["quic-plain", "quic-tls"])
+@pytest.fixture(params=[f"quic-{endpoint}" for endpoint in ENDPOINTS])
 def h3_client(request: pytest.FixtureRequest, gateway: Gateway) -> Iterator[H3Client]:
     with H3Client(gateway.port(request.param)) as client:
         yield client

@@ -202,7 +202,7 @@ class _Protocol(QuicConnectionProtocol):
             if kind == HEADERS:
                 self._section(number, payload)
             elif kind == DATA:
-                self._streams[number].body += payload
+                self._streams[number].take(payload)
 
     def _section(self, number: int, section: bytes) -> None:
         _, headers = self._decoder.feed_header(number, section)

@@ -26,11 +26,23 @@ class Stream(ABC):
         self.trailers: Fields = []
         self.complete = asyncio.Event()
         self.reset_by_peer = asyncio.Event()
+        self._arrived = asyncio.Event()
 
     @property
     def path(self) -> str:
         """The path without its query."""
         return (first(self.headers, ":path") or "").partition("?")[0]
+
+    def take(self, data: bytes) -> None:
+        """More of the body came."""
+        self.body += data
+        self._arrived.set()
+
+    async def received(self, count: int) -> None:
+        """Wait for that many bytes of the body."""
+        while len(self.body) < count:
+            self._arrived.clear()
+            await self._arrived.wait()
 
     def send_headers(self, status: int, headers: Fields | None = None, *, end: bool = False) -> None:
         """Response header; an informational one when the status is 1xx."""

@@ -26,7 +26,7 @@ pub struct Route {
     #[serde(rename = "match")]
     pub matches: RouteMatch,
     /// The path of all its requests with its variables, like `/users/{id}/orders/{order}`, by which predictions tell them
-    /// apart from others; absent: that is learnt.
+    /// apart from others; one of two segments says which methods of gRPC are counted by name. Absent: it is learnt.
     pub template: Option<String>,
     /// Action: send to this upstream.
     pub upstream: Option<String>,
@@ -57,6 +57,8 @@ pub struct Route {
     pub retry: Retry,
     /// When a request that takes long is sent a second time; absent: never.
     pub hedge: Option<Hedge>,
+    /// Whether requests in gRPC-Web are made ones in gRPC, and their responses the other way round.
+    pub grpc_web: bool,
     /// What a request may cost.
     pub limits: RouteLimits,
     /// How important its requests are where the upstream cannot serve all.

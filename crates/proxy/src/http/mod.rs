@@ -4,6 +4,7 @@ pub mod body;
 pub mod broken;
 pub mod failures;
 pub mod forwarded;
+pub mod grpc_web;
 pub mod h1;
 pub mod h2;
 pub mod h3;

@@ -30,3 +30,4 @@ pub mod rewrite;
 pub mod route;
 pub mod security_headers;
 pub mod time;
+pub mod websocket;

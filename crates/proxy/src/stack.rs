@@ -19,7 +19,7 @@ use crate::steps::{
     Flow, access, admit, alt_svc, authenticate, body_limit, cache, client_cert, client_networks,
     cold_keys, cors, csrf, destination, forwarded, guarded_fields, identity_headers, mirror,
     problem, rate_limits, redirect, request_headers, request_id, respond, response_headers,
-    rewrite, route, security_headers, send, time_limit,
+    rewrite, route, security_headers, send, time_limit, tunnel,
 };
 use crate::upstream::affinity;
 
@@ -34,14 +34,12 @@ macro_rules! step {
 
 /// Answer a call.
 pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
-    let mut response = match before(call).await {
-        Ok(Flow::Answer(mut response)) => {
-            after(call, &mut response);
-            response
-        }
-        Ok(Flow::Go) => problem::answer(call, Failure::Internal),
-        Err(failure) => problem::answer(call, failure),
+    let answered = match before(call).await {
+        Ok(Flow::Answer(response)) => after(call, response),
+        Ok(Flow::Go) => Err(Failure::Internal),
+        Err(failure) => Err(failure),
     };
+    let mut response = answered.unwrap_or_else(|failure| problem::answer(call, failure));
     alt_svc::after(call, &mut response);
     security_headers::after(call, &mut response);
     cors::after(call, &mut response);
@@ -139,6 +137,7 @@ fn forwarding(
     rewrite::before(forward.rewrite.as_ref(), call)?;
     request_headers::before(&forward.request_headers, call)?;
     identity_headers::before(&forward.identity_headers, call);
+    tunnel::before(call);
     Ok(())
 }
 
@@ -180,9 +179,11 @@ fn sending<'a>(
 }
 
 /// The steps that its response takes.
-fn after(call: &Call<'_>, response: &mut Response<Body>) {
-    affinity::tell(response);
-    response_headers::after(call, response);
+fn after(call: &Call<'_>, response: Response<Body>) -> Result<Response<Body>, Failure> {
+    let mut response = tunnel::after(call, response)?;
+    affinity::tell(&mut response);
+    response_headers::after(call, &mut response);
+    Ok(response)
 }
 
 #[cfg(test)]

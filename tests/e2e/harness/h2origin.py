@@ -14,6 +14,7 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.exceptions
+import h2.settings
 
 from .h2frames import GOAWAY
 from .message import Fields, first
@@ -31,6 +32,8 @@ class Stream:
     trailers: Fields = field(default_factory=list)
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     reset_by_peer: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by whatever comes."""
 
     @property
     def path(self) -> str:
@@ -60,6 +63,15 @@ class Stream:
         if end:
             self.protocol.connection.end_stream(self.number)
             self.protocol.flush()
+
+    async def read(self) -> bytes:
+        """What has come of the body, waiting for at least one byte; empty at its end or after a reset."""
+        while not self.body and not self.complete.is_set() and not self.reset_by_peer.is_set():
+            self.arrived.clear()
+            await self.arrived.wait()
+        part = bytes(self.body)
+        self.body.clear()
+        return part
 
     def send_trailers(self, trailers: Fields) -> None:
         """Trailers, which end the response."""
@@ -121,8 +133,11 @@ class H2Origin:
         *,
         tls: ssl.SSLContext | None = None,
         http1: Callable[[], asyncio.Protocol] | None = None,
+        extended_connect: bool = False,
     ) -> None:
         self.name = name
+        self.extended_connect = extended_connect
+        """Whether its settings say that it takes extended CONNECT (RFC 8441 §3)."""
         self.http1 = http1
         """What serves connections on which ALPN has chosen HTTP/1."""
         self.accepted = 0
@@ -177,12 +192,17 @@ class _Protocol(asyncio.Protocol):
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
             return
+        if self.origin.extended_connect:
+            self.connection.local_settings = h2.settings.Settings(
+                client=False, initial_values={h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1}
+            )
         self.connection.initiate_connection()
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for stream in self._streams.values():
             stream.reset_by_peer.set()
+            stream.arrived.set()
         for task in self._tasks:
             task.cancel()
 
@@ -218,6 +238,7 @@ class _Protocol(asyncio.Protocol):
         elif isinstance(event, h2.events.DataReceived):
             assert event.stream_id is not None
             self._streams[event.stream_id].body += event.data or b""
+            self._streams[event.stream_id].arrived.set()
             self.connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
         elif isinstance(event, h2.events.TrailersReceived):
             assert event.stream_id is not None
@@ -225,9 +246,11 @@ class _Protocol(asyncio.Protocol):
         elif isinstance(event, h2.events.StreamEnded):
             assert event.stream_id is not None
             self._streams[event.stream_id].complete.set()
+            self._streams[event.stream_id].arrived.set()
         elif isinstance(event, h2.events.StreamReset):
             assert event.stream_id is not None
             self._streams[event.stream_id].reset_by_peer.set()
+            self._streams[event.stream_id].arrived.set()
         elif isinstance(event, h2.events.WindowUpdated):
             self._windows.set()
 

@@ -6,7 +6,7 @@ pub mod handshake;
 use http::HeaderValue;
 
 /// What it is called where a protocol is asked for: in `Upgrade`, and in `:protocol` (RFC 8441 §5).
-pub const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+pub static WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 /// Whether `protocol` is WebSocket.
 pub fn is_websocket(protocol: &[u8]) -> bool {

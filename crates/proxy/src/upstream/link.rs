@@ -1,6 +1,7 @@
 //! A connection for a request: from the pool, or a new one.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -68,8 +69,17 @@ pub struct Needs {
     pub reuse: bool,
     /// Whether the request cannot be tried again, so that it must be a good one.
     pub care: bool,
-    /// Whether the request asks for another protocol, to which only a connection over HTTP/1 can be switched.
-    pub switch: bool,
+    /// The other protocol that the request asks for.
+    pub switch: Option<Switch>,
+}
+
+/// Another protocol, by what it can be spoken on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// WebSocket: a connection of its own over HTTP/1, or a stream of an endpoint that takes extended CONNECT.
+    WebSocket,
+    /// Any other: a connection of its own over HTTP/1.
+    Other,
 }
 
 /// A connection: one from the pool if that will do, else a new one.
@@ -80,12 +90,41 @@ pub async fn obtain(
     needs: Needs,
     now: Instant,
 ) -> Result<Link, Failure> {
+    if needs.switch == Some(Switch::WebSocket) && upstream.plan.protocol != UpstreamProtocol::Http1
+    {
+        return for_websocket(worker, upstream, pool, needs, now).await;
+    }
     if needs.reuse
         && let Some(link) = poll_fn(|cx| Poll::Ready(pooled(upstream, pool, needs, now, cx))).await
     {
         return Ok(link);
     }
     Box::pin(open(worker, upstream, pool, needs)).await
+}
+
+/// A connection for a WebSocket. Where it is one over HTTP/2 whose endpoint takes no extended CONNECT, it is another, of its
+/// own over HTTP/1; an upstream that speaks HTTP/2 alone then has none.
+fn for_websocket<'a>(
+    worker: usize,
+    upstream: &'a Upstream,
+    pool: &'a Rc<Pool>,
+    needs: Needs,
+    now: Instant,
+) -> Pin<Box<dyn Future<Output = Result<Link, Failure>> + 'a>> {
+    Box::pin(async move {
+        let any = Needs { switch: None, ..needs };
+        let link = obtain(worker, upstream, pool, any, now).await?;
+        let Link::H2(connection) = &link else { return Ok(link) };
+        let limit = upstream.plan.timeouts.connect.duration();
+        if connection.takes_extended_connect(limit).await {
+            return Ok(link);
+        }
+        if upstream.plan.protocol == UpstreamProtocol::Http2 {
+            return Err(Failure::NotSwitched);
+        }
+        let own = Needs { switch: Some(Switch::Other), ..needs };
+        obtain(worker, upstream, pool, own, now).await
+    })
 }
 
 fn pooled(
@@ -98,7 +137,7 @@ fn pooled(
     let may_share = match upstream.plan.protocol {
         UpstreamProtocol::Http1 => false,
         UpstreamProtocol::Http2 => true,
-        UpstreamProtocol::Auto => !needs.switch,
+        UpstreamProtocol::Auto => needs.switch.is_none(),
     };
     if may_share && let Some(connection) = pool.shared(now) {
         return Some(Link::H2(connection));
@@ -121,7 +160,7 @@ async fn open(
     {
         return Ok(Link::H2(connection));
     }
-    let opened = connect::open(upstream, &pool.member, worker, needs.switch).await?;
+    let opened = connect::open(upstream, &pool.member, worker, needs.switch.is_some()).await?;
     let link = Link::begin(opened, upstream.plan.timeouts.connect.duration()).await?;
     link.share(pool);
     Ok(link)

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::{
     AuthenticatorMetrics, CacheMetrics, CachedRouteMetrics, EndpointMetrics, ListenerMetrics,
     RateLimitMetrics, RouteMetrics, StoreMetrics, UpstreamMetrics, WorkerMetrics, authenticator,
-    cache, endpoint, listener, rate_limit, route, store, upstream, worker,
+    cache, endpoint, listener, rate_limit, route, store, tunnel, upstream, worker,
 };
 use crate::account::exposition::Exposition;
 
@@ -130,6 +130,7 @@ impl Metrics {
         let mut routes = vec![self.unrouted.clone()];
         routes.extend(self.routes.held());
         route::families(page, &routes);
+        tunnel::families(page, &routes);
         upstream::families(page, &self.upstreams.held());
         endpoint::families(page, &self.endpoints.held());
         rate_limit::families(page, &self.rate_limits.held());

@@ -104,6 +104,13 @@ impl Sending {
         let _ = self.stream.reset(code.into());
     }
 
+    /// Tell the peer that what it has is not all, unless it was finished.
+    pub fn give_up(&mut self) {
+        if !self.finished {
+            self.reset(Code::REQUEST_CANCELLED);
+        }
+    }
+
     /// Ready once the peer wants no more of it, or is gone.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stopped = self.stopped.get_or_insert_with(|| Box::pin(self.stream.stopped()));
@@ -113,8 +120,6 @@ impl Sending {
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        if !self.finished {
-            self.reset(Code::REQUEST_CANCELLED);
-        }
+        self.give_up();
     }
 }

@@ -1,7 +1,8 @@
 //! A request over HTTP/2 as the stack reads it.
 
 use h2::RecvStream;
-use http::request;
+use h2::ext::Protocol;
+use http::{HeaderValue, request};
 use tidegate_core::failure::Failure;
 
 use super::response::SendHalf;
@@ -11,18 +12,30 @@ use crate::http::failures::Failures;
 use crate::http::h2::Incoming;
 use crate::serve::request_head;
 
-/// Bring `head` into the form that the stack reads. Returns the body of `stream`.
+/// What follows the head of a request.
+pub enum Rest {
+    /// Its content.
+    Content(Body),
+    /// The client's half of a stream that is to carry this protocol.
+    Tunnel(&'static HeaderValue, RecvStream),
+}
+
+/// Bring `head` into the form that the stack reads. Returns what comes on `stream`.
 pub fn translate(
     client: &Client,
     head: &mut request::Parts,
     stream: RecvStream,
     send_half: &SendHalf,
-) -> Result<Body, Failure> {
+) -> Result<Rest, Failure> {
     let ends = stream.is_end_stream();
-    request_head::complete(head, ends, client, send_half)?;
+    let protocol = head.extensions.remove::<Protocol>();
+    let protocol = protocol.as_ref().map(|protocol| protocol.as_str().as_bytes());
+    if let Some(protocol) = request_head::complete(head, ends, protocol, client, send_half)? {
+        return Ok(Rest::Tunnel(protocol, stream));
+    }
     if ends {
-        return Ok(Body::Empty);
+        return Ok(Rest::Content(Body::Empty));
     }
     let idle = client.settings.plan.timeouts.request_body.duration();
-    Ok(Body::stream(Incoming::new(stream, idle, Failures::OF_REQUEST)))
+    Ok(Rest::Content(Body::stream(Incoming::new(stream, idle, Failures::OF_REQUEST))))
 }

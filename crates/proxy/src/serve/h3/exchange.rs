@@ -8,7 +8,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{Method, Version};
+use http::{HeaderValue, Method, Version};
 use quinn::{Connection, RecvStream, SendStream};
 use tidegate_core::failure::Failure;
 
@@ -19,7 +19,7 @@ use crate::http::body::Body;
 use crate::http::failures::Failures;
 use crate::http::h3::code::Code;
 use crate::http::h3::frame::{Carrier, Piece};
-use crate::http::h3::head::{self, Refused};
+use crate::http::h3::head::{self, Protocol, Refused};
 use crate::http::h3::incoming::Incoming;
 use crate::http::h3::receiving::{Lost, Receiving};
 use crate::http::h3::sending::Sending;
@@ -62,7 +62,16 @@ async fn answer(
     priorities.begin(send_half.borrow().index(), &head.headers, send_half);
     let mut reply = ResponseSender::new(client, send_half.clone(), head.method.clone());
     match translate(client, &mut head, stream, send_half) {
-        Ok(mut body) => request::serve(client, &mut head, &mut body, None, &mut reply).await,
+        Ok(rest) => {
+            let (mut body, upgrade) = match rest {
+                Rest::Content(body) => (body, None),
+                Rest::Tunnel(protocol, incoming) => {
+                    reply.may_switch(incoming);
+                    (Body::Empty, Some(protocol))
+                }
+            };
+            request::serve(client, &mut head, &mut body, upgrade, &mut reply).await
+        }
         Err(failure) => {
             let known = PartialHead::from(&head);
             request::refuse(client, failure, &known, &mut reply).await
@@ -102,21 +111,34 @@ async fn read_head(client: &Client, stream: &mut Receiving) -> Result<Parts, Fai
     }
 }
 
-/// Bring `head` into the form that the stack reads. Returns the body that comes on `stream`.
+/// What follows the head of a request.
+enum Rest {
+    /// Its content.
+    Content(Body),
+    /// The client's half of a stream that is to carry this protocol.
+    Tunnel(&'static HeaderValue, Receiving),
+}
+
+/// Bring `head` into the form that the stack reads. Returns what comes on `stream`.
 fn translate(
     client: &Client,
     head: &mut Parts,
     stream: Receiving,
     send_half: &SendHalf,
-) -> Result<Body, Failure> {
+) -> Result<Rest, Failure> {
     let ends = stream.is_end();
-    request_head::complete(head, ends, client, send_half)?;
+    let protocol = head.extensions.remove::<Protocol>();
+    let protocol = protocol.as_ref().map(|Protocol(protocol)| &protocol[..]);
+    if let Some(protocol) = request_head::complete(head, ends, protocol, client, send_half)? {
+        return Ok(Rest::Tunnel(protocol, stream));
+    }
     if ends {
-        return Ok(Body::Empty);
+        return Ok(Rest::Content(Body::Empty));
     }
     let length = head.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let idle = client.settings.plan.timeouts.request_body.duration();
     let limit = client.settings.head_limits.bytes;
-    Ok(Body::stream(Incoming::new(stream, length, limit, idle, Failures::OF_REQUEST)))
+    let content = Incoming::new(stream, length, limit, idle, Failures::OF_REQUEST);
+    Ok(Rest::Content(Body::stream(content)))
 }

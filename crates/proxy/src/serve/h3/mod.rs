@@ -84,7 +84,7 @@ async fn control_stream(
     let mut stream = Sending::new(connection.open_uni().await?);
     let settings = OurSettings {
         field_section: Some(client.settings.head_limits.bytes as u64),
-        extended_connect: false,
+        extended_connect: true,
     };
     let (mut payload, mut bytes) = (Vec::new(), BytesMut::new());
     settings.write(&mut payload);

@@ -8,7 +8,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Response, StatusCode, request, response};
+use http::{HeaderValue, Method, Response, StatusCode, request, response};
+use tidegate_core::websocket::is_websocket;
 use tokio::time::Instant;
 
 pub use self::wait::{TryTimeouts, Waiter};
@@ -21,10 +22,23 @@ pub struct Outgoing<'a> {
     pub head: &'a request::Parts,
     /// Its content.
     pub body: Body,
-    /// The protocol that it asks to switch to, where the endpoint's own knows of that.
+    /// The protocol that it asks to switch to. Over HTTP/2 that can be WebSocket alone.
     pub upgrade: Option<&'a HeaderValue>,
     /// How long the endpoint may take.
     pub timeouts: TryTimeouts,
+}
+
+impl Outgoing<'_> {
+    /// Whether it asks for a WebSocket, which takes a stream as well as a connection (RFC 8441 §5).
+    fn asks_for_websocket(&self) -> bool {
+        asks_for_websocket(self.head, self.upgrade) && self.body.is_end()
+    }
+}
+
+/// Whether a request that has no content asks for a WebSocket.
+pub fn asks_for_websocket(head: &request::Parts, upgrade: Option<&HeaderValue>) -> bool {
+    let protocol = upgrade.map(HeaderValue::as_bytes);
+    head.method == Method::GET && protocol.is_some_and(is_websocket)
 }
 
 /// A request on its way, then its response: first its head, then, as a [`Source`], its content.

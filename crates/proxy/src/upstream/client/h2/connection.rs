@@ -1,13 +1,16 @@
 //! A connection to an endpoint, which carries many requests at a time.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
+use h2::{Ping, PingPong};
 use tidegate_core::failure::Failure;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::http::h2::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
@@ -27,6 +30,8 @@ pub struct Connection {
     /// When the head of a response, an interim one too, last came.
     heard: Cell<Instant>,
     closed: Cell<bool>,
+    /// With what it is found out whether the endpoint's settings have come; absent: they have.
+    asking: Mutex<Option<PingPong>>,
 }
 
 impl Connection {
@@ -40,7 +45,7 @@ impl Connection {
             .max_header_list_size(MAX_HEADER_LIST)
             .max_send_buffer_size(SEND_BUFFER)
             .enable_push(false);
-        let (sender, driver) = timeout(limit, builder.handshake(opened.io))
+        let (sender, mut driver) = timeout(limit, builder.handshake(opened.io))
             .await
             .map_err(|_| Failure::ConnectTimeout)?
             .map_err(|_| Failure::UpstreamProtocol)?;
@@ -53,6 +58,7 @@ impl Connection {
             last_used: Cell::new(now),
             heard: Cell::new(now),
             closed: Cell::new(false),
+            asking: Mutex::new(driver.ping_pong()),
         });
         let watched = Rc::downgrade(&connection);
         let slot = opened.slot;
@@ -81,6 +87,26 @@ impl Connection {
         // No stream of this handle waits for room: it is ready at once, or never again.
         let mut cx = Context::from_waker(Waker::noop());
         matches!(self.sender.borrow_mut().poll_ready(&mut cx), Poll::Ready(Err(_)))
+    }
+
+    /// Whether the endpoint takes extended CONNECT (RFC 8441 §3), which its settings say; they are waited for, for at most
+    /// `limit`.
+    pub async fn takes_extended_connect(&self, limit: Duration) -> bool {
+        let enabled = || self.sender.borrow().is_extended_connect_protocol_enabled();
+        if !enabled() {
+            let mut asking = self.asking.lock().await;
+            if let Some(pings) = &mut *asking {
+                // Its settings are the first that it sends (RFC 9113 §3.4), before it answers a ping.
+                // One may be on its way already, of a request that did not wait for its answer.
+                let _ = pings.send_ping(Ping::opaque());
+                let answered = timeout(limit, poll_fn(|cx| pings.poll_pong(cx))).await;
+                if !matches!(answered, Ok(Ok(_))) {
+                    return false;
+                }
+                *asking = None;
+            }
+        }
+        enabled()
     }
 
     /// Time since it was opened.

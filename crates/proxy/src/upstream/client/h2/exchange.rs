@@ -4,21 +4,25 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use h2::Reason;
+use bytes::Bytes;
 use h2::client::ResponseFuture;
-use http::header::HOST;
+use h2::ext::Protocol;
+use h2::{Reason, SendStream};
+use http::header::{HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::uri::{Authority, Scheme, Uri};
-use http::{Request, Version, request, response};
+use http::{HeaderValue, Method, Request, StatusCode, Version, request, response};
 use tidegate_core::failure::Failure;
 use tidegate_core::message::{Malformed, pseudo};
+use tidegate_core::websocket::{WEBSOCKET, handshake};
 use tokio::time::Instant;
 
 use super::connection::{Connection, Stream};
 use crate::http::body::{Body, NextFrame, Source};
 use crate::http::broken::Broken;
+use crate::http::duplex::Holding;
 use crate::http::failures::Failures;
-use crate::http::h2::Incoming;
 use crate::http::h2::pump::{Pump, Stopped};
+use crate::http::h2::{Incoming, TunnelStream};
 use crate::http::interim::Interims;
 use crate::net::deadline::Deadline;
 use crate::upstream::client::wait::Wait;
@@ -30,6 +34,7 @@ pub struct H2Exchange {
     response: Option<ResponseFuture>,
     incoming: Option<Incoming>,
     pump: Option<Pump>,
+    websocket: WebSocket,
     interims: Interims,
     deadline: Deadline,
     timeouts: TryTimeouts,
@@ -39,29 +44,50 @@ pub struct H2Exchange {
     stream: Stream,
 }
 
+/// Whether the stream is to carry a WebSocket.
+enum WebSocket {
+    Unasked,
+    /// It was asked for. Our half of the stream, and what is answered to the key of a client over HTTP/1.
+    Asked(SendStream<Bytes>, Option<HeaderValue>),
+    /// It does, from the response on.
+    Begun(TunnelStream),
+}
+
 impl H2Exchange {
-    /// Begin to send a request.
+    /// Begin to send a request. One for a WebSocket is sent by extended CONNECT, which the endpoint takes.
     pub fn start(connection: Rc<Connection>, flight: Flight, request: Outgoing<'_>) -> Self {
+        let asks_for_websocket = request.asks_for_websocket();
         let Outgoing { head, body, timeouts, .. } = request;
-        let ends = body.is_end();
-        let sent = connection.sender().send_request(translate(head, connection.is_secure()), ends);
+        let mut wanted = translate(head, connection.is_secure());
+        let mut accept = None;
+        if asks_for_websocket {
+            accept = connect(&mut wanted);
+        }
+        let ends = body.is_end() && !asks_for_websocket;
+        let sent = connection.sender().send_request(wanted, ends);
         let mut deadline = Deadline::default();
         let heard = flight.began();
         let wait = Wait::begin(&mut deadline, heard, timeouts.response);
-        let (response, pump) = match sent {
-            Ok((response, _)) if ends => (Some(response), None),
+        let (mut pump, mut websocket) = (None, WebSocket::Unasked);
+        let response = match sent {
             Ok((response, stream)) => {
-                (Some(response), Some(Pump::new(stream, body, timeouts.idle)))
+                if asks_for_websocket {
+                    websocket = WebSocket::Asked(stream, accept);
+                } else if !ends {
+                    pump = Some(Pump::new(stream, body, timeouts.idle));
+                }
+                Some(response)
             }
             Err(_) => {
                 connection.close();
-                (None, None)
+                None
             }
         };
         Self {
             response,
             incoming: None,
             pump,
+            websocket,
             interims: Interims::default(),
             deadline,
             timeouts,
@@ -144,12 +170,19 @@ impl Exchange for H2Exchange {
                 if let Err(malformed) = pseudo::response(&mut head.headers) {
                     return Poll::Ready(Err(self.broken(malformed.of_response())));
                 }
-                self.incoming =
-                    Some(Incoming::new(stream, self.timeouts.idle, Failures::OF_RESPONSE));
                 self.heard = Instant::now();
                 self.stream.connection().heard_at(self.heard);
                 self.flight.answered(head.status, self.heard);
-                self.finish_if_done();
+                match self.websocket.answered(&mut head) {
+                    Some(outgoing) => {
+                        self.websocket = WebSocket::Begun(TunnelStream::new(stream, outgoing));
+                    }
+                    None => {
+                        let idle = self.timeouts.idle;
+                        self.incoming = Some(Incoming::new(stream, idle, Failures::OF_RESPONSE));
+                        self.finish_if_done();
+                    }
+                }
                 Ok(head)
             }
             Err(error) => Err(self.broken_by(&error)),
@@ -161,8 +194,12 @@ impl Exchange for H2Exchange {
         self.heard
     }
 
-    fn into_body(self: Box<Self>) -> Body {
-        Body::Stream(self)
+    fn into_body(mut self: Box<Self>) -> Body {
+        match std::mem::replace(&mut self.websocket, WebSocket::Unasked) {
+            // It counts as a stream, and as a request in flight, until it is dropped.
+            WebSocket::Begun(duplex) => Body::Upgraded(Box::new(Holding::new(duplex, self))),
+            _ => Body::Stream(self),
+        }
     }
 }
 
@@ -231,6 +268,34 @@ fn poll_pump(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Pumped {
         _ => Ok(()),
     };
     Pumped { progressed, result }
+}
+
+impl WebSocket {
+    /// Where one was asked for, bring the `head` of the response into the form that the answer to an upgrade has, and
+    /// hand our half of its stream out; one that the endpoint does not want ends.
+    fn answered(&mut self, head: &mut response::Parts) -> Option<SendStream<Bytes>> {
+        let Self::Asked(mut outgoing, accept) = std::mem::replace(self, Self::Unasked) else {
+            return None;
+        };
+        if !head.status.is_success() {
+            // A stream that was reset needs no end.
+            let _ = outgoing.send_data(Bytes::new(), true);
+            return None;
+        }
+        head.status = StatusCode::SWITCHING_PROTOCOLS;
+        head.headers.insert(UPGRADE, WEBSOCKET.clone());
+        head.headers.extend(accept.map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
+        Some(outgoing)
+    }
+}
+
+/// Make an extended CONNECT of a request for a WebSocket over HTTP/1. Returns what is to be answered to its key, which
+/// goes no further (RFC 8441 §5).
+fn connect(request: &mut Request<()>) -> Option<HeaderValue> {
+    *request.method_mut() = Method::CONNECT;
+    request.extensions_mut().insert(Protocol::from_static("websocket"));
+    let key = request.headers_mut().remove(SEC_WEBSOCKET_KEY);
+    key.as_ref().map(handshake::accept)
 }
 
 /// The request as HTTP/2 writes it: `Host` becomes `:authority` (RFC 9113 §8.3.1).

@@ -195,7 +195,8 @@ impl DrainSignal {
         false
     }
 
-    fn drain(&self) {
+    /// Tell it to end.
+    pub fn drain(&self) {
         self.draining.set(true);
         if let Some(waker) = self.waker.take() {
             waker.wake();

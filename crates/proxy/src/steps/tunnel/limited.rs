@@ -1,6 +1,7 @@
 //! A tunnel that lasts no longer than it may.
 
 use std::io;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tidegate_core::websocket::frames::{Frames, GOING_AWAY};
 use tokio::time::Instant;
 
 use crate::http::duplex::Duplex;
-use crate::local::{FAREWELL, TunnelPlace};
+use crate::local::{DrainSignal, FAREWELL};
 use crate::net::deadline::Deadline;
 
 /// Longest silence of a side that still is to end when the other has.
@@ -29,7 +30,8 @@ pub(super) struct Limited {
     /// The frames that the client is sent, of a WebSocket.
     frames: Option<Frames>,
     stage: Stage,
-    place: TunnelPlace,
+    /// Tells that its connection is about to be cut.
+    signal: Rc<DrainSignal>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,7 @@ impl Limited {
         endpoint: Box<dyn Duplex>,
         plan: &plan::Tunnel,
         is_websocket: bool,
-        place: TunnelPlace,
+        signal: Rc<DrainSignal>,
         now: Instant,
     ) -> Self {
         let (idle, frames) = (plan.idle.duration(), is_websocket.then(Frames::default));
@@ -56,7 +58,7 @@ impl Limited {
         if let Some(longest) = plan.max {
             end.set(now, longest.duration());
         }
-        Self { endpoint, idle, silence, end, frames, stage: Stage::Open, place }
+        Self { endpoint, idle, silence, end, frames, stage: Stage::Open, signal }
     }
 
     fn moved(&mut self) {
@@ -71,7 +73,7 @@ impl Limited {
     /// Look whether it is to end, and fail once it is over.
     fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.stage == Stage::Open {
-            let is_to_end = self.place.signal.poll_draining(cx)
+            let is_to_end = self.signal.poll_draining(cx)
                 || self.silence.poll_expired(cx).is_ready()
                 || self.end.poll_expired(cx).is_ready();
             if !is_to_end {
@@ -149,5 +151,149 @@ impl Duplex for Limited {
         self.half_ended();
         self.moved();
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use super::*;
+
+    /// An endpoint that says what it was given to say, and takes all that it is sent.
+    #[derive(Clone, Default)]
+    struct Script(Rc<RefCell<VecDeque<Option<&'static [u8]>>>>);
+
+    impl Duplex for Script {
+        fn poll_read(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+            match self.0.borrow_mut().pop_front() {
+                Some(piece) => Poll::Ready(Ok(piece.map(Bytes::from_static))),
+                None => Poll::Pending,
+            }
+        }
+
+        fn poll_write(&mut self, bytes: &mut Bytes, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            bytes.clear();
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// A tunnel under test, its endpoint and what tells it to end.
+    struct Test {
+        tunnel: Limited,
+        endpoint: Script,
+        signal: Rc<DrainSignal>,
+    }
+
+    fn tunnel(is_websocket: bool, max: Option<u64>) -> Test {
+        let (endpoint, signal) = (Script::default(), DrainSignal::new(0));
+        let idle = plan::Timeout::new(100_000).unwrap();
+        let limits = plan::Tunnel { idle, max: max.and_then(plan::Timeout::new) };
+        let (end, now) = (Box::new(endpoint.clone()), Instant::now());
+        let tunnel = Limited::new(end, &limits, is_websocket, signal.clone(), now);
+        Test { tunnel, endpoint, signal }
+    }
+
+    impl Test {
+        fn says(&self, piece: &'static [u8]) {
+            self.endpoint.0.borrow_mut().push_back(Some(piece));
+        }
+
+        /// What the client is sent next, if that is known.
+        fn next(&mut self) -> Poll<io::Result<Option<Bytes>>> {
+            self.tunnel.poll_read(&mut Context::from_waker(Waker::noop()))
+        }
+
+        fn sent(&mut self) -> Option<Bytes> {
+            match self.next() {
+                Poll::Ready(sent) => sent.unwrap(),
+                Poll::Pending => Some(Bytes::new()),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_websocket_that_is_to_end_closes_between_two_frames() {
+        let mut test = tunnel(true, None);
+        test.says(b"\x81\x05he");
+        assert_eq!(test.sent().unwrap(), b"\x81\x05he"[..]);
+        test.signal.drain();
+        assert_eq!(test.sent().unwrap(), "", "the frame that has begun is not whole");
+        test.says(b"llo\x81\x03not");
+        assert_eq!(test.sent().unwrap(), "llo");
+        assert_eq!(test.sent().unwrap(), GOING_AWAY[..]);
+        test.says(b"\x81\x03not");
+        assert_eq!(test.sent(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_websocket_that_closes_by_itself_is_left_alone() {
+        let mut test = tunnel(true, None);
+        test.says(b"\x88\x00");
+        assert_eq!(test.sent().unwrap(), b"\x88\x00"[..]);
+        test.signal.drain();
+        assert_eq!(test.sent().unwrap(), "");
+        test.endpoint.0.borrow_mut().push_back(None);
+        assert_eq!(test.sent(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_close_is_cut_off() {
+        let mut test = tunnel(true, None);
+        test.signal.drain();
+        assert_eq!(test.sent().unwrap(), GOING_AWAY[..]);
+        let began = Instant::now();
+        let cut = poll_fn(|cx| match test.tunnel.poll_flush(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(error.kind()),
+            _ => Poll::Pending,
+        });
+        assert_eq!(cut.await, io::ErrorKind::TimedOut);
+        assert!(began.elapsed() >= FAREWELL);
+    }
+
+    /// After how many milliseconds the tunnel ends, if its endpoint says something of another protocol each 40 seconds.
+    async fn lasts(mut test: Test, says: usize) -> u128 {
+        let began = Instant::now();
+        for _ in 0..says {
+            test.says(b"word");
+            assert_eq!(test.sent().unwrap(), "word");
+            tokio::time::advance(Duration::from_secs(40)).await;
+        }
+        let error = poll_fn(|cx| test.tunnel.poll_read(cx)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        began.elapsed().as_millis()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_ends_it_and_so_does_its_longest_time() {
+        assert_eq!(lasts(tunnel(false, None), 0).await, 100_000);
+        assert_eq!(lasts(tunnel(false, None), 5).await, 4 * 40_000 + 100_000);
+        assert_eq!(lasts(tunnel(false, Some(150_000)), 3).await, 150_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_side_that_is_left_alone_may_be_silent_for_less_long() {
+        let mut test = tunnel(false, None);
+        test.endpoint.0.borrow_mut().push_back(None);
+        assert_eq!(test.sent(), None);
+        let began = Instant::now();
+        let cut = poll_fn(|cx| match test.tunnel.poll_flush(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            _ => Poll::Pending,
+        });
+        cut.await;
+        assert_eq!(began.elapsed(), HALF_OPEN);
     }
 }

@@ -18,6 +18,7 @@ use crate::account::event::Event;
 use crate::account::metrics::OpenTunnel;
 use crate::call::Call;
 use crate::http::body::Body;
+use crate::http::duplex::Holding;
 use crate::local::TunnelPlace;
 
 /// Give a request for a WebSocket the key that it has over HTTP/1 alone (RFC 8441 §5.1).
@@ -42,11 +43,13 @@ pub fn after(call: &Call<'_>, response: Response<Body>) -> Result<Response<Body>
                 head.headers.get(UPGRADE).is_some_and(|to| is_websocket(to.as_bytes()));
             let (client, now) = (call.client, Instant::now());
             let place = TunnelPlace::enter(&client.local, client.listener.id);
-            let limited = Limited::new(endpoint, &route.plan.tunnel, is_websocket, place, now);
+            let (limits, signal) = (&route.plan.tunnel, place.signal.clone());
+            let limited = Limited::new(endpoint, limits, is_websocket, signal, now);
             let counts = OpenTunnel::begin(route.metrics.clone(), client.local.index(), now);
             let received = Rc::default();
             call.tell(&Event::BodyExpected(&received));
-            Body::Upgraded(Box::new(Counted { endpoint: limited, counts, received }))
+            let counted = Counted { endpoint: limited, counts, received };
+            Body::Upgraded(Box::new(Holding::new(counted, place)))
         }
         (_, _) if is_extended_connect && head.status.is_success() => {
             return Err(Failure::NotSwitched);

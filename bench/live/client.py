@@ -56,17 +56,18 @@ class Client:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(zero + arrival.at + TIMEOUT):
-                result = await self._exchange(f"/work/{arrival.work_ms:.3f}")
+                result = await self._exchange(arrival)
         except TimeoutError:
             result = "timeout"
         except ConnectionError:
             result = "closed"
         return Outcome(arrival.at, arrival.kind, loop.time() - zero - arrival.at, result)
 
-    async def _exchange(self, target: str) -> str:
+    async def _exchange(self, arrival: Arrival) -> str:
         connection = await self._connection()
         try:
-            head = await connection.request(target)
+            # The path tells the class, as in most services; how much work it is, no proxy looks at.
+            head = await connection.request(f"/{arrival.kind}", f"Work-Ms: {arrival.work_ms:.3f}")
         except asyncio.CancelledError:
             connection.close()
             raise
@@ -99,11 +100,11 @@ class _Connection(asyncio.Protocol):
         self._input = b""
         self._answer: asyncio.Future[bytes] | None = None
 
-    def request(self, target: str) -> "asyncio.Future[bytes]":
+    def request(self, target: str, field: str) -> "asyncio.Future[bytes]":
         """The head of the answer."""
         self._input = b""
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(f"GET {target} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+        self._transport.write(f"GET {target} HTTP/1.1\r\nHost: bench\r\n{field}\r\n\r\n".encode())
         return self._answer
 
     def close(self) -> None:

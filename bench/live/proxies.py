@@ -124,13 +124,13 @@ def _envoy(name: str, retry: str, passive: str) -> Proxy:
     )
 
 
-def _tidegate(name: str, balance: str) -> Proxy:
+def _tidegate(name: str, balance: str, predict: str = "off") -> Proxy:
     return Proxy(
         name,
         "tidegate.yaml",
         lambda file: [*(command() or ["tidegate"]), "run", "--config", str(file)],
         lambda replicas: ", ".join(r.address for r in replicas),
-        {"BALANCE": balance},
+        {"BALANCE": balance, "PREDICT": predict},
     )
 
 
@@ -145,6 +145,7 @@ PROXIES = {
         _haproxy("haproxy", "503", "observe layer7 error-limit 10 on-error mark-down"),
         _envoy("envoy", ",5xx", OUTLIERS),
         _tidegate("tidegate", "fastest_free"),  # the default
+        _tidegate("tidegate-predicting", "fastest_free", "auto"),
         _nginx("nginx-plain", ""),
         _haproxy("haproxy-plain", "", ""),
         _envoy("envoy-plain", "", ""),

@@ -18,7 +18,7 @@ from typing import Any
 
 from tidegate._engine import Engine
 from tidegate.admin.credentials import is_protected
-from tidegate.ai.learning import Learning
+from tidegate.ai.model_lifecycle import ModelLifecycle
 from tidegate.auth.authentication import Authentication
 from tidegate.config.load import Loaded
 from tidegate.config.member import Members
@@ -69,9 +69,9 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         learnt = Learnt(engine, state_dir)
         learnt.restore()
         authentication = Authentication(engine, events, state_dir)
-        learning = Learning(engine, events, state_dir)
-        gateway = Gateway(engine, store, source, events, words, learning.models)
-        process = _Process(gateway, authentication, learning, learnt, listener)
+        model_lifecycle = ModelLifecycle(engine, events, state_dir)
+        gateway = Gateway(engine, store, source, events, words, model_lifecycle.models)
+        process = _Process(gateway, authentication, model_lifecycle, learnt, listener)
         first = [loaded]
         # Once another is served nothing may hold the first one any more: it can take 100 MB.
         del loaded, config
@@ -166,13 +166,13 @@ class _Process:
         self,
         gateway: Gateway,
         authentication: Authentication,
-        learning: Learning,
+        model_lifecycle: ModelLifecycle,
         learnt: Learnt,
         listener: socket.socket | None,
     ) -> None:
         self.gateway = gateway
         self.authentication = authentication
-        self.learning = learning
+        self.model_lifecycle = model_lifecycle
         self.learnt = learnt
         self.listener = listener
         self.stop = asyncio.Event()
@@ -203,7 +203,7 @@ class _Process:
         await self._drain()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.gateway.events.heard_all(), HEARING_SECONDS)
-        await self.learning.samples.close()
+        await self.model_lifecycle.samples.close()
         await close_admin()
 
     def _handle_signals(self) -> None:
@@ -285,7 +285,7 @@ class _Process:
             return _nothing_to_close
         from tidegate.admin.server import AdminServer  # noqa: PLC0415 - heavy, and the proxy serves already
 
-        admin = AdminServer(self.gateway, self.authentication, self.learning)
+        admin = AdminServer(self.gateway, self.authentication, self.model_lifecycle)
         serving = self._spawn(admin.serve(sockets=[self.listener]))
         log.info("admin API serving", address=_spelled(self.listener))
 

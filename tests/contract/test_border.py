@@ -106,6 +106,27 @@ def test_what_is_wrong_with_an_item_is_told_with_its_place(engine: Engine) -> No
     assert [path for path, _ in refused.value.errors] == ["routes.1.timeout"]
 
 
+@pytest.mark.parametrize(
+    ("template", "wrong"),
+    [
+        ("users/{id}", "a template begins with `/`"),
+        ("/users/{}", "`{}` is not a capture"),
+        ("/users/{id}/{id}", "`id` is captured twice"),
+        ("/{*rest}/x", "`{*name}` takes all that is left, so it stands last"),
+    ],
+)
+def test_a_route_with_a_template_that_is_none_is_refused_with_what_is_wrong(
+    engine: Engine, template: str, wrong: str
+) -> None:
+    first = plan(endpoint(1))
+    route = first["routes"][0] | {"template": template}
+    with pytest.raises(native.PlanError) as refused:
+        engine.native.prepare(text({**first, "routes": [route]}))
+    ((path, message),) = refused.value.errors
+    assert path == "routes.0.template"
+    assert wrong in message
+
+
 @pytest.mark.parametrize("question", [b"", b"[]", b'{"status": {}, "table": {}}', b'{"weather": {}}'])
 def test_a_question_that_is_none_is_refused_with_those_that_there_are(
     engine: Engine, question: bytes

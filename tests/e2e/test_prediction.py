@@ -13,6 +13,7 @@ from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.origin import Exchange, Origin
 from .harness.waiting import eventually
+from .test_explain import told
 
 LIGHT, HEAVY = 0.001, 0.03
 
@@ -151,3 +152,28 @@ def test_what_was_learnt_outlives_the_process(
     again = start_gateway(config)
     assert prediction(again)["weight"] == shown["weight"] == 1
     eventually(lambda: served(again, classes) == ["light", "heavy"], "they are let in in this order")
+
+
+def test_what_was_predicted_of_a_request_is_explained(start_gateway: StartGateway, origin: Origin) -> None:
+    classes = Classes(origin)
+    config = one_at_a_time(origin, "auto")
+    config["explain"] = {"sample": 100}
+    gateway = start_gateway(config)
+    teach(gateway)
+    with H2Client(gateway.port()) as client:
+        streams = [client.send_request("/held")]
+        eventually(lambda: classes.order[-1] == "held", "one has the only place")
+        streams += [client.send_request(path) for path in ("/heavy/1", "/light/1")]
+        eventually(lambda: gateway.metrics().total("tidegate_upstream_requests_queued") == 2, "two wait")
+        classes.let_go()
+        responses = [client.wait(stream) for stream in streams]
+    assert [response.status for response in responses] == [200, 200, 200]
+    heavy, light = (told(gateway, response)["prediction"] for response in responses[1:])
+    assert (heavy["overtaken"], light["overtaken"]) == (1, 0)
+    assert light["cost_ms"] < heavy["usual_ms"] < heavy["cost_ms"]
+    assert light["boost_ms"] > heavy["boost_ms"]
+    assert [factor["by"] for factor in heavy["factors"]] == ["route", "method", "template"]
+    assert heavy["factors"][-1]["times"] > 1 > light["factors"][-1]["times"]
+    assert 0 < heavy["weight"] <= 1
+    said = gateway.says("explain", str(responses[1].header("x-request-id")))
+    assert "times by template; believed by" in said and "1 that came later went before it" in said

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.unit.control.gateways import YAML, authentication, file_source, learning, make_gateway
+from tests.unit.control.gateways import YAML, authentication, file_source, make_gateway, model_lifecycle
 from tidegate.config.member import NONE
 from tidegate.config.model import Config
 from tidegate.config.problem import ConfigError
@@ -26,7 +26,7 @@ def config(address: str) -> Config:
 
 def process_of(gateway: Gateway, listener: socket.socket | None = None) -> _Process:
     learnt = Learnt(gateway.engine, None)
-    return _Process(gateway, authentication(gateway), learning(gateway), learnt, listener)
+    return _Process(gateway, authentication(gateway), model_lifecycle(gateway), learnt, listener)
 
 
 async def test_it_serves_reloads_a_changed_file_and_drains(

@@ -3,6 +3,8 @@
 //! `cargo bench -p tidegate-model`
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../src/network/proto.rs"]
+mod proto;
 #[path = "../src/testing.rs"]
 mod testing;
 

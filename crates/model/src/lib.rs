@@ -6,7 +6,6 @@
 
 mod budget;
 mod golden;
-mod graph;
 mod manifest;
 mod model;
 mod network;
@@ -15,6 +14,9 @@ mod refusal;
 #[cfg(test)]
 mod testing;
 mod trees;
+
+#[cfg(test)]
+use network::proto;
 
 pub use budget::BUDGET;
 pub use manifest::{Kind, Manifest};

@@ -42,7 +42,7 @@ impl Model {
         let manifest = Manifest::of(&package)?;
         let (spreads, golden) = (manifest.spreads()?, Golden::read(&package.golden)?);
         let runs = match package.name {
-            NETWORK => Runs::Network(Network::load(package.model)?),
+            NETWORK => Runs::Network(Network::load(&package.model)?),
             _ => Runs::Trees(Trees::load(&package.model)?),
         };
         let model = Self { digest: digest(&package.manifest), manifest, spreads, runs };

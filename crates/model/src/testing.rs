@@ -4,11 +4,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tidegate_core::predict::features::{COUNT, Features, Schema};
 
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value};
-use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
-    TypeProto, ValueInfoProto, type_proto,
-};
+use crate::proto::{Graph, Model, Node, OperatorSet, Tensor, ValueInfo};
 
 /// SHA-256 in hexadecimal digits; the benchmark, which has this file too, has not the package's own.
 fn digest(content: &[u8]) -> String {
@@ -67,44 +63,19 @@ pub fn package(name: &str, model: &[u8], said: impl Fn(&Features) -> f32) -> Vec
 const _: () = assert!(COUNT == 23, "the features of `uniform23` in tests");
 
 /// A network with one layer of `width` neurons, of which each is tanh of the mean of all features, and their sum.
-pub fn network(width: usize) -> ModelProto {
-    let tensor = |name: &str, dims: &[usize], value: f32| TensorProto {
-        name: name.into(),
-        dims: dims.iter().map(|dimension| *dimension as i64).collect(),
-        data_type: 1,
-        float_data: vec![value; dims.iter().product()],
-        ..TensorProto::default()
-    };
-    let node = |operator: &str, inputs: &[&str], output: &str| NodeProto {
-        op_type: operator.into(),
-        input: inputs.iter().map(|input| (*input).into()).collect(),
-        output: vec![output.into()],
-        ..NodeProto::default()
-    };
-    let graph = GraphProto {
-        name: "a network".into(),
-        node: vec![
-            node("MatMul", &["features", "first"], "products"),
-            node("Tanh", &["products"], "hidden"),
-            node("MatMul", &["hidden", "second"], "sum"),
-            node("Add", &["sum", "offset"], "answer"),
-        ],
-        initializer: vec![
-            tensor("first", &[COUNT, width], 1.0 / COUNT as f32),
-            tensor("second", &[width, 1], 1.0),
-            tensor("offset", &[1], 0.5),
-        ],
-        input: vec![rows("features", COUNT)],
-        output: vec![rows("answer", 1)],
-        ..GraphProto::default()
-    };
-    let standard = OperatorSetIdProto { domain: String::new(), version: 17 };
-    ModelProto {
-        ir_version: 8,
-        opset_import: vec![standard],
-        graph: Some(graph),
-        ..ModelProto::default()
-    }
+pub fn network(width: usize) -> Model {
+    let nodes = vec![
+        node("MatMul", &["features", "first"], "products"),
+        node("Tanh", &["products"], "hidden"),
+        node("MatMul", &["hidden", "second"], "sum"),
+        node("Add", &["sum", "offset"], "answer"),
+    ];
+    let tensors = vec![
+        tensor("first", &[COUNT, width], &vec![1.0 / COUNT as f32; COUNT * width]),
+        tensor("second", &[width, 1], &vec![1.0; width]),
+        tensor("offset", &[1], &[0.5]),
+    ];
+    network_of(nodes, tensors)
 }
 
 /// What that network says.
@@ -115,13 +86,32 @@ pub fn network_said(width: usize) -> impl Fn(&Features) -> f32 {
     }
 }
 
-/// Any number of rows of so many float32.
-fn rows(name: &str, width: usize) -> ValueInfoProto {
-    let dimension = |value| Dimension { value: Some(value), ..Dimension::default() };
-    let dim =
-        vec![dimension(Value::DimParam("N".into())), dimension(Value::DimValue(width as i64))];
-    let tensor = type_proto::Tensor { elem_type: 1, shape: Some(TensorShapeProto { dim }) };
-    let kind =
-        TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
+/// A network that gives `answer`.
+pub fn network_of(node: Vec<Node>, initializer: Vec<Tensor>) -> Model {
+    let end = |name: &str| vec![ValueInfo { name: name.into() }];
+    let (input, output) = (end("features"), end("answer"));
+    let graph = Graph { node, initializer, input, output, ..Graph::default() };
+    let standard = OperatorSet { domain: String::new(), version: 17 };
+    Model { opset_import: vec![standard], graph: Some(graph), ..Model::default() }
+}
+
+/// A tensor of float32.
+pub fn tensor(name: &str, dimensions: &[usize], values: &[f32]) -> Tensor {
+    Tensor {
+        name: name.into(),
+        dims: dimensions.iter().map(|dimension| *dimension as i64).collect(),
+        data_type: 1,
+        float_data: values.into(),
+        ..Tensor::default()
+    }
+}
+
+/// A node of the standard operators.
+pub fn node(operator: &str, inputs: &[&str], output: &str) -> Node {
+    Node {
+        op_type: operator.into(),
+        input: inputs.iter().map(|input| (*input).into()).collect(),
+        output: vec![output.into()],
+        ..Node::default()
+    }
 }

@@ -36,7 +36,7 @@ from tidegate.admin.routers import (
     upstreams,
     words,
 )
-from tidegate.ai.learning import Learning
+from tidegate.ai.model_lifecycle import ModelLifecycle
 from tidegate.auth.authentication import Authentication
 from tidegate.control.gateway import Gateway
 
@@ -71,7 +71,7 @@ DESCRIPTION = (
 )
 
 
-def create_app(gateway: Gateway, authentication: Authentication, learning: Learning) -> ASGIApp:
+def create_app(gateway: Gateway, authentication: Authentication, model_lifecycle: ModelLifecycle) -> ASGIApp:
     """The admin API of `gateway`."""
     app = FastAPI(
         title="tidegate admin API",
@@ -82,7 +82,11 @@ def create_app(gateway: Gateway, authentication: Authentication, learning: Learn
         dependencies=[Security(HTTPBearer(auto_error=False))],
         responses={"4XX": {"description": "What is wrong", "model": problem.ProblemDocument}},
     )
-    app.state.gateway, app.state.authentication, app.state.learning = gateway, authentication, learning
+    app.state.gateway, app.state.authentication, app.state.model_lifecycle = (
+        gateway,
+        authentication,
+        model_lifecycle,
+    )
     problem.add_handlers(app)
     for resource in RESOURCES:
         app.include_router(resource.router)

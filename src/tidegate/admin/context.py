@@ -11,7 +11,7 @@ from fastapi import Depends, Header, HTTPException, Query, Request, Response
 from pydantic import BaseModel
 
 from tidegate.admin.problem import ErrorView
-from tidegate.ai.learning import Learning
+from tidegate.ai.model_lifecycle import ModelLifecycle
 from tidegate.auth.authentication import Authentication
 from tidegate.control.document import Document
 from tidegate.control.gateway import Change, Gateway
@@ -29,9 +29,9 @@ def _authentication(request: Request) -> Authentication:
     return authentication
 
 
-def _learning(request: Request) -> Learning:
-    learning: Learning = request.app.state.learning
-    return learning
+def _model_lifecycle(request: Request) -> ModelLifecycle:
+    model_lifecycle: ModelLifecycle = request.app.state.model_lifecycle
+    return model_lifecycle
 
 
 def _expected(if_match: Annotated[str | None, Header()] = None) -> frozenset[str] | None:
@@ -89,7 +89,7 @@ def body(described: str, *, patch: bool = False) -> dict[str, Any]:
 
 TheGateway = Annotated[Gateway, Depends(_gateway)]
 TheAuthentication = Annotated[Authentication, Depends(_authentication)]
-TheLearning = Annotated[Learning, Depends(_learning)]
+TheModelLifecycle = Annotated[ModelLifecycle, Depends(_model_lifecycle)]
 Expected = Annotated[frozenset[str] | None, Depends(_expected)]
 TheOrigin = Annotated[Origin, Depends(_origin)]
 TheDocument = Annotated[Document, Depends(_document)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from tidegate.admin.app import create_app
-from tidegate.ai.learning import Learning
+from tidegate.ai.model_lifecycle import ModelLifecycle
 from tidegate.auth.authentication import Authentication
 from tidegate.control.gateway import Gateway
 
@@ -26,12 +26,14 @@ class AdminServer(uvicorn.Server):
     then gives clients a tenth of a second to go.
     """
 
-    def __init__(self, gateway: Gateway, authentication: Authentication, learning: Learning) -> None:
+    def __init__(
+        self, gateway: Gateway, authentication: Authentication, model_lifecycle: ModelLifecycle
+    ) -> None:
         self._stopping = asyncio.Event()
         tls = gateway.running.config.admin.tls
         super().__init__(
             uvicorn.Config(
-                create_app(gateway, authentication, learning),
+                create_app(gateway, authentication, model_lifecycle),
                 http="h11",
                 ws="none",
                 lifespan="off",

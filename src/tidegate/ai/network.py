@@ -1,8 +1,7 @@
 """Small networks as ONNX: layers of sums with ReLU between them, and what onnxruntime says of rows.
 
-Scaling is part of the first layer, and nothing else comes before it: each operator takes a microsecond of the
-five that an answer may take. Of the operators of ONNX the engine runs those of plain arithmetic
-(`crates/model/src/graph.rs`); what is no number it takes for 0.
+Scaling is part of the first layer, and nothing else comes before it. Of the operators of ONNX the engine
+runs those of plain arithmetic (`crates/model/src/network/operator.rs`); what is no number it takes for 0.
 """
 
 from collections.abc import Sequence

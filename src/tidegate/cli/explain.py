@@ -1,5 +1,6 @@
 """`tidegate explain`."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -80,6 +81,9 @@ def _print_story(story: dict[str, Any]) -> None:
         console.print(Text(f"  {story['access']['by']} is not fulfilled: {story['access']['rule']}"))
     if story["cache"]:
         console.print(Text(f"  {_said_by_cache(story['cache'])}"))
+    if story["prediction"]:
+        for line in _predicted(story["prediction"]):
+            console.print(Text(f"  {line}"))
     for number, each in enumerate(story["tries"], 1):
         _print_try(number, each)
     if story["unpicked"]:
@@ -106,6 +110,24 @@ def _print_route(story: dict[str, Any]) -> None:
     for considered in story["considered"]:
         if not considered["matched"]:
             console.print(Text(f"  ✗ {considered['route']}: {considered['reason']}"))
+
+
+def _predicted(prediction: dict[str, Any]) -> Iterator[str]:
+    """What was predicted of it, and what followed."""
+    factors = "".join(f", {factor['times']:.3g} times by {factor['by']}" for factor in prediction["factors"])
+    cost = "no prediction counted" if prediction["cost_ms"] is None else f"cost {_ms(prediction['cost_ms'])}"
+    known = f"{_ms(prediction['usual_ms'])} as usual{factors}; "
+    yield f"predicted: {cost}: {known}believed by {prediction['weight']:.0%}"
+    if prediction["boost_ms"] or prediction["overtaken"]:
+        yield (
+            f"it counted as if it had come {_ms(prediction['boost_ms'])} earlier, "
+            f"and {prediction['overtaken']} that came later went before it"
+        )
+    if declined := prediction["declined"]:
+        yield (
+            f"it left a worker alone where it would have taken {declined['slower']:.3g} times as long; "
+            f"a quick one came free every {_ms(declined['every_ms'])}"
+        )
 
 
 def _print_try(number: int, each: dict[str, Any]) -> None:

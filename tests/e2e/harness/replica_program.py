@@ -2,10 +2,11 @@
 
     python replica_program.py PORT WORKERS
 
-`GET /work/MS` occupies one of WORKERS workers for MS milliseconds, divided by the replica's speed, and is
-answered with 200; requests that find all workers busy wait in one queue, first come, first served. As in
-most services, work goes on when the caller has left. Every other path is answered at once, whatever the
-mode of the workers; so a health check of `/healthz` sees that the process lives, and no more.
+`GET /work/MS`, or any request with a field `Work-Ms: MS`, occupies one of WORKERS workers for MS
+milliseconds, divided by the replica's speed, and is answered with 200; requests that find all workers busy
+wait in one queue, first come, first served. As in most services, work goes on when the caller has left. Every
+other request is answered at once, whatever the mode of the workers; so a health check of `/healthz` sees that
+the process lives, and no more.
 
 Commands come on standard input, a line each, and are acknowledged on standard output by the number of
 requests for work so far:
@@ -20,6 +21,7 @@ ends when its standard input does, so that it never outlives the one who started
 """
 
 import asyncio
+import re
 import signal
 import socket
 import struct
@@ -28,7 +30,7 @@ from collections import deque
 from http import HTTPStatus
 
 END = b"\r\n\r\n"
-WORK = "/work/"
+WORK = re.compile(rb"^GET /work/([0-9.]+) |\r\nwork-ms: *([0-9.]+)", re.IGNORECASE)
 
 
 class Replica:
@@ -125,13 +127,13 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         head, _, self._input = self._input.partition(END)
         self._busy = True
-        target = head.split(b" ", 2)[1].decode()
+        work = WORK.search(head)
         if self._replica.resets:
             sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
-        elif target.startswith(WORK):
-            self._replica.work(self, float(target.removeprefix(WORK)) / 1000)
+        elif work:
+            self._replica.work(self, float(work[1] or work[2]) / 1000)
         else:
             self.answer(HTTPStatus.OK)
 

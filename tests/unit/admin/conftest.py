@@ -11,7 +11,7 @@ from tests.unit.control.fake_engine import FakeEngine, install_native_stand_in
 
 install_native_stand_in()
 
-from tests.unit.control.gateways import authentication, learning, started_gateway  # noqa: E402 - it needs the native module
+from tests.unit.control.gateways import authentication, model_lifecycle, started_gateway  # noqa: E402 - it needs the native module
 from tidegate.admin.app import create_app  # noqa: E402
 from tidegate.control.gateway import Gateway  # noqa: E402
 from tidegate.control.source import Source  # noqa: E402
@@ -30,7 +30,7 @@ def connect(
     gateway: Gateway, url: str = "http://127.0.0.1:9090", state_dir: Path | None = None
 ) -> httpx.AsyncClient:
     """A client of the gateway's admin API."""
-    app = create_app(gateway, authentication(gateway), learning(gateway, state_dir))
+    app = create_app(gateway, authentication(gateway), model_lifecycle(gateway, state_dir))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=url)
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trustme
 
-from tests.unit.control.gateways import authentication, document, learning, started_gateway
+from tests.unit.control.gateways import authentication, document, model_lifecycle, started_gateway
 from tidegate.admin.server import AdminServer
 from tidegate.control.gateway import Gateway
 from tidegate.control.source import Source
@@ -21,7 +21,7 @@ from tidegate.control.source import Source
 async def serving(gateway: Gateway) -> AsyncIterator[int]:
     """Yields the port of the gateway's admin API."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = AdminServer(gateway, authentication(gateway), learning(gateway))
+    server = AdminServer(gateway, authentication(gateway), model_lifecycle(gateway))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield listener.getsockname()[1]

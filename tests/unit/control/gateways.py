@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from tests.unit.control.fake_engine import FakeEngine
 from tidegate._engine import Engine
-from tidegate.ai.learning import Learning
+from tidegate.ai.model_lifecycle import ModelLifecycle
 from tidegate.ai.models import Models
 from tidegate.ai.registry import Registry
 from tidegate.auth.authentication import Authentication
@@ -61,9 +61,9 @@ def authentication(gateway: Gateway) -> Authentication:
     return Authentication(gateway.engine, gateway.events)
 
 
-def learning(gateway: Gateway, state_dir: Path | None = None) -> Learning:
+def model_lifecycle(gateway: Gateway, state_dir: Path | None = None) -> ModelLifecycle:
     """What a gateway does for models; the engine has them from the gateway itself."""
-    made = Learning(gateway.engine, gateway.events, state_dir)
+    made = ModelLifecycle(gateway.engine, gateway.events, state_dir)
     made.models = cast(Models, gateway.models)
     return made
 

@@ -17,6 +17,7 @@ use super::hold::{Asking, Offer, Supply};
 use super::lane::DelayTarget;
 use super::queue::{Place, Queue};
 use super::residence::Residence;
+use super::waited::Waited;
 use crate::plan::{self, Priority};
 use crate::predict::Prediction;
 use crate::time::Moment;
@@ -148,14 +149,47 @@ impl<T> Gate<T> {
         now: Moment,
         ticket: T,
     ) -> Result<(Place, Woken<T>), T> {
+        self.join(class, prediction, false, now, ticket)
+    }
+
+    /// [Wait](Self::wait), and have it written down how that goes: [`watched`](Self::watched) must follow.
+    ///
+    /// # Errors
+    /// The ticket, if as many wait as may.
+    pub fn wait_watched(
+        &self,
+        class: Priority,
+        prediction: Option<Prediction>,
+        now: Moment,
+        ticket: T,
+    ) -> Result<(Place, Woken<T>), T> {
+        self.join(class, prediction, true, now, ticket)
+    }
+
+    fn join(
+        &self,
+        class: Priority,
+        prediction: Option<Prediction>,
+        is_watched: bool,
+        now: Moment,
+        ticket: T,
+    ) -> Result<(Place, Woken<T>), T> {
         let inner = &mut *self.inner.lock();
         let mut woken = Woken::new();
         let (place, displaced) = inner.queue.push(class, prediction, now, ticket, inner.pending)?;
+        if is_watched {
+            inner.queue.watch(place);
+        }
         woken.extend(displaced.map(|ticket| (ticket, Verdict::Displaced)));
         // Before looking for room: a request that leaves and does not see this has made the room already.
         self.hot.waiting.store(u32::MAX, SeqCst);
         self.admit(inner, now, &mut woken);
         Ok((place, woken))
+    }
+
+    /// How the [watched](Self::wait_watched) wait at this place went.
+    pub fn watched(&self, place: Place) -> Waited {
+        self.inner.lock().queue.watched(place)
     }
 
     /// Whether a request that must wait cannot be over in time: requests are shed, and not even half of what it is predicted

@@ -65,6 +65,11 @@ impl Asking {
         self.asked += 1;
         self.asked <= ASKED && offer.is_worth(cost, self.waiting)
     }
+
+    /// What the last one was asked to take; `None`: it was not asked.
+    pub(super) fn asked(&self) -> Option<Offer> {
+        self.offer.filter(|_| (1..=ASKED).contains(&self.asked))
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::hold::Asking;
+use super::waited::Waited;
 use crate::plan;
 use crate::predict::Prediction;
 use crate::time::Moment;
@@ -49,6 +50,8 @@ pub(super) struct Lane<T> {
     waiting: BTreeMap<u64, Waiter<T>>,
     /// In the order in which they are served while nothing is shed: by arrival − boost, then by number.
     turns: BTreeSet<(Moment, u64)>,
+    /// How the wait of those goes, or went, that are watched: few.
+    watched: BTreeMap<u64, Waited>,
     /// When the last one came.
     last: Moment,
     pressure: Pressure,
@@ -86,6 +89,7 @@ impl<T> Default for Lane<T> {
         Self {
             waiting: BTreeMap::new(),
             turns: BTreeSet::new(),
+            watched: BTreeMap::new(),
             last: Moment::default(),
             pressure: Pressure::Normal,
         }
@@ -116,14 +120,35 @@ impl<T> Lane<T> {
         Some(waiter.ticket)
     }
 
+    /// Write down how the wait of a request goes, until it is [asked for](Self::watched).
+    pub(super) fn watch(&mut self, number: u64) {
+        self.watched.insert(number, Waited::default());
+    }
+
+    /// How the [watched](Self::watch) wait of a request went.
+    pub(super) fn watched(&mut self, number: u64) -> Waited {
+        self.watched.remove(&number).unwrap_or_default()
+    }
+
     /// The next request in turn that takes what is offered.
     pub(super) fn next(&mut self, asking: &mut Asking) -> Option<T> {
-        let mut takes = |number: &u64| asking.takes(self.waiting[number].cost);
-        let next = match self.pressure {
-            Pressure::Shedding(_) => self.waiting.keys().rev().copied().find(&mut takes),
-            _ => self.turns.iter().map(|&(_, number)| number).find(&mut takes),
+        let Self { waiting, watched, .. } = self;
+        let mut takes = |number: &u64| {
+            let takes = asking.takes(waiting[number].cost);
+            if !takes && let Some(waited) = watched.get_mut(number) {
+                waited.declined = asking.asked().or(waited.declined);
+            }
+            takes
         };
-        self.remove(next?)
+        let next = match self.pressure {
+            Pressure::Shedding(_) => waiting.keys().rev().copied().find(&mut takes),
+            _ => self.turns.iter().map(|&(_, number)| number).find(&mut takes),
+        }?;
+        let earlier = watched.range_mut(..next);
+        earlier
+            .filter(|(number, _)| waiting.contains_key(number))
+            .for_each(|(_, waited)| waited.overtaken += 1);
+        self.remove(next)
     }
 
     /// The request that would be served last.

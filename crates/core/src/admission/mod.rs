@@ -17,6 +17,7 @@ mod hold;
 mod lane;
 mod queue;
 mod residence;
+mod waited;
 
 pub use adaptive::{Adaptive, Window};
 pub use breaker::Breaker;
@@ -24,6 +25,7 @@ pub use gate::{Gate, Verdict, Woken};
 pub use hold::{Offer, Supply};
 pub use lane::DelayTarget;
 pub use queue::{Place, Queue};
+pub use waited::Waited;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

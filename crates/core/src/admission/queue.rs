@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::hold::Asking;
 use super::lane::{DelayTarget, Lane};
+use super::waited::Waited;
 use crate::plan::Priority;
 use crate::predict::Prediction;
 use crate::time::Moment;
@@ -60,6 +61,16 @@ impl<T> Queue<T> {
     /// Give a place up.
     pub fn remove(&mut self, place: Place) -> Option<T> {
         self.lanes[place.class as usize].remove(place.number)
+    }
+
+    /// Write down how the wait at this place goes, until it is [asked for](Self::watched).
+    pub(super) fn watch(&mut self, place: Place) {
+        self.lanes[place.class as usize].watch(place.number);
+    }
+
+    /// How the [watched](Self::watch) wait at this place went.
+    pub(super) fn watched(&mut self, place: Place) -> Waited {
+        self.lanes[place.class as usize].watched(place.number)
     }
 
     /// The next request in turn that takes what is offered.

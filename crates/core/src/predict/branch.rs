@@ -15,8 +15,10 @@ pub struct Described<'a> {
     pub size: Option<u64>,
 }
 
-/// Levels of the tree below its root: route, method, path template, size.
+/// Levels of the tree below its root.
 pub(super) const LEVELS: usize = 4;
+/// What they are called.
+pub(super) const LEVEL_NAMES: [&str; LEVELS] = ["route", "method", "template", "size"];
 
 /// Where in the tree a request belongs: the keys of its nodes, from the route's on. One without a content length
 /// belongs to its template alone.

@@ -51,10 +51,26 @@ impl Costs {
     /// What requests that belong there cost.
     pub(super) fn estimate(&self, branch: &Branch, now: Moment) -> Estimate {
         let mut estimate = self.root.estimate(now);
-        for slot in branch.keys().map_while(|key| self.keys.find(key)) {
-            estimate = self.nodes[slot].estimate(now).below(estimate);
+        for own in self.below_root(branch, now) {
+            estimate = own.below(estimate);
         }
         estimate
+    }
+
+    /// How many times as much as the level above says, by each level that knows of requests which belong there.
+    pub(super) fn factors(&self, branch: &Branch, now: Moment) -> impl Iterator<Item = f32> {
+        self.below_root(branch, now).scan(self.usual(now), |above, own| {
+            let estimate = own.below(*above);
+            let factor = (estimate.expected() - above.expected()).exp();
+            *above = estimate;
+            Some(factor)
+        })
+    }
+
+    /// What the nodes of the branch know, each by itself, from the route's on.
+    fn below_root(&self, branch: &Branch, now: Moment) -> impl Iterator<Item = Estimate> {
+        let known = branch.keys().map_while(|key| self.keys.find(key));
+        known.map(move |slot| self.nodes[slot].estimate(now))
     }
 
     /// What is known of the nearest kind of requests, and of that alone.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::boost::Boosts;
-use super::branch::{Branch, Described};
+use super::branch::{Branch, Described, LEVEL_NAMES};
 use super::comparison::{Arm, Comparison, Turn};
 use super::cost::{Costs, Learnt};
 use super::features::{Features, Observed};
@@ -98,8 +98,8 @@ impl Predictor {
         self.comparison.arm(now)
     }
 
-    /// How far predictions count: as far as they are worth something and do no harm.
-    fn weight(&self) -> f32 {
+    /// How far predictions count, from 0 to 1: as far as they are worth something and do no harm.
+    pub fn weight(&self) -> f32 {
         if self.comparison.is_off() { 0.0 } else { self.skill.weight() }
     }
 
@@ -111,6 +111,16 @@ impl Predictor {
     /// What a request that belongs there costs, as far as is learnt.
     pub fn estimate(&self, branch: &Branch, now: Moment) -> Estimate {
         self.costs.estimate(branch, now)
+    }
+
+    /// What that is made of: how many times as much as [usual](Self::usual) by the request's route, how many times as
+    /// much again by its method, and so on, as far as is known.
+    pub fn factors(
+        &self,
+        branch: &Branch,
+        now: Moment,
+    ) -> impl Iterator<Item = (&'static str, f32)> {
+        LEVEL_NAMES.into_iter().zip(self.costs.factors(branch, now))
     }
 
     /// Whether a request that belongs there takes longer than 99 of 100 of its kind, where enough is known of these.

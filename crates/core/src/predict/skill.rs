@@ -98,10 +98,7 @@ impl Skill {
     /// The lower and the upper 95 % bound of the explained part, by leaving out each block in turn (the jackknife:
     /// Tukey 1958).
     fn bounds(&self, count: usize) -> (f64, f64) {
-        let blocks = self.blocks[..count]
-            .iter()
-            .map(|block| block.load(Relaxed))
-            .map(|block| ((block >> SUM_BITS & SUM_MASK) as f64, (block & SUM_MASK) as f64));
+        let blocks = self.blocks[..count].iter().map(|block| sums(block.load(Relaxed)));
         let (without, with) = blocks.clone().fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
         let explained =
             |without: f64, with: f64| if without > 0.0 { 1.0 - with / without } else { 0.0 };
@@ -114,6 +111,16 @@ impl Skill {
             .sum();
         let margin = STUDENT * (scatter * (n - 1.0) / n).sqrt();
         (whole - margin, whole + margin)
+    }
+
+    /// The root of the mean squared error of the logarithms, where the mean is said and where predictions are; `None`
+    /// before the first hundred answers.
+    pub fn errors(&self) -> Option<[f64; 2]> {
+        let blocks = self.blocks();
+        let answers = blocks.iter().map(|block| block >> (2 * SUM_BITS)).sum::<u64>() as f64;
+        let sums = blocks.into_iter().map(sums).fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
+        let error = |sum: f64| (sum / answers / f64::from(1 << STEPS)).sqrt();
+        (answers > 0.0).then(|| [sums.0, sums.1].map(error))
     }
 
     /// The lower bound of the explained part of the variance.
@@ -133,6 +140,11 @@ impl Skill {
     }
 }
 
+/// The squared errors of a block, in steps, without and with prediction.
+fn sums(block: u64) -> (f64, f64) {
+    ((block >> SUM_BITS & SUM_MASK) as f64, (block & SUM_MASK) as f64)
+}
+
 /// What is used where `predicted` is said, the mean is `usual` and predictions are believed with `weight`:
 /// logarithms.
 pub(super) fn blend(predicted: f32, usual: f32, weight: f32) -> f32 {
@@ -148,6 +160,7 @@ pub(super) fn sane(predicted: f32, seen: &Estimate) -> f32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::balance::SplitMix64;
@@ -170,6 +183,16 @@ mod tests {
         let skill = after(2_000, |class, _| class);
         assert!(skill.bound() > 0.9, "{}", skill.bound());
         assert_eq!(skill.weight(), 1.0);
+    }
+
+    #[test]
+    fn errors_are_those_of_what_was_said_and_of_the_mean() {
+        assert_eq!(after(99, |class, _| class).errors(), None);
+        let [mean, prediction] = after(4_000, |class, _| class).errors().unwrap();
+        // The noise is uniform in one; each class is 1.5 from the mean.
+        let noise = 1.0 / 12.0_f64;
+        assert!((prediction - noise.sqrt()).abs() < 0.01, "{prediction}");
+        assert!((mean - (noise + 2.25).sqrt()).abs() < 0.02, "{mean}");
     }
 
     #[test]

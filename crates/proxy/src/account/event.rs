@@ -9,7 +9,9 @@ use http::{HeaderValue, StatusCode};
 use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
 
-use super::explain::{AccessDecision, AuthDecision, CacheDecision, Choice, LimitDecision};
+use super::explain::{
+    AccessDecision, AuthDecision, CacheDecision, Choice, LimitDecision, PredictionDecision,
+};
 use super::metrics::{CacheResult, EndpointMetrics, RouteMetrics};
 use super::origin::Origin;
 
@@ -61,6 +63,12 @@ pub enum Event<'a> {
         result: CacheResult,
         /// Why.
         decision: &'a dyn Fn() -> CacheDecision,
+    },
+    /// Something was predicted of it, that may decide when it is its turn and where it goes. Of one that waited it is
+    /// told when that is over; what is told first stands.
+    CostPredicted {
+        /// What, and what followed.
+        decision: &'a dyn Fn() -> PredictionDecision,
     },
     /// Its upstream admitted it.
     UpstreamAdmitted {

@@ -138,6 +138,7 @@ impl Record {
             | Event::RateLimitAsked { .. }
             | Event::AuthenticatorAsked { .. }
             | Event::AccessDenied { .. }
+            | Event::CostPredicted { .. }
             | Event::EndpointChosen { .. }
             | Event::TryConnected(_)
             | Event::TryFailed { .. } => {}

@@ -11,7 +11,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::event::{Event, TryOutcome};
-use super::explain::{Choice, LimitDecision};
+use super::explain::{Choice, LimitDecision, PredictionDecision};
 use super::metrics::EndpointMetrics;
 use super::witness::Witnesses;
 
@@ -20,14 +20,15 @@ const MOST: usize = 64;
 
 /// What happened, in order.
 pub struct Relay {
-    /// Whether it is written down how endpoints stood.
-    notes_choices: bool,
+    /// Whether it is written down how endpoints stood, and what was predicted.
+    takes_notes: bool,
     kept: RefCell<Vec<(Instant, Kept)>>,
 }
 
 /// An event that owns what it tells.
 enum Kept {
     LimitDecided(LimitDecision),
+    CostPredicted(Box<PredictionDecision>),
     UpstreamAdmitted(LimitDecision),
     EndpointChosen(bool, Choice),
     TryBegan(Arc<EndpointMetrics>),
@@ -37,9 +38,9 @@ enum Kept {
 }
 
 impl Relay {
-    /// Nothing happened yet. `notes_choices`: whether it is written down how endpoints stood.
-    pub fn new(notes_choices: bool) -> Self {
-        Self { notes_choices, kept: RefCell::default() }
+    /// Nothing happened yet. `takes_notes`: whether it is written down how endpoints stood, and what was predicted.
+    pub fn new(takes_notes: bool) -> Self {
+        Self { takes_notes, kept: RefCell::default() }
     }
 
     /// `event` happened `at` that time.
@@ -54,7 +55,10 @@ impl Relay {
         Some(match event {
             Event::LimitDecided(decision) => Kept::LimitDecided(decision.clone()),
             Event::UpstreamAdmitted { decision } => Kept::UpstreamAdmitted(decision()),
-            Event::EndpointChosen { found, choice } if self.notes_choices || !found => {
+            Event::CostPredicted { decision } if self.takes_notes => {
+                Kept::CostPredicted(Box::new(decision()))
+            }
+            Event::EndpointChosen { found, choice } if self.takes_notes || !found => {
                 Kept::EndpointChosen(*found, choice())
             }
             Event::TryBegan(endpoint) => Kept::TryBegan((*endpoint).clone()),
@@ -75,6 +79,10 @@ impl Relay {
             match &kept {
                 Kept::LimitDecided(decision) => {
                     witnesses.tell_at(at, &Event::LimitDecided(decision.clone()));
+                }
+                Kept::CostPredicted(decision) => {
+                    let decision = || (**decision).clone();
+                    witnesses.tell_at(at, &Event::CostPredicted { decision: &decision });
                 }
                 Kept::UpstreamAdmitted(decision) => {
                     let decision = || decision.clone();
@@ -115,6 +123,15 @@ pub enum Listening<'a> {
 }
 
 impl Listening<'_> {
+    /// Whether more is written down than numbers.
+    pub fn takes_notes(self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Witnesses(witnesses) => witnesses.takes_notes(),
+            Self::Relay(relay) => relay.takes_notes,
+        }
+    }
+
     /// `event` happened just now.
     #[inline(always)]
     pub fn tell(self, event: &Event<'_>) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tidegate_core::plan::PredictMode;
-use tidegate_core::predict::{Comparison, Fall, Interval, Knowledge, Skill, Stage};
+use tidegate_core::predict::{Comparison, Fall, Interval, Knowledge, Predictor, Stage};
 
 use super::models::{self, ModelStatus, SamplesStatus};
 use crate::account::exposition::{Exposition, Kind};
@@ -114,22 +114,48 @@ pub(super) fn metrics(page: &mut Exposition, upstreams: &[Arc<Upstream>]) {
         let with = |upstream: &Arc<Upstream>| Some((upstream.clone(), upstream.predictor.clone()?));
         upstreams.iter().filter_map(with)
     };
-    let mut gauge = |name, help, value: fn(&Skill) -> f32| {
-        let mut family = page.family(name, Kind::Gauge, help);
+    let mut of_each = |name, kind, help, value: fn(&Upstream, &Predictor) -> f64| {
+        let mut family = page.family(name, kind, help);
         for (upstream, predictor) in predictors() {
-            family.sample(&[("upstream", upstream.metrics.name())], value(predictor.skill()));
+            let labels = [("upstream", upstream.metrics.name())];
+            family.sample(&labels, value(&upstream, &predictor));
         }
     };
-    gauge(
+    of_each(
         "tidegate_predict_skill",
+        Kind::Gauge,
         "The part of the variance of costs that predictions explained of late, its lower bound.",
-        Skill::bound,
+        |_, predictor| predictor.skill().bound().into(),
     );
-    gauge(
+    of_each(
         "tidegate_predict_weight",
+        Kind::Gauge,
         "How far predictions are believed, from 0 to 1.",
-        Skill::weight,
+        |_, predictor| predictor.skill().weight().into(),
     );
+    of_each(
+        "tidegate_predict_decisions_total",
+        Kind::Counter,
+        "Requests that had to wait, of which it was asked what they cost.",
+        |upstream, _| upstream.metrics.predict.decisions() as f64,
+    );
+    of_each(
+        "tidegate_predict_decision_seconds_total",
+        Kind::Counter,
+        "How long that took in all.",
+        |upstream, _| upstream.metrics.predict.deciding().as_secs_f64(),
+    );
+    let mut family = page.family(
+        "tidegate_predict_error_log",
+        Kind::Gauge,
+        "Root mean square error of the logarithm of costs of late: of predictions, and where the mean is said.",
+    );
+    for (upstream, predictor) in predictors() {
+        let errors = predictor.skill().errors();
+        for (said, error) in ["mean", "prediction"].into_iter().zip(errors.into_iter().flatten()) {
+            family.sample(&[("upstream", upstream.metrics.name()), ("said", said)], error);
+        }
+    }
     let mut family = page.family(
         "tidegate_predict_fallbacks_total",
         Kind::Counter,

@@ -3,6 +3,7 @@
 use tidegate_core::failure::Failure;
 
 use crate::account::event::Event;
+use crate::account::relay::Listening;
 use crate::call::Call;
 use crate::snapshot::Forward;
 use crate::upstream::Upstream;
@@ -22,7 +23,9 @@ pub async fn before<'a>(
     let transaction = call.transaction;
     let now = transaction.witnesses.coarse_now();
     let cost_of = CostOf { route: forward.cost, priority, head: call.head };
-    match upstream.admit(&call.client.local.outbound, &cost_of, call.time_left, now).await {
+    let (outbound, listening) =
+        (&call.client.local.outbound, Listening::Witnesses(&transaction.witnesses));
+    match upstream.admit(outbound, &cost_of, call.time_left, listening, now).await {
         Ok(permit) => {
             let permit = transaction.permit.get_or_init(|| permit);
             let decision = || upstream.admission.decision(true);

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::StatusCode;
-use tidegate_core::admission::{Breaker, Gate, Place, Supply, Verdict, Woken};
+use tidegate_core::admission::{Breaker, Gate, Place, Supply, Verdict, Waited, Woken};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::{self, Priority};
 use tidegate_core::predict::{Arm, Prediction};
@@ -22,7 +22,9 @@ use super::cost::CostOf;
 use super::observation::Observation;
 use super::outbound::Outbound;
 use super::predictions::Arrival;
+use crate::account::event::Event;
 use crate::account::explain::LimitDecision;
+use crate::account::relay::Listening;
 use crate::http::time_left::TimeLeft;
 use crate::net::clock;
 
@@ -230,30 +232,54 @@ impl Upstream {
         outbound: &Outbound,
         cost_of: &CostOf<'_>,
         time_left: TimeLeft<'_>,
+        listening: Listening<'_>,
         now: Instant,
     ) -> Result<Permit, Failure> {
-        let class = cost_of.priority;
-        match self.admit_at_once(outbound, class, now) {
+        match self.admit_at_once(outbound, cost_of.priority, now) {
             Some(permit) => Ok(permit),
-            None => {
-                let (arrival, joins) = (self.arrival(now, class), clock::now());
-                let (prediction, observation) = self.foresee(cost_of, arrival.arm, outbound, joins);
-                let waited = Box::pin(self.wait(arrival, prediction, time_left, joins)).await;
-                let failure = waited.as_ref().err().copied();
-                self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
-                if failure.is_some() {
-                    self.refused(arrival);
-                }
-                waited.inspect(|permit| _ = permit.observation.replace(observation))
-            }
+            None => Box::pin(self.admit_later(outbound, cost_of, time_left, listening, now)).await,
         }
     }
 
+    async fn admit_later(
+        &self,
+        outbound: &Outbound,
+        cost_of: &CostOf<'_>,
+        time_left: TimeLeft<'_>,
+        listening: Listening<'_>,
+        now: Instant,
+    ) -> Result<Permit, Failure> {
+        let class = cost_of.priority;
+        let (arrival, joins) = (self.arrival(now, class), clock::now());
+        let (arm, watched) = (arrival.arm, Cell::default());
+        let (prediction, observation) = self.foresee(cost_of, arm, outbound, joins);
+        if self.predictor.is_some() {
+            self.metrics.predict.decided(clock::now().since(joins));
+        }
+        let decide =
+            || self.prediction_decision(cost_of, arm, prediction, observation.as_deref(), joins);
+        let decision = listening.takes_notes().then(decide).flatten();
+        let watch = decision.is_some().then_some(&watched);
+        let waited = self.wait(arrival, prediction, time_left, watch, joins).await;
+        if let Some(decision) = decision {
+            let decision = || decision.clone().waited(watched.get());
+            listening.tell(&Event::CostPredicted { decision: &decision });
+        }
+        let failure = waited.as_ref().err().copied();
+        self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
+        if failure.is_some() {
+            self.refused(arrival);
+        }
+        waited.inspect(|permit| _ = permit.observation.replace(observation))
+    }
+
+    /// `watch`: what is to hold how the wait went, once it is over; `None`: nothing.
     async fn wait(
         &self,
         arrival: Arrival,
         prediction: Option<Prediction>,
         time_left: TimeLeft<'_>,
+        watch: Option<&Cell<Waited>>,
         now: Moment,
     ) -> Result<Permit, Failure> {
         let left = time_left.left();
@@ -262,9 +288,13 @@ impl Upstream {
         }
         let (ticket, verdict) = oneshot::channel();
         let class = arrival.priority;
-        let joined = self.admission.gate.wait(class, prediction, now, ticket);
+        let gate = &self.admission.gate;
+        let joined = match watch {
+            Some(_) => gate.wait_watched(class, prediction, now, ticket),
+            None => gate.wait(class, prediction, now, ticket),
+        };
         let (place, woken) = joined.map_err(|_| Failure::QueueFull)?;
-        let waiting = Waiting { admission: &self.admission, place };
+        let waiting = Waiting { admission: &self.admission, place, watch };
         self.admission.tell(woken);
         let permit = match timeout(self.plan.limits.queue.timeout.duration(), verdict).await {
             Ok(verdict) => verdict.unwrap_or(Err(Failure::Internal)),
@@ -288,10 +318,14 @@ impl Upstream {
 struct Waiting<'a> {
     admission: &'a Admission,
     place: Place,
+    watch: Option<&'a Cell<Waited>>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.admission.gate.give_up(self.place);
+        if let Some(watch) = self.watch {
+            watch.set(self.admission.gate.watched(self.place));
+        }
     }
 }

@@ -21,6 +21,7 @@ mod observation;
 pub mod outbound;
 mod panic_mode;
 mod pool;
+mod prediction_decision;
 mod predictions;
 pub mod probe;
 mod report;

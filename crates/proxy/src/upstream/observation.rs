@@ -42,6 +42,15 @@ pub(super) struct Sampler {
 }
 
 impl Observation {
+    /// How many times as much as this estimate the model that was asked says, and how far it is believed; `None`: none
+    /// was asked.
+    pub(super) fn model_factor(&self, estimate: &Estimate) -> Option<(f32, f32)> {
+        let (model, said) = self.answer.as_ref()?;
+        let probation = &model.probation;
+        let seconds = probation.expected(&self.features, *said).exp();
+        Some((seconds / estimate.cost().as_secs_f32(), probation.weight()))
+    }
+
     /// The request is over and had this cost.
     pub(super) fn over(&self, predictor: &Predictor, worker: usize, cost: Duration, now: Moment) {
         if let Some((model, said)) = &self.answer {

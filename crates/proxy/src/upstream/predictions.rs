@@ -96,15 +96,15 @@ impl Upstream {
         predictor.predict(&of.branch(predictor, now), now)
     }
 
-    /// What a request of this arm is predicted to cost, where its endpoint is picked by that; `None`: nothing that counts.
-    pub(super) fn cost_to_pick_by(
+    /// What is predicted of a request of this arm, where its endpoint is picked by that; `None`: nothing that counts.
+    pub(super) fn prediction_to_pick_by(
         &self,
         of: &CostOf<'_>,
         arm: Arm,
         now: Moment,
-    ) -> Option<Duration> {
+    ) -> Option<Prediction> {
         let reads = needs(self.plan.balance.policy).cost;
-        reads.then(|| self.predict(of, arm, now).map(|prediction| prediction.cost)).flatten()
+        reads.then(|| self.predict(of, arm, now)).flatten()
     }
 
     /// The cost that a part of the requests of the kind of this one stay below, so many standard deviations above the mean of

@@ -62,8 +62,15 @@ impl Dispatch<'_> {
 
     /// What the request is predicted to cost, where that decides where it goes.
     pub(super) fn cost_to_pick_by(&self, head: &request::Parts, now: Instant) -> Option<Duration> {
-        let arm = self.permit.arrival().arm;
-        self.upstream.cost_to_pick_by(&self.cost_of(head), arm, clock::moment(now))
+        let (arm, of, now) = (self.permit.arrival().arm, self.cost_of(head), clock::moment(now));
+        let prediction = self.upstream.prediction_to_pick_by(&of, arm, now)?;
+        if self.listening.takes_notes()
+            && let Some(decision) =
+                self.upstream.prediction_decision(&of, arm, Some(prediction), None, now)
+        {
+            self.listening.tell(&Event::CostPredicted { decision: &|| decision.clone() });
+        }
+        Some(prediction.cost)
     }
 
     /// Bytes of the request's body that are kept for another try: none where only a try that never took any

@@ -86,6 +86,32 @@ class CacheDecision(BaseModel):
     )
 
 
+class Factor(BaseModel):
+    """How many times as much the request was said to cost by something."""
+
+    by: str = Field(description="route, method, template, size or model.")
+    times: float = Field(description="Relative to what stands before it, first to what is usual.")
+
+
+class Declined(BaseModel):
+    """A worker that the request left alone."""
+
+    slower: float = Field(description="How many times longer than with a quick one it would have taken.")
+    every_ms: float = Field(description="The mean time until a quick one came free.")
+
+
+class PredictionDecision(BaseModel):
+    """What was predicted of the request, and what followed."""
+
+    cost_ms: float | None = Field(description="What it was taken to cost; null: no prediction counted.")
+    usual_ms: float = Field(description="What requests to its upstream cost.")
+    factors: list[Factor] = Field(description="What is known of such requests, from its route on.")
+    weight: float = Field(description="How far that counted, from 0 to 1: as an exponent of the factors.")
+    boost_ms: float = Field(description="How much earlier than it came it counted.")
+    overtaken: int = Field(description="Requests of its class that came after it and went in before it.")
+    declined: Declined | None = Field(description="What it left alone last to wait for something better.")
+
+
 class Candidate(BaseModel):
     """An endpoint as it stood when one was picked."""
 
@@ -143,6 +169,9 @@ class Story(Outstanding):
     auth: list[AuthDecision]
     access: AccessDecision | None
     cache: CacheDecision | None
+    prediction: PredictionDecision | None = Field(
+        description="Null where it neither had to wait nor was sent by what it costs, or that was not noted."
+    )
     tries: list[Try]
     unpicked: Choice | None = Field(description="The endpoints, when none could be picked.")
 

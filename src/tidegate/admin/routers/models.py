@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 from pydantic import BaseModel, Field
 
 from tidegate import _engine
-from tidegate.admin.context import ChangeView, Changing, TheChange, TheGateway, TheLearning, TheOrigin
+from tidegate.admin.context import ChangeView, Changing, TheChange, TheGateway, TheModelLifecycle, TheOrigin
 from tidegate.ai.package import Package, PackageError
 from tidegate.ai.promote import Standing, demotion, former_use, is_meant, promotion, using
 from tidegate.ai.registry import Entry, ModelId, UnknownModelError
@@ -65,9 +65,9 @@ class ModelDetail(ModelView):
 
 
 @router.get("", summary="The models")
-async def listed(gateway: TheGateway, learning: TheLearning) -> list[ModelView]:
+async def listed(gateway: TheGateway, model_lifecycle: TheModelLifecycle) -> list[ModelView]:
     """By name, and of each name the latest first."""
-    entries = await asyncio.to_thread(learning.registry.entries)
+    entries = await asyncio.to_thread(model_lifecycle.registry.entries)
     upstreams = await _upstreams(gateway)
     return [ModelView(**_told(entry, upstreams)) for entry in entries]
 
@@ -85,7 +85,7 @@ async def listed(gateway: TheGateway, learning: TheLearning) -> list[ModelView]:
 )
 async def add(
     gateway: TheGateway,
-    learning: TheLearning,
+    model_lifecycle: TheModelLifecycle,
     origin: TheOrigin,
     request: Request,
     name: Annotated[str, Query(description="What it is to be called.", examples=["shop-cost"])],
@@ -99,27 +99,27 @@ async def add(
         await asyncio.to_thread(_engine.score_model, archive, b"")
     except (PackageError, ValueError) as error:
         raise HTTPException(422, f"the archive is no model that can be used: {error}") from None
-    id = await asyncio.to_thread(learning.registry.add, name, package)
+    id = await asyncio.to_thread(model_lifecycle.registry.add, name, package)
     log.info("a model is added", model=id.short, learner=package.manifest.learner)
-    if any(is_meant(absent, id) for absent in learning.models.absent):
+    if any(is_meant(absent, id) for absent in model_lifecycle.models.absent):
         await gateway.reread(origin)
     return ModelView(**_told(Entry(id, package.manifest, None), await _upstreams(gateway)))
 
 
 @router.get("/{model}", summary="One model")
-async def show(gateway: TheGateway, learning: TheLearning, model: TheModel) -> ModelDetail:
+async def show(gateway: TheGateway, model_lifecycle: TheModelLifecycle, model: TheModel) -> ModelDetail:
     """With its manifest: what it was made of, how good it was, and what was usual then."""
-    id = await _meant(learning, model)
-    entry = await asyncio.to_thread(learning.registry.entry, id)
+    id = await _meant(model_lifecycle, model)
+    entry = await asyncio.to_thread(model_lifecycle.registry.entry, id)
     manifest = entry.manifest.model_dump(mode="json") if entry.manifest else None
     return ModelDetail(**_told(entry, await _upstreams(gateway)), manifest=manifest)
 
 
 @router.get("/{model}/archive", summary="A model's files", response_class=Response)
-async def archive(learning: TheLearning, model: TheModel) -> Response:
+async def archive(model_lifecycle: TheModelLifecycle, model: TheModel) -> Response:
     """As one archive, which another gateway takes."""
-    id = await _meant(learning, model)
-    package = await asyncio.to_thread(learning.registry.read, id)
+    id = await _meant(model_lifecycle, model)
+    package = await asyncio.to_thread(model_lifecycle.registry.read, id)
     return Response(package.archive(), media_type=ARCHIVE)
 
 
@@ -134,12 +134,12 @@ class Step(NamedTuple):
 
 async def _step(
     gateway: TheGateway,
-    learning: TheLearning,
+    model_lifecycle: TheModelLifecycle,
     change: TheChange,
     model: TheModel,
     upstream: TheUpstream = None,
 ) -> Step:
-    id = await _meant(learning, model)
+    id = await _meant(model_lifecycle, model)
     return Step(gateway, change, id, upstream or _only_use(gateway, id))
 
 
@@ -166,10 +166,10 @@ async def rollback(step: TheStep) -> ChangeView:
     return await step.change.edit_member("upstreams", step.upstream, edit)
 
 
-async def _meant(learning: TheLearning, model: str) -> ModelId:
+async def _meant(model_lifecycle: TheModelLifecycle, model: str) -> ModelId:
     """The model that is asked about. Raises MissingError."""
     try:
-        return await asyncio.to_thread(learning.registry.meant, model)
+        return await asyncio.to_thread(model_lifecycle.registry.meant, model)
     except UnknownModelError as error:
         raise MissingError(str(error)) from None
 

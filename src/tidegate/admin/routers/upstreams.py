@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from tidegate.admin.context import TheGateway, TheLearning
+from tidegate.admin.context import TheGateway, TheModelLifecycle
 from tidegate.admin.routers.members import add_members
 from tidegate.admin.routers.words import WordView
 from tidegate.control.gateway import Gateway
@@ -13,14 +13,14 @@ router = APIRouter(prefix="/v1/upstreams", tags=["upstreams"])
 
 
 @router.get("", summary="The upstreams")
-async def listed(gateway: TheGateway, learning: TheLearning) -> list[dict[str, Any]]:
+async def listed(gateway: TheGateway, model_lifecycle: TheModelLifecycle) -> list[dict[str, Any]]:
     """As the engine sees them: every endpoint with its health and load; and where requests are sampled, how
     many samples were `written` and `lost`, and why none are written now (`stopped`).
     """
     upstreams = await live_upstreams(gateway)
     for upstream in upstreams:
         if prediction := upstream.get("prediction"):
-            prediction["samples"] |= learning.samples.seen(upstream["name"])
+            prediction["samples"] |= model_lifecycle.samples.seen(upstream["name"])
     return upstreams
 
 

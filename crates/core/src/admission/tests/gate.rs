@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{Gate, Offer, Place, Supply, Verdict, Woken};
+use super::super::{Gate, Offer, Place, Supply, Verdict, Waited, Woken};
 use super::limits;
 use crate::plan::testing::number;
 use crate::plan::{Priority, UpstreamLimits};
@@ -76,6 +76,23 @@ fn a_request_goes_before_others_by_its_boost_and_no_farther() {
         gate.wait(Priority::Normal, prediction, at(1_000 + ms), ticket).unwrap();
     }
     assert_eq!(order(&gate, 1_200), [1, 3, 2, 4, 5]);
+}
+
+#[test]
+fn of_a_wait_that_is_watched_it_is_known_by_how_many_it_was_overtaken() {
+    let gate = Gate::new(&fixed(1, 10));
+    assert!(gate.enter());
+    let watched = |ms: u32, ticket, prediction| {
+        gate.wait_watched(Priority::Normal, prediction, at(1_000 + ms), ticket).unwrap().0
+    };
+    let heavy = watched(50, 1, predicted(400, 0));
+    let light = watched(90, 2, predicted(4, 60));
+    gate.wait(Priority::Normal, predicted(4, 60), at(1_100), 3).unwrap();
+    gate.wait(Priority::High, predicted(4, 60), at(1_100), 4).unwrap();
+    assert_eq!(order(&gate, 1_200), [4, 2, 3, 1]);
+    let overtaken = |place| gate.watched(place).overtaken;
+    assert_eq!([heavy, light].map(overtaken), [2, 0], "a request of another class overtakes none");
+    assert_eq!(gate.watched(heavy), Waited::default(), "it is told once");
 }
 
 #[test]
@@ -176,6 +193,18 @@ fn a_heavy_request_waits_for_a_quick_worker_and_light_ones_pass_it() {
     assert_eq!(names(woken), [(2, Verdict::In)]);
     drop(gate.leave(at(1)));
     assert_eq!(names(gate.leave(at(2))), [(1, Verdict::In)]);
+}
+
+#[test]
+fn of_a_wait_that_is_watched_it_is_known_what_it_left_alone() {
+    let gate = holding(0);
+    let watched = |prediction, ticket| {
+        gate.wait_watched(Priority::Normal, prediction, at(0), ticket).unwrap().0
+    };
+    let places = [watched(predicted(400, 0), 1), watched(predicted(0, 0), 2)];
+    let [heavy, light] = places.map(|place| gate.watched(place));
+    assert!(heavy.declined.is_some_and(|offer| offer.slower > 1.0) && heavy.overtaken == 1);
+    assert_eq!(light, Waited::default());
 }
 
 #[test]

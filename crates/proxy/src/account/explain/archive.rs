@@ -114,6 +114,7 @@ mod tests {
             auth: Vec::new(),
             access: None,
             cache: None,
+            prediction: None,
             tries: Vec::new(),
             unpicked: None,
         }

@@ -10,6 +10,9 @@ mod story;
 mod witness;
 
 pub use archive::Archive;
-pub use notes::{AccessDecision, AuthDecision, CacheDecision, Choice, LimitDecision, RateStanding};
+pub use notes::{
+    AccessDecision, AuthDecision, CacheDecision, Choice, Factor, LimitDecision, PredictionDecision,
+    RateStanding,
+};
 pub use story::{Story, Summary};
 pub use witness::Explain;

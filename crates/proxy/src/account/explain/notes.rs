@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use tidegate_core::admission::Offer;
 use tidegate_core::balance::Candidate;
 use tidegate_core::plan::BalancePolicy;
 
@@ -26,6 +27,8 @@ pub struct Notes {
     pub access: Option<AccessDecision>,
     /// What a cache decided.
     pub cache: Option<CacheDecision>,
+    /// What was predicted of it.
+    pub prediction: Option<PredictionDecision>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The choice of an endpoint that no try has followed yet.
@@ -135,6 +138,54 @@ pub struct CacheDecision {
     /// Whether the origin is asked for slices, as far as is known that it answers ranges; absent: the route has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slices: Option<bool>,
+}
+
+/// What was predicted of a request that had to wait, or whose endpoint is picked by it, and what followed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PredictionDecision {
+    /// What it was taken to cost; absent: nothing that was predicted of it counted.
+    #[serde(serialize_with = "milliseconds_if", rename = "cost_ms")]
+    pub cost: Option<Duration>,
+    /// What requests to its upstream cost.
+    #[serde(serialize_with = "milliseconds", rename = "usual_ms")]
+    pub usual: Duration,
+    /// How many times as much it was said to cost by what is known of its route, how many times as much again by its
+    /// method, and so on; in the end by a model.
+    pub factors: Vec<Factor>,
+    /// How far that counts, from 0 to 1: as an exponent of the factors.
+    pub weight: f32,
+    /// How much earlier than it came it counted.
+    #[serde(serialize_with = "milliseconds", rename = "boost_ms")]
+    pub boost: Duration,
+    /// Requests that came after it and went in before it.
+    pub overtaken: u32,
+    /// What it left alone last to wait for something better.
+    pub declined: Option<Declined>,
+}
+
+/// How many times as much a request is said to cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Factor {
+    /// By what: `route`, `method`, `template`, `size` or `model`.
+    pub by: &'static str,
+    /// How many times.
+    pub times: f32,
+}
+
+/// A worker that a request left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Declined {
+    /// How many times longer than with a quick one it takes.
+    pub slower: f32,
+    /// The mean time until a quick one comes free.
+    #[serde(serialize_with = "milliseconds", rename = "every_ms")]
+    pub every: Duration,
+}
+
+impl From<Offer> for Declined {
+    fn from(Offer { slower, every }: Offer) -> Self {
+        Self { slower, every }
+    }
 }
 
 /// How an endpoint was chosen.

@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 use tidegate_core::failure::Failure;
 
 use super::notes::{
-    AccessDecision, AuthDecision, CacheDecision, Choice, LimitDecision, Notes, Try, milliseconds,
+    AccessDecision, AuthDecision, CacheDecision, Choice, LimitDecision, Notes, PredictionDecision,
+    Try, milliseconds,
 };
 use crate::account::record::Record;
 use crate::net::clock;
@@ -113,6 +114,8 @@ pub struct Story {
     pub access: Option<AccessDecision>,
     /// What a cache decided.
     pub cache: Option<CacheDecision>,
+    /// What was predicted of it, where it had to wait or that decided where it went.
+    pub prediction: Option<PredictionDecision>,
     /// Its tries, in order.
     pub tries: Vec<Try>,
     /// The endpoints when none could be picked.
@@ -173,6 +176,7 @@ impl Story {
             auth: notes.auth,
             access: notes.access,
             cache: notes.cache,
+            prediction: notes.prediction,
             tries: notes.tries,
             unpicked: notes.choice.filter(|choice| !choice.candidates.iter().any(|c| c.picked)),
         }

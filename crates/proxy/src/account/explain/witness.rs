@@ -123,6 +123,9 @@ impl Notes {
             Event::AuthenticatorAsked { decision, .. } => self.authenticator_asked(decision()),
             Event::AccessDenied { decision } => self.access = Some(decision()),
             Event::CacheAsked { decision, .. } => self.cache = Some(decision()),
+            Event::CostPredicted { decision } => {
+                self.prediction.get_or_insert_with(decision);
+            }
             Event::UpstreamAdmitted { decision } => self.limit_decided(decision()),
             Event::EndpointChosen { choice, .. } => self.choice = Some(choice()),
             Event::TryBegan(endpoint) => self.try_began(endpoint.address(), at),

@@ -1,18 +1,28 @@
 //! What is counted of predictions.
 
+use std::time::Duration;
+
 use tidegate_core::predict::Fall;
 
 use crate::account::sharded::SharedCounter;
 
-/// Counts of one upstream's predictions. Any thread counts: each of these is rare.
+/// Counts of one upstream's predictions. Any thread counts: it is of requests that wait, or rare.
 #[derive(Debug, Default)]
 pub struct PredictCounts {
+    decisions: SharedCounter,
+    deciding: SharedCounter,
     taken: SharedCounter,
     dropped: SharedCounter,
     falls: [SharedCounter; Fall::ALL.len()],
 }
 
 impl PredictCounts {
+    /// Counts a request that must wait, of which it took so long to say what it costs.
+    pub fn decided(&self, took: Duration) {
+        self.decisions.add(1);
+        self.deciding.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
     /// Counts a sample that is told to the control plane.
     pub fn sampled(&self) {
         self.taken.add(1);
@@ -26,6 +36,16 @@ impl PredictCounts {
     /// Counts that a model is not asked any more.
     pub fn fell(&self, why: Fall) {
         self.falls[why as usize].add(1);
+    }
+
+    /// Requests of which it was said what they cost.
+    pub fn decisions(&self) -> u64 {
+        self.decisions.get()
+    }
+
+    /// How long that took in all.
+    pub fn deciding(&self) -> Duration {
+        Duration::from_nanos(self.deciding.get())
     }
 
     /// Samples that were told.

@@ -257,7 +257,8 @@ impl Fetch {
         let admitted = match sending.class {
             Some(priority) => {
                 let cost_of = CostOf { route: forward.cost, priority, head: &sending.head };
-                upstream.admit(outbound, &cost_of, time_left, now).await
+                let listening = Listening::Relay(&sending.relay);
+                upstream.admit(outbound, &cost_of, time_left, listening, now).await
             }
             None => upstream.try_admit(outbound, now).ok_or(Failure::Overloaded),
         };

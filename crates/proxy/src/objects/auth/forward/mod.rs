@@ -239,20 +239,21 @@ impl Question {
         append_via(&mut head.headers, via.of(head.version));
         let (route, priority) = (CostRoute::ALIKE, Priority::Normal);
         let cost_of = CostOf { route, priority, head: &head };
+        let (time_left, listening) = (TimeLeft::default(), Listening::Nothing);
         let permit =
-            upstream.admit(outbound, &cost_of, TimeLeft::default(), Instant::now()).await?;
+            upstream.admit(outbound, &cost_of, time_left, listening, Instant::now()).await?;
         let dispatch = Dispatch {
             upstream,
             route: CostRoute::ALIKE,
             subset: None,
             retry: &self.forward.retry,
             hedge: None,
-            time_left: TimeLeft::default(),
+            time_left,
             upgrade: None,
             interim: &None,
             client: self.client,
             permit: &permit,
-            listening: Listening::Nothing,
+            listening,
         };
         let answer = send(outbound, dispatch, &mut head, &mut Body::Empty).await?;
         let (mut head, body) = answer.into_parts();

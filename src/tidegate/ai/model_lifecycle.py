@@ -1,4 +1,4 @@
-"""What the gateway does for models while it runs."""
+"""The lifecycle of models, as far as the gateway has a part in it: from samples to what is served."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tidegate.ai.samples import Samples
 from tidegate.control.events import Events
 
 
-class Learning:
+class ModelLifecycle:
     """The registry, what the engine was given of it, and the samples that models are trained with."""
 
     def __init__(self, engine: Engine, events: Events, state_dir: Path | None = None) -> None:

@@ -225,7 +225,7 @@ def test_an_upgrade_that_its_client_does_not_hear_of_is_given_up(
     config = proxy(origin.address)
     local = {"name": "local", "address": f"unix:{tmp_path}/local.sock", "timeouts": {"write": "1s"}}
     config["listeners"].append(local)
-    config["upstreams"][0]["timeouts"] = {"idle": "1s"}
+    config["routes"][0]["tunnel"] = {"idle": "1s"}
     gateway = start_gateway(config)
     with contextlib.ExitStack() as stack:
         for size in range(100_000, 260_000, 3000):

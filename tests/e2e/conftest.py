@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from .harness.certs import Authority
 from .harness.gateway import Config, Gateway, command
 from .harness.h2origin import H2Origin
+from .harness.h3origin import H3Origin, trusting
+from .harness.multiplexed_origin import MultiplexedOrigin
 from .harness.origin import Origin
 
 StartGateway = Callable[..., Gateway]
@@ -91,6 +94,32 @@ def h2_origin() -> Iterator[H2Origin]:
     """An HTTP/2 origin in plain text."""
     with H2Origin() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def h3_origin(authority: Authority) -> Iterator[H3Origin]:
+    """An HTTP/3 origin."""
+    with H3Origin(authority.issue("localhost", "127.0.0.1", file="h3-origin")) as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A version of HTTP whose connections carry many requests, as endpoints speak it."""
+
+    options: dict[str, Any]
+    """Of the upstream."""
+    origin: Callable[[str], MultiplexedOrigin]
+    """Makes an endpoint of this name."""
+
+
+@pytest.fixture(params=["http2", "http3"])
+def spoken(request: pytest.FixtureRequest, authority: Authority) -> Spoken:
+    """Each version of HTTP whose connections carry many requests."""
+    if request.param == "http2":
+        return Spoken({"protocol": "http2"}, H2Origin)
+    files = authority.issue("localhost", "127.0.0.1", file="spoken")
+    return Spoken(trusting(authority.file), lambda name: H3Origin(files, name))
 
 
 @pytest.fixture

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Running
+from .conftest import Running, Spoken
 from .harness import answers
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
-from .harness.h2origin import H2Origin, Stream
+from .harness.h2origin import H2Origin
 from .harness.message import Echo
+from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Origin
 from .harness.ports import free_port
 from .harness.raw import ClosedError
@@ -180,8 +181,8 @@ def test_a_hung_endpoint_is_left(gateway: Gateway, origin: Origin) -> None:
     origin.wait(lambda: origin.open <= before, "the hung connection is closed")
 
 
-def test_an_http_2_connection_on_which_nothing_comes_is_not_used_again(
-    running: Running, h2_origin: H2Origin
+def test_a_shared_connection_on_which_nothing_comes_is_not_used_again(
+    running: Running, spoken: Spoken
 ) -> None:
     """Its other end may be gone without a word; TCP would take a quarter of an hour to notice."""
     hung: list[Stream] = []
@@ -190,22 +191,22 @@ def test_an_http_2_connection_on_which_nothing_comes_is_not_used_again(
         hung.append(stream)
         await stream.reset_by_peer.wait()
 
-    h2_origin.on("/hang", hang)
-    config = proxy(h2_origin.address, workers=1)
-    config["upstreams"][0].update(protocol="http2", timeouts={"response": "500ms"})
-    config["routes"][0]["retry"] = {"attempts": 1}
-    with running(config) as gateway, H2Client(gateway.port()) as client:
-        assert client.request("/x").status == 200
-        before = h2_origin.accepted
-        waiting = client.send_request("/hang")
-        eventually(lambda: hung, "the request arrives")
-        assert client.request("/x").status == 200
-        assert client.wait(waiting).status == 504
-        assert client.request("/x").status == 200
-        assert h2_origin.accepted == before, "what others are answered on is alive"
-        assert client.request("/hang").status == 504
-        assert client.request("/x").status == 200
-        assert h2_origin.accepted == before + 1
+    with spoken.origin("one") as one:
+        one.on("/hang", hang)
+        config = proxy(one.address, workers=1)
+        config["upstreams"][0].update(timeouts={"response": "500ms"}, **spoken.options)
+        config["routes"][0]["retry"] = {"attempts": 1}
+        with running(config) as gateway, H2Client(gateway.port()) as client:
+            assert client.request("/x").status == 200
+            waiting = client.send_request("/hang")
+            eventually(lambda: hung, "the request arrives")
+            assert client.request("/x").status == 200
+            assert client.wait(waiting).status == 504
+            assert client.request("/x").status == 200
+            assert one.accepted == 1, "what others are answered on is alive"
+            assert client.request("/hang").status == 504
+            assert client.request("/x").status == 200
+            assert one.accepted == 2
 
 
 def test_a_dead_endpoint_is_passed_over(running: Running, origin: Origin) -> None:

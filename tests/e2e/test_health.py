@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from .conftest import StartGateway
+from .conftest import Spoken, StartGateway
 from .harness import answers
 from .harness.configs import proxy
 from .harness.gateway import Gateway
-from .harness.h2origin import H2Origin, Stream
 from .harness.message import Echo
+from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Origin
 from .harness.ports import free_port
 from .harness.spread import spread
@@ -146,7 +146,7 @@ def test_a_tcp_check_connects_to_another_port(start_gateway: StartGateway, origi
     assert "connect refused" in becomes(gateway, one.address, "unhealthy")
 
 
-def test_a_grpc_check_asks_for_the_service(start_gateway: StartGateway) -> None:
+def test_a_grpc_check_asks_for_the_service(start_gateway: StartGateway, spoken: Spoken) -> None:
     serving = 1
 
     async def check(stream: Stream) -> None:
@@ -156,10 +156,10 @@ def test_a_grpc_check_asks_for_the_service(start_gateway: StartGateway) -> None:
         await stream.send_data(b"\0\0\0\0\x02\x08" + bytes([serving]))
         stream.send_trailers([("grpc-status", "0")])
 
-    with H2Origin() as origin:
+    with spoken.origin("one") as origin:
         origin.on("/grpc.health.v1.Health/Check", check)
         config = checked(origin.address, grpc={"service": "shop.Orders"}, initial="unhealthy")
-        config["upstreams"][0]["protocol"] = "http2"
+        config["upstreams"][0] |= spoken.options
         gateway = start_gateway(config)
         assert "passed" in becomes(gateway, origin.address, "healthy")
         eventually(lambda: len(origin.streams) >= 5, "checks come")

@@ -1,11 +1,12 @@
 """HTTP/2 on both sides: to clients by prior knowledge and ALPN, to upstreams in plain text and over TLS.
 
-What holds of it with clients holds of HTTP/3, too.
+What holds of it holds of HTTP/3, too, with clients and with endpoints.
 """
 
 import hashlib
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -15,10 +16,12 @@ from .harness.certs import Authority
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
-from .harness.h2origin import H2Origin, Stream
+from .harness.h2origin import H2Origin
 from .harness.h3client import H3Client
+from .harness.h3origin import H3Origin, trusting
 from .harness.message import Echo
 from .harness.multiplexed import MultiplexedClient
+from .harness.multiplexed_origin import MultiplexedOrigin, Stream
 from .harness.origin import Exchange, Origin
 from .harness.raw import RawClient
 
@@ -36,6 +39,7 @@ def gateway(
     module_origin: Origin,
     h2_origin: H2Origin,
     h2_tls_origin: H2Origin,
+    h3_origin: H3Origin,
     authority: Authority,
 ) -> Iterator[Gateway]:
     certificate = authority.issue("localhost", file="http2-front").config()
@@ -48,10 +52,12 @@ def gateway(
     config["routes"] += [
         route("h2", "/h2", upstream="h2", rewrite={"prefix": "/"}),
         route("h2s", "/h2s", upstream="h2s", rewrite={"prefix": "/"}),
+        route("h3", "/h3", upstream="h3", rewrite={"prefix": "/"}),
     ]
     config["upstreams"] += [
         upstream("h2", h2_origin.address, protocol="http2"),
         upstream("h2s", h2_tls_origin.address, protocol="http2", tls={"ca": str(authority.file)}),
+        upstream("h3", h3_origin.address, **trusting(authority.file)),
     ]
     with running(config) as gateway:
         yield gateway
@@ -73,6 +79,22 @@ def client(
         yield connection
 
 
+@dataclass(frozen=True)
+class Behind:
+    """An origin whose connections carry many requests, and where the gateway has it."""
+
+    origin: MultiplexedOrigin
+    prefix: str
+    version: str
+
+
+@pytest.fixture(params=["http2", "http3"])
+def behind(request: pytest.FixtureRequest, h2_origin: H2Origin, h3_origin: H3Origin) -> Behind:
+    if request.param == "http2":
+        return Behind(h2_origin, "/h2", "HTTP/2")
+    return Behind(h3_origin, "/h3", "HTTP/3")
+
+
 def test_a_request_reaches_an_http_1_origin(client: MultiplexedClient, origin: Origin) -> None:
     seen = Echo.of(client.request("/a?b=1", method="POST", headers=[("x-a", "1")], body=b"hello"))
     assert (seen.method, seen.target, seen.version) == ("POST", "/a?b=1", "HTTP/1.1")
@@ -80,21 +102,33 @@ def test_a_request_reaches_an_http_1_origin(client: MultiplexedClient, origin: O
     assert (seen.header("host") or "").startswith("localhost:")
 
 
-@pytest.mark.parametrize("path", ["/h2/a?b=1", "/h2s/a?b=1"], ids=["plain", "tls"])
-def test_a_request_reaches_an_http_2_origin(client: MultiplexedClient, path: str) -> None:
+BEHIND = pytest.mark.parametrize(
+    ("prefix", "version"),
+    [("/h2", "HTTP/2"), ("/h2s", "HTTP/2"), ("/h3", "HTTP/3")],
+    ids=["plain", "tls", "quic"],
+)
+
+
+@BEHIND
+def test_a_request_reaches_an_origin_of_many_streams(
+    client: MultiplexedClient, prefix: str, version: str
+) -> None:
+    path = f"{prefix}/a?b=1"
     seen = Echo.of(client.request(path, method="POST", headers=[("x-a", "1")], body=b"hello"))
-    assert (seen.method, seen.target, seen.version) == ("POST", "/a?b=1", "HTTP/2")
+    assert (seen.method, seen.target, seen.version) == ("POST", "/a?b=1", version)
     assert (seen.length, seen.header("x-a")) == (5, "1")
     assert (seen.header(":authority") or "").startswith("localhost")
 
 
-@pytest.mark.parametrize("path", ["/h2/a", "/h2s/a"], ids=["plain", "tls"])
-def test_an_http_1_request_reaches_an_http_2_origin(gateway: Gateway, path: str) -> None:
+@BEHIND
+def test_an_http_1_request_reaches_an_origin_of_many_streams(
+    gateway: Gateway, prefix: str, version: str
+) -> None:
     with gateway.connect() as client:
-        seen = Echo.of(client.request(path, method="POST", body=b"hello"))
-        assert (seen.version, seen.length, seen.header(":authority")) == ("HTTP/2", 5, "localhost")
+        seen = Echo.of(client.request(f"{prefix}/a", method="POST", body=b"hello"))
+        assert (seen.version, seen.length, seen.header(":authority")) == (version, 5, "localhost")
         assert seen.header("host") is None
-        assert Echo.of(client.request(path)).length == 0
+        assert Echo.of(client.request(f"{prefix}/a")).length == 0
 
 
 def test_many_streams_share_upstream_connections_fairly(client: MultiplexedClient, origin: Origin) -> None:
@@ -102,15 +136,13 @@ def test_many_streams_share_upstream_connections_fairly(client: MultiplexedClien
     assert [Echo.of(client.wait(stream)).target for stream in streams] == [f"/{i}" for i in range(50)]
 
 
-def test_http_2_upstream_connections_are_shared(
-    gateway: Gateway, client: MultiplexedClient, h2_origin: H2Origin
-) -> None:
-    client.request("/h2/warm")
-    before = h2_origin.accepted
-    streams = [client.send_request(f"/h2/{i}") for i in range(50)]
+def test_upstream_connections_are_shared(gateway: Gateway, client: MultiplexedClient, behind: Behind) -> None:
+    client.request(f"{behind.prefix}/warm")
+    before = behind.origin.accepted
+    streams = [client.send_request(f"{behind.prefix}/{i}") for i in range(50)]
     for stream in streams:
         assert client.wait(stream).status == 200
-    assert h2_origin.accepted - before <= gateway.config["workers"]
+    assert behind.origin.accepted - before <= gateway.config["workers"]
 
 
 def test_a_slow_stream_does_not_hold_up_others(client: MultiplexedClient, origin: Origin) -> None:
@@ -139,20 +171,22 @@ def test_content_length_is_kept(client: MultiplexedClient, origin: Origin) -> No
     assert (head.status, head.header("content-length"), head.body) == (200, "5", b"")
 
 
-def test_grpc_passes_end_to_end(client: MultiplexedClient) -> None:
+def test_grpc_passes_end_to_end(client: MultiplexedClient, behind: Behind) -> None:
     headers = [("content-type", "application/grpc"), ("te", "trailers")]
-    response = client.request("/h2/grpc", method="POST", headers=headers, body=b"\x00\x00\x00\x00\x01x")
+    response = client.request(
+        f"{behind.prefix}/grpc", method="POST", headers=headers, body=b"\x00\x00\x00\x00\x01x"
+    )
     assert (response.status, response.body) == (200, b"\x00\x00\x00\x00\x01x")
     assert dict(response.trailers) == {"grpc-status": "0", "grpc-message": "fine"}
 
 
-def test_te_trailers_reaches_an_http_2_origin(client: MultiplexedClient) -> None:
+def test_te_trailers_reaches_an_origin(client: MultiplexedClient, behind: Behind) -> None:
     """gRPC servers refuse requests without it (gRPC over HTTP2, "Requests")."""
-    seen = Echo.of(client.request("/h2/x", headers=[("te", "trailers")]))
+    seen = Echo.of(client.request(f"{behind.prefix}/x", headers=[("te", "trailers")]))
     assert seen.header("te") == "trailers"
 
 
-def test_a_grpc_stream_goes_both_ways_at_once(client: MultiplexedClient, h2_origin: H2Origin) -> None:
+def test_a_grpc_stream_goes_both_ways_at_once(client: MultiplexedClient, behind: Behind) -> None:
     async def bounce(stream: Stream) -> None:
         stream.send_headers(200)
         await stream.send_data(b"first")
@@ -160,28 +194,28 @@ def test_a_grpc_stream_goes_both_ways_at_once(client: MultiplexedClient, h2_orig
         await stream.send_data(bytes(stream.body))
         stream.send_trailers([("grpc-status", "0")])
 
-    h2_origin.on("/bounce", bounce)
-    stream = client.send_request("/h2/bounce", method="POST", end=False)
+    behind.origin.on("/bounce", bounce)
+    stream = client.send_request(f"{behind.prefix}/bounce", method="POST", end=False)
     client.pump(lambda: client.responses[stream].body == b"first", "the answer's beginning")
     client.send_body(stream, b"second")
     response = client.wait(stream)
     assert (response.body, response.trailers) == (b"firstsecond", [("grpc-status", "0")])
 
 
-def test_an_answer_of_trailers_alone_passes(client: MultiplexedClient, h2_origin: H2Origin) -> None:
+def test_an_answer_of_trailers_alone_passes(client: MultiplexedClient, behind: Behind) -> None:
     """gRPC answers an error with one HEADERS frame that ends the stream."""
 
     async def refuse(stream: Stream) -> None:
         stream.send_headers(200, [("grpc-status", "12")], end=True)
 
-    h2_origin.on("/unimplemented", refuse)
-    response = client.request("/h2/unimplemented", method="POST", body=b"x")
+    behind.origin.on("/unimplemented", refuse)
+    response = client.request(f"{behind.prefix}/unimplemented", method="POST", body=b"x")
     assert (response.status, response.header("grpc-status"), response.body) == (200, "12", b"")
     assert response.complete
 
 
-def test_request_trailers_pass(client: MultiplexedClient) -> None:
-    for path in ("/h2/x", "/x"):
+def test_request_trailers_pass(client: MultiplexedClient, behind: Behind) -> None:
+    for path in (f"{behind.prefix}/x", "/x"):
         stream = client.send_request(path, method="POST", end=False, headers=[("te", "trailers")])
         client.send_body(stream, b"abc", end=False)
         client.send_trailers(stream, [("x-sum", "6")])
@@ -196,7 +230,7 @@ def test_trailers_of_an_http_1_origin_pass(client: MultiplexedClient, origin: Or
 
 
 def test_trailers_carry_nothing_that_frames_or_judges_the_message(
-    gateway: Gateway, client: MultiplexedClient, h2_origin: H2Origin
+    gateway: Gateway, client: MultiplexedClient, behind: Behind
 ) -> None:
     """RFC 9110 §6.5.1: who merges trailers into the header would take them for it."""
     wrong = [("content-length", "0"), ("host", "b"), ("authorization", "x"), ("set-cookie", "a=b")]
@@ -206,11 +240,11 @@ def test_trailers_carry_nothing_that_frames_or_judges_the_message(
         await stream.send_data(b"page")
         stream.send_trailers([*wrong, ("x-sum", "6")])
 
-    h2_origin.on("/trail", trail)
-    assert client.request("/h2/trail").trailers == [("x-sum", "6")]
+    behind.origin.on("/trail", trail)
+    assert client.request(f"{behind.prefix}/trail").trailers == [("x-sum", "6")]
     with gateway.connect() as old:
-        assert old.request("/h2/trail").trailers == [("x-sum", "6")]
-    for path in ("/h2/x", "/x"):
+        assert old.request(f"{behind.prefix}/trail").trailers == [("x-sum", "6")]
+    for path in (f"{behind.prefix}/x", "/x"):
         stream = client.send_request(path, method="POST", end=False, headers=[("te", "trailers")])
         client.send_body(stream, b"abc", end=False)
         client.send_trailers(stream, [*wrong, ("x-sum", "6")])
@@ -218,8 +252,8 @@ def test_trailers_carry_nothing_that_frames_or_judges_the_message(
         assert [(name.lower(), value) for name, value in seen.trailers] == [("x-sum", "6")]
 
 
-def test_an_http_2_origin_cannot_switch_protocols(
-    gateway: Gateway, client: MultiplexedClient, h2_origin: H2Origin
+def test_an_origin_of_many_streams_cannot_switch_protocols(
+    gateway: Gateway, client: MultiplexedClient, behind: Behind
 ) -> None:
     """RFC 9113 §8.6. An HTTP/1 client would take what follows for another protocol."""
 
@@ -227,15 +261,15 @@ def test_an_http_2_origin_cannot_switch_protocols(
         stream.send_headers(101)
         stream.send_headers(200, end=True)
 
-    h2_origin.on("/switch", switch)
+    behind.origin.on("/switch", switch)
     with gateway.connect() as old:
-        response = old.request("/h2/switch")
+        response = old.request(f"{behind.prefix}/switch")
         assert (response.status, response.informational) == (502, [])
-    response = client.request("/h2/switch")
+    response = client.request(f"{behind.prefix}/switch")
     assert (response.status, response.informational) == (502, [])
 
 
-def test_early_hints_are_passed_on(client: MultiplexedClient, origin: Origin, h2_origin: H2Origin) -> None:
+def test_early_hints_are_passed_on(client: MultiplexedClient, origin: Origin, behind: Behind) -> None:
     async def hint(exchange: Exchange) -> None:
         await exchange.send_head(103, [("Link", "</a.css>")], length=None)
         await exchange.respond(200, body=b"page")
@@ -246,43 +280,39 @@ def test_early_hints_are_passed_on(client: MultiplexedClient, origin: Origin, h2
         await stream.send_data(b"page", end=True)
 
     origin.on("/hint", hint)
-    h2_origin.on("/hint", hint2)
-    for path in ("/hint", "/h2/hint"):
+    behind.origin.on("/hint", hint2)
+    for path in ("/hint", f"{behind.prefix}/hint"):
         response = client.request(path)
         assert [(r.status, r.header("link")) for r in response.informational] == [(103, "</a.css>")], path
         assert response.body == b"page"
 
 
-def test_a_reset_of_the_origins_stream_reaches_the_client(
-    client: MultiplexedClient, h2_origin: H2Origin
-) -> None:
+def test_a_reset_of_the_origins_stream_reaches_the_client(client: MultiplexedClient, behind: Behind) -> None:
     async def fail(stream: Stream) -> None:
         stream.send_headers(200)
         await stream.send_data(b"some")
         stream.reset()
 
-    h2_origin.on("/fail", fail)
-    response = client.request("/h2/fail")
+    behind.origin.on("/fail", fail)
+    response = client.request(f"{behind.prefix}/fail")
     assert (response.status, response.body, response.complete) == (200, b"some", False)
     assert response.reset is not None
 
 
-def test_a_reset_by_the_client_cancels_the_origins_stream(
-    client: MultiplexedClient, h2_origin: H2Origin
-) -> None:
+def test_a_reset_by_the_client_cancels_the_origins_stream(client: MultiplexedClient, behind: Behind) -> None:
     async def wait(stream: Stream) -> None:
         stream.send_headers(200)
         await stream.reset_by_peer.wait()
 
-    h2_origin.on("/wait", wait)
-    stream = client.send_request("/h2/wait")
+    behind.origin.on("/wait", wait)
+    stream = client.send_request(f"{behind.prefix}/wait")
     client.pump(lambda: client.responses[stream].status == 200, "the answer begins")
     client.cancel(stream)
-    served = h2_origin.streams[-1]
+    served = behind.origin.streams[-1]
     for _ in range(500):
         if served.reset_by_peer.is_set():
             break
-        client.request("/h2/x")  # an awaited event each time, so that this does not spin
+        client.request(f"{behind.prefix}/x")  # an awaited event each time, so that this does not spin
     assert served.reset_by_peer.is_set()
 
 

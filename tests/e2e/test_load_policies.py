@@ -16,11 +16,10 @@ import uvicorn
 import tidegate.probe
 from tidegate.probe import Meter
 
-from .conftest import Running, StartGateway
-from .harness import answers, h2origin
+from .conftest import Running, Spoken, StartGateway
+from .harness import answers, multiplexed_origin
 from .harness.configs import proxy
 from .harness.gateway import Gateway
-from .harness.h2origin import H2Origin
 from .harness.origin import Exchange, Handler, Origin
 from .harness.spread import NAMES, spread, three_origins
 from .harness.waiting import eventually
@@ -213,9 +212,9 @@ def test_a_report_in_the_trailers_decides_too(
     assert dict(shown) == ({REPORT: IDLE} if forward else {}) | {"x-sum": "1"}
 
 
-def test_a_grpc_services_report_decides(start_gateway: StartGateway) -> None:
-    def reporting(report: str) -> h2origin.Handler:
-        async def answer(stream: h2origin.Stream) -> None:
+def test_a_grpc_services_report_decides(start_gateway: StartGateway, spoken: Spoken) -> None:
+    def reporting(report: str) -> multiplexed_origin.Handler:
+        async def answer(stream: multiplexed_origin.Stream) -> None:
             await stream.complete.wait()
             stream.send_headers(200, [("content-type", "application/grpc")])
             await stream.send_data(b"done")
@@ -224,11 +223,11 @@ def test_a_grpc_services_report_decides(start_gateway: StartGateway) -> None:
         return answer
 
     with contextlib.ExitStack() as stack:
-        servers = {name: stack.enter_context(H2Origin(name)) for name in NAMES}
+        servers = {name: stack.enter_context(spoken.origin(name)) for name in NAMES}
         for name, server in servers.items():
             server.on("/", reporting(BUSY if name == "b" else IDLE))
         config = proxy(*(server.address for server in servers.values()))
-        config["upstreams"][0] |= {"balance": "prequal", "protocol": "http2"}
+        config["upstreams"][0] |= {"balance": "prequal", **spoken.options}
         gateway = start_gateway(config)
         spread(gateway, 20)
         assert spread(gateway, 100)["b"] < 10

@@ -9,17 +9,24 @@ from .harness.certs import Authority
 from .harness.configs import listener, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2origin import H2Origin
+from .harness.h3origin import H3Origin, trusting
 from .harness.message import Echo
 from .harness.origin import Origin
-from .harness.transports import CLIENTS, Answer, Endpoint, Http1Endpoint, Http2Endpoint, Request, send
+from .harness.transports import CLIENTS, Answer, Endpoint, Http1Endpoint, MultiplexedEndpoint, Request, send
 from .messages import ANSWERS, BROKEN, REQUESTS, Passed, Refused, Routed
 
-ENDPOINTS = ("http1", "http2")
+ENDPOINTS = ("http1", "http2", "http3")
 
 
 @pytest.fixture(scope="module")
-def endpoints(module_origin: Origin, h2_origin: H2Origin) -> dict[str, Endpoint]:
-    return {"http1": Http1Endpoint(module_origin), "http2": Http2Endpoint(h2_origin)}
+def endpoints(
+    module_origin: Origin, h2_origin: H2Origin, h3_origin: H3Origin, authority: Authority
+) -> dict[str, Endpoint]:
+    return {
+        "http1": Http1Endpoint(module_origin),
+        "http2": MultiplexedEndpoint(h2_origin, {"protocol": "http2"}),
+        "http3": MultiplexedEndpoint(h3_origin, trusting(authority.file)),
+    }
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Running, StartGateway
+from .conftest import Running, Spoken, StartGateway
 from .harness import answers
 from .harness.configs import proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
-from .harness.h2origin import H2Origin, Stream
+from .harness.h2origin import H2Origin, H2Stream
 from .harness.load import Load
 from .harness.message import Echo
+from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Handler, Origin
 from .harness.ports import free_port
 from .harness.waiting import eventually
@@ -273,16 +274,16 @@ def test_a_long_body_passes_with_little_memory(gateway: Gateway, origin: Origin)
 
 
 def test_a_refused_stream_is_sent_again_whatever_the_method(
-    start_gateway: StartGateway, h2_origin: H2Origin
+    start_gateway: StartGateway, spoken: Spoken
 ) -> None:
     async def refuse(stream: Stream) -> None:
         await stream.complete.wait()
-        stream.reset(7)
+        stream.refuse()
 
-    with H2Origin("other") as other:
-        h2_origin.on("/refused", refuse)
-        config = proxy(h2_origin.address, other.address)
-        config["upstreams"][0].update(protocol="http2", balance="round_robin", **LENIENT)
+    with spoken.origin("one") as one, spoken.origin("other") as other:
+        one.on("/refused", refuse)
+        config = proxy(one.address, other.address)
+        config["upstreams"][0].update(balance="round_robin", **spoken.options, **LENIENT)
         gateway = start_gateway(config)
         with gateway.connect() as client:
             for _ in range(6):
@@ -292,25 +293,25 @@ def test_a_refused_stream_is_sent_again_whatever_the_method(
 
 
 def test_a_refused_stream_is_not_sent_again_where_there_is_one_attempt(
-    start_gateway: StartGateway, h2_origin: H2Origin
+    start_gateway: StartGateway, spoken: Spoken
 ) -> None:
     async def refuse(stream: Stream) -> None:
         await stream.complete.wait()
-        stream.reset(7)
+        stream.refuse()
 
-    h2_origin.on("/refused", refuse)
-    config = proxy(h2_origin.address)
-    config["upstreams"][0].update(protocol="http2", **LENIENT)
-    config["routes"][0]["retry"] = {"attempts": 1}
-    gateway = start_gateway(config)
-    before = len(h2_origin.streams)
-    with gateway.connect() as client:
-        statuses = [client.request("/refused", method=method).status for method in ("GET", "POST")]
-    assert (statuses, len(h2_origin.streams) - before) == ([502, 502], 2)
+    with spoken.origin("one") as one:
+        one.on("/refused", refuse)
+        config = proxy(one.address)
+        config["upstreams"][0].update(**spoken.options, **LENIENT)
+        config["routes"][0]["retry"] = {"attempts": 1}
+        gateway = start_gateway(config)
+        with gateway.connect() as client:
+            statuses = [client.request("/refused", method=method).status for method in ("GET", "POST")]
+        assert (statuses, len(one.streams)) == ([502, 502], 2)
 
 
 def test_a_session_that_was_told_to_go_away_gets_no_new_request(
-    start_gateway: StartGateway, h2_origin: H2Origin
+    start_gateway: StartGateway, spoken: Spoken
 ) -> None:
     async def leave(stream: Stream) -> None:
         stream.send_goaway()
@@ -318,20 +319,46 @@ def test_a_session_that_was_told_to_go_away_gets_no_new_request(
         await stream.complete.wait()
         await stream.send_data(bytes(stream.body), end=True)
 
-    h2_origin.on("/leave", leave)
-    config = proxy(h2_origin.address, workers=1)
-    config["upstreams"][0].update(protocol="http2", **LENIENT)
-    config["routes"][0]["retry"] = {"attempts": 1}
-    gateway = start_gateway(config)
-    before = h2_origin.accepted
-    with H2Client(gateway.port()) as client:
-        held = client.send_request("/leave", method="POST", end=False)
-        client.pump(lambda: client.responses[held].status == 200, "the head of the first response comes")
-        for _ in range(3):
-            assert Echo.of(client.request("/pay", method="POST", body=b"pay 100")).length == 7
-        client.send_body(held, b"the rest")
-        assert client.wait(held).body == b"the rest"
-    assert h2_origin.accepted - before == 2
+    with spoken.origin("one") as one:
+        one.on("/leave", leave)
+        config = proxy(one.address, workers=1)
+        config["upstreams"][0].update(**spoken.options, **LENIENT)
+        config["routes"][0]["retry"] = {"attempts": 1}
+        gateway = start_gateway(config)
+        with H2Client(gateway.port()) as client:
+            held = client.send_request("/leave", method="POST", end=False)
+            client.pump(lambda: client.responses[held].status == 200, "the head of the first response comes")
+            for _ in range(3):
+                assert Echo.of(client.request("/pay", method="POST", body=b"pay 100")).length == 7
+            client.send_body(held, b"the rest")
+            assert client.wait(held).body == b"the rest"
+        assert one.accepted == 2
+
+
+def test_requests_that_come_too_late_for_a_session_are_sent_again_whatever_the_method(
+    start_gateway: StartGateway, spoken: Spoken
+) -> None:
+    """What a GOAWAY does not name was not carried out (RFC 9113 §6.8, RFC 9114 §5.2)."""
+    late: list[Stream] = []
+
+    async def pay(stream: Stream) -> None:
+        late.append(stream)
+        if len(late) == 1:
+            first.send_goaway()
+            await stream.reset_by_peer.wait()
+        else:
+            stream.send_headers(200, end=True)
+
+    with spoken.origin("one") as one:
+        one.on("/pay", pay)
+        config = proxy(one.address, workers=1)
+        config["upstreams"][0].update(**spoken.options, **LENIENT)
+        gateway = start_gateway(config)
+        with H2Client(gateway.port()) as client:
+            assert client.request("/x").status == 200
+            first = one.streams[0]
+            assert client.request("/pay", method="POST", body=b"pay 100").status == 200
+        assert (len(late), one.accepted) == (2, 2)
 
 
 def test_a_post_that_an_endpoint_took_is_not_sent_again_when_it_breaks_the_protocol(
@@ -341,6 +368,7 @@ def test_a_post_that_an_endpoint_took_is_not_sent_again_when_it_breaks_the_proto
 
     async def break_off(stream: Stream) -> None:
         await stream.complete.wait()
+        assert isinstance(stream, H2Stream)
         stream.send_raw(b"\0\0\1\0\0\0\0\0\0x")  # DATA of no stream
 
     with H2Origin("one") as one, H2Origin("two") as two:
@@ -354,16 +382,16 @@ def test_a_post_that_an_endpoint_took_is_not_sent_again_when_it_breaks_the_proto
         assert len(one.streams) + len(two.streams) == 1
 
 
-def test_named_grpc_statuses_are_repeated(start_gateway: StartGateway, h2_origin: H2Origin) -> None:
+def test_named_grpc_statuses_are_repeated(start_gateway: StartGateway, spoken: Spoken) -> None:
     async def unavailable(stream: Stream) -> None:
         await stream.complete.wait()
         stream.send_headers(200, [("content-type", "application/grpc"), ("grpc-status", "14")], end=True)
 
-    with H2Origin("other") as other:
-        h2_origin.on("/call", unavailable)
+    with spoken.origin("one") as one, spoken.origin("other") as other:
+        one.on("/call", unavailable)
         other.on("/call", other.handlers["/grpc"])
-        config = proxy(h2_origin.address, other.address)
-        config["upstreams"][0].update(protocol="http2", balance="round_robin", **LENIENT)
+        config = proxy(one.address, other.address)
+        config["upstreams"][0].update(balance="round_robin", **spoken.options, **LENIENT)
         config["routes"][0]["retry"] = {"grpc": ["unavailable"]}
         gateway = start_gateway(config)
         with H2Client(gateway.port()) as client:

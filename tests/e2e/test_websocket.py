@@ -19,13 +19,14 @@ from .harness.gateway import Config, Gateway
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin
 from .harness.h3client import H3Client
+from .harness.h3origin import H3Origin, trusting
 from .harness.message import Fields
 from .harness.origin import Origin
 from .harness.waiting import eventually
 from .harness.websocket import Endpoint, Http1Way, StreamWay, WebSocket
 
 CLIENTS = ["http1", "http2", "http3"]
-ENDPOINTS = ["http1", "http2"]
+ENDPOINTS = ["http1", "http2", "http3"]
 pytestmark = pytest.mark.usefixtures("origins_are_well")
 
 each_client = pytest.mark.parametrize("client", CLIENTS)
@@ -42,6 +43,7 @@ class Origins:
 
     http1: Origin
     http2: H2Origin
+    http3: H3Origin
     talk: Endpoint
 
     def config(self, authority: Authority, **options: object) -> Config:
@@ -53,6 +55,7 @@ class Origins:
         config["upstreams"] += [
             upstream("http1", self.http1.address),
             upstream("http2", self.http2.address, protocol="http2"),
+            upstream("http3", self.http3.address, **trusting(authority.file)),
         ]
         strip = {"rewrite": {"prefix": "/"}}
         config["routes"] = [
@@ -63,12 +66,18 @@ class Origins:
 
 
 @pytest.fixture(scope="module")
-def origins() -> Iterator[Origins]:
-    with Origin() as http1, H2Origin(extended_connect=True) as http2:
+def origins(authority: Authority) -> Iterator[Origins]:
+    files = authority.issue("localhost", file="websocket-origin")
+    with (
+        Origin() as http1,
+        H2Origin(extended_connect=True) as http2,
+        H3Origin(files, extended_connect=True) as http3,
+    ):
         talk = Endpoint()
         talk.serve_http1(http1)
-        talk.serve_http2(http2)
-        yield Origins(http1, http2, talk)
+        talk.serve_streams(http2)
+        talk.serve_streams(http3)
+        yield Origins(http1, http2, http3, talk)
 
 
 @pytest.fixture
@@ -454,7 +463,7 @@ def picky(authority: Authority) -> Iterator[Callable[[bool], H2Origin]]:
 
     def begin(extended_connect: bool) -> H2Origin:
         server = H2Origin(tls=tls, http1=_Http1Server, extended_connect=extended_connect)
-        Endpoint().serve_http2(server)
+        Endpoint().serve_streams(server)
         begun.append(server)
         return server
 
@@ -487,17 +496,19 @@ def test_an_endpoint_is_asked_as_its_settings_allow(
 
 
 @each_client
-def test_an_upstream_that_speaks_http2_alone_is_not_asked_otherwise(
-    start_gateway: StartGateway, origins: Origins, authority: Authority, client: str
+@pytest.mark.parametrize("endpoint", ENDPOINTS[1:])
+def test_an_upstream_that_speaks_no_http1_is_not_asked_otherwise(
+    start_gateway: StartGateway, origins: Origins, authority: Authority, client: str, endpoint: str
 ) -> None:
     """Nor does it speak against an endpoint that it takes no extended CONNECT."""
-    with H2Origin() as server:
+    files = authority.issue("localhost", file="websocket-old")
+    with H2Origin() if endpoint == "http2" else H3Origin(files) as server:
         config = origins.config(authority)
-        config["upstreams"][2]["endpoints"] = [server.address]
+        config["upstreams"][ENDPOINTS.index(endpoint) + 1]["endpoints"] = [server.address]
         gateway = start_gateway(config)
         for _ in range(10):
-            with dial(gateway, client, "/http2/echo") as socket:
+            with dial(gateway, client, f"/{endpoint}/echo") as socket:
                 assert (socket.response.status, "error: not_switched" in socket.response.text) == (502, True)
         assert server.accepted == 1
         assert not server.streams
-        assert gateway.metrics().total("tidegate_health_changes_total", upstream="http2") == 0
+        assert gateway.metrics().total("tidegate_health_changes_total", upstream=endpoint) == 0

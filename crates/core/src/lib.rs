@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod alternative;
 pub mod auth;
 pub mod balance;
 pub mod cache;

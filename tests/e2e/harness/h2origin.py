@@ -2,54 +2,34 @@
 
 import asyncio
 import contextlib
-import hashlib
-import json
 import ssl
 import struct
-import threading
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
 
 from .h2frames import GOAWAY
-from .message import Fields, first
+from .message import Fields, RawFields
+from .multiplexed_origin import MultiplexedOrigin, Stream
 
 
-@dataclass
-class Stream:
+class H2Stream(Stream):
     """One request and the means to answer it."""
 
-    origin: "H2Origin"
-    protocol: "_Protocol"
-    number: int
-    headers: Fields
-    body: bytearray = field(default_factory=bytearray)
-    trailers: Fields = field(default_factory=list)
-    complete: asyncio.Event = field(default_factory=asyncio.Event)
-    reset_by_peer: asyncio.Event = field(default_factory=asyncio.Event)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set by whatever comes."""
+    version = "HTTP/2"
 
-    @property
-    def path(self) -> str:
-        """The path without its query."""
-        return (first(self.headers, ":path") or "").partition("?")[0]
+    def __init__(self, protocol: "_Protocol", number: int, headers: Fields) -> None:
+        super().__init__(protocol.origin, number, headers)
+        self.protocol = protocol
 
-    def send_headers(self, status: int, headers: Fields | None = None, *, end: bool = False) -> None:
-        """Response header; an informational one when the status is 1xx."""
-        self.begin(status, [(name.encode(), value.encode()) for name, value in headers or []], end=end)
-
-    def begin(self, status: int, fields: list[tuple[bytes, bytes]], *, end: bool = False) -> None:
-        """Response header of these very fields."""
-        own = [(b"x-origin", self.origin.name.encode())] if status >= 200 else []
-        self.protocol.connection.send_headers(
-            self.number, [(b":status", str(status).encode()), *fields, *own], end_stream=end
-        )
+    def send_section(self, fields: RawFields, *, end: bool) -> None:
+        """A field section of these very fields."""
+        self.protocol.connection.send_headers(self.number, fields, end_stream=end)
         self.protocol.flush()
 
     async def send_data(self, data: bytes, *, end: bool = False) -> None:
@@ -64,26 +44,15 @@ class Stream:
             self.protocol.connection.end_stream(self.number)
             self.protocol.flush()
 
-    async def read(self) -> bytes:
-        """What has come of the body, waiting for at least one byte; empty at its end or after a reset."""
-        while not self.body and not self.complete.is_set() and not self.reset_by_peer.is_set():
-            self.arrived.clear()
-            await self.arrived.wait()
-        part = bytes(self.body)
-        self.body.clear()
-        return part
+    def reset(self) -> None:
+        """Break the response off."""
+        self._reset(h2.errors.ErrorCodes.INTERNAL_ERROR)
 
-    def send_trailers(self, trailers: Fields) -> None:
-        """Trailers, which end the response."""
-        self.end([(name.encode(), value.encode()) for name, value in trailers])
+    def refuse(self) -> None:
+        """Say that the request was not carried out."""
+        self._reset(h2.errors.ErrorCodes.REFUSED_STREAM)
 
-    def end(self, trailers: list[tuple[bytes, bytes]]) -> None:
-        """These very trailers."""
-        self.protocol.connection.send_headers(self.number, trailers, end_stream=True)
-        self.protocol.flush()
-
-    def reset(self, code: int = 2) -> None:
-        """RST_STREAM."""
+    def _reset(self, code: int) -> None:
         self.protocol.connection.reset_stream(self.number, code)
         self.protocol.flush()
 
@@ -95,36 +64,12 @@ class Stream:
         """These very bytes, whatever the protocol says."""
         self.protocol.write(data)
 
-
-Handler = Callable[[Stream], Awaitable[None]]
-
-
-async def echo(stream: Stream) -> None:
-    """Answer with what was received, as JSON."""
-    await stream.complete.wait()
-    seen = {
-        "method": first(stream.headers, ":method"),
-        "target": first(stream.headers, ":path"),
-        "version": "HTTP/2",
-        "headers": stream.headers,
-        "trailers": stream.trailers,
-        "length": len(stream.body),
-        "sha256": hashlib.sha256(stream.body).hexdigest(),
-        "origin": stream.origin.name,
-    }
-    stream.send_headers(200, [("content-type", "application/json")])
-    await stream.send_data(json.dumps(seen).encode(), end=True)
+    def close(self) -> None:
+        """End the connection, whatever is under way on it."""
+        self.protocol.close()
 
 
-async def grpc(stream: Stream) -> None:
-    """A gRPC-like answer: each part of the body is sent back at once, the status comes in trailers."""
-    stream.send_headers(200, [("content-type", "application/grpc")])
-    await stream.complete.wait()
-    await stream.send_data(bytes(stream.body))
-    stream.send_trailers([("grpc-status", "0"), ("grpc-message", "fine")])
-
-
-class H2Origin:
+class H2Origin(MultiplexedOrigin):
     """A listening origin; `on` scripts a path, every other path echoes."""
 
     def __init__(
@@ -135,36 +80,24 @@ class H2Origin:
         http1: Callable[[], asyncio.Protocol] | None = None,
         extended_connect: bool = False,
     ) -> None:
-        self.name = name
+        super().__init__(name)
         self.extended_connect = extended_connect
         """Whether its settings say that it takes extended CONNECT (RFC 8441 §3)."""
         self.http1 = http1
         """What serves connections on which ALPN has chosen HTTP/1."""
-        self.accepted = 0
-        self.streams: list[Stream] = []
-        self.handlers: dict[str, Handler] = {"/grpc": grpc}
         self._tls = tls
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self._server = self._run(self._listen())
         self.port = int(self._server.sockets[0].getsockname()[1])
-        self.address = f"127.0.0.1:{self.port}"
-
-    def __enter__(self) -> "H2Origin":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-
-    def on(self, path: str, handler: Handler) -> None:
-        """Answer requests of a path (without query) by `handler`."""
-        self.handlers[path] = handler
 
     async def _listen(self) -> asyncio.Server:
         return await self._loop.create_server(lambda: _Protocol(self), "127.0.0.1", 0, ssl=self._tls)
+
+    async def _close(self) -> None:
+        self._server.close()
+
+    async def _answer(self, stream: Stream) -> None:
+        with contextlib.suppress(h2.exceptions.ProtocolError):
+            await self.handler(stream.path)(stream)
 
 
 class _Protocol(asyncio.Protocol):
@@ -178,8 +111,8 @@ class _Protocol(asyncio.Protocol):
                 normalize_outbound_headers=False,
             )
         )
-        self._streams: dict[int, Stream] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._streams: dict[int, H2Stream] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self._windows = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -225,6 +158,10 @@ class _Protocol(asyncio.Protocol):
         """Send bytes."""
         self._transport.write(data)
 
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.close()
+
     async def window(self, stream: int) -> int:
         """The room for data on a stream, waiting until there is some."""
         while (room := self.connection.local_flow_control_window(stream)) <= 0:
@@ -256,17 +193,9 @@ class _Protocol(asyncio.Protocol):
 
     def _begin(self, event: h2.events.RequestReceived) -> None:
         assert event.stream_id is not None
-        stream = Stream(self.origin, self, event.stream_id, _fields(event.headers))
+        stream = H2Stream(self, event.stream_id, _fields(event.headers))
         self._streams[event.stream_id] = stream
-        self.origin.streams.append(stream)
-        task = asyncio.get_running_loop().create_task(self._answer(stream))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, stream: Stream) -> None:
-        # The peer may reset the stream meanwhile.
-        with contextlib.suppress(h2.exceptions.ProtocolError):
-            await self.origin.handlers.get(stream.path, echo)(stream)
+        self._tasks.append(self.origin.serve(stream))
 
 
 def _fields(headers: object) -> Fields:

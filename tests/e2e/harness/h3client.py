@@ -166,7 +166,7 @@ class H3Client(MultiplexedClient):
             assert received[0] == CONTROL, "the server has one unidirectional stream"
             del received[0]
             self._of(stream)
-        while (found := _whole_frame(received)) is not None:
+        while (found := whole_frame(received)) is not None:
             kind, payload = found
             if kind == SETTINGS:
                 self.settings = _settings(payload)
@@ -217,7 +217,7 @@ def _prefixed(value: int, bits: int, flags: int = 0) -> bytes:
     return bytes(encoded)
 
 
-def _whole_frame(received: bytearray) -> tuple[int, bytes] | None:
+def whole_frame(received: bytearray) -> tuple[int, bytes] | None:
     """The first frame, taken off, if all of it is there."""
     buffer = Buffer(data=bytes(received[:16]))
     try:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 from .gateway import Gateway
 from .h2client import H2Client
-from .h2origin import H2Origin, Stream
 from .h3client import H3Client
 from .message import Fields, RawFields, Response, format_fields
+from .multiplexed_origin import MultiplexedOrigin, Stream
 from .origin import Exchange, Origin
 from .raw import ClosedError, RawClient
 
@@ -132,7 +132,7 @@ class Endpoint(Protocol):
     """A server of one version of HTTP, which echoes."""
 
     address: str
-    options: dict[str, str]
+    options: dict[str, Any]
     """Of its upstream."""
 
     def taken(self) -> int:
@@ -145,7 +145,7 @@ class Endpoint(Protocol):
 class Http1Endpoint:
     """Over HTTP/1.1."""
 
-    options: dict[str, str] = {}  # noqa: RUF012 - never changed
+    options: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
     def __init__(self, origin: Origin) -> None:
         self.origin, self.address = origin, origin.address
@@ -172,13 +172,11 @@ class Http1Endpoint:
         self.origin.on(path, send)
 
 
-class Http2Endpoint:
-    """Over HTTP/2, by prior knowledge."""
+class MultiplexedEndpoint:
+    """Over HTTP/2 by prior knowledge, or over HTTP/3."""
 
-    options: dict[str, str] = {"protocol": "http2"}  # noqa: RUF012 - never changed
-
-    def __init__(self, origin: H2Origin) -> None:
-        self.origin, self.address = origin, origin.address
+    def __init__(self, origin: MultiplexedOrigin, options: dict[str, Any]) -> None:
+        self.origin, self.address, self.options = origin, origin.address, options
 
     def taken(self) -> int:
         """How many requests came to it whole."""

@@ -16,9 +16,9 @@ from websockets.protocol import Protocol as Frames
 from websockets.utils import accept_key
 
 from .h2client import H2Client
-from .h2origin import H2Origin, Stream
 from .h3client import H3Client
 from .message import Fields, Response
+from .multiplexed_origin import MultiplexedOrigin, Stream
 from .origin import Exchange, Origin
 from .raw import RawClient
 
@@ -252,7 +252,7 @@ class _Http1Peer:
         self._exchange.reset()
 
 
-class _Http2Peer:
+class _StreamPeer:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
@@ -266,7 +266,7 @@ class _Http2Peer:
         await self._stream.send_data(b"", end=True)
 
     def vanish(self) -> None:
-        self._stream.reset(8)
+        self._stream.reset()
 
 
 class Endpoint:
@@ -286,11 +286,11 @@ class Endpoint:
         origin.on("/refuse", self._refuse_http1)
         origin.on("/wrong", self._wrong_http1)
 
-    def serve_http2(self, origin: H2Origin) -> None:
-        """Talk at an origin of HTTP/2."""
+    def serve_streams(self, origin: MultiplexedOrigin) -> None:
+        """Talk at an origin of HTTP/2 or HTTP/3."""
         for path in self._talks():
-            origin.on(path, self._http2)
-        origin.on("/refuse", self._refuse_http2)
+            origin.on(path, self._stream)
+        origin.on("/refuse", self._refuse_stream)
 
     @staticmethod
     def _talks() -> list[str]:
@@ -316,15 +316,15 @@ class Endpoint:
         status = int(exchange.request.target.partition("?")[2])
         await exchange.respond(status, [("X-Why", "closed")], b"closed today")
 
-    async def _http2(self, stream: Stream) -> None:
+    async def _stream(self, stream: Stream) -> None:
         fields = dict(stream.headers)
         assert (fields[":method"], fields[":protocol"]) == ("CONNECT", "websocket")
         assert "sec-websocket-key" not in fields
         stream.send_headers(200)
         self.heads.append(stream.headers)
-        await self._talk(_Http2Peer(stream), stream.path)
+        await self._talk(_StreamPeer(stream), stream.path)
 
-    async def _refuse_http2(self, stream: Stream) -> None:
+    async def _refuse_stream(self, stream: Stream) -> None:
         status = int(dict(stream.headers)[":path"].partition("?")[2])
         stream.send_headers(status, [("x-why", "closed")])
         await stream.send_data(b"closed today", end=True)

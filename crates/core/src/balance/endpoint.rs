@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crossbeam_utils::CachePadded;
 
 use super::needs::signals;
+use crate::alternative::Alternative;
 use crate::health::{Duty, Health, Peers, Transition};
 use crate::load::{Load, Total};
 use crate::plan;
@@ -23,6 +24,8 @@ pub struct Endpoint {
     pub load: CachePadded<Load>,
     /// Whether it is well.
     pub health: Health,
+    /// What is known of its HTTP/3.
+    pub alternative: Alternative,
     weight: AtomicU32,
     peers: Arc<Peers>,
     /// When it was added, if its upstream was at work already.
@@ -96,6 +99,7 @@ impl Endpoints {
                 signals(upstream),
             )),
             health: Health::new(&upstream.health, Duty::of(endpoint), now, Arc::clone(&peers)),
+            alternative: Alternative::default(),
             weight: AtomicU32::new(endpoint.weight),
             peers: Arc::clone(&peers),
             added: before.map(|_| now),

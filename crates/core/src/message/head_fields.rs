@@ -3,6 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
+use super::alt_svc::AltSvc;
 use super::forwarding::ForwardingFields;
 use super::{Malformed, content_length};
 
@@ -16,6 +17,7 @@ pub struct HeadFields<'a> {
     expects_continue: bool,
     hosts: u32,
     cookies: usize,
+    alt_svc: Option<AltSvc>,
     taken_off: SmallVec<[HeaderName; 2]>,
 }
 
@@ -45,6 +47,7 @@ impl<'a> HeadFields<'a> {
             expects_continue: false,
             hosts: 0,
             cookies: 0,
+            alt_svc: None,
             taken_off: SmallVec::new(),
         }
     }
@@ -65,6 +68,8 @@ impl<'a> HeadFields<'a> {
             header::EXPECT => self.see_expectation(value)?,
             // An endpoint's own speaks of its port (RFC 7838), and clients reach it by the gateway alone.
             header::ALT_SVC if matches!(self.of, Of::Response) => {
+                let before = self.alt_svc.unwrap_or_default();
+                self.alt_svc = AltSvc::parse(value).map(|said| before.and(said)).or(self.alt_svc);
                 self.taken_off.push(header::ALT_SVC);
             }
             _ => {
@@ -120,6 +125,11 @@ impl<'a> HeadFields<'a> {
     /// The length of the content, where it was said.
     pub fn content_length(&self) -> Option<u64> {
         self.content_length
+    }
+
+    /// What an endpoint says of HTTP/3, where it says something.
+    pub fn alt_svc(&self) -> Option<AltSvc> {
+        self.alt_svc
     }
 
     /// Whether the client waits for `100 Continue` before it sends the content.
@@ -209,6 +219,17 @@ mod tests {
             let judged = settled(HeadFields::of_request(None), &[expects[0], ("expect", value)]);
             assert_eq!(judged, Err(Malformed::Expectation), "{value:?}");
         }
+    }
+
+    #[test]
+    fn what_an_endpoint_announces_is_known_and_ends_here() {
+        let mut judged = HeadFields::of_response();
+        judged.see(&header::ALT_SVC, b"h2=\":1\"").unwrap();
+        judged.see(&header::ALT_SVC, b"h3=\":2\"").unwrap();
+        judged.see(&header::ALT_SVC, b"?").unwrap();
+        assert_eq!(judged.alt_svc(), AltSvc::parse(b"h3=\":2\""));
+        let announced = [("alt-svc", "h3=\":2\"")];
+        assert!(settled(HeadFields::of_response(), &announced).unwrap().is_empty());
     }
 
     #[test]

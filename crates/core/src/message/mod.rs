@@ -3,6 +3,7 @@
 //! A protocol keeps what is framing of its own. Whether a field, a length, a host, a target or a trailer may be
 //! is decided here, so that what one version refuses no other lets through.
 
+pub mod alt_svc;
 pub mod authority;
 pub mod content_length;
 pub mod field;

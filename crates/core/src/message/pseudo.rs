@@ -4,6 +4,7 @@
 use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
 use http::{Method, request};
 
+use super::alt_svc::AltSvc;
 use super::authority::{is_same, names_host};
 use super::head_fields::HeadFields;
 use super::head_rules::{HeadRules, MOST_RESPONSE_FIELDS};
@@ -39,11 +40,11 @@ pub fn request(
     Ok(fields.expects_continue())
 }
 
-/// Check a response's fields and bring them into the form that all versions have.
+/// Check a response's fields and bring them into the form that all versions have. Returns what it says of HTTP/3.
 ///
 /// # Errors
 /// What they break.
-pub fn response(headers: &mut HeaderMap) -> Result<(), Malformed> {
+pub fn response(headers: &mut HeaderMap) -> Result<Option<AltSvc>, Malformed> {
     if headers.len() > MOST_RESPONSE_FIELDS {
         return Err(Malformed::HeaderTooLarge);
     }
@@ -52,7 +53,7 @@ pub fn response(headers: &mut HeaderMap) -> Result<(), Malformed> {
         fields.see(name, value.as_bytes())?;
     }
     fields.settle(headers);
-    Ok(())
+    Ok(fields.alt_svc())
 }
 
 /// RFC 9113 §8.3.1: `:authority` is the host; a `Host` beside it is the same one, or takes its place.

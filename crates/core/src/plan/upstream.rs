@@ -23,6 +23,8 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     /// Version of HTTP spoken to the endpoints.
     pub protocol: UpstreamProtocol,
+    /// `auto`: whether HTTP/3 is used once an endpoint has announced it (`Alt-Svc`, RFC 7838).
+    pub http3: bool,
     /// TLS settings; absent: plain text.
     pub tls: Option<UpstreamTls>,
     /// Connections kept for reuse.
@@ -172,6 +174,8 @@ pub enum UpstreamProtocol {
     Http1,
     /// HTTP/2; in plain text by prior knowledge.
     Http2,
+    /// HTTP/3, over TLS alone.
+    Http3,
     /// What ALPN agrees on; HTTP/1.1 in plain text.
     Auto,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
+use tidegate_core::alternative::Standing;
 use tidegate_core::health::State;
 use tidegate_core::plan::{self, BalancePolicy};
 
@@ -100,10 +101,25 @@ pub struct EndpointStatus {
     pub failures: u64,
     /// Mean latency of late, in milliseconds; absent before the first answer.
     pub latency_ms: Option<f64>,
+    /// HTTP/3 that it announced; absent: none, or it is not heeded.
+    pub http3: Option<AnnouncedHttp3>,
     /// What an operator said of it, which holds over what is configured.
     pub word: Option<Word>,
     /// What the file says of it; absent: a source found it.
     pub configured: Option<Configured>,
+}
+
+/// HTTP/3 that an endpoint announced.
+#[derive(Debug, Serialize)]
+pub struct AnnouncedHttp3 {
+    /// The port.
+    pub port: u16,
+    /// For how long that holds, in seconds.
+    pub holds_seconds: f64,
+    /// Tries that failed since it last worked.
+    pub failures: u32,
+    /// For how long it is not tried, in seconds.
+    pub rests_seconds: f64,
 }
 
 /// What the file says of an endpoint, whatever an operator said.
@@ -171,6 +187,7 @@ fn endpoint_status(membership: &Membership, index: usize) -> EndpointStatus {
     let (endpoint, plan) = (&membership.members[index].endpoint, &membership.plan.endpoints[index]);
     let now = clock::now();
     let (load, last) = (&endpoint.load, endpoint.health.history().pop());
+    let announced = endpoint.alternative.standing(now);
     EndpointStatus {
         address: endpoint.address.clone(),
         weight: endpoint.weight(),
@@ -188,8 +205,18 @@ fn endpoint_status(membership: &Membership, index: usize) -> EndpointStatus {
         requests: load.requests(),
         failures: load.failures(),
         latency_ms: load.latency().map(|latency| latency.as_secs_f64() * 1000.0),
+        http3: announced.filter(|_| membership.plan.http3).map(announced_http3),
         word: None,
         configured: None,
+    }
+}
+
+fn announced_http3(standing: Standing) -> AnnouncedHttp3 {
+    AnnouncedHttp3 {
+        port: standing.port.get(),
+        holds_seconds: standing.holds.as_secs_f64(),
+        failures: standing.failures,
+        rests_seconds: standing.rests.as_secs_f64(),
     }
 }
 

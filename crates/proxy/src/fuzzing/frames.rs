@@ -3,16 +3,18 @@
 use bytes::Bytes;
 
 use super::cuttings;
-use crate::http::h3::frame::{Broken, Carrier, Frames, Piece};
+use crate::http::h3::frame::{Broken, Carrier, Frames, Peer, Piece};
 use crate::http::h3::settings::Settings;
 
 /// Most bytes of a field section.
 const SECTION: u64 = 64;
 
-/// What a stream brings: first as a request's, then as a control stream.
+/// What a stream brings: first as a request's, then as a control stream, of a client and of a server.
 pub fn frames(wire: &[u8]) {
-    for carrier in [Carrier::Request { section: SECTION }, Carrier::Control] {
-        let [whole, bytewise, uneven] = cuttings(wire).map(|pieces| read(carrier, &pieces));
+    let carriers = [Carrier::Request { section: SECTION }, Carrier::Control];
+    let streams = [Peer::Client, Peer::Server].map(|peer| carriers.map(|carrier| (peer, carrier)));
+    for stream in streams.into_iter().flatten() {
+        let [whole, bytewise, uneven] = cuttings(wire).map(|pieces| read(stream, &pieces));
         assert_eq!(whole, bytewise, "read whole and byte by byte");
         assert_eq!(whole, uneven, "read whole and in uneven pieces");
         for piece in &whole.0 {
@@ -27,8 +29,8 @@ pub fn frames(wire: &[u8]) {
 }
 
 /// What is found, with content that follows content joined, and what is wrong with the rest.
-fn read(carrier: Carrier, pieces: &[&[u8]]) -> (Vec<Piece>, Option<Broken>) {
-    let (mut frames, mut found) = (Frames::new(carrier), Vec::<Piece>::new());
+fn read((peer, carrier): (Peer, Carrier), pieces: &[&[u8]]) -> (Vec<Piece>, Option<Broken>) {
+    let (mut frames, mut found) = (Frames::new(peer, carrier), Vec::<Piece>::new());
     for piece in pieces {
         let mut input = Bytes::copy_from_slice(piece);
         loop {

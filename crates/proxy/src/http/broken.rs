@@ -15,6 +15,9 @@ pub struct Broken {
 }
 
 impl Broken {
+    /// The connection took no further request.
+    pub const UNSENT: Self = Self { failure: Failure::UpstreamReset, stale: true, refused: true };
+
     /// A failure after which nothing can be said for the request.
     pub fn with(failure: Failure) -> Self {
         Self { failure, stale: false, refused: false }

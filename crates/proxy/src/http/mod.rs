@@ -14,6 +14,7 @@ pub mod partial_head;
 pub mod problem;
 pub mod quota;
 pub mod silence;
+pub mod stopped;
 pub mod time_left;
 pub mod via;
 

@@ -1,9 +1,13 @@
-//! QUIC (RFC 9000): what a listener's connections over UDP are served by, on `quinn`.
+//! QUIC (RFC 9000): what connections over UDP are made of, with clients and to endpoints, on `quinn`.
 //!
-//! Each worker has a socket and an endpoint of its own, whose tasks run on the worker: a connection never leaves it.
+//! Each worker has sockets of its own, one of each listener and one for all endpoints, whose tasks run on the worker: a
+//! connection never leaves it.
 
+mod client;
 mod keys;
 mod server;
 mod steering;
+mod windows;
 
+pub use self::client::ClientQuic;
 pub use self::server::{ServerQuic, endpoint};

@@ -14,18 +14,12 @@ use tidegate_core::plan::{Congestion, Issue, Listener};
 
 use super::keys::Keys;
 use super::steering::{Steering, WorkersIds};
+use super::windows;
 use crate::tls::ServerTls;
 
 /// A peer that is silent for so long is gone. A live one is not silent: it is asked before.
 const SILENCE: Duration = Duration::from_secs(30);
 const ASKED_EVERY: Duration = Duration::from_secs(10);
-/// Streams of one direction that a client may have: control, QPACK's two, and some that are not known.
-const UNIDIRECTIONAL: u32 = 8;
-/// Flow-control windows: what a client may send on a stream, and on all of them, before it is read.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Most bytes of a connection that wait to be sent or acknowledged.
-const SEND_WINDOW: u64 = 1024 * 1024;
 /// Handshakes that wait to be looked at, and bytes that they may bring with them, one and all.
 const WAITING: usize = 4_096;
 const WAITING_BYTES: u64 = 64 * 1024;
@@ -75,12 +69,12 @@ fn transport(plan: &Listener) -> TransportConfig {
     let silence = IdleTimeout::try_from(SILENCE).ok();
     transport
         .max_concurrent_bidi_streams(plan.limits.streams.get().into())
-        .max_concurrent_uni_streams(UNIDIRECTIONAL.into())
+        .max_concurrent_uni_streams(windows::UNIDIRECTIONAL.into())
         .max_idle_timeout(silence)
         .keep_alive_interval(Some(ASKED_EVERY))
-        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
-        .send_window(SEND_WINDOW)
+        .stream_receive_window(VarInt::from_u32(windows::STREAM))
+        .receive_window(VarInt::from_u32(windows::CONNECTION))
+        .send_window(windows::SEND)
         .datagram_receive_buffer_size(None);
     match plan.http3.congestion {
         Congestion::Cubic => {

@@ -11,7 +11,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, UnixTime};
 use tidegate_core::plan::{Issue, UpstreamProtocol, UpstreamTls};
 
-use super::{ALPN_HTTP1, ALPN_HTTP2, pem, provider};
+use super::{ALPN_HTTP1, ALPN_HTTP2, ALPN_HTTP3, pem, provider};
 
 /// Server names whose sessions are remembered for one upstream.
 const CACHED_NAMES: usize = 1024;
@@ -23,6 +23,8 @@ pub struct ClientTls {
     /// The same for connections that are to be switched to another protocol, which HTTP/2 cannot be.
     only_http1: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
+    /// Sessions over QUIC, which are none over TCP.
+    quic_sessions: Resumption,
 }
 
 impl ClientTls {
@@ -76,13 +78,22 @@ impl ClientTls {
         let mut only_http1 = config.clone();
         only_http1.alpn_protocols = alpn(UpstreamProtocol::Http1);
         let (config, only_http1) = (Arc::new(config), Arc::new(only_http1));
-        Ok(Arc::new(Self { config, only_http1, server_name }))
+        let quic_sessions = Resumption::in_memory_sessions(CACHED_NAMES);
+        Ok(Arc::new(Self { config, only_http1, server_name, quic_sessions }))
     }
 
     /// The configuration as rustls reads it: it offers the versions of HTTP that the upstream's protocol stands
     /// for, or HTTP/1 alone.
     pub fn config(&self, only_http1: bool) -> &Arc<ClientConfig> {
         if only_http1 { &self.only_http1 } else { &self.config }
+    }
+
+    /// The configuration of handshakes over QUIC (RFC 9001), whose sessions are resumed without early data.
+    pub fn quic_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = alpn(UpstreamProtocol::Http3);
+        config.resumption = self.quic_sessions.clone();
+        config
     }
 
     /// The name an endpoint is asked for and must prove: the configured one, or its own host
@@ -102,6 +113,7 @@ fn alpn(protocol: UpstreamProtocol) -> Vec<Vec<u8>> {
     match protocol {
         UpstreamProtocol::Http1 => vec![ALPN_HTTP1.to_vec()],
         UpstreamProtocol::Http2 => vec![ALPN_HTTP2.to_vec()],
+        UpstreamProtocol::Http3 => vec![ALPN_HTTP3.to_vec()],
         UpstreamProtocol::Auto => vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()],
     }
 }

@@ -8,7 +8,7 @@ use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::Member;
-use super::client::{self, Outgoing, TryTimeouts, Waiter, asks_for_websocket};
+use super::client::{self, Outgoing, TryTimeouts, Waiter, websocket};
 use super::flight::Flight;
 use super::learning::Learning;
 use super::link::{self, Needs, Switch};
@@ -83,7 +83,7 @@ impl Tries<'_> {
     fn switch(&self, head: &request::Parts) -> Option<Switch> {
         let upgrade = self.dispatch.upgrade?;
         let is_websocket =
-            asks_for_websocket(head, Some(upgrade)) && matches!(self.content, Content::Empty);
+            websocket::is_asked(head, Some(upgrade)) && matches!(self.content, Content::Empty);
         Some(if is_websocket { Switch::WebSocket } else { Switch::Other })
     }
 

@@ -1,12 +1,14 @@
 //! Opening a connection to an endpoint.
 
 use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use tidegate_core::failure::{Blame, Failure};
 use tidegate_core::plan::{HttpVersion, UpstreamProtocol};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::connection_slot::ConnectionSlot;
 use super::{Member, Upstream};
@@ -17,12 +19,20 @@ use crate::tls::{HandshakeError, stream};
 
 /// A connection that was just opened.
 pub struct Opened {
-    /// The stream.
-    pub io: Io,
-    /// The version of HTTP to speak on it.
-    pub version: HttpVersion,
+    /// What is spoken on it.
+    pub channel: Channel,
     /// Its place among the endpoint's connections.
     pub slot: ConnectionSlot,
+}
+
+/// A transport, and the version of HTTP to speak on it.
+pub enum Channel {
+    /// HTTP/1.
+    Http1(Io),
+    /// HTTP/2.
+    Http2(Io),
+    /// HTTP/3.
+    Http3(quinn::Connection),
 }
 
 /// Connect to `address` of `member` for a health check: without a place among its connections being
@@ -33,8 +43,8 @@ pub async fn open_uncounted(
     address: &Address,
 ) -> Result<Opened, Failure> {
     let slot = ConnectionSlot::force(upstream, member)?;
-    let (io, version) = Box::pin(connect(upstream, member, address, false)).await?;
-    Ok(Opened { io, version, slot })
+    let channel = Box::pin(connect(upstream, member, address, false)).await?;
+    Ok(Opened { channel, slot })
 }
 
 /// Connect to `member` within the upstream's connect timeout, TLS included; with `only_http1` that version
@@ -62,8 +72,7 @@ pub async fn open(
         }
     };
     member.health_changed(transition);
-    let (io, version) = opened?;
-    Ok(Opened { io, version, slot })
+    Ok(Opened { channel: opened?, slot })
 }
 
 async fn connect(
@@ -71,23 +80,58 @@ async fn connect(
     member: &Member,
     address: &Address,
     only_http1: bool,
-) -> Result<(Io, HttpVersion), Failure> {
-    let limit = upstream.plan.timeouts.connect.duration();
-    let began = Instant::now();
-    let socket = match timeout(limit, dial(address)).await {
-        Ok(dialled) => dialled?,
-        Err(_) => return Err(Failure::ConnectTimeout),
-    };
-    let Some(tls) = &upstream.tls else {
-        let version = match upstream.plan.protocol {
-            UpstreamProtocol::Http2 => HttpVersion::Http2,
-            UpstreamProtocol::Http1 | UpstreamProtocol::Auto => HttpVersion::Http1,
-        };
-        return Ok((Io::Plain(socket), version));
+) -> Result<Channel, Failure> {
+    let deadline = Instant::now() + upstream.plan.timeouts.connect.duration();
+    match upstream.plan.protocol {
+        UpstreamProtocol::Http3 => over_quic(upstream, address, deadline).await,
+        _ => over_tcp(upstream, member, address, only_http1, deadline).await,
+    }
+}
+
+/// Connect over QUIC to the `port` of `member` that it announced. Its health does not learn of it: TCP says how it is.
+pub async fn open_announced(
+    upstream: &Upstream,
+    member: &Arc<Member>,
+    port: NonZeroU16,
+) -> Result<Opened, Failure> {
+    let slot = ConnectionSlot::take(upstream, member)?;
+    let address = member.address.with_port(port.get()).ok_or(Failure::ConnectFailed)?;
+    let deadline = Instant::now() + upstream.plan.timeouts.connect.duration();
+    let channel = Box::pin(over_quic(upstream, &address, deadline)).await?;
+    Ok(Opened { channel, slot })
+}
+
+async fn over_quic(
+    upstream: &Upstream,
+    address: &Address,
+    deadline: Instant,
+) -> Result<Channel, Failure> {
+    // A plan without them is refused.
+    let (Some(tls), Some(quic)) = (&upstream.tls, &upstream.quic) else {
+        return Err(Failure::UpstreamTls);
     };
     let name = tls.server_name_for(&address.host()).map_err(|_| Failure::UpstreamTls)?;
-    let left = limit.saturating_sub(began.elapsed());
-    let only_http1 = only_http1 && upstream.plan.protocol == UpstreamProtocol::Auto;
+    let found = timeout_at(deadline, resolve(address)).await;
+    let found = found.map_err(|_| Failure::ConnectTimeout)??;
+    quic.connect(&name, &found, deadline).await.map(Channel::Http3)
+}
+
+async fn over_tcp(
+    upstream: &Upstream,
+    member: &Member,
+    address: &Address,
+    only_http1: bool,
+    deadline: Instant,
+) -> Result<Channel, Failure> {
+    let dialled = timeout_at(deadline, dial(address)).await;
+    let socket = dialled.map_err(|_| Failure::ConnectTimeout)??;
+    let protocol = upstream.plan.protocol;
+    let Some(tls) = &upstream.tls else {
+        return Ok(channel(protocol == UpstreamProtocol::Http2, Io::Plain(socket)));
+    };
+    let name = tls.server_name_for(&address.host()).map_err(|_| Failure::UpstreamTls)?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    let only_http1 = only_http1 && protocol == UpstreamProtocol::Auto;
     let connected = stream::connect(tls.config(only_http1), name, socket, left).await;
     let (io, session) = connected.map_err(|error| {
         tracing::debug!(upstream = upstream.plan.name, endpoint = member.endpoint.address, %error, "TLS handshake failed");
@@ -96,33 +140,42 @@ async fn connect(
             HandshakeError::TimedOut(_) | HandshakeError::Failed(_) => Failure::UpstreamTls,
         }
     })?;
-    let version = match (upstream.plan.protocol, session.alpn) {
-        (UpstreamProtocol::Http2, _) | (UpstreamProtocol::Auto, Some(HttpVersion::Http2)) => {
-            HttpVersion::Http2
-        }
-        _ => HttpVersion::Http1,
+    let speaks_http2 = match protocol {
+        UpstreamProtocol::Http2 => true,
+        UpstreamProtocol::Auto => session.alpn == Some(HttpVersion::Http2),
+        UpstreamProtocol::Http1 | UpstreamProtocol::Http3 => false,
     };
-    Ok((Io::Tls(io), version))
+    Ok(channel(speaks_http2, Io::Tls(io)))
+}
+
+fn channel(speaks_http2: bool, io: Io) -> Channel {
+    if speaks_http2 { Channel::Http2(io) } else { Channel::Http1(io) }
 }
 
 /// Connect to `address`, however long that takes.
 pub async fn dial(address: &Address) -> Result<Socket, Failure> {
     match address {
         Address::Ip(address) => tcp(TcpStream::connect(address).await),
-        Address::Name(host, port) => {
-            let found = tokio::net::lookup_host((host.as_str(), *port)).await;
-            let found: Vec<_> = found.map_err(|_| Failure::DnsError)?.collect();
-            match found.as_slice() {
-                [] => Err(Failure::DnsError),
-                found => tcp(TcpStream::connect(found).await),
-            }
-        }
+        Address::Name(..) => tcp(TcpStream::connect(&*resolve(address).await?).await),
         Address::Unix(path) => match UnixStream::connect(path).await {
             Ok(stream) => Ok(Socket::Right(stream)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::ConnectRefused),
             Err(error) => Err(connect_failure(&error)),
         },
     }
+}
+
+/// The sockets' addresses of `address`, one at least; a Unix socket has none.
+async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Failure> {
+    let found = match address {
+        Address::Ip(address) => vec![*address],
+        Address::Name(host, port) => {
+            let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+            found.map_err(|_| Failure::DnsError)?.collect()
+        }
+        Address::Unix(_) => Vec::new(),
+    };
+    if found.is_empty() { Err(Failure::DnsError) } else { Ok(found) }
 }
 
 fn tcp(connected: io::Result<TcpStream>) -> Result<Socket, Failure> {

@@ -9,11 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, request, response};
 use tidegate_core::failure::Failure;
-use tidegate_core::plan::HttpVersion;
 use tokio::time::Instant;
 
 use super::client::{self, Outgoing, TryTimeouts, Waiter};
-use super::connect::{self, Opened};
+use super::connect::{self, Channel, Opened};
 use super::flight::Flight;
 use super::link::Link;
 use super::pool::Pool;
@@ -34,7 +33,7 @@ pub struct Fetch<'a> {
     pub pool: &'a Rc<Pool>,
     /// Whether it is.
     pub reuse: bool,
-    /// Time for each step: opening HTTP/2, the head of the answer, each piece of its body.
+    /// Time for each step: beginning HTTP/2 or HTTP/3, the head of the answer, each piece of its body.
     pub limit: Duration,
 }
 
@@ -78,7 +77,7 @@ impl Fetch<'_> {
         &self,
         head: &request::Parts,
         content: &Bytes,
-        only_http2: bool,
+        never_http1: bool,
     ) -> Result<Fetched, Failure> {
         let now = Instant::now();
         if let Some(link) = poll_fn(|cx| Poll::Ready(self.kept(now, cx))).await {
@@ -90,11 +89,12 @@ impl Fetch<'_> {
         }
         self.pool.sweep(now);
         let mut opened = self.open().await?;
-        if only_http2 && self.upstream.tls.is_none() {
-            opened.version = HttpVersion::Http2;
-        }
-        if only_http2 && opened.version != HttpVersion::Http2 {
-            return Err(Failure::UpstreamProtocol);
+        if never_http1 {
+            opened.channel = match opened.channel {
+                Channel::Http1(io) if self.upstream.tls.is_none() => Channel::Http2(io),
+                Channel::Http1(_) => return Err(Failure::UpstreamProtocol),
+                other => other,
+            };
         }
         let link = Link::begin(opened, self.limit).await?;
         if self.reuse {
@@ -105,7 +105,7 @@ impl Fetch<'_> {
 
     /// The connection of the request before.
     fn kept(&self, now: Instant, cx: &mut Context<'_>) -> Option<Link> {
-        let shared = self.pool.shared(now).map(Link::H2);
+        let shared = self.pool.shared(now).map(Link::Multiplexed);
         shared.or_else(|| self.pool.take(now, false, cx).map(Link::H1))
     }
 
@@ -167,6 +167,7 @@ mod tests {
     use crate::account::Accounts;
     use crate::testing;
     use crate::upstream::Wanted;
+    use crate::upstream::client::multiplexed::Multiplexed;
     use crate::upstream::live::LiveEndpoints;
 
     /// Answers a request on each connection, and closes the first when told to.
@@ -220,7 +221,11 @@ mod tests {
             let request = Request::get("/").header(HOST, fetch.host(None).unwrap());
             let (head, ()) = request.body(()).unwrap().into_parts();
             fetch.send(&head, &Bytes::new(), true).await.unwrap();
-            let closed = Rc::downgrade(&pool.shared(Instant::now()).unwrap());
+            let Some(Multiplexed::H2(connection)) = pool.shared(Instant::now()) else {
+                unreachable!("the endpoint speaks HTTP/2")
+            };
+            let closed = Rc::downgrade(&connection);
+            drop(connection);
             close.send(()).unwrap();
             while pool.shared(Instant::now()).is_some() {
                 yield_now().await;

@@ -8,6 +8,7 @@ use http::StatusCode;
 use tidegate_core::failure::{Blame, Failure};
 use tidegate_core::health::Fault;
 use tidegate_core::load::{Outcome, Sent};
+use tidegate_core::message::alt_svc::AltSvc;
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
@@ -67,6 +68,15 @@ impl Flight {
         self.answered = Some(latency);
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             self.outcome = Outcome::Failed;
+        }
+    }
+
+    /// The response says so of the endpoint's HTTP/3, if it says something.
+    pub fn announced(&self, said: Option<AltSvc>) {
+        if let Some(said) = said
+            && self.member.heeds_alt_svc
+        {
+            self.member.endpoint.alternative.announced(said, clock::now());
         }
     }
 

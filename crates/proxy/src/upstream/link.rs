@@ -3,45 +3,51 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tidegate_core::failure::Failure;
-use tidegate_core::plan::{HttpVersion, UpstreamProtocol};
+use tidegate_core::plan::UpstreamProtocol;
 use tokio::time::Instant;
 
-use super::client::{Exchange, Outgoing, h1, h2};
-use super::connect::Opened;
+use super::client::multiplexed::Multiplexed;
+use super::client::{Exchange, Outgoing, h1, h2, h3};
+use super::connect::{Channel, Opened};
 use super::flight::Flight;
 use super::pool::Pool;
-use super::{Upstream, connect};
+use super::{Upstream, announced, connect};
 
 /// What a request is sent on.
 pub enum Link {
     /// A connection of its own.
     H1(Box<h1::Connection>),
     /// One that it shares.
-    H2(Rc<h2::Connection>),
+    Multiplexed(Multiplexed),
 }
 
 impl Link {
-    /// Speak HTTP on a connection that was just opened; HTTP/2 has to begin within `limit`.
+    /// Speak HTTP on a connection that was just opened; one that is shared has to begin within `limit`.
     pub async fn begin(opened: Opened, limit: Duration) -> Result<Self, Failure> {
-        Ok(match opened.version {
-            HttpVersion::Http1 => {
-                let connection = h1::Connection::new(opened.io, Instant::now(), opened.slot);
-                Self::H1(Box::new(connection))
+        let Opened { channel, slot } = opened;
+        Ok(match channel {
+            Channel::Http1(io) => Self::H1(Box::new(h1::Connection::new(io, Instant::now(), slot))),
+            Channel::Http2(io) => {
+                Self::Multiplexed(Multiplexed::H2(h2::Connection::begin(io, slot, limit).await?))
             }
-            // Over TCP there is no other.
-            HttpVersion::Http2 | HttpVersion::Http3 => {
-                Self::H2(h2::Connection::begin(opened, limit).await?)
+            Channel::Http3(quic) => {
+                Self::Multiplexed(Multiplexed::H3(h3::Connection::begin(quic, slot, limit).await?))
             }
         })
     }
 
+    fn is_http3(&self) -> bool {
+        matches!(self, Self::Multiplexed(Multiplexed::H3(_)))
+    }
+
     /// Let other requests be sent on it too, where it carries many.
     pub fn share(&self, pool: &Pool) {
-        if let Self::H2(connection) = self {
+        if let Self::Multiplexed(connection) = self {
             pool.share(connection.clone());
         }
     }
@@ -57,7 +63,7 @@ impl Link {
             Self::H1(connection) => {
                 Box::new(h1::H1Exchange::start(connection, pool.clone(), flight, request))
             }
-            Self::H2(connection) => Box::new(h2::H2Exchange::start(connection, flight, request)),
+            Self::Multiplexed(connection) => connection.start(flight, request),
         }
     }
 }
@@ -85,7 +91,7 @@ pub enum Switch {
 /// A connection: one from the pool if that will do, else a new one.
 pub async fn obtain(
     worker: usize,
-    upstream: &Upstream,
+    upstream: &Arc<Upstream>,
     pool: &Rc<Pool>,
     needs: Needs,
     now: Instant,
@@ -97,16 +103,25 @@ pub async fn obtain(
     if needs.reuse
         && let Some(link) = poll_fn(|cx| Poll::Ready(pooled(upstream, pool, needs, now, cx))).await
     {
+        if upstream.plan.http3 && !link.is_http3() {
+            announced::begin_beside(upstream, pool, now);
+        }
         return Ok(link);
     }
-    Box::pin(open(worker, upstream, pool, needs)).await
+    match upstream.plan.http3 && needs.switch.is_none() {
+        true => {
+            let over_tcp = open(worker, upstream, pool, needs);
+            Box::pin(announced::open(upstream, pool, needs.reuse, over_tcp)).await
+        }
+        false => Box::pin(open(worker, upstream, pool, needs)).await,
+    }
 }
 
-/// A connection for a WebSocket. Where it is one over HTTP/2 whose endpoint takes no extended CONNECT, it is another, of its
-/// own over HTTP/1; an upstream that speaks HTTP/2 alone then has none.
+/// A connection for a WebSocket. Where it is one that requests share and the endpoint takes no extended CONNECT, it is
+/// another, of its own over HTTP/1; an upstream that speaks no HTTP/1 then has none.
 fn for_websocket<'a>(
     worker: usize,
-    upstream: &'a Upstream,
+    upstream: &'a Arc<Upstream>,
     pool: &'a Rc<Pool>,
     needs: Needs,
     now: Instant,
@@ -114,12 +129,12 @@ fn for_websocket<'a>(
     Box::pin(async move {
         let any = Needs { switch: None, ..needs };
         let link = obtain(worker, upstream, pool, any, now).await?;
-        let Link::H2(connection) = &link else { return Ok(link) };
+        let Link::Multiplexed(connection) = &link else { return Ok(link) };
         let limit = upstream.plan.timeouts.connect.duration();
         if connection.takes_extended_connect(limit).await {
             return Ok(link);
         }
-        if upstream.plan.protocol == UpstreamProtocol::Http2 {
+        if upstream.plan.protocol != UpstreamProtocol::Auto {
             return Err(Failure::NotSwitched);
         }
         let own = Needs { switch: Some(Switch::Other), ..needs };
@@ -136,11 +151,11 @@ fn pooled(
 ) -> Option<Link> {
     let may_share = match upstream.plan.protocol {
         UpstreamProtocol::Http1 => false,
-        UpstreamProtocol::Http2 => true,
+        UpstreamProtocol::Http2 | UpstreamProtocol::Http3 => true,
         UpstreamProtocol::Auto => needs.switch.is_none(),
     };
     if may_share && let Some(connection) = pool.shared(now) {
-        return Some(Link::H2(connection));
+        return Some(Link::Multiplexed(connection));
     }
     pool.take(now, needs.care, cx).map(Link::H1)
 }
@@ -152,13 +167,14 @@ async fn open(
     needs: Needs,
 ) -> Result<Link, Failure> {
     // Where one connection serves many requests, those that come while it is opened wait for it.
-    let shared = upstream.plan.protocol == UpstreamProtocol::Http2;
+    let shared =
+        matches!(upstream.plan.protocol, UpstreamProtocol::Http2 | UpstreamProtocol::Http3);
     let _turn = if shared { Some(pool.opening.lock().await) } else { None };
     if shared
         && needs.reuse
         && let Some(connection) = pool.shared(Instant::now())
     {
-        return Ok(Link::H2(connection));
+        return Ok(Link::Multiplexed(connection));
     }
     let opened = connect::open(upstream, &pool.member, worker, needs.switch.is_some()).await?;
     let link = Link::begin(opened, upstream.plan.timeouts.connect.duration()).await?;

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use tidegate_core::balance::{Balancer, Endpoints, Surroundings};
+use tidegate_core::balance::{Balancer, Endpoint, Endpoints, Surroundings};
 use tidegate_core::health::Duty;
 use tidegate_core::plan::{self, BalancePolicy, Issue};
 use tidegate_core::time::Moment;
@@ -68,7 +68,8 @@ impl Membership {
         let known = before.map(|before| before.membership.balancer.endpoints());
         let endpoints = Endpoints::new(&told, known, clock::now());
         let name: Arc<str> = plan.name.as_str().into();
-        let members = build_members(&name, &endpoints, before, path, accounts, issues);
+        let make = |endpoint: &Arc<Endpoint>| Member::new(endpoint, &name, plan.http3, accounts);
+        let members = build_members(&endpoints, before, path, make, issues);
         let panic_mode = match before {
             Some(before) => before.membership.panic_mode.clone(),
             None => Arc::new(PanicMode::new(name, accounts.outbox.clone())),
@@ -183,13 +184,12 @@ impl Membership {
     }
 }
 
-/// A member for each of `endpoints`; those that the one before reaches in the same way are the same ones.
+/// A member for each of `endpoints`, which `make` makes; those that the one before reaches in the same way are the same ones.
 fn build_members(
-    name: &Arc<str>,
     endpoints: &Endpoints,
     before: Option<Predecessor<'_>>,
     path: &str,
-    accounts: &Accounts,
+    make: impl Fn(&Arc<Endpoint>) -> Result<Member, String>,
     issues: &mut Vec<Issue>,
 ) -> Vec<Arc<Member>> {
     let known: HashMap<&str, &Arc<Member>> = before
@@ -202,7 +202,7 @@ fn build_members(
     for (index, endpoint) in endpoints.iter().enumerate() {
         match known.get(endpoint.address.as_str()) {
             Some(&same) => members.push(same.clone()),
-            None => match Member::new(endpoint, name, accounts) {
+            None => match make(endpoint) {
                 Ok(member) => members.push(Arc::new(member)),
                 Err(wrong) => {
                     let place = format!("{path}.endpoints.{index}.address");

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod affinity;
+mod announced;
 mod attempt;
 mod client;
 mod connect;
@@ -54,6 +55,7 @@ use crate::account::Accounts;
 use crate::account::metrics::UpstreamMetrics;
 use crate::account::outbox::Outbox;
 use crate::net::{Address, clock};
+use crate::quic::ClientQuic;
 use crate::tls::{ClientTls, secret};
 
 /// A group of endpoints that serve the same thing.
@@ -85,6 +87,8 @@ pub struct Upstream {
     /// Where is told what becomes of predictions.
     outbox: Arc<Outbox>,
     tls: Option<Arc<ClientTls>>,
+    /// Where HTTP/3 is spoken.
+    quic: Option<ClientQuic>,
     membership: ArcSwap<Membership>,
 }
 
@@ -119,14 +123,14 @@ impl Upstream {
         let plan = wanted.plan;
         let mut issues = balance::check(path, plan);
         issues.extend(check_health(&format!("{path}.health"), &plan.health));
-        issues.extend(check_ports(path, plan));
+        issues.extend(check_unix(path, plan));
         if plan.balance.sticky.is_some() && secret::of_process().is_err() {
             let wrong = "the system has no randomness to sign cookies with";
             issues.push(Issue::new(format!("{path}.balance.sticky"), wrong));
         }
-        let same_way =
-            before.filter(|b| b.plan.tls == plan.tls && b.plan.protocol == plan.protocol);
+        let same_way = before.filter(|before| is_reached_alike(&before.plan, plan));
         let tls = build_tls(plan, same_way, path, &mut issues);
+        let quic = build_quic(plan, tls.as_deref(), path, &mut issues);
         let known = before.map(|before| before.membership.load());
         let predecessor = known
             .as_ref()
@@ -162,6 +166,7 @@ impl Upstream {
             sampler: Arc::new(sampler),
             outbox: accounts.outbox.clone(),
             tls,
+            quic,
             membership: ArcSwap::from_pointee(membership),
         })
     }
@@ -176,7 +181,7 @@ impl Upstream {
     pub fn may_refuse(&self) -> bool {
         match self.plan.protocol {
             UpstreamProtocol::Http1 => false,
-            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Http2 | UpstreamProtocol::Http3 => true,
             UpstreamProtocol::Auto => self.tls.is_some(),
         }
     }
@@ -216,12 +221,11 @@ impl Upstream {
         let subsets = &self.subsets;
         let wanted = Wanted { plan: &self.plan, zone: self.zone.as_deref(), subsets, live };
         let known = before.membership.load_full();
-        let same_way =
-            before.plan.tls == self.plan.tls && before.plan.protocol == self.plan.protocol;
+        let same_way = is_reached_alike(&before.plan, &self.plan);
         let predecessor = Predecessor { membership: &known, same_way };
         let (path, mut issues) = (format!("upstream {}", self.plan.name), Vec::new());
         let membership = Membership::build(wanted, Some(predecessor), &path, accounts, &mut issues);
-        issues.extend(check_ports(&path, &membership.plan));
+        issues.extend(check_unix(&path, &membership.plan));
         if let Some(issue) = issues.first() {
             return Err(issue.to_string());
         }
@@ -230,6 +234,11 @@ impl Upstream {
         replaced.give_way(Some(&self.membership()));
         Ok(())
     }
+}
+
+/// Whether the connections of one serve the other.
+fn is_reached_alike(one: &plan::Upstream, other: &plan::Upstream) -> bool {
+    one.tls == other.tls && one.protocol == other.protocol && one.http3 == other.http3
 }
 
 /// The TLS settings, or those of an upstream that is reached in the same way, with its sessions.
@@ -246,13 +255,40 @@ fn build_tls(
     built.map_err(|more| issues.extend(more)).ok()
 }
 
-/// A port for checks is no use to an endpoint that has none.
-fn check_ports(path: &str, plan: &plan::Upstream) -> Option<Issue> {
-    plan.health.port?;
+/// What HTTP/3 is spoken over, where it is.
+fn build_quic(
+    plan: &plan::Upstream,
+    tls: Option<&ClientTls>,
+    path: &str,
+    issues: &mut Vec<Issue>,
+) -> Option<ClientQuic> {
+    let option = match (plan.protocol, plan.http3) {
+        (UpstreamProtocol::Http3, false) => "protocol",
+        (_, true) => "http3",
+        (_, false) => return None,
+    };
+    let mut wrong = |what: &str| issues.push(Issue::new(format!("{path}.{option}"), what));
+    if plan.http3 && plan.protocol != UpstreamProtocol::Auto {
+        wrong("is an option of `protocol: auto`, which finds out what endpoints speak");
+    }
+    if plan.tls.is_none() {
+        wrong("HTTP/3 needs `tls`: there is none in plain text");
+    }
+    let built = ClientQuic::build(tls?, &plan.timeouts, &format!("{path}.tls"));
+    built.map_err(|issue| issues.push(issue)).ok()
+}
+
+/// What a Unix socket cannot do: it has no port for checks, and carries no QUIC.
+fn check_unix(path: &str, plan: &plan::Upstream) -> Option<Issue> {
+    let (option, lacks) = match (plan.health.port, plan.protocol) {
+        (Some(_), _) => ("health.port", "has no port"),
+        (None, UpstreamProtocol::Http3) => ("protocol", "carries no HTTP/3"),
+        (None, _) => return None,
+    };
     let is_unix = |endpoint: &plan::Endpoint| {
         matches!(Address::parse(&endpoint.address), Ok(Address::Unix(_)))
     };
     let index = plan.endpoints.iter().position(is_unix)?;
-    let wrong = format!("endpoint {index} is a Unix socket, which has no port");
-    Some(Issue::new(format!("{path}.health.port"), wrong))
+    let wrong = format!("endpoint {index} is a Unix socket, which {lacks}");
+    Some(Issue::new(format!("{path}.{option}"), wrong))
 }

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
@@ -11,17 +10,20 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Member;
-use super::client::{h1, h2};
+use super::client::h1;
+use super::client::multiplexed::Multiplexed;
 
 /// One worker's connections to one endpoint. The one used last is used next, so that as few as
 /// possible stay warm and the others grow old and are closed.
 pub struct Pool {
     /// The endpoint.
     pub member: Arc<Member>,
-    /// Held while an HTTP/2 connection is opened, so that a burst of requests opens one.
+    /// Held while a connection that many requests share is opened, so that a burst of requests opens one.
     pub opening: Mutex<()>,
+    /// Whether HTTP/3 that the endpoint announced is being tried.
+    pub trying_http3: Cell<bool>,
     idle: RefCell<Vec<Idle>>,
-    shared: RefCell<Vec<Rc<h2::Connection>>>,
+    shared: RefCell<Vec<Multiplexed>>,
     settings: Cell<Settings>,
 }
 
@@ -55,6 +57,7 @@ impl Pool {
         Self {
             member,
             opening: Mutex::new(()),
+            trying_http3: Cell::new(false),
             idle: RefCell::default(),
             shared: RefCell::default(),
             settings: Cell::new(plan.into()),
@@ -99,16 +102,20 @@ impl Pool {
         }
     }
 
-    /// An HTTP/2 connection with room for another stream.
-    pub fn shared(&self, now: Instant) -> Option<Rc<h2::Connection>> {
+    /// A connection that many requests share, with room for another.
+    pub fn shared(&self, now: Instant) -> Option<Multiplexed> {
         let max_age = self.settings.get().max_age;
         let shared = self.shared.borrow();
         shared.iter().find(|connection| connection.takes_streams(now, max_age)).cloned()
     }
 
-    /// Keep an HTTP/2 connection.
-    pub fn share(&self, connection: Rc<h2::Connection>) {
-        self.shared.borrow_mut().push(connection);
+    /// Keep a connection that many requests share; one over HTTP/3 is used before others.
+    pub fn share(&self, connection: Multiplexed) {
+        let mut shared = self.shared.borrow_mut();
+        match connection {
+            Multiplexed::H3(_) => shared.insert(0, connection),
+            Multiplexed::H2(_) => shared.push(connection),
+        }
     }
 
     /// Close what has been unused for too long; false once there is nothing left to keep this pool for.
@@ -121,11 +128,11 @@ impl Pool {
         });
         let mut shared = self.shared.borrow_mut();
         shared.retain(|connection| {
-            let unused = connection
-                .idle_for(now)
-                .is_some_and(|idle| leaving || idle >= settings.idle_timeout);
-            let old = connection.idle_for(now).is_some() && connection.age(now) >= settings.max_age;
-            !connection.is_closed() && !unused && !old
+            let usage = connection.usage();
+            let unused =
+                usage.idle_for(now).is_some_and(|idle| leaving || idle >= settings.idle_timeout);
+            let old = usage.idle_for(now).is_some() && usage.age(now) >= settings.max_age;
+            !usage.is_closed() && !unused && !old
         });
         !(leaving && shared.is_empty())
     }

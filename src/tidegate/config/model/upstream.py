@@ -240,9 +240,11 @@ class Upstream(Options):
         ...,
     ] = Field(default=(), examples=[["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 2}]])
     """The members: addresses, or addresses with their options."""
-    protocol: Literal["http1", "http2", "auto"] = "auto"
-    """Version of HTTP spoken to the endpoints: `http1`, `http2` (in plain text by prior knowledge), or
-    `auto`: what ALPN agrees on, HTTP/1.1 in plain text."""
+    protocol: Literal["http1", "http2", "http3", "auto"] = "auto"
+    """Version of HTTP spoken to the endpoints: `http1`, `http2` (in plain text by prior knowledge), `http3`
+    (needs `tls`), or `auto`: what ALPN agrees on, HTTP/1.1 in plain text."""
+    http3: bool = False
+    """`auto` with `tls`: whether HTTP/3 is used once an endpoint has announced it (`Alt-Svc`, RFC 7838)."""
     tls: UpstreamTls | None = None
     """TLS settings; null: plain text."""
     pool: Pool = Pool()

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
+use tidegate_core::message::alt_svc::AltSvc;
 use tidegate_core::message::head_fields::HeadFields;
 use tidegate_core::message::{Malformed, trailers};
 
@@ -57,6 +58,8 @@ pub struct Control {
     pub expect_continue: bool,
     /// How many `Host` fields there are.
     pub hosts: u32,
+    /// What `Alt-Svc` says of HTTP/3.
+    pub alt_svc: Option<AltSvc>,
 }
 
 /// Sort the fields of a message: end-to-end ones, once they are `judged`, into a map with room for `extra`
@@ -121,6 +124,7 @@ pub fn sort(
     control.content_length = judged.content_length();
     control.expect_continue = judged.expects_continue();
     control.hosts = judged.hosts();
+    control.alt_svc = judged.alt_svc();
     Ok((map, control))
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
-use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use crate::http::body::{Body, Frame};
+use crate::http::stopped::Stopped;
 use crate::net::deadline::Deadline;
 
 /// A body on its way into a stream.
@@ -22,17 +22,6 @@ pub struct Pump {
     pub sent: u64,
     /// Whether the peer has all that there was to send: the body's next piece has not come.
     pub starved: bool,
-}
-
-/// Why a body was not sent to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// Where the body comes from.
-    Source(Failure),
-    /// Where it goes: the peer reset the stream or closed the connection.
-    Peer,
-    /// The peer opened no window for too long.
-    Stalled,
 }
 
 impl Pump {

@@ -50,7 +50,16 @@ pub enum Broken {
     SectionTooLarge,
 }
 
-/// The stream that frames come on, which decides what they may be.
+/// The side of a connection that frames come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// The one that asks.
+    Client,
+    /// The one that answers.
+    Server,
+}
+
+/// The stream that frames come on, which decides with their sender what they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
     /// A request's stream, with at most so many bytes of a field section.
@@ -58,7 +67,7 @@ pub enum Carrier {
         /// As they are encoded, which is never more than decoded.
         section: u64,
     },
-    /// The control stream of a client.
+    /// The control stream.
     Control,
 }
 
@@ -73,6 +82,7 @@ enum Treatment {
 /// Finds the frames of one stream.
 #[derive(Debug)]
 pub struct Frames {
+    peer: Peer,
     carrier: Carrier,
     /// The beginning of a frame, as far as it came.
     header: [u8; LONGEST_HEADER],
@@ -90,9 +100,10 @@ struct Frame {
 }
 
 impl Frames {
-    /// Find those of a stream.
-    pub fn new(carrier: Carrier) -> Self {
-        Self { carrier, header: [0; LONGEST_HEADER], known: 0, frame: None, kept: BytesMut::new() }
+    /// Find those that a peer sends on a stream.
+    pub fn new(peer: Peer, carrier: Carrier) -> Self {
+        let header = [0; LONGEST_HEADER];
+        Self { peer, carrier, header, known: 0, frame: None, kept: BytesMut::new() }
     }
 
     /// The next piece in `input`, of which is taken what was read; `None`: more must come.
@@ -128,7 +139,7 @@ impl Frames {
             if let Some((kind, length)) = self.whole_header() {
                 input.advance(read);
                 self.known = 0;
-                let treatment = self.carrier.treat(kind, length)?;
+                let treatment = self.carrier.treat(self.peer, kind, length)?;
                 let frame = Frame { kind, left: length, treatment };
                 self.frame = Some(frame);
                 return Ok(Some(frame));
@@ -184,15 +195,20 @@ impl Frames {
 }
 
 impl Carrier {
-    fn treat(self, kind: u64, length: u64) -> Result<Treatment, Broken> {
+    fn treat(self, peer: Peer, kind: u64, length: u64) -> Result<Treatment, Broken> {
         match self {
-            Self::Request { section } => Self::on_request(kind, length, section),
-            Self::Control => Self::on_control(kind, length),
+            Self::Request { section } => Self::on_request(peer, kind, length, section),
+            Self::Control => match peer {
+                Peer::Client => Self::on_control_of_client(kind, length),
+                Peer::Server => Self::on_control_of_server(kind, length),
+            },
         }
     }
 
-    fn on_request(kind: u64, length: u64, section: u64) -> Result<Treatment, Broken> {
+    fn on_request(peer: Peer, kind: u64, length: u64, section: u64) -> Result<Treatment, Broken> {
         match kind {
+            // None was allowed (RFC 9114 §7.2.5).
+            PUSH_PROMISE if peer == Peer::Server => Err(Broken::Connection(Code::ID_ERROR)),
             DATA => Ok(Treatment::HandOn),
             HEADERS if length > section => Err(Broken::SectionTooLarge),
             HEADERS => Ok(Treatment::Keep),
@@ -207,17 +223,36 @@ impl Carrier {
         }
     }
 
-    fn on_control(kind: u64, length: u64) -> Result<Treatment, Broken> {
+    fn on_control_of_client(kind: u64, length: u64) -> Result<Treatment, Broken> {
         match kind {
-            SETTINGS | GOAWAY | PRIORITY_UPDATE if length > CONTROL_PAYLOAD => {
-                Err(Broken::Connection(Code::EXCESSIVE_LOAD))
-            }
-            SETTINGS | GOAWAY | PRIORITY_UPDATE => Ok(Treatment::Keep),
+            SETTINGS | GOAWAY | PRIORITY_UPDATE => Self::keep(length),
             // Nothing is pushed, whatever a client would take.
             MAX_PUSH_ID | CANCEL_PUSH => Ok(Treatment::Skip),
             PRIORITY_UPDATE_OF_PUSH => Err(Broken::Connection(Code::ID_ERROR)),
             DATA | HEADERS | PUSH_PROMISE => Err(Broken::Connection(Code::FRAME_UNEXPECTED)),
             _ => Self::unknown(kind),
+        }
+    }
+
+    fn on_control_of_server(kind: u64, length: u64) -> Result<Treatment, Broken> {
+        match kind {
+            SETTINGS | GOAWAY => Self::keep(length),
+            // None can be, as none was allowed (RFC 9114 §7.2.3).
+            CANCEL_PUSH => Err(Broken::Connection(Code::ID_ERROR)),
+            MAX_PUSH_ID
+            | PRIORITY_UPDATE
+            | PRIORITY_UPDATE_OF_PUSH
+            | DATA
+            | HEADERS
+            | PUSH_PROMISE => Err(Broken::Connection(Code::FRAME_UNEXPECTED)),
+            _ => Self::unknown(kind),
+        }
+    }
+
+    fn keep(length: u64) -> Result<Treatment, Broken> {
+        match length > CONTROL_PAYLOAD {
+            true => Err(Broken::Connection(Code::EXCESSIVE_LOAD)),
+            false => Ok(Treatment::Keep),
         }
     }
 
@@ -248,9 +283,18 @@ mod tests {
         bytes
     }
 
-    /// What is found where the stream comes in parts of this size; content is joined.
+    /// What is found where a client's stream comes in parts of this size; content is joined.
     fn found(carrier: Carrier, bytes: &[u8], part: usize) -> Result<Vec<Piece>, Broken> {
-        let (mut frames, mut pieces) = (Frames::new(carrier), Vec::<Piece>::new());
+        found_from(Peer::Client, carrier, bytes, part)
+    }
+
+    fn found_from(
+        peer: Peer,
+        carrier: Carrier,
+        bytes: &[u8],
+        part: usize,
+    ) -> Result<Vec<Piece>, Broken> {
+        let (mut frames, mut pieces) = (Frames::new(peer, carrier), Vec::<Piece>::new());
         for part in bytes.chunks(part) {
             let mut input = Bytes::copy_from_slice(part);
             while let Some(piece) = frames.next(&mut input)? {
@@ -297,7 +341,7 @@ mod tests {
 
     #[test]
     fn an_unknown_frame_of_any_length_is_skipped_and_not_kept() {
-        let mut frames = Frames::new(REQUEST);
+        let mut frames = Frames::new(Peer::Client, REQUEST);
         let mut announced = Vec::new();
         begin(0x21, 1 << 30, &mut announced);
         assert_eq!(frames.next(&mut announced.into()), Ok(None));
@@ -310,19 +354,29 @@ mod tests {
 
     #[test]
     fn each_stream_has_frames_of_its_own() {
-        for (carrier, kind, code) in [
-            (REQUEST, SETTINGS, Code::FRAME_UNEXPECTED),
-            (REQUEST, GOAWAY, Code::FRAME_UNEXPECTED),
-            (REQUEST, PUSH_PROMISE, Code::FRAME_UNEXPECTED),
-            (REQUEST, PRIORITY_UPDATE, Code::FRAME_UNEXPECTED),
-            (REQUEST, 0x02, Code::FRAME_UNEXPECTED),
-            (Carrier::Control, DATA, Code::FRAME_UNEXPECTED),
-            (Carrier::Control, HEADERS, Code::FRAME_UNEXPECTED),
-            (Carrier::Control, PRIORITY_UPDATE_OF_PUSH, Code::ID_ERROR),
-            (Carrier::Control, 0x09, Code::FRAME_UNEXPECTED),
+        use Peer::{Client, Server};
+        for (peer, carrier, kind, code) in [
+            (Client, REQUEST, SETTINGS, Code::FRAME_UNEXPECTED),
+            (Client, REQUEST, GOAWAY, Code::FRAME_UNEXPECTED),
+            (Client, REQUEST, PUSH_PROMISE, Code::FRAME_UNEXPECTED),
+            (Client, REQUEST, PRIORITY_UPDATE, Code::FRAME_UNEXPECTED),
+            (Client, REQUEST, 0x02, Code::FRAME_UNEXPECTED),
+            (Client, Carrier::Control, DATA, Code::FRAME_UNEXPECTED),
+            (Client, Carrier::Control, HEADERS, Code::FRAME_UNEXPECTED),
+            (Client, Carrier::Control, PRIORITY_UPDATE_OF_PUSH, Code::ID_ERROR),
+            (Client, Carrier::Control, 0x09, Code::FRAME_UNEXPECTED),
+            (Server, REQUEST, GOAWAY, Code::FRAME_UNEXPECTED),
+            (Server, REQUEST, PUSH_PROMISE, Code::ID_ERROR),
+            (Server, Carrier::Control, PRIORITY_UPDATE, Code::FRAME_UNEXPECTED),
+            (Server, Carrier::Control, MAX_PUSH_ID, Code::FRAME_UNEXPECTED),
+            (Server, Carrier::Control, CANCEL_PUSH, Code::ID_ERROR),
         ] {
-            let found = found(carrier, &frame(kind, &[0]), 10);
-            assert_eq!(found, Err(Broken::Connection(code)), "{kind:#x} on {carrier:?}");
+            let found = found_from(peer, carrier, &frame(kind, &[0]), 10);
+            assert_eq!(
+                found,
+                Err(Broken::Connection(code)),
+                "{kind:#x} of {peer:?} on {carrier:?}"
+            );
         }
     }
 
@@ -336,7 +390,7 @@ mod tests {
 
     #[test]
     fn a_stream_ends_between_frames_or_not_rightly() {
-        let mut frames = Frames::new(REQUEST);
+        let mut frames = Frames::new(Peer::Client, REQUEST);
         for (bytes, is_between) in
             [(&[0x01][..], false), (&[0x02, 1], false), (&[2], true), (&[0x00], false)]
         {

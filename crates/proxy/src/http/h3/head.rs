@@ -3,8 +3,9 @@
 use bytes::{BufMut, Bytes};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Request, StatusCode, Uri, request, uri};
+use http::{Method, Request, Response, StatusCode, Uri, Version, request, response, uri};
 use tidegate_core::message::Malformed;
+use tidegate_core::websocket::WEBSOCKET;
 
 use super::code::Code;
 use super::qpack::{Encoder, Line, Name, Unreadable, decode};
@@ -68,11 +69,36 @@ pub fn request(section: &Bytes, limit: usize) -> Result<request::Parts, Refused>
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = method;
     parts.uri = uri_of(scheme, authority, path)?;
-    parts.version = http::Version::HTTP_3;
+    parts.version = Version::HTTP_3;
     parts.headers = headers;
     if let Some(protocol) = protocol {
         parts.extensions.insert(Protocol(protocol));
     }
+    Ok(parts)
+}
+
+/// The head of a response; its fields and those of the pseudo-header come to at most `limit` bytes.
+///
+/// # Errors
+/// Why there is none.
+pub fn response(section: &Bytes, limit: usize) -> Result<response::Parts, Refused> {
+    let (pseudo, headers) = head(section, limit)?;
+    // RFC 9114 §4.3.2: the status alone.
+    let Pseudo {
+        status: Some(status),
+        method: None,
+        scheme: None,
+        authority: None,
+        path: None,
+        protocol: None,
+    } = pseudo
+    else {
+        return Err(SYNTAX);
+    };
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = StatusCode::from_bytes(&status).map_err(|_| SYNTAX)?;
+    parts.version = Version::HTTP_3;
+    parts.headers = headers;
     Ok(parts)
 }
 
@@ -150,6 +176,42 @@ fn uri_of(
     Uri::from_parts(parts).map_err(|_| SYNTAX)
 }
 
+/// Write the head of a request, whose `Host` becomes `:authority` (RFC 9114 §4.3.1).
+pub fn write_request(head: &request::Parts, into: &mut impl BufMut) {
+    let mut section = Encoder::new(into);
+    section.line(":method", head.method.as_str().as_bytes());
+    write_target(&mut section, head);
+    for (name, value) in &head.headers {
+        if name != header::HOST && !is_of_a_connection(name, value) {
+            section.line(name.as_str(), value.as_bytes());
+        }
+    }
+}
+
+/// Write the head of a request for a WebSocket over HTTP/1 as an extended CONNECT, without the key of that (RFC 9220,
+/// RFC 8441 §5).
+pub fn write_connect(head: &request::Parts, into: &mut impl BufMut) {
+    let mut section = Encoder::new(into);
+    section.line(":method", Method::CONNECT.as_str().as_bytes());
+    section.line(":protocol", WEBSOCKET.as_bytes());
+    write_target(&mut section, head);
+    for (name, value) in &head.headers {
+        let ends_here = *name == header::HOST || *name == header::SEC_WEBSOCKET_KEY;
+        if !ends_here && !is_of_a_connection(name, value) {
+            section.line(name.as_str(), value.as_bytes());
+        }
+    }
+}
+
+fn write_target(section: &mut Encoder<'_, impl BufMut>, head: &request::Parts) {
+    section.line(":scheme", b"https");
+    if let Some(host) = head.headers.get(header::HOST) {
+        section.line(":authority", host.as_bytes());
+    }
+    let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    section.line(":path", path.as_bytes());
+}
+
 /// Write the head of a response.
 pub fn write_response(status: StatusCode, headers: &HeaderMap, into: &mut impl BufMut) {
     let mut section = Encoder::new(into);
@@ -208,6 +270,43 @@ mod tests {
         write_response(StatusCode::IM_A_TEAPOT, &headers, &mut written);
         let expected = section(&[(":status", "418"), ("etag", "\"a\"")]);
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_request_that_is_written_is_read_again() {
+        let request = Request::post("/x?y").header("host", "a.example").header("te", "trailers");
+        let request = request.header("x-a", "1").header("connection", "close");
+        let (sent, ()) = request.body(()).unwrap().into_parts();
+        let mut written = Vec::new();
+        write_request(&sent, &mut written);
+        let came = super::request(&written.into(), 4_096).unwrap();
+        assert_eq!(
+            (came.method, came.uri.to_string()),
+            (Method::POST, "https://a.example/x?y".into())
+        );
+        let names: Vec<_> = came.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["te", "x-a"]);
+    }
+
+    #[test]
+    fn a_response_has_a_status_and_nothing_else_of_a_pseudo_header() {
+        let read = |lines: &[(&str, &str)]| response(&section(lines), 4_096);
+        let head = read(&[(":status", "404"), ("x-a", "1")]).unwrap();
+        assert_eq!(
+            (head.status, &head.headers["x-a"]),
+            (StatusCode::NOT_FOUND, &"1".parse().unwrap())
+        );
+        for lines in [
+            &[("x-a", "1")][..],
+            &[(":status", "99")],
+            &[(":status", "2000")],
+            &[(":status", "200"), (":status", "200")],
+            &[(":status", "200"), (":path", "/")],
+            &[("x-a", "1"), (":status", "200")],
+            &[(":status", "200"), ("connection", "close")],
+        ] {
+            assert_eq!(read(lines).unwrap_err(), SYNTAX, "{lines:?}");
+        }
     }
 
     #[test]

@@ -38,10 +38,20 @@ impl Incoming {
         Self { stream, left: length, limit, silence, failures, done: false }
     }
 
+    /// Its silence so far is no fault of its peer.
+    pub fn wait_anew(&mut self) {
+        self.silence.begin_anew();
+    }
+
+    /// No more of it is wanted.
+    pub fn cancel(&mut self) {
+        self.stream.stop(Code::REQUEST_CANCELLED);
+    }
+
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> NextFrame {
         let piece = match ready!(self.stream.poll_piece(cx)) {
             Ok(piece) => piece,
-            Err(Lost::Gone) => return Poll::Ready(Some(Err(self.failures.gone))),
+            Err(Lost::Reset(_) | Lost::Gone) => return Poll::Ready(Some(Err(self.failures.gone))),
             Err(Lost::TooLarge) => return self.refuse(Malformed::HeaderTooLarge),
             Err(Lost::Broken) => return self.refuse(Malformed::Syntax),
         };

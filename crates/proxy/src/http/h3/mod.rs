@@ -5,6 +5,8 @@ pub mod duplex;
 pub mod frame;
 pub mod head;
 pub mod incoming;
+pub mod own_control;
+pub mod peer_streams;
 pub mod pump;
 pub mod qpack;
 pub mod receiving;

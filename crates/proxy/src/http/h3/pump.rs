@@ -3,11 +3,11 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::sending::{Gone, Sending};
 use crate::http::body::{Body, Frame};
+use crate::http::stopped::Stopped;
 use crate::net::deadline::Deadline;
 
 /// A body on its way into a stream.
@@ -21,24 +21,16 @@ pub struct Pump {
     patience: Duration,
     /// Bytes sent so far.
     pub sent: u64,
-}
-
-/// Why a body was not sent to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// Where the body comes from.
-    Source(Failure),
-    /// Where it goes: the peer wants no more of it, or is gone.
-    Peer,
-    /// The peer takes nothing for too long.
-    Stalled,
+    /// Whether the peer has all that there was to send: the body's next piece has not come.
+    pub starved: bool,
 }
 
 impl Pump {
     /// Send `body`; a peer that takes nothing for `patience` ends it.
     pub fn new(body: Body, patience: Duration) -> Self {
         let deadline = Deadline::default();
-        Self { ends: body.is_end(), body, waiting: 0, deadline, patience, sent: 0 }
+        let ends = body.is_end();
+        Self { body, waiting: 0, ends, deadline, patience, sent: 0, starved: false }
     }
 
     /// Ready once all was handed to the connection, and the stream is finished.
@@ -47,6 +39,7 @@ impl Pump {
         stream: &mut Sending,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Stopped>> {
+        self.starved = false;
         loop {
             // A head goes with the first piece of content, if that is there.
             if self.ends || self.waiting > 0 {
@@ -75,6 +68,7 @@ impl Pump {
                 Poll::Ready(None) => self.ends = true,
                 Poll::Pending => {
                     ready!(self.poll_flush(stream, cx))?;
+                    self.starved = true;
                     ready!(stream.poll_gone(cx));
                     return Poll::Ready(Err(Stopped::Peer));
                 }
@@ -87,6 +81,7 @@ impl Pump {
         stream: &mut Sending,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Stopped>> {
+        let before = stream.taken();
         match stream.poll_flush(cx) {
             Poll::Ready(Ok(())) => {
                 self.sent += std::mem::take(&mut self.waiting);
@@ -95,7 +90,7 @@ impl Pump {
             }
             Poll::Ready(Err(Gone)) => Poll::Ready(Err(Stopped::Peer)),
             Poll::Pending => {
-                if !self.deadline.is_set() {
+                if !self.deadline.is_set() || stream.taken() > before {
                     self.deadline.set(Instant::now(), self.patience);
                 }
                 ready!(self.deadline.poll_expired(cx));

@@ -4,15 +4,17 @@ use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use quinn::{Connection, RecvStream, VarInt};
+use quinn::{Connection, ReadError, RecvStream, VarInt};
 
 use super::code::Code;
-use super::frame::{Broken, Carrier, Frames, Piece};
+use super::frame::{Broken, Frames, Piece};
 
 /// Why nothing more is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
-    /// The peer gave the stream up, or its connection is gone.
+    /// The peer gave the stream up, for this reason.
+    Reset(Code),
+    /// The connection is gone.
     Gone,
     /// A field section is longer than it may be.
     TooLarge,
@@ -31,9 +33,9 @@ pub struct Receiving {
 }
 
 impl Receiving {
-    /// Read `stream` of `connection` as one of this kind; `input` was read already.
-    pub fn new(connection: Connection, stream: RecvStream, input: Bytes, carrier: Carrier) -> Self {
-        Self { stream, connection, frames: Frames::new(carrier), input, ended: false }
+    /// Read `stream` of `connection` as one of these `frames`; `input` was read already.
+    pub fn new(connection: Connection, stream: RecvStream, input: Bytes, frames: Frames) -> Self {
+        Self { stream, connection, frames, input, ended: false }
     }
 
     /// The next piece; nothing once the stream has ended.
@@ -75,9 +77,12 @@ impl Receiving {
                 self.ended = true;
                 Ok(())
             }
-            Err(_) => {
+            Err(error) => {
                 self.ended = true;
-                Err(Lost::Gone)
+                Err(match error {
+                    ReadError::Reset(code) => Lost::Reset(Code(code.into_inner())),
+                    _ => Lost::Gone,
+                })
             }
         })
     }

@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, request};
 use quinn::{SendStream, StoppedError, VarInt};
 
 use super::code::Code;
@@ -23,6 +23,8 @@ pub struct Sending {
     stream: SendStream,
     /// What waits to be written.
     waiting: Vec<Bytes>,
+    /// Bytes that the connection took.
+    taken: u64,
     finished: bool,
     stopped: Option<Stopped>,
 }
@@ -35,7 +37,7 @@ const USUAL_HEAD: usize = 256;
 impl Sending {
     /// Write on `stream`.
     pub fn new(stream: SendStream) -> Self {
-        Self { stream, waiting: Vec::new(), finished: false, stopped: None }
+        Self { stream, waiting: Vec::new(), taken: 0, finished: false, stopped: None }
     }
 
     /// Send it before what has a lower rank; it has 0 at first.
@@ -52,6 +54,16 @@ impl Sending {
     /// Write the head of a response.
     pub fn push_response(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.push_section(|section| head::write_response(status, headers, section));
+    }
+
+    /// Write the head of a request.
+    pub fn push_request(&mut self, head: &request::Parts) {
+        self.push_section(|section| head::write_request(head, section));
+    }
+
+    /// Write the head of a request for a WebSocket.
+    pub fn push_connect(&mut self, head: &request::Parts) {
+        self.push_section(|section| head::write_connect(head, section));
     }
 
     /// Write trailers.
@@ -87,8 +99,14 @@ impl Sending {
             let written = ready!(pin!(self.stream.write_chunks(&mut self.waiting)).poll(cx));
             let written = written.map_err(|_| Gone)?;
             self.waiting.drain(..written.chunks);
+            self.taken += written.bytes as u64;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Bytes that the connection took so far.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Nothing more comes; what waits was flushed.

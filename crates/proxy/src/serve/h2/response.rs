@@ -15,8 +15,9 @@ use tokio::task::yield_now;
 use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::h2::TunnelStream;
-use crate::http::h2::pump::{Pump, Stopped};
+use crate::http::h2::pump::Pump;
 use crate::http::interim::{Interim, InterimSink};
+use crate::http::stopped::Stopped;
 use crate::serve::request::Reply;
 use crate::serve::{response_head, tunnel};
 

@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::failures::Failures;
 use crate::http::h3::code::Code;
-use crate::http::h3::frame::{Carrier, Piece};
+use crate::http::h3::frame::{Carrier, Frames, Peer, Piece};
 use crate::http::h3::head::{self, Protocol, Refused};
 use crate::http::h3::incoming::Incoming;
 use crate::http::h3::receiving::{Lost, Receiving};
@@ -35,7 +35,7 @@ pub async fn serve(
     (send, recv): (SendStream, RecvStream),
 ) {
     let carrier = Carrier::Request { section: client.settings.head_limits.bytes as u64 };
-    let stream = Receiving::new(connection, recv, Bytes::new(), carrier);
+    let stream = Receiving::new(connection, recv, Bytes::new(), Frames::new(Peer::Client, carrier));
     let send_half = Rc::new(RefCell::new(Sending::new(send)));
     // Boxed, because tokio moves a task's future about, and so that little is left while the last bytes are on their way.
     Box::pin(answer(&client, priorities, stream, &send_half)).await;
@@ -107,7 +107,7 @@ async fn read_head(client: &Client, stream: &mut Receiving) -> Result<Parts, Fai
         Some(Ok(None)) => Err(Failure::MalformedRequest),
         Some(Err(Lost::TooLarge)) => Err(Failure::HeaderTooLarge),
         Some(Err(Lost::Broken)) => Err(Failure::MalformedRequest),
-        Some(Err(Lost::Gone)) => Err(Failure::ClientGone),
+        Some(Err(Lost::Reset(_) | Lost::Gone)) => Err(Failure::ClientGone),
     }
 }
 

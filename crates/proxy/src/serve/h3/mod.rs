@@ -1,6 +1,5 @@
 //! A client's connection over HTTP/3: each stream is a task that serves one request.
 
-mod control;
 mod exchange;
 mod going_away;
 mod open;
@@ -19,16 +18,16 @@ use quinn::{Connecting, Connection, RecvStream, SendStream};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use self::control::PeerStreams;
 use self::going_away::GoingAway;
 use self::open::Open;
 use self::priorities::Priorities;
 use crate::client::{Admitted, Client};
 use crate::http::h3::code::Code;
-use crate::http::h3::frame;
+use crate::http::h3::frame::{self, Peer};
+use crate::http::h3::own_control;
+use crate::http::h3::peer_streams::{PeerStreams, Told};
 use crate::http::h3::sending::Sending;
 use crate::http::h3::settings::Settings as OurSettings;
-use crate::http::h3::stream_type::StreamType;
 use crate::http::h3::varint;
 use crate::net::deadline::Deadline;
 use crate::snapshot::{Listener, Settings};
@@ -76,23 +75,16 @@ impl Drop for HalfDone<'_> {
     }
 }
 
-/// Our control stream, whose first frame are our settings (RFC 9114 §6.2.1).
+/// Our control stream, with what the listener says of itself.
 async fn control_stream(
     client: &Client,
     connection: &Connection,
 ) -> Result<Sending, quinn::ConnectionError> {
-    let mut stream = Sending::new(connection.open_uni().await?);
     let settings = OurSettings {
         field_section: Some(client.settings.head_limits.bytes as u64),
         extended_connect: true,
     };
-    let (mut payload, mut bytes) = (Vec::new(), BytesMut::new());
-    settings.write(&mut payload);
-    varint::write(StreamType::CONTROL, &mut bytes);
-    frame::begin(frame::SETTINGS, payload.len(), &mut bytes);
-    bytes.extend_from_slice(&payload);
-    stream.push(bytes.freeze());
-    Ok(stream)
+    own_control::open(connection, &settings).await
 }
 
 /// The streams of a connection.
@@ -121,7 +113,7 @@ impl Streams {
             client,
             connection,
             control,
-            peers: Rc::default(),
+            peers: Rc::new(PeerStreams::of(Peer::Client)),
             priorities: Rc::default(),
             open: Rc::default(),
             deadline: Deadline::default(),
@@ -154,7 +146,13 @@ impl Streams {
                     let (peers, connection) = (self.peers.clone(), connection.clone());
                     let priorities = self.priorities.clone();
                     spawn_local(async move {
-                        peers.receive(connection, stream, &priorities).await;
+                        let told = |told: Told<'_>| match told {
+                            Told::Frame(frame::PRIORITY_UPDATE, payload) => {
+                                priorities.update(payload)
+                            }
+                            _ => Ok(()),
+                        };
+                        peers.receive(connection, stream, told).await;
                     });
                 }
                 Event::End => break,

@@ -13,10 +13,11 @@ use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::h3::code::Code;
 use crate::http::h3::duplex::TunnelStream;
-use crate::http::h3::pump::{Pump, Stopped};
+use crate::http::h3::pump::Pump;
 use crate::http::h3::receiving::Receiving;
 use crate::http::h3::sending::Sending;
 use crate::http::interim::{Interim, InterimSink};
+use crate::http::stopped::Stopped;
 use crate::serve::request::Reply;
 use crate::serve::{response_head, tunnel};
 

@@ -1,20 +1,27 @@
 //! Sending one request to an endpoint and receiving its response: one [`Exchange`] per protocol.
 
+mod arriving;
 pub mod h1;
 pub mod h2;
+pub mod h3;
+pub mod multiplexed;
+mod pumped;
 mod wait;
+pub mod websocket;
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Response, StatusCode, request, response};
-use tidegate_core::websocket::is_websocket;
+use http::{HeaderValue, Response, StatusCode, request, response};
 use tokio::time::Instant;
 
 pub use self::wait::{TryTimeouts, Waiter};
 use crate::http::body::{Body, Source};
 use crate::http::broken::Broken;
+
+/// Largest head that an endpoint may send, as RFC 9113 §6.5.2 and RFC 9114 §4.2.2 count it.
+const MAX_HEAD: u32 = 64 * 1024;
 
 /// A request as it is handed to the client of a protocol.
 pub struct Outgoing<'a> {
@@ -22,23 +29,17 @@ pub struct Outgoing<'a> {
     pub head: &'a request::Parts,
     /// Its content.
     pub body: Body,
-    /// The protocol that it asks to switch to. Over HTTP/2 that can be WebSocket alone.
+    /// The protocol that it asks to switch to. On a stream that can be WebSocket alone.
     pub upgrade: Option<&'a HeaderValue>,
     /// How long the endpoint may take.
     pub timeouts: TryTimeouts,
 }
 
 impl Outgoing<'_> {
-    /// Whether it asks for a WebSocket, which takes a stream as well as a connection (RFC 8441 §5).
+    /// Whether it asks for a WebSocket, which takes a stream as well as a connection.
     fn asks_for_websocket(&self) -> bool {
-        asks_for_websocket(self.head, self.upgrade) && self.body.is_end()
+        websocket::is_asked(self.head, self.upgrade) && self.body.is_end()
     }
-}
-
-/// Whether a request that has no content asks for a WebSocket.
-pub fn asks_for_websocket(head: &request::Parts, upgrade: Option<&HeaderValue>) -> bool {
-    let protocol = upgrade.map(HeaderValue::as_bytes);
-    head.method == Method::GET && protocol.is_some_and(is_websocket)
 }
 
 /// A request on its way, then its response: first its head, then, as a [`Source`], its content.

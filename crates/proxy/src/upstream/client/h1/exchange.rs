@@ -107,6 +107,7 @@ impl H1Exchange {
                 Some(mut head) => {
                     self.heard = Instant::now();
                     self.flight.answered(head.status, self.heard);
+                    self.flight.announced(head.control.alt_svc);
                     connection.deadline.set(self.heard, self.timeouts.idle);
                     self.decoder = std::mem::replace(&mut head.decoder, Decoder::Done);
                     self.reusable = head.reusable;

@@ -1,6 +1,6 @@
 //! A connection to an endpoint, which carries many requests at a time.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -11,75 +11,57 @@ use h2::client::SendRequest;
 use h2::{Ping, PingPong};
 use tidegate_core::failure::Failure;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::http::h2::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
 use crate::net::io::Io;
-use crate::upstream::connect::Opened;
-
-/// Largest head that an endpoint may send.
-const MAX_HEADER_LIST: u32 = 64 * 1024;
+use crate::upstream::client::MAX_HEAD;
+use crate::upstream::client::multiplexed::{Usage, Used};
+use crate::upstream::connection_slot::ConnectionSlot;
 
 /// A connection that carries many requests.
 pub struct Connection {
     sender: RefCell<SendRequest<Bytes>>,
     secure: bool,
-    opened: Instant,
-    streams: Cell<usize>,
-    last_used: Cell<Instant>,
-    /// When the head of a response, an interim one too, last came.
-    heard: Cell<Instant>,
-    closed: Cell<bool>,
+    usage: Usage,
     /// With what it is found out whether the endpoint's settings have come; absent: they have.
     asking: Mutex<Option<PingPong>>,
 }
 
 impl Connection {
-    /// Begin to speak HTTP/2 on a connection; a task of its own drives it until it closes.
-    pub async fn begin(opened: Opened, limit: Duration) -> Result<Rc<Self>, Failure> {
-        let secure = matches!(opened.io, Io::Tls(_));
+    /// Begin to speak HTTP/2 on a connection, within `limit`; a task of its own drives it until it closes.
+    pub async fn begin(io: Io, slot: ConnectionSlot, limit: Duration) -> Result<Rc<Self>, Failure> {
+        let secure = matches!(io, Io::Tls(_));
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(MAX_HEADER_LIST)
+            .max_header_list_size(MAX_HEAD)
             .max_send_buffer_size(SEND_BUFFER)
             .enable_push(false);
-        let (sender, mut driver) = timeout(limit, builder.handshake(opened.io))
+        let (sender, mut driver) = timeout(limit, builder.handshake(io))
             .await
             .map_err(|_| Failure::ConnectTimeout)?
             .map_err(|_| Failure::UpstreamProtocol)?;
-        let now = Instant::now();
-        let connection = Rc::new(Self {
-            sender: RefCell::new(sender),
-            secure,
-            opened: now,
-            streams: Cell::new(0),
-            last_used: Cell::new(now),
-            heard: Cell::new(now),
-            closed: Cell::new(false),
-            asking: Mutex::new(driver.ping_pong()),
-        });
+        let (sender, usage) = (RefCell::new(sender), Usage::begin());
+        let asking = Mutex::new(driver.ping_pong());
+        let connection = Rc::new(Self { sender, secure, usage, asking });
         let watched = Rc::downgrade(&connection);
-        let slot = opened.slot;
         tokio::task::spawn_local(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(%error, "HTTP/2 connection to an endpoint ended");
             }
             if let Some(connection) = watched.upgrade() {
-                connection.closed.set(true);
+                connection.usage.close();
             }
             drop(slot);
         });
         Ok(connection)
     }
 
-    /// Whether another request may be sent on it.
-    pub fn takes_streams(&self, now: Instant, max_age: Duration) -> bool {
-        !self.closed.get()
-            && self.age(now) < max_age
-            && self.streams.get() < self.sender.borrow().current_max_send_streams()
-            && !self.goes_away()
+    /// Whether the endpoint takes another stream.
+    pub fn has_room(&self) -> bool {
+        self.usage.streams() < self.sender.borrow().current_max_send_streams() && !self.goes_away()
     }
 
     /// Whether the endpoint said that it takes no more streams (RFC 9113 §6.8); those it has may still be answered.
@@ -109,27 +91,6 @@ impl Connection {
         enabled()
     }
 
-    /// Time since it was opened.
-    pub fn age(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.opened)
-    }
-
-    /// Time since its last request ended; absent while there is one.
-    pub fn idle_for(&self, now: Instant) -> Option<Duration> {
-        let idle = self.streams.get() == 0;
-        idle.then(|| now.saturating_duration_since(self.last_used.get()))
-    }
-
-    /// Whether it has ended, or is not to be used again.
-    pub fn is_closed(&self) -> bool {
-        self.closed.get()
-    }
-
-    /// Use it for nothing more.
-    pub(super) fn close(&self) {
-        self.closed.set(true);
-    }
-
     /// What requests are sent with.
     pub(super) fn sender(&self) -> SendRequest<Bytes> {
         self.sender.borrow().clone()
@@ -139,40 +100,10 @@ impl Connection {
     pub(super) fn is_secure(&self) -> bool {
         self.secure
     }
-
-    /// The head of a response, or of an interim one, came.
-    pub(super) fn heard_at(&self, at: Instant) {
-        self.heard.set(at);
-    }
-
-    /// A request sent at `began` got no response in time. If no other did since, the connection itself may be
-    /// dead, which TCP can take a quarter of an hour to notice: nothing more is sent on it.
-    pub(super) fn timed_out(&self, began: Instant) {
-        if self.heard.get() <= began {
-            self.close();
-        }
-    }
 }
 
-/// One of a connection's streams, counted until dropped.
-pub(super) struct Stream(Rc<Connection>);
-
-impl Stream {
-    /// One more stream of `connection`.
-    pub(super) fn new(connection: Rc<Connection>) -> Self {
-        connection.streams.set(connection.streams.get() + 1);
-        Self(connection)
-    }
-
-    /// The connection that it is a part of.
-    pub(super) fn connection(&self) -> &Connection {
-        &self.0
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.0.streams.set(self.0.streams.get() - 1);
-        self.0.last_used.set(Instant::now());
+impl Used for Connection {
+    fn usage(&self) -> &Usage {
+        &self.usage
     }
 }

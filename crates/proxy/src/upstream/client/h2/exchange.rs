@@ -8,49 +8,45 @@ use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::ext::Protocol;
 use h2::{Reason, SendStream};
-use http::header::{HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::header::{HOST, SEC_WEBSOCKET_KEY};
 use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderValue, Method, Request, StatusCode, Version, request, response};
+use http::{Method, Request, Version, request, response};
 use tidegate_core::failure::Failure;
 use tidegate_core::message::{Malformed, pseudo};
-use tidegate_core::websocket::{WEBSOCKET, handshake};
 use tokio::time::Instant;
 
-use super::connection::{Connection, Stream};
+use super::connection::Connection;
 use crate::http::body::{Body, NextFrame, Source};
 use crate::http::broken::Broken;
 use crate::http::duplex::Holding;
 use crate::http::failures::Failures;
-use crate::http::h2::pump::{Pump, Stopped};
+use crate::http::h2::pump::Pump;
 use crate::http::h2::{Incoming, TunnelStream};
 use crate::http::interim::Interims;
 use crate::net::deadline::Deadline;
+use crate::upstream::client::arriving::{Arriving, Patient};
+use crate::upstream::client::multiplexed::{Stream, Used};
+use crate::upstream::client::pumped::Pumped;
 use crate::upstream::client::wait::Wait;
+use crate::upstream::client::websocket::WebSocket;
 use crate::upstream::client::{Exchange, Outgoing, TryTimeouts, Waiter};
 use crate::upstream::flight::Flight;
 
 /// A request on its way, then its response.
 pub struct H2Exchange {
     response: Option<ResponseFuture>,
-    incoming: Option<Incoming>,
+    arriving: Arriving<Incoming>,
     pump: Option<Pump>,
-    websocket: WebSocket,
+    /// Our half of a stream that is to carry a WebSocket.
+    outgoing: Option<SendStream<Bytes>>,
+    websocket: WebSocket<TunnelStream>,
     interims: Interims,
     deadline: Deadline,
     timeouts: TryTimeouts,
     wait: Wait,
     heard: Instant,
     flight: Flight,
-    stream: Stream,
-}
-
-/// Whether the stream is to carry a WebSocket.
-enum WebSocket {
-    Unasked,
-    /// It was asked for. Our half of the stream, and what is answered to the key of a client over HTTP/1.
-    Asked(SendStream<Bytes>, Option<HeaderValue>),
-    /// It does, from the response on.
-    Begun(TunnelStream),
+    stream: Stream<Connection>,
 }
 
 impl H2Exchange {
@@ -59,34 +55,36 @@ impl H2Exchange {
         let asks_for_websocket = request.asks_for_websocket();
         let Outgoing { head, body, timeouts, .. } = request;
         let mut wanted = translate(head, connection.is_secure());
-        let mut accept = None;
+        let mut websocket = WebSocket::Unasked;
         if asks_for_websocket {
-            accept = connect(&mut wanted);
+            websocket = WebSocket::ask(head);
+            connect(&mut wanted);
         }
         let ends = body.is_end() && !asks_for_websocket;
         let sent = connection.sender().send_request(wanted, ends);
         let mut deadline = Deadline::default();
         let heard = flight.began();
         let wait = Wait::begin(&mut deadline, heard, timeouts.response);
-        let (mut pump, mut websocket) = (None, WebSocket::Unasked);
+        let (mut pump, mut outgoing) = (None, None);
         let response = match sent {
             Ok((response, stream)) => {
                 if asks_for_websocket {
-                    websocket = WebSocket::Asked(stream, accept);
+                    outgoing = Some(stream);
                 } else if !ends {
                     pump = Some(Pump::new(stream, body, timeouts.idle));
                 }
                 Some(response)
             }
             Err(_) => {
-                connection.close();
+                connection.usage().close();
                 None
             }
         };
         Self {
             response,
-            incoming: None,
+            arriving: Arriving::NONE,
             pump,
+            outgoing,
             websocket,
             interims: Interims::default(),
             deadline,
@@ -95,12 +93,6 @@ impl H2Exchange {
             heard,
             flight,
             stream: Stream::new(connection),
-        }
-    }
-
-    fn finish_if_done(&mut self) {
-        if self.is_end() {
-            self.flight.completed();
         }
     }
 
@@ -132,11 +124,7 @@ impl Exchange for H2Exchange {
         waiter: &Waiter<'_>,
     ) -> Poll<Result<response::Parts, Broken>> {
         let Some(response) = &mut self.response else {
-            return Poll::Ready(Err(Broken {
-                failure: Failure::UpstreamReset,
-                stale: true,
-                refused: true,
-            }));
+            return Poll::Ready(Err(Broken::UNSENT));
         };
         let pumped = poll_pump(&mut self.pump, cx);
         if let Err(failure) = pumped.result {
@@ -147,10 +135,10 @@ impl Exchange for H2Exchange {
         }
         while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
             let (mut head, ()) = head.into_parts();
-            self.stream.connection().heard_at(Instant::now());
+            self.stream.usage().heard_at(Instant::now());
             let judged = pseudo::response(&mut head.headers).map_err(Malformed::of_response);
             let passed =
-                judged.and_then(|()| self.interims.pass(waiter.interim, head.status, head.headers));
+                judged.and_then(|_| self.interims.pass(waiter.interim, head.status, head.headers));
             if let Err(failure) = passed {
                 return Poll::Ready(Err(self.broken(failure)));
             }
@@ -159,7 +147,7 @@ impl Exchange for H2Exchange {
             Poll::Ready(answered) => answered,
             Poll::Pending => {
                 let over = ready!(self.wait.poll(&mut self.deadline, waiter, cx));
-                self.stream.connection().timed_out(self.flight.began());
+                self.stream.usage().timed_out(self.flight.began());
                 return Poll::Ready(Err(self.broken(over)));
             }
         };
@@ -167,20 +155,29 @@ impl Exchange for H2Exchange {
             Ok(response) => {
                 let (mut head, stream) = response.into_parts();
                 head.version = Version::HTTP_2;
-                if let Err(malformed) = pseudo::response(&mut head.headers) {
-                    return Poll::Ready(Err(self.broken(malformed.of_response())));
+                match pseudo::response(&mut head.headers) {
+                    Ok(alt_svc) => self.flight.announced(alt_svc),
+                    Err(malformed) => {
+                        return Poll::Ready(Err(self.broken(malformed.of_response())));
+                    }
                 }
                 self.heard = Instant::now();
-                self.stream.connection().heard_at(self.heard);
+                self.stream.usage().heard_at(self.heard);
                 self.flight.answered(head.status, self.heard);
-                match self.websocket.answered(&mut head) {
-                    Some(outgoing) => {
+                let outgoing = self.outgoing.take();
+                let begins = self.websocket.begins(&mut head);
+                match outgoing {
+                    Some(outgoing) if begins => {
                         self.websocket = WebSocket::Begun(TunnelStream::new(stream, outgoing));
                     }
-                    None => {
+                    outgoing => {
+                        if let Some(mut unwanted) = outgoing {
+                            // A stream that was reset needs no end.
+                            let _ = unwanted.send_data(Bytes::new(), true);
+                        }
                         let idle = self.timeouts.idle;
-                        self.incoming = Some(Incoming::new(stream, idle, Failures::OF_RESPONSE));
-                        self.finish_if_done();
+                        self.arriving.begin(Incoming::new(stream, idle, Failures::OF_RESPONSE));
+                        self.arriving.finish_if_done(&mut self.flight);
                     }
                 }
                 Ok(head)
@@ -195,45 +192,28 @@ impl Exchange for H2Exchange {
     }
 
     fn into_body(mut self: Box<Self>) -> Body {
-        match std::mem::replace(&mut self.websocket, WebSocket::Unasked) {
+        match self.websocket.take() {
             // It counts as a stream, and as a request in flight, until it is dropped.
-            WebSocket::Begun(duplex) => Body::Upgraded(Box::new(Holding::new(duplex, self))),
-            _ => Body::Stream(self),
+            Some(end) => Body::Upgraded(Box::new(Holding::new(end, self))),
+            None => Body::Stream(self),
         }
     }
 }
 
 impl Source for H2Exchange {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         let pumped = poll_pump(&mut self.pump, cx);
-        if let Err(failure) = pumped.result {
-            self.incoming = None;
-            return Poll::Ready(Some(Err(failure)));
-        }
-        if pumped.progressed {
-            incoming.wait_anew();
-        }
-        let Poll::Ready(mut frame) = incoming.poll_frame(cx) else {
-            self.flight.waits();
-            return Poll::Pending;
-        };
-        match &mut frame {
-            Some(Err(failure)) => {
-                self.flight.failed(*failure);
-                self.incoming = None;
-            }
-            Some(Ok(frame)) => {
-                self.flight.received(frame);
-                self.finish_if_done();
-            }
-            None => self.finish_if_done(),
-        }
-        Poll::Ready(frame)
+        self.arriving.poll_frame(&mut self.flight, pumped, cx)
     }
 
     fn is_end(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Source::is_end)
+        self.arriving.is_end()
+    }
+}
+
+impl Patient for Incoming {
+    fn wait_anew(&mut self) {
+        Self::wait_anew(self);
     }
 }
 
@@ -246,56 +226,23 @@ impl Drop for H2Exchange {
     }
 }
 
-/// How far a request's body came.
-struct Pumped {
-    /// Whether the peer got more, or all that there was: its time begins anew.
-    progressed: bool,
-    /// Why the body broke off at its source.
-    result: Result<(), Failure>,
-}
-
 /// Send on; a pump that is done is dropped.
 fn poll_pump(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Pumped {
-    let Some(running) = pump else { return Pumped { progressed: false, result: Ok(()) } };
+    let Some(running) = pump else { return Pumped::DONE };
     let before = running.sent;
     let polled = running.poll(cx);
-    let progressed = running.starved || running.sent > before || polled == Poll::Ready(Ok(()));
+    let went_on = running.starved || running.sent > before;
     if polled == Poll::Ready(Ok(())) {
         *pump = None;
     }
-    let result = match polled {
-        Poll::Ready(Err(Stopped::Source(failure))) => Err(failure),
-        _ => Ok(()),
-    };
-    Pumped { progressed, result }
+    Pumped::of(polled, went_on)
 }
 
-impl WebSocket {
-    /// Where one was asked for, bring the `head` of the response into the form that the answer to an upgrade has, and
-    /// hand our half of its stream out; one that the endpoint does not want ends.
-    fn answered(&mut self, head: &mut response::Parts) -> Option<SendStream<Bytes>> {
-        let Self::Asked(mut outgoing, accept) = std::mem::replace(self, Self::Unasked) else {
-            return None;
-        };
-        if !head.status.is_success() {
-            // A stream that was reset needs no end.
-            let _ = outgoing.send_data(Bytes::new(), true);
-            return None;
-        }
-        head.status = StatusCode::SWITCHING_PROTOCOLS;
-        head.headers.insert(UPGRADE, WEBSOCKET.clone());
-        head.headers.extend(accept.map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
-        Some(outgoing)
-    }
-}
-
-/// Make an extended CONNECT of a request for a WebSocket over HTTP/1. Returns what is to be answered to its key, which
-/// goes no further (RFC 8441 §5).
-fn connect(request: &mut Request<()>) -> Option<HeaderValue> {
+/// Make an extended CONNECT of a request for a WebSocket over HTTP/1, whose key goes no further (RFC 8441 §5).
+fn connect(request: &mut Request<()>) {
     *request.method_mut() = Method::CONNECT;
     request.extensions_mut().insert(Protocol::from_static("websocket"));
-    let key = request.headers_mut().remove(SEC_WEBSOCKET_KEY);
-    key.as_ref().map(handshake::accept)
+    request.headers_mut().remove(SEC_WEBSOCKET_KEY);
 }
 
 /// The request as HTTP/2 writes it: `Host` becomes `:authority` (RFC 9113 §8.3.1).

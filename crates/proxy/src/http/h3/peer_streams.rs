@@ -1,4 +1,4 @@
-//! What a client sends beside its requests: its settings, and what concerns its connection.
+//! What a peer sends beside requests and responses: its settings, and what concerns its connection.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -6,35 +6,51 @@ use std::future::poll_fn;
 use bytes::{Buf, Bytes};
 use quinn::{Connection, RecvStream};
 
-use super::priorities::Priorities;
-use crate::http::h3::code::Code;
-use crate::http::h3::frame::{self, Carrier, Piece};
-use crate::http::h3::receiving::{Lost, Receiving};
-use crate::http::h3::settings::Settings;
-use crate::http::h3::stream_type::StreamType;
-use crate::http::h3::varint;
+use super::code::Code;
+use super::frame::{self, Carrier, Frames, Peer, Piece};
+use super::receiving::{Lost, Receiving};
+use super::settings::Settings;
+use super::stream_type::StreamType;
+use super::varint;
 
-/// The unidirectional streams of a client; of those that a connection needs there is one each (RFC 9114 §6.2).
-#[derive(Debug, Default)]
+/// The unidirectional streams of a peer; of those that a connection needs there is one each (RFC 9114 §6.2).
+#[derive(Debug)]
 pub struct PeerStreams {
+    peer: Peer,
     control: Cell<bool>,
     encoder: Cell<bool>,
     decoder: Cell<bool>,
+}
+
+/// What comes on a control stream.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'a> {
+    /// The peer's settings, which come first.
+    Settings(Settings),
+    /// A frame of this type, with this payload.
+    Frame(u64, &'a [u8]),
 }
 
 /// To set the capacity of the dynamic table to 0, which it is (RFC 9204 §4.3.1).
 const NO_CAPACITY: u8 = 0x20;
 
 impl PeerStreams {
-    /// Read a stream until it ends; where it breaks the protocol, the connection ends.
+    /// Those of this peer; none came yet.
+    pub fn of(peer: Peer) -> Self {
+        let (control, encoder, decoder) = Default::default();
+        Self { peer, control, encoder, decoder }
+    }
+
+    /// Read a stream until it ends; where it breaks the protocol, the connection ends. What comes on the
+    /// control stream is `told`.
     pub async fn receive(
         &self,
         connection: Connection,
         stream: RecvStream,
-        priorities: &Priorities,
+        told: impl Fn(Told<'_>) -> Result<(), Code>,
     ) {
-        if let Err(code) = self.read(&connection, stream, priorities).await {
-            tracing::debug!(?code, "a client breaks HTTP/3");
+        if let Err(code) = self.read(&connection, stream, told).await {
+            tracing::debug!(?code, peer = ?self.peer, "a peer breaks HTTP/3");
             connection.close(code.into(), b"");
         }
     }
@@ -43,13 +59,15 @@ impl PeerStreams {
         &self,
         connection: &Connection,
         mut stream: RecvStream,
-        priorities: &Priorities,
+        told: impl Fn(Told<'_>) -> Result<(), Code>,
     ) -> Result<(), Code> {
         let Some((kind, rest)) = stream_type(&mut stream).await else { return Ok(()) };
         match StreamType::of(kind) {
             StreamType::Control => {
                 only(&self.control)?;
-                read_control(connection, stream, rest, priorities).await
+                let frames = Frames::new(self.peer, Carrier::Control);
+                let control = Receiving::new(connection.clone(), stream, rest, frames);
+                read_control(control, told).await
             }
             StreamType::Encoder => {
                 only(&self.encoder)?;
@@ -59,7 +77,11 @@ impl PeerStreams {
                 only(&self.decoder)?;
                 skip(stream).await
             }
-            StreamType::Push => Err(Code::STREAM_CREATION_ERROR),
+            // Only servers push, and none was allowed to (RFC 9114 §4.6, §6.2.2).
+            StreamType::Push => Err(match self.peer {
+                Peer::Client => Code::STREAM_CREATION_ERROR,
+                Peer::Server => Code::ID_ERROR,
+            }),
             StreamType::Unknown => {
                 let _ = stream.stop(Code::STREAM_CREATION_ERROR.into());
                 Ok(())
@@ -91,28 +113,26 @@ async fn stream_type(stream: &mut RecvStream) -> Option<(u64, Bytes)> {
 }
 
 async fn read_control(
-    connection: &Connection,
-    stream: RecvStream,
-    rest: Bytes,
-    priorities: &Priorities,
+    mut frames: Receiving,
+    told: impl Fn(Told<'_>) -> Result<(), Code>,
 ) -> Result<(), Code> {
-    let mut frames = Receiving::new(connection.clone(), stream, rest, Carrier::Control);
     let mut has_settings = false;
     loop {
         let (kind, payload) = match poll_fn(|cx| frames.poll_piece(cx)).await {
             Ok(Some(Piece::Control(kind, payload))) => (kind, payload),
-            Ok(_) | Err(Lost::Gone | Lost::TooLarge) => return Err(Code::CLOSED_CRITICAL_STREAM),
+            Ok(_) | Err(Lost::Reset(_) | Lost::Gone | Lost::TooLarge) => {
+                return Err(Code::CLOSED_CRITICAL_STREAM);
+            }
             Err(Lost::Broken) => return Ok(()),
         };
         match (kind, has_settings) {
             (frame::SETTINGS, false) => {
-                Settings::read(&payload)?;
+                told(Told::Settings(Settings::read(&payload)?))?;
                 has_settings = true;
             }
             (frame::SETTINGS, true) => return Err(Code::FRAME_UNEXPECTED),
             (_, false) => return Err(Code::MISSING_SETTINGS),
-            (frame::PRIORITY_UPDATE, true) => priorities.update(&payload)?,
-            _ => {}
+            (kind, true) => told(Told::Frame(kind, &payload))?,
         }
     }
 }

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from bench import curve, scale, start
+from bench import curve, first_byte, scale, start
 
 
 def test_the_scale_is_measured_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,3 +23,9 @@ def test_the_start_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     assert "first answer of the admin API" in told
     assert "tidegate status" in told
+
+
+def test_the_first_event_of_a_stream_is_timed_over_every_version(capsys: pytest.CaptureFixture[str]) -> None:
+    first_byte.main(["--rounds", "3", "--pause", "1"])
+    told = capsys.readouterr().out
+    assert all(f"{way} to the gateway" in told for way in ("HTTP/1", "HTTP/2", "HTTP/3"))

@@ -3,6 +3,7 @@
 What holds of it holds of HTTP/3, too, with clients and with endpoints.
 """
 
+import asyncio
 import hashlib
 import ssl
 from collections.abc import Iterator
@@ -288,13 +289,20 @@ def test_early_hints_are_passed_on(client: MultiplexedClient, origin: Origin, be
 
 
 def test_a_reset_of_the_origins_stream_reaches_the_client(client: MultiplexedClient, behind: Behind) -> None:
+    """Over QUIC a reset may overtake what came before it, so it waits until that has arrived."""
+    arrived = asyncio.Event()
+
     async def fail(stream: Stream) -> None:
         stream.send_headers(200)
         await stream.send_data(b"some")
+        await arrived.wait()
         stream.reset()
 
     behind.origin.on("/fail", fail)
-    response = client.request(f"{behind.prefix}/fail")
+    stream = client.send_request(f"{behind.prefix}/fail")
+    client.pump(lambda: client.responses[stream].body == b"some", "the answer's beginning")
+    behind.origin.call(arrived.set)
+    response = client.wait(stream)
     assert (response.status, response.body, response.complete) == (200, b"some", False)
     assert response.reset is not None
 

@@ -24,7 +24,7 @@ from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
 from .harness.h3client import DATA, GOAWAY, HEADERS, SETTINGS, encode, frame
-from .harness.h3origin import H3Origin, H3Stream, trusting
+from .harness.h3origin import NO_ERROR, H3Origin, H3Stream, trusting
 from .harness.message import Echo
 from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Origin
@@ -250,6 +250,21 @@ def test_an_endpoint_that_says_goodbye_is_connected_to_again(gateway: Gateway, h
         for _ in range(3):
             assert Echo.of(client.request("/pay", method="POST", body=b"x")).length == 1
         assert h3_origin.accepted == before + 1
+
+
+def test_endpoints_are_told_when_the_gateway_ends(
+    start_gateway: StartGateway, h3_origin: H3Origin, authority: Authority
+) -> None:
+    async def check(stream: Stream) -> None:
+        stream.send_headers(200, end=True)
+
+    h3_origin.on("/healthz", check)
+    health = {"http": {"path": "/healthz"}, "interval": "50ms", "initial": "unhealthy", "rise": 1}
+    gateway, before = start_gateway(to(h3_origin, authority, health=health)), len(h3_origin.ended)
+    with gateway.connect() as client:
+        eventually(lambda: client.request("/x").status == 200, "a check passes")
+    gateway.stop()
+    eventually(lambda: h3_origin.ended[before:] == [NO_ERROR] * 2, "worker and checker say goodbye")
 
 
 def test_an_endpoint_that_speaks_another_version_of_quic_alone_is_not_waited_for(

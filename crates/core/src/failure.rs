@@ -1,15 +1,15 @@
 //! Every way a request can fail, and what each means.
 //!
 //! The enum is the only list of failures in the product. One table gives each
-//! its status, `Proxy-Status` error type (RFC 9209 §2.3), label in metrics and
-//! logs, what is to blame, how it speaks against the endpoint's health, whether
+//! its status, gRPC status, `Proxy-Status` error type (RFC 9209 §2.3), label in
+//! metrics and logs, what is to blame, how it speaks against the endpoint's health, whether
 //! another try may help, when the client may come again, and the sentence a
 //! person reads. A new failure is a variant and a row.
 
 use strum::VariantArray;
 
 use crate::health::Fault;
-use crate::plan::RetryOn;
+use crate::plan::{GrpcStatus, RetryOn};
 
 /// Why a request was not answered by an upstream as it should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
@@ -40,6 +40,8 @@ pub enum Failure {
     StreamLimit,
     /// The client sent more HTTP/2 frames than its requests need.
     TooManyFrames,
+    /// The body is said to be gRPC-Web, and is not.
+    MalformedGrpcWeb,
     /// No route takes this request.
     NoRoute,
     /// The request would exceed a rate limit of its route.
@@ -105,6 +107,8 @@ pub enum Failure {
 pub struct Meaning {
     /// HTTP status of the answer.
     pub status: u16,
+    /// gRPC status of the answer to an RPC.
+    pub grpc: GrpcStatus,
     /// `Proxy-Status` error type (RFC 9209 §2.3).
     pub proxy_status: &'static str,
     /// Value of the label `error` in metrics, logs and problem documents.
@@ -136,6 +140,9 @@ pub enum Blame {
 
 use Blame::{Client, Gateway, Upstream};
 use Fault::{Broken, Gateway as BadGateway};
+use GrpcStatus::{
+    Cancelled, DeadlineExceeded, FailedPrecondition, ResourceExhausted, Unimplemented,
+};
 use RetryOn::{ConnectFailure, EndpointDown, Reset, Timeout};
 
 impl Failure {
@@ -147,26 +154,27 @@ impl Failure {
     pub const fn meaning(self) -> Meaning {
         match self {
             Self::MalformedRequest       => row(400, "http_request_error", "malformed_request", Client, "The request breaks the rules of HTTP."),
-            Self::MethodNotSupported     => row(501, "http_request_denied", "method_not_supported", Client, "This gateway does not carry out that method."),
-            Self::VersionNotSupported    => row(505, "http_request_error", "version_not_supported", Client, "This gateway does not speak that version of HTTP."),
-            Self::TransferCoding         => row(501, "http_request_error", "transfer_coding", Client, "The only transfer coding this gateway reads is chunked."),
-            Self::UriTooLong             => row(414, "http_request_error", "uri_too_long", Client, "The request target is longer than this listener takes."),
-            Self::HeaderTooLarge         => row(431, "http_request_error", "header_too_large", Client, "The request's header is larger than this listener takes."),
-            Self::BodyTooLarge           => row(413, "http_request_error", "body_too_large", Client, "The request's body is larger than this route takes."),
-            Self::HeaderTimeout          => row(408, "http_request_error", "header_timeout", Client, "The request's header did not arrive in time."),
-            Self::BodyTimeout            => row(408, "http_request_error", "body_timeout", Client, "The request's body did not arrive in time."),
-            Self::ClientGone             => row(499, "http_request_error", "client_gone", Client, "The client closed the connection before the response was complete."),
-            Self::ExpectationFailed      => row(417, "http_request_error", "expectation_failed", Client, "The only expectation this gateway knows is 100-continue."),
+            Self::MethodNotSupported     => row(501, "http_request_denied", "method_not_supported", Client, "This gateway does not carry out that method.").in_grpc(Unimplemented),
+            Self::VersionNotSupported    => row(505, "http_request_error", "version_not_supported", Client, "This gateway does not speak that version of HTTP.").in_grpc(Unimplemented),
+            Self::TransferCoding         => row(501, "http_request_error", "transfer_coding", Client, "The only transfer coding this gateway reads is chunked.").in_grpc(Unimplemented),
+            Self::UriTooLong             => row(414, "http_request_error", "uri_too_long", Client, "The request target is longer than this listener takes.").in_grpc(ResourceExhausted),
+            Self::HeaderTooLarge         => row(431, "http_request_error", "header_too_large", Client, "The request's header is larger than this listener takes.").in_grpc(ResourceExhausted),
+            Self::BodyTooLarge           => row(413, "http_request_error", "body_too_large", Client, "The request's body is larger than this route takes.").in_grpc(ResourceExhausted),
+            Self::HeaderTimeout          => row(408, "http_request_error", "header_timeout", Client, "The request's header did not arrive in time.").in_grpc(DeadlineExceeded),
+            Self::BodyTimeout            => row(408, "http_request_error", "body_timeout", Client, "The request's body did not arrive in time.").in_grpc(DeadlineExceeded),
+            Self::ClientGone             => row(499, "http_request_error", "client_gone", Client, "The client closed the connection before the response was complete.").in_grpc(Cancelled),
+            Self::ExpectationFailed      => row(417, "http_request_error", "expectation_failed", Client, "The only expectation this gateway knows is 100-continue.").in_grpc(Unimplemented),
             Self::StreamLimit            => row(503, "connection_limit_reached", "stream_limit", Client, "The client has as many streams open as one connection may."),
-            Self::TooManyFrames          => row(429, "http_request_denied", "too_many_frames", Client, "The client sent more HTTP/2 frames than its requests need."),
+            Self::TooManyFrames          => row(429, "http_request_denied", "too_many_frames", Client, "The client sent more HTTP/2 frames than its requests need.").in_grpc(ResourceExhausted),
+            Self::MalformedGrpcWeb       => row(400, "http_request_error", "malformed_grpc_web", Client, "The request's body is no gRPC-Web: its base64 or one of its frames is malformed or cut off."),
             Self::NoRoute                => row(404, "destination_not_found", "no_route", Client, "No route takes this request."),
-            Self::RateLimited            => row(429, "http_request_denied", "rate_limited", Client, "The request would exceed a quota."),
-            Self::TooManyInFlight        => row(429, "http_request_denied", "too_many_in_flight", Client, "As many requests are under way as a quota allows."),
+            Self::RateLimited            => row(429, "http_request_denied", "rate_limited", Client, "The request would exceed a quota.").in_grpc(ResourceExhausted),
+            Self::TooManyInFlight        => row(429, "http_request_denied", "too_many_in_flight", Client, "As many requests are under way as a quota allows.").in_grpc(ResourceExhausted),
             Self::Unauthenticated        => row(401, "http_request_denied", "unauthenticated", Client, "The request carries no valid credential."),
             Self::Forbidden              => row(403, "http_request_denied", "forbidden", Client, "The request may not be made from there or with this identity."),
             Self::PurgeForbidden         => row(403, "http_request_denied", "purge_forbidden", Client, "PURGE is for clients in the networks of the route's cache.purge_from, and for those with the token of its cache.purge_token_file."),
             Self::AuthUnavailable        => row(503, "destination_unavailable", "auth_unavailable", Gateway, "Credentials cannot be checked at the moment.").come_again_in(1),
-            Self::NotCached              => row(504, "http_request_denied", "not_cached", Client, "The request wants a stored response, and there is none for it."),
+            Self::NotCached              => row(504, "http_request_denied", "not_cached", Client, "The request wants a stored response, and there is none for it.").in_grpc(FailedPrecondition),
             Self::NoEndpoint             => row(503, "destination_unavailable", "no_endpoint", Gateway, "No endpoint of the upstream is available."),
             Self::Overloaded             => row(503, "destination_unavailable", "overloaded", Gateway, "The upstream is overloaded.").come_again_in(1),
             Self::QueueFull              => row(503, "connection_limit_reached", "queue_full", Gateway, "Too many requests wait for the upstream.").come_again_in(1),
@@ -178,21 +186,21 @@ impl Failure {
             Self::ConnectFailed          => row(502, "destination_ip_unroutable", "connect_failed", Upstream, "The endpoint could not be reached.").retried_on(ConnectFailure),
             Self::ConnectTimeout         => row(504, "connection_timeout", "connect_timeout", Upstream, "Connecting to the endpoint took too long.").retried_on(ConnectFailure),
             Self::UpstreamTls            => row(502, "tls_protocol_error", "upstream_tls", Upstream, "The TLS handshake with the endpoint failed.").retried_on(ConnectFailure),
-            Self::ResponseTimeout        => row(504, "http_response_timeout", "response_timeout", Upstream, "The endpoint did not answer in time.").against(BadGateway).retried_on(Timeout),
+            Self::ResponseTimeout        => row(504, "http_response_timeout", "response_timeout", Upstream, "The endpoint did not answer in time.").against(BadGateway).retried_on(Timeout).in_grpc(DeadlineExceeded),
             Self::EndpointDown           => row(503, "destination_unavailable", "endpoint_down", Upstream, "The endpoint was found to be down while its answer was awaited.").against(BadGateway).retried_on(EndpointDown),
-            Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", Upstream, "The endpoint stopped taking the request's body.").against(BadGateway).retried_on(Timeout),
+            Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", Upstream, "The endpoint stopped taking the request's body.").against(BadGateway).retried_on(Timeout).in_grpc(DeadlineExceeded),
             Self::UpstreamReset          => row(502, "connection_terminated", "upstream_reset", Upstream, "The endpoint closed the connection before its response was complete.").against(Broken).retried_on(Reset),
-            Self::UpstreamProtocol       => row(502, "http_protocol_error", "upstream_protocol", Upstream, "The endpoint's answer breaks the rules of HTTP.").against(BadGateway).retried_on(Reset),
+            Self::UpstreamProtocol       => row(502, "http_protocol_error", "upstream_protocol", Upstream, "The endpoint's answer breaks the rules of HTTP.").against(BadGateway).retried_on(Reset).in_grpc(GrpcStatus::Internal),
             Self::NotSwitched            => row(502, "http_upgrade_failed", "not_switched", Upstream, "What answers does not speak the protocol that was asked for."),
-            Self::UpstreamHeaderTooLarge => row(502, "http_response_header_section_size", "upstream_header_too_large", Upstream, "The header of the endpoint's response is too large.").against(BadGateway),
-            Self::RequestTimeout         => row(504, "http_response_timeout", "request_timeout", Gateway, "The request took longer than its route allows."),
-            Self::Loop                   => row(508, "proxy_loop_detected", "loop", Gateway, "The gateway has sent the request itself: its routes lead in a circle."),
-            Self::Internal               => row(500, "proxy_internal_error", "internal", Gateway, "The gateway failed; its log says more."),
+            Self::UpstreamHeaderTooLarge => row(502, "http_response_header_section_size", "upstream_header_too_large", Upstream, "The header of the endpoint's response is too large.").against(BadGateway).in_grpc(ResourceExhausted),
+            Self::RequestTimeout         => row(504, "http_response_timeout", "request_timeout", Gateway, "The request took longer than its route allows.").in_grpc(DeadlineExceeded),
+            Self::Loop                   => row(508, "proxy_loop_detected", "loop", Gateway, "The gateway has sent the request itself: its routes lead in a circle.").in_grpc(GrpcStatus::Internal),
+            Self::Internal               => row(500, "proxy_internal_error", "internal", Gateway, "The gateway failed; its log says more.").in_grpc(GrpcStatus::Internal),
         }
     }
 }
 
-/// A row without the columns that most rows leave empty.
+/// A row without the columns that most rows leave empty; its gRPC status is what gRPC's clients make of the HTTP one.
 const fn row(
     status: u16,
     proxy_status: &'static str,
@@ -200,11 +208,16 @@ const fn row(
     blame: Blame,
     detail: &'static str,
 ) -> Meaning {
+    let grpc = GrpcStatus::of_http(status);
     let (fault, retry, retry_after) = (None, None, None);
-    Meaning { status, proxy_status, label, blame, fault, retry, retry_after, detail }
+    Meaning { status, grpc, proxy_status, label, blame, fault, retry, retry_after, detail }
 }
 
 impl Meaning {
+    const fn in_grpc(self, grpc: GrpcStatus) -> Self {
+        Self { grpc, ..self }
+    }
+
     const fn against(self, fault: Fault) -> Self {
         Self { fault: Some(fault), ..self }
     }
@@ -251,6 +264,23 @@ mod tests {
             let meaning = failure.meaning();
             let busy = meaning.status == 503 && meaning.blame == Gateway;
             assert!(meaning.retry_after.is_none() || busy, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn an_rpc_is_told_to_come_again_only_where_the_next_may_fare_better() {
+        for &failure in Failure::ALL {
+            let meaning = failure.meaning();
+            let is_unavailable = meaning.grpc == GrpcStatus::Unavailable;
+            assert!(!is_unavailable || matches!(meaning.status, 502..=504), "{failure:?}");
+            assert!(meaning.retry_after.is_none() || is_unavailable, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_client_spent_is_no_fault_of_the_service() {
+        for failure in [Failure::RateLimited, Failure::TooManyInFlight, Failure::BodyTooLarge] {
+            assert_eq!(failure.meaning().grpc, ResourceExhausted, "{failure:?}");
         }
     }
 

@@ -18,6 +18,7 @@ pub mod csrf;
 pub mod deadline;
 pub mod failure;
 pub mod geo;
+pub mod grpc;
 pub mod health;
 pub mod hedge;
 pub mod load;

@@ -17,12 +17,13 @@ const HEAD: &str = "\
 
 Every way in which a request can fail, as the client, the metrics and the logs are told of it. **Error** is the value of
 `error` in the answer's body, in `tidegate_errors_total` and in the access log; **type** is that of the field
-`Proxy-Status` (RFC 9209 section 2.3). **Blame** says whose fault it is: only the upstream's count against an endpoint.
+`Proxy-Status` (RFC 9209 section 2.3). **gRPC** is the status that an RPC is answered with, whose HTTP status is 200: [gRPC](../concepts/grpc.md).
+**Blame** says whose fault it is: only the upstream's count against an endpoint.
 **Retried** is the word of `retry.on` with which a route sends the request again, if its body can be sent again;
 `connect_failure` any request, the others one that is idempotent. **Retry-After** is what the client is told, in seconds.
 
-| Error | Status | Type | Blame | Retried | Retry-After | Meaning |
-| --- | --- | --- | --- | --- | --- | --- |
+| Error | Status | gRPC | Type | Blame | Retried | Retry-After | Meaning |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 ";
 
 fn page() -> String {
@@ -39,10 +40,10 @@ fn page() -> String {
         let retry_after = meaning.retry_after.map(|seconds| seconds.to_string());
         let retry_after = retry_after.unwrap_or_default();
         let (label, status, kind) = (meaning.label, meaning.status, meaning.proxy_status);
-        let detail = meaning.detail;
+        let (grpc, detail) = (meaning.grpc.label(), meaning.detail);
         writeln!(
             page,
-            "| `{label}` | {status} | `{kind}` | {blame} | {retried} | {retry_after} | {detail} |"
+            "| `{label}` | {status} | `{grpc}` | `{kind}` | {blame} | {retried} | {retry_after} | {detail} |"
         )
         .unwrap();
     }

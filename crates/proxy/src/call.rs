@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode, Uri, Version, request};
 use tidegate_core::access::DeniedBy;
 use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
+use tidegate_core::grpc::web::Format;
 use tidegate_core::rate::Ended;
 use tidegate_core::route::{Captures, Found};
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use crate::account::access_log::Line;
 use crate::account::event::Event;
 use crate::account::explain::{AccessDecision, Explain};
+use crate::account::rpc::CountedRpc;
 use crate::account::witness::Witnesses;
 use crate::client::Client;
 use crate::http::body::Body;
@@ -60,6 +62,10 @@ pub struct Call<'a> {
     pub proof: Option<Proof>,
     /// What its client is told of its quotas, where there are any.
     pub quotas: Option<Box<Quotas<'a>>>,
+    /// Counts it, where it is an RPC of a route that counts them by method.
+    pub rpc: Option<Box<CountedRpc>>,
+    /// How its response is written, where it came in gRPC-Web.
+    pub web_format: Option<Format>,
     /// What the route's conditions found in its path.
     pub found: Found,
     /// Until when it must be over.
@@ -100,6 +106,8 @@ impl<'a> Call<'a> {
             is_preflight: false,
             proof: None,
             quotas: None,
+            rpc: None,
+            web_format: None,
             found: Found { route: 0, prefix: 0, captures: Captures::default() },
             time_left: TimeLeft::default(),
         }

@@ -3,7 +3,7 @@
 //! A step is a file in [`steps`](crate::steps), a line here, and what it is set to in the [`Route`](crate::snapshot::Route).
 //! The order is: request id, route, client networks, rate limits by what is known of any client, CORS preflight,
 //! authenticate, access, CSRF, rate limits by identity, WAF and threat score, rewrite, cache lookup, mirror, client
-//! certificate, admit, send; and on the response cache store, compress, response headers. Those that there are stand here in it.
+//! certificate, admit, send; and on the response cache store, compress, response headers, gRPC. Those that there are stand here in it.
 
 use http::Response;
 use tidegate_core::failure::Failure;
@@ -17,9 +17,9 @@ use crate::steps::cache::{Asking, Found, Lookup};
 use crate::steps::time_limit::Steps;
 use crate::steps::{
     Flow, access, admit, alt_svc, authenticate, body_limit, cache, client_cert, client_networks,
-    cold_keys, cors, csrf, destination, forwarded, guarded_fields, identity_headers, mirror,
-    problem, rate_limits, redirect, request_headers, request_id, respond, response_headers,
-    rewrite, route, security_headers, send, time_limit, tunnel,
+    cold_keys, cors, csrf, destination, forwarded, grpc, grpc_web, guarded_fields,
+    identity_headers, mirror, problem, rate_limits, redirect, request_headers, request_id, respond,
+    response_headers, rewrite, route, security_headers, send, time_limit, tunnel,
 };
 use crate::upstream::affinity;
 
@@ -45,6 +45,8 @@ pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
     cors::after(call, &mut response);
     rate_limits::after(call, &mut response);
     request_id::after(call.transaction, &mut response);
+    grpc::after(call, &mut response);
+    grpc_web::after(call, &mut response);
     response
 }
 
@@ -58,6 +60,9 @@ pub fn refuse<'a>(
     let transaction = Transaction::begin_unread(client, &snapshot, known);
     let mut response = problem::refuse(&snapshot, &transaction, failure);
     request_id::after(&transaction, &mut response);
+    if let Some(headers) = known.headers {
+        grpc::answer(&transaction, headers, &mut response);
+    }
     (response, transaction)
 }
 
@@ -65,6 +70,8 @@ pub fn refuse<'a>(
 async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     guarded_fields::before(call);
     let route = route::before(call)?;
+    grpc_web::before(route.grpc_web, call);
+    grpc::before(route.rpc_counts.as_ref(), call);
     cors::note(route.cors.as_deref(), call);
     if let Action::Forward(forward) = &route.action {
         time_limit::before(forward, call);

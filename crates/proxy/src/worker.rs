@@ -10,9 +10,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use crate::http::h3::code::Code;
 use crate::listen::accept;
 use crate::local::{DrainSignal, FAREWELL, Local};
 use crate::net::ListenSocket;
+use crate::quic;
 use crate::snapshot::{Listener, Snapshot};
 
 /// How often unused connections are looked through.
@@ -75,7 +77,9 @@ pub async fn run(
             Some(Command::Drain(limit, done)) => {
                 acceptors.into_values().for_each(|acceptor| acceptor.abort());
                 local.drain_connections(|_| true);
-                let _ = done.send(drained(&local, limit).await);
+                let finished = drained(&local, limit).await;
+                quic::close_all(Code::NO_ERROR.into()).await;
+                let _ = done.send(finished);
                 return;
             }
             None => return,

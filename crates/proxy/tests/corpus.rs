@@ -10,7 +10,7 @@ use tidegate_proxy::fuzzing;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 13] = [
+const TARGETS: [(&str, Target); 14] = [
     ("access_log", fuzzing::access_log),
     ("cache_fields", fuzzing::cache_fields),
     ("cache_file", fuzzing::cache_file),
@@ -18,6 +18,7 @@ const TARGETS: [(&str, Target); 13] = [
     ("credentials", fuzzing::credentials),
     ("forwarded", fuzzing::forwarded),
     ("frames", fuzzing::frames),
+    ("grpc_web", fuzzing::grpc_web),
     ("htpasswd", fuzzing::htpasswd),
     ("path", fuzzing::path),
     ("qpack", fuzzing::qpack),

@@ -3,7 +3,7 @@
 use tidegate_core::balance::SplitMix64;
 
 use crate::draw::{Choice, Draw, Purpose, exponential, stream};
-use crate::scenario::{self, Scenario, Traced};
+use crate::scenario::{self, Rise, Scenario, Traced};
 
 /// A request.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +42,9 @@ pub(crate) struct Poisson {
     /// By class: what is predicted for each sample.
     predicted: Vec<Vec<u64>>,
     deadlines: Vec<Option<u64>>,
+    warmup: u64,
+    /// By class: from when on after the warm-up it asks for more.
+    rises: Vec<Option<Rise>>,
     work: SplitMix64,
     keys: Option<Choice>,
 }
@@ -57,6 +60,8 @@ impl Arrivals {
                 services: scenario.work.iter().map(|class| Draw::new(&class.service)).collect(),
                 predicted: scenario.work.iter().map(|class| class.predicted.clone()).collect(),
                 deadlines: scenario.work.iter().map(|class| class.deadline).collect(),
+                warmup: scenario.warmup,
+                rises: scenario.work.iter().map(|class| class.rise).collect(),
                 work: stream(scenario.seed, Purpose::Work, 0),
                 keys: scenario.keys.as_ref().map(|keys| Choice::zipf(keys.count, keys.skew)),
             })),
@@ -90,7 +95,7 @@ impl Poisson {
         let (at, (work, predicted)) = (self.now as u64, self.service(class));
         Request {
             at,
-            work,
+            work: (work as f64 * self.factor(class, at)) as u64,
             class: class as u32,
             predicted,
             deadline: self.deadlines[class].map_or(u64::MAX, |after| at.saturating_add(after)),
@@ -102,7 +107,13 @@ impl Poisson {
         }
     }
 
-    /// What a request of this class asks of a server, and what is predicted of it.
+    /// How many times as much as at first requests of this class ask for.
+    fn factor(&self, class: usize, at: u64) -> f64 {
+        let begun = |rise: &Rise| at >= self.warmup.saturating_add(rise.after);
+        self.rises[class].filter(begun).map_or(1.0, |rise| rise.factor)
+    }
+
+    /// What a request of this class asks of a server at first, and what is predicted of it.
     fn service(&mut self, class: usize) -> (u64, Option<u64>) {
         match (&self.services[class], &self.predicted[class]) {
             (Draw::Samples(samples), predicted) if !predicted.is_empty() => {

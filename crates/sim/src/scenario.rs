@@ -118,6 +118,19 @@ pub struct Class {
     /// How long after its arrival an answer is of use; absent: however late.
     #[serde(default)]
     pub deadline: Option<u64>,
+    /// When they ask for more than before; absent: never.
+    #[serde(default)]
+    pub rise: Option<Rise>,
+}
+
+/// From when on requests ask for more.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rise {
+    /// How long after the warm-up the first of them arrives.
+    pub after: u64,
+    /// They ask for so many times as much.
+    pub factor: f64,
 }
 
 /// Keys of requests: number k of `count` comes with a probability in proportion to 1 / kˢ.
@@ -283,6 +296,8 @@ impl Class {
         demand(met, &format!("{path}.predicted"), "must be as many as there are samples")?;
         let positive = self.predicted.iter().all(|&predicted| predicted > 0);
         demand(positive, &format!("{path}.predicted"), "must be above 0")?;
+        let rises = self.rise.is_none_or(|rise| rise.factor > 0.0 && rise.factor.is_finite());
+        demand(rises, &format!("{path}.rise.factor"), "must be above 0")?;
         let path = format!("{path}.deadline");
         demand(self.deadline != Some(0), &path, "must be longer than zero")
     }

@@ -261,6 +261,39 @@ fn predictions_that_turn_wrong_do_little_harm() {
 }
 
 #[test]
+fn a_class_that_turns_a_hundred_times_dearer_does_not_hold_up_light_requests() {
+    // One request of a hundred is as light as the lightest, at first.
+    let rising = |seed: u64, predict: Value| {
+        let mut scenario = classes(760.0, 1.0, predict);
+        let mut class = scenario["work"][0].clone();
+        class["weight"] = json!(1);
+        class["template"] = json!("/class/rises/{n}");
+        class["rise"] = json!({"after": 20 * SECOND, "factor": 100});
+        scenario["work"].as_array_mut().unwrap().push(class);
+        report(with(scenario, json!({"seed": seed})))
+    };
+    for seed in 1..=3 {
+        let without = rising(seed, json!(null));
+        let with = rising(seed, predict(json!({})));
+        assert!(with.classes[0].p99 < without.classes[0].p99 * 0.75, "{with:?} {without:?}");
+        assert!(with.latency.mean < without.latency.mean * 0.9);
+        assert!(with.latency.p99 < without.latency.p99 * 1.05);
+        assert_eq!(with.predictions_off_after, None, "the class is learnt anew");
+    }
+}
+
+#[test]
+fn requests_ask_for_more_from_when_on_their_class_rises() {
+    let work = json!([{
+        "weight": 1, "service": {"constant": {"value": MILLISECOND}}, "rise": {"after": 60 * SECOND, "factor": 3},
+    }]);
+    let rising = json!({"work": work, "arrivals": {"poisson": {"rate": 1.0}}});
+    let one = report(with(scenario(round_robin(), &[json!({"workers": 9})]), rising));
+    let whole = [one.latency.p50, one.latency.p90].map(f64::round);
+    assert_eq!(whole, [1.0, 3.0], "{one:?}");
+}
+
+#[test]
 fn c3_keeps_away_from_a_server_that_is_slow_and_from_one_that_fails_fast() {
     let c3 = json!({"c3": {"clients": 1}, "arrivals": {"poisson": {"rate": 1000.0}}});
     let slow = json!({"speed": 0.2});
@@ -397,6 +430,15 @@ fn what_cannot_be_run_is_refused_with_its_place() {
                 json!({"work": [{"weight": 1, "service": {"samples": [1]}, "predicted": [1, 2]}]}),
             ),
             "work.0.predicted",
+        ),
+        (
+            with(
+                scenario(round_robin(), &[json!({})]),
+                json!({"work": [{
+                    "weight": 1, "service": {"samples": [1]}, "rise": {"after": 0, "factor": 0},
+                }]}),
+            ),
+            "work.0.rise.factor",
         ),
     ] {
         assert_eq!(run(&read(refused)).unwrap_err().path, place);

@@ -64,6 +64,15 @@ class Distribution(Options):
         return low + (high - low) * share
 
 
+class Rise(Options):
+    """From when on requests ask for more."""
+
+    after: Time
+    """How long after the warm-up the first of them arrives."""
+    factor: Annotated[float, Field(gt=0, le=1e6)]
+    """They ask for so many times as much; `load` is meant without it."""
+
+
 class Work(Distribution):
     """Requests of one class, by the time that a server of speed 1 works on one."""
 
@@ -77,6 +86,8 @@ class Work(Distribution):
     learn."""
     deadline: Annotated[Time, Field(gt=0)] | None = None
     """How long after its arrival an answer is of use; null: however late."""
+    rise: Rise | None = None
+    """When its requests ask for more than before; null: never."""
 
     @model_validator(mode="after")
     def _one_prediction_for_each_sample(self) -> Self:

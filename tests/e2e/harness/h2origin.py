@@ -174,8 +174,7 @@ class _Protocol(asyncio.Protocol):
             self._begin(event)
         elif isinstance(event, h2.events.DataReceived):
             assert event.stream_id is not None
-            self._streams[event.stream_id].body += event.data or b""
-            self._streams[event.stream_id].arrived.set()
+            self._streams[event.stream_id].take(event.data or b"")
             self.connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
         elif isinstance(event, h2.events.TrailersReceived):
             assert event.stream_id is not None

@@ -88,6 +88,8 @@ class H3Origin(MultiplexedOrigin):
         versions: tuple[QuicProtocolVersion, ...] = (QuicProtocolVersion.VERSION_1,),
     ) -> None:
         super().__init__(name)
+        self.ended: list[int] = []
+        """Why connections ended: their error codes."""
         self._streams = streams
         self.settings = b"\x08\x01" if extended_connect else b""
         """The payload of its SETTINGS: whether it takes extended CONNECT (RFC 9220 §3)."""
@@ -187,13 +189,13 @@ class _Protocol(QuicConnectionProtocol):
             self._read(event.stream_id, received)
             if event.end_stream:
                 self._streams[event.stream_id].complete.set()
-            if event.stream_id in self._streams:
                 self._streams[event.stream_id].arrived.set()
         elif isinstance(event, quic.StreamReset | quic.StopSendingReceived):
             if event.stream_id in self._streams:
                 self._streams[event.stream_id].reset_by_peer.set()
                 self._streams[event.stream_id].arrived.set()
         elif isinstance(event, quic.ConnectionTerminated):
+            self.origin.ended.append(event.error_code)
             for stream in self._streams.values():
                 stream.reset_by_peer.set()
                 stream.arrived.set()
@@ -206,7 +208,7 @@ class _Protocol(QuicConnectionProtocol):
             if kind == HEADERS:
                 self._section(number, payload)
             elif kind == DATA:
-                self._streams[number].body += payload
+                self._streams[number].take(payload)
 
     def _section(self, number: int, section: bytes) -> None:
         _, headers = self._decoder.feed_header(number, section)

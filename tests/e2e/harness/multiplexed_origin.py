@@ -34,6 +34,17 @@ class Stream(ABC):
         """The path without its query."""
         return (first(self.headers, ":path") or "").partition("?")[0]
 
+    def take(self, data: bytes) -> None:
+        """More of the body came."""
+        self.body += data
+        self.arrived.set()
+
+    async def received(self, count: int) -> None:
+        """Wait for that many bytes of the body."""
+        while len(self.body) < count:
+            self.arrived.clear()
+            await self.arrived.wait()
+
     def send_headers(self, status: int, headers: Fields | None = None, *, end: bool = False) -> None:
         """Response header; an informational one when the status is 1xx."""
         self.begin(status, _raw(headers or []), end=end)
@@ -132,7 +143,7 @@ class MultiplexedOrigin(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self._close())
+        self._run(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
@@ -168,6 +179,12 @@ class MultiplexedOrigin(ABC):
     @abstractmethod
     async def _answer(self, stream: Stream) -> None:
         """Answer a request, which its client may give up meanwhile."""
+
+    async def _stop(self) -> None:
+        await self._close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @abstractmethod
     async def _close(self) -> None:

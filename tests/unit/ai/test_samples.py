@@ -182,6 +182,17 @@ def test_samples_of_long_ago_are_removed(tmp_path: Path) -> None:
     assert (len(days), days[0], days[-1]) == (14, "2026-11-29", "2026-12-12")
 
 
+def test_a_clock_that_is_wrong_for_a_while_costs_no_samples_of_before(tmp_path: Path) -> None:
+    sample_writer.append(tmp_path, "app", rows(1))
+    # A machine without a clock of its own began at the epoch, until it was told the time.
+    sample_writer.append(tmp_path, "app", rows(1, 60.0))
+    days = [file.name[:10] for file in files_of(tmp_path, "app")]
+    assert days == ["1970-01-01", "2026-11-27"]
+    sample_writer.append(tmp_path, "app", rows(1, DAY + 86_400))
+    days = [file.name[:10] for file in files_of(tmp_path, "app")]
+    assert days == ["2026-11-27", "2026-11-28"]
+
+
 def test_of_too_much_the_oldest_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for upstream, day in (("app", 0), ("other", 1), ("app", 2)):
         sample_writer.append(tmp_path, upstream, rows(1, DAY + day * 86_400))

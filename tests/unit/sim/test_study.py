@@ -55,6 +55,11 @@ def test_each_class_has_a_path_of_its_own(write: Write) -> None:
     assert study.class_names() == ("class 0", "/report/{n}")
 
 
+def test_a_class_may_ask_for_more_from_some_time_on(write: Write) -> None:
+    study = write(SMALL).study([("work.1.rise", "{after: 2s, factor: 100}")])
+    assert [work["rise"] for work in scenario(study)["work"]] == [None, {"after": 2 * 10**9, "factor": 100}]
+
+
 def test_limits_are_those_of_an_upstream(write: Write) -> None:
     study = write(SMALL).study([("limits.queue.target", "5s")])
     assert scenario(study)["upstream"]["limits"]["queue"]["target"] == 5_000

@@ -19,22 +19,26 @@ pub struct Offer {
     pub slower: f32,
     /// The mean time until a quick worker comes free.
     pub every: Duration,
+    /// How many quick workers there are.
+    pub quick: u32,
 }
 
 impl Offer {
     /// `spare`, where requests cost `mean` in the mean.
     pub fn new(spare: Spare, mean: Duration) -> Self {
-        Self { slower: spare.slower, every: mean / spare.quick.max(1) }
+        let quick = spare.quick.max(1);
+        Self { slower: spare.slower, every: mean / quick, quick }
     }
 
     /// Whether it is worth it that a request which costs so much takes this, where so many wait for the quick
-    /// workers. It takes so much longer itself; but it waits for none of those before it, and each of those behind it
-    /// waits for one fewer: (slower − 1) × cost < waiting × every. With requests that cost alike it is a threshold of
-    /// the queue, which is best (Lin and Kumar, *Optimal Control of a Queueing System with Two Heterogeneous
-    /// Servers*, 1984).
+    /// workers. It takes so much longer itself; but it waits for none of those before it, each of those behind it
+    /// waits for one fewer, and the quick workers are spared its own cost: (slower − 1) × cost < waiting × (every +
+    /// cost ÷ quick). With requests that cost alike it is a threshold of the queue, which is best (Lin and Kumar,
+    /// *Optimal Control of a Queueing System with Two Heterogeneous Servers*, 1984).
     fn is_worth(&self, cost: Duration, waiting: usize) -> bool {
         let longer = cost.as_secs_f64() * f64::from(self.slower - 1.0);
-        longer < self.every.as_secs_f64() * waiting as f64
+        let sooner = self.every.as_secs_f64() + cost.as_secs_f64() / f64::from(self.quick);
+        longer < sooner * waiting as f64
     }
 }
 
@@ -76,7 +80,7 @@ impl Asking {
 mod tests {
     use super::*;
 
-    const OFFER: Offer = Offer { slower: 10.0, every: Duration::from_millis(2) };
+    const OFFER: Offer = Offer { slower: 10.0, every: Duration::from_millis(2), quick: 20 };
 
     fn asks(costs: &[Option<u64>]) -> Option<usize> {
         asks_for(OFFER, costs)
@@ -95,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_more_wait_the_heavier_are_those_that_take_it() {
-        // 9 × 1 ms < 2 ms × 5.
+        // 9 × 1 ms < (2 ms + 0.05 ms) × 5.
         assert_eq!(asks(&[Some(1); 4]), None);
         assert_eq!(asks(&[Some(1); 5]), Some(0));
     }
@@ -109,6 +113,13 @@ mod tests {
     fn what_takes_for_ever_is_taken_by_none_of_which_a_cost_is_predicted() {
         let offer = Offer { slower: f32::INFINITY, ..OFFER };
         assert_eq!(asks_for(offer, &[Some(0), Some(4), Some(400)]), None);
+    }
+
+    #[test]
+    fn the_quick_workers_are_not_all_left_to_the_heavy() {
+        let offer = Offer { slower: 2.0, ..OFFER };
+        let takes = |waiting| offer.is_worth(Duration::from_secs(1), waiting);
+        assert!(!takes(19) && takes(20), "it would keep one of twenty from each that waits");
     }
 
     #[test]

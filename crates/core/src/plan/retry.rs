@@ -53,7 +53,9 @@ pub enum RetryOn {
 }
 
 /// The status codes of gRPC that mean a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum GrpcStatus {
     /// 1.

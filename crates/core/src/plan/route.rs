@@ -26,7 +26,7 @@ pub struct Route {
     #[serde(rename = "match")]
     pub matches: RouteMatch,
     /// The path of all its requests with its variables, like `/users/{id}/orders/{order}`, by which predictions tell them
-    /// apart from others; absent: that is learnt.
+    /// apart from others; one of two segments says which methods of gRPC are counted by name. Absent: it is learnt.
     pub template: Option<String>,
     /// Action: send to this upstream.
     pub upstream: Option<String>,
@@ -59,6 +59,8 @@ pub struct Route {
     pub hedge: Option<Hedge>,
     /// How long a WebSocket, or another tunnel, may last.
     pub tunnel: Tunnel,
+    /// Whether requests in gRPC-Web are made ones in gRPC, and their responses the other way round.
+    pub grpc_web: bool,
     /// What a request may cost.
     pub limits: RouteLimits,
     /// How important its requests are where the upstream cannot serve all.

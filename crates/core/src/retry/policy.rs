@@ -7,7 +7,8 @@ use strum::VariantArray;
 
 use super::{Backoff, Reason, retry_after};
 use crate::failure::Failure;
-use crate::plan::{self, GrpcStatus, Issue, RetryOn};
+use crate::grpc::read_status;
+use crate::plan::{self, Issue, RetryOn};
 
 /// When a route's tries are repeated.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Policy {
             max_retry_after: plan.max_retry_after.duration(),
             on: plan.on.iter().fold(0, |set, &on| set | bit(on)),
             statuses: plan.statuses.iter().map(|&status| status.into()).collect(),
-            grpc: plan.grpc.iter().fold(0, |set, &status| set | 1 << code(status)),
+            grpc: plan.grpc.iter().fold(0, |set, &status| set | 1 << status.number()),
             methods,
         }
     }
@@ -147,16 +148,10 @@ const fn bit(on: RetryOn) -> u8 {
     1 << on as u8
 }
 
-/// The number that gRPC gives a status.
-const fn code(status: GrpcStatus) -> u32 {
-    status as u32 + 1
-}
-
 /// The bit of the gRPC status that a response without messages has in its head (*gRPC over HTTP2*,
 /// Trailers-Only).
 fn grpc_status(headers: &HeaderMap) -> Option<u32> {
-    let status: u32 = headers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
-    1u32.checked_shl(status)
+    read_status(headers).map(|status| 1 << status)
 }
 
 #[cfg(test)]

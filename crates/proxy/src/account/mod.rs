@@ -10,6 +10,7 @@ pub mod origin;
 pub mod outbox;
 pub mod record;
 pub mod relay;
+pub mod rpc;
 pub mod samples;
 mod sharded;
 #[cfg(test)]

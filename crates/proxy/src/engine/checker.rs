@@ -9,6 +9,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::common::Common;
 use super::thread::{obey, runtime};
+use crate::http::h3::code::Code;
+use crate::quic;
 use crate::snapshot::Snapshot;
 use crate::upstream::health::Watch;
 use crate::upstream::probe::Probes;
@@ -54,6 +56,7 @@ pub(super) fn run(
                 probes.adopt(&snapshot.upstreams, &mut tasks);
             };
             if obey(command, adopt).is_break() {
+                quic::close_all(Code::NO_ERROR.into()).await;
                 return;
             }
         }

@@ -5,6 +5,7 @@ pub mod broken;
 pub mod duplex;
 pub mod failures;
 pub mod forwarded;
+pub mod grpc_web;
 pub mod h1;
 pub mod h2;
 pub mod h3;

@@ -1,20 +1,22 @@
 //! Connections to endpoints over QUIC, all of a thread from one socket.
 
 use std::cell::RefCell;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
-    ClientConfig, ConnectError, Connecting, Connection, ConnectionError, Endpoint, IdleTimeout,
-    TransportConfig, TransportErrorCode, VarInt,
+    ClientConfig, ConnectError, Connecting, Connection, ConnectionError, Endpoint, EndpointConfig,
+    IdleTimeout, TokioRuntime, TransportConfig, TransportErrorCode, VarInt,
 };
 use rustls_pki_types::ServerName;
+use socket2::{Domain, Protocol, Socket, Type};
 use tidegate_core::failure::Failure;
 use tidegate_core::plan::{Issue, UpstreamTimeouts};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::windows;
 use crate::tls::ClientTls;
@@ -25,6 +27,10 @@ const SILENCE: Duration = Duration::from_secs(10);
 const ASKED: u32 = 3;
 /// How long an address is tried before the next is tried beside it.
 const TO_ITSELF: Duration = Duration::from_millis(250);
+/// Bytes that wait in the thread's socket while the thread is busy: what all endpoints send at once comes there.
+const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
+/// How long a thread that ends waits for endpoints to have heard of it.
+const GOODBYE: Duration = Duration::from_millis(100);
 
 /// What an upstream's connections over QUIC are held to; shared by all workers.
 #[derive(Debug)]
@@ -99,6 +105,14 @@ thread_local! {
     static ENDPOINT: RefCell<Option<Endpoint>> = const { RefCell::new(None) };
 }
 
+/// Close all connections to endpoints of this thread, and leave them a moment to hear of it.
+pub async fn close_all(code: VarInt) {
+    if let Some(endpoint) = ENDPOINT.take() {
+        endpoint.close(code, b"");
+        let _ = timeout(GOODBYE, endpoint.wait_idle()).await;
+    }
+}
+
 /// Begin a handshake from the thread's socket.
 fn begin(config: &ClientConfig, address: SocketAddr, name: &str) -> Result<Connecting, Failure> {
     ENDPOINT.with_borrow_mut(|kept| {
@@ -117,12 +131,24 @@ fn begin(config: &ClientConfig, address: SocketAddr, name: &str) -> Result<Conne
 
 /// A socket for both families of addresses, or for the one that the system has.
 fn endpoint() -> Result<Endpoint, Failure> {
-    Endpoint::client((Ipv6Addr::UNSPECIFIED, 0).into())
-        .or_else(|_| Endpoint::client((Ipv4Addr::UNSPECIFIED, 0).into()))
-        .map_err(|error| {
-            tracing::warn!(%error, "no socket for QUIC");
-            Failure::ConnectionLimit
-        })
+    let socket = socket((Ipv6Addr::UNSPECIFIED, 0).into())
+        .or_else(|_| socket((Ipv4Addr::UNSPECIFIED, 0).into()));
+    let (config, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
+    socket.and_then(|socket| Endpoint::new(config, None, socket.into(), runtime)).map_err(|error| {
+        tracing::warn!(%error, "no socket for QUIC");
+        Failure::ConnectionLimit
+    })
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // The system gives what it allows (`net.core.rmem_max`).
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 fn failure_of(error: &ConnectionError) -> Failure {

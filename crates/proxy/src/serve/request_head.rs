@@ -8,7 +8,30 @@ use tidegate_core::websocket::{WEBSOCKET, is_websocket};
 
 use crate::client::Client;
 use crate::http::ADDED_FIELDS;
+use crate::http::body::Body;
 use crate::http::interim::Interim;
+
+/// What follows the head of a request on its stream.
+pub struct Rest<S> {
+    /// The content.
+    pub content: Body,
+    /// The protocol that the stream is to carry instead.
+    pub upgrade: Option<&'static HeaderValue>,
+    /// The client's half of the stream then.
+    pub incoming: Option<S>,
+}
+
+impl<S> Rest<S> {
+    /// Content, and nothing else.
+    pub fn content(content: Body) -> Self {
+        Self { content, upgrade: None, incoming: None }
+    }
+
+    /// A protocol, which is asked for.
+    pub fn tunnel(upgrade: &'static HeaderValue, incoming: S) -> Self {
+        Self { content: Body::Empty, upgrade: Some(upgrade), incoming: Some(incoming) }
+    }
+}
 
 /// Bring `head`, behind which the stream `ends` or not, into the form that the stack reads. A client that waits for it is
 /// told to go on with the content.

@@ -19,6 +19,7 @@ use tidegate_core::security_headers::SecurityHeaders;
 use super::access::Access;
 use super::fixed::Fixed;
 use crate::account::metrics::RouteMetrics;
+use crate::account::rpc::RpcCounts;
 use crate::upstream::cost::CostRoute;
 
 /// What is done with the requests of a route.
@@ -36,6 +37,10 @@ pub struct Route {
     pub cors: Option<Box<Cors>>,
     /// What refuses requests that pages of other origins make a browser send.
     pub csrf: Option<Csrf>,
+    /// Whether requests in gRPC-Web are made ones in gRPC.
+    pub grpc_web: bool,
+    /// How its RPCs are counted; `None`: they are not.
+    pub rpc_counts: Option<RpcCounts>,
     /// Who may use it; `None`: all.
     pub access: Option<Access>,
     /// What answers.

@@ -8,6 +8,7 @@ use tidegate_core::auth::IdentityHeaders;
 use tidegate_core::cache;
 use tidegate_core::cors::Cors;
 use tidegate_core::csrf::Csrf;
+use tidegate_core::grpc::Methods;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
@@ -21,6 +22,7 @@ use super::access::Access;
 use super::fixed::Fixed;
 use super::route::{Action, Forward, Route, RoutePriority, Split};
 use crate::account::metrics::Metrics;
+use crate::account::rpc::RpcCounts;
 use crate::net::clock;
 use crate::objects::keeper::{Keeper, Object, is_same};
 use crate::upstream::cost::CostRoute;
@@ -95,12 +97,20 @@ impl Reader<'_> {
             address_rules,
             cors,
             csrf: wanted.csrf.as_ref().map(Csrf::new),
+            grpc_web: wanted.grpc_web,
+            rpc_counts: self.rpc_counts(metrics),
             access,
             action: self.action()?,
             response_headers,
             security_headers,
             metrics: metrics.route(&wanted.name),
         })
+    }
+
+    /// How RPCs are counted: by method where the template is one of methods.
+    fn rpc_counts(&self, metrics: &Metrics) -> Option<RpcCounts> {
+        let methods = Methods::of(self.wanted.template.as_deref()?)?;
+        Some(RpcCounts { methods, metrics: metrics.grpc(&self.wanted.name) })
     }
 
     fn action(&mut self) -> Option<Action> {

@@ -21,6 +21,8 @@ pub mod cors;
 pub mod csrf;
 pub mod destination;
 pub mod forwarded;
+pub mod grpc;
+pub mod grpc_web;
 pub mod guarded_fields;
 pub mod identity_headers;
 pub mod mirror;

@@ -2,16 +2,17 @@
 //!
 //! When it is tried is decided by [`Alternative`](tidegate_core::alternative::Alternative).
 
-use std::num::NonZeroU16;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tidegate_core::alternative::Attempt;
 use tidegate_core::failure::Failure;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::{JoinError, JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep};
 
 use super::client::multiplexed::Multiplexed;
+use super::connection_slot::ConnectionSlot;
 use super::link::Link;
 use super::pool::Pool;
 use super::{Upstream, connect};
@@ -22,17 +23,8 @@ type Trying = JoinHandle<Option<Multiplexed>>;
 
 /// Begin HTTP/3 for later requests, where it is to be tried at `now`.
 pub fn begin_beside(upstream: &Arc<Upstream>, pool: &Rc<Pool>, now: Instant) {
-    if let Some(attempt) = attempt(pool, now) {
-        begin(upstream, pool, attempt.port);
-    }
-}
-
-/// How HTTP/3 is to be tried at `now`; `None`: it is not, or is being tried already.
-fn attempt(pool: &Pool, now: Instant) -> Option<Attempt> {
-    if pool.trying_http3.get() {
-        return None;
-    }
-    pool.member.endpoint.alternative.attempt(clock::moment(now))
+    // It goes on by itself.
+    let _ = begin(upstream, pool, now);
 }
 
 /// A connection over HTTP/3 where that is to be tried and comes about first, or else the one that `over_tcp` opens; with
@@ -48,15 +40,15 @@ pub async fn open(
         Tried::Failed => return over_tcp.await,
         Tried::UnderWay(trying) => trying,
     };
-    let opened = tokio::select! {
-        opened = over_tcp => opened,
-        Ok(Some(connection)) = &mut trying => return Ok(Link::Multiplexed(connection)),
-    };
-    match opened {
-        Ok(link) => Ok(link),
-        Err(failure) => match trying.await {
-            Ok(Some(connection)) => Ok(Link::Multiplexed(connection)),
-            _ => Err(failure),
+    let mut over_tcp = pin!(over_tcp);
+    tokio::select! {
+        opened = &mut over_tcp => match opened {
+            Ok(link) => Ok(link),
+            Err(failure) => come_about(trying.await).map(Link::Multiplexed).ok_or(failure),
+        },
+        tried = &mut trying => match come_about(tried) {
+            Some(connection) => Ok(Link::Multiplexed(connection)),
+            None => over_tcp.await,
         },
     }
 }
@@ -74,11 +66,10 @@ async fn before_tcp(upstream: &Arc<Upstream>, pool: &Rc<Pool>, reuse: bool) -> T
     if let Some(connection) = pool.shared(now).filter(|_| reuse) {
         return Tried::Ready(connection);
     }
-    let Some(attempt) = attempt(pool, now) else { return Tried::Failed };
-    let mut trying = begin(upstream, pool, attempt.port);
+    let Some((mut trying, head_start)) = begin(upstream, pool, now) else { return Tried::Failed };
     tokio::select! {
-        connection = &mut trying => connection.ok().flatten().map_or(Tried::Failed, Tried::Ready),
-        () = sleep(attempt.head_start) => {
+        tried = &mut trying => come_about(tried).map_or(Tried::Failed, Tried::Ready),
+        () = sleep(head_start) => {
             // No other request is to wait for it.
             pool.member.endpoint.alternative.failed(clock::now());
             Tried::UnderWay(trying)
@@ -86,20 +77,32 @@ async fn before_tcp(upstream: &Arc<Upstream>, pool: &Rc<Pool>, reuse: bool) -> T
     }
 }
 
-fn begin(upstream: &Arc<Upstream>, pool: &Rc<Pool>, port: NonZeroU16) -> Trying {
-    let (upstream, under_way) = (upstream.clone(), UnderWay::begin(pool));
-    spawn_local(async move { connect(&upstream, &under_way.0, port).await })
+fn come_about(tried: Result<Option<Multiplexed>, JoinError>) -> Option<Multiplexed> {
+    tried.ok().flatten()
 }
 
-/// Connect, and let other requests be sent on it.
-async fn connect(upstream: &Upstream, pool: &Pool, port: NonZeroU16) -> Option<Multiplexed> {
-    let limit = upstream.plan.timeouts.connect.duration();
-    let begun = async {
-        let opened = connect::open_announced(upstream, &pool.member, port).await?;
-        Link::begin(opened, limit).await
-    };
+/// Begin a try, and say how long TCP waits for it. `None`: none is due at `now`, one is under way already, or there may be
+/// no more connections.
+fn begin(upstream: &Arc<Upstream>, pool: &Rc<Pool>, now: Instant) -> Option<(Trying, Duration)> {
+    if pool.trying_http3.get() {
+        return None;
+    }
+    let attempt = pool.member.endpoint.alternative.attempt(clock::moment(now))?;
+    let slot = ConnectionSlot::take(upstream, &pool.member).ok()?;
+    let (upstream, under_way) = (upstream.clone(), UnderWay::begin(pool));
+    let trying = spawn_local(async move {
+        let limit = upstream.plan.timeouts.connect.duration();
+        let opened = connect::open_announced(&upstream, &under_way.0.member, attempt.port, slot);
+        let begun = async { Link::begin(opened.await?, limit).await };
+        conclude(begun.await, &under_way.0)
+    });
+    Some((trying, attempt.head_start))
+}
+
+/// Note what came of a try. A connection is there for other requests, too.
+fn conclude(begun: Result<Link, Failure>, pool: &Pool) -> Option<Multiplexed> {
     let alternative = &pool.member.endpoint.alternative;
-    match begun.await {
+    match begun {
         Ok(Link::Multiplexed(connection)) => {
             alternative.worked();
             pool.share(connection.clone());
@@ -107,15 +110,9 @@ async fn connect(upstream: &Upstream, pool: &Pool, port: NonZeroU16) -> Option<M
         }
         Ok(Link::H1(_)) => None,
         Err(failure) => {
-            let (upstream, endpoint) = (&upstream.plan.name, &pool.member.endpoint.address);
+            let (upstream, endpoint) = (&*pool.member.upstream, &pool.member.endpoint.address);
             let cause = failure.meaning().label;
-            tracing::info!(
-                upstream,
-                endpoint,
-                port,
-                cause,
-                "HTTP/3 that was announced does not come about"
-            );
+            tracing::info!(upstream, endpoint, cause, "HTTP/3 that was announced fails");
             alternative.failed(clock::now());
             None
         }

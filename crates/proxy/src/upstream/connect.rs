@@ -91,10 +91,10 @@ async fn connect(
 /// Connect over QUIC to the `port` of `member` that it announced. Its health does not learn of it: TCP says how it is.
 pub async fn open_announced(
     upstream: &Upstream,
-    member: &Arc<Member>,
+    member: &Member,
     port: NonZeroU16,
+    slot: ConnectionSlot,
 ) -> Result<Opened, Failure> {
-    let slot = ConnectionSlot::take(upstream, member)?;
     let address = member.address.with_port(port.get()).ok_or(Failure::ConnectFailed)?;
     let deadline = Instant::now() + upstream.plan.timeouts.connect.duration();
     let channel = Box::pin(over_quic(upstream, &address, deadline)).await?;

@@ -247,11 +247,14 @@ class Route(Options):
     """When a request that takes long is sent to a second endpoint; null: never."""
     tunnel: Tunnel = Tunnel()
     """How long a WebSocket, or another tunnel, may last."""
+    grpc_web: bool = False
+    """Whether requests in gRPC-Web are made ones in gRPC, and their responses the other way round."""
     limits: RouteLimits = RouteLimits()
     """What a request may cost."""
     template: AbsolutePath | None = Field(default=None, examples=["/users/{id}/orders/{order}"])
-    """The path of all its requests with its variables, by which predictions tell them apart from others;
-    null: that is learnt."""
+    """The path of all its requests with its variables, by which predictions tell them apart from others; one
+    of two segments, like `/shop.Orders/{method}`, says which methods of gRPC are counted by name. Null: it is
+    learnt."""
     priority: Annotated[
         RoutePriority, BeforeValidator(_level_alone, json_schema_input_type=Priority | RoutePriority)
     ] = RoutePriority()

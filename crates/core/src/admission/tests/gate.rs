@@ -173,7 +173,7 @@ struct SlowAfter(u32);
 
 impl Supply for SlowAfter {
     fn offer(&self, inside: u32) -> Option<Offer> {
-        (inside >= self.0).then_some(Offer { slower: 10.0, every: MILLISECOND * 2 })
+        (inside >= self.0).then_some(Offer { slower: 10.0, every: MILLISECOND * 2, quick: 20 })
     }
 }
 

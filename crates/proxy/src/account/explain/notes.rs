@@ -183,7 +183,7 @@ pub struct Declined {
 }
 
 impl From<Offer> for Declined {
-    fn from(Offer { slower, every }: Offer) -> Self {
+    fn from(Offer { slower, every, .. }: Offer) -> Self {
         Self { slower, every }
     }
 }

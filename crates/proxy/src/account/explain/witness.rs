@@ -17,7 +17,10 @@ use crate::account::witness::Witness;
 
 /// Takes notes of a request that is sampled, or of which something went wrong, and keeps its story if it is worth it.
 pub struct Explain {
-    settings: plan::Explain,
+    /// What of the settings is asked for after the beginning: as little as can be, for every request carries it.
+    keep: u32,
+    slow: plan::Millis,
+    identities: bool,
     sampled: bool,
     notes: Option<Box<Notes>>,
 }
@@ -34,7 +37,8 @@ impl Explain {
             let host = headers.and_then(|headers| headers.get(HOST)).and_then(text);
             Box::new(Notes { host, ..Notes::default() })
         });
-        Self { settings, sampled, notes }
+        let plan::Explain { keep, slow, identities, .. } = settings;
+        Self { keep, slow, identities, sampled, notes }
     }
 
     /// Whether times are written down.
@@ -61,25 +65,25 @@ impl Explain {
 
     #[cold]
     fn write_down(&mut self, at: Instant, event: &Event<'_>, record: &Record) {
-        if self.settings.keep > 0 {
+        if self.keep > 0 {
             let at = record.since(at);
             self.notes(record).event(at, event);
         }
     }
 
     fn keep_story(&mut self, record: &Record, origin: &Origin<'_>) {
-        let slow = self.settings.slow.duration();
-        if self.settings.keep > 0
+        let slow = self.slow.duration();
+        if self.keep > 0
             && let Some(reason) = Reason::of(record, slow, self.sampled)
         {
             self.notes(record);
             let notes = self.notes.take().map_or_else(Notes::default, |notes| *notes);
             let mut story = Story::of(record, notes, reason, origin.listener.name());
-            if self.settings.identities {
+            if self.identities {
                 let subject = record.identity.as_ref().and_then(|it| it.subject.as_deref());
                 story.subject = subject.map(bounded);
             }
-            origin.accounts.stories.keep(origin.worker, story, self.settings.keep);
+            origin.accounts.stories.keep(origin.worker, story, self.keep);
         }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::{
-    AuthenticatorMetrics, CacheMetrics, CachedRouteMetrics, EndpointMetrics, ListenerMetrics,
-    RateLimitMetrics, RouteMetrics, StoreMetrics, UpstreamMetrics, WorkerMetrics, authenticator,
-    cache, endpoint, listener, rate_limit, route, store, tunnel, upstream, worker,
+    AuthenticatorMetrics, CacheMetrics, CachedRouteMetrics, EndpointMetrics, GrpcMetrics,
+    ListenerMetrics, RateLimitMetrics, RouteMetrics, StoreMetrics, UpstreamMetrics, WorkerMetrics,
+    authenticator, cache, endpoint, grpc, listener, rate_limit, route, store, tunnel, upstream,
+    worker,
 };
 use crate::account::exposition::Exposition;
 
@@ -24,6 +25,7 @@ pub struct Metrics {
     workers: Box<[WorkerMetrics]>,
     listeners: ByName<String, ListenerMetrics>,
     routes: ByName<String, RouteMetrics>,
+    rpcs: ByName<String, GrpcMetrics>,
     upstreams: ByName<String, UpstreamMetrics>,
     endpoints: ByName<(String, String), EndpointMetrics>,
     rate_limits: ByName<String, RateLimitMetrics>,
@@ -46,6 +48,7 @@ impl Metrics {
             workers: (0..workers + BESIDE.len()).map(|_| WorkerMetrics::default()).collect(),
             listeners: ByName::default(),
             routes: ByName::default(),
+            rpcs: ByName::default(),
             upstreams: ByName::default(),
             endpoints: ByName::default(),
             rate_limits: ByName::default(),
@@ -64,6 +67,11 @@ impl Metrics {
     /// The counts of a route.
     pub fn route(&self, name: &str) -> Arc<RouteMetrics> {
         self.routes.get(name.to_owned(), || RouteMetrics::new(name, self.shards))
+    }
+
+    /// The counts of the RPCs of a route that counts them by method.
+    pub fn grpc(&self, route: &str) -> Arc<GrpcMetrics> {
+        self.rpcs.get(route.to_owned(), || GrpcMetrics::new(route, self.shards))
     }
 
     /// The counts of requests that no route took.
@@ -131,6 +139,7 @@ impl Metrics {
         routes.extend(self.routes.held());
         route::families(page, &routes);
         tunnel::families(page, &routes);
+        grpc::families(page, &self.rpcs.held());
         upstream::families(page, &self.upstreams.held());
         endpoint::families(page, &self.endpoints.held());
         rate_limit::families(page, &self.rate_limits.held());

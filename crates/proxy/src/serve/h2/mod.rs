@@ -18,10 +18,10 @@ use tokio::time::timeout;
 
 use self::refusals::{Refusals, Watched};
 use self::response::ResponseSender;
-use self::translate::{Rest, translate};
+use self::translate::translate;
 use super::request;
+use super::request_head::Rest;
 use crate::client::Client;
-use crate::http::body::Body;
 use crate::http::h2::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
 use crate::http::partial_head::PartialHead;
 use crate::net::deadline::Deadline;
@@ -63,15 +63,9 @@ async fn exchange(client: Rc<Client>, (request, respond): Accepted) {
     let (mut head, stream) = request.into_parts();
     let mut reply = ResponseSender::new(&client, send_half.clone(), head.method.clone());
     match translate(&client, &mut head, stream, &send_half) {
-        Ok(rest) => {
-            let (mut body, upgrade) = match rest {
-                Rest::Content(body) => (body, None),
-                Rest::Tunnel(protocol, incoming) => {
-                    reply.may_switch(incoming);
-                    (Body::Empty, Some(protocol))
-                }
-            };
-            request::serve(&client, &mut head, &mut body, upgrade, &mut reply).await
+        Ok(Rest { mut content, upgrade, incoming }) => {
+            reply.may_switch(incoming);
+            request::serve(&client, &mut head, &mut content, upgrade, &mut reply).await
         }
         Err(failure) => {
             let known = PartialHead::from(&head);

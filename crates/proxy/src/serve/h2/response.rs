@@ -50,9 +50,9 @@ impl<'a> ResponseSender<'a> {
         Self { client, send_half, method, incoming: None }
     }
 
-    /// The stream may carry another protocol after the head of the response. This is the client's half of it.
-    pub fn may_switch(&mut self, incoming: RecvStream) {
-        self.incoming = Some(incoming);
+    /// The stream may carry another protocol after the head of the response, where this is the client's half of it.
+    pub fn may_switch(&mut self, incoming: Option<RecvStream>) {
+        self.incoming = incoming;
     }
 
     /// Send the head of a response. Returns what follows it, with our half of the stream, if something does.

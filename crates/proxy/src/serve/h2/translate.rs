@@ -2,7 +2,7 @@
 
 use h2::RecvStream;
 use h2::ext::Protocol;
-use http::{HeaderValue, request};
+use http::request;
 use tidegate_core::failure::Failure;
 
 use super::response::SendHalf;
@@ -10,15 +10,7 @@ use crate::client::Client;
 use crate::http::body::Body;
 use crate::http::failures::Failures;
 use crate::http::h2::Incoming;
-use crate::serve::request_head;
-
-/// What follows the head of a request.
-pub enum Rest {
-    /// Its content.
-    Content(Body),
-    /// The client's half of a stream that is to carry this protocol.
-    Tunnel(&'static HeaderValue, RecvStream),
-}
+use crate::serve::request_head::{self, Rest};
 
 /// Bring `head` into the form that the stack reads. Returns what comes on `stream`.
 pub fn translate(
@@ -26,16 +18,16 @@ pub fn translate(
     head: &mut request::Parts,
     stream: RecvStream,
     send_half: &SendHalf,
-) -> Result<Rest, Failure> {
+) -> Result<Rest<RecvStream>, Failure> {
     let ends = stream.is_end_stream();
     let protocol = head.extensions.remove::<Protocol>();
     let protocol = protocol.as_ref().map(|protocol| protocol.as_str().as_bytes());
     if let Some(protocol) = request_head::complete(head, ends, protocol, client, send_half)? {
-        return Ok(Rest::Tunnel(protocol, stream));
+        return Ok(Rest::tunnel(protocol, stream));
     }
     if ends {
-        return Ok(Rest::Content(Body::Empty));
+        return Ok(Rest::content(Body::Empty));
     }
     let idle = client.settings.plan.timeouts.request_body.duration();
-    Ok(Rest::Content(Body::stream(Incoming::new(stream, idle, Failures::OF_REQUEST))))
+    Ok(Rest::content(Body::stream(Incoming::new(stream, idle, Failures::OF_REQUEST))))
 }

@@ -8,7 +8,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{HeaderValue, Method, Version};
+use http::{Method, Version};
 use quinn::{Connection, RecvStream, SendStream};
 use tidegate_core::failure::Failure;
 
@@ -25,7 +25,8 @@ use crate::http::h3::receiving::{Lost, Receiving};
 use crate::http::h3::sending::Sending;
 use crate::http::partial_head::PartialHead;
 use crate::net::deadline::Deadline;
-use crate::serve::{request, request_head};
+use crate::serve::request;
+use crate::serve::request_head::{self, Rest};
 
 /// Serve the request that comes on a stream. Returns when the client has all of the response, or wants no more of it.
 pub async fn serve(
@@ -62,15 +63,9 @@ async fn answer(
     priorities.begin(send_half.borrow().index(), &head.headers, send_half);
     let mut reply = ResponseSender::new(client, send_half.clone(), head.method.clone());
     match translate(client, &mut head, stream, send_half) {
-        Ok(rest) => {
-            let (mut body, upgrade) = match rest {
-                Rest::Content(body) => (body, None),
-                Rest::Tunnel(protocol, incoming) => {
-                    reply.may_switch(incoming);
-                    (Body::Empty, Some(protocol))
-                }
-            };
-            request::serve(client, &mut head, &mut body, upgrade, &mut reply).await
+        Ok(Rest { mut content, upgrade, incoming }) => {
+            reply.may_switch(incoming);
+            request::serve(client, &mut head, &mut content, upgrade, &mut reply).await
         }
         Err(failure) => {
             let known = PartialHead::from(&head);
@@ -111,34 +106,26 @@ async fn read_head(client: &Client, stream: &mut Receiving) -> Result<Parts, Fai
     }
 }
 
-/// What follows the head of a request.
-enum Rest {
-    /// Its content.
-    Content(Body),
-    /// The client's half of a stream that is to carry this protocol.
-    Tunnel(&'static HeaderValue, Receiving),
-}
-
 /// Bring `head` into the form that the stack reads. Returns what comes on `stream`.
 fn translate(
     client: &Client,
     head: &mut Parts,
     stream: Receiving,
     send_half: &SendHalf,
-) -> Result<Rest, Failure> {
+) -> Result<Rest<Receiving>, Failure> {
     let ends = stream.is_end();
     let protocol = head.extensions.remove::<Protocol>();
     let protocol = protocol.as_ref().map(|Protocol(protocol)| &protocol[..]);
     if let Some(protocol) = request_head::complete(head, ends, protocol, client, send_half)? {
-        return Ok(Rest::Tunnel(protocol, stream));
+        return Ok(Rest::tunnel(protocol, stream));
     }
     if ends {
-        return Ok(Rest::Content(Body::Empty));
+        return Ok(Rest::content(Body::Empty));
     }
     let length = head.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let idle = client.settings.plan.timeouts.request_body.duration();
     let limit = client.settings.head_limits.bytes;
     let content = Incoming::new(stream, length, limit, idle, Failures::OF_REQUEST);
-    Ok(Rest::Content(Body::stream(content)))
+    Ok(Rest::content(Body::stream(content)))
 }

@@ -46,9 +46,9 @@ impl<'a> ResponseSender<'a> {
         Self { client, send_half, method, incoming: None }
     }
 
-    /// The stream may carry another protocol after the head of the response. This is the client's half of it.
-    pub fn may_switch(&mut self, incoming: Receiving) {
-        self.incoming = Some(incoming);
+    /// The stream may carry another protocol after the head of the response, where this is the client's half of it.
+    pub fn may_switch(&mut self, incoming: Option<Receiving>) {
+        self.incoming = incoming;
     }
 }
 

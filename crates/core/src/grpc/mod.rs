@@ -1,0 +1,19 @@
+//! gRPC, as far as a gateway has to know of it: *gRPC over HTTP2* and *gRPC Web*, two documents of the project
+//! `grpc/grpc`.
+
+pub mod content_type;
+mod message;
+mod methods;
+mod status;
+pub mod web;
+
+pub use message::encode_message;
+pub use methods::Methods;
+pub use status::{STATUS_LABELS, read_status};
+
+use http::HeaderName;
+
+/// The field that the status of an RPC is in.
+pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The field with the words for it.
+pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

@@ -1,0 +1,89 @@
+//! The status of an RPC.
+
+use http::HeaderMap;
+
+use super::GRPC_STATUS;
+use crate::plan::GrpcStatus;
+
+/// What each status is called in metrics, by its number.
+pub const STATUS_LABELS: [&str; 17] = [
+    "ok",
+    "cancelled",
+    "unknown",
+    "invalid_argument",
+    "deadline_exceeded",
+    "not_found",
+    "already_exists",
+    "permission_denied",
+    "resource_exhausted",
+    "failed_precondition",
+    "aborted",
+    "out_of_range",
+    "unimplemented",
+    "internal",
+    "unavailable",
+    "data_loss",
+    "unauthenticated",
+];
+
+impl GrpcStatus {
+    /// The number that gRPC gives it.
+    pub const fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// What it is called in metrics.
+    pub const fn label(self) -> &'static str {
+        STATUS_LABELS[self.number() as usize]
+    }
+
+    /// What a client makes of an HTTP status that comes without one of gRPC (*HTTP to gRPC Status Code Mapping*).
+    pub const fn of_http(status: u16) -> Self {
+        match status {
+            400 => Self::Internal,
+            401 => Self::Unauthenticated,
+            403 => Self::PermissionDenied,
+            404 => Self::Unimplemented,
+            429 | 502..=504 => Self::Unavailable,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The number of the status in `fields`; one that gRPC does not have counts as `unknown`. `None` where there is no
+/// status.
+pub fn read_status(fields: &HeaderMap) -> Option<u8> {
+    let value = fields.get(GRPC_STATUS)?;
+    let number = value.to_str().ok().and_then(|number| number.parse().ok());
+    let known = number.filter(|number| usize::from(*number) < STATUS_LABELS.len());
+    Some(known.unwrap_or(GrpcStatus::Unknown.number()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use http::HeaderValue;
+    use strum::VariantArray;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_called_in_metrics_as_in_the_configuration() {
+        assert_eq!(GrpcStatus::VARIANTS.len() + 1, STATUS_LABELS.len());
+        for status in GrpcStatus::VARIANTS {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.label());
+        }
+    }
+
+    #[test]
+    fn a_status_that_grpc_does_not_have_is_unknown() {
+        let read = |value: &'static str| {
+            read_status(&HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static(value))]))
+        };
+        assert_eq!((read("0"), read("16")), (Some(0), Some(16)));
+        for value in ["17", "300", "-1", "", "ok"] {
+            assert_eq!(read(value), Some(2), "{value}");
+        }
+        assert_eq!(read_status(&HeaderMap::new()), None);
+    }
+}

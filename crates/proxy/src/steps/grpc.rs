@@ -1,0 +1,67 @@
+//! gRPC: an RPC is answered as gRPC answers, and counted by its method.
+
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRAILER,
+};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use tidegate_core::grpc::{GRPC_MESSAGE, GRPC_STATUS, content_type, encode_message, read_status};
+use tidegate_core::plan::GrpcStatus;
+
+use crate::account::rpc::{CountedRpc, RpcCounts};
+use crate::call::{Call, Transaction};
+use crate::http::body::Body;
+
+/// Fields of a response that describe the content that it loses.
+const OF_CONTENT: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_LANGUAGE, TRAILER];
+
+/// Begin to count an RPC, where the route counts them by method.
+pub fn before(counts: Option<&RpcCounts>, call: &mut Call<'_>) {
+    let Some(counts) = counts else { return };
+    if content_type::is_grpc(&call.head.headers) {
+        let worker = call.client.local.index();
+        call.rpc = Some(Box::new(CountedRpc::begin(counts, worker, &call.head.uri)));
+    }
+}
+
+/// Answer an RPC in gRPC, and count it when it has ended.
+pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
+    let answered = !answer(call.transaction, &call.head.headers, response);
+    let Some(rpc) = call.rpc.take() else { return };
+    match read_status(response.headers()) {
+        Some(status) => rpc.ends(status, answered),
+        None => {
+            let body = std::mem::take(response.body_mut());
+            *response.body_mut() = rpc.ends_with(body);
+        }
+    }
+}
+
+/// Make an answer that says by its HTTP status that an RPC failed one that says it in gRPC: a head with the status 200 in
+/// which the gRPC status is (*gRPC over HTTP2*, Trailers-Only). It is the last step that changes a response, so that
+/// metrics and logs have the HTTP status that tells what went wrong. Returns whether it was one.
+pub fn answer(
+    transaction: &Transaction<'_>,
+    request: &HeaderMap,
+    response: &mut Response<Body>,
+) -> bool {
+    let status = response.status();
+    let failed = status.is_client_error() || status.is_server_error();
+    if !failed || !content_type::is_grpc(request) || response.headers().contains_key(GRPC_STATUS) {
+        return false;
+    }
+    let (grpc, message) = match transaction.witnesses.record().failure {
+        Some(failure) => {
+            let meaning = failure.meaning();
+            (meaning.grpc, format!("{}: {}", meaning.label, meaning.detail))
+        }
+        None => (GrpcStatus::of_http(status.as_u16()), format!("HTTP status {status}")),
+    };
+    *response.status_mut() = StatusCode::OK;
+    *response.body_mut() = Body::Empty;
+    let headers = response.headers_mut();
+    OF_CONTENT.iter().for_each(|name| drop(headers.remove(name)));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type::GRPC));
+    headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(grpc.number())));
+    headers.insert(GRPC_MESSAGE, encode_message(&message));
+    true
+}

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,7 +9,6 @@ import pytest
 from websockets import http11
 from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
-from websockets.sync.server import ServerConnection, serve
 
 from .conftest import Running, StartGateway
 from .harness.certs import Authority
@@ -23,7 +21,7 @@ from .harness.h3origin import H3Origin, trusting
 from .harness.message import Fields
 from .harness.origin import Origin
 from .harness.waiting import eventually
-from .harness.websocket import Endpoint, Http1Way, StreamWay, WebSocket
+from .harness.websocket import Endpoint, Http1Way, StreamWay, WebSocket, echoing
 
 CLIENTS = ["http1", "http2", "http3"]
 ENDPOINTS = ["http1", "http2", "http3"]
@@ -140,26 +138,17 @@ def test_messages_of_every_kind_come_back(gateway: Gateway, client: str, endpoin
 def test_a_real_server_is_talked_to(
     start_gateway: StartGateway, origins: Origins, authority: Authority, client: str
 ) -> None:
-    """The server of the `websockets` package, compressing or not as its client asks."""
-
-    def talk(connection: ServerConnection) -> None:
-        for message in connection:
-            connection.send(message)
-
-    with serve(talk, "127.0.0.1", 0, max_size=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    """The server of the `websockets` package."""
+    with echoing() as port:
         config = origins.config(authority)
-        config["upstreams"][1]["endpoints"] = [f"127.0.0.1:{server.socket.getsockname()[1]}"]
+        config["upstreams"][1]["endpoints"] = [f"127.0.0.1:{port}"]
         gateway = start_gateway(config)
-        with dial(gateway, client, "/http1", [("sec-websocket-protocol", "chat")]) as socket:
+        with dial(gateway, client, "/http1") as socket:
             assert is_open(socket, client)
             socket.send("hello")
             assert socket.message() == ["hello"]
             socket.start_closing()
             assert socket.closed() == 1000
-        server.shutdown()
-        thread.join()
 
 
 @each_pair

@@ -6,15 +6,17 @@ Those of sizes and times (9) and of compression (12, 13) are left out: frames ar
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from websockets.sync.server import ServerConnection, serve
 
 from .conftest import StartGateway
-from .harness.configs import proxy
+from .harness.certs import Authority
+from .harness.configs import listener, proxy
+from .harness.gateway import Config
+from .harness.h3origin import trusting
+from .harness.websocket import echoing
 
 LEFT_OUT = ("9.*", "12.*", "13.*")
 CASES = 247
@@ -24,17 +26,8 @@ WRONG = {"ERROR", "FAILED", "FAILED BY CLIENT", "WRONG CODE", "UNCLEAN"}
 @pytest.fixture(scope="module")
 def server() -> Iterator[int]:
     """The port of a WebSocket server that sends back what it gets."""
-
-    def talk(connection: ServerConnection) -> None:
-        for message in connection:
-            connection.send(message)
-
-    with serve(talk, "127.0.0.1", 0, max_size=None, ping_interval=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.socket.getsockname()[1]
-        server.shutdown()
-        thread.join()
+    with echoing() as port:
+        yield port
 
 
 def failing(port: int, reports: Path) -> set[str]:
@@ -62,10 +55,24 @@ def test_over_http1(start_gateway: StartGateway, server: int, alone: set[str], t
     assert failing(gateway.port(), tmp_path) <= alone
 
 
-def test_over_http2(start_gateway: StartGateway, server: int, alone: set[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["http2", "http3"])
+def test_over_streams(
+    start_gateway: StartGateway,
+    authority: Authority,
+    server: int,
+    alone: set[str],
+    tmp_path: Path,
+    version: str,
+) -> None:
     """One gateway asks another by extended CONNECT."""
-    behind = start_gateway(proxy(f"127.0.0.1:{server}"))
-    config = proxy(f"127.0.0.1:{behind.port()}")
-    config["upstreams"][0]["protocol"] = "http2"
+    behind: Config = proxy(f"127.0.0.1:{server}")
+    certificate = authority.issue("localhost", file="suite").config()
+    tls = {"certificates": [certificate]}
+    behind["listeners"] = [
+        listener("web", protocols=[version], **({"tls": tls} if version == "http3" else {}))
+    ]
+    config = proxy(f"127.0.0.1:{start_gateway(behind).port()}")
+    options = trusting(authority.file) if version == "http3" else {"protocol": version}
+    config["upstreams"][0].update(options)
     gateway = start_gateway(config)
     assert failing(gateway.port(), tmp_path) <= alone

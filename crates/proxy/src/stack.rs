@@ -34,12 +34,14 @@ macro_rules! step {
 
 /// Answer a call.
 pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
-    let answered = match before(call).await {
-        Ok(Flow::Answer(response)) => after(call, response),
-        Ok(Flow::Go) => Err(Failure::Internal),
-        Err(failure) => Err(failure),
+    let mut response = match before(call).await {
+        Ok(Flow::Answer(mut response)) => match after(call, &mut response) {
+            Ok(()) => response,
+            Err(failure) => problem::answer(call, failure),
+        },
+        Ok(Flow::Go) => problem::answer(call, Failure::Internal),
+        Err(failure) => problem::answer(call, failure),
     };
-    let mut response = answered.unwrap_or_else(|failure| problem::answer(call, failure));
     alt_svc::after(call, &mut response);
     security_headers::after(call, &mut response);
     cors::after(call, &mut response);
@@ -186,11 +188,11 @@ fn sending<'a>(
 }
 
 /// The steps that its response takes.
-fn after(call: &Call<'_>, response: Response<Body>) -> Result<Response<Body>, Failure> {
-    let mut response = tunnel::after(call, response)?;
-    affinity::tell(&mut response);
-    response_headers::after(call, &mut response);
-    Ok(response)
+fn after(call: &Call<'_>, response: &mut Response<Body>) -> Result<(), Failure> {
+    tunnel::after(call, response)?;
+    affinity::tell(response);
+    response_headers::after(call, response);
+    Ok(())
 }
 
 #[cfg(test)]

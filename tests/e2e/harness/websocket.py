@@ -8,11 +8,13 @@ import ssl
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Iterator
 from typing import Protocol, Self
 
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, SERVER
 from websockets.protocol import Protocol as Frames
+from websockets.sync.server import ServerConnection, serve
 from websockets.utils import accept_key
 
 from .h2client import H2Client
@@ -214,6 +216,22 @@ class WebSocket:
         assert frame is None or frame.opcode is Opcode.CLOSE, frame
         assert self.frame() is None, "nothing comes after it"
         return None if self.frames.close_rcvd is None else self.frames.close_rcvd.code
+
+
+@contextlib.contextmanager
+def echoing() -> Iterator[int]:
+    """A server of the `websockets` package that sends back what it gets; its port."""
+
+    def talk(connection: ServerConnection) -> None:
+        for message in connection:
+            connection.send(message)
+
+    with serve(talk, "127.0.0.1", 0, max_size=None, ping_interval=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.socket.getsockname()[1]
+        server.shutdown()
+        thread.join()
 
 
 class Peer(Protocol):

@@ -44,26 +44,24 @@ impl Frames {
 
     /// Follow `bytes` to the end of the frame that they go on with. Returns how many of them belong to it.
     pub fn follow_frame(&mut self, bytes: &[u8]) -> usize {
-        let mut followed = 0;
-        loop {
-            let left = bytes.len() - followed;
-            let payload = usize::try_from(self.payload).unwrap_or(usize::MAX).min(left);
-            self.payload -= payload as u64;
-            followed += payload;
-            let may_go_on = self.payload == 0 && (followed == 0 || self.known > 0);
-            let Some(byte) = bytes.get(followed).filter(|_| may_go_on) else { return followed };
+        let header = if self.payload == 0 { self.follow_header(bytes) } else { 0 };
+        let left = bytes.len() - header;
+        let payload = usize::try_from(self.payload).unwrap_or(usize::MAX).min(left);
+        self.payload -= payload as u64;
+        header + payload
+    }
+
+    fn follow_header(&mut self, bytes: &[u8]) -> usize {
+        for (before, byte) in bytes.iter().enumerate() {
             self.header[self.known] = *byte;
             self.known += 1;
-            followed += 1;
             if let Some(length) = self.payload_length() {
                 self.closes = self.header[0] & OPCODE == CLOSE;
-                self.payload = length;
-                self.known = 0;
-                if length == 0 {
-                    return followed;
-                }
+                (self.known, self.payload) = (0, length);
+                return before + 1;
             }
         }
+        bytes.len()
     }
 
     /// The length of the payload, once the whole header is known.

@@ -327,9 +327,11 @@ def test_a_tunnel_ends_when_its_time_is_over(
 def test_the_idle_time_of_the_upstream_does_not_concern_tunnels(
     start_gateway: StartGateway, origins: Origins, authority: Authority, client: str
 ) -> None:
-    config = origins.config(authority, tunnel={"idle": "3s"})
+    config = origins.config(authority)
     for each in config["upstreams"]:
         each["timeouts"] = {"idle": "1s"}
+    # The one tells when the other has been silent for longer than that.
+    config["routes"][0]["tunnel"] = {"idle": "2s"}
     gateway = start_gateway(config)
     with dial(gateway, client, "/http1/echo") as socket, dial(gateway, client, "/http2/echo") as other:
         assert socket.closed() == 1001

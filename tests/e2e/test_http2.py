@@ -172,6 +172,21 @@ def test_content_length_is_kept(client: MultiplexedClient, origin: Origin) -> No
     assert (head.status, head.header("content-length"), head.body) == (200, "5", b"")
 
 
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 304)])
+def test_a_length_without_content_may_be_said(
+    client: MultiplexedClient, behind: Behind, method: str, status: int
+) -> None:
+    """RFC 9110 §8.6: it is that of the content which a GET would have had."""
+
+    async def say(stream: Stream) -> None:
+        stream.send_headers(status, [("content-length", "5")], end=True)
+
+    behind.origin.on("/said", say)
+    response = client.request(f"{behind.prefix}/said", method=method)
+    assert (response.status, response.header("content-length"), response.body) == (status, "5", b"")
+    assert response.complete
+
+
 def test_grpc_passes_end_to_end(client: MultiplexedClient, behind: Behind) -> None:
     headers = [("content-type", "application/grpc"), ("te", "trailers")]
     response = client.request(

@@ -316,6 +316,22 @@ def test_probes_go_out_without_requests_on_a_connection_that_is_kept(
             assert server.accepted == 1
 
 
+def test_probes_go_out_by_the_protocol_of_the_upstream(running: Running, spoken: Spoken) -> None:
+    async def report(stream: multiplexed_origin.Stream) -> None:
+        stream.send_headers(200)
+        await stream.send_data(b'{"in_flight": 2, "latency_ms": 7.5}', end=True)
+
+    with spoken.origin("one") as one:
+        one.on("/load", report)
+        balance = {"policy": "prequal", "probe": {"path": "/load", "interval": "20ms", "limit": 2}}
+        config = proxy(one.address)
+        config["upstreams"][0] |= {"balance": balance, **spoken.options}
+        with running(config):
+            eventually(lambda: len(one.streams) >= 5, "five probes come")
+            assert {stream.path for stream in one.streams} == {"/load"}
+            assert one.accepted == 1
+
+
 def test_without_answers_to_probes_the_gateway_goes_by_what_it_sees(
     running: Running, origins: dict[str, Origin]
 ) -> None:

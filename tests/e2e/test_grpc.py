@@ -16,6 +16,7 @@ from .harness.gateway import Config, Gateway
 from .harness.grpc_service import SERVICE, GrpcClient, GrpcService, failure, message
 from .harness.h2client import H2Client
 from .harness.h3client import H3Client
+from .harness.h3origin import trusting
 from .harness.limited import limit
 from .harness.message import Fields, Response, first
 from .harness.multiplexed import MultiplexedClient
@@ -24,6 +25,7 @@ from .harness.ports import free_port
 from .harness.waiting import eventually
 
 HEADERS = [("content-type", "application/grpc"), ("te", "trailers")]
+ENDPOINTS = ("plain", "tls", "quic")
 BIG = bytes(range(256)) * 32_768
 """8 MiB."""
 
@@ -41,8 +43,23 @@ def tls_service(authority: Authority) -> Iterator[GrpcService]:
 
 
 @pytest.fixture(scope="module")
+def behind(running: Running, plain_service: GrpcService, authority: Authority) -> Iterator[Gateway]:
+    """A gateway in front of the service, which speaks HTTP/3: a service that does there is not."""
+    tls = {"certificates": [authority.issue("localhost", file="grpc-behind").config()]}
+    config = proxy(plain_service.address)
+    config["listeners"] = [listener("quic", tls=tls, protocols=["http3"])]
+    config["upstreams"][0]["protocol"] = "http2"
+    with running(config) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
 def gateway(
-    running: Running, plain_service: GrpcService, tls_service: GrpcService, authority: Authority
+    running: Running,
+    plain_service: GrpcService,
+    tls_service: GrpcService,
+    behind: Gateway,
+    authority: Authority,
 ) -> Iterator[Gateway]:
     """Listeners by the security of clients and endpoints; one more over HTTP/3."""
     tls = {"certificates": [authority.issue("localhost", file="grpc-front").config()]}
@@ -55,11 +72,12 @@ def gateway(
     config["upstreams"] = [
         upstream("plain", plain_service.address, protocol="http2"),
         upstream("tls", tls_service.address, protocol="http2", tls={"ca": str(authority.file)}),
+        upstream("quic", f"127.0.0.1:{behind.port('quic')}", **trusting(authority.file)),
     ]
     config["listeners"] = [
         listener(f"{client}-{endpoint}", **options)
         for client, options in options_by_client.items()
-        for endpoint in ("plain", "tls")
+        for endpoint in ENDPOINTS
     ]
     config["routes"] = [
         route(
@@ -67,13 +85,13 @@ def gateway(
             upstream=endpoint,
             listeners=[f"{c}-{endpoint}" for c in ("plain", "tls", "quic")],
         )
-        for endpoint in ("plain", "tls")
+        for endpoint in ENDPOINTS
     ]
     with running(config) as gateway:
         yield gateway
 
 
-WAYS = [f"{client}-{endpoint}" for client in ("plain", "tls") for endpoint in ("plain", "tls")]
+WAYS = [f"{client}-{endpoint}" for client in ("plain", "tls") for endpoint in ENDPOINTS]
 
 
 @pytest.fixture(params=WAYS)

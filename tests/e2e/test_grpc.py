@@ -15,6 +15,7 @@ from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Config, Gateway
 from .harness.grpc_service import SERVICE, GrpcClient, GrpcService, failure, message
 from .harness.h2client import H2Client
+from .harness.h2origin import H2Origin, Stream
 from .harness.h3client import H3Client
 from .harness.h3origin import trusting
 from .harness.limited import limit
@@ -234,16 +235,15 @@ def test_a_deadline_is_kept_for_clients_of_http_3(
 ) -> None:
     stream = begin(h3_client, "Hold", path.encode(), headers=[*HEADERS, ("grpc-timeout", "500m")])
     response = finished(h3_client, stream)
-    assert response.body == message(b"begun")
-    # Gateway and service end it at the same time: it is cut off by the one or has the status of the other.
-    assert not response.complete or response.trailers == [("grpc-status", "4"), *response.trailers[1:]]
+    assert (response.body, response.complete) == (message(b"begun"), True)
+    assert first(response.trailers, "grpc-status") == "4"
     assert service.named(path).wait(10)
 
 
 # What the gateway says itself
 
 
-def failing(plain: Origin, keys: str) -> Config:
+def failing(plain: Origin, framed: H2Origin, keys: str) -> Config:
     """Routes that fail in each their way, by path; `keys` is a file of API keys."""
     config = proxy(plain.address)
     config["access_log"] = {"format": "json", "path": "access.log"}
@@ -253,12 +253,15 @@ def failing(plain: Origin, keys: str) -> Config:
         upstream("down", f"127.0.0.1:{free_port()}"),
         upstream("drained", {"address": plain.address, "drain": True}),
         upstream("slow", plain.address),
+        upstream("framed", framed.address, protocol="http2"),
     ]
     config["routes"] = [
         route("plain", "/plain"),
         route("down", "/down", upstream="down"),
         route("drained", "/drained", upstream="drained"),
         route("slow", "/slow", upstream="slow", timeout="200ms"),
+        route("breaks", "/breaks", upstream="framed"),
+        route("late", "/late", upstream="framed", timeout="300ms"),
         route("small", "/small", limits={"body": "4B"}),
         route("limited", "/limited", limits={"rate": ["one"]}),
         route("secret", "/secret", access={"authenticate": ["keys"]}),
@@ -272,9 +275,15 @@ def failing(plain: Origin, keys: str) -> Config:
 
 @pytest.fixture(scope="module")
 def failing_gateway(
-    running: Running, module_origin: Origin, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+    running: Running,
+    module_origin: Origin,
+    h2_origin: H2Origin,
+    authority: Authority,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
-    config = failing(module_origin, key_file(tmp_path_factory.mktemp("keys") / "keys.json", entry("ann")))
+    config = failing(
+        module_origin, h2_origin, key_file(tmp_path_factory.mktemp("keys") / "keys.json", entry("ann"))
+    )
     tls = {"certificates": [authority.issue("localhost", file="grpc-failing").config()]}
     config["listeners"].append(listener("quic", tls=tls, protocols=["http3"]))
     with running(config) as gateway:
@@ -356,6 +365,50 @@ def test_a_malformed_rpc_is_refused_as_grpc_tells_it(failing_client: Multiplexed
     assert (response.status, response.header("grpc-status"), response.body) == (200, "13", b"")
     words = "malformed_request: The request breaks the rules of HTTP."
     assert response.header("grpc-message") == words
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "words"),
+    [
+        (
+            "/breaks/x",
+            "14",
+            "upstream_reset: The endpoint closed the connection before its response was complete.",
+        ),
+        ("/late/x", "4", "request_timeout: The request took longer than its route allows."),
+    ],
+)
+def test_what_breaks_a_response_off_is_told_in_its_trailers(
+    failing_gateway: Gateway,
+    failing_client: MultiplexedClient,
+    h2_origin: H2Origin,
+    target: str,
+    status: str,
+    words: str,
+) -> None:
+    async def break_off(stream: Stream) -> None:
+        stream.send_headers(200, [("content-type", "application/grpc")])
+        await stream.send_data(message(b"begun"))
+        if target == "/breaks/x":
+            await stream.complete.wait()
+            stream.reset()
+        else:
+            await stream.reset_by_peer.wait()
+
+    def failures() -> float:
+        return failing_gateway.metrics().total("tidegate_errors_total", error=words.partition(":")[0])
+
+    h2_origin.on(target, break_off)
+    before = failures()
+    stream = failing_client.send_request(target, method="POST", headers=HEADERS, end=False)
+    heard = failing_client.responses[stream]
+    failing_client.pump(lambda: heard.body == message(b"begun"), "its beginning")
+    if target == "/breaks/x":
+        failing_client.send_body(stream, b"", end=True)
+    response = failing_client.wait(stream)
+    assert (response.status, response.body) == (200, message(b"begun"))
+    assert response.trailers == [("grpc-status", status), ("grpc-message", words)]
+    eventually(lambda: failures() == before + 1, "the failure is counted")
 
 
 def test_what_is_no_rpc_is_answered_as_ever(failing_client: MultiplexedClient, origin: Origin) -> None:

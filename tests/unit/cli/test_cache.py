@@ -162,7 +162,9 @@ def test_sizes_are_told_in_their_largest_unit(number: int, text: str) -> None:
 
 
 STORY: dict[str, Any] = {
-    **dict.fromkeys(("host", "error", "detail", "subject", "access", "unpicked", "rule", "upstream")),
+    **dict.fromkeys(
+        ("host", "error", "detail", "subject", "access", "prediction", "unpicked", "rule", "upstream")
+    ),
     "method": "GET",
     "path": "/p/42",
     "status": 200,

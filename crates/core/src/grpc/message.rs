@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// The value of `grpc-message` for a text.
-pub fn encode_message(text: &str) -> HeaderValue {
+pub(super) fn encode_message(text: &str) -> HeaderValue {
     let encoded = utf8_percent_encode(text, ENCODED).to_string();
     HeaderValue::try_from(encoded).unwrap_or(HeaderValue::from_static(""))
 }

@@ -7,9 +7,8 @@ mod methods;
 mod status;
 pub mod web;
 
-pub use message::encode_message;
 pub use methods::Methods;
-pub use status::{STATUS_LABELS, read_status};
+pub use status::{STATUS_LABELS, read_status, status_fields};
 
 use http::HeaderName;
 

@@ -1,8 +1,10 @@
 //! The status of an RPC.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::GRPC_STATUS;
+use super::message::encode_message;
+use super::{GRPC_MESSAGE, GRPC_STATUS};
+use crate::failure::Meaning;
 use crate::plan::GrpcStatus;
 
 /// What each status is called in metrics, by its number.
@@ -50,6 +52,19 @@ impl GrpcStatus {
     }
 }
 
+/// The fields that tell a status and what it means, in words.
+pub fn status_fields(status: GrpcStatus, words: &str) -> [(HeaderName, HeaderValue); 2] {
+    let number = HeaderValue::from(u16::from(status.number()));
+    [(GRPC_STATUS, number), (GRPC_MESSAGE, encode_message(words))]
+}
+
+impl Meaning {
+    /// The fields that tell a failure in gRPC.
+    pub fn grpc_fields(&self) -> [(HeaderName, HeaderValue); 2] {
+        status_fields(self.grpc, &format!("{}: {}", self.label, self.detail))
+    }
+}
+
 /// The number of the status in `fields`; one that gRPC does not have counts as `unknown`. `None` where there is no
 /// status.
 pub fn read_status(fields: &HeaderMap) -> Option<u8> {
@@ -62,7 +77,6 @@ pub fn read_status(fields: &HeaderMap) -> Option<u8> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use http::HeaderValue;
     use strum::VariantArray;
 
     use super::*;

@@ -7,6 +7,8 @@ use tidegate_core::failure::Failure;
 pub enum Stopped {
     /// Where the body comes from.
     Source(Failure),
+    /// Where the body comes from, and the peer was told so in trailers.
+    Told(Failure),
     /// Where it goes: the peer wants no more of it, or is gone.
     Peer,
     /// The peer takes nothing for too long.

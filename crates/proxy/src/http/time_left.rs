@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Method, request};
 use tidegate_core::deadline;
+use tidegate_core::grpc::content_type::is_grpc;
 use tokio::time::Instant;
 
 /// As gRPC tells it.
@@ -17,7 +18,9 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 pub struct TimeLeft<'a> {
     deadline: Option<Instant>,
     field: Option<&'a HeaderName>,
+    /// Whether it is told as gRPC does.
     grpc: bool,
+    is_rpc: bool,
 }
 
 impl<'a> TimeLeft<'a> {
@@ -27,14 +30,19 @@ impl<'a> TimeLeft<'a> {
         limit: Option<Duration>,
         field: Option<&'a HeaderName>,
     ) -> Self {
-        // Calls of gRPC are all made by POST; others need not be looked at.
-        let grpc = (head.method == Method::POST)
-            .then(|| head.headers.get(GRPC_TIMEOUT).and_then(deadline::read_grpc_timeout))
-            .flatten();
+        // RPCs are all made by POST; others need not be looked at.
+        let is_rpc = head.method == Method::POST && is_grpc(&head.headers);
+        let grpc = is_rpc.then(|| head.headers.get(GRPC_TIMEOUT)).flatten();
+        let grpc = grpc.and_then(deadline::read_grpc_timeout);
         let told = field.and_then(|name| head.headers.get(name)).and_then(deadline::read_millis);
         let shortest = [limit, grpc, told].into_iter().flatten().min();
         let deadline = shortest.and_then(|left| Instant::now().checked_add(left));
-        Self { deadline, field, grpc: grpc.is_some() }
+        Self { deadline, field, grpc: grpc.is_some(), is_rpc }
+    }
+
+    /// Whether the request is an RPC.
+    pub fn is_rpc(&self) -> bool {
+        self.is_rpc
     }
 
     /// When the request must be over; `None`: it may take as long as it likes.
@@ -67,11 +75,14 @@ impl<'a> TimeLeft<'a> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use http::header::CONTENT_TYPE;
     use http::{HeaderValue, Request};
 
     use super::*;
 
     static FIELD: HeaderName = HeaderName::from_static("x-deadline-ms");
+
+    const RPC: (HeaderName, &str) = (CONTENT_TYPE, "application/grpc");
 
     fn head(method: Method, fields: &[(HeaderName, &'static str)]) -> request::Parts {
         let (mut head, ()) = Request::new(()).into_parts();
@@ -90,13 +101,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_shortest_time_counts() {
-        let request = head(Method::POST, &[(GRPC_TIMEOUT, "2S"), (FIELD.clone(), "3000")]);
+        let request = head(Method::POST, &[RPC, (GRPC_TIMEOUT, "2S"), (FIELD.clone(), "3000")]);
         let field = Some(&FIELD);
         assert_eq!(millis(TimeLeft::of(&request, None, field)), Some(2_000));
         assert_eq!(
             millis(TimeLeft::of(&request, Some(Duration::from_secs(1)), field)),
             Some(1_000)
         );
+        let plain = head(Method::POST, &[(GRPC_TIMEOUT, "2S")]);
+        assert_eq!(millis(TimeLeft::of(&plain, None, None)), None, "no RPC");
         let get = head(Method::GET, &[(FIELD.clone(), "3000")]);
         assert_eq!(millis(TimeLeft::of(&get, None, field)), Some(3_000));
         assert_eq!(millis(TimeLeft::of(&get, None, None)), None);
@@ -104,7 +117,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_try_is_told_what_is_left_for_it() {
-        let mut request = head(Method::POST, &[(GRPC_TIMEOUT, "2S"), (FIELD.clone(), "9000")]);
+        let mut request = head(Method::POST, &[RPC, (GRPC_TIMEOUT, "2S"), (FIELD.clone(), "9000")]);
         let time_left = TimeLeft::of(&request, None, Some(&FIELD));
         tokio::time::advance(Duration::from_millis(500)).await;
         time_left.announce(&mut request.headers);

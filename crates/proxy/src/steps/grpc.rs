@@ -4,7 +4,7 @@ use http::header::{
     CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRAILER,
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use tidegate_core::grpc::{GRPC_MESSAGE, GRPC_STATUS, content_type, encode_message, read_status};
+use tidegate_core::grpc::{GRPC_STATUS, content_type, read_status, status_fields};
 use tidegate_core::plan::GrpcStatus;
 
 use crate::account::rpc::{CountedRpc, RpcCounts};
@@ -23,15 +23,22 @@ pub fn before(counts: Option<&RpcCounts>, call: &mut Call<'_>) {
     }
 }
 
-/// Answer an RPC in gRPC, and count it when it has ended.
+/// Answer an RPC in gRPC, at its beginning or where the response breaks off, and count it when it has ended.
 pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
     let answered = !answer(call.transaction, &call.head.headers, response);
-    let Some(rpc) = call.rpc.take() else { return };
-    match read_status(response.headers()) {
-        Some(status) => rpc.ends(status, answered),
-        None => {
+    let counted = call.rpc.take();
+    if counted.is_none() && !call.time_left.is_rpc() {
+        return;
+    }
+    match (read_status(response.headers()), counted) {
+        (Some(status), Some(rpc)) => rpc.ends(status, answered),
+        (Some(_), None) => {}
+        (None, counted) => {
             let body = std::mem::take(response.body_mut());
-            *response.body_mut() = rpc.ends_with(body);
+            *response.body_mut() = match counted {
+                Some(rpc) => rpc.ends_with(body).told_in_grpc(),
+                None => body.told_in_grpc(),
+            };
         }
     }
 }
@@ -49,19 +56,18 @@ pub fn answer(
     if !failed || !content_type::is_grpc(request) || response.headers().contains_key(GRPC_STATUS) {
         return false;
     }
-    let (grpc, message) = match transaction.witnesses.record().failure {
-        Some(failure) => {
-            let meaning = failure.meaning();
-            (meaning.grpc, format!("{}: {}", meaning.label, meaning.detail))
+    let told = match transaction.witnesses.record().failure {
+        Some(failure) => failure.meaning().grpc_fields(),
+        None => {
+            let grpc = GrpcStatus::of_http(status.as_u16());
+            status_fields(grpc, &format!("HTTP status {status}"))
         }
-        None => (GrpcStatus::of_http(status.as_u16()), format!("HTTP status {status}")),
     };
     *response.status_mut() = StatusCode::OK;
     *response.body_mut() = Body::Empty;
     let headers = response.headers_mut();
     OF_CONTENT.iter().for_each(|name| drop(headers.remove(name)));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type::GRPC));
-    headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(grpc.number())));
-    headers.insert(GRPC_MESSAGE, encode_message(&message));
+    told.into_iter().for_each(|(name, value)| drop(headers.insert(name, value)));
     true
 }

@@ -12,6 +12,7 @@ mod paced;
 mod replay;
 mod tee;
 mod timed;
+mod told;
 mod whole;
 
 use std::task::{Context, Poll};
@@ -44,6 +45,13 @@ pub trait Source {
 
     /// Whether nothing more will come; `false` where that is not known yet.
     fn is_end(&self) -> bool;
+
+    /// The trailers that tell its reader that it broke off with `failure`; `None`: the reader is to see that something is
+    /// missing.
+    fn last_words(&self, failure: Failure) -> Option<HeaderMap> {
+        let _ = failure;
+        None
+    }
 }
 
 /// A connection that carries another protocol from now on (RFC 9110 §7.8), both ways.
@@ -97,6 +105,14 @@ impl Body {
             Self::Empty | Self::Upgraded(_) => true,
             Self::Full(content) => content.is_empty(),
             Self::Stream(source) => source.is_end(),
+        }
+    }
+
+    /// The trailers that tell its reader that it broke off with `failure`, where there are any.
+    pub fn last_words(&self, failure: Failure) -> Option<HeaderMap> {
+        match self {
+            Self::Stream(source) => source.last_words(failure),
+            Self::Empty | Self::Full(_) | Self::Upgraded(_) => None,
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use tidegate_core::failure::Failure;
-use tidegate_core::grpc::GRPC_STATUS;
+use tidegate_core::grpc::status_fields;
 use tidegate_core::grpc::web::{Format, Frames, encode_text, trailers_frame};
 use tidegate_core::plan::GrpcStatus;
 
@@ -67,13 +67,15 @@ impl Source for ToWeb {
 
 /// What a client of gRPC makes of a response that ends without a status.
 fn without_status() -> HeaderMap {
-    let number = GrpcStatus::Unknown.number();
-    HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from(u16::from(number)))])
+    HeaderMap::from_iter(status_fields(GrpcStatus::Unknown, "the response ended without a status"))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use http::HeaderValue;
+    use tidegate_core::grpc::GRPC_STATUS;
+
     use super::*;
     use crate::http::body::testing::{channel, data, read};
 
@@ -110,8 +112,11 @@ mod tests {
 
     #[test]
     fn a_response_without_a_status_gets_the_one_that_clients_make_of_it() {
-        let mut body = to_web(Body::full("\0\0\0\0\0"), Format::Text);
-        assert_eq!(read(&mut body), ("AAAAAAA=gAAAABBncnBjLXN0YXR1czogMg0K".into(), Some(Ok(()))));
+        let mut body = to_web(Body::full("\0\0\0\0\0"), Format::Binary);
+        let (content, end) = read(&mut body);
+        let trailers = "grpc-status: 2\r\ngrpc-message: the response ended without a status\r\n";
+        assert!(content.ends_with(trailers), "{content}");
+        assert_eq!(end, Some(Ok(())));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
+use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use crate::http::body::{Body, Frame};
@@ -65,12 +66,21 @@ impl Pump {
                         self.stream.send_trailers(trailers).map_err(|_| Stopped::Peer),
                     );
                 }
-                Some(Err(failure)) => return Poll::Ready(Err(Stopped::Source(failure))),
+                Some(Err(failure)) => return Poll::Ready(Err(self.break_off(failure))),
                 None => {
                     let ended = self.stream.send_data(Bytes::new(), true);
                     return Poll::Ready(ended.map_err(|_| Stopped::Peer));
                 }
             }
+        }
+    }
+
+    /// The body broke off: tell the peer in trailers, where there are words for it.
+    fn break_off(&mut self, failure: Failure) -> Stopped {
+        match self.body.last_words(failure).map(|trailers| self.stream.send_trailers(trailers)) {
+            Some(Ok(())) => Stopped::Told(failure),
+            Some(Err(_)) => Stopped::Peer,
+            None => Stopped::Source(failure),
         }
     }
 

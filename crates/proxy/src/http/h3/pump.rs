@@ -3,6 +3,7 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::sending::{Gone, Sending};
@@ -17,6 +18,8 @@ pub struct Pump {
     waiting: u64,
     /// Whether the body's last piece waits or was taken.
     ends: bool,
+    /// Why the body broke off, if its last piece tells the peer so.
+    told: Option<Failure>,
     deadline: Deadline,
     patience: Duration,
     /// Bytes sent so far.
@@ -30,7 +33,7 @@ impl Pump {
     pub fn new(body: Body, patience: Duration) -> Self {
         let deadline = Deadline::default();
         let ends = body.is_end();
-        Self { body, waiting: 0, ends, deadline, patience, sent: 0, starved: false }
+        Self { body, waiting: 0, ends, told: None, deadline, patience, sent: 0, starved: false }
     }
 
     /// Ready once all was handed to the connection, and the stream is finished.
@@ -47,7 +50,9 @@ impl Pump {
             }
             if self.ends {
                 stream.finish();
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(
+                    self.told.map_or(Ok(()), |failure| Err(Stopped::Told(failure))),
+                );
             }
             match self.body.poll_frame(cx) {
                 Poll::Ready(Some(Ok(Frame::Data(data)))) => {
@@ -63,7 +68,11 @@ impl Pump {
                     self.ends = true;
                 }
                 Poll::Ready(Some(Err(failure))) => {
-                    return Poll::Ready(Err(Stopped::Source(failure)));
+                    let Some(trailers) = self.body.last_words(failure) else {
+                        return Poll::Ready(Err(Stopped::Source(failure)));
+                    };
+                    stream.push_trailers(&trailers);
+                    (self.ends, self.told) = (true, Some(failure));
                 }
                 Poll::Ready(None) => self.ends = true,
                 Poll::Pending => {

@@ -76,6 +76,7 @@ impl Reply for ResponseSender<'_> {
         match pumped {
             Ok(()) => Ok(()),
             Err(Stopped::Peer) => Err(Failure::ClientGone),
+            Err(Stopped::Told(failure)) => Err(failure),
             Err(Stopped::Stalled) => {
                 pump.reset(Reason::CANCEL);
                 Err(Failure::ClientGone)

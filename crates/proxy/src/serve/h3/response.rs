@@ -67,6 +67,7 @@ impl Reply for ResponseSender<'_> {
         match pumped {
             Ok(()) => Ok(()),
             Err(Stopped::Peer) => Err(Failure::ClientGone),
+            Err(Stopped::Told(failure)) => Err(failure),
             Err(Stopped::Stalled) => {
                 self.send_half.borrow_mut().reset(Code::REQUEST_CANCELLED);
                 Err(Failure::ClientGone)

@@ -15,12 +15,13 @@ from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Config, Gateway
 from .harness.grpc_service import SERVICE, GrpcClient, GrpcService, failure, message
 from .harness.h2client import H2Client
-from .harness.h2origin import H2Origin, Stream
+from .harness.h2origin import H2Origin
 from .harness.h3client import H3Client
 from .harness.h3origin import trusting
 from .harness.limited import limit
 from .harness.message import Fields, Response, first
 from .harness.multiplexed import MultiplexedClient
+from .harness.multiplexed_origin import Stream
 from .harness.origin import Origin
 from .harness.ports import free_port
 from .harness.waiting import eventually

@@ -3,13 +3,11 @@
 import asyncio
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from websockets.sync.client import connect
-from websockets.sync.server import ServerConnection, serve
 
 from .conftest import Running, StartGateway
 from .harness import answers
@@ -22,22 +20,14 @@ from .harness.message import Echo
 from .harness.origin import Exchange, Origin
 from .harness.raw import ClosedError
 from .harness.waiting import eventually
+from .harness.websocket import echoing
 
 
 @pytest.fixture(scope="module")
 def websocket_server() -> Iterator[int]:
     """The port of a WebSocket server that sends back what it gets."""
-
-    def talk(connection: ServerConnection) -> None:
-        for message in connection:
-            connection.send(message)
-
-    with serve(talk, "127.0.0.1", 0, max_size=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.socket.getsockname()[1]
-        server.shutdown()
-        thread.join()
+    with echoing() as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +215,7 @@ def test_an_upgrade_that_its_client_does_not_hear_of_is_given_up(
     config = proxy(origin.address)
     local = {"name": "local", "address": f"unix:{tmp_path}/local.sock", "timeouts": {"write": "1s"}}
     config["listeners"].append(local)
-    config["upstreams"][0]["timeouts"] = {"idle": "1s"}
+    config["routes"][0]["tunnel"] = {"idle": "1s"}
     gateway = start_gateway(config)
     with contextlib.ExitStack() as stack:
         for size in range(100_000, 260_000, 3000):

@@ -90,6 +90,8 @@ pub enum Failure {
     UpstreamReset,
     /// The endpoint's answer breaks the protocol.
     UpstreamProtocol,
+    /// The endpoint answers well, but not with the protocol that was asked for by extended CONNECT (RFC 8441).
+    NotSwitched,
     /// The head of the endpoint's response is too large.
     UpstreamHeaderTooLarge,
     /// The route's timeout for the whole request ran out.
@@ -189,6 +191,7 @@ impl Failure {
             Self::UpstreamWriteTimeout   => row(504, "connection_write_timeout", "upstream_write_timeout", Upstream, "The endpoint stopped taking the request's body.").against(BadGateway).retried_on(Timeout).in_grpc(DeadlineExceeded),
             Self::UpstreamReset          => row(502, "connection_terminated", "upstream_reset", Upstream, "The endpoint closed the connection before its response was complete.").against(Broken).retried_on(Reset),
             Self::UpstreamProtocol       => row(502, "http_protocol_error", "upstream_protocol", Upstream, "The endpoint's answer breaks the rules of HTTP.").against(BadGateway).retried_on(Reset).in_grpc(GrpcStatus::Internal),
+            Self::NotSwitched            => row(502, "http_upgrade_failed", "not_switched", Upstream, "What answers does not speak the protocol that was asked for."),
             Self::UpstreamHeaderTooLarge => row(502, "http_response_header_section_size", "upstream_header_too_large", Upstream, "The header of the endpoint's response is too large.").against(BadGateway).in_grpc(ResourceExhausted),
             Self::RequestTimeout         => row(504, "http_response_timeout", "request_timeout", Gateway, "The request took longer than its route allows.").in_grpc(DeadlineExceeded),
             Self::Loop                   => row(508, "proxy_loop_detected", "loop", Gateway, "The gateway has sent the request itself: its routes lead in a circle.").in_grpc(GrpcStatus::Internal),

@@ -32,3 +32,4 @@ pub mod rewrite;
 pub mod route;
 pub mod security_headers;
 pub mod time;
+pub mod websocket;

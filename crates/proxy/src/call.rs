@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, StatusCode, Uri, request};
+use http::{HeaderValue, StatusCode, Uri, Version, request};
 use tidegate_core::access::DeniedBy;
 use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
@@ -111,6 +111,11 @@ impl<'a> Call<'a> {
             found: Found { route: 0, prefix: 0, captures: Captures::default() },
             time_left: TimeLeft::default(),
         }
+    }
+
+    /// Whether it asks for a protocol on its own stream, by extended CONNECT (RFC 8441), and not for its connection.
+    pub fn is_extended_connect(&self) -> bool {
+        self.upgrade.is_some() && self.head.version > Version::HTTP_11
     }
 
     /// The authority that it asks for; empty if it has none.

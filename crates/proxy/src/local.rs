@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 use slab::Slab;
@@ -22,6 +22,9 @@ use crate::upstream::outbound::Outbound;
 /// the same cache line.
 pub type HeldSnapshot = Rc<Arc<Snapshot>>;
 
+/// How long the two sides of a WebSocket have to part in an orderly way, once it is to end.
+pub const FAREWELL: Duration = Duration::from_secs(1);
+
 /// One worker's own state. Only its thread ever sees it.
 pub struct Local {
     /// What it sends requests with; its number is there.
@@ -30,6 +33,8 @@ pub struct Local {
     pub accounts: Arc<Accounts>,
     /// Its clients' connections, to be told when they should end.
     pub connections: RefCell<Slab<Rc<DrainSignal>>>,
+    /// The tunnels on them, to be told when their time is over.
+    pub tunnels: RefCell<Slab<Rc<DrainSignal>>>,
     /// Where slow hashes wait to be computed.
     pub hashing: Arc<LongWork>,
     /// Its copies of what it serves most from caches.
@@ -55,6 +60,7 @@ impl Local {
             accounts,
             hashing,
             connections: RefCell::default(),
+            tunnels: RefCell::default(),
             hot: Hot::default(),
             mirrored: Cell::new(0),
             snapshot: RefCell::new(Rc::new(snapshot)),
@@ -92,9 +98,12 @@ impl Local {
 
     /// Tell connections that they are to end.
     pub fn drain_connections(&self, of: impl Fn(&DrainSignal) -> bool) {
-        let signals: Vec<_> =
-            self.connections.borrow().iter().map(|(_, signal)| signal.clone()).collect();
-        signals.iter().filter(|signal| of(signal)).for_each(|signal| signal.drain());
+        drain(&self.connections, of);
+    }
+
+    /// Tell tunnels that their connections are about to be cut.
+    pub fn end_tunnels(&self, of: impl Fn(&DrainSignal) -> bool) {
+        drain(&self.tunnels, of);
     }
 
     /// End connections wherever they are.
@@ -104,13 +113,46 @@ impl Local {
         signals.filter_map(|signal| signal.task.get()).for_each(AbortHandle::abort);
     }
 
+    /// Whether a tunnel is left.
+    pub fn has_tunnels(&self, of: impl Fn(&DrainSignal) -> bool) -> bool {
+        self.tunnels.borrow().iter().any(|(_, signal)| of(signal))
+    }
+
     /// Whether no connection is left.
     pub fn is_idle(&self) -> bool {
         self.connections.borrow().is_empty()
     }
 }
 
-/// Tells a connection that waits that it should end.
+fn drain(signals: &RefCell<Slab<Rc<DrainSignal>>>, of: impl Fn(&DrainSignal) -> bool) {
+    let signals: Vec<_> = signals.borrow().iter().map(|(_, signal)| signal.clone()).collect();
+    signals.iter().filter(|signal| of(signal)).for_each(|signal| signal.drain());
+}
+
+/// A tunnel's place among those of its worker; given back when dropped.
+pub struct TunnelPlace {
+    local: Rc<Local>,
+    key: usize,
+    /// Tells the tunnel to end.
+    pub signal: Rc<DrainSignal>,
+}
+
+impl TunnelPlace {
+    /// Of a tunnel on a connection of the listener of this id.
+    pub fn enter(local: &Rc<Local>, listener: u64) -> Self {
+        let signal = DrainSignal::new(listener);
+        let key = local.tunnels.borrow_mut().insert(signal.clone());
+        Self { local: local.clone(), key, signal }
+    }
+}
+
+impl Drop for TunnelPlace {
+    fn drop(&mut self) {
+        self.local.tunnels.borrow_mut().remove(self.key);
+    }
+}
+
+/// Tells a connection, or a tunnel, that waits that it should end.
 #[derive(Default)]
 pub struct DrainSignal {
     listener: u64,
@@ -120,7 +162,7 @@ pub struct DrainSignal {
 }
 
 impl DrainSignal {
-    /// For a connection of the listener of this id.
+    /// For what came in through the listener of this id.
     pub fn new(listener: u64) -> Rc<Self> {
         Rc::new(Self { listener, ..Self::default() })
     }
@@ -130,7 +172,7 @@ impl DrainSignal {
         let _ = self.task.set(task);
     }
 
-    /// The listener that the connection came in through.
+    /// The listener that it came in through.
     pub fn listener(&self) -> u64 {
         self.listener
     }
@@ -153,7 +195,8 @@ impl DrainSignal {
         false
     }
 
-    fn drain(&self) {
+    /// Tell it to end.
+    pub fn drain(&self) {
         self.draining.set(true);
         if let Some(waker) = self.waker.take() {
             waker.wake();

@@ -19,7 +19,7 @@ use crate::steps::{
     Flow, access, admit, alt_svc, authenticate, body_limit, cache, client_cert, client_networks,
     cold_keys, cors, csrf, destination, forwarded, grpc, grpc_web, guarded_fields,
     identity_headers, mirror, problem, rate_limits, redirect, request_headers, request_id, respond,
-    response_headers, rewrite, route, security_headers, send, time_limit,
+    response_headers, rewrite, route, security_headers, send, time_limit, tunnel,
 };
 use crate::upstream::affinity;
 
@@ -35,10 +35,10 @@ macro_rules! step {
 /// Answer a call.
 pub async fn answer(call: &mut Call<'_>) -> Response<Body> {
     let mut response = match before(call).await {
-        Ok(Flow::Answer(mut response)) => {
-            after(call, &mut response);
-            response
-        }
+        Ok(Flow::Answer(mut response)) => match after(call, &mut response) {
+            Ok(()) => response,
+            Err(failure) => problem::answer(call, failure),
+        },
         Ok(Flow::Go) => problem::answer(call, Failure::Internal),
         Err(failure) => problem::answer(call, failure),
     };
@@ -146,6 +146,7 @@ fn forwarding(
     rewrite::before(forward.rewrite.as_ref(), call)?;
     request_headers::before(&forward.request_headers, call)?;
     identity_headers::before(&forward.identity_headers, call);
+    tunnel::before(call);
     Ok(())
 }
 
@@ -187,9 +188,11 @@ fn sending<'a>(
 }
 
 /// The steps that its response takes.
-fn after(call: &Call<'_>, response: &mut Response<Body>) {
+fn after(call: &Call<'_>, response: &mut Response<Body>) -> Result<(), Failure> {
+    tunnel::after(call, response)?;
     affinity::tell(response);
     response_headers::after(call, response);
+    Ok(())
 }
 
 #[cfg(test)]

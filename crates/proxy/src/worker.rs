@@ -12,13 +12,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::http::h3::code::Code;
 use crate::listen::accept;
-use crate::local::Local;
+use crate::local::{DrainSignal, FAREWELL, Local};
 use crate::net::ListenSocket;
 use crate::quic;
 use crate::snapshot::{Listener, Snapshot};
 
 /// How often unused connections are looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether connections have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What a worker is told.
 pub enum Command {
@@ -88,16 +90,29 @@ pub async fn run(
 /// End the connections that a closed listener still has when their time is over.
 async fn cut_late(local: Rc<Local>, listener: u64) {
     sleep(local.snapshot().plan.drain_timeout.duration()).await;
+    take_leave(&local, |signal| signal.listener() == listener).await;
     local.cut_connections(|signal| signal.listener() == listener);
+}
+
+/// Let tunnels tell their clients that they end.
+async fn take_leave(local: &Local, of: impl Fn(&DrainSignal) -> bool + Copy) {
+    local.end_tunnels(of);
+    let deadline = Instant::now() + FAREWELL;
+    while local.has_tunnels(of) && Instant::now() < deadline {
+        sleep(LOOK_EVERY).await;
+    }
+    // The last of it is on its way.
+    sleep(LOOK_EVERY).await;
 }
 
 /// Wait until all connections have ended; false if they had not within `limit`.
 async fn drained(local: &Local, limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
-    let mut looks = interval(Duration::from_millis(10));
+    let mut looks = interval(LOOK_EVERY);
     while !local.is_idle() {
         if Instant::now() >= deadline {
-            return false;
+            take_leave(local, |_| true).await;
+            return local.is_idle();
         }
         looks.tick().await;
         // Connections that were accepted or switched protocols meanwhile.

@@ -79,7 +79,7 @@ class H2Client(Connection, MultiplexedClient):
 
     def end(self, stream: int, trailers: RawFields) -> None:
         """End a request with these very trailers, unless it was reset."""
-        if not self._over(stream):
+        if not self.is_over(stream):
             self.connection.send_headers(stream, trailers, end_stream=True)
             self.flush()
 
@@ -93,21 +93,21 @@ class H2Client(Connection, MultiplexedClient):
         view = memoryview(body)
         while view:
             self.pump(lambda: self._writable(stream) > 0, "the peer opens its window")
-            if self._over(stream):
+            if self.is_over(stream):
                 return
             size = min(self._writable(stream), self.connection.max_outbound_frame_size, len(view))
             self.connection.send_data(stream, bytes(view[:size]))
             view = view[size:]
             self.flush()
-        if end and not self._over(stream):
+        if end and not self.is_over(stream):
             self.connection.end_stream(stream)
             self.flush()
 
-    def _over(self, stream: int) -> bool:
+    def is_over(self, stream: int) -> bool:
         return self.closed or stream in self.ended or self.responses[stream].reset is not None
 
     def _writable(self, stream: int) -> int:
-        return 1 if self._over(stream) else self.connection.local_flow_control_window(stream)
+        return 1 if self.is_over(stream) else self.connection.local_flow_control_window(stream)
 
     def pump(self, until: Callable[[], bool], what: str) -> None:
         """Handle what arrives until something is true or the connection ends."""

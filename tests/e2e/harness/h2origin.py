@@ -11,6 +11,7 @@ import h2.connection
 import h2.errors
 import h2.events
 import h2.exceptions
+import h2.settings
 
 from .h2frames import GOAWAY
 from .message import Fields, RawFields
@@ -77,8 +78,11 @@ class H2Origin(MultiplexedOrigin):
         *,
         tls: ssl.SSLContext | None = None,
         http1: Callable[[], asyncio.Protocol] | None = None,
+        extended_connect: bool = False,
     ) -> None:
         super().__init__(name)
+        self.extended_connect = extended_connect
+        """Whether its settings say that it takes extended CONNECT (RFC 8441 §3)."""
         self.http1 = http1
         """What serves connections on which ALPN has chosen HTTP/1."""
         self._tls = tls
@@ -121,12 +125,17 @@ class _Protocol(asyncio.Protocol):
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
             return
+        if self.origin.extended_connect:
+            self.connection.local_settings = h2.settings.Settings(
+                client=False, initial_values={h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1}
+            )
         self.connection.initiate_connection()
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for stream in self._streams.values():
             stream.reset_by_peer.set()
+            stream.arrived.set()
         for task in self._tasks:
             task.cancel()
 
@@ -173,9 +182,11 @@ class _Protocol(asyncio.Protocol):
         elif isinstance(event, h2.events.StreamEnded):
             assert event.stream_id is not None
             self._streams[event.stream_id].complete.set()
+            self._streams[event.stream_id].arrived.set()
         elif isinstance(event, h2.events.StreamReset):
             assert event.stream_id is not None
             self._streams[event.stream_id].reset_by_peer.set()
+            self._streams[event.stream_id].arrived.set()
         elif isinstance(event, h2.events.WindowUpdated):
             self._windows.set()
 

@@ -122,7 +122,7 @@ class H3Client(MultiplexedClient):
         assert self.closed is not None
         return int(self.closed.error_code)
 
-    def _over(self, stream: int) -> bool:
+    def is_over(self, stream: int) -> bool:
         return self.closed is not None or stream in self.ended or self.responses[stream].reset is not None
 
     def pump(self, until: Callable[[], bool], what: str) -> None:

@@ -84,12 +84,15 @@ class H3Origin(MultiplexedOrigin):
         *,
         port: int = 0,
         streams: int = 128,
+        extended_connect: bool = False,
         versions: tuple[QuicProtocolVersion, ...] = (QuicProtocolVersion.VERSION_1,),
     ) -> None:
         super().__init__(name)
         self.ended: list[int] = []
         """Why connections ended: their error codes."""
         self._streams = streams
+        self.settings = b"\x08\x01" if extended_connect else b""
+        """The payload of its SETTINGS: whether it takes extended CONNECT (RFC 9220 §3)."""
         self._configuration = QuicConfiguration(
             is_client=False, alpn_protocols=["h3"], supported_versions=list(versions)
         )
@@ -179,20 +182,23 @@ class _Protocol(QuicConnectionProtocol):
         if isinstance(event, quic.HandshakeCompleted):
             self.origin.accepted += 1
             self._control = self.quic.get_next_available_stream_id(is_unidirectional=True)
-            self.send(self._control, encode_uint_var(CONTROL) + frame(SETTINGS, b""))
+            self.send(self._control, encode_uint_var(CONTROL) + frame(SETTINGS, self.origin.settings))
         elif isinstance(event, quic.StreamDataReceived) and event.stream_id % 4 == 0:
             received = self._received.setdefault(event.stream_id, bytearray())
             received += event.data
             self._read(event.stream_id, received)
             if event.end_stream:
                 self._streams[event.stream_id].complete.set()
+                self._streams[event.stream_id].arrived.set()
         elif isinstance(event, quic.StreamReset | quic.StopSendingReceived):
             if event.stream_id in self._streams:
                 self._streams[event.stream_id].reset_by_peer.set()
+                self._streams[event.stream_id].arrived.set()
         elif isinstance(event, quic.ConnectionTerminated):
             self.origin.ended.append(event.error_code)
             for stream in self._streams.values():
                 stream.reset_by_peer.set()
+                stream.arrived.set()
             for task in self._tasks:
                 task.cancel()
 

@@ -35,7 +35,7 @@ class MultiplexedClient(ABC):
         """Handle what arrives until something is true or the connection ends."""
 
     @abstractmethod
-    def _over(self, stream: int) -> bool:
+    def is_over(self, stream: int) -> bool:
         """Whether nothing more comes on a stream."""
 
     def send_request(
@@ -80,7 +80,7 @@ class MultiplexedClient(ABC):
 
     def wait(self, stream: int) -> Response:
         """Wait for the end of a stream."""
-        self.pump(lambda: self._over(stream), f"stream {stream} ends")
+        self.pump(lambda: self.is_over(stream), f"stream {stream} ends")
         response = self.responses[stream]
         response.complete = stream in self.ended and response.reset is None and response.status != 0
         return response

@@ -26,7 +26,8 @@ class Stream(ABC):
         self.trailers: Fields = []
         self.complete = asyncio.Event()
         self.reset_by_peer = asyncio.Event()
-        self._arrived = asyncio.Event()
+        self.arrived = asyncio.Event()
+        """Set by whatever comes."""
 
     @property
     def path(self) -> str:
@@ -36,13 +37,13 @@ class Stream(ABC):
     def take(self, data: bytes) -> None:
         """More of the body came."""
         self.body += data
-        self._arrived.set()
+        self.arrived.set()
 
     async def received(self, count: int) -> None:
         """Wait for that many bytes of the body."""
         while len(self.body) < count:
-            self._arrived.clear()
-            await self._arrived.wait()
+            self.arrived.clear()
+            await self.arrived.wait()
 
     def send_headers(self, status: int, headers: Fields | None = None, *, end: bool = False) -> None:
         """Response header; an informational one when the status is 1xx."""
@@ -60,6 +61,15 @@ class Stream(ABC):
     def end(self, trailers: RawFields) -> None:
         """These very trailers."""
         self.send_section(trailers, end=True)
+
+    async def read(self) -> bytes:
+        """What has come of the body, waiting for at least one byte; empty at its end or after a reset."""
+        while not self.body and not self.complete.is_set() and not self.reset_by_peer.is_set():
+            self.arrived.clear()
+            await self.arrived.wait()
+        part = bytes(self.body)
+        self.body.clear()
+        return part
 
     @abstractmethod
     def send_section(self, fields: RawFields, *, end: bool) -> None:

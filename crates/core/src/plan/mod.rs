@@ -30,6 +30,7 @@ mod security_headers;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tunnel;
 mod unit;
 mod upstream;
 
@@ -75,6 +76,7 @@ pub use security_headers::{Hsts, SecurityHeaders};
 pub use store::{
     ColdWait, Database, Gateways, Lease, OnFailure, Sentinel, Store, SyncInterval, Valkey,
 };
+pub use tunnel::Tunnel;
 pub use unit::{Millis, Percent, PositivePercent, Secret, Size, Status, Timeout};
 pub use upstream::{
     Balance, BalancePolicy, Endpoint, HashKey, LoadBound, Pool, Prequal, PrequalPool,

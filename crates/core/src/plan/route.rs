@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Access, Cors, Csrf, Hedge, IdentityHeader, Labels, Percent, Priority, Retry, RouteCache,
-    SecurityHeaders, Size, Status, Timeout,
+    SecurityHeaders, Size, Status, Timeout, Tunnel,
 };
 
 /// What is done with the requests that match.
@@ -57,6 +57,8 @@ pub struct Route {
     pub retry: Retry,
     /// When a request that takes long is sent a second time; absent: never.
     pub hedge: Option<Hedge>,
+    /// How long a WebSocket, or another tunnel, may last.
+    pub tunnel: Tunnel,
     /// Whether requests in gRPC-Web are made ones in gRPC, and their responses the other way round.
     pub grpc_web: bool,
     /// What a request may cost.

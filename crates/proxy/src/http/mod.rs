@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod broken;
+pub mod duplex;
 pub mod failures;
 pub mod forwarded;
 pub mod grpc_web;

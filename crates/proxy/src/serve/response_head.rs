@@ -6,10 +6,13 @@ use http::{HeaderValue, Method, StatusCode, response};
 use crate::client::Client;
 use crate::http::body::Body;
 
-/// Complete the head of the response to a request of this method. Returns whether no content follows.
+/// Complete the head of the response to a request of this method. Returns whether nothing follows.
 pub fn complete(head: &mut response::Parts, body: &Body, method: &Method, client: &Client) -> bool {
     if !head.headers.contains_key(DATE) {
         head.headers.insert(DATE, client.local.date());
+    }
+    if let Body::Upgraded(_) = body {
+        return false;
     }
     let is_head = *method == Method::HEAD;
     let bodiless = is_head

@@ -1,62 +1,44 @@
-//! Carrying bytes between two streams that speak a protocol of their own.
+//! Carrying bytes between a client and an endpoint that speak a protocol of their own.
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
-use tokio_util::io::{poll_read_buf, poll_write_buf};
+use bytes::Bytes;
 
-use crate::http::body::Duplex;
-use crate::net::deadline::Deadline;
+use crate::http::duplex::Duplex;
 
-/// Size of each direction's buffer.
-const BUFFER: usize = 16 * 1024;
-
-/// Carry bytes both ways until both sides have ended, or nothing moved for as long as `endpoint` may be
-/// silent. Answers with how many bytes went to the client.
+/// Carry bytes both ways until both sides have ended. Those that the client took are counted in `sent`.
+///
+/// Of each direction one piece is held, and more is read once that was taken.
+///
+/// # Errors
+/// One side broke off, or the tunnel may not last longer.
 pub async fn run(
-    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    client: &mut impl Duplex,
     mut endpoint: Box<dyn Duplex>,
-) -> u64 {
-    let mut up = Direction::default();
-    let mut down = Direction::default();
-    let mut idle = Idle { deadline: Deadline::default(), limit: endpoint.idle() };
-    idle.moved();
-    let finished = poll_fn(|cx| {
-        let upward = up.poll(&mut client, &mut endpoint, &mut idle, cx)?;
-        let downward = down.poll(&mut endpoint, &mut client, &mut idle, cx)?;
-        match (upward, downward) {
-            (Poll::Ready(()), Poll::Ready(())) => Poll::Ready(io::Result::Ok(())),
-            _ => idle.deadline.poll_expired(cx).map(Ok),
+    sent: &mut u64,
+) -> io::Result<()> {
+    let (mut up, mut down) = (Direction::default(), Direction::default());
+    let endpoint = &mut *endpoint;
+    let ended = poll_fn(|cx| {
+        let upward = up.poll(client, endpoint, cx)?;
+        let downward = down.poll(endpoint, client, cx);
+        *sent = down.carried;
+        match (upward, downward?) {
+            (Poll::Ready(()), Poll::Ready(())) => Poll::Ready(Ok(())),
+            _ => Poll::Pending,
         }
     });
-    if let Err(error) = finished.await {
-        tracing::debug!(%error, "a tunnel broke");
-    }
-    down.carried
+    ended.await.inspect_err(|error| tracing::debug!(%error, "a tunnel broke"))
 }
 
-struct Idle {
-    deadline: Deadline,
-    limit: Duration,
-}
-
-impl Idle {
-    fn moved(&mut self) {
-        self.deadline.set(Instant::now(), self.limit);
-    }
-}
-
+/// From one side to the other.
 #[derive(Default)]
 struct Direction {
-    buffer: BytesMut,
-    state: State,
+    piece: Bytes,
     carried: u64,
+    state: State,
 }
 
 #[derive(Default)]
@@ -71,29 +53,27 @@ enum State {
 impl Direction {
     fn poll(
         &mut self,
-        from: &mut (impl AsyncRead + Unpin),
-        to: &mut (impl AsyncWrite + Unpin),
-        idle: &mut Idle,
+        from: &mut (impl Duplex + ?Sized),
+        to: &mut (impl Duplex + ?Sized),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            while !self.buffer.is_empty() {
-                let count = ready!(poll_write_buf(Pin::new(&mut *to), cx, &mut self.buffer))?;
-                self.carried += count as u64;
-                idle.moved();
+            while !self.piece.is_empty() {
+                let before = self.piece.len();
+                ready!(to.poll_write(&mut self.piece, cx))?;
+                self.carried += (before - self.piece.len()) as u64;
             }
             match self.state {
                 State::Ended => return Poll::Ready(Ok(())),
                 State::Ending => {
-                    ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                    ready!(to.poll_end(cx))?;
                     self.state = State::Ended;
                 }
                 State::Open => {
-                    ready!(Pin::new(&mut *to).poll_flush(cx))?;
-                    self.buffer.reserve(BUFFER);
-                    match ready!(poll_read_buf(Pin::new(&mut *from), cx, &mut self.buffer))? {
-                        0 => self.state = State::Ending,
-                        _ => idle.moved(),
+                    ready!(to.poll_flush(cx))?;
+                    match ready!(from.poll_read(cx))? {
+                        Some(piece) => self.piece = piece,
+                        None => self.state = State::Ending,
                     }
                 }
             }
@@ -104,23 +84,41 @@ impl Direction {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{sleep, timeout};
+    use tokio_util::io::{poll_read_buf, poll_write_buf};
 
     use super::*;
-    use crate::net::io::Prefixed;
 
-    const IDLE: Duration = Duration::from_secs(60);
+    /// An end in memory, that holds so many bytes.
+    struct End(DuplexStream);
 
-    impl Duplex for DuplexStream {
-        fn idle(&self) -> Duration {
-            IDLE
+    impl Duplex for End {
+        fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+            let mut piece = bytes::BytesMut::with_capacity(16);
+            let count = ready!(poll_read_buf(pin!(&mut self.0), cx, &mut piece))?;
+            Poll::Ready(Ok((count > 0).then(|| piece.freeze())))
+        }
+
+        fn poll_write(&mut self, bytes: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            poll_write_buf(pin!(&mut self.0), cx, bytes).map_ok(|_| ())
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            tokio::io::AsyncWrite::poll_shutdown(pin!(&mut self.0), cx)
         }
     }
 
     #[tokio::test]
     async fn bytes_go_both_ways_until_both_sides_have_ended() {
         let ((mut client, near), (far, mut endpoint)) = (duplex(64), duplex(64));
-        let early = Prefixed::new(BytesMut::from("early "), near);
         let sides = async {
             client.write_all(b"question").await.unwrap();
             client.shutdown().await.unwrap();
@@ -132,16 +130,41 @@ mod tests {
             client.read_to_string(&mut answered).await.unwrap();
             (asked, answered)
         };
-        let (carried, sides) = tokio::join!(run(early, Box::new(far)), sides);
-        assert_eq!(sides, ("early question".into(), "answer".into()));
-        assert_eq!(carried, 6);
+        let (mut near, mut sent) = (End(near), 0);
+        let (ended, sides) = tokio::join!(run(&mut near, Box::new(End(far)), &mut sent), sides);
+        ended.unwrap();
+        assert_eq!(sides, ("question".into(), "answer".into()));
+        assert_eq!(sent, 6);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_on_both_sides_ends_it() {
-        let ((_client, near), (far, _endpoint)) = (duplex(64), duplex(64));
-        let began = Instant::now();
-        assert_eq!(run(near, Box::new(far)).await, 0);
-        assert!(began.elapsed() >= IDLE);
+    async fn a_side_that_reads_nothing_holds_the_other_up() {
+        let ((client, near), (far, mut endpoint)) = (duplex(64), duplex(64));
+        let (mut near, mut sent) = (End(near), 0);
+        let tunnel = run(&mut near, Box::new(End(far)), &mut sent);
+        let written = async {
+            let mut written = 0;
+            while timeout(Duration::from_secs(1), endpoint.write_all(&[0; 16])).await.is_ok() {
+                written += 16;
+            }
+            written
+        };
+        tokio::select! {
+            _ = tunnel => unreachable!("both sides are open"),
+            written = written => assert!(written <= 64 + 64 + 16, "{written}"),
+        }
+        drop(client);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_taken_is_known_when_the_tunnel_is_cut() {
+        let ((_client, near), (far, mut endpoint)) = (duplex(64), duplex(64));
+        endpoint.write_all(b"hello").await.unwrap();
+        let (mut near, mut sent) = (End(near), 0);
+        tokio::select! {
+            _ = run(&mut near, Box::new(End(far)), &mut sent) => unreachable!("both sides are open"),
+            () = sleep(Duration::from_secs(1)) => {}
+        }
+        assert_eq!(sent, 5);
     }
 }

@@ -38,6 +38,7 @@ pub mod route;
 pub mod security_headers;
 pub mod send;
 pub mod time_limit;
+pub mod tunnel;
 
 /// What follows from a step that did not fail.
 pub enum Flow {

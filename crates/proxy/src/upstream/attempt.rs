@@ -8,12 +8,13 @@ use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use super::Member;
-use super::client::{self, Outgoing, TryTimeouts, Waiter};
+use super::client::{self, Outgoing, TryTimeouts, Waiter, websocket};
 use super::flight::Flight;
 use super::learning::Learning;
-use super::link::{self, Needs};
+use super::link::{self, Needs, Switch};
 use super::report::Reports;
 use super::tries::{Answered, Dispatch, Outcome, Tries};
+use crate::http::body::Content;
 use crate::http::broken::Broken;
 use crate::net::clock;
 
@@ -42,7 +43,7 @@ pub async fn attempt(
         let learning = tries.learn(head, now);
         let mut flight =
             Flight::begin(endpoint.clone(), now, tries.cost, reports, learning.clone());
-        let needs = Needs { reuse, care: !idempotent, switch: dispatch.upgrade.is_some() };
+        let needs = Needs { reuse, care: !idempotent, switch: tries.switch(head) };
         let link = link::obtain(outbound.worker, upstream, &pool, needs, now).await;
         let link = link.map_err(|failure| {
             flight.failed(failure);
@@ -76,6 +77,14 @@ impl Tries<'_> {
         let Dispatch { upstream, permit, .. } = self.dispatch;
         let cost_of = self.dispatch.cost_of(head);
         upstream.learn(&cost_of, permit.arrival(), permit.observation(), self.outbound, now)
+    }
+
+    /// The other protocol that the request asks for.
+    fn switch(&self, head: &request::Parts) -> Option<Switch> {
+        let upgrade = self.dispatch.upgrade?;
+        let is_websocket =
+            websocket::is_asked(head, Some(upgrade)) && matches!(self.content, Content::Empty);
+        Some(if is_websocket { Switch::WebSocket } else { Switch::Other })
     }
 
     /// Whether a try on `endpoint` is to be given up: it is down, another is available, and the request may

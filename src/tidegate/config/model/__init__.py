@@ -68,6 +68,7 @@ from tidegate.config.model.route import (
 )
 from tidegate.config.model.security_headers import Hsts, SecurityHeaders
 from tidegate.config.model.store import Sentinel, Store, Valkey
+from tidegate.config.model.tunnel import Tunnel
 from tidegate.config.model.upstream import (
     Balance,
     Endpoint,
@@ -162,6 +163,7 @@ __all__ = [
     "Sticky",
     "Store",
     "SuccessRateOutlier",
+    "Tunnel",
     "UnixSocket",
     "Upstream",
     "UpstreamLimits",

@@ -20,6 +20,7 @@ from tidegate.config.model.rate import RateLimitNames
 from tidegate.config.model.retry import Hedge, Retry
 from tidegate.config.model.security_headers import SecurityHeadersPreset
 from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
+from tidegate.config.model.tunnel import Tunnel
 from tidegate.config.model.unit import Count, Percent, Size, Status, Timeout
 
 UpstreamName = Annotated[Name, Ref("upstream")]
@@ -244,6 +245,8 @@ class Route(Options):
     """When a failed try is repeated."""
     hedge: Hedge | None = None
     """When a request that takes long is sent to a second endpoint; null: never."""
+    tunnel: Tunnel = Tunnel()
+    """How long a WebSocket, or another tunnel, may last."""
     grpc_web: bool = False
     """Whether requests in gRPC-Web are made ones in gRPC, and their responses the other way round."""
     limits: RouteLimits = RouteLimits()

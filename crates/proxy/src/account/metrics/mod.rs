@@ -29,6 +29,7 @@ mod store;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod tunnel;
 mod upstream;
 mod worker;
 
@@ -43,5 +44,6 @@ pub use registry::Metrics;
 pub use request::RequestCounts;
 pub use route::RouteMetrics;
 pub use store::StoreMetrics;
+pub use tunnel::OpenTunnel;
 pub use upstream::UpstreamMetrics;
 pub use worker::WorkerMetrics;

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use super::{
     AuthenticatorMetrics, CacheMetrics, CachedRouteMetrics, EndpointMetrics, GrpcMetrics,
     ListenerMetrics, RateLimitMetrics, RouteMetrics, StoreMetrics, UpstreamMetrics, WorkerMetrics,
-    authenticator, cache, endpoint, grpc, listener, rate_limit, route, store, upstream, worker,
+    authenticator, cache, endpoint, grpc, listener, rate_limit, route, store, tunnel, upstream,
+    worker,
 };
 use crate::account::exposition::Exposition;
 
@@ -137,6 +138,7 @@ impl Metrics {
         let mut routes = vec![self.unrouted.clone()];
         routes.extend(self.routes.held());
         route::families(page, &routes);
+        tunnel::families(page, &routes);
         grpc::families(page, &self.rpcs.held());
         upstream::families(page, &self.upstreams.held());
         endpoint::families(page, &self.endpoints.held());

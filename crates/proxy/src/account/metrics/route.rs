@@ -8,6 +8,7 @@ use tidegate_core::failure::Failure;
 
 use super::class::{ByClass, CodeClass, by_class};
 use super::histogram::{Histogram, HistogramTotal, histogram};
+use super::tunnel::TunnelTraffic;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Counters, Sharded};
 
@@ -19,6 +20,7 @@ pub struct RouteMetrics {
     /// Apart, because most routes never fail.
     failures: Sharded<Counters<{ Failure::ALL.len() }>>,
     denied: Sharded<Counters<{ DeniedBy::ALL.len() }>>,
+    pub(super) tunnels: Sharded<TunnelTraffic>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +38,7 @@ impl RouteMetrics {
             traffic: Sharded::new(workers),
             failures: Sharded::new(workers),
             denied: Sharded::new(workers),
+            tunnels: Sharded::new(workers),
         }
     }
 

@@ -16,15 +16,14 @@ mod told;
 mod whole;
 
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use tidegate_core::failure::Failure;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::content::Content;
 pub use self::paced::Pace;
+use crate::http::duplex::Duplex;
 
 /// A piece of a body.
 #[derive(Debug, Clone)]
@@ -54,12 +53,6 @@ pub trait Source {
     }
 }
 
-/// A connection that carries another protocol from now on (RFC 9110 §7.8), both ways.
-pub trait Duplex: AsyncRead + AsyncWrite + Unpin {
-    /// Longest silence.
-    fn idle(&self) -> Duration;
-}
-
 /// A message's content.
 #[derive(Default)]
 pub enum Body {
@@ -70,7 +63,7 @@ pub enum Body {
     Full(Bytes),
     /// Content as it comes.
     Stream(Box<dyn Source>),
-    /// No content: the connection itself, behind status 101.
+    /// No content: the endpoint's end of a tunnel, for another protocol that it agreed to.
     Upgraded(Box<dyn Duplex>),
 }
 

@@ -5,6 +5,7 @@
 //! fields; framing, connection options and everything of this version that two parsers could
 //! read differently are decided here, and all else by [`tidegate_core::message`].
 
+pub mod duplex;
 pub mod encode;
 mod fields;
 pub mod framing;

@@ -1,8 +1,10 @@
 //! HTTP/2 (RFC 9113), both sides, on the `h2` crate's frames, streams and flow control.
 
+mod duplex;
 mod incoming;
 pub mod pump;
 
+pub use self::duplex::TunnelStream;
 pub use self::incoming::Incoming;
 
 /// Flow-control window of a stream: what a peer may send before it is read.

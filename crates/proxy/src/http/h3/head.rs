@@ -5,6 +5,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version, request, response, uri};
 use tidegate_core::message::Malformed;
+use tidegate_core::websocket::WEBSOCKET;
 
 use super::code::Code;
 use super::qpack::{Encoder, Line, Name, Unreadable, decode};
@@ -179,17 +180,36 @@ fn uri_of(
 pub fn write_request(head: &request::Parts, into: &mut impl BufMut) {
     let mut section = Encoder::new(into);
     section.line(":method", head.method.as_str().as_bytes());
+    write_target(&mut section, head);
+    for (name, value) in &head.headers {
+        if name != header::HOST && !is_of_a_connection(name, value) {
+            section.line(name.as_str(), value.as_bytes());
+        }
+    }
+}
+
+/// Write the head of a request for a WebSocket over HTTP/1 as an extended CONNECT, without the key of that (RFC 9220,
+/// RFC 8441 §5).
+pub fn write_connect(head: &request::Parts, into: &mut impl BufMut) {
+    let mut section = Encoder::new(into);
+    section.line(":method", Method::CONNECT.as_str().as_bytes());
+    section.line(":protocol", WEBSOCKET.as_bytes());
+    write_target(&mut section, head);
+    for (name, value) in &head.headers {
+        let ends_here = *name == header::HOST || *name == header::SEC_WEBSOCKET_KEY;
+        if !ends_here && !is_of_a_connection(name, value) {
+            section.line(name.as_str(), value.as_bytes());
+        }
+    }
+}
+
+fn write_target(section: &mut Encoder<'_, impl BufMut>, head: &request::Parts) {
     section.line(":scheme", b"https");
     if let Some(host) = head.headers.get(header::HOST) {
         section.line(":authority", host.as_bytes());
     }
     let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     section.line(":path", path.as_bytes());
-    for (name, value) in &head.headers {
-        if name != header::HOST && !is_of_a_connection(name, value) {
-            section.line(name.as_str(), value.as_bytes());
-        }
-    }
 }
 
 /// Write the head of a response.

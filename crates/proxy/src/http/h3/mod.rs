@@ -1,6 +1,7 @@
 //! HTTP/3 (RFC 9114), both sides: frames, field sections, and the bodies that streams carry, on `quinn`'s streams.
 
 pub mod code;
+pub mod duplex;
 pub mod frame;
 pub mod head;
 pub mod incoming;

@@ -22,6 +22,15 @@ pub struct PeerStreams {
     decoder: Cell<bool>,
 }
 
+/// What comes on a control stream.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'a> {
+    /// The peer's settings, which come first.
+    Settings(Settings),
+    /// A frame of this type, with this payload.
+    Frame(u64, &'a [u8]),
+}
+
 /// To set the capacity of the dynamic table to 0, which it is (RFC 9204 §4.3.1).
 const NO_CAPACITY: u8 = 0x20;
 
@@ -32,13 +41,13 @@ impl PeerStreams {
         Self { peer, control, encoder, decoder }
     }
 
-    /// Read a stream until it ends; where it breaks the protocol, the connection ends. Frames of the control stream behind
-    /// the settings are `told`, by type and payload.
+    /// Read a stream until it ends; where it breaks the protocol, the connection ends. What comes on the
+    /// control stream is `told`.
     pub async fn receive(
         &self,
         connection: Connection,
         stream: RecvStream,
-        told: impl Fn(u64, &[u8]) -> Result<(), Code>,
+        told: impl Fn(Told<'_>) -> Result<(), Code>,
     ) {
         if let Err(code) = self.read(&connection, stream, told).await {
             tracing::debug!(?code, peer = ?self.peer, "a peer breaks HTTP/3");
@@ -50,7 +59,7 @@ impl PeerStreams {
         &self,
         connection: &Connection,
         mut stream: RecvStream,
-        told: impl Fn(u64, &[u8]) -> Result<(), Code>,
+        told: impl Fn(Told<'_>) -> Result<(), Code>,
     ) -> Result<(), Code> {
         let Some((kind, rest)) = stream_type(&mut stream).await else { return Ok(()) };
         match StreamType::of(kind) {
@@ -105,7 +114,7 @@ async fn stream_type(stream: &mut RecvStream) -> Option<(u64, Bytes)> {
 
 async fn read_control(
     mut frames: Receiving,
-    told: impl Fn(u64, &[u8]) -> Result<(), Code>,
+    told: impl Fn(Told<'_>) -> Result<(), Code>,
 ) -> Result<(), Code> {
     let mut has_settings = false;
     loop {
@@ -118,12 +127,12 @@ async fn read_control(
         };
         match (kind, has_settings) {
             (frame::SETTINGS, false) => {
-                Settings::read(&payload)?;
+                told(Told::Settings(Settings::read(&payload)?))?;
                 has_settings = true;
             }
             (frame::SETTINGS, true) => return Err(Code::FRAME_UNEXPECTED),
             (_, false) => return Err(Code::MISSING_SETTINGS),
-            (kind, true) => told(kind, &payload)?,
+            (kind, true) => told(Told::Frame(kind, &payload))?,
         }
     }
 }

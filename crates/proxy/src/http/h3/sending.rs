@@ -61,6 +61,11 @@ impl Sending {
         self.push_section(|section| head::write_request(head, section));
     }
 
+    /// Write the head of a request for a WebSocket.
+    pub fn push_connect(&mut self, head: &request::Parts) {
+        self.push_section(|section| head::write_connect(head, section));
+    }
+
     /// Write trailers.
     pub fn push_trailers(&mut self, trailers: &HeaderMap) {
         self.push_section(|section| head::write_trailers(trailers, section));
@@ -117,6 +122,13 @@ impl Sending {
         let _ = self.stream.reset(code.into());
     }
 
+    /// Tell the peer that what it has is not all, unless it was finished.
+    pub fn give_up(&mut self) {
+        if !self.finished {
+            self.reset(Code::REQUEST_CANCELLED);
+        }
+    }
+
     /// Ready once the peer wants no more of it, or is gone.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stopped = self.stopped.get_or_insert_with(|| Box::pin(self.stream.stopped()));
@@ -126,8 +138,6 @@ impl Sending {
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        if !self.finished {
-            self.reset(Code::REQUEST_CANCELLED);
-        }
+        self.give_up();
     }
 }

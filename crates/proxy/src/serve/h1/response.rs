@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Response, StatusCode, Version};
 use tidegate_core::failure::Failure;
 
 use super::state::Event;
-use super::transport::{SharedTransport, Switched, Transport, Wire};
+use super::transport::{SharedTransport, Transport, Wire};
 use crate::client::Client;
 use crate::http::body::{Body, Frame};
 use crate::http::h1::encode;
@@ -59,7 +59,8 @@ impl Reply for ResponseWriter<'_> {
         let written = match std::mem::take(response.body_mut()) {
             Body::Upgraded(upgraded) => match self.transport.switch(status, headers) {
                 Ok(()) => {
-                    *sent += Box::pin(tunnel::run(Switched(self.transport), upgraded)).await;
+                    // How it ends is up to both sides; the response was complete with its head.
+                    let _ = Box::pin(tunnel::run(&mut &**self.transport, upgraded, sent)).await;
                     return Ok(());
                 }
                 Err(failure) => Err(failure),

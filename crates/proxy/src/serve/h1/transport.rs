@@ -6,11 +6,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::{io, rc::Rc};
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
 use super::state::{Event, Next, State};
+use crate::http::duplex::Duplex;
+use crate::http::h1::duplex;
 use crate::http::h1::framing::{Decoder, Encoder};
 use crate::http::h1::output::Output;
 use crate::net::deadline::Deadline;
@@ -108,46 +110,28 @@ impl Wire {
     }
 }
 
-/// The bytes behind status 101, as another protocol reads and writes them.
-pub struct Switched<'a>(pub &'a Transport);
-
-impl AsyncRead for Switched<'_> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let wire = &mut *self.0.wire();
-        if wire.input.is_empty() {
-            return Pin::new(&mut wire.io).poll_read(cx, buf);
-        }
-        let count = buf.remaining().min(wire.input.len());
-        buf.put_slice(&wire.input[..count]);
-        wire.input.advance(count);
-        Poll::Ready(Ok(()))
+/// What is behind status 101, as another protocol reads and writes it.
+impl Duplex for &Transport {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        let wire = &mut *self.wire();
+        duplex::poll_read(&mut wire.io, &mut wire.input, cx)
     }
-}
 
-impl AsyncWrite for Switched<'_> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let wire = &mut *self.0.wire();
+    fn poll_write(&mut self, bytes: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = &mut *self.wire();
         // Earlier responses may fill the way to a client that does not read.
         ready!(wire.poll_write(cx))?;
-        Pin::new(&mut wire.io).poll_write(cx, buf)
+        duplex::poll_write(&mut wire.io, bytes, cx)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wire = &mut *self.0.wire();
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = &mut *self.wire();
         ready!(wire.poll_write(cx))?;
         Pin::new(&mut wire.io).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wire = &mut *self.0.wire();
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = &mut *self.wire();
         ready!(wire.poll_write(cx))?;
         Pin::new(&mut wire.io).poll_shutdown(cx)
     }

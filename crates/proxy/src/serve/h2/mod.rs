@@ -20,6 +20,7 @@ use self::refusals::{Refusals, Watched};
 use self::response::ResponseSender;
 use self::translate::translate;
 use super::request;
+use super::request_head::Rest;
 use crate::client::Client;
 use crate::http::h2::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
 use crate::http::partial_head::PartialHead;
@@ -35,7 +36,8 @@ pub async fn serve(client: Rc<Client>, io: Io, input: BytesMut) {
         .max_header_list_size(u32::try_from(limits.header_bytes.get()).unwrap_or(u32::MAX))
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buffer_size(SEND_BUFFER);
+        .max_send_buffer_size(SEND_BUFFER)
+        .enable_connect_protocol();
     let limit = client.settings.plan.timeouts.handshake.duration();
     let refusals = Rc::new(Refusals::default());
     let io = Watched::new(Prefixed::new(input, io), refusals.clone());
@@ -61,7 +63,10 @@ async fn exchange(client: Rc<Client>, (request, respond): Accepted) {
     let (mut head, stream) = request.into_parts();
     let mut reply = ResponseSender::new(&client, send_half.clone(), head.method.clone());
     match translate(&client, &mut head, stream, &send_half) {
-        Ok(mut body) => request::serve(&client, &mut head, &mut body, None, &mut reply).await,
+        Ok(Rest { mut content, upgrade, incoming }) => {
+            reply.may_switch(incoming);
+            request::serve(&client, &mut head, &mut content, upgrade, &mut reply).await
+        }
         Err(failure) => {
             let known = PartialHead::from(&head);
             request::refuse(&client, failure, &known, &mut reply).await

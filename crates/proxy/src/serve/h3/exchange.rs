@@ -19,13 +19,14 @@ use crate::http::body::Body;
 use crate::http::failures::Failures;
 use crate::http::h3::code::Code;
 use crate::http::h3::frame::{Carrier, Frames, Peer, Piece};
-use crate::http::h3::head::{self, Refused};
+use crate::http::h3::head::{self, Protocol, Refused};
 use crate::http::h3::incoming::Incoming;
 use crate::http::h3::receiving::{Lost, Receiving};
 use crate::http::h3::sending::Sending;
 use crate::http::partial_head::PartialHead;
 use crate::net::deadline::Deadline;
-use crate::serve::{request, request_head};
+use crate::serve::request;
+use crate::serve::request_head::{self, Rest};
 
 /// Serve the request that comes on a stream. Returns when the client has all of the response, or wants no more of it.
 pub async fn serve(
@@ -62,7 +63,10 @@ async fn answer(
     priorities.begin(send_half.borrow().index(), &head.headers, send_half);
     let mut reply = ResponseSender::new(client, send_half.clone(), head.method.clone());
     match translate(client, &mut head, stream, send_half) {
-        Ok(mut body) => request::serve(client, &mut head, &mut body, None, &mut reply).await,
+        Ok(Rest { mut content, upgrade, incoming }) => {
+            reply.may_switch(incoming);
+            request::serve(client, &mut head, &mut content, upgrade, &mut reply).await
+        }
         Err(failure) => {
             let known = PartialHead::from(&head);
             request::refuse(client, failure, &known, &mut reply).await
@@ -102,21 +106,26 @@ async fn read_head(client: &Client, stream: &mut Receiving) -> Result<Parts, Fai
     }
 }
 
-/// Bring `head` into the form that the stack reads. Returns the body that comes on `stream`.
+/// Bring `head` into the form that the stack reads. Returns what comes on `stream`.
 fn translate(
     client: &Client,
     head: &mut Parts,
     stream: Receiving,
     send_half: &SendHalf,
-) -> Result<Body, Failure> {
+) -> Result<Rest<Receiving>, Failure> {
     let ends = stream.is_end();
-    request_head::complete(head, ends, client, send_half)?;
+    let protocol = head.extensions.remove::<Protocol>();
+    let protocol = protocol.as_ref().map(|Protocol(protocol)| &protocol[..]);
+    if let Some(protocol) = request_head::complete(head, ends, protocol, client, send_half)? {
+        return Ok(Rest::tunnel(protocol, stream));
+    }
     if ends {
-        return Ok(Body::Empty);
+        return Ok(Rest::content(Body::Empty));
     }
     let length = head.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let idle = client.settings.plan.timeouts.request_body.duration();
     let limit = client.settings.head_limits.bytes;
-    Ok(Body::stream(Incoming::new(stream, length, limit, idle, Failures::OF_REQUEST)))
+    let content = Incoming::new(stream, length, limit, idle, Failures::OF_REQUEST);
+    Ok(Rest::content(Body::stream(content)))
 }

@@ -25,7 +25,7 @@ use crate::client::{Admitted, Client};
 use crate::http::h3::code::Code;
 use crate::http::h3::frame::{self, Peer};
 use crate::http::h3::own_control;
-use crate::http::h3::peer_streams::PeerStreams;
+use crate::http::h3::peer_streams::{PeerStreams, Told};
 use crate::http::h3::sending::Sending;
 use crate::http::h3::settings::Settings as OurSettings;
 use crate::http::h3::varint;
@@ -82,7 +82,7 @@ async fn control_stream(
 ) -> Result<Sending, quinn::ConnectionError> {
     let settings = OurSettings {
         field_section: Some(client.settings.head_limits.bytes as u64),
-        extended_connect: false,
+        extended_connect: true,
     };
     own_control::open(connection, &settings).await
 }
@@ -146,8 +146,10 @@ impl Streams {
                     let (peers, connection) = (self.peers.clone(), connection.clone());
                     let priorities = self.priorities.clone();
                     spawn_local(async move {
-                        let told = |kind, payload: &[u8]| match kind {
-                            frame::PRIORITY_UPDATE => priorities.update(payload),
+                        let told = |told: Told<'_>| match told {
+                            Told::Frame(frame::PRIORITY_UPDATE, payload) => {
+                                priorities.update(payload)
+                            }
                             _ => Ok(()),
                         };
                         peers.receive(connection, stream, told).await;

@@ -7,6 +7,7 @@ pub mod h3;
 pub mod multiplexed;
 mod pumped;
 mod wait;
+pub mod websocket;
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -28,10 +29,17 @@ pub struct Outgoing<'a> {
     pub head: &'a request::Parts,
     /// Its content.
     pub body: Body,
-    /// The protocol that it asks to switch to, where the endpoint's own knows of that.
+    /// The protocol that it asks to switch to. On a stream that can be WebSocket alone.
     pub upgrade: Option<&'a HeaderValue>,
     /// How long the endpoint may take.
     pub timeouts: TryTimeouts,
+}
+
+impl Outgoing<'_> {
+    /// Whether it asks for a WebSocket, which takes a stream as well as a connection.
+    fn asks_for_websocket(&self) -> bool {
+        websocket::is_asked(self.head, self.upgrade) && self.body.is_end()
+    }
 }
 
 /// A request on its way, then its response: first its head, then, as a [`Source`], its content.

@@ -38,6 +38,14 @@ impl Multiplexed {
             }
     }
 
+    /// Whether the endpoint takes extended CONNECT, which its settings say; they are waited for, for at most `limit`.
+    pub async fn takes_extended_connect(&self, limit: Duration) -> bool {
+        match self {
+            Self::H2(connection) => connection.takes_extended_connect(limit).await,
+            Self::H3(connection) => connection.takes_extended_connect(limit).await,
+        }
+    }
+
     /// Begin to send a request.
     pub fn start(self, flight: Flight, request: Outgoing<'_>) -> Box<dyn Exchange> {
         match self {

@@ -3,17 +3,19 @@
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use http::header::UPGRADE;
-use http::{Method, Response, StatusCode, response};
+use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::{HeaderValue, Method, Response, StatusCode, Version, request, response};
 use tidegate_core::failure::Failure;
 use tidegate_core::message::Malformed;
+use tidegate_core::websocket::{handshake, is_websocket};
 use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::request_writer::RequestWriter;
-use super::upgraded::Upgraded;
 use crate::http::body::{Body, NextFrame, Source};
 use crate::http::broken::Broken;
+use crate::http::duplex::Holding;
+use crate::http::h1::duplex::Switched;
 use crate::http::h1::framing::{Decoded, Decoder};
 use crate::http::h1::response::{ResponseHead, read};
 use crate::http::interim::Interims;
@@ -30,6 +32,8 @@ pub struct H1Exchange {
     method: Method,
     request: RequestWriter,
     upgrade: Upgrade,
+    /// What the endpoint has to answer to a key that was made here.
+    accept: Option<HeaderValue>,
     scanned: usize,
     interims: Interims,
     decoder: Decoder,
@@ -64,6 +68,7 @@ impl H1Exchange {
             flight,
             method: request.head.method.clone(),
             upgrade: if request.upgrade.is_some() { Upgrade::Asked } else { Upgrade::Unasked },
+            accept: request.upgrade.and_then(|_| accept_of(request.head)),
             request: RequestWriter::new(request, &mut connection),
             connection: Some(connection),
             scanned: 0,
@@ -135,6 +140,12 @@ impl H1Exchange {
         let may_switch = self.upgrade == Upgrade::Asked && is_sent && self.request.is_complete();
         let protocol = head.control.upgrade.take().filter(|_| may_switch);
         let protocol = protocol.ok_or(Failure::UpstreamProtocol)?;
+        if let Some(accept) = &self.accept {
+            let accepts = head.headers.get(SEC_WEBSOCKET_ACCEPT) == Some(accept);
+            if !accepts || !is_websocket(protocol.as_bytes()) {
+                return Err(Failure::UpstreamProtocol);
+            }
+        }
         self.upgrade = Upgrade::Done;
         head.headers.insert(UPGRADE, protocol);
         Ok(parts(head))
@@ -187,8 +198,10 @@ impl Exchange for H1Exchange {
     fn into_body(mut self: Box<Self>) -> Body {
         match self.connection.take_if(|_| self.upgrade == Upgrade::Done) {
             Some(connection) => {
-                let idle = self.timeouts.idle;
-                Body::Upgraded(Box::new(Upgraded::new(*connection, idle, self.flight)))
+                let Connection { input, io, slot, .. } = *connection;
+                // It counts as a connection, and as a request in flight, until it is dropped.
+                let held = (self.flight, slot);
+                Body::Upgraded(Box::new(Holding::new(Switched::new(input, io), held)))
             }
             None => Body::Stream(self),
         }
@@ -237,6 +250,12 @@ impl Source for H1Exchange {
     fn is_end(&self) -> bool {
         self.decoder.is_done()
     }
+}
+
+/// What is to be answered to the key of a WebSocket, unless the client made it, which looks at the answer itself.
+fn accept_of(head: &request::Parts) -> Option<HeaderValue> {
+    let key = head.headers.get(SEC_WEBSOCKET_KEY).filter(|_| head.version > Version::HTTP_11);
+    key.map(handshake::accept)
 }
 
 /// What of a head goes on to the client.

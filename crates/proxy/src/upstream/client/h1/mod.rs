@@ -7,7 +7,6 @@
 mod connection;
 mod exchange;
 mod request_writer;
-mod upgraded;
 
 pub use self::connection::Connection;
 pub use self::exchange::H1Exchange;

@@ -1,13 +1,16 @@
 //! A connection to an endpoint, which carries many requests at a time.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
+use h2::{Ping, PingPong};
 use tidegate_core::failure::Failure;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::http::h2::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
@@ -21,6 +24,8 @@ pub struct Connection {
     sender: RefCell<SendRequest<Bytes>>,
     secure: bool,
     usage: Usage,
+    /// With what it is found out whether the endpoint's settings have come; absent: they have.
+    asking: Mutex<Option<PingPong>>,
 }
 
 impl Connection {
@@ -34,12 +39,13 @@ impl Connection {
             .max_header_list_size(MAX_HEAD)
             .max_send_buffer_size(SEND_BUFFER)
             .enable_push(false);
-        let (sender, driver) = timeout(limit, builder.handshake(io))
+        let (sender, mut driver) = timeout(limit, builder.handshake(io))
             .await
             .map_err(|_| Failure::ConnectTimeout)?
             .map_err(|_| Failure::UpstreamProtocol)?;
         let (sender, usage) = (RefCell::new(sender), Usage::begin());
-        let connection = Rc::new(Self { sender, secure, usage });
+        let asking = Mutex::new(driver.ping_pong());
+        let connection = Rc::new(Self { sender, secure, usage, asking });
         let watched = Rc::downgrade(&connection);
         tokio::task::spawn_local(async move {
             if let Err(error) = driver.await {
@@ -63,6 +69,26 @@ impl Connection {
         // No stream of this handle waits for room: it is ready at once, or never again.
         let mut cx = Context::from_waker(Waker::noop());
         matches!(self.sender.borrow_mut().poll_ready(&mut cx), Poll::Ready(Err(_)))
+    }
+
+    /// Whether the endpoint takes extended CONNECT (RFC 8441 §3), which its settings say; they are waited for, for at most
+    /// `limit`.
+    pub async fn takes_extended_connect(&self, limit: Duration) -> bool {
+        let enabled = || self.sender.borrow().is_extended_connect_protocol_enabled();
+        if !enabled() {
+            let mut asking = self.asking.lock().await;
+            if let Some(pings) = &mut *asking {
+                // Its settings are the first that it sends (RFC 9113 §3.4), before it answers a ping.
+                // One may be on its way already, of a request that did not wait for its answer.
+                let _ = pings.send_ping(Ping::opaque());
+                let answered = timeout(limit, poll_fn(|cx| pings.poll_pong(cx))).await;
+                if !matches!(answered, Ok(Ok(_))) {
+                    return false;
+                }
+                *asking = None;
+            }
+        }
+        enabled()
     }
 
     /// What requests are sent with.

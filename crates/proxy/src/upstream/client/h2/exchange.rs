@@ -4,11 +4,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use h2::Reason;
+use bytes::Bytes;
 use h2::client::ResponseFuture;
-use http::header::HOST;
+use h2::ext::Protocol;
+use h2::{Reason, SendStream};
+use http::header::{HOST, SEC_WEBSOCKET_KEY};
 use http::uri::{Authority, Scheme, Uri};
-use http::{Request, Version, request, response};
+use http::{Method, Request, Version, request, response};
 use tidegate_core::failure::Failure;
 use tidegate_core::message::{Malformed, pseudo};
 use tokio::time::Instant;
@@ -16,15 +18,17 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use crate::http::body::{Body, NextFrame, Source};
 use crate::http::broken::Broken;
+use crate::http::duplex::Holding;
 use crate::http::failures::Failures;
-use crate::http::h2::Incoming;
 use crate::http::h2::pump::Pump;
+use crate::http::h2::{Incoming, TunnelStream};
 use crate::http::interim::Interims;
 use crate::net::deadline::Deadline;
 use crate::upstream::client::arriving::{Arriving, Patient};
 use crate::upstream::client::multiplexed::{Stream, Used};
 use crate::upstream::client::pumped::Pumped;
 use crate::upstream::client::wait::Wait;
+use crate::upstream::client::websocket::WebSocket;
 use crate::upstream::client::{Exchange, Outgoing, TryTimeouts, Waiter};
 use crate::upstream::flight::Flight;
 
@@ -33,6 +37,9 @@ pub struct H2Exchange {
     response: Option<ResponseFuture>,
     arriving: Arriving<Incoming>,
     pump: Option<Pump>,
+    /// Our half of a stream that is to carry a WebSocket.
+    outgoing: Option<SendStream<Bytes>>,
+    websocket: WebSocket<TunnelStream>,
     interims: Interims,
     deadline: Deadline,
     timeouts: TryTimeouts,
@@ -43,28 +50,42 @@ pub struct H2Exchange {
 }
 
 impl H2Exchange {
-    /// Begin to send a request.
+    /// Begin to send a request. One for a WebSocket is sent by extended CONNECT, which the endpoint takes.
     pub fn start(connection: Rc<Connection>, flight: Flight, request: Outgoing<'_>) -> Self {
+        let asks_for_websocket = request.asks_for_websocket();
         let Outgoing { head, body, timeouts, .. } = request;
-        let ends = body.is_end();
-        let sent = connection.sender().send_request(translate(head, connection.is_secure()), ends);
+        let mut wanted = translate(head, connection.is_secure());
+        let mut websocket = WebSocket::Unasked;
+        if asks_for_websocket {
+            websocket = WebSocket::ask(head);
+            connect(&mut wanted);
+        }
+        let ends = body.is_end() && !asks_for_websocket;
+        let sent = connection.sender().send_request(wanted, ends);
         let mut deadline = Deadline::default();
         let heard = flight.began();
         let wait = Wait::begin(&mut deadline, heard, timeouts.response);
-        let (response, pump) = match sent {
-            Ok((response, _)) if ends => (Some(response), None),
+        let (mut pump, mut outgoing) = (None, None);
+        let response = match sent {
             Ok((response, stream)) => {
-                (Some(response), Some(Pump::new(stream, body, timeouts.idle)))
+                if asks_for_websocket {
+                    outgoing = Some(stream);
+                } else if !ends {
+                    pump = Some(Pump::new(stream, body, timeouts.idle));
+                }
+                Some(response)
             }
             Err(_) => {
                 connection.usage().close();
-                (None, None)
+                None
             }
         };
         Self {
             response,
             arriving: Arriving::NONE,
             pump,
+            outgoing,
+            websocket,
             interims: Interims::default(),
             deadline,
             timeouts,
@@ -140,12 +161,25 @@ impl Exchange for H2Exchange {
                         return Poll::Ready(Err(self.broken(malformed.of_response())));
                     }
                 }
-                let incoming = Incoming::new(stream, self.timeouts.idle, Failures::OF_RESPONSE);
-                self.arriving.begin(incoming);
                 self.heard = Instant::now();
                 self.stream.usage().heard_at(self.heard);
                 self.flight.answered(head.status, self.heard);
-                self.arriving.finish_if_done(&mut self.flight);
+                let outgoing = self.outgoing.take();
+                let begins = self.websocket.begins(&mut head);
+                match outgoing {
+                    Some(outgoing) if begins => {
+                        self.websocket = WebSocket::Begun(TunnelStream::new(stream, outgoing));
+                    }
+                    outgoing => {
+                        if let Some(mut unwanted) = outgoing {
+                            // A stream that was reset needs no end.
+                            let _ = unwanted.send_data(Bytes::new(), true);
+                        }
+                        let idle = self.timeouts.idle;
+                        self.arriving.begin(Incoming::new(stream, idle, Failures::OF_RESPONSE));
+                        self.arriving.finish_if_done(&mut self.flight);
+                    }
+                }
                 Ok(head)
             }
             Err(error) => Err(self.broken_by(&error)),
@@ -157,8 +191,12 @@ impl Exchange for H2Exchange {
         self.heard
     }
 
-    fn into_body(self: Box<Self>) -> Body {
-        Body::Stream(self)
+    fn into_body(mut self: Box<Self>) -> Body {
+        match self.websocket.take() {
+            // It counts as a stream, and as a request in flight, until it is dropped.
+            Some(end) => Body::Upgraded(Box::new(Holding::new(end, self))),
+            None => Body::Stream(self),
+        }
     }
 }
 
@@ -198,6 +236,13 @@ fn poll_pump(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Pumped {
         *pump = None;
     }
     Pumped::of(polled, went_on)
+}
+
+/// Make an extended CONNECT of a request for a WebSocket over HTTP/1, whose key goes no further (RFC 8441 §5).
+fn connect(request: &mut Request<()>) {
+    *request.method_mut() = Method::CONNECT;
+    request.extensions_mut().insert(Protocol::from_static("websocket"));
+    request.headers_mut().remove(SEC_WEBSOCKET_KEY);
 }
 
 /// The request as HTTP/2 writes it: `Host` becomes `:authority` (RFC 9113 §8.3.1).

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use quinn::{ConnectionError, RecvStream, SendStream};
 use tidegate_core::failure::Failure;
+use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use crate::http::h3::code::Code;
 use crate::http::h3::frame::{self, Peer};
-use crate::http::h3::peer_streams::PeerStreams;
+use crate::http::h3::peer_streams::{PeerStreams, Told};
 use crate::http::h3::sending::Sending;
 use crate::http::h3::settings::Settings;
 use crate::http::h3::{own_control, varint};
@@ -34,6 +35,8 @@ pub struct Connection {
     first_refused: Cell<Option<u64>>,
     /// A peer takes its end for a mistake (RFC 9114 §6.2.1).
     _control: Sending,
+    /// What the endpoint says of itself, once that has come.
+    settings: watch::Sender<Option<Settings>>,
     usage: Usage,
 }
 
@@ -52,9 +55,10 @@ impl Connection {
             next: RefCell::default(),
             first_refused: Cell::default(),
             _control: control,
+            settings: watch::Sender::default(),
             usage: Usage::begin(),
         });
-        spawn_local(watch(Rc::downgrade(&connection), quic, slot));
+        spawn_local(listen(Rc::downgrade(&connection), quic, slot));
         Ok(connection)
     }
 
@@ -65,6 +69,14 @@ impl Connection {
             *next = self.open_stream();
         }
         next.is_some() && self.first_refused.get().is_none()
+    }
+
+    /// Whether the endpoint takes extended CONNECT (RFC 9220 §3), which its settings say; they are waited for, for at most
+    /// `limit`.
+    pub async fn takes_extended_connect(&self, limit: Duration) -> bool {
+        let mut settings = self.settings.subscribe();
+        let come = timeout(limit, settings.wait_for(Option::is_some)).await;
+        matches!(come, Ok(Ok(settings)) if settings.is_some_and(|settings| settings.extended_connect))
     }
 
     /// The stream of the next request; `None`: the endpoint takes no more.
@@ -129,7 +141,7 @@ async fn control_stream(quic: &quinn::Connection) -> Result<Sending, ConnectionE
 }
 
 /// Read the endpoint's own streams until the connection is over.
-async fn watch(connection: Weak<Connection>, quic: quinn::Connection, slot: ConnectionSlot) {
+async fn listen(connection: Weak<Connection>, quic: quinn::Connection, slot: ConnectionSlot) {
     let peers = Rc::new(PeerStreams::of(Peer::Server));
     let error = loop {
         let stream = match quic.accept_uni().await {
@@ -138,8 +150,14 @@ async fn watch(connection: Weak<Connection>, quic: quinn::Connection, slot: Conn
         };
         let (connection, quic, peers) = (connection.clone(), quic.clone(), peers.clone());
         spawn_local(async move {
-            let told = |kind, payload: &[u8]| match (kind, connection.upgrade()) {
-                (frame::GOAWAY, Some(connection)) => connection.goes_away(payload),
+            let told = |told: Told<'_>| match (told, connection.upgrade()) {
+                (Told::Settings(settings), Some(connection)) => {
+                    connection.settings.send_replace(Some(settings));
+                    Ok(())
+                }
+                (Told::Frame(frame::GOAWAY, payload), Some(connection)) => {
+                    connection.goes_away(payload)
+                }
                 _ => Ok(()),
             };
             peers.receive(quic, stream, told).await;

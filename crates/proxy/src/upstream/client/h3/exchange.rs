@@ -1,5 +1,6 @@
 //! A request and its response on a stream of a connection.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -14,8 +15,10 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use crate::http::body::{Body, NextFrame, Source};
 use crate::http::broken::Broken;
+use crate::http::duplex::Holding;
 use crate::http::failures::Failures;
 use crate::http::h3::code::Code;
+use crate::http::h3::duplex::TunnelStream;
 use crate::http::h3::frame::{Carrier, Frames, Peer, Piece};
 use crate::http::h3::head::{self, Refused};
 use crate::http::h3::incoming::Incoming;
@@ -28,6 +31,7 @@ use crate::upstream::client::arriving::{Arriving, Patient};
 use crate::upstream::client::multiplexed::Stream;
 use crate::upstream::client::pumped::Pumped;
 use crate::upstream::client::wait::Wait;
+use crate::upstream::client::websocket::WebSocket;
 use crate::upstream::client::{Exchange, MAX_HEAD, Outgoing, TryTimeouts, Waiter};
 use crate::upstream::flight::Flight;
 
@@ -40,6 +44,7 @@ pub struct H3Exchange {
     method: Method,
     /// The number of the stream.
     number: u64,
+    websocket: WebSocket<TunnelStream>,
     interims: Interims,
     deadline: Deadline,
     timeouts: TryTimeouts,
@@ -52,7 +57,7 @@ pub struct H3Exchange {
 /// The request's half of the stream.
 struct Upload {
     sending: Sending,
-    /// Absent: all was sent, or the endpoint wants no more.
+    /// Absent: all was sent, the endpoint wants no more, or what follows is a WebSocket.
     pump: Option<Pump>,
 }
 
@@ -65,6 +70,10 @@ impl H3Exchange {
         let heard = flight.began();
         let wait = Wait::begin(&mut deadline, heard, timeouts.response);
         let (mut upload, mut receiving, mut number) = (None, None, 0);
+        let websocket = match request.asks_for_websocket() {
+            true => WebSocket::ask(request.head),
+            false => WebSocket::Unasked,
+        };
         if let Some((send, recv)) = connection.next_stream() {
             number = send.id().into();
             let carrier = Carrier::Request { section: u64::from(MAX_HEAD) };
@@ -78,6 +87,7 @@ impl H3Exchange {
             arriving: Arriving::NONE,
             method,
             number,
+            websocket,
             interims: Interims::default(),
             deadline,
             timeouts,
@@ -124,6 +134,14 @@ impl H3Exchange {
         }
     }
 
+    /// The WebSocket that was asked for begins.
+    fn begin_websocket(&mut self) {
+        if let (Some(upload), Some(receiving)) = (self.upload.take(), self.receiving.take()) {
+            let sending = Rc::new(RefCell::new(upload.sending));
+            self.websocket = WebSocket::Begun(TunnelStream::new(receiving, sending));
+        }
+    }
+
     /// The head of the response, once interim ones are passed on.
     fn poll_response(
         &mut self,
@@ -135,7 +153,7 @@ impl H3Exchange {
                 Ok(section) => self.read(&section),
                 Err(broken) => return Poll::Ready(Err(broken)),
             };
-            let head = match head {
+            let mut head = match head {
                 Ok(head) => head,
                 Err(broken) => return Poll::Ready(Err(broken)),
             };
@@ -143,7 +161,7 @@ impl H3Exchange {
             self.stream.usage().heard_at(now);
             if !head.status.is_informational() {
                 self.heard = now;
-                return Poll::Ready(self.answered(&head).map(|()| head));
+                return Poll::Ready(self.answered(&mut head).map(|()| head));
             }
             if let Err(failure) = self.interims.pass(waiter.interim, head.status, head.headers) {
                 return Poll::Ready(Err(self.broken(failure)));
@@ -192,7 +210,16 @@ impl H3Exchange {
     }
 
     /// This is the response; what comes now is its content.
-    fn answered(&mut self, head: &response::Parts) -> Result<(), Broken> {
+    fn answered(&mut self, head: &mut response::Parts) -> Result<(), Broken> {
+        let status = head.status;
+        if self.websocket.begins(head) {
+            self.begin_websocket();
+            self.flight.answered(status, self.heard);
+            return Ok(());
+        }
+        if let Some(upload) = self.upload.as_mut().filter(|upload| upload.pump.is_none()) {
+            upload.sending.finish();
+        }
         if let Some(receiving) = self.receiving.take() {
             let length = length(&self.method, head);
             if receiving.is_end() && length.is_some_and(|length| length > 0) {
@@ -220,6 +247,10 @@ fn length(method: &Method, head: &response::Parts) -> Option<u64> {
 
 impl Upload {
     fn begin(mut sending: Sending, request: Outgoing<'_>) -> Self {
+        if request.asks_for_websocket() {
+            sending.push_connect(request.head);
+            return Self { sending, pump: None };
+        }
         sending.push_request(request.head);
         let pump = Some(Pump::new(request.body, request.timeouts.idle));
         Self { sending, pump }
@@ -227,7 +258,11 @@ impl Upload {
 
     /// Send on.
     fn poll(&mut self, cx: &mut Context<'_>) -> Pumped {
-        let Some(pump) = &mut self.pump else { return Pumped::DONE };
+        let Some(pump) = &mut self.pump else {
+            // An endpoint that takes no more of it may answer all the same.
+            let _ = self.sending.poll_flush(cx);
+            return Pumped::DONE;
+        };
         let before = self.sending.taken();
         let polled = pump.poll(&mut self.sending, cx);
         let went_on = pump.starved || self.sending.taken() > before;
@@ -268,8 +303,12 @@ impl Exchange for H3Exchange {
         self.heard
     }
 
-    fn into_body(self: Box<Self>) -> Body {
-        Body::Stream(self)
+    fn into_body(mut self: Box<Self>) -> Body {
+        match self.websocket.take() {
+            // It counts as a stream, and as a request in flight, until it is dropped.
+            Some(end) => Body::Upgraded(Box::new(Holding::new(end, self))),
+            None => Body::Stream(self),
+        }
     }
 }
 

@@ -1,0 +1,78 @@
+"""The Autobahn cases, of kosoku: over the gateway fails none that does not fail at the server alone.
+
+Those of sizes and times (9) and of compression (12, 13) are left out: frames are carried as they are.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import StartGateway
+from .harness.certs import Authority
+from .harness.configs import listener, proxy
+from .harness.gateway import Config
+from .harness.h3origin import trusting
+from .harness.websocket import echoing
+
+LEFT_OUT = ("9.*", "12.*", "13.*")
+CASES = 247
+WRONG = {"ERROR", "FAILED", "FAILED BY CLIENT", "WRONG CODE", "UNCLEAN"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    """The port of a WebSocket server that sends back what it gets."""
+    with echoing() as port:
+        yield port
+
+
+def failing(port: int, reports: Path) -> set[str]:
+    """The cases that fail there."""
+    command = [str(Path(sys.executable).with_name("kosoku")), "--mode", "fuzzingclient", "--parallelism", "4"]
+    for cases in LEFT_OUT:
+        command += ["--exclude", cases]
+    command += ["--outdir", str(reports), f"ws://127.0.0.1:{port}"]
+    subprocess.run(command, capture_output=True, check=False, timeout=300)
+    [(_, cases)] = json.loads((reports / "index.json").read_text()).items()
+    assert len(cases) == CASES
+    return {case for case, told in cases.items() if WRONG & {told["behavior"], told["behaviorClose"]}}
+
+
+@pytest.fixture(scope="module")
+def alone(server: int, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The cases that fail at the server itself."""
+    failed = failing(server, tmp_path_factory.mktemp("alone"))
+    assert len(failed) < 5, "the server is a good one"
+    return failed
+
+
+def test_over_http1(start_gateway: StartGateway, server: int, alone: set[str], tmp_path: Path) -> None:
+    gateway = start_gateway(proxy(f"127.0.0.1:{server}"))
+    assert failing(gateway.port(), tmp_path) <= alone
+
+
+@pytest.mark.parametrize("version", ["http2", "http3"])
+def test_over_streams(
+    start_gateway: StartGateway,
+    authority: Authority,
+    server: int,
+    alone: set[str],
+    tmp_path: Path,
+    version: str,
+) -> None:
+    """One gateway asks another by extended CONNECT."""
+    behind: Config = proxy(f"127.0.0.1:{server}")
+    certificate = authority.issue("localhost", file="suite").config()
+    tls = {"certificates": [certificate]}
+    behind["listeners"] = [
+        listener("web", protocols=[version], **({"tls": tls} if version == "http3" else {}))
+    ]
+    config = proxy(f"127.0.0.1:{start_gateway(behind).port()}")
+    options = trusting(authority.file) if version == "http3" else {"protocol": version}
+    config["upstreams"][0].update(options)
+    gateway = start_gateway(config)
+    assert failing(gateway.port(), tmp_path) <= alone

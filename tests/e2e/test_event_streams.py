@@ -11,6 +11,7 @@ from .harness.certs import Authority
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2origin import H2Origin
+from .harness.h3origin import H3Origin, trusting
 from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Origin
 from .harness.piecewise import CONNECT, Client, Piecewise
@@ -19,7 +20,13 @@ EVENTS = [
     f"id: {number}\ndata: {'x' * size}\n\n".encode() for number, size in enumerate((0, 1, 3000, 20_000))
 ]
 FIELDS = [("content-type", "text/event-stream"), ("cache-control", "max-age=60")]
-WAYS = {"http1-origin": "/http1", "http2-origin": "/http2", "cached": "/cached", "timed": "/timed"}
+WAYS = {
+    "http1-origin": "/http1",
+    "http2-origin": "/http2",
+    "http3-origin": "/http3",
+    "cached": "/cached",
+    "timed": "/timed",
+}
 """What the content goes through, by the route's prefix."""
 
 
@@ -40,17 +47,25 @@ class Turns:
 
 @pytest.fixture(scope="module")
 def gateway(
-    running: Running, module_origin: Origin, h2_origin: H2Origin, authority: Authority
+    running: Running,
+    module_origin: Origin,
+    h2_origin: H2Origin,
+    h3_origin: H3Origin,
+    authority: Authority,
 ) -> Iterator[Gateway]:
     tls = {"certificates": [authority.issue("localhost", file="events").config()]}
     config = proxy(module_origin.address, caches=[{"name": "main"}])
     config["listeners"].append(listener("quic", tls=tls, protocols=["http3"]))
     config["routes"] += [
         route("http2", "/http2", upstream="http2"),
+        route("http3", "/http3", upstream="http3"),
         route("cached", "/cached", cache="main"),
         route("timed", "/timed", timeout="1m", limits={"body": "1MiB"}),
     ]
-    config["upstreams"].append(upstream("http2", h2_origin.address, protocol="http2"))
+    config["upstreams"] += [
+        upstream("http2", h2_origin.address, protocol="http2"),
+        upstream("http3", h3_origin.address, **trusting(authority.file)),
+    ]
     with running(config) as gateway:
         yield gateway
 
@@ -63,7 +78,7 @@ def client(request: pytest.FixtureRequest, gateway: Gateway) -> Iterator[Client]
 
 @pytest.mark.parametrize("way", WAYS)
 def test_each_event_is_there_before_the_next_is_sent(
-    client: Client, origin: Origin, h2_origin: H2Origin, way: str, path: str
+    client: Client, origin: Origin, h2_origin: H2Origin, h3_origin: H3Origin, way: str, path: str
 ) -> None:
     turns, target = Turns(), f"{WAYS[way]}{path}"
 
@@ -82,7 +97,8 @@ def test_each_event_is_there_before_the_next_is_sent(
         await stream.send_data(b"", end=True)
 
     origin.on(target, send)
-    h2_origin.on(target, send_framed)
+    for framed in (h2_origin, h3_origin):
+        framed.on(target, send_framed)
     stream = Piecewise(client, target)
     assert stream.head().header("content-type") == "text/event-stream"
     for event in EVENTS:

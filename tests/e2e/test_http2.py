@@ -303,6 +303,20 @@ def test_early_hints_are_passed_on(client: MultiplexedClient, origin: Origin, be
         assert response.body == b"page"
 
 
+def test_interim_answers_without_end_of_an_origin_are_given_up(
+    client: MultiplexedClient, behind: Behind
+) -> None:
+    async def hint(stream: Stream) -> None:
+        while not stream.reset_by_peer.is_set():
+            for _ in range(100):
+                stream.send_headers(103, [("link", "</a.css>")])
+            await asyncio.sleep(0)
+
+    behind.origin.on("/hints", hint)
+    assert client.request(f"{behind.prefix}/hints").status == 502
+    assert client.request(f"{behind.prefix}/x").status == 200
+
+
 def test_a_reset_of_the_origins_stream_reaches_the_client(client: MultiplexedClient, behind: Behind) -> None:
     """Over QUIC a reset may overtake what came before it, so it waits until that has arrived."""
     arrived = asyncio.Event()

@@ -42,6 +42,11 @@ def to(origin: H3Origin, authority: Authority, **options: Any) -> dict[str, Any]
     return config
 
 
+def endpoint(gateway: Gateway) -> Any:
+    """How the one endpoint is."""
+    return gateway.admin.get("/v1/upstreams").raise_for_status().json()[0]["endpoints"][0]
+
+
 @pytest.fixture(scope="module")
 def gateway(running: Running, h3_origin: H3Origin, authority: Authority) -> Iterator[Gateway]:
     with running(to(h3_origin, authority)) as gateway:
@@ -247,6 +252,7 @@ def test_an_endpoint_that_says_goodbye_is_connected_to_again(gateway: Gateway, h
         assert client.request("/leave").status == 200
         before = h3_origin.accepted
         h3_origin.call(h3_origin.streams[-1].close)
+        eventually(lambda: not endpoint(gateway)["connections"], "the goodbye arrives")
         for _ in range(3):
             assert Echo.of(client.request("/pay", method="POST", body=b"x")).length == 1
         assert h3_origin.accepted == before + 1
@@ -305,12 +311,9 @@ def test_checks_go_by_http3_too(
     health = {"http": {"path": "/healthz"}, "interval": "50ms", "interval_down": "50ms", "rise": 1, "fall": 1}
     gateway = start_gateway(to(h3_origin, authority, health={**health, "initial": "unhealthy"}))
 
-    def state() -> str:
-        return str(gateway.admin.get("/v1/upstreams").json()[0]["endpoints"][0]["state"])
-
-    eventually(lambda: state() == "healthy", "a check passes")
+    eventually(lambda: endpoint(gateway)["state"] == "healthy", "a check passes")
     statuses["now"] = 503
-    eventually(lambda: state() == "unhealthy", "a check fails")
+    eventually(lambda: endpoint(gateway)["state"] == "unhealthy", "a check fails")
 
 
 # HTTP/3 that is announced
@@ -349,7 +352,7 @@ def announcing(authority: Authority) -> Iterator[Callable[[int], Announcing]]:
 
 def standing(gateway: Gateway) -> Any:
     """What is known of the endpoint's HTTP/3."""
-    return gateway.admin.get("/v1/upstreams").raise_for_status().json()[0]["endpoints"][0]["http3"]
+    return endpoint(gateway)["http3"]
 
 
 def test_http3_is_used_once_it_is_announced(
@@ -358,8 +361,8 @@ def test_http3_is_used_once_it_is_announced(
     h3_origin: H3Origin,
     authority: Authority,
 ) -> None:
-    endpoint = announcing(h3_origin.port)
-    gateway = start_gateway(endpoint.config(authority))
+    announcer = announcing(h3_origin.port)
+    gateway = start_gateway(announcer.config(authority))
     assert standing(gateway) is None
     with gateway.connect() as client:
         response = client.request("/x")
@@ -394,8 +397,8 @@ def test_udp_that_is_blocked_costs_its_head_start_once(
 ) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as blocked:
         blocked.bind(("127.0.0.1", 0))
-        endpoint = announcing(blocked.getsockname()[1])
-        config = endpoint.config(authority, timeouts={"connect": "1s"}, pool={"max_idle": int(idle)})
+        announcer = announcing(blocked.getsockname()[1])
+        config = announcer.config(authority, timeouts={"connect": "1s"}, pool={"max_idle": int(idle)})
         gateway = start_gateway(config)
         with gateway.connect() as client:
             assert {client.request("/x").text for _ in range(3)} == {"over TCP"}
@@ -423,11 +426,11 @@ def test_http3_alone_serves_where_tcp_has_gone(
     h3_origin: H3Origin,
     authority: Authority,
 ) -> None:
-    endpoint = announcing(h3_origin.port)
-    gateway = start_gateway(endpoint.config(authority, pool={"max_idle": 0}))
+    announcer = announcing(h3_origin.port)
+    gateway = start_gateway(announcer.config(authority, pool={"max_idle": 0}))
     with gateway.connect() as client:
         eventually(lambda: client.request("/x").header("x-origin") == "h3-origin", "HTTP/3 is used")
-        endpoint.origin.stop()
+        announcer.origin.stop()
         h3_origin.call(h3_origin.streams[-1].close)
         assert {client.request("/x").header("x-origin") for _ in range(3)} == {"h3-origin"}
 
@@ -510,7 +513,7 @@ def test_caddy_is_spoken_to_by_http3(
 
 
 @pytest.mark.parametrize(
-    ("options", "endpoint", "told"),
+    ("options", "address", "told"),
     [
         ({"protocol": "http3"}, "127.0.0.1:1", "HTTP/3 needs `tls`"),
         ({"http3": True}, "127.0.0.1:1", "HTTP/3 needs `tls`"),
@@ -519,9 +522,9 @@ def test_caddy_is_spoken_to_by_http3(
     ],
 )
 def test_what_cannot_be_is_a_mistake(
-    gateway: Gateway, options: dict[str, Any], endpoint: str, told: str
+    gateway: Gateway, options: dict[str, Any], address: str, told: str
 ) -> None:
-    config = {**gateway.config, "upstreams": [upstream("app", endpoint, **options)]}
+    config = {**gateway.config, "upstreams": [upstream("app", address, **options)]}
     refused = gateway.admin.put("/v1/config", json=config)
     assert refused.status_code == 422
     assert told in refused.text

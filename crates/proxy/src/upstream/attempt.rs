@@ -11,7 +11,7 @@ use super::Member;
 use super::client::{self, Outgoing, TryTimeouts, Waiter, websocket};
 use super::flight::Flight;
 use super::learning::Learning;
-use super::link::{self, Needs, Switch};
+use super::obtain::{Needs, Switch, obtain};
 use super::report::Reports;
 use super::tries::{Answered, Dispatch, Outcome, Tries};
 use crate::http::body::Content;
@@ -44,7 +44,7 @@ pub async fn attempt(
         let mut flight =
             Flight::begin(endpoint.clone(), now, tries.cost, reports, learning.clone());
         let needs = Needs { reuse, care: !idempotent, switch: tries.switch(head) };
-        let link = link::obtain(outbound.worker, upstream, &pool, needs, now).await;
+        let link = obtain(outbound.worker, upstream, &pool, needs, now).await;
         let link = link.map_err(|failure| {
             flight.failed(failure);
             Broken::with(failure)

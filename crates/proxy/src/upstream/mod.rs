@@ -19,6 +19,7 @@ pub mod live;
 mod member;
 mod membership;
 mod observation;
+mod obtain;
 pub mod outbound;
 mod panic_mode;
 mod pool;

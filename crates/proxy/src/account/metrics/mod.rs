@@ -30,6 +30,7 @@ mod store;
 #[allow(clippy::unwrap_used)]
 mod tests;
 mod tunnel;
+mod tunnel_traffic;
 mod upstream;
 mod worker;
 

@@ -8,7 +8,7 @@ use tidegate_core::failure::Failure;
 
 use super::class::{ByClass, CodeClass, by_class};
 use super::histogram::{Histogram, HistogramTotal, histogram};
-use super::tunnel::TunnelTraffic;
+use super::tunnel_traffic::TunnelTraffic;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Counters, Sharded};
 

@@ -6,18 +6,6 @@ use tokio::time::Instant;
 
 use super::route::RouteMetrics;
 use crate::account::exposition::{Exposition, Kind};
-use crate::account::sharded::Counter;
-
-/// What one worker counts of the tunnels of a route.
-#[derive(Debug, Default)]
-pub(super) struct TunnelTraffic {
-    opened: Counter,
-    closed: Counter,
-    to_endpoint: Counter,
-    to_client: Counter,
-    /// How long those were open that are closed.
-    milliseconds: Counter,
-}
 
 /// A tunnel, counted as open until it is dropped.
 pub struct OpenTunnel {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Exchange, Outgoing, h2, h3};
-use crate::upstream::flight::Flight;
+use super::{h2, h3};
 
 /// A connection that many requests share, by its protocol.
 #[derive(Clone)]
@@ -43,14 +42,6 @@ impl Multiplexed {
         match self {
             Self::H2(connection) => connection.takes_extended_connect(limit).await,
             Self::H3(connection) => connection.takes_extended_connect(limit).await,
-        }
-    }
-
-    /// Begin to send a request.
-    pub fn start(self, flight: Flight, request: Outgoing<'_>) -> Box<dyn Exchange> {
-        match self {
-            Self::H2(connection) => Box::new(h2::H2Exchange::start(connection, flight, request)),
-            Self::H3(connection) => Box::new(h3::H3Exchange::start(connection, flight, request)),
         }
     }
 }

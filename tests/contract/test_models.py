@@ -97,13 +97,19 @@ class Engine:
         self._origin = origin
 
     def serve(
-        self, model: Handmade | None, stage: str = "shadow", share: float = 10, samples: float = 0
+        self,
+        model: Handmade | None,
+        stage: str = "shadow",
+        share: float = 10,
+        samples: float = 0,
+        balance: str = "fastest_free",
     ) -> None:
         """Have this configured. The name goes over as it is: the engine wants the whole digest."""
         use = {"name": model.name, "stage": stage, "share": share} if model else None
         app = {
             "name": "app",
             "endpoints": [self._origin.address],
+            "balance": balance,
             "limits": {"requests": 1, "queue": {"timeout": "30s"}},
             "predict": {"mode": "auto", "samples": samples, "model": use},
         }
@@ -132,21 +138,21 @@ class Engine:
         lines = dict(line.rsplit(" ", 1) for line in self.native.metrics().splitlines() if line[0] != "#")
         return float(lines[sample])
 
-    def send(self, count: int) -> None:
-        """Send requests of which each second is heavy from three clients, so that all wait."""
+    def send(self, count: int, clients: int = 3) -> None:
+        """Send requests of which each second is heavy; from three clients all wait, from one none does."""
 
         def ask(client: int) -> None:
             connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-            for turn in range(client, count, 3):
+            for turn in range(client, count, clients):
                 connection.request("GET", f"/work/{1 if turn % 2 else 999}")
                 assert connection.getresponse().read() is not None
             connection.close()
 
-        clients = [threading.Thread(target=ask, args=(client,)) for client in range(3)]
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
+        threads = [threading.Thread(target=ask, args=(client,)) for client in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         # A client may have its answer before the engine has learnt from it.
         eventually(lambda: self.upstream()["in_flight"] == 0, "all requests are over")
 
@@ -241,6 +247,18 @@ def test_a_model_that_knows_more_is_believed_and_one_that_is_poisoned_falls(
     assert engine.model()["state"] == "fallback"
     engine.serve(model, "canary")
     assert engine.model()["state"] == "serving"
+
+
+def test_a_model_is_asked_where_endpoints_are_picked_by_cost_though_none_waits(engine: Engine) -> None:
+    model = Handmade(RIGHT)
+    engine.supply(model)
+    engine.serve(model, "live")
+    engine.send(200, clients=1)
+    judged = engine.model()["predictions"]
+    assert judged < 100, "one in sixteen is judged"
+    engine.serve(model, "live", balance="prequal")
+    engine.send(200, clients=1)
+    assert engine.model()["predictions"] - judged > 150
 
 
 def test_samples_are_numbers_of_the_schema_and_what_the_request_cost(engine: Engine) -> None:

@@ -129,7 +129,7 @@ pub struct Permit {
     answered: Cell<bool>,
     /// When it ends, where that is known.
     ends: Cell<Option<Instant>>,
-    /// What was observed of its request while that waited.
+    /// What was observed of its request before that is sent.
     observation: RefCell<Option<Box<Observation>>>,
 }
 
@@ -156,7 +156,19 @@ impl Permit {
         self.arrival
     }
 
-    /// What was observed of its request while that waited; told once.
+    /// An observation is made of its request, before that is sent.
+    pub(super) fn observe(&self, observation: Option<Box<Observation>>) {
+        if observation.is_some() {
+            self.observation.replace(observation);
+        }
+    }
+
+    /// What is predicted of its request by a model that was asked already.
+    pub(super) fn prediction(&self) -> Option<Prediction> {
+        self.observation.borrow().as_ref()?.prediction
+    }
+
+    /// What was observed of its request before that is sent; told once.
     pub(super) fn observation(&self) -> Option<Box<Observation>> {
         self.observation.take()
     }
@@ -270,7 +282,7 @@ impl Upstream {
         if failure.is_some() {
             self.refused(arrival);
         }
-        waited.inspect(|permit| _ = permit.observation.replace(observation))
+        waited.inspect(|permit| permit.observe(observation))
     }
 
     /// `watch`: what is to hold how the wait went, once it is over; `None`: nothing.

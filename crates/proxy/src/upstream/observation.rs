@@ -28,6 +28,8 @@ pub struct Observation {
     features: Features,
     /// The model that was asked, and how much dearer than expected it said that the request will be.
     answer: Option<(Arc<ServedModel>, f32)>,
+    /// What is predicted by that; `None`: nothing is, or nothing that counts.
+    pub(super) prediction: Option<Prediction>,
     /// Where a sample of it goes; `None`: none is taken.
     sampler: Option<Arc<Sampler>>,
     /// How many requests a sample of it stands for.
@@ -63,7 +65,7 @@ impl Observation {
 }
 
 impl Upstream {
-    /// What is predicted of a request of this arm that must wait, and its observation where a model predicts it.
+    /// What is predicted of a request of this arm, and its observation where a model predicts it.
     pub(super) fn foresee(
         &self,
         of: &CostOf<'_>,
@@ -89,10 +91,11 @@ impl Upstream {
         let observation = Observation {
             features,
             answer: Some((model, said)),
+            prediction: believed.or_else(learnt),
             sampler,
             weight: 1.0 / sampled as f32,
         };
-        (believed.or_else(learnt), Some(Box::new(observation)))
+        (observation.prediction, Some(Box::new(observation)))
     }
 
     /// The observation of a request that is sent, where it is one of those of which one is made.
@@ -116,7 +119,8 @@ impl Upstream {
         let (features, _) = self.features(of, predictor, branch, now);
         let answer = model.and_then(|model| model.ask(&features).map(|said| (model, said)));
         let sampler = (drawn < sampled).then(|| self.sampler.clone());
-        Some(Box::new(Observation { features, answer, sampler, weight: 1.0 / sampled as f32 }))
+        let weight = 1.0 / sampled as f32;
+        Some(Box::new(Observation { features, answer, prediction: None, sampler, weight }))
     }
 
     /// The response to a request took so long to begin: where that is slow, a sample of it is taken in any case, and
@@ -133,7 +137,8 @@ impl Upstream {
         }
         let observation = observation.get_or_insert_with(|| {
             let (features, _) = self.features(of, predictor, branch, now);
-            Box::new(Observation { features, answer: None, sampler: None, weight: 1.0 })
+            let (answer, prediction, sampler) = (None, None, None);
+            Box::new(Observation { features, answer, prediction, sampler, weight: 1.0 })
         });
         observation.weight = 1.0;
         observation.sampler.get_or_insert_with(|| self.sampler.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_core::admission::{Offer, Supply};
 use tidegate_core::balance::needs;
 use tidegate_core::plan::{self, PredictMode, Priority};
-use tidegate_core::predict::{Arm, Fall, Prediction, Predictor, Turn};
+use tidegate_core::predict::{Arm, Fall, Predictor, Turn};
 use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
@@ -90,21 +90,9 @@ impl Upstream {
         }
     }
 
-    /// What is predicted of a request of this arm; `None`: nothing that counts.
-    pub(super) fn predict(&self, of: &CostOf<'_>, arm: Arm, now: Moment) -> Option<Prediction> {
-        let predictor = self.predictor.as_ref().filter(|_| arm.predicts)?;
-        predictor.predict(&of.branch(predictor, now), now)
-    }
-
-    /// What is predicted of a request of this arm, where its endpoint is picked by that; `None`: nothing that counts.
-    pub(super) fn prediction_to_pick_by(
-        &self,
-        of: &CostOf<'_>,
-        arm: Arm,
-        now: Moment,
-    ) -> Option<Prediction> {
-        let reads = needs(self.plan.balance.policy).cost;
-        reads.then(|| self.predict(of, arm, now)).flatten()
+    /// Whether endpoints are picked by what requests are predicted to cost.
+    pub(super) fn picks_by_cost(&self) -> bool {
+        needs(self.plan.balance.policy).cost
     }
 
     /// The cost that a part of the requests of the kind of this one stay below, so many standard deviations above the mean of

@@ -51,7 +51,7 @@ pub fn send<'a>(
         let content = Content::new(std::mem::take(body), dispatch.kept(head));
         let (tried, retry_permit) = (RefCell::default(), RefCell::default());
         let mut now = dispatch.permit.began();
-        let cost = dispatch.cost_to_pick_by(head, now);
+        let cost = dispatch.cost_to_pick_by(head, outbound, now);
         let tries = Tries {
             outbound,
             dispatch,

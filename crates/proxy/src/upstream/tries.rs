@@ -61,16 +61,31 @@ impl Dispatch<'_> {
     }
 
     /// What the request is predicted to cost, where that decides where it goes.
-    pub(super) fn cost_to_pick_by(&self, head: &request::Parts, now: Instant) -> Option<Duration> {
-        let (arm, of, now) = (self.permit.arrival().arm, self.cost_of(head), clock::moment(now));
-        let prediction = self.upstream.prediction_to_pick_by(&of, arm, now)?;
-        if self.listening.takes_notes()
-            && let Some(decision) =
-                self.upstream.prediction_decision(&of, arm, Some(prediction), None, now)
-        {
-            self.listening.tell(&Event::CostPredicted { decision: &|| decision.clone() });
+    pub(super) fn cost_to_pick_by(
+        &self,
+        head: &request::Parts,
+        outbound: &Outbound,
+        now: Instant,
+    ) -> Option<Duration> {
+        let Self { upstream, permit, listening, .. } = self;
+        if !upstream.picks_by_cost() {
+            return None;
         }
-        Some(prediction.cost)
+        let (arm, of, now) = (permit.arrival().arm, self.cost_of(head), clock::moment(now));
+        // A model that was asked while it waited is not asked again.
+        let prediction = permit.prediction().or_else(|| {
+            let (prediction, observation) = upstream.foresee(&of, arm, outbound, now);
+            if listening.takes_notes()
+                && prediction.is_some()
+                && let Some(decision) =
+                    upstream.prediction_decision(&of, arm, prediction, observation.as_deref(), now)
+            {
+                listening.tell(&Event::CostPredicted { decision: &|| decision.clone() });
+            }
+            permit.observe(observation);
+            prediction
+        });
+        prediction.map(|it| it.cost)
     }
 
     /// Bytes of the request's body that are kept for another try: none where only a try that never took any

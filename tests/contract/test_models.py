@@ -258,8 +258,8 @@ def test_a_model_is_asked_where_endpoints_are_picked_by_cost_though_none_waits(e
     assert judged < 100, "one in sixteen is judged"
     engine.serve(model, "live", balance="prequal")
     engine.send(400, clients=1)
-    # Not of each is known what it cost: some found others in flight, whose end the engine had not seen yet.
-    assert engine.model()["predictions"] - judged > 60, "and not one in sixteen"
+    # They take two seconds, of which up to one goes without predictions, to be compared.
+    assert engine.model()["predictions"] - judged > 150, "and not one in sixteen"
 
 
 def test_samples_are_numbers_of_the_schema_and_what_the_request_cost(engine: Engine) -> None:

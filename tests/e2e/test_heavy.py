@@ -22,9 +22,9 @@ SIZE = 100_000_000
 PART = bytes(range(256)) * 256
 GROWTH = 30_000_000
 """Bytes of memory that a hundred megabytes may cost on their way."""
-HELD_BACK = 3_000_000
-"""Bytes of memory that a client may cost that reads nothing: two reads of an endpoint at most, and what
-the allocator keeps of smaller ones before them. What is not held back is of that size after milliseconds."""
+HELD_BACK = 1_500_000
+"""Bytes of memory that a client may cost that reads nothing: two reads of an endpoint at most, and what the
+allocator keeps of smaller ones before them. What is not held back is of that size after milliseconds."""
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_a_slow_reader_holds_back_the_origin(gateway: Gateway, origin: Origin) -
     """Back-pressure: what nobody takes is not fetched."""
     origin.on("/endless", answers.endless())
     with Peak(gateway) as peak:
-        clients = [gateway.connect(receive_buffer=4096) for _ in range(20)]
+        clients = [gateway.connect(receive_buffer=4096) for _ in range(60)]
         for client in clients:
             client.send_request("/endless")
         for client in clients:

@@ -297,6 +297,7 @@ def test_an_endpoint_that_cannot_be_trusted_gets_no_request(
         assert client.request("/x").status == 502
     assert gateway.metrics().total("tidegate_errors_total", error="upstream_tls") == 1
     assert len(h3_origin.streams) == before
+    assert "TLS with the endpoint does not come about" in gateway.log and "not valid for name" in gateway.log
 
 
 def test_checks_go_by_http3_too(

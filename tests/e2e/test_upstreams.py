@@ -88,17 +88,26 @@ def test_an_endpoint_is_reached(gateway: Gateway, path: str, name: str) -> None:
             assert Echo.of(client.request(path, method="POST", body=b"x")).origin == name
 
 
-@pytest.mark.parametrize("path", ["/wrong-name", "/untrusted", "/not-tls"])
-def test_an_endpoint_that_cannot_be_trusted_gets_no_request(
-    gateway: Gateway, origins: dict[str, Origin], path: str
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("wrong-name", "not valid for name"),
+        ("untrusted", "UnknownIssuer"),
+        ("not-tls", "received corrupt message"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_trusted_gets_no_request_and_the_log_says_why(
+    gateway: Gateway, origins: dict[str, Origin], name: str, why: str
 ) -> None:
     for server in origins.values():
         server.forget()
     with gateway.connect() as client:
-        response = client.request(path)
+        response = client.request(f"/{name}")
     assert response.status == 502
     assert "tls" in (response.header("proxy-status") or "")
     assert not any(server.requests for server in origins.values())
+    said = [line for line in gateway.log.splitlines() if f'upstream="{name}"' in line and why in line]
+    assert said and all("TLS with the endpoint does not come about" in line for line in said)
 
 
 def test_the_path_to_a_unix_socket_is_not_shown_as_host(gateway: Gateway) -> None:

@@ -32,6 +32,20 @@ const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
 /// How long a thread that ends waits for endpoints to have heard of it.
 const GOODBYE: Duration = Duration::from_millis(100);
 
+/// Why no connection came about.
+pub struct NotConnected {
+    /// The failure of the request that wanted it.
+    pub failure: Failure,
+    /// What QUIC says of it, where it says something.
+    pub cause: Option<ConnectionError>,
+}
+
+impl From<Failure> for NotConnected {
+    fn from(failure: Failure) -> Self {
+        Self { failure, cause: None }
+    }
+}
+
 /// What an upstream's connections over QUIC are held to; shared by all workers.
 #[derive(Debug)]
 pub struct ClientQuic(ClientConfig);
@@ -60,8 +74,8 @@ impl ClientQuic {
         name: &ServerName<'_>,
         addresses: &[SocketAddr],
         deadline: Instant,
-    ) -> Result<Connection, Failure> {
-        let (mut tries, mut failure) = (JoinSet::new(), Failure::ConnectTimeout);
+    ) -> Result<Connection, NotConnected> {
+        let (mut tries, mut last) = (JoinSet::new(), Failure::ConnectTimeout.into());
         let mut addresses = addresses.iter();
         loop {
             let next = addresses.next();
@@ -72,12 +86,11 @@ impl ClientQuic {
             match timeout_at(look, tries.join_next()).await {
                 Ok(Some(Ok(Ok(connection)))) => return Ok(connection),
                 Ok(Some(Ok(Err(error)))) => {
-                    tracing::debug!(%error, "no connection over QUIC");
-                    failure = failure_of(&error);
+                    last = NotConnected { failure: failure_of(&error), cause: Some(error) };
                 }
-                Ok(Some(Err(_))) => failure = Failure::Internal,
-                Ok(None) => return Err(failure),
-                Err(_) if Instant::now() >= deadline => return Err(Failure::ConnectTimeout),
+                Ok(Some(Err(_))) => last = Failure::Internal.into(),
+                Ok(None) => return Err(last),
+                Err(_) if Instant::now() >= deadline => return Err(Failure::ConnectTimeout.into()),
                 Err(_) => {}
             }
         }

@@ -9,5 +9,5 @@ mod server;
 mod steering;
 mod windows;
 
-pub use self::client::{ClientQuic, close_all};
+pub use self::client::{ClientQuic, NotConnected, close_all};
 pub use self::server::{ServerQuic, endpoint};

@@ -25,7 +25,7 @@ use rustls::crypto::CryptoProvider;
 
 pub use client::ClientTls;
 pub use server::ServerTls;
-pub use stream::{HandshakeError, Negotiated};
+pub use stream::Negotiated;
 
 /// ALPN names (RFC 7301 §6).
 const ALPN_HTTP1: &[u8] = b"http/1.1";

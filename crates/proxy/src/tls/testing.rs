@@ -19,7 +19,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{HandshakeError, Negotiated, ServerTls, pem, provider, stream};
+use super::stream::HandshakeError;
+use super::{Negotiated, ServerTls, pem, provider, stream};
 
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
 pub(super) const BOTH: [HttpVersion; 2] = [HttpVersion::Http1, HttpVersion::Http2];

@@ -1,5 +1,6 @@
 //! Opening a connection to an endpoint.
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -15,7 +16,8 @@ use super::{Member, Upstream};
 use crate::net::Address;
 use crate::net::clock;
 use crate::net::io::{Io, Socket};
-use crate::tls::{HandshakeError, stream};
+use crate::quic::NotConnected;
+use crate::tls::stream;
 
 /// A connection that was just opened.
 pub struct Opened {
@@ -83,7 +85,7 @@ async fn connect(
 ) -> Result<Channel, Failure> {
     let deadline = Instant::now() + upstream.plan.timeouts.connect.duration();
     match upstream.plan.protocol {
-        UpstreamProtocol::Http3 => over_quic(upstream, address, deadline).await,
+        UpstreamProtocol::Http3 => over_quic(upstream, member, address, deadline).await,
         _ => over_tcp(upstream, member, address, only_http1, deadline).await,
     }
 }
@@ -97,12 +99,13 @@ pub async fn open_announced(
 ) -> Result<Opened, Failure> {
     let address = member.address.with_port(port.get()).ok_or(Failure::ConnectFailed)?;
     let deadline = Instant::now() + upstream.plan.timeouts.connect.duration();
-    let channel = Box::pin(over_quic(upstream, &address, deadline)).await?;
+    let channel = Box::pin(over_quic(upstream, member, &address, deadline)).await?;
     Ok(Opened { channel, slot })
 }
 
 async fn over_quic(
     upstream: &Upstream,
+    member: &Member,
     address: &Address,
     deadline: Instant,
 ) -> Result<Channel, Failure> {
@@ -113,7 +116,24 @@ async fn over_quic(
     let name = tls.server_name_for(&address.host()).map_err(|_| Failure::UpstreamTls)?;
     let found = timeout_at(deadline, resolve(address)).await;
     let found = found.map_err(|_| Failure::ConnectTimeout)??;
-    quic.connect(&name, &found, deadline).await.map(Channel::Http3)
+    let connected = quic.connect(&name, &found, deadline).await;
+    connected.map(Channel::Http3).map_err(|NotConnected { failure, cause }| {
+        if let Some(cause) = cause {
+            tell_why(member, failure, &cause);
+        }
+        failure
+    })
+}
+
+/// Log why there is no connection to `member`, where the failure alone does not tell. An endpoint that is down is tried again
+/// and again: of that it was said why.
+fn tell_why(member: &Member, failure: Failure, cause: &dyn Display) {
+    let (upstream, endpoint) = (&*member.upstream, &member.endpoint.address);
+    if failure == Failure::UpstreamTls && !member.endpoint.health.is_down() {
+        tracing::warn!(upstream, endpoint, %cause, "TLS with the endpoint does not come about");
+    } else {
+        tracing::debug!(upstream, endpoint, %cause, "no connection to the endpoint");
+    }
 }
 
 async fn over_tcp(
@@ -133,12 +153,10 @@ async fn over_tcp(
     let left = deadline.saturating_duration_since(Instant::now());
     let only_http1 = only_http1 && protocol == UpstreamProtocol::Auto;
     let connected = stream::connect(tls.config(only_http1), name, socket, left).await;
+    // Connected it is; it is TLS that does not come about.
     let (io, session) = connected.map_err(|error| {
-        tracing::debug!(upstream = upstream.plan.name, endpoint = member.endpoint.address, %error, "TLS handshake failed");
-        match error {
-            // Connected it is; it is TLS that does not come about.
-            HandshakeError::TimedOut(_) | HandshakeError::Failed(_) => Failure::UpstreamTls,
-        }
+        tell_why(member, Failure::UpstreamTls, &error);
+        Failure::UpstreamTls
     })?;
     let speaks_http2 = match protocol {
         UpstreamProtocol::Http2 => true,

@@ -10,8 +10,9 @@ use tidegate_core::plan::{HttpVersion, ListenerTls, TlsVersion};
 use tokio::io::duplex;
 
 use crate::tls::sni::host_names;
+use crate::tls::stream::HandshakeError;
 use crate::tls::testing::{Authority, BOTH, LIMIT, handshake, leaf, listener, server, shown};
-use crate::tls::{HandshakeError, ServerTls, stream};
+use crate::tls::{ServerTls, stream};
 
 #[tokio::test]
 async fn the_certificate_is_chosen_by_the_name_asked_for() {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tidegate_core::plan::{ClientAuthMode, HttpVersion, UpstreamProtocol, UpstreamTls};
 use tokio::io::{AsyncReadExt, duplex};
 
+use crate::tls::stream::HandshakeError;
 use crate::tls::testing::{
     Authority, LIMIT, demanding, listener, serve_one_byte, server, trusting,
 };
-use crate::tls::{ClientTls, HandshakeError, Negotiated, ServerTls, stream};
+use crate::tls::{ClientTls, Negotiated, ServerTls, stream};
 
 /// Connects to `server` as to an endpoint with this host.
 async fn connect(

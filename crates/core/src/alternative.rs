@@ -59,7 +59,7 @@ impl Alternative {
             self.port.store(0, Relaxed);
             return;
         };
-        let until = now.after(http3.max_age);
+        let until = now.after(Duration::from_secs(http3.max_age.into()));
         let moves = until.since(Moment(self.until.load(Relaxed))) > GRAIN
             || Moment(self.until.load(Relaxed)) > until;
         if moves {

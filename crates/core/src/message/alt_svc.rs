@@ -1,12 +1,11 @@
 //! What an endpoint says of HTTP/3 in `Alt-Svc` (RFC 7838 §3).
 
 use std::num::NonZeroU16;
-use std::time::Duration;
 
 use super::field::{is_token_byte, members};
 
-/// How long what is said holds where it does not say (§3.1).
-const USUAL_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// For how many seconds what is said holds where it does not say (§3.1).
+const USUAL_AGE: u32 = 24 * 60 * 60;
 
 /// What the fields of a response say. What they said before holds no more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,12 +19,13 @@ pub struct AltSvc {
 pub struct Announced {
     /// The port.
     pub port: NonZeroU16,
-    /// For how long that holds.
-    pub max_age: Duration,
+    /// For how many seconds that holds.
+    pub max_age: u32,
 }
 
 impl AltSvc {
     /// What a field says; `None`: it is malformed, and says nothing.
+    #[cold]
     pub fn parse(value: &[u8]) -> Option<Self> {
         if value == b"clear" {
             return Some(Self::default());
@@ -76,10 +76,10 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
     (!inside.contains('\\')).then_some((inside, behind))
 }
 
-fn seconds(text: &str) -> Option<Duration> {
+fn seconds(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     // One that is too large for a number is as good as the largest.
-    is_number.then(|| Duration::from_secs(text.parse().unwrap_or(u32::MAX).into()))
+    is_number.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -88,8 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn http3(port: u16, seconds: u64) -> Option<AltSvc> {
-        let max_age = Duration::from_secs(seconds);
+    fn http3(port: u16, max_age: u32) -> Option<AltSvc> {
         let http3 = NonZeroU16::new(port).map(|port| Announced { port, max_age });
         Some(AltSvc { http3 })
     }
@@ -102,7 +101,7 @@ mod tests {
             (r#"h3=":443";ma="60" ; persist=1"#, http3(443, 60)),
             (r#"h2=":444",, h3=":443"; MA=7"#, http3(443, 7)),
             ("h3-29=\":442\",\th3=\":443\"; ma=1, h3=\":445\"", http3(443, 1)),
-            (r#"h3=":443"; ma=99999999999999999999"#, http3(443, u32::MAX.into())),
+            (r#"h3=":443"; ma=99999999999999999999"#, http3(443, u32::MAX)),
         ] {
             assert_eq!(AltSvc::parse(value.as_bytes()), expected, "{value}");
         }
@@ -149,7 +148,7 @@ mod tests {
         #[test]
         fn what_a_listener_of_ours_announces_is_read(port in 1_u16.., seconds in any::<u32>()) {
             let value = format!("h3=\":{port}\"; ma={seconds}");
-            prop_assert_eq!(AltSvc::parse(value.as_bytes()), http3(port, seconds.into()));
+            prop_assert_eq!(AltSvc::parse(value.as_bytes()), http3(port, seconds));
         }
 
         #[test]

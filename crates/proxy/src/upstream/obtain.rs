@@ -34,6 +34,9 @@ pub enum Switch {
     Other,
 }
 
+/// A connection that comes about.
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<Link, Failure>> + 'a>>;
+
 /// A connection: one from the pool if that will do, else a new one.
 pub async fn obtain(
     worker: usize,
@@ -54,24 +57,34 @@ pub async fn obtain(
         }
         return Ok(link);
     }
+    new(worker, upstream, pool, needs).await
+}
+
+/// A new connection. It is by itself on the heap, as most requests find one in the pool.
+#[cold]
+fn new<'a>(
+    worker: usize,
+    upstream: &'a Arc<Upstream>,
+    pool: &'a Rc<Pool>,
+    needs: Needs,
+) -> Opening<'a> {
+    let over_tcp = open(worker, upstream, pool, needs);
     match upstream.plan.http3 && needs.switch.is_none() {
-        true => {
-            let over_tcp = open(worker, upstream, pool, needs);
-            Box::pin(announced::open(upstream, pool, needs.reuse, over_tcp)).await
-        }
-        false => Box::pin(open(worker, upstream, pool, needs)).await,
+        true => Box::pin(announced::open(upstream, pool, needs.reuse, over_tcp)),
+        false => Box::pin(over_tcp),
     }
 }
 
 /// A connection for a WebSocket. Where it is one that requests share and the endpoint takes no extended CONNECT, it is
 /// another, of its own over HTTP/1; an upstream that speaks no HTTP/1 then has none.
+#[cold]
 fn for_websocket<'a>(
     worker: usize,
     upstream: &'a Arc<Upstream>,
     pool: &'a Rc<Pool>,
     needs: Needs,
     now: Instant,
-) -> Pin<Box<dyn Future<Output = Result<Link, Failure>> + 'a>> {
+) -> Opening<'a> {
     Box::pin(async move {
         let any = Needs { switch: None, ..needs };
         let link = obtain(worker, upstream, pool, any, now).await?;

@@ -36,7 +36,14 @@ pub fn before(call: &mut Call<'_>) {
 /// # Errors
 /// By extended CONNECT a WebSocket was asked for, and the response would say that it begins though it does not.
 pub fn after(call: &Call<'_>, response: &mut Response<Body>) -> Result<(), Failure> {
-    let (Some(_), Some(route)) = (call.upgrade, call.route) else { return Ok(()) };
+    match (call.upgrade, call.route) {
+        (Some(_), Some(route)) => begin(call, route, response),
+        _ => Ok(()),
+    }
+}
+
+#[cold]
+fn begin(call: &Call<'_>, route: &Route, response: &mut Response<Body>) -> Result<(), Failure> {
     let endpoint = match std::mem::take(response.body_mut()) {
         Body::Upgraded(endpoint) => endpoint,
         _ if call.is_extended_connect() && response.status().is_success() => {

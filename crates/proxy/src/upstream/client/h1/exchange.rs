@@ -32,8 +32,6 @@ pub struct H1Exchange {
     method: Method,
     request: RequestWriter,
     upgrade: Upgrade,
-    /// What the endpoint has to answer to a key that was made here.
-    accept: Option<HeaderValue>,
     scanned: usize,
     interims: Interims,
     decoder: Decoder,
@@ -44,13 +42,16 @@ pub struct H1Exchange {
 }
 
 /// Whether the connection is to carry another protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Upgrade {
     Unasked,
-    Asked,
+    /// With what the endpoint has to answer to a key that was made here.
+    Asked(Option<Box<HeaderValue>>),
     /// It does, from the response on.
     Done,
 }
+
+// Each request has one on the heap: beyond this it takes the allocator's next larger size.
+const _: () = assert!(size_of::<H1Exchange>() <= 320);
 
 impl H1Exchange {
     /// Begin to send a request. `pool` gets the connection back.
@@ -67,8 +68,10 @@ impl H1Exchange {
             pool,
             flight,
             method: request.head.method.clone(),
-            upgrade: if request.upgrade.is_some() { Upgrade::Asked } else { Upgrade::Unasked },
-            accept: request.upgrade.and_then(|_| accept_of(request.head)),
+            upgrade: match request.upgrade {
+                Some(_) => Upgrade::Asked(accept_of(request.head)),
+                None => Upgrade::Unasked,
+            },
             request: RequestWriter::new(request, &mut connection),
             connection: Some(connection),
             scanned: 0,
@@ -137,15 +140,20 @@ impl H1Exchange {
         mut head: ResponseHead,
         is_sent: bool,
     ) -> Result<response::Parts, Failure> {
-        let may_switch = self.upgrade == Upgrade::Asked && is_sent && self.request.is_complete();
-        let protocol = head.control.upgrade.take().filter(|_| may_switch);
-        let protocol = protocol.ok_or(Failure::UpstreamProtocol)?;
-        if let Some(accept) = &self.accept {
-            let accepts = head.headers.get(SEC_WEBSOCKET_ACCEPT) == Some(accept);
+        let (Upgrade::Asked(accept), Some(protocol)) = (&self.upgrade, head.control.upgrade.take())
+        else {
+            return Err(Failure::UpstreamProtocol);
+        };
+        if !is_sent || !self.request.is_complete() {
+            return Err(Failure::UpstreamProtocol);
+        }
+        if let Some(accept) = accept {
+            let accepts = head.headers.get(SEC_WEBSOCKET_ACCEPT) == Some(&**accept);
             if !accepts || !is_websocket(protocol.as_bytes()) {
                 return Err(Failure::UpstreamProtocol);
             }
         }
+        self.flight.answered(head.status, self.heard);
         self.upgrade = Upgrade::Done;
         head.headers.insert(UPGRADE, protocol);
         Ok(parts(head))
@@ -196,7 +204,7 @@ impl Exchange for H1Exchange {
     }
 
     fn into_body(mut self: Box<Self>) -> Body {
-        match self.connection.take_if(|_| self.upgrade == Upgrade::Done) {
+        match self.connection.take_if(|_| matches!(self.upgrade, Upgrade::Done)) {
             Some(connection) => {
                 let Connection { input, io, slot, .. } = *connection;
                 // It counts as a connection, and as a request in flight, until it is dropped.
@@ -253,9 +261,9 @@ impl Source for H1Exchange {
 }
 
 /// What is to be answered to the key of a WebSocket, unless the client made it, which looks at the answer itself.
-fn accept_of(head: &request::Parts) -> Option<HeaderValue> {
+fn accept_of(head: &request::Parts) -> Option<Box<HeaderValue>> {
     let key = head.headers.get(SEC_WEBSOCKET_KEY).filter(|_| head.version > Version::HTTP_11);
-    key.map(handshake::accept)
+    key.map(|key| Box::new(handshake::accept(key)))
 }
 
 /// What of a head goes on to the client.

@@ -116,6 +116,7 @@ class Engine:
         listener = {"name": "web", "address": f"127.0.0.1:{self.port}"}
         route = {"name": "all", "match": {"path": {"prefix": "/"}}, "upstream": "app"}
         config = {"workers": 1, "listeners": [listener], "routes": [route], "upstreams": [app]}
+        config["explain"] = {"sample": 100}
         plan = build_plan(load_data(config, Path("/"))).data
         self.native.commit(self.native.prepare(json.dumps(plan).encode()))
 
@@ -138,14 +139,20 @@ class Engine:
         lines = dict(line.rsplit(" ", 1) for line in self.native.metrics().splitlines() if line[0] != "#")
         return float(lines[sample])
 
-    def send(self, count: int, clients: int = 3) -> None:
-        """Send requests of which each second is heavy; from three clients all wait, from one none does."""
+    def send(self, count: int, clients: int = 3) -> list[str]:
+        """Send requests of which each second is heavy; from three clients all wait, from one none does.
+
+        Answers with what the last ones are called.
+        """
+        last = [""] * clients
 
         def ask(client: int) -> None:
             connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
             for turn in range(client, count, clients):
                 connection.request("GET", f"/work/{1 if turn % 2 else 999}")
-                assert connection.getresponse().read() is not None
+                response = connection.getresponse()
+                assert response.read() is not None
+                last[client] = response.headers["X-Request-Id"]
             connection.close()
 
         threads = [threading.Thread(target=ask, args=(client,)) for client in range(clients)]
@@ -155,6 +162,13 @@ class Engine:
             thread.join()
         # A client may have its answer before the engine has learnt from it.
         eventually(lambda: self.upstream()["in_flight"] == 0, "all requests are over")
+        return last
+
+    def predicted(self, request_ids: list[str]) -> list[Any]:
+        """What is explained of the predictions for those of these requests that had to wait."""
+        asked = ({"explain": {"request_id": request_id}} for request_id in request_ids)
+        stories = (json.loads(self.native.ask(json.dumps(each).encode())) for each in asked)
+        return [story["prediction"] for story in stories if story and story["prediction"]]
 
 
 @pytest.fixture
@@ -227,7 +241,16 @@ def test_a_model_that_knows_more_is_believed_and_one_that_is_poisoned_falls(
     model = Handmade(RIGHT)
     engine.supply(model)
     engine.serve(model, "live")
+    for told in eventually(lambda: engine.predicted(engine.send(30)), "a request waits"):
+        assert (told["cost_ms"], told["weight"]) == (None, 0), "nothing has proved itself yet"
+        assert "model" not in [factor["by"] for factor in told["factors"]]
     engine.send(2_400)
+
+    def counting() -> list[Any]:
+        return [told for told in engine.predicted(engine.send(30)) if told["cost_ms"] is not None]
+
+    for told in eventually(counting, "a request is predicted"):
+        assert (told["factors"][-1]["by"], told["weight"]) == ("model", 1)
     right = engine.model()
     assert right["state"] == "serving"
     assert right["weight"] == 1
@@ -260,6 +283,16 @@ def test_a_model_is_asked_where_endpoints_are_picked_by_cost_though_none_waits(e
     engine.send(400, clients=1)
     # They take two seconds, of which up to one goes without predictions, to be compared.
     assert engine.model()["predictions"] - judged > 150, "and not one in sixteen"
+
+
+def test_whether_a_canary_is_asked_is_decided_once_for_a_request_that_waits_and_is_picked_for(
+    engine: Engine,
+) -> None:
+    model = Handmade(RIGHT)
+    engine.supply(model)
+    engine.serve(model, "canary", share=50, balance="prequal")
+    engine.send(600)
+    assert engine.model()["predictions"] < 360, "half of them, and one in sixteen of the others"
 
 
 def test_samples_are_numbers_of_the_schema_and_what_the_request_cost(engine: Engine) -> None:

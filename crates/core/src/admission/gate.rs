@@ -152,7 +152,7 @@ impl<T> Gate<T> {
         self.join(class, prediction, false, now, ticket)
     }
 
-    /// [Wait](Self::wait), and have it written down how that goes: [`watched`](Self::watched) must follow.
+    /// [Wait](Self::wait), and have it written down how that goes, until it is [given up](Self::give_up).
     ///
     /// # Errors
     /// The ticket, if as many wait as may.
@@ -187,11 +187,6 @@ impl<T> Gate<T> {
         Ok((place, woken))
     }
 
-    /// How the [watched](Self::wait_watched) wait at this place went.
-    pub fn watched(&self, place: Place) -> Waited {
-        self.inner.lock().queue.watched(place)
-    }
-
     /// Whether a request that must wait cannot be over in time: requests are shed, and not even half of what it is predicted
     /// to cost is `left`. While nothing is shed the prediction may be wrong at no cost to others.
     pub fn is_hopeless(&self, prediction: Option<Prediction>, left: Duration) -> bool {
@@ -204,11 +199,12 @@ impl<T> Gate<T> {
         self.hot.inside.take(self.hot.limit.load(SeqCst))
     }
 
-    /// Wait no longer.
-    pub fn give_up(&self, place: Place) {
+    /// Wait no longer, also where the wait is over. Answers with how that went, if it was [watched](Self::wait_watched).
+    pub fn give_up(&self, place: Place) -> Waited {
         let inner = &mut *self.inner.lock();
         drop(inner.queue.remove(place));
         self.hot.waiting.store(inner.queue.len() as u32, SeqCst);
+        inner.queue.watched(place)
     }
 
     /// A request that is in got an answer, `latency` after it went in.

@@ -158,6 +158,11 @@ impl Predictor {
         Some(self.weigh(sane(seconds, seen), weight, now))
     }
 
+    /// How many times as much as was `seen` a model's word of `seconds` is taken for.
+    pub fn model_factor(seconds: f32, seen: &Estimate) -> f32 {
+        (sane(seconds, seen) - seen.expected()).exp()
+    }
+
     /// The cost that a part of the requests which belong there stay below, so many standard deviations above the mean of
     /// the logarithm; `None` where predictions are worth nothing.
     pub fn quantile(&self, branch: &Branch, deviations: f32, now: Moment) -> Option<Duration> {
@@ -449,6 +454,15 @@ mod tests {
             predictor.ended(&light, ended(Some(Duration::from_millis(4))), now);
             predictor.arm(now);
         }
+    }
+
+    #[test]
+    fn a_models_word_is_taken_for_so_many_times_what_was_seen() {
+        let predictor = after(4, 400);
+        let seen = predictor.estimate(&branch(&predictor, "/light/2"), NOW);
+        let twice = seen.cost().as_secs_f32() * 2.0;
+        assert!((Predictor::model_factor(twice, &seen) - 2.0).abs() < 1e-3);
+        assert_eq!(Predictor::model_factor(f32::NAN, &seen), 1.0);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! of a one-shot channel, which wakes a waiter on whichever worker it waits, and carries the permit
 //! itself: if the waiter has gone meanwhile, the permit is dropped and so given back.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Upstream;
 use super::cost::CostOf;
+use super::foreseen::Foreseen;
 use super::observation::Observation;
 use super::outbound::Outbound;
 use super::predictions::Arrival;
@@ -129,15 +131,15 @@ pub struct Permit {
     answered: Cell<bool>,
     /// When it ends, where that is known.
     ends: Cell<Option<Instant>>,
-    /// What was observed of its request before that is sent.
-    observation: RefCell<Option<Box<Observation>>>,
+    /// What was foreseen of its request before that is sent.
+    foreseen: RefCell<Option<Box<Foreseen>>>,
 }
 
 impl Permit {
     fn begin(admission: Arc<Admission>, now: Instant) -> Self {
         let arrival = Arrival { at: now, priority: Priority::Normal, arm: Arm::PLAIN };
         let (answered, ends) = (Cell::new(false), Cell::new(None));
-        Self { admission, began: now, arrival, answered, ends, observation: RefCell::default() }
+        Self { admission, began: now, arrival, answered, ends, foreseen: RefCell::default() }
     }
 
     /// It is given to a request that came then.
@@ -156,21 +158,19 @@ impl Permit {
         self.arrival
     }
 
-    /// An observation is made of its request, before that is sent.
-    pub(super) fn observe(&self, observation: Option<Box<Observation>>) {
-        if observation.is_some() {
-            self.observation.replace(observation);
-        }
+    /// This is foreseen of its request, before that is sent.
+    pub(super) fn foresee(&self, foreseen: Foreseen) {
+        self.foreseen.replace(Some(Box::new(foreseen)));
     }
 
-    /// What is predicted of its request by a model that was asked already.
-    pub(super) fn prediction(&self) -> Option<Prediction> {
-        self.observation.borrow().as_ref()?.prediction
+    /// What is foreseen of its request, where it is.
+    pub(super) fn foreseen(&self) -> Ref<'_, Option<Box<Foreseen>>> {
+        self.foreseen.borrow()
     }
 
     /// What was observed of its request before that is sent; told once.
     pub(super) fn observation(&self) -> Option<Box<Observation>> {
-        self.observation.take()
+        self.foreseen.borrow_mut().as_mut()?.observation.take()
     }
 
     /// The head of a response came at `now`.
@@ -239,50 +239,55 @@ impl Upstream {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn admit(
-        &self,
-        outbound: &Outbound,
-        cost_of: &CostOf<'_>,
-        time_left: TimeLeft<'_>,
-        listening: Listening<'_>,
+    #[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
+    pub fn admit<'a>(
+        &'a self,
+        outbound: &'a Outbound,
+        cost_of: &'a CostOf<'a>,
+        time_left: TimeLeft<'a>,
+        listening: Listening<'a>,
         now: Instant,
-    ) -> Result<Permit, Failure> {
-        match self.admit_at_once(outbound, cost_of.priority, now) {
-            Some(permit) => Ok(permit),
-            None => Box::pin(self.admit_later(outbound, cost_of, time_left, listening, now)).await,
+    ) -> impl Future<Output = Result<Permit, Failure>> {
+        async move {
+            match self.admit_at_once(outbound, cost_of.priority, now) {
+                Some(permit) => Ok(permit),
+                None => self.admit_later(outbound, cost_of, time_left, listening, now).await,
+            }
         }
     }
 
-    async fn admit_later(
-        &self,
-        outbound: &Outbound,
-        cost_of: &CostOf<'_>,
-        time_left: TimeLeft<'_>,
-        listening: Listening<'_>,
+    #[cold]
+    fn admit_later<'a>(
+        &'a self,
+        outbound: &'a Outbound,
+        cost_of: &'a CostOf<'a>,
+        time_left: TimeLeft<'a>,
+        listening: Listening<'a>,
         now: Instant,
-    ) -> Result<Permit, Failure> {
-        let class = cost_of.priority;
-        let (arrival, joins) = (self.arrival(now, class), clock::now());
-        let (arm, watched) = (arrival.arm, Cell::default());
-        let (prediction, observation) = self.foresee(cost_of, arm, outbound, joins);
-        if self.predictor.is_some() {
-            self.metrics.predict.decided(clock::now().since(joins));
-        }
-        let decide =
-            || self.prediction_decision(cost_of, arm, prediction, observation.as_deref(), joins);
-        let decision = listening.takes_notes().then(decide).flatten();
-        let watch = decision.is_some().then_some(&watched);
-        let waited = self.wait(arrival, prediction, time_left, watch, joins).await;
-        if let Some(decision) = decision {
-            let decision = || decision.clone().waited(watched.get());
-            listening.tell(&Event::CostPredicted { decision: &decision });
-        }
-        let failure = waited.as_ref().err().copied();
-        self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
-        if failure.is_some() {
-            self.refused(arrival);
-        }
-        waited.inspect(|permit| permit.observe(observation))
+    ) -> Pin<Box<dyn Future<Output = Result<Permit, Failure>> + 'a>> {
+        Box::pin(async move {
+            let class = cost_of.priority;
+            let (arrival, joins) = (self.arrival(now, class), clock::now());
+            let foreseen = self.foresee(cost_of, arrival.arm, outbound, joins);
+            if arrival.arm.predicts {
+                self.metrics.predict.decided(clock::now().since(joins));
+            }
+            let decide = || self.prediction_decision(cost_of, &foreseen, joins);
+            let decision = listening.takes_notes().then(decide).flatten();
+            let watched = Cell::default();
+            let watch = decision.is_some().then_some(&watched);
+            let waited = self.wait(arrival, foreseen.prediction, time_left, watch, joins).await;
+            if let Some(decision) = decision {
+                let decision = || decision.clone().waited(watched.get());
+                listening.tell(&Event::CostPredicted { decision: &decision });
+            }
+            let failure = waited.as_ref().err().copied();
+            self.metrics.queued(outbound.worker, now.elapsed(), class, failure);
+            if failure.is_some() {
+                self.refused(arrival);
+            }
+            waited.inspect(|permit| permit.foresee(foreseen))
+        })
     }
 
     /// `watch`: what is to hold how the wait went, once it is over; `None`: nothing.
@@ -335,9 +340,9 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.admission.gate.give_up(self.place);
+        let waited = self.admission.gate.give_up(self.place);
         if let Some(watch) = self.watch {
-            watch.set(self.admission.gate.watched(self.place));
+            watch.set(waited);
         }
     }
 }

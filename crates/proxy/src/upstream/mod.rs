@@ -10,6 +10,7 @@ mod connection_slot;
 pub mod cost;
 mod fetch;
 mod flight;
+mod foreseen;
 mod hash;
 pub mod health;
 mod hedge;

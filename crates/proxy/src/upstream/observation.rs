@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use tidegate_core::predict::features::{Features, Observed};
-use tidegate_core::predict::{Arm, Branch, Estimate, Prediction, Predictor};
+use tidegate_core::predict::{Branch, Estimate, Predictor};
 use tidegate_core::time::Moment;
 
 use super::Upstream;
@@ -28,8 +28,6 @@ pub struct Observation {
     features: Features,
     /// The model that was asked, and how much dearer than expected it said that the request will be.
     answer: Option<(Arc<ServedModel>, f32)>,
-    /// What is predicted by that; `None`: nothing is, or nothing that counts.
-    pub(super) prediction: Option<Prediction>,
     /// Where a sample of it goes; `None`: none is taken.
     sampler: Option<Arc<Sampler>>,
     /// How many requests a sample of it stands for.
@@ -44,15 +42,6 @@ pub(super) struct Sampler {
 }
 
 impl Observation {
-    /// How many times as much as this estimate the model that was asked says, and how far it is believed; `None`: none
-    /// was asked.
-    pub(super) fn model_factor(&self, estimate: &Estimate) -> Option<(f32, f32)> {
-        let (model, said) = self.answer.as_ref()?;
-        let probation = &model.probation;
-        let seconds = probation.expected(&self.features, *said).exp();
-        Some((seconds / estimate.cost().as_secs_f32(), probation.weight()))
-    }
-
     /// The request is over and had this cost.
     pub(super) fn over(&self, predictor: &Predictor, worker: usize, cost: Duration, now: Moment) {
         if let Some((model, said)) = &self.answer {
@@ -65,37 +54,17 @@ impl Observation {
 }
 
 impl Upstream {
-    /// What is predicted of a request of this arm, and its observation where a model predicts it.
-    pub(super) fn foresee(
+    /// An observation with these `features`, and what the model said that was asked; of a part of them a sample is taken.
+    pub(super) fn observation(
         &self,
-        of: &CostOf<'_>,
-        arm: Arm,
+        features: Features,
+        answer: Option<(Arc<ServedModel>, f32)>,
         outbound: &Outbound,
-        now: Moment,
-    ) -> (Option<Prediction>, Option<Box<Observation>>) {
-        let Some(predictor) = self.predictor.as_ref().filter(|_| arm.predicts) else {
-            return (None, None);
-        };
-        let branch = of.branch(predictor, now);
-        let learnt = || predictor.predict(&branch, now);
-        let is_asked = |model: &Arc<ServedModel>| model.predicts(&mut outbound.random.borrow_mut());
-        let Some(model) = self.asked_model().filter(is_asked) else { return (learnt(), None) };
-        let (features, estimate) = self.features(of, predictor, &branch, now);
-        let Some(said) = model.ask(&features) else { return (learnt(), None) };
-        let probation = &model.probation;
-        let seconds = probation.expected(&features, said).exp();
-        let believed = predictor.believe(seconds, &estimate, probation.weight(), now);
+    ) -> Observation {
         let sampled = self.sampled();
         let is_sampled = outbound.random.borrow_mut().fraction() < sampled;
         let sampler = is_sampled.then(|| self.sampler.clone());
-        let observation = Observation {
-            features,
-            answer: Some((model, said)),
-            prediction: believed.or_else(learnt),
-            sampler,
-            weight: 1.0 / sampled as f32,
-        };
-        (observation.prediction, Some(Box::new(observation)))
+        Observation { features, answer, sampler, weight: 1.0 / sampled as f32 }
     }
 
     /// The observation of a request that is sent, where it is one of those of which one is made.
@@ -120,7 +89,7 @@ impl Upstream {
         let answer = model.and_then(|model| model.ask(&features).map(|said| (model, said)));
         let sampler = (drawn < sampled).then(|| self.sampler.clone());
         let weight = 1.0 / sampled as f32;
-        Some(Box::new(Observation { features, answer, prediction: None, sampler, weight }))
+        Some(Box::new(Observation { features, answer, sampler, weight }))
     }
 
     /// The response to a request took so long to begin: where that is slow, a sample of it is taken in any case, and
@@ -137,15 +106,14 @@ impl Upstream {
         }
         let observation = observation.get_or_insert_with(|| {
             let (features, _) = self.features(of, predictor, branch, now);
-            let (answer, prediction, sampler) = (None, None, None);
-            Box::new(Observation { features, answer, prediction, sampler, weight: 1.0 })
+            Box::new(Observation { features, answer: None, sampler: None, weight: 1.0 })
         });
         observation.weight = 1.0;
         observation.sampler.get_or_insert_with(|| self.sampler.clone());
     }
 
     /// The model that may be asked.
-    fn asked_model(&self) -> Option<Arc<ServedModel>> {
+    pub(super) fn asked_model(&self) -> Option<Arc<ServedModel>> {
         self.plan.predict.model.as_ref()?;
         self.model.load_full().filter(|model| model.fallen().is_none())
     }
@@ -155,7 +123,7 @@ impl Upstream {
         self.plan.predict.samples.fraction()
     }
 
-    fn features(
+    pub(super) fn features(
         &self,
         of: &CostOf<'_>,
         predictor: &Predictor,

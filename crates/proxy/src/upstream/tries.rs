@@ -11,6 +11,7 @@ use tidegate_core::balance::{Pick, Unpicked};
 use tidegate_core::failure::Failure;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::retry::Policy;
+use tidegate_core::time::Moment;
 use tokio::time::Instant;
 
 use super::admission::{Permit, RetryPermit};
@@ -67,25 +68,36 @@ impl Dispatch<'_> {
         outbound: &Outbound,
         now: Instant,
     ) -> Option<Duration> {
+        let picks = self.upstream.picks_by_cost();
+        picks.then(|| self.foresee_to_pick(head, outbound, clock::moment(now))).flatten()
+    }
+
+    /// By itself: most upstreams pick without.
+    #[inline(never)]
+    fn foresee_to_pick(
+        &self,
+        head: &request::Parts,
+        outbound: &Outbound,
+        now: Moment,
+    ) -> Option<Duration> {
         let Self { upstream, permit, listening, .. } = self;
-        if !upstream.picks_by_cost() {
-            return None;
+        // Of one that waited it is foreseen already.
+        if let Some(foreseen) = &*permit.foreseen() {
+            return foreseen.prediction.map(|it| it.cost);
         }
-        let (arm, of, now) = (permit.arrival().arm, self.cost_of(head), clock::moment(now));
-        // A model that was asked while it waited is not asked again.
-        let prediction = permit.prediction().or_else(|| {
-            let (prediction, observation) = upstream.foresee(&of, arm, outbound, now);
-            if listening.takes_notes()
-                && prediction.is_some()
-                && let Some(decision) =
-                    upstream.prediction_decision(&of, arm, prediction, observation.as_deref(), now)
-            {
-                listening.tell(&Event::CostPredicted { decision: &|| decision.clone() });
-            }
-            permit.observe(observation);
-            prediction
-        });
-        prediction.map(|it| it.cost)
+        let of = self.cost_of(head);
+        let foreseen = upstream.foresee(&of, permit.arrival().arm, outbound, now);
+        if listening.takes_notes()
+            && foreseen.prediction.is_some()
+            && let Some(decision) = upstream.prediction_decision(&of, &foreseen, now)
+        {
+            listening.tell(&Event::CostPredicted { decision: &|| decision.clone() });
+        }
+        let cost = foreseen.prediction.map(|it| it.cost);
+        if foreseen.observation.is_some() {
+            permit.foresee(foreseen);
+        }
+        cost
     }
 
     /// Bytes of the request's body that are kept for another try: none where only a try that never took any

@@ -90,9 +90,9 @@ fn of_a_wait_that_is_watched_it_is_known_by_how_many_it_was_overtaken() {
     gate.wait(Priority::Normal, predicted(4, 60), at(1_100), 3).unwrap();
     gate.wait(Priority::High, predicted(4, 60), at(1_100), 4).unwrap();
     assert_eq!(order(&gate, 1_200), [4, 2, 3, 1]);
-    let overtaken = |place| gate.watched(place).overtaken;
+    let overtaken = |place| gate.give_up(place).overtaken;
     assert_eq!([heavy, light].map(overtaken), [2, 0], "a request of another class overtakes none");
-    assert_eq!(gate.watched(heavy), Waited::default(), "it is told once");
+    assert_eq!(gate.give_up(heavy), Waited::default(), "it is told once");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn of_a_wait_that_is_watched_it_is_known_what_it_left_alone() {
         gate.wait_watched(Priority::Normal, prediction, at(0), ticket).unwrap().0
     };
     let places = [watched(predicted(400, 0), 1), watched(predicted(0, 0), 2)];
-    let [heavy, light] = places.map(|place| gate.watched(place));
+    let [heavy, light] = places.map(|place| gate.give_up(place));
     assert!(heavy.declined.is_some_and(|offer| offer.slower > 1.0) && heavy.overtaken == 1);
     assert_eq!(light, Waited::default());
 }
@@ -439,7 +439,7 @@ proptest! {
                 },
                 Step::Leave if inside > 0 => (false, None, gate.leave(now)),
                 Step::GiveUp(_) => {
-                    place.into_iter().for_each(|place| gate.give_up(*place));
+                    place.into_iter().for_each(|place| _ = gate.give_up(*place));
                     (false, None, Woken::new())
                 }
                 Step::Limit(limit) => (false, None, gate.configure(&fixed(*limit, 8), now)),

@@ -317,8 +317,8 @@ class Endpoint:
     async def _http1(self, exchange: Exchange) -> None:
         request = exchange.request
         assert request.method == "GET" and (request.header("upgrade") or "").lower() == "websocket"
-        await self._switch(exchange, accept_key(request.header("sec-websocket-key") or ""))
         self.heads.append(request.headers)
+        await self._switch(exchange, accept_key(request.header("sec-websocket-key") or ""))
         await self._talk(_Http1Peer(exchange), request.path)
         exchange.close()
 
@@ -338,8 +338,8 @@ class Endpoint:
         fields = dict(stream.headers)
         assert (fields[":method"], fields[":protocol"]) == ("CONNECT", "websocket")
         assert "sec-websocket-key" not in fields
-        stream.send_headers(200)
         self.heads.append(stream.headers)
+        stream.send_headers(200)
         await self._talk(_StreamPeer(stream), stream.path)
 
     async def _refuse_stream(self, stream: Stream) -> None:

@@ -93,7 +93,7 @@ impl Predictor {
         now: Moment,
     ) -> f32 {
         let Prospect { branch, arm, said } = *of;
-        let ended = Ended { arm, cost, took };
+        let ended = Ended { arm, cost, took, stands_for: 1 };
         if self.plan.guarded && said.is_none() && !self.errs(now) {
             return self.learner.ended(&branch, ended, now);
         }
@@ -101,7 +101,7 @@ impl Predictor {
         let (estimate, usual) = (self.learner.estimate(&branch, now), self.learner.usual(now));
         let right = said.unwrap_or(estimate.mean);
         let predicted = self.distorted(right, &usual, now);
-        if let Some(learnt) = self.learner.learn(&branch, cost, now) {
+        if let Some(learnt) = self.learner.learn(&branch, &ended, now) {
             self.learner.judge(&learnt, predicted);
         }
         if weight > 0.0 {
@@ -168,11 +168,11 @@ struct Free {
 
 impl Supply for Free {
     fn offer(&self, inside: u32) -> Option<Offer> {
-        let spare = self.balancer.spare(inside)?;
+        let spare = || self.balancer.spare(inside);
         match self.guarded {
             true => self.learner.offer(spare),
             false if self.comparison && self.learner.comparison().pauses() => None,
-            false => self.learner.mean().map(|mean| Offer::new(spare, mean)),
+            false => Some(Offer::new(spare()?, self.learner.mean()?)),
         }
     }
 }

@@ -72,23 +72,23 @@ impl Default for Boosts {
 }
 
 impl Boosts {
-    /// A request ended, whose cost is not known.
-    pub(super) fn count(&self) {
-        increment(&self.others);
+    /// So many requests ended whose cost is not known.
+    pub(super) fn count(&self, requests: u32) {
+        add(&self.others, requests);
     }
 
     /// A request ended that cost so much: a logarithm of seconds.
     pub(super) fn record(&self, cost: f32) {
-        increment(&self.costs[bucket(cost)]);
+        add(&self.costs[bucket(cost)], 1);
     }
 
-    /// Find γ anew where that is due, for endpoints that together work on `workers` requests at a time. Takes some
-    /// ten microseconds, of one thread.
-    pub(super) fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) {
+    /// Find γ anew where that is due, for endpoints that together work on `workers` requests at a time; answers with the
+    /// requests a second then. Takes some ten microseconds, of one thread.
+    pub(super) fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) -> Option<f64> {
         let before = Moment(self.renewed.load(Relaxed));
         let is_due = now.since(before) >= EVERY;
         if !is_due || self.renewed.compare_exchange(before.0, now.0, Relaxed, Relaxed).is_err() {
-            return;
+            return None;
         }
         let workers = workers();
         let counts = self.costs.each_ref().map(|count| count.load(Relaxed));
@@ -98,10 +98,15 @@ impl Boosts {
         let span = if before == Moment::default() { Duration::ZERO } else { now.since(before) };
         let rate = self.renew_rate(f64::from(ended), span.as_secs_f64());
         self.counted.store(self.forget(sum), Relaxed);
-        let Some(dearest) = counts.iter().rposition(|&count| count > 0) else { return };
-        if sum < FEWEST {
-            return;
+        if sum >= FEWEST {
+            self.renew_boosts(&counts, rate, workers);
         }
+        Some(rate)
+    }
+
+    fn renew_boosts(&self, counts: &[u32; BUCKETS], rate: f64, workers: f64) {
+        let Some(dearest) = counts.iter().rposition(|&count| count > 0) else { return };
+        let sum: u32 = counts.iter().sum();
         let shares = counts.map(|count| f64::from(count) / f64::from(sum));
         self.mean.store(expectation(&shares, |cost| cost).to_bits(), Relaxed);
         let gamma = root(&shares, rate, workers);
@@ -182,9 +187,9 @@ impl Boosts {
     }
 }
 
-/// One more. Not an atomic addition, which takes longer than all else that is done here for a request.
-fn increment(count: &AtomicU32) {
-    count.store(count.load(Relaxed).saturating_add(1), Relaxed);
+/// So many more. Not an atomic addition, which takes longer than all else that is done here for a request.
+fn add(count: &AtomicU32, more: u32) {
+    count.store(count.load(Relaxed).saturating_add(more), Relaxed);
 }
 
 /// b(c), with the γ ÷ k that it goes by.
@@ -288,7 +293,7 @@ mod tests {
         let boosts = Boosts::default();
         for tenth in 600..610_u32 {
             boosts.renew(|| 32.0, Moment::default().after(millis(100) * tenth));
-            (0..80).for_each(|_| boosts.count());
+            boosts.count(80);
         }
         let rate = boosts.known().1;
         assert!((rate / 800.0 - 1.0).abs() < 0.01, "{rate}");

@@ -6,6 +6,7 @@ use super::branch::{Branch, Described, LEVELS, below, bucket, numbered};
 use super::keys::{Keys, Slot};
 use super::node::{Estimate, Node};
 use super::template::{Templates, WORDS};
+use super::zeroed::zeroed;
 use crate::time::Moment;
 
 /// Nodes of one upstream.
@@ -33,7 +34,7 @@ impl Costs {
             templates: Templates::new(),
             root: Node::default(),
             keys: Keys::new(NODES),
-            nodes: (0..NODES).map(|_| Node::default()).collect(),
+            nodes: zeroed(NODES),
         }
     }
 

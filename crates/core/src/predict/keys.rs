@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use zerocopy::{FromZeros, KnownLayout};
+
+use super::zeroed::zeroed;
+
 /// Keys that stand in one cache line.
 const WAYS: usize = 8;
 /// In place of a key: none.
@@ -16,8 +20,8 @@ const NONE: u64 = 0;
 #[derive(Debug)]
 pub(super) struct Keys(Box<[Line]>);
 
-#[derive(Debug, Default)]
-#[repr(align(64))]
+#[derive(Debug, Default, FromZeros, KnownLayout)]
+#[repr(C, align(64))]
 struct Line([AtomicU64; WAYS]);
 
 /// Where a key stands.
@@ -32,7 +36,7 @@ pub(super) enum Slot {
 impl Keys {
     /// No keys yet, `slots` at most: a power of two, and 8 at least.
     pub(super) fn new(slots: usize) -> Self {
-        Self((0..slots / WAYS).map(|_| Line::default()).collect())
+        Self(zeroed(slots / WAYS))
     }
 
     /// The slot of `key`.

@@ -26,6 +26,7 @@ mod probation;
 mod sequence;
 mod skill;
 mod template;
+mod zeroed;
 
 pub use branch::{Branch, Described};
 pub use comparison::{Arm, Comparison, Stage, Standing, Turn};

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use zerocopy::{FromZeros, KnownLayout};
 
 use crate::time::Moment;
 
@@ -78,7 +79,7 @@ pub(super) fn logarithm(time: Duration) -> f32 {
 }
 
 /// One node of the tree. Of answers that come in the same instant, one may be lost.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, FromZeros, KnownLayout)]
 pub(super) struct Node {
     /// Mean and variance of the logarithm, as the bits of two `f32`.
     moments: AtomicU64,

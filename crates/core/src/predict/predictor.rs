@@ -1,5 +1,6 @@
 //! What is predicted of an upstream's requests.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::boost::Boosts;
@@ -17,6 +18,10 @@ use crate::balance::Spare;
 use crate::load::Sent;
 use crate::time::Moment;
 
+/// As long as nothing follows from predictions, it is enough to learn from so many requests a second …
+const SUFFICES: f64 = 1_000.0;
+/// … but from no smaller a part of them.
+const LEAST_PART: f64 = 0.01;
 /// Answers that it takes to know the 99th percentile of a kind of requests …
 const ENOUGH: f32 = 100.0;
 /// … which is so many deviations above the mean, of a normal distribution.
@@ -41,6 +46,8 @@ pub struct Ended {
     pub cost: Option<Duration>,
     /// How long it took from when it came; `None`: it failed, or nothing follows from predictions.
     pub took: Option<Duration>,
+    /// How many requests it stands for, where not all are [learnt from](Predictor::part).
+    pub stands_for: u32,
 }
 
 /// Learns what the requests of one upstream cost, and predicts it of others. Shared by all workers; it lives as long
@@ -52,6 +59,8 @@ pub struct Predictor {
     boosts: Boosts,
     parameters: Parameters,
     comparison: Comparison,
+    /// The bits of `f32`.
+    part: AtomicU32,
 }
 
 impl Prediction {
@@ -70,6 +79,7 @@ impl Predictor {
             boosts: Boosts::default(),
             parameters: Parameters::new(seed),
             comparison: Comparison::new(seed),
+            part: AtomicU32::new(1f32.to_bits()),
         }
     }
 
@@ -101,6 +111,12 @@ impl Predictor {
     /// How far predictions count, from 0 to 1: as far as they are worth something and do no harm.
     pub fn weight(&self) -> f32 {
         if self.comparison.is_off() { 0.0 } else { self.skill.weight() }
+    }
+
+    /// The part of the requests that is to be learnt from: all, where something follows from predictions or few requests
+    /// come; else as many as it takes to notice that predictions would be worth something.
+    pub fn part(&self) -> f32 {
+        f32::from_bits(self.part.load(Relaxed))
     }
 
     /// Where a request belongs among those that cost alike.
@@ -185,7 +201,7 @@ impl Predictor {
     /// [believed](Sent::expecting).
     pub fn ended(&self, branch: &Branch, ended: Ended, now: Moment) -> f32 {
         let weight = self.weight();
-        let (predicted, usual) = match self.learn(branch, ended.cost, now) {
+        let (predicted, usual) = match self.learn(branch, &ended, now) {
             Some(learnt) => {
                 self.judge(&learnt, learnt.predicted.mean);
                 (learnt.predicted, learnt.usual)
@@ -209,13 +225,14 @@ impl Predictor {
     }
 
     /// Learn from a request that [ended](Self::ended), without judging what was predicted for it.
-    pub fn learn(&self, branch: &Branch, cost: Option<Duration>, now: Moment) -> Option<Learnt> {
-        let Some(cost) = cost else {
-            self.boosts.count();
+    pub fn learn(&self, branch: &Branch, ended: &Ended, now: Moment) -> Option<Learnt> {
+        let Some(cost) = ended.cost else {
+            self.boosts.count(ended.stands_for);
             return None;
         };
         let actual = logarithm(cost);
         self.boosts.record(actual);
+        self.boosts.count(ended.stands_for.saturating_sub(1));
         Some(self.costs.learn(branch, actual, now))
     }
 
@@ -229,7 +246,11 @@ impl Predictor {
     /// Keep up with the load, where that is due; `workers`: requests that the endpoints together work on at a time.
     /// Answers with what the comparison came to just now.
     pub fn renew(&self, workers: impl FnOnce() -> f64, now: Moment) -> Option<Turn> {
-        self.boosts.renew(workers, now);
+        if let Some(rate) = self.boosts.renew(workers, now) {
+            let suffices = (SUFFICES / rate).clamp(LEAST_PART, 1.0) as f32;
+            let part = if self.weight() > 0.0 { 1.0 } else { suffices };
+            self.part.store(part.to_bits(), Relaxed);
+        }
         self.comparison.renew(now)
     }
 
@@ -238,10 +259,11 @@ impl Predictor {
         self.boosts.mean()
     }
 
-    /// What is offered to requests by this `spare` worker; `None` where predictions are worth nothing.
-    pub fn offer(&self, spare: Spare) -> Option<Offer> {
+    /// What is offered to requests by the worker that is `spare`; `None` where predictions are worth nothing.
+    pub fn offer(&self, spare: impl FnOnce() -> Option<Spare>) -> Option<Offer> {
         let is_believed = self.skill.weight() > 0.0 && !self.comparison.pauses();
-        self.mean().filter(|_| is_believed).map(|mean| Offer::new(spare, mean))
+        let mean = self.mean().filter(|_| is_believed)?;
+        Some(Offer::new(spare()?, mean))
     }
 
     /// What predictions are worth.
@@ -268,7 +290,7 @@ mod tests {
     }
 
     fn ended(cost: Option<Duration>) -> Ended {
-        Ended { arm: Arm::PREDICTED, cost, took: cost }
+        Ended { arm: Arm::PREDICTED, cost, took: cost, stands_for: 1 }
     }
 
     /// After a thousand requests of two paths, that cost so many milliseconds.
@@ -298,7 +320,7 @@ mod tests {
     fn where_paths_say_nothing_of_the_cost_nothing_is_predicted_nor_held() {
         let predictor = after(10, 10);
         assert_eq!(predictor.predict(&branch(&predictor, "/light/1"), NOW), None);
-        assert_eq!(predictor.offer(Spare { slower: 10.0, quick: 8 }), None);
+        assert_eq!(predictor.offer(|| Some(Spare { slower: 10.0, quick: 8 })), None);
     }
 
     #[test]
@@ -308,10 +330,38 @@ mod tests {
             .map(|path| predictor.predict(&branch(&predictor, path), NOW).unwrap());
         assert!(light.cost < Duration::from_millis(5) && heavy.cost > Duration::from_millis(390));
         assert!(light.boost > heavy.boost);
-        let offer = predictor.offer(Spare { slower: 10.0, quick: 8 }).unwrap();
+        let offer = predictor.offer(|| Some(Spare { slower: 10.0, quick: 8 })).unwrap();
         assert!((20..30).contains(&offer.every.as_millis()), "{offer:?}");
         let expected = predictor.ended(&branch(&predictor, "/heavy/3"), ended(None), NOW);
         assert!((2.0..2.6).contains(&expected), "a hundred is e^4.6, half of it above the mean");
+    }
+
+    /// After a second of so many requests of two paths, of which the part is learnt from that is to be, by turns.
+    fn busy(rate: u32, light: u64, heavy: u64) -> Predictor {
+        let predictor = Predictor::new(5);
+        for turn in 0..10 * rate {
+            let now = NOW.after(Duration::from_secs(1) * turn / rate);
+            predictor.renew(|| 8.0, now);
+            let one_in = predictor.part().recip().round() as u32;
+            if turn % one_in == 0 {
+                let is_light = (turn / one_in).is_multiple_of(2);
+                let (path, cost) = if is_light { ("/light/1", light) } else { ("/heavy/1", heavy) };
+                let cost = Duration::from_micros(cost * u64::from(900 + turn % 200));
+                let ended = Ended { stands_for: one_in, ..ended(Some(cost)) };
+                predictor.ended(&branch(&predictor, path), ended, now);
+            }
+        }
+        predictor
+    }
+
+    #[test]
+    fn where_nothing_follows_from_predictions_a_part_is_learnt_from_that_tells_what_they_are_worth()
+    {
+        let alike = busy(20_000, 4, 4);
+        assert!((0.04..0.06).contains(&alike.part()), "{}", alike.part());
+        assert_eq!(busy(500, 4, 4).part(), 1.0);
+        let different = busy(20_000, 4, 400);
+        assert_eq!((different.skill().weight(), different.part()), (1.0, 1.0));
     }
 
     #[test]
@@ -343,13 +393,14 @@ mod tests {
             predictor.renew(|| 8.0, now);
             let (arm, light) = (predictor.arm(now), branch(&predictor, "/light/1"));
             let took = Duration::from_millis(if arm.predicts { 6 } else { 4 });
-            predictor.ended(&light, Ended { arm, cost: None, took: Some(took) }, now);
+            let ended = Ended { arm, cost: None, took: Some(took), stands_for: 1 };
+            predictor.ended(&light, ended, now);
             now = now.after(Duration::from_millis(50));
         }
         let branch = branch(&predictor, "/heavy/1");
         assert!(!predictor.arm(now).predicts);
         assert_eq!(predictor.predict(&branch, now), None);
-        assert_eq!(predictor.offer(Spare { slower: 10.0, quick: 8 }), None);
+        assert_eq!(predictor.offer(|| Some(Spare { slower: 10.0, quick: 8 })), None);
         assert_eq!(predictor.ended(&branch, ended(None), now), 0.0);
         assert_eq!(predictor.skill().weight(), 1.0, "they hit, and do harm all the same");
     }
@@ -361,7 +412,7 @@ mod tests {
         let spare = Spare { slower: 10.0, quick: 8 };
         for millis in (0..5_000).step_by(10) {
             let arm = predictor.arm(NOW.after(Duration::from_millis(millis)));
-            assert_eq!(predictor.offer(spare).is_some(), arm.predicts);
+            assert_eq!(predictor.offer(|| Some(spare)).is_some(), arm.predicts);
         }
     }
 

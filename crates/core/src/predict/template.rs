@@ -7,8 +7,11 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use zerocopy::{FromZeros, KnownLayout};
+
 use super::branch::{below, numbered};
 use super::keys::{Keys, Slot};
+use super::zeroed::zeroed;
 use crate::time::Moment;
 
 /// Positions that are remembered.
@@ -37,7 +40,7 @@ pub(super) struct Templates {
 }
 
 /// A place in paths that begin alike: which values it had, as a bitmap of their hashes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, FromZeros, KnownLayout)]
 struct Position {
     values: [AtomicU64; WORDS],
     seen: AtomicU32,
@@ -45,8 +48,7 @@ struct Position {
 
 impl Templates {
     pub(super) fn new() -> Self {
-        let positions = (0..POSITIONS).map(|_| Position::default()).collect();
-        Self { keys: Keys::new(POSITIONS), positions }
+        Self { keys: Keys::new(POSITIONS), positions: zeroed(POSITIONS) }
     }
 
     /// The key below `parent` of the template that `path` belongs to, as far as is known; its values are taken in.

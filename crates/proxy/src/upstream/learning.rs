@@ -18,8 +18,8 @@ use super::predictions::Arrival;
 use crate::net::clock;
 
 impl Upstream {
-    /// A request that is sent `now`, of whose cost something is learnt once it is over; `observation` was made of it
-    /// while it waited.
+    /// A request that is sent `now`, if it is one of those of whose cost something is learnt once they are over;
+    /// `observation` was made of it while it waited.
     pub(super) fn learn(
         &self,
         of: &CostOf<'_>,
@@ -28,15 +28,21 @@ impl Upstream {
         outbound: &Outbound,
         now: Instant,
     ) -> Option<Rc<Learning>> {
-        let (predictor, moment) = (self.predictor.as_ref()?, clock::moment(now));
+        let predictor = self.predictor.as_ref()?;
+        let (drawn, part) = (outbound.random.borrow_mut().fraction(), self.learnt_part(predictor));
+        if drawn >= part && observation.is_none() {
+            return None;
+        }
+        let moment = clock::moment(now);
         let branch = of.branch(predictor, moment);
         let observation =
-            observation.or_else(|| self.observe(of, predictor, &branch, outbound, moment));
+            observation.or_else(|| self.observe(of, predictor, &branch, drawn, moment));
         Some(Rc::new(Learning {
             predictor: predictor.clone(),
             branch,
             arm: arrival.arm,
             before: now.saturating_duration_since(arrival.at),
+            stands_for: part.recip() as f32,
             worker: outbound.worker,
             observation: RefCell::new(observation),
             waited: Cell::default(),
@@ -46,8 +52,9 @@ impl Upstream {
 
     /// The response to a request began so long after that was sent.
     pub(super) fn began(&self, learning: &Learning, of: &CostOf<'_>, took: Duration, now: Moment) {
-        let Learning { predictor, branch, observation, .. } = learning;
-        self.observe_slow(&mut observation.borrow_mut(), (of, predictor, branch), took, now);
+        let Learning { predictor, branch, observation, stands_for, .. } = learning;
+        let observation = &mut observation.borrow_mut();
+        self.observe_slow(observation, (of, predictor, branch), *stands_for, took, now);
     }
 }
 
@@ -59,6 +66,8 @@ pub struct Learning {
     arm: Arm,
     /// How long its request had been there when it was sent.
     before: Duration,
+    /// How many requests it stands for.
+    stands_for: f32,
     /// The worker's number.
     worker: usize,
     /// What models are told of it; `None`: nothing.
@@ -98,6 +107,7 @@ impl Learning {
             arm: self.arm,
             cost: answered.then(|| load.cost(sent, whole)).flatten(),
             took: answered.then(|| self.before + whole),
+            stands_for: self.stands_for.round() as u32,
         };
         if let (Some(observation), Some(cost)) = (self.observation.take(), ended.cost) {
             observation.over(&self.predictor, self.worker, cost, now);

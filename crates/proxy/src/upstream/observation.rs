@@ -1,7 +1,7 @@
 //! What models are told of a request, what one said, and what the request came to.
 //!
-//! Features are taken of requests that a model predicts or is judged by, and of those of which a sample is taken; of
-//! all others a random number is drawn, and nothing else.
+//! Features are taken of requests that a model predicts or is judged by, and of those of which a sample is taken, and of
+//! no others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,20 +67,25 @@ impl Upstream {
         Observation { features, answer, sampler, weight: 1.0 / sampled as f32 }
     }
 
-    /// The observation of a request that is sent, where it is one of those of which one is made.
+    /// The part of the requests that something is learnt from: where a model is judged, all.
+    pub(super) fn learnt_part(&self, predictor: &Predictor) -> f64 {
+        match self.plan.predict.model {
+            Some(_) => 1.0,
+            None => f64::from(predictor.part()).max(self.sampled()),
+        }
+    }
+
+    /// The observation of a request that is sent, where it is one of those of which one is made: by this number, `drawn`
+    /// at random below 1.
     pub(super) fn observe(
         &self,
         of: &CostOf<'_>,
         predictor: &Predictor,
         branch: &Branch,
-        outbound: &Outbound,
+        drawn: f64,
         now: Moment,
     ) -> Option<Box<Observation>> {
         let sampled = self.sampled();
-        if sampled == 0.0 && self.plan.predict.model.is_none() {
-            return None;
-        }
-        let drawn = outbound.random.borrow_mut().fraction();
         let model = if drawn < JUDGED { self.asked_model() } else { None };
         if model.is_none() && drawn >= sampled {
             return None;
@@ -92,12 +97,13 @@ impl Upstream {
         Some(Box::new(Observation { features, answer, sampler, weight }))
     }
 
-    /// The response to a request took so long to begin: where that is slow, a sample of it is taken in any case, and
-    /// stands for no other request.
+    /// The response to a request took so long to begin: where that is slow, a sample of it is taken in any case, which
+    /// `stands_for` as many as the request does.
     pub(super) fn observe_slow(
         &self,
         observation: &mut Option<Box<Observation>>,
         (of, predictor, branch): (&CostOf<'_>, &Predictor, &Branch),
+        stands_for: f32,
         took: Duration,
         now: Moment,
     ) {
@@ -106,9 +112,9 @@ impl Upstream {
         }
         let observation = observation.get_or_insert_with(|| {
             let (features, _) = self.features(of, predictor, branch, now);
-            Box::new(Observation { features, answer: None, sampler: None, weight: 1.0 })
+            Box::new(Observation { features, answer: None, sampler: None, weight: stands_for })
         });
-        observation.weight = 1.0;
+        observation.weight = stands_for;
         observation.sampler.get_or_insert_with(|| self.sampler.clone());
     }
 

@@ -129,6 +129,6 @@ struct Workers {
 
 impl Supply for Workers {
     fn offer(&self, inside: u32) -> Option<Offer> {
-        self.predictor.offer(self.membership.balancer.spare(inside)?)
+        self.predictor.offer(|| self.membership.balancer.spare(inside))
     }
 }

@@ -23,11 +23,11 @@ class ModelUse(Options):
 class Predict(Options):
     """What is predicted of an upstream's requests: how long each will keep a worker."""
 
-    mode: Literal["off", "shadow", "auto"] = "off"
+    mode: Literal["off", "shadow", "auto"] = "shadow"
     """`off`: nothing is learnt. `shadow`: it is learnt what requests cost, and shown what that is worth.
     `auto`: the requests that wait are let in by what they will cost, as far as predictions are worth
     something."""
-    samples: Percent = 1.0
+    samples: Percent = 0.0
     """Percent of the requests of which samples are taken for models to learn from, beside those that take
     longer than 99 of 100 of their kind. A sample is numbers: no path, no address."""
     model: ModelUse | None = None

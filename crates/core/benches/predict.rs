@@ -39,7 +39,13 @@ fn observed(path: &str) -> Observed<'_> {
 
 /// A request that found a worker free, in the arm of those that come now.
 fn ended(predictor: &Predictor, cost: Duration) -> Ended {
-    Ended { arm: predictor.arm(NOW), cost: Some(cost), took: Some(cost), stands_for: 1 }
+    Ended {
+        arm: predictor.arm(NOW),
+        cost: Some(cost),
+        took: Some(cost),
+        stands_for: 1,
+        by_model: false,
+    }
 }
 
 fn predict(criterion: &mut Criterion) {

@@ -93,7 +93,7 @@ impl Predictor {
         now: Moment,
     ) -> f32 {
         let Prospect { branch, arm, said } = *of;
-        let ended = Ended { arm, cost, took, stands_for: 1 };
+        let ended = Ended { arm, cost, took, stands_for: 1, by_model: false };
         if self.plan.guarded && said.is_none() && !self.errs(now) {
             return self.learner.ended(&branch, ended, now);
         }
@@ -170,7 +170,7 @@ impl Supply for Free {
     fn offer(&self, inside: u32) -> Option<Offer> {
         let spare = || self.balancer.spare(inside);
         match self.guarded {
-            true => self.learner.offer(spare),
+            true => self.learner.offer(|| false, spare),
             false if self.comparison && self.learner.comparison().pauses() => None,
             false => Some(Offer::new(spare()?, self.learner.mean()?)),
         }

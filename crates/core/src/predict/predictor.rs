@@ -48,6 +48,8 @@ pub struct Ended {
     pub took: Option<Duration>,
     /// How many requests it stands for, where not all are [learnt from](Predictor::part).
     pub stands_for: u32,
+    /// Whether a model predicts that is believed.
+    pub by_model: bool,
 }
 
 /// Learns what the requests of one upstream cost, and predicts it of others. Shared by all workers; it lives as long
@@ -201,15 +203,16 @@ impl Predictor {
     /// [believed](Sent::expecting).
     pub fn ended(&self, branch: &Branch, ended: Ended, now: Moment) -> f32 {
         let weight = self.weight();
+        let counts = weight > 0.0 || ended.by_model;
         let (predicted, usual) = match self.learn(branch, &ended, now) {
             Some(learnt) => {
                 self.judge(&learnt, learnt.predicted.mean);
                 (learnt.predicted, learnt.usual)
             }
-            None if weight > 0.0 => (self.estimate(branch, now), self.usual(now)),
+            None if counts => (self.estimate(branch, now), self.usual(now)),
             None => return 0.0,
         };
-        if weight > 0.0 {
+        if counts {
             self.compare(&ended, &predicted);
         }
         if ended.arm.predicts { weight * (predicted.mean - usual.mean) } else { 0.0 }
@@ -259,10 +262,15 @@ impl Predictor {
         self.boosts.mean()
     }
 
-    /// What is offered to requests by the worker that is `spare`; `None` where predictions are worth nothing.
-    pub fn offer(&self, spare: impl FnOnce() -> Option<Spare>) -> Option<Offer> {
-        let is_believed = self.skill.weight() > 0.0 && !self.comparison.pauses();
-        let mean = self.mean().filter(|_| is_believed)?;
+    /// What is offered to requests by the worker that is `spare`; `None` where predictions are worth nothing, those of a
+    /// model included, which counts if `by_model` says so.
+    pub fn offer(
+        &self,
+        by_model: impl FnOnce() -> bool,
+        spare: impl FnOnce() -> Option<Spare>,
+    ) -> Option<Offer> {
+        let counts = self.skill.weight() > 0.0 || by_model();
+        let mean = self.mean().filter(|_| counts && !self.comparison.pauses())?;
         Some(Offer::new(spare()?, mean))
     }
 
@@ -290,7 +298,7 @@ mod tests {
     }
 
     fn ended(cost: Option<Duration>) -> Ended {
-        Ended { arm: Arm::PREDICTED, cost, took: cost, stands_for: 1 }
+        Ended { arm: Arm::PREDICTED, cost, took: cost, stands_for: 1, by_model: false }
     }
 
     /// After a thousand requests of two paths, that cost so many milliseconds.
@@ -320,7 +328,7 @@ mod tests {
     fn where_paths_say_nothing_of_the_cost_nothing_is_predicted_nor_held() {
         let predictor = after(10, 10);
         assert_eq!(predictor.predict(&branch(&predictor, "/light/1"), NOW), None);
-        assert_eq!(predictor.offer(|| Some(Spare { slower: 10.0, quick: 8 })), None);
+        assert_eq!(predictor.offer(|| false, || Some(Spare { slower: 10.0, quick: 8 })), None);
     }
 
     #[test]
@@ -330,7 +338,7 @@ mod tests {
             .map(|path| predictor.predict(&branch(&predictor, path), NOW).unwrap());
         assert!(light.cost < Duration::from_millis(5) && heavy.cost > Duration::from_millis(390));
         assert!(light.boost > heavy.boost);
-        let offer = predictor.offer(|| Some(Spare { slower: 10.0, quick: 8 })).unwrap();
+        let offer = predictor.offer(|| false, || Some(Spare { slower: 10.0, quick: 8 })).unwrap();
         assert!((20..30).contains(&offer.every.as_millis()), "{offer:?}");
         let expected = predictor.ended(&branch(&predictor, "/heavy/3"), ended(None), NOW);
         assert!((2.0..2.6).contains(&expected), "a hundred is e^4.6, half of it above the mean");
@@ -393,16 +401,33 @@ mod tests {
             predictor.renew(|| 8.0, now);
             let (arm, light) = (predictor.arm(now), branch(&predictor, "/light/1"));
             let took = Duration::from_millis(if arm.predicts { 6 } else { 4 });
-            let ended = Ended { arm, cost: None, took: Some(took), stands_for: 1 };
+            let ended = Ended { arm, took: Some(took), ..ended(None) };
             predictor.ended(&light, ended, now);
             now = now.after(Duration::from_millis(50));
         }
         let branch = branch(&predictor, "/heavy/1");
         assert!(!predictor.arm(now).predicts);
         assert_eq!(predictor.predict(&branch, now), None);
-        assert_eq!(predictor.offer(|| Some(Spare { slower: 10.0, quick: 8 })), None);
+        assert_eq!(predictor.offer(|| false, || Some(Spare { slower: 10.0, quick: 8 })), None);
         assert_eq!(predictor.ended(&branch, ended(None), now), 0.0);
         assert_eq!(predictor.skill().weight(), 1.0, "they hit, and do harm all the same");
+    }
+
+    #[test]
+    fn a_model_that_counts_holds_back_and_does_no_harm_where_nothing_is_learnt_that_does() {
+        let predictor = after(10, 10);
+        let spare = || Some(Spare { slower: 10.0, quick: 8 });
+        assert!(predictor.offer(|| true, spare).is_some());
+        let mut now = NOW;
+        while !predictor.comparison().is_off() {
+            predictor.renew(|| 8.0, now);
+            let arm = predictor.arm(now);
+            let took = Duration::from_millis(if arm.predicts { 15 } else { 10 });
+            let ended = Ended { arm, took: Some(took), by_model: true, ..ended(None) };
+            predictor.ended(&branch(&predictor, "/light/1"), ended, now);
+            now = now.after(Duration::from_millis(50));
+        }
+        assert_eq!(predictor.offer(|| true, spare), None);
     }
 
     #[test]
@@ -412,7 +437,7 @@ mod tests {
         let spare = Spare { slower: 10.0, quick: 8 };
         for millis in (0..5_000).step_by(10) {
             let arm = predictor.arm(NOW.after(Duration::from_millis(millis)));
-            assert_eq!(predictor.offer(|| Some(spare)).is_some(), arm.predicts);
+            assert_eq!(predictor.offer(|| false, || Some(spare)).is_some(), arm.predicts);
         }
     }
 

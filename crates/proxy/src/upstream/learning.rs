@@ -43,6 +43,7 @@ impl Upstream {
             arm: arrival.arm,
             before: now.saturating_duration_since(arrival.at),
             stands_for: part.recip() as f32,
+            by_model: self.asked_model().is_some_and(|model| model.counts()),
             worker: outbound.worker,
             observation: RefCell::new(observation),
             waited: Cell::default(),
@@ -68,6 +69,8 @@ pub struct Learning {
     before: Duration,
     /// How many requests it stands for.
     stands_for: f32,
+    /// Whether a model predicts that is believed.
+    by_model: bool,
     /// The worker's number.
     worker: usize,
     /// What models are told of it; `None`: nothing.
@@ -108,6 +111,7 @@ impl Learning {
             cost: answered.then(|| load.cost(sent, whole)).flatten(),
             took: answered.then(|| self.before + whole),
             stands_for: self.stands_for.round() as u32,
+            by_model: self.by_model,
         };
         if let (Some(observation), Some(cost)) = (self.observation.take(), ended.cost) {
             observation.over(&self.predictor, self.worker, cost, now);

@@ -84,7 +84,7 @@ pub struct Upstream {
     /// What predicts the cost of its requests, through every reload.
     pub predictor: Option<Arc<Predictor>>,
     /// The model that predicts beside it; absent: the plan names none, or it was not supplied.
-    pub model: ArcSwapOption<ServedModel>,
+    pub model: Arc<ArcSwapOption<ServedModel>>,
     sampler: Arc<Sampler>,
     /// Where is told what becomes of predictions.
     outbox: Arc<Outbox>,
@@ -164,7 +164,7 @@ impl Upstream {
             },
             allowance,
             predictor: predictions::predictor(plan, before, wanted.live),
-            model: ArcSwapOption::new(model),
+            model: Arc::new(ArcSwapOption::new(model)),
             sampler: Arc::new(sampler),
             outbox: accounts.outbox.clone(),
             tls,

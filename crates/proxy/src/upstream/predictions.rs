@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tidegate_core::admission::{Offer, Supply};
 use tidegate_core::balance::needs;
 use tidegate_core::plan::{self, PredictMode, Priority};
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 use super::cost::CostOf;
 use super::live::LiveUpstream;
+use super::served_model::ServedModel;
 use super::{Membership, Upstream};
 use crate::account::outbox::Notice;
 use crate::net::clock;
@@ -110,8 +112,8 @@ impl Upstream {
 
     /// What a request that goes in gets is compared with what it could wait for, where predictions count.
     pub(super) fn supply(&self) -> Option<Box<dyn Supply>> {
-        let predictor = self.believed()?.clone();
-        Some(Box::new(Workers { predictor, membership: self.membership().clone() }))
+        let (predictor, model) = (self.believed()?.clone(), self.model.clone());
+        Some(Box::new(Workers { predictor, model, membership: self.membership().clone() }))
     }
 
     /// The predictor, where something follows from what it says.
@@ -124,11 +126,13 @@ impl Upstream {
 #[derive(Debug)]
 struct Workers {
     predictor: Arc<Predictor>,
+    model: Arc<ArcSwapOption<ServedModel>>,
     membership: Arc<Membership>,
 }
 
 impl Supply for Workers {
     fn offer(&self, inside: u32) -> Option<Offer> {
-        self.predictor.offer(|| self.membership.balancer.spare(inside))
+        let by_model = || self.model.load().as_ref().is_some_and(|model| model.counts());
+        self.predictor.offer(by_model, || self.membership.balancer.spare(inside))
     }
 }

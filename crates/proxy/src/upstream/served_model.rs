@@ -126,6 +126,11 @@ impl ServedModel {
         self.plan.stage != ModelStage::Shadow && self.fallen().is_none()
     }
 
+    /// Whether something follows from what it says.
+    pub(super) fn counts(&self) -> bool {
+        self.serves() && self.probation.weight() > 0.0
+    }
+
     /// Whether it predicts the cost of the next request.
     pub(super) fn predicts(&self, random: &mut SplitMix64) -> bool {
         match self.plan.stage {

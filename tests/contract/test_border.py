@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from tidegate.config.load import load_data
+from tidegate.config.model.text import RpcPath
 from tidegate.config.plan import build_plan
 
 native = pytest.importorskip("tidegate._engine")
@@ -125,6 +127,38 @@ def test_a_route_with_a_template_that_is_none_is_refused_with_what_is_wrong(
     ((path, message),) = refused.value.errors
     assert path == "routes.0.template"
     assert wrong in message
+
+
+def test_both_sides_take_the_same_paths_for_those_of_methods(engine: Engine) -> None:
+    good = ["/shop.v1.Orders/Place", "/a/b", "/my-service/do_it~2", f"/a/{'m' * 253}"]
+    bad = [
+        "",
+        "/",
+        "/a",
+        "/a/",
+        "//b",
+        "a/b",
+        "/a/b/c",
+        "/a/{m}",
+        "/a/b?c",
+        "/a/%62",
+        "/a b/c",
+        "/./b",
+        "/a/..",
+    ]
+    bad += ["/café/b", f"/a/{'m' * 254}", "/a/b\n"]
+    taken = TypeAdapter(RpcPath)
+    first = plan(endpoint(1))
+    for path in good:
+        taken.validate_python(path)
+    for path in bad:
+        with pytest.raises(ValidationError):
+            taken.validate_python(path)
+    route = first["routes"][0] | {"grpc_methods": [*good, *bad]}
+    with pytest.raises(native.PlanError) as refused:
+        engine.native.prepare(text({**first, "routes": [route]}))
+    places = [f"routes.0.grpc_methods.{number}" for number in range(len(good), len(good) + len(bad))]
+    assert [path for path, _ in refused.value.errors] == places
 
 
 @pytest.mark.parametrize("question", [b"", b"[]", b'{"status": {}, "table": {}}', b'{"weather": {}}'])

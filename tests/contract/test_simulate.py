@@ -21,7 +21,7 @@ servers:
   - {weight: 2, phases: [{from: 100, until: 200, errors: 0.5, error_after: 1ms}, {drops: 0.1, down: false}]}
 work:
   - {distribution: constant, mean: 4ms}
-  - {distribution: exponential, mean: 4ms, rise: {after: 100ms, factor: 2}}
+  - {distribution: exponential, mean: 4ms, dearer: {after: 100ms, factor: 2}}
   - {distribution: lognormal, mean: 4ms, cv: 1}
   - {distribution: bimodal, low: 1ms, high: 20ms, high_share: 0.1}
   - {distribution: samples, samples: [1ms, 2ms, 9ms]}

@@ -270,6 +270,13 @@ def failing(plain: Origin, framed: H2Origin, keys: str) -> Config:
         route("small", "/small", limits={"body": "4B"}),
         route("limited", "/limited", limits={"rate": ["one"]}),
         route("secret", "/secret", access={"authenticate": ["keys"]}),
+        route(
+            "labelled",
+            "/labelled",
+            upstream="drained",
+            request_headers={"set": {"content-type": "application/grpc"}},
+        ),
+        route("bare", "/bare", upstream="drained", request_headers={"remove": ["content-type"]}),
         route("elsewhere", "/elsewhere", access={"networks": {"deny": ["127.0.0.0/8"]}}),
         route(
             "fixed", "/fixed", respond={"status": 403, "body": "no", "headers": {"content-type": "text/html"}}
@@ -307,6 +314,7 @@ CASES = {
     "/nowhere/x": (12, "no_route: No route takes this request."),
     "/down/x": (14, "connect_refused: The endpoint refused the connection."),
     "/drained/x": (14, "no_endpoint: No endpoint of the upstream is available."),
+    "/bare/x": (14, "no_endpoint: No endpoint of the upstream is available."),
     "/slow/x": (4, "request_timeout: The request took longer than its route allows."),
     "/small/x": (8, "body_too_large: The request's body is larger than this route takes."),
     "/secret/x": (16, "unauthenticated: The request carries no valid credential."),
@@ -315,7 +323,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto"])
+@pytest.mark.parametrize("content_type", ["application/grpc", "APPLICATION/gRPC+proto ; x=y"])
 @pytest.mark.parametrize("target", CASES)
 def test_a_failure_is_told_as_grpc_tells_it(
     failing_client: MultiplexedClient, origin: Origin, target: str, content_type: str
@@ -416,10 +424,43 @@ def test_what_breaks_a_response_off_is_told_in_its_trailers(
     eventually(lambda: failures() == before + 1, "the failure is counted")
 
 
-def test_what_is_no_rpc_is_answered_as_ever(failing_client: MultiplexedClient, origin: Origin) -> None:
-    response = failing_client.request("/drained/x", method="POST", body=b"x")
+@pytest.mark.parametrize(
+    ("method", "target", "content_type"),
+    [
+        ("POST", "/drained/x", "text/plain"),
+        ("POST", "/drained/x", "application/grpc-web"),
+        ("POST", "/drained/x", "application/grpcx"),
+        ("GET", "/drained/x", "application/grpc"),
+        ("PUT", "/drained/x", "application/grpc"),
+        ("POST", "/labelled/x", "text/plain"),
+    ],
+)
+def test_what_is_no_rpc_is_answered_as_ever(
+    failing_client: MultiplexedClient, method: str, target: str, content_type: str
+) -> None:
+    response = failing_client.request(target, method=method, headers=[("content-type", content_type)])
     assert (response.status, response.header("grpc-status")) == (503, None)
     assert "no_endpoint" in response.text
+
+
+def test_the_answer_to_a_head_request_is_no_rpcs(failing_client: MultiplexedClient) -> None:
+    response = failing_client.request("/drained/x", method="HEAD", headers=HEADERS)
+    assert (response.status, response.header("grpc-status"), response.body) == (503, None, b"")
+
+
+def test_a_status_that_is_no_number_passes_and_fails_nothing(
+    failing_client: MultiplexedClient, h2_origin: H2Origin
+) -> None:
+    async def odd(stream: Stream) -> None:
+        await stream.complete.wait()
+        stream.send_headers(200, [("content-type", "application/grpc")])
+        await stream.send_data(message(b"x"))
+        stream.send_trailers([("grpc-status", "naught"), ("grpc-message", "100%, %zz, %4")])
+
+    h2_origin.on("/breaks/odd", odd)
+    response = failing_client.request("/breaks/odd", method="POST", headers=HEADERS, body=message(b""))
+    assert response.body == message(b"x")
+    assert response.trailers == [("grpc-status", "naught"), ("grpc-message", "100%, %zz, %4")]
 
 
 def test_an_endpoints_own_grpc_status_is_left_alone(
@@ -455,19 +496,21 @@ def test_a_client_of_grpc_reads_what_the_gateway_says(failing_gateway: Gateway) 
 # Counts by method
 
 
-def test_rpcs_are_counted_by_the_methods_that_the_template_names(
+def test_rpcs_are_counted_by_the_methods_that_their_route_names(
     start_gateway: StartGateway, plain_service: GrpcService
 ) -> None:
     config = proxy(plain_service.address)
     config["upstreams"][0]["protocol"] = "http2"
+    named = [f"/{SERVICE}/{method}" for method in ("Say", "Chat", "Fail", "Hold", "Nothing")]
     config["routes"] = [
-        route("named", "/", template="/test.Echo/{method}"),
-        route("unnamed", "/unnamed", template="/users/{id}/x"),
+        route("named", "/", grpc_methods=named),
+        route("unnamed", "/unnamed", template="/test.Echo/{method}"),
+        route("refusing", "/refusing", grpc_methods=["/refusing/Say"], respond={"status": 403}),
     ]
     gateway = start_gateway(config)
 
-    def count(method: str, code: str) -> float:
-        labels = {"route": "named", "method": method, "code": code}
+    def count(method: str, code: str, route: str = "named") -> float:
+        labels = {"route": route, "method": method, "code": code}
         return gateway.metrics().total("tidegate_grpc_requests_total", **labels)
 
     with GrpcClient(gateway.port()) as client:
@@ -476,18 +519,62 @@ def test_rpcs_are_counted_by_the_methods_that_the_template_names(
         list(client.stream("Chat")(iter([b"a"]), timeout=10))
         failure(lambda: client.unary("Fail")(b"", timeout=10))
         failure(lambda: client.unary("Nothing")(b"", timeout=10))
+        client.unary("Left")(b"", timeout=10)
         failure(lambda: client.at("/test.Other/Say")(b"", timeout=10))
         failure(lambda: client.at("/unnamed/Say")(b"", timeout=10))
+        failure(lambda: client.at("/refusing/Say")(b"", timeout=10))
         held = client.server_stream("Hold")(b"counted")
         assert next(held) == b"begun"
         held.cancel()
     eventually(lambda: count("test.Echo/Hold", "cancelled") == 1, "the one that was cancelled is counted")
     assert (count("test.Echo/Say", "ok"), count("test.Echo/Chat", "ok")) == (3, 1)
     assert count("test.Echo/Fail", "failed_precondition") == 1
-    assert count("other", "unimplemented") == 2
+    assert count("test.Echo/Nothing", "unimplemented") == 1
+    assert (count("other", "ok"), count("other", "unimplemented")) == (1, 1)
+    assert count("refusing/Say", "permission_denied", "refusing") == 1
     families = gateway.metrics()
-    assert families.total("tidegate_grpc_requests_total") == 8
+    assert families.total("tidegate_grpc_requests_total") == 10
     assert families.total("tidegate_grpc_requests_total", route="unnamed") == 0
-    with H2Client(gateway.port()) as plain:
-        plain.request("/test.Echo/Say")
-    assert gateway.metrics().total("tidegate_grpc_requests_total") == 8
+
+
+def by_method(gateway: Gateway) -> dict[str, float]:
+    """How many RPCs are counted as of which method."""
+    samples = gateway.metrics().find("tidegate_grpc_requests_total")
+    return {sample.labels["method"]: sample.value for sample in samples}
+
+
+def test_no_client_makes_the_metrics_longer(start_gateway: StartGateway, module_origin: Origin) -> None:
+    """An endpoint that answers whatever it is asked, and requests that are no RPCs."""
+    config = proxy(module_origin.address)
+    config["routes"] = [route("named", "/", grpc_methods=["/shop.Orders/Place"])]
+    gateway = start_gateway(config)
+
+    with H2Client(gateway.port()) as client:
+        for number in range(120):
+            client.request(f"/shop.Orders/M{number}", method="POST", headers=HEADERS, body=message(b""))
+        assert by_method(gateway) == {"other": 120}
+        client.request("/shop.Orders/Place", headers=HEADERS)
+        client.request("/shop.Orders/Place", method="POST", body=b"x")
+        assert by_method(gateway) == {"other": 120}
+        client.request("/shop.Orders/Pl%61ce", method="POST", headers=HEADERS, body=message(b""))
+        assert by_method(gateway) == {"other": 120, "shop.Orders/Place": 1}
+
+
+def test_counts_of_a_method_outlive_a_change_of_the_list(
+    start_gateway: StartGateway, plain_service: GrpcService
+) -> None:
+    config = proxy(plain_service.address)
+    config["upstreams"][0]["protocol"] = "http2"
+    config["routes"][0]["grpc_methods"] = ["/test.Echo/Say"]
+    gateway = start_gateway(config)
+
+    with GrpcClient(gateway.port()) as client:
+        client.unary("Say")(b"", timeout=10)
+        client.unary("Left")(b"", timeout=10)
+        assert by_method(gateway) == {"other": 1, "test.Echo/Say": 1}
+        config["routes"][0]["grpc_methods"] = ["/test.Echo/Left", "/test.Echo/Say"]
+        with gateway.next_generation():
+            gateway.write(config)
+        client.unary("Say")(b"", timeout=10)
+        client.unary("Left")(b"", timeout=10)
+    assert by_method(gateway) == {"other": 1, "test.Echo/Say": 2, "test.Echo/Left": 1}

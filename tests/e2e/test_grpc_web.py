@@ -13,10 +13,11 @@ from .harness.gateway import Gateway
 from .harness.grpc_service import SERVICE, GrpcService, message
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin
-from .harness.message import Fields, Response
+from .harness.message import Fields, Response, first
 from .harness.multiplexed_origin import Stream, grpc
 from .harness.piecewise import CONNECT, Client, Piecewise
 from .harness.ports import free_port
+from .harness.waiting import eventually
 
 BINARY, TEXT = "application/grpc-web", "application/grpc-web-text"
 PAGE = "https://shop.example"
@@ -100,6 +101,7 @@ def gateway(
         route("web", f"/{SERVICE}", grpc_web=True, cors={**cors, "methods": ["POST"]}),
         route("scripted", "/scripted", upstream="scripted", grpc_web=True),
         route("down", "/down", upstream="down", grpc_web=True),
+        route("late", "/late", upstream="scripted", grpc_web=True, timeout="300ms"),
         route("small", "/small", upstream="scripted", grpc_web=True, limits={"body": "8B"}),
         route("as-it-is", "/as-it-is", upstream="scripted"),
     ]
@@ -245,16 +247,121 @@ def test_the_service_gets_grpc(client: Client, h2_origin: H2Origin) -> None:
     assert trailers == [("grpc-status", "0"), ("x-twice", "a"), ("x-twice", "b")]
 
 
-def test_a_response_that_breaks_off_does_not_end_as_a_whole_one(client: Client, h2_origin: H2Origin) -> None:
+@pytest.mark.parametrize("content_type", [BINARY, TEXT])
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        (
+            "/scripted/break",
+            "14",
+            "upstream_reset: The endpoint closed the connection before its response was complete.",
+        ),
+        ("/late/break", "4", "request_timeout: The request took longer than its route allows."),
+    ],
+)
+def test_a_response_that_breaks_off_between_messages_says_why(
+    gateway: Gateway,
+    client: Client,
+    h2_origin: H2Origin,
+    content_type: str,
+    path: str,
+    status: str,
+    words: str,
+) -> None:
     async def break_off(stream: Stream) -> None:
         stream.send_headers(200, [("content-type", "application/grpc")])
         await stream.send_data(message(b"begun"))
+        await stream.complete.wait()
+        if path == "/late/break":
+            await stream.reset_by_peer.wait()
+        stream.reset()
+
+    def failures() -> float:
+        return gateway.metrics().total("tidegate_errors_total", error=words.partition(":")[0])
+
+    h2_origin.on(path, break_off)
+    before = failures()
+    begun = base64.b64encode(message(b"begun")) if content_type == TEXT else message(b"begun")
+    rpc = begin(client, path, content_type)
+    assert rpc.read(len(begun)) == begun
+    rpc.end()
+    response = rpc.rest()
+    assert response.complete
+    said = decoded(response.body) if content_type == TEXT else response.body
+    assert heard(said) == ([], [("grpc-status", status), ("grpc-message", words)])
+    eventually(lambda: failures() == before + 1, "the failure is counted")
+
+
+def test_a_connection_goes_on_after_a_break_that_was_told(gateway: Gateway, h2_origin: H2Origin) -> None:
+    async def break_off(stream: Stream) -> None:
+        stream.send_headers(200, [("content-type", "application/grpc")])
+        await stream.complete.wait()
         stream.reset()
 
     h2_origin.on("/scripted/break", break_off)
-    response = ask(client, "/scripted/break", message(b""))
+    with gateway.connect() as client:
+        assert dict(heard(ask(client, "/scripted/break", message(b"")).body).trailers)["grpc-status"] == "14"
+        assert heard(ask(client, "Say", message(b"hello")).body).messages == [b"hello"]
+
+
+def test_content_of_an_endpoint_that_is_no_grpc_is_told_apart(client: Client, h2_origin: H2Origin) -> None:
+    async def answer(stream: Stream) -> None:
+        await stream.complete.wait()
+        stream.send_headers(200, [("content-type", "application/grpc")])
+        await stream.send_data(b"<html>", end=True)
+
+    h2_origin.on("/scripted/html", answer)
+    messages, trailers = heard(ask(client, "/scripted/html", message(b"")).body)
+    assert (messages, dict(trailers)["grpc-status"]) == ([], "13")
+
+
+def test_a_response_that_breaks_off_within_a_message_is_cut_off(client: Client, h2_origin: H2Origin) -> None:
+    begun = message(b"begun")[:-1]
+
+    async def break_off(stream: Stream) -> None:
+        stream.send_headers(200, [("content-type", "application/grpc")])
+        await stream.send_data(begun)
+        await stream.complete.wait()
+        stream.reset()
+
+    h2_origin.on("/scripted/cut", break_off)
+    response = ask(client, "/scripted/cut", message(b""))
     assert not response.complete
-    assert response.body in (b"", message(b"begun"))
+    assert response.body in (b"", begun)
+
+
+@pytest.mark.parametrize("content", [message(b"x"), b""], ids=["with content", "without"])
+def test_a_status_in_the_head_is_not_told_again(client: Client, h2_origin: H2Origin, content: bytes) -> None:
+    """What content there may be is in the format that the head says it is in."""
+
+    async def answer(stream: Stream) -> None:
+        await stream.complete.wait()
+        stream.send_headers(200, [("content-type", "application/grpc"), ("grpc-status", "5")])
+        await stream.send_data(content, end=True)
+
+    h2_origin.on("/scripted/told", answer)
+    response = ask(client, "/scripted/told", base64.b64encode(message(b"")), content_type=TEXT)
+    assert (response.header("content-type"), response.header("grpc-status")) == (TEXT, "5")
+    assert decoded(response.body) == content
+
+
+def test_content_types_are_read_in_any_case_and_with_parameters(client: Client) -> None:
+    text = base64.b64encode(message(b"hello"))
+    response = ask(client, "Say", text, content_type="Application/GRPC-Web-Text+proto; charset=utf-8")
+    assert response.header("content-type") == TEXT
+    assert heard(decoded(response.body)).messages == [b"hello"]
+
+
+def test_a_get_request_is_no_rpc_of_grpc_web(client: Client, h2_origin: H2Origin) -> None:
+    seen: list[str | None] = []
+
+    async def note(stream: Stream) -> None:
+        seen.append(first(stream.headers, "content-type"))
+        stream.send_headers(200, [("content-type", "application/grpc")], end=True)
+
+    h2_origin.on("/scripted/get", note)
+    response = client.request("/scripted/get", headers=[("content-type", BINARY)])
+    assert (response.header("content-type"), seen) == ("application/grpc", [BINARY])
 
 
 def test_a_preflight_and_what_a_page_may_read_are_the_routes(gateway: Gateway) -> None:

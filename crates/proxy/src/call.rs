@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode, Uri, Version, request};
 use tidegate_core::access::DeniedBy;
 use tidegate_core::auth::Identity;
 use tidegate_core::failure::Failure;
+use tidegate_core::grpc::is_rpc;
 use tidegate_core::grpc::web::Format;
 use tidegate_core::rate::Ended;
 use tidegate_core::route::{Captures, Found};
@@ -62,6 +63,8 @@ pub struct Call<'a> {
     pub proof: Option<Proof>,
     /// What its client is told of its quotas, where there are any.
     pub quotas: Option<Box<Quotas<'a>>>,
+    /// Whether it is an RPC: as it came, or as it was translated.
+    pub is_rpc: bool,
     /// Counts it, where it is an RPC of a route that counts them by method.
     pub rpc: Option<Box<CountedRpc>>,
     /// How its response is written, where it came in gRPC-Web.
@@ -97,6 +100,7 @@ impl<'a> Call<'a> {
             snapshot,
             transaction,
             address: client.address(&head.headers),
+            is_rpc: is_rpc(&head.method, &head.headers),
             head,
             body,
             upgrade,

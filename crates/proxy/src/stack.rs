@@ -3,7 +3,8 @@
 //! A step is a file in [`steps`](crate::steps), a line here, and what it is set to in the [`Route`](crate::snapshot::Route).
 //! The order is: request id, route, client networks, rate limits by what is known of any client, CORS preflight,
 //! authenticate, access, CSRF, rate limits by identity, WAF and threat score, rewrite, cache lookup, mirror, client
-//! certificate, admit, send; and on the response cache store, compress, response headers, gRPC. Those that there are stand here in it.
+//! certificate, admit, send; and on the response cache store, compress, response headers, gRPC, gRPC-Web. Those that there
+//! are stand here in it.
 
 use http::Response;
 use tidegate_core::failure::Failure;
@@ -62,9 +63,7 @@ pub fn refuse<'a>(
     let transaction = Transaction::begin_unread(client, &snapshot, known);
     let mut response = problem::refuse(&snapshot, &transaction, failure);
     request_id::after(&transaction, &mut response);
-    if let Some(headers) = known.headers {
-        grpc::answer(&transaction, headers, &mut response);
-    }
+    grpc::refuse(&transaction, known, &mut response);
     (response, transaction)
 }
 
@@ -73,7 +72,7 @@ async fn before(call: &mut Call<'_>) -> Result<Flow, Failure> {
     guarded_fields::before(call);
     let route = route::before(call)?;
     grpc_web::before(route.grpc_web, call);
-    grpc::before(route.rpc_counts.as_ref(), call);
+    grpc::before(route.rpc_counts.as_deref(), call);
     cors::note(route.cors.as_deref(), call);
     if let Action::Forward(forward) = &route.action {
         time_limit::before(forward, call);

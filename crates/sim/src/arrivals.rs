@@ -3,7 +3,7 @@
 use tidegate_core::balance::SplitMix64;
 
 use crate::draw::{Choice, Draw, Purpose, exponential, stream};
-use crate::scenario::{self, Rise, Scenario, Traced};
+use crate::scenario::{self, Dearer, Scenario, Traced};
 
 /// A request.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub(crate) struct Poisson {
     deadlines: Vec<Option<u64>>,
     warmup: u64,
     /// By class: from when on after the warm-up it asks for more.
-    rises: Vec<Option<Rise>>,
+    dearer: Vec<Option<Dearer>>,
     work: SplitMix64,
     keys: Option<Choice>,
 }
@@ -61,7 +61,7 @@ impl Arrivals {
                 predicted: scenario.work.iter().map(|class| class.predicted.clone()).collect(),
                 deadlines: scenario.work.iter().map(|class| class.deadline).collect(),
                 warmup: scenario.warmup,
-                rises: scenario.work.iter().map(|class| class.rise).collect(),
+                dearer: scenario.work.iter().map(|class| class.dearer).collect(),
                 work: stream(scenario.seed, Purpose::Work, 0),
                 keys: scenario.keys.as_ref().map(|keys| Choice::zipf(keys.count, keys.skew)),
             })),
@@ -109,8 +109,8 @@ impl Poisson {
 
     /// How many times as much as at first requests of this class ask for.
     fn factor(&self, class: usize, at: u64) -> f64 {
-        let begun = |rise: &Rise| at >= self.warmup.saturating_add(rise.after);
-        self.rises[class].filter(begun).map_or(1.0, |rise| rise.factor)
+        let begun = |dearer: &Dearer| at >= self.warmup.saturating_add(dearer.after);
+        self.dearer[class].filter(begun).map_or(1.0, |dearer| dearer.factor)
     }
 
     /// What a request of this class asks of a server at first, and what is predicted of it.

@@ -120,13 +120,13 @@ pub struct Class {
     pub deadline: Option<u64>,
     /// When they ask for more than before; absent: never.
     #[serde(default)]
-    pub rise: Option<Rise>,
+    pub dearer: Option<Dearer>,
 }
 
 /// From when on requests ask for more.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rise {
+pub struct Dearer {
     /// How long after the warm-up the first of them arrives.
     pub after: u64,
     /// They ask for so many times as much.
@@ -296,8 +296,9 @@ impl Class {
         demand(met, &format!("{path}.predicted"), "must be as many as there are samples")?;
         let positive = self.predicted.iter().all(|&predicted| predicted > 0);
         demand(positive, &format!("{path}.predicted"), "must be above 0")?;
-        let rises = self.rise.is_none_or(|rise| rise.factor > 0.0 && rise.factor.is_finite());
-        demand(rises, &format!("{path}.rise.factor"), "must be above 0")?;
+        let is_price =
+            self.dearer.is_none_or(|dearer| dearer.factor > 0.0 && dearer.factor.is_finite());
+        demand(is_price, &format!("{path}.dearer.factor"), "must be above 0")?;
         let path = format!("{path}.deadline");
         demand(self.deadline != Some(0), &path, "must be longer than zero")
     }

@@ -267,8 +267,8 @@ fn a_class_that_turns_a_hundred_times_dearer_does_not_hold_up_light_requests() {
         let mut scenario = classes(760.0, 1.0, predict);
         let mut class = scenario["work"][0].clone();
         class["weight"] = json!(1);
-        class["template"] = json!("/class/rises/{n}");
-        class["rise"] = json!({"after": 20 * SECOND, "factor": 100});
+        class["template"] = json!("/class/dearer/{n}");
+        class["dearer"] = json!({"after": 20 * SECOND, "factor": 100});
         scenario["work"].as_array_mut().unwrap().push(class);
         report(with(scenario, json!({"seed": seed})))
     };
@@ -285,7 +285,7 @@ fn a_class_that_turns_a_hundred_times_dearer_does_not_hold_up_light_requests() {
 #[test]
 fn requests_ask_for_more_from_when_on_their_class_rises() {
     let work = json!([{
-        "weight": 1, "service": {"constant": {"value": MILLISECOND}}, "rise": {"after": 60 * SECOND, "factor": 3},
+        "weight": 1, "service": {"constant": {"value": MILLISECOND}}, "dearer": {"after": 60 * SECOND, "factor": 3},
     }]);
     let rising = json!({"work": work, "arrivals": {"poisson": {"rate": 1.0}}});
     let one = report(with(scenario(round_robin(), &[json!({"workers": 9})]), rising));
@@ -435,10 +435,10 @@ fn what_cannot_be_run_is_refused_with_its_place() {
             with(
                 scenario(round_robin(), &[json!({})]),
                 json!({"work": [{
-                    "weight": 1, "service": {"samples": [1]}, "rise": {"after": 0, "factor": 0},
+                    "weight": 1, "service": {"samples": [1]}, "dearer": {"after": 0, "factor": 0},
                 }]}),
             ),
-            "work.0.rise.factor",
+            "work.0.dearer.factor",
         ),
     ] {
         assert_eq!(run(&read(refused)).unwrap_err().path, place);

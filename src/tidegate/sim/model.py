@@ -64,7 +64,7 @@ class Distribution(Options):
         return low + (high - low) * share
 
 
-class Rise(Options):
+class Dearer(Options):
     """From when on requests ask for more."""
 
     after: Time
@@ -86,7 +86,7 @@ class Work(Distribution):
     learn."""
     deadline: Annotated[Time, Field(gt=0)] | None = None
     """How long after its arrival an answer is of use; null: however late."""
-    rise: Rise | None = None
+    dearer: Dearer | None = None
     """When its requests ask for more than before; null: never."""
 
     @model_validator(mode="after")

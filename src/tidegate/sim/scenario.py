@@ -88,7 +88,7 @@ def _class(number: int, work: Work) -> dict[str, Any]:
         "template": template,
         "predicted": work.predicted or (),
         "deadline": work.deadline,
-        "rise": work.rise and work.rise.model_dump(),
+        "dearer": work.dearer and work.dearer.model_dump(),
     }
 
 

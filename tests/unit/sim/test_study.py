@@ -56,8 +56,8 @@ def test_each_class_has_a_path_of_its_own(write: Write) -> None:
 
 
 def test_a_class_may_ask_for_more_from_some_time_on(write: Write) -> None:
-    study = write(SMALL).study([("work.1.rise", "{after: 2s, factor: 100}")])
-    assert [work["rise"] for work in scenario(study)["work"]] == [None, {"after": 2 * 10**9, "factor": 100}]
+    study = write(SMALL).study([("work.1.dearer", "{after: 2s, factor: 100}")])
+    assert [work["dearer"] for work in scenario(study)["work"]] == [None, {"after": 2 * 10**9, "factor": 100}]
 
 
 def test_limits_are_those_of_an_upstream(write: Write) -> None:

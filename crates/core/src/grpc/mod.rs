@@ -2,12 +2,15 @@
 //! `grpc/grpc`.
 
 pub mod content_type;
-mod message;
-mod methods;
+mod frame;
+mod method;
 mod status;
+mod status_message;
 pub mod web;
 
-pub use methods::Methods;
+pub use content_type::is_rpc;
+pub use frame::{message_frame, read_message};
+pub use method::check_methods;
 pub use status::{STATUS_LABELS, read_status, status_fields};
 
 use http::HeaderName;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::message::encode_message;
+use super::status_message::encode_message;
 use super::{GRPC_MESSAGE, GRPC_STATUS};
 use crate::failure::Meaning;
 use crate::plan::GrpcStatus;
@@ -68,8 +68,9 @@ impl Meaning {
 /// The number of the status in `fields`; one that gRPC does not have counts as `unknown`. `None` where there is no
 /// status.
 pub fn read_status(fields: &HeaderMap) -> Option<u8> {
-    let value = fields.get(GRPC_STATUS)?;
-    let number = value.to_str().ok().and_then(|number| number.parse().ok());
+    let digits = fields.get(GRPC_STATUS)?.to_str().unwrap_or_default();
+    // A sign is none of a number's digits, which `parse` would take.
+    let number = digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
     let known = number.filter(|number| usize::from(*number) < STATUS_LABELS.len());
     Some(known.unwrap_or(GrpcStatus::Unknown.number()))
 }
@@ -95,9 +96,10 @@ mod tests {
             read_status(&HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static(value))]))
         };
         assert_eq!((read("0"), read("16")), (Some(0), Some(16)));
-        for value in ["17", "300", "-1", "", "ok"] {
+        for value in ["17", "300", "-1", "+5", "5 5", "0x1", "", "ok", "4294967297"] {
             assert_eq!(read(value), Some(2), "{value}");
         }
+        assert_eq!(read("05"), Some(5));
         assert_eq!(read_status(&HeaderMap::new()), None);
     }
 }

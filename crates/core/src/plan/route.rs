@@ -26,7 +26,7 @@ pub struct Route {
     #[serde(rename = "match")]
     pub matches: RouteMatch,
     /// The path of all its requests with its variables, like `/users/{id}/orders/{order}`, by which predictions tell them
-    /// apart from others; one of two segments says which methods of gRPC are counted by name. Absent: it is learnt.
+    /// apart from others. Absent: it is learnt.
     pub template: Option<String>,
     /// Action: send to this upstream.
     pub upstream: Option<String>,
@@ -61,6 +61,9 @@ pub struct Route {
     pub tunnel: Tunnel,
     /// Whether requests in gRPC-Web are made ones in gRPC, and their responses the other way round.
     pub grpc_web: bool,
+    /// Methods of gRPC whose RPCs are counted by name, like `/shop.Orders/Place`, at most 100; all others are counted
+    /// together. Empty: none are counted.
+    pub grpc_methods: Vec<String>,
     /// What a request may cost.
     pub limits: RouteLimits,
     /// How important its requests are where the upstream cannot serve all.

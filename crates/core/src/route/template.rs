@@ -9,9 +9,9 @@ use super::{Captures, normalize_path};
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
     /// The segments before the rest.
-    pub(crate) segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     /// Name of `{*rest}`, which takes what is left, slashes included.
-    pub(crate) rest: Option<Arc<str>>,
+    pub(super) rest: Option<Arc<str>>,
 }
 
 /// One segment of a template.
@@ -25,7 +25,7 @@ pub(crate) enum Segment {
 
 impl Template {
     /// Reads a template; the error says what is wrong.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let Some(path) = text.strip_prefix('/') else {
             return Err("a template begins with `/`".into());
         };
@@ -73,7 +73,7 @@ impl Template {
     }
 
     /// The captures in `path`, or nothing where it does not fit.
-    pub(crate) fn captures(&self, path: &str) -> Option<Captures> {
+    pub(super) fn captures(&self, path: &str) -> Option<Captures> {
         let mut captures = Captures::default();
         // Where the next segment's slash stands; nothing follows at the path's end.
         let mut slash = 0;

@@ -6,7 +6,7 @@ use tidegate_core::predict::features::COUNT;
 
 use super::super::refusal::Refusal;
 use super::attributes::Attributes;
-use super::call::{Call, Input, Value};
+use super::operation::{Input, Operation, Value};
 use super::operator;
 use super::proto::{Graph, Model, Node, OperatorSet};
 use super::shape::Shape;
@@ -34,14 +34,14 @@ pub(super) fn walk(model: &Model) -> Result<(Walk, usize), Refusal> {
         tensors.iter().map(|(name, tensor)| (*name, Input::Constant(tensor))).collect();
     known.insert(INPUT, Input::Computed(features));
     for (node, operator) in graph.node.iter().zip(operators) {
-        let mut call = Call {
+        let mut operation = Operation {
             of: &node.op_type,
             attributes: Attributes::of(node),
             inputs: inputs(node, &known)?,
             walk: &mut walk,
         };
-        let value = operator(&mut call)?;
-        call.check()?;
+        let value = operator(&mut operation)?;
+        operation.check()?;
         let [output] = node.output.as_slice() else {
             return Err(wrong(format!("`{}` has not one output", node.op_type)));
         };

@@ -1,93 +1,95 @@
 //! Operators that become a layer.
 
 use super::super::refusal::Refusal;
-use super::call::{Call, Value};
+use super::operation::{Operation, Value};
 use super::shape::Shape;
 
 /// A row times a matrix, or a vector.
-pub(super) fn matmul(call: &mut Call<'_>) -> Result<Value, Refusal> {
-    let given = call.computed(0)?;
-    let (inputs, sums, weights) = match call.floats(1)? {
+pub(super) fn matmul(operation: &mut Operation<'_>) -> Result<Value, Refusal> {
+    let given = operation.computed(0)?;
+    let (inputs, sums, weights) = match operation.floats(1)? {
         Some((shape, weights)) => match shape.dimensions() {
             [inputs, sums @ ..] if sums.len() <= 1 => (*inputs, sums, weights),
-            _ => return Err(call.wrong("needs a matrix or a vector as its second input")),
+            _ => return Err(operation.wrong("needs a matrix or a vector as its second input")),
         },
-        None => return Err(call.wrong("needs a second input")),
+        None => return Err(operation.wrong("needs a second input")),
     };
     let before = match given.shape.dimensions() {
         [before @ .., last] if *last == inputs && given.shape.size() == inputs => before,
-        _ => return Err(unfit(call, &given, inputs)),
+        _ => return Err(unfit(operation, &given, inputs)),
     };
     let count = sums.first().copied().unwrap_or(1);
     let weight = |input, sum| weights[input * count + sum];
-    let at = call.walk.layer(given.at.clone(), &vec![0.0; count], weight)?;
+    let at = operation.walk.layer(given.at.clone(), &vec![0.0; count], weight)?;
     let shape = Shape::new([before, sums].concat());
-    call.reshaped(Value { at, ..given }, shape)
+    operation.reshaped(Value { at, ..given }, shape)
 }
 
 /// `alpha` · row · matrix + `beta` · biases.
-pub(super) fn gemm(call: &mut Call<'_>) -> Result<Value, Refusal> {
-    let (alpha, beta) = (call.attributes.float("alpha", 1.0)?, call.attributes.float("beta", 1.0)?);
-    let is_column = call.attributes.int("transA", 0)? != 0;
-    let is_by_sum = call.attributes.int("transB", 0)? != 0;
-    let given = call.computed(0)?;
-    let matrix = call.floats(1)?.map(|(shape, weights)| (shape.dimensions(), weights));
+pub(super) fn gemm(operation: &mut Operation<'_>) -> Result<Value, Refusal> {
+    let (alpha, beta) =
+        (operation.attributes.float("alpha", 1.0)?, operation.attributes.float("beta", 1.0)?);
+    let is_column = operation.attributes.int("transA", 0)? != 0;
+    let is_by_sum = operation.attributes.int("transB", 0)? != 0;
+    let given = operation.computed(0)?;
+    let matrix = operation.floats(1)?.map(|(shape, weights)| (shape.dimensions(), weights));
     let (inputs, sums, weights) = match matrix {
         Some(([sums, inputs], weights)) if is_by_sum => (*inputs, *sums, weights),
         Some(([inputs, sums], weights)) => (*inputs, *sums, weights),
-        _ => return Err(call.wrong("needs a matrix as its second input")),
+        _ => return Err(operation.wrong("needs a matrix as its second input")),
     };
     let row = if is_column { [inputs, 1] } else { [1, inputs] };
     if given.shape.dimensions() != row {
-        return Err(unfit(call, &given, inputs));
+        return Err(unfit(operation, &given, inputs));
     }
     let shape = Shape::row(sums);
-    let biases = match call.floats(2)? {
+    let biases = match operation.floats(2)? {
         None => vec![0.0; sums],
         Some((own, biases)) if own.broadcast(&shape).as_ref() == Some(&shape) => {
             own.places(&shape).iter().map(|place| beta * biases[*place]).collect()
         }
         Some((own, _)) => {
-            return Err(call.wrong(format!("has {sums} sums, and biases of the shape {own}")));
+            return Err(operation.wrong(format!("has {sums} sums, and biases of the shape {own}")));
         }
     };
     let weight = |input, sum| {
         alpha * weights[if is_by_sum { sum * inputs + input } else { input * sums + sum }]
     };
-    let at = call.walk.layer(given.at, &biases, weight)?;
+    let at = operation.walk.layer(given.at, &biases, weight)?;
     Ok(Value { shape, at })
 }
 
 /// `coefficients` by sum, and `intercepts`.
-pub(super) fn linear_regressor(call: &mut Call<'_>) -> Result<Value, Refusal> {
-    let given = call.computed(0)?;
-    if !matches!(call.attributes.text("post_transform")?, None | Some(b"NONE")) {
-        return Err(call.wrong("can be run with the `post_transform` NONE alone"));
+pub(super) fn linear_regressor(operation: &mut Operation<'_>) -> Result<Value, Refusal> {
+    let given = operation.computed(0)?;
+    if !matches!(operation.attributes.text("post_transform")?, None | Some(b"NONE")) {
+        return Err(operation.wrong("can be run with the `post_transform` NONE alone"));
     }
-    let sums = usize::try_from(call.attributes.int("targets", 1)?).unwrap_or(0);
-    let weights = call.attributes.floats("coefficients")?.unwrap_or_default();
-    let biases = call.attributes.floats("intercepts")?;
+    let sums = usize::try_from(operation.attributes.int("targets", 1)?).unwrap_or(0);
+    let weights = operation.attributes.floats("coefficients")?.unwrap_or_default();
+    let biases = operation.attributes.floats("intercepts")?;
     let inputs = given.shape.size();
     if sums == 0 || inputs.checked_mul(sums) != Some(weights.len()) {
-        return Err(call.wrong(format!(
+        return Err(operation.wrong(format!(
             "has {} coefficients: expected one for each target and each of {inputs} values",
             weights.len()
         )));
     }
     if biases.is_some_and(|biases| biases.len() != sums) {
-        return Err(call.wrong("has not one intercept for each target"));
+        return Err(operation.wrong("has not one intercept for each target"));
     }
     if !matches!(given.shape.dimensions(), [1, _] | [_]) {
-        return Err(unfit(call, &given, inputs));
+        return Err(unfit(operation, &given, inputs));
     }
     let biases = biases.map_or_else(|| vec![0.0; sums], <[f32]>::to_vec);
     let weight = |input, sum| weights[sum * inputs + input];
-    let at = call.walk.layer(given.at, &biases, weight)?;
+    let at = operation.walk.layer(given.at, &biases, weight)?;
     Ok(Value { shape: Shape::row(sums), at })
 }
 
-fn unfit(call: &Call<'_>, given: &Value, inputs: usize) -> Refusal {
-    call.wrong(format!("needs one row of {inputs} values, and is given the shape {}", given.shape))
+fn unfit(operation: &Operation<'_>, given: &Value, inputs: usize) -> Refusal {
+    operation
+        .wrong(format!("needs one row of {inputs} values, and is given the shape {}", given.shape))
 }
 
 #[cfg(test)]

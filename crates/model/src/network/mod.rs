@@ -2,10 +2,10 @@
 
 mod attributes;
 mod binary;
-mod call;
 mod graph;
 mod layer;
 mod linear;
+mod operation;
 mod operator;
 pub(super) mod proto;
 mod shape;

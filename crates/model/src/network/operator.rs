@@ -2,59 +2,59 @@
 
 use super::super::refusal::Refusal;
 use super::binary::Binary;
-use super::call::{Call, Value};
 use super::linear::{gemm, linear_regressor, matmul};
+use super::operation::{Operation, Value};
 use super::proto::Node;
 use super::unary::Unary;
 
-/// Adds the steps of a call to the walk. Answers with what the call gives.
-pub(super) type Operator = fn(&mut Call<'_>) -> Result<Value, Refusal>;
+/// Adds the steps of an operation to the walk. Answers with what it gives.
+pub(super) type Operator = fn(&mut Operation<'_>) -> Result<Value, Refusal>;
 
 /// Operators that can be run.
 const OPERATORS: [(&str, Operator); 29] = [
-    ("Abs", |call| call.unary(Unary::Abs)),
-    ("Add", |call| call.binary(Binary::Add)),
+    ("Abs", |operation| operation.unary(Unary::Abs)),
+    ("Add", |operation| operation.binary(Binary::Add)),
     ("Cast", cast),
     ("Clip", clip),
-    ("Div", |call| call.binary(Binary::Div)),
-    ("Elu", |call| {
-        let alpha = call.attributes.float("alpha", 1.0)?;
-        call.unary(Unary::Elu { alpha })
+    ("Div", |operation| operation.binary(Binary::Div)),
+    ("Elu", |operation| {
+        let alpha = operation.attributes.float("alpha", 1.0)?;
+        operation.unary(Unary::Elu { alpha })
     }),
-    ("Erf", |call| call.unary(Unary::Erf)),
-    ("Exp", |call| call.unary(Unary::Exp)),
+    ("Erf", |operation| operation.unary(Unary::Erf)),
+    ("Exp", |operation| operation.unary(Unary::Exp)),
     ("Flatten", flatten),
     ("Gemm", gemm),
-    ("HardSigmoid", |call| {
-        let alpha = call.attributes.float("alpha", 0.2)?;
-        let beta = call.attributes.float("beta", 0.5)?;
-        call.unary(Unary::HardSigmoid { alpha, beta })
+    ("HardSigmoid", |operation| {
+        let alpha = operation.attributes.float("alpha", 0.2)?;
+        let beta = operation.attributes.float("beta", 0.5)?;
+        operation.unary(Unary::HardSigmoid { alpha, beta })
     }),
-    ("Identity", |call| call.computed(0)),
-    ("LeakyRelu", |call| {
-        let alpha = call.attributes.float("alpha", 0.01)?;
-        call.unary(Unary::LeakyRelu { alpha })
+    ("Identity", |operation| operation.computed(0)),
+    ("LeakyRelu", |operation| {
+        let alpha = operation.attributes.float("alpha", 0.01)?;
+        operation.unary(Unary::LeakyRelu { alpha })
     }),
-    ("Log", |call| call.unary(Unary::Log)),
+    ("Log", |operation| operation.unary(Unary::Log)),
     ("MatMul", matmul),
-    ("Max", |call| call.fold(Binary::Max)),
-    ("Min", |call| call.fold(Binary::Min)),
-    ("Mul", |call| call.binary(Binary::Mul)),
-    ("Neg", |call| call.unary(Unary::Neg)),
-    ("Relu", |call| call.unary(Unary::Relu)),
+    ("Max", |operation| operation.fold(Binary::Max)),
+    ("Min", |operation| operation.fold(Binary::Min)),
+    ("Mul", |operation| operation.binary(Binary::Mul)),
+    ("Neg", |operation| operation.unary(Unary::Neg)),
+    ("Relu", |operation| operation.unary(Unary::Relu)),
     ("Reshape", reshape),
-    ("Selu", |call| {
-        let alpha = call.attributes.float("alpha", 1.673_263_2)?;
-        let gamma = call.attributes.float("gamma", 1.050_701)?;
-        call.unary(Unary::Selu { alpha, gamma })
+    ("Selu", |operation| {
+        let alpha = operation.attributes.float("alpha", 1.673_263_2)?;
+        let gamma = operation.attributes.float("gamma", 1.050_701)?;
+        operation.unary(Unary::Selu { alpha, gamma })
     }),
-    ("Sigmoid", |call| call.unary(Unary::Sigmoid)),
-    ("Softplus", |call| call.unary(Unary::Softplus)),
-    ("Softsign", |call| call.unary(Unary::Softsign)),
-    ("Sqrt", |call| call.unary(Unary::Sqrt)),
+    ("Sigmoid", |operation| operation.unary(Unary::Sigmoid)),
+    ("Softplus", |operation| operation.unary(Unary::Softplus)),
+    ("Softsign", |operation| operation.unary(Unary::Softsign)),
+    ("Sqrt", |operation| operation.unary(Unary::Sqrt)),
     ("Squeeze", squeeze),
-    ("Sub", |call| call.binary(Binary::Sub)),
-    ("Tanh", |call| call.unary(Unary::Tanh)),
+    ("Sub", |operation| operation.binary(Binary::Sub)),
+    ("Tanh", |operation| operation.unary(Unary::Tanh)),
 ];
 /// Those of the domain `ai.onnx.ml`.
 const CLASSICAL: [(&str, Operator); 1] = [("LinearRegressor", linear_regressor)];
@@ -79,48 +79,51 @@ pub(super) fn of(node: &Node) -> Result<Operator, Refusal> {
     Err(Refusal::Operator(name, expected.join(" or ")))
 }
 
-fn cast(call: &mut Call<'_>) -> Result<Value, Refusal> {
+fn cast(operation: &mut Operation<'_>) -> Result<Value, Refusal> {
     // How numbers are rounded that do not fit: float32 fits.
-    call.attributes.int("saturate", 1)?;
-    match call.attributes.int("to", 0)? {
-        FLOAT => call.computed(0),
-        _ => Err(call.wrong("can be run to float32 alone")),
+    operation.attributes.int("saturate", 1)?;
+    match operation.attributes.int("to", 0)? {
+        FLOAT => operation.computed(0),
+        _ => Err(operation.wrong("can be run to float32 alone")),
     }
 }
 
 /// The bounds are inputs from version 11 on.
-fn clip(call: &mut Call<'_>) -> Result<Value, Refusal> {
-    let (least, most) =
-        (call.attributes.float("min", f32::MIN)?, call.attributes.float("max", f32::MAX)?);
-    let (lower, upper) = (call.number(1)?.unwrap_or(least), call.number(2)?.unwrap_or(most));
-    call.unary(Unary::Clip { lower, upper })
+fn clip(operation: &mut Operation<'_>) -> Result<Value, Refusal> {
+    let (least, most) = (
+        operation.attributes.float("min", f32::MIN)?,
+        operation.attributes.float("max", f32::MAX)?,
+    );
+    let (lower, upper) =
+        (operation.number(1)?.unwrap_or(least), operation.number(2)?.unwrap_or(most));
+    operation.unary(Unary::Clip { lower, upper })
 }
 
-fn flatten(call: &mut Call<'_>) -> Result<Value, Refusal> {
-    let axis = call.attributes.int("axis", 1)?;
-    let given = call.computed(0)?;
+fn flatten(operation: &mut Operation<'_>) -> Result<Value, Refusal> {
+    let axis = operation.attributes.int("axis", 1)?;
+    let given = operation.computed(0)?;
     let shape = given.shape.flatten(axis);
-    call.reshaped(given, shape)
+    operation.reshaped(given, shape)
 }
 
-fn reshape(call: &mut Call<'_>) -> Result<Value, Refusal> {
-    let given = call.computed(0)?;
-    let Some(to) = call.ints(1)? else {
-        return Err(call.wrong("has no input for its shape"));
+fn reshape(operation: &mut Operation<'_>) -> Result<Value, Refusal> {
+    let given = operation.computed(0)?;
+    let Some(to) = operation.ints(1)? else {
+        return Err(operation.wrong("has no input for its shape"));
     };
     // Then a 0 is one, and there are no values.
-    let is_empty = call.attributes.int("allowzero", 0)? != 0 && to.contains(&0);
+    let is_empty = operation.attributes.int("allowzero", 0)? != 0 && to.contains(&0);
     let shape = if is_empty { None } else { given.shape.reshape(to) };
-    call.reshaped(given, shape)
+    operation.reshaped(given, shape)
 }
 
 /// The axes are an input from version 13 on.
-fn squeeze(call: &mut Call<'_>) -> Result<Value, Refusal> {
-    let given = call.computed(0)?;
-    let axes = call.attributes.ints("axes")?;
-    let axes = call.ints(1)?.or(axes);
+fn squeeze(operation: &mut Operation<'_>) -> Result<Value, Refusal> {
+    let given = operation.computed(0)?;
+    let axes = operation.attributes.ints("axes")?;
+    let axes = operation.ints(1)?.or(axes);
     let shape = given.shape.squeeze(axes);
-    call.reshaped(given, shape)
+    operation.reshaped(given, shape)
 }
 
 #[cfg(test)]

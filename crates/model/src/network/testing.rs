@@ -4,7 +4,7 @@ use tidegate_core::predict::features::COUNT;
 
 use super::super::testing::{node, tensor};
 use super::attributes::Attributes;
-use super::call::{Call, Input, Value};
+use super::operation::{Input, Operation, Value};
 use super::operator;
 use super::proto::{self, Attribute, AttributeType, Node};
 use super::shape::Shape;
@@ -48,10 +48,10 @@ pub(super) fn run(node: &Node, given: &[Given<'_>]) -> Result<(Vec<usize>, Vec<f
     assert!(features.len() <= COUNT, "what is computed takes the place of features");
     let mut walk = Walk::new();
     let attributes = Attributes::of(node);
-    let mut call = Call { of: &node.op_type, attributes, inputs, walk: &mut walk };
+    let mut operation = Operation { of: &node.op_type, attributes, inputs, walk: &mut walk };
     let called = operator::of(node).and_then(|operator| {
-        let value = operator(&mut call)?;
-        call.check()?;
+        let value = operator(&mut operation)?;
+        operation.check()?;
         Ok(value)
     });
     let Value { shape, at } = called.map_err(|refusal| refusal.to_string())?;

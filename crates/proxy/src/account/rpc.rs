@@ -1,111 +1,83 @@
-//! An RPC that is counted when it has ended, which is when its trailers came.
+//! An RPC that is counted when it has ended, which is when its status is known.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use http::Uri;
-use tidegate_core::grpc::{Methods, read_status};
 use tidegate_core::plan::GrpcStatus;
 
-use super::metrics::GrpcMetrics;
-use crate::http::body::{Body, Frame, NextFrame, Source};
+use super::metrics::{Metrics, RpcMetrics};
 
-/// How the RPCs of a route are counted.
+/// What RPCs are counted as whose methods have no name.
+const OTHER: &str = "other";
+
+/// How the RPCs of a route are counted. Their names come from the configuration alone, so that no client makes the page of
+/// metrics longer.
 #[derive(Debug)]
 pub struct RpcCounts {
-    /// The methods that are counted by name.
-    pub methods: Methods,
-    /// The counts.
-    pub metrics: Arc<GrpcMetrics>,
+    /// Those of methods that have a name, by their paths.
+    named: BTreeMap<Box<str>, Arc<RpcMetrics>>,
+    other: Arc<RpcMetrics>,
+}
+
+impl RpcCounts {
+    /// Counts of the RPCs of `route`, of which the methods with these paths have a name; `None` where none has.
+    pub fn of(route: &str, paths: &[String], metrics: &Metrics) -> Option<Self> {
+        if paths.is_empty() {
+            return None;
+        }
+        let named = paths.iter().map(|path| {
+            let method = path.strip_prefix('/').unwrap_or(path);
+            (path.as_str().into(), metrics.rpc(route, method))
+        });
+        Some(Self { named: named.collect(), other: metrics.rpc(route, OTHER) })
+    }
 }
 
 /// An RPC under way. One that is dropped before its status is known was given up by its client.
 pub struct CountedRpc {
-    metrics: Arc<GrpcMetrics>,
+    metrics: Arc<RpcMetrics>,
     worker: usize,
-    /// Where its method stands, if it is counted by name.
-    target: Option<Uri>,
-    /// Whether an endpoint answered it.
-    answered: bool,
     status: Option<u8>,
 }
 
 impl CountedRpc {
-    /// The RPC that asks `worker` for `target`.
-    pub fn begin(counts: &RpcCounts, worker: usize, target: &Uri) -> Self {
-        let target = counts.methods.name(target.path()).map(|_| target.clone());
-        let metrics = counts.metrics.clone();
-        Self { metrics, worker, target, answered: false, status: None }
+    /// The RPC that asks `worker` for `path`.
+    pub fn begin(counts: &RpcCounts, worker: usize, path: &str) -> Self {
+        let metrics = counts.named.get(path).unwrap_or(&counts.other).clone();
+        Self { metrics, worker, status: None }
     }
 
-    /// It has ended with this status, which an endpoint `answered` with or the gateway.
-    pub fn ends(mut self, status: u8, answered: bool) {
-        (self.status, self.answered) = (Some(status), answered);
+    /// Its status has this number.
+    pub fn note_status(&mut self, status: u8) {
+        self.status = Some(status);
     }
 
-    /// An endpoint answers it: it ends as the response with this body does.
-    pub fn ends_with(mut self, body: Body) -> Body {
-        self.answered = true;
-        Body::stream(Counted { inner: body, rpc: self })
+    /// Its response has ended: if no status came with it, it is what clients make of that.
+    pub fn note_end(&mut self) {
+        self.status.get_or_insert(GrpcStatus::Unknown.number());
     }
 }
 
 impl Drop for CountedRpc {
     fn drop(&mut self) {
-        let method = self.target.as_ref().and_then(|target| target.path().strip_prefix('/'));
         let status = self.status.unwrap_or(GrpcStatus::Cancelled.number());
-        self.metrics.ended(self.worker, method, status, self.answered);
-    }
-}
-
-struct Counted {
-    inner: Body,
-    rpc: CountedRpc,
-}
-
-impl Source for Counted {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
-        let frame = ready!(self.inner.poll_frame(cx));
-        match &frame {
-            Some(Ok(Frame::Trailers(trailers))) => self.rpc.status = read_status(trailers),
-            Some(Err(failure)) => self.rpc.status = Some(failure.meaning().grpc.number()),
-            Some(Ok(Frame::Data(_))) | None => {}
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end(&self) -> bool {
-        self.inner.is_end()
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.inner.is_end() {
-            // What clients make of a response that ends without a status.
-            self.rpc.status.get_or_insert(GrpcStatus::Unknown.number());
-        }
+        self.metrics.ended(self.worker, status);
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use http::{HeaderMap, HeaderValue};
-    use tidegate_core::failure::Failure;
-    use tidegate_core::grpc::GRPC_STATUS;
-
+pub(crate) mod tests {
     use super::*;
     use crate::account::exposition::Exposition;
-    use crate::account::metrics::Metrics;
-    use crate::http::body::testing::{channel, data, read};
 
-    /// What the one RPC is counted as that `end` ends.
-    fn counted(end: impl FnOnce(CountedRpc)) -> String {
+    const PLACE: &str = "/shop.Orders/Place";
+
+    /// As what an RPC of `path` is counted that `end` ends, on a route that counts those of one method by name.
+    fn counted_at(path: &str, end: impl FnOnce(CountedRpc)) -> String {
         let metrics = Metrics::new(1);
-        let methods = Methods::of("/shop.Orders/{method}").unwrap();
-        let counts = RpcCounts { methods, metrics: metrics.grpc("shop") };
-        end(CountedRpc::begin(&counts, 0, &Uri::from_static("/shop.Orders/Place?x")));
+        let counts = RpcCounts::of("shop", &[PLACE.to_owned()], &metrics).unwrap();
+        end(CountedRpc::begin(&counts, 0, path));
         let mut page = Exposition::default();
         metrics.families(&mut page);
         let text = page.into_text();
@@ -113,61 +85,46 @@ mod tests {
         line.unwrap().to_owned()
     }
 
-    fn labels(method: &str, code: &str) -> String {
-        format!("route=\"shop\",method=\"{method}\",code=\"{code}\"}} 1")
+    /// As what an RPC is counted whose method has a name.
+    pub(crate) fn counted(end: impl FnOnce(CountedRpc)) -> String {
+        counted_at(PLACE, end)
+    }
+
+    /// What is said of one that ended with this status.
+    pub(crate) fn ended_with(code: &str) -> String {
+        format!("route=\"shop\",method=\"shop.Orders/Place\",code=\"{code}\"}} 1")
     }
 
     #[test]
-    fn the_status_in_the_trailers_counts() {
-        let line = counted(|rpc| {
-            let (sender, body) = channel(2);
-            let mut body = rpc.ends_with(body);
-            let status = HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("5"))]);
-            sender.try_send(data("message")).unwrap();
-            sender.try_send(Frame::Trailers(status)).unwrap();
-            drop(sender);
-            read(&mut body);
-        });
-        assert_eq!(line, labels("shop.Orders/Place", "not_found"));
+    fn an_rpc_is_counted_by_its_status_when_it_ends() {
+        assert_eq!(counted(|mut rpc| rpc.note_status(5)), ended_with("not_found"));
     }
 
     #[test]
     fn an_rpc_that_its_client_gives_up_is_cancelled() {
-        assert_eq!(counted(drop), labels("other", "cancelled"));
-        let line = counted(|rpc| {
-            let (_sender, body) = channel(1);
-            read(&mut rpc.ends_with(body));
+        assert_eq!(counted(drop), ended_with("cancelled"));
+    }
+
+    #[test]
+    fn an_rpc_that_ends_without_a_status_is_of_unknown() {
+        assert_eq!(counted(|mut rpc| rpc.note_end()), ended_with("unknown"));
+        let told = counted(|mut rpc| {
+            rpc.note_status(0);
+            rpc.note_end();
         });
-        assert_eq!(line, labels("shop.Orders/Place", "cancelled"));
+        assert_eq!(told, ended_with("ok"));
     }
 
     #[test]
-    fn a_response_that_ends_without_a_status_is_of_unknown() {
-        let line = counted(|rpc| drop(read(&mut rpc.ends_with(Body::full("message")))));
-        assert_eq!(line, labels("shop.Orders/Place", "unknown"));
-    }
-
-    #[test]
-    fn a_response_that_breaks_off_has_the_status_of_its_failure() {
-        struct Breaks;
-        impl Source for Breaks {
-            fn poll_frame(&mut self, _: &mut Context<'_>) -> NextFrame {
-                Poll::Ready(Some(Err(Failure::RequestTimeout)))
-            }
-            fn is_end(&self) -> bool {
-                false
-            }
+    fn no_client_gives_a_method_a_name() {
+        for path in ["/shop.Orders/Cancel", "/shop.Orders/Place/", "/shop.orders/place", "*"] {
+            let line = counted_at(path, |mut rpc| rpc.note_status(0));
+            assert_eq!(line, "route=\"shop\",method=\"other\",code=\"ok\"} 1", "{path}");
         }
-        let line = counted(|rpc| drop(read(&mut rpc.ends_with(Body::stream(Breaks)))));
-        assert_eq!(line, labels("shop.Orders/Place", "deadline_exceeded"));
     }
 
     #[test]
-    fn what_the_gateway_refuses_gives_no_method_a_name() {
-        assert_eq!(counted(|rpc| rpc.ends(16, false)), labels("other", "unauthenticated"));
-        assert_eq!(
-            counted(|rpc| rpc.ends(16, true)),
-            labels("shop.Orders/Place", "unauthenticated")
-        );
+    fn a_route_that_names_no_method_counts_none() {
+        assert!(RpcCounts::of("shop", &[], &Metrics::new(1)).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! gRPC-Web is read the same however it arrives, and what is written of it is read as it was.
 
-use tidegate_core::grpc::web::{Frames, Malformed, TextDecoder, encode_text};
+use tidegate_core::grpc::web::{BadContent, Frames, TextDecoder, encode_text};
 
 use super::cuttings;
 
@@ -25,7 +25,7 @@ pub fn grpc_web(wire: &[u8]) {
     }
 }
 
-fn decode(pieces: &[&[u8]]) -> Result<Vec<u8>, Malformed> {
+fn decode(pieces: &[&[u8]]) -> Result<Vec<u8>, BadContent> {
     let (mut decoder, mut bytes) = (TextDecoder::default(), Vec::new());
     for piece in pieces {
         bytes.extend(decoder.decode(piece)?);
@@ -33,7 +33,7 @@ fn decode(pieces: &[&[u8]]) -> Result<Vec<u8>, Malformed> {
     decoder.end().map(|()| bytes)
 }
 
-fn judge(pieces: &[&[u8]]) -> Result<(), Malformed> {
+fn judge(pieces: &[&[u8]]) -> Result<(), BadContent> {
     let mut frames = Frames::default();
     pieces.iter().try_for_each(|piece| frames.pass(piece))?;
     frames.end()

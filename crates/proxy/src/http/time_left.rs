@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Method, request};
+use http::{HeaderMap, HeaderName};
 use tidegate_core::deadline;
-use tidegate_core::grpc::content_type::is_grpc;
 use tokio::time::Instant;
 
 /// As gRPC tells it.
@@ -20,29 +19,22 @@ pub struct TimeLeft<'a> {
     field: Option<&'a HeaderName>,
     /// Whether it is told as gRPC does.
     grpc: bool,
-    is_rpc: bool,
 }
 
 impl<'a> TimeLeft<'a> {
-    /// What the route's `limit` and the request itself say: `grpc-timeout`, and `field` where the route has one.
+    /// What the route's `limit` and the request's fields say: `grpc-timeout` of an RPC, and `field` where the route has one.
     pub fn of(
-        head: &request::Parts,
+        headers: &HeaderMap,
+        is_rpc: bool,
         limit: Option<Duration>,
         field: Option<&'a HeaderName>,
     ) -> Self {
-        // RPCs are all made by POST; others need not be looked at.
-        let is_rpc = head.method == Method::POST && is_grpc(&head.headers);
-        let grpc = is_rpc.then(|| head.headers.get(GRPC_TIMEOUT)).flatten();
+        let grpc = is_rpc.then(|| headers.get(GRPC_TIMEOUT)).flatten();
         let grpc = grpc.and_then(deadline::read_grpc_timeout);
-        let told = field.and_then(|name| head.headers.get(name)).and_then(deadline::read_millis);
+        let told = field.and_then(|name| headers.get(name)).and_then(deadline::read_millis);
         let shortest = [limit, grpc, told].into_iter().flatten().min();
         let deadline = shortest.and_then(|left| Instant::now().checked_add(left));
-        Self { deadline, field, grpc: grpc.is_some(), is_rpc }
-    }
-
-    /// Whether the request is an RPC.
-    pub fn is_rpc(&self) -> bool {
-        self.is_rpc
+        Self { deadline, field, grpc: grpc.is_some() }
     }
 
     /// When the request must be over; `None`: it may take as long as it likes.
@@ -75,22 +67,16 @@ impl<'a> TimeLeft<'a> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use http::header::CONTENT_TYPE;
-    use http::{HeaderValue, Request};
+    use http::HeaderValue;
 
     use super::*;
 
     static FIELD: HeaderName = HeaderName::from_static("x-deadline-ms");
 
-    const RPC: (HeaderName, &str) = (CONTENT_TYPE, "application/grpc");
-
-    fn head(method: Method, fields: &[(HeaderName, &'static str)]) -> request::Parts {
-        let (mut head, ()) = Request::new(()).into_parts();
-        head.method = method;
-        for (name, value) in fields {
-            head.headers.insert(name, HeaderValue::from_static(value));
-        }
-        head
+    fn fields(fields: &[(&HeaderName, &'static str)]) -> HeaderMap {
+        let field =
+            |&(name, value): &(&HeaderName, _)| (name.clone(), HeaderValue::from_static(value));
+        fields.iter().map(field).collect()
     }
 
     /// Milliseconds from now until `time_left` is over.
@@ -101,34 +87,29 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_shortest_time_counts() {
-        let request = head(Method::POST, &[RPC, (GRPC_TIMEOUT, "2S"), (FIELD.clone(), "3000")]);
+        let request = fields(&[(&GRPC_TIMEOUT, "2S"), (&FIELD, "3000")]);
         let field = Some(&FIELD);
-        assert_eq!(millis(TimeLeft::of(&request, None, field)), Some(2_000));
-        assert_eq!(
-            millis(TimeLeft::of(&request, Some(Duration::from_secs(1)), field)),
-            Some(1_000)
-        );
-        let plain = head(Method::POST, &[(GRPC_TIMEOUT, "2S")]);
-        assert_eq!(millis(TimeLeft::of(&plain, None, None)), None, "no RPC");
-        let get = head(Method::GET, &[(FIELD.clone(), "3000")]);
-        assert_eq!(millis(TimeLeft::of(&get, None, field)), Some(3_000));
-        assert_eq!(millis(TimeLeft::of(&get, None, None)), None);
+        let second = Some(Duration::from_secs(1));
+        assert_eq!(millis(TimeLeft::of(&request, true, None, field)), Some(2_000));
+        assert_eq!(millis(TimeLeft::of(&request, true, second, field)), Some(1_000));
+        assert_eq!(millis(TimeLeft::of(&request, false, None, field)), Some(3_000), "no RPC");
+        assert_eq!(millis(TimeLeft::of(&request, false, None, None)), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_try_is_told_what_is_left_for_it() {
-        let mut request = head(Method::POST, &[RPC, (GRPC_TIMEOUT, "2S"), (FIELD.clone(), "9000")]);
-        let time_left = TimeLeft::of(&request, None, Some(&FIELD));
+        let mut request = fields(&[(&GRPC_TIMEOUT, "2S"), (&FIELD, "9000")]);
+        let time_left = TimeLeft::of(&request, true, None, Some(&FIELD));
         tokio::time::advance(Duration::from_millis(500)).await;
-        time_left.announce(&mut request.headers);
-        assert_eq!(request.headers[GRPC_TIMEOUT], "1500000u");
-        assert_eq!(request.headers[&FIELD], "1500");
+        time_left.announce(&mut request);
+        assert_eq!(request[GRPC_TIMEOUT], "1500000u");
+        assert_eq!(request[&FIELD], "1500");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_without_a_deadline_announces_none() {
-        let mut request = head(Method::GET, &[]);
-        TimeLeft::of(&request, None, Some(&FIELD)).announce(&mut request.headers);
-        assert!(request.headers.is_empty());
+        let mut request = HeaderMap::new();
+        TimeLeft::of(&request, false, None, Some(&FIELD)).announce(&mut request);
+        assert!(request.is_empty());
     }
 }

@@ -40,7 +40,7 @@ pub struct Route {
     /// Whether requests in gRPC-Web are made ones in gRPC.
     pub grpc_web: bool,
     /// How its RPCs are counted; `None`: they are not.
-    pub rpc_counts: Option<RpcCounts>,
+    pub rpc_counts: Option<Box<RpcCounts>>,
     /// Who may use it; `None`: all.
     pub access: Option<Access>,
     /// What answers.

@@ -8,7 +8,7 @@ use tidegate_core::auth::IdentityHeaders;
 use tidegate_core::cache;
 use tidegate_core::cors::Cors;
 use tidegate_core::csrf::Csrf;
-use tidegate_core::grpc::Methods;
+use tidegate_core::grpc::check_methods;
 use tidegate_core::hedge::Hedge;
 use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::retry::Policy;
@@ -87,6 +87,7 @@ impl Reader<'_> {
             let at = format!("{}.security_headers", self.at);
             Box::new(SecurityHeaders::build(fields, &at, self.issues))
         });
+        check_methods(&wanted.grpc_methods, &format!("{}.grpc_methods", self.at), self.issues);
         let access_at = format!("{}.access", self.at);
         let access =
             wanted.access.as_ref().map(|access| Access::build(access, &access_at, self.issues));
@@ -98,19 +99,13 @@ impl Reader<'_> {
             cors,
             csrf: wanted.csrf.as_ref().map(Csrf::new),
             grpc_web: wanted.grpc_web,
-            rpc_counts: self.rpc_counts(metrics),
+            rpc_counts: RpcCounts::of(&wanted.name, &wanted.grpc_methods, metrics).map(Box::new),
             access,
             action: self.action()?,
             response_headers,
             security_headers,
             metrics: metrics.route(&wanted.name),
         })
-    }
-
-    /// How RPCs are counted: by method where the template is one of methods.
-    fn rpc_counts(&self, metrics: &Metrics) -> Option<RpcCounts> {
-        let methods = Methods::of(self.wanted.template.as_deref()?)?;
-        Some(RpcCounts { methods, metrics: metrics.grpc(&self.wanted.name) })
     }
 
     fn action(&mut self) -> Option<Action> {

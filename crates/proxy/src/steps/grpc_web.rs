@@ -15,29 +15,35 @@ pub fn before(translates: bool, call: &mut Call<'_>) {
         return;
     }
     let headers = &mut call.head.headers;
-    let Some(rpc) = WebRpc::of(headers) else { return };
+    let Some(rpc) = WebRpc::of(&call.head.method, headers) else { return };
     headers.insert(CONTENT_TYPE, rpc.content_type);
     headers.insert(TE, HeaderValue::from_static("trailers"));
     if rpc.request == Format::Text {
         headers.remove(CONTENT_LENGTH);
     }
     *call.body = from_web(std::mem::take(call.body), rpc.request);
+    call.is_rpc = true;
     call.web_format = Some(rpc.response);
 }
 
-/// Make the response to such a request one in gRPC-Web. One that has no messages, and its status in its head, has it
-/// there still.
+/// Make the response to such a request one in gRPC-Web.
+#[inline]
 pub fn after(call: &Call<'_>, response: &mut Response<Body>) {
-    let Some(format) = call.web_format else { return };
+    if let Some(format) = call.web_format {
+        translate(format, response);
+    }
+}
+
+/// A status that is in the head is there still: pages can read that.
+#[cold]
+fn translate(format: Format, response: &mut Response<Body>) {
     let headers = response.headers_mut();
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| format.content_type(value));
     let Some(content_type) = content_type else { return };
     headers.insert(CONTENT_TYPE, content_type);
-    if headers.contains_key(GRPC_STATUS) {
-        return;
-    }
     headers.remove(CONTENT_LENGTH);
     headers.remove(TRAILER);
+    let is_told = headers.contains_key(GRPC_STATUS);
     let body = std::mem::take(response.body_mut());
-    *response.body_mut() = to_web(body, format);
+    *response.body_mut() = to_web(body, format, is_told);
 }

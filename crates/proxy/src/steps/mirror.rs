@@ -43,7 +43,7 @@ fn copy(route: CostRoute, call: &mut Call<'_>) {
     // A copy is not worth waiting.
     let Some(permit) = upstream.try_admit(&local.outbound, now) else { return };
     local.mirrored.set(under_way + 1);
-    let counted = Counted(local.clone());
+    let copy = UnderWay(local.clone());
     let (original, mut body) = std::mem::take(call.body).tee(MAX_BEHIND);
     *call.body = original;
     let mut head = call.head.clone();
@@ -64,7 +64,7 @@ fn copy(route: CostRoute, call: &mut Call<'_>) {
             permit: &permit,
             listening: Listening::Nothing,
         };
-        let outbound = &counted.0.outbound;
+        let outbound = &copy.0.outbound;
         if let Ok(response) = send(outbound, dispatch, &mut head, &mut body).await {
             let mut body = response.into_body();
             while let Some(Ok(_)) = poll_fn(|cx| body.poll_frame(cx)).await {}
@@ -72,10 +72,10 @@ fn copy(route: CostRoute, call: &mut Call<'_>) {
     });
 }
 
-/// Counts a copy that is under way.
-struct Counted(Rc<Local>);
+/// A copy that is under way, and counted as that.
+struct UnderWay(Rc<Local>);
 
-impl Drop for Counted {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         let mirrored: &Cell<usize> = &self.0.mirrored;
         mirrored.set(mirrored.get() - 1);

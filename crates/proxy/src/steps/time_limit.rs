@@ -18,7 +18,7 @@ pub type Steps<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>, Failure>
 /// Find out until when the request must be over.
 pub fn before<'a>(forward: &'a Forward, call: &mut Call<'a>) {
     let field = forward.deadline_header.as_ref();
-    call.time_left = TimeLeft::of(call.head, forward.timeout, field);
+    call.time_left = TimeLeft::of(&call.head.headers, call.is_rpc, forward.timeout, field);
 }
 
 /// Take the further `steps`, and let neither them nor the response take longer than there is time: the steps then fail.

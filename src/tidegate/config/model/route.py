@@ -19,7 +19,16 @@ from tidegate.config.model.options import Options
 from tidegate.config.model.rate import RateLimitNames
 from tidegate.config.model.retry import Hedge, Retry
 from tidegate.config.model.security_headers import SecurityHeadersPreset
-from tidegate.config.model.text import AbsolutePath, FieldName, FieldValue, HostPattern, Method, Name
+from tidegate.config.model.text import (
+    AbsolutePath,
+    FieldName,
+    FieldValue,
+    HostPattern,
+    Method,
+    Name,
+    RpcPath,
+    each_once,
+)
 from tidegate.config.model.tunnel import Tunnel
 from tidegate.config.model.unit import Count, Percent, Size, Status, Timeout
 
@@ -249,12 +258,16 @@ class Route(Options):
     """How long a WebSocket, or another tunnel, may last."""
     grpc_web: bool = False
     """Whether requests in gRPC-Web are made ones in gRPC, and their responses the other way round."""
+    grpc_methods: Annotated[tuple[RpcPath, ...], Field(max_length=100), each_once("method")] = Field(
+        default=(), examples=[["/shop.Orders/Place", "/shop.Orders/Cancel"]]
+    )
+    """Methods of gRPC whose RPCs are counted by name, by their paths; all others of the route are counted
+    together. Empty: none are counted."""
     limits: RouteLimits = RouteLimits()
     """What a request may cost."""
     template: AbsolutePath | None = Field(default=None, examples=["/users/{id}/orders/{order}"])
-    """The path of all its requests with its variables, by which predictions tell them apart from others; one
-    of two segments, like `/shop.Orders/{method}`, says which methods of gRPC are counted by name. Null: it is
-    learnt."""
+    """The path of all its requests with its variables, by which predictions tell them apart from others;
+    null: it is learnt."""
     priority: Annotated[
         RoutePriority, BeforeValidator(_level_alone, json_schema_input_type=Priority | RoutePriority)
     ] = RoutePriority()

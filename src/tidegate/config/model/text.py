@@ -20,6 +20,7 @@ _ORIGIN = re.compile(
 )
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_RPC_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_~.-]*){2}", re.ASCII)
 _MODE = re.compile(r"(0o?)?[0-7]{3}", re.ASCII)
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
 
@@ -157,6 +158,12 @@ def _absolute_path(text: str) -> str:
     return text
 
 
+def _rpc_path(text: str) -> str:
+    if not _RPC_PATH.fullmatch(text) or len(text) > 256:
+        raise ValueError(f"expected the path of a method, like /shop.Orders/Place; found {text!r}")
+    return text
+
+
 def _number_as_text(value: Any) -> Any:
     """YAML reads `1.2` as a number where a text is meant."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -197,6 +204,8 @@ FieldValue = Annotated[
     AsWritten(),
     WithJsonSchema({"type": ["string", "number"]}, mode="validation"),
 ]
+RpcPath = Annotated[str, AfterValidator(_rpc_path), Field(examples=["/shop.Orders/Place"])]
+"""The path of a method of gRPC: `/{service}/{method}`, of what never stands encoded in a path."""
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path), Field(examples=["/v1"])]
 
 

@@ -1,12 +1,7 @@
-//! The frames that content is made of: a flag, a length of four bytes, and as many bytes (*gRPC over HTTP2*,
-//! Length-Prefixed-Message).
+//! Frames of content that is on its way.
 
-use super::Malformed;
-
-/// Bytes before those of the message.
-const PREFIX: usize = 5;
-/// The largest flag of a message: it is compressed.
-const COMPRESSED: u8 = 1;
+use super::super::frame::{COMPRESSED, PREFIX};
+use super::BadContent;
 
 /// Follows content that comes in pieces from frame to frame, and keeps nothing of it.
 #[derive(Debug, Default)]
@@ -25,7 +20,7 @@ impl Frames {
     /// # Errors
     /// If a frame is none of a message: what clients and endpoints send are messages alone, the frame of the trailers is
     /// the gateway's.
-    pub fn pass(&mut self, mut piece: &[u8]) -> Result<(), Malformed> {
+    pub fn pass(&mut self, mut piece: &[u8]) -> Result<(), BadContent> {
         loop {
             let skipped = piece.len().min(self.message as usize);
             self.message -= skipped as u32;
@@ -33,7 +28,7 @@ impl Frames {
             let Some((&byte, rest)) = piece.split_first() else { return Ok(()) };
             piece = rest;
             if self.known == 0 && byte > COMPRESSED {
-                return Err(Malformed::Flag);
+                return Err(BadContent::Flag);
             }
             // The flag is shifted out again.
             self.length = self.length << 8 | u32::from(byte);
@@ -44,7 +39,7 @@ impl Frames {
         }
     }
 
-    /// Whether the content may end here.
+    /// Whether a frame may begin here, or the content end.
     pub fn is_between(&self) -> bool {
         self.known == 0 && self.message == 0
     }
@@ -53,8 +48,8 @@ impl Frames {
     ///
     /// # Errors
     /// If a frame is not whole.
-    pub fn end(&self) -> Result<(), Malformed> {
-        if self.is_between() { Ok(()) } else { Err(Malformed::PartialFrame) }
+    pub fn end(&self) -> Result<(), BadContent> {
+        if self.is_between() { Ok(()) } else { Err(BadContent::PartialFrame) }
     }
 }
 
@@ -62,18 +57,14 @@ impl Frames {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::super::frame::frame;
     use super::super::testing::cut;
     use super::*;
 
-    fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Malformed> {
+    fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(), BadContent> {
         let mut frames = Frames::default();
         pieces.into_iter().try_for_each(|piece| frames.pass(piece))?;
         frames.end()
-    }
-
-    fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-        [&[flag], &length.to_be_bytes()[..], message].concat()
     }
 
     #[test]
@@ -82,7 +73,7 @@ mod tests {
         assert_eq!(read([&content[..]]), Ok(()));
         assert_eq!(read([]), Ok(()));
         for end in [1, 4, 5, 7, 9, 308, 314, 317] {
-            assert_eq!(read([&content[..end]]), Err(Malformed::PartialFrame), "{end}");
+            assert_eq!(read([&content[..end]]), Err(BadContent::PartialFrame), "{end}");
         }
     }
 
@@ -90,13 +81,13 @@ mod tests {
     fn only_messages_are_frames_of_a_request() {
         for flag in [2, 0x80, 0x81, 0xff] {
             let content = [frame(0, b"one"), frame(flag, b"two")].concat();
-            assert_eq!(read([&content[..]]), Err(Malformed::Flag), "{flag}");
+            assert_eq!(read([&content[..]]), Err(BadContent::Flag), "{flag}");
         }
     }
 
     #[test]
     fn a_length_of_all_that_there_can_be_is_believed_and_nothing_kept_for_it() {
-        assert_eq!(read([&[0, 0xff, 0xff, 0xff, 0xff, 1][..]]), Err(Malformed::PartialFrame));
+        assert_eq!(read([&[0, 0xff, 0xff, 0xff, 0xff, 1][..]]), Err(BadContent::PartialFrame));
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Malformed;
+use super::BadContent;
 
 /// Characters that stand for three bytes.
 const GROUP: usize = 4;
@@ -20,36 +20,44 @@ impl TextDecoder {
     ///
     /// # Errors
     /// What is wrong with it; what came before in the same piece is lost.
-    pub fn decode(&mut self, piece: &[u8]) -> Result<Vec<u8>, Malformed> {
-        let mut text = std::mem::take(&mut self.begun);
-        text.extend_from_slice(piece);
-        let whole = text.len() / GROUP * GROUP;
-        self.begun = text[whole..].to_vec();
-        let mut left = &text[..whole];
-        let mut bytes = Vec::with_capacity(whole / GROUP * 3);
-        while !left.is_empty() {
-            // Padding ends what one decoder takes; another one begins behind it.
-            let padded = left.iter().position(|character| *character == b'=');
-            let length = padded.map_or(left.len(), |at| (at / GROUP + 1) * GROUP);
-            let (run, rest) = left.split_at(length);
-            STANDARD.decode_vec(run, &mut bytes).map_err(|_| Malformed::Base64)?;
-            left = rest;
+    pub fn decode(&mut self, mut piece: &[u8]) -> Result<Vec<u8>, BadContent> {
+        let mut bytes = Vec::with_capacity((self.begun.len() + piece.len()) / GROUP * 3);
+        if !self.begun.is_empty() {
+            let missing = GROUP - self.begun.len();
+            let (end, rest) = piece.split_at(missing.min(piece.len()));
+            self.begun.extend_from_slice(end);
+            piece = rest;
+            if self.begun.len() == GROUP {
+                decode_groups(&self.begun, &mut bytes)?;
+                self.begun.clear();
+            }
         }
+        let (groups, rest) = piece.split_at(piece.len() / GROUP * GROUP);
+        decode_groups(groups, &mut bytes)?;
+        self.begun.extend_from_slice(rest);
         Ok(bytes)
-    }
-
-    /// Whether all that came was decoded.
-    pub fn is_done(&self) -> bool {
-        self.begun.is_empty()
     }
 
     /// The text ends.
     ///
     /// # Errors
     /// If a group is not whole.
-    pub fn end(&self) -> Result<(), Malformed> {
-        if self.is_done() { Ok(()) } else { Err(Malformed::PartialGroup) }
+    pub fn end(&self) -> Result<(), BadContent> {
+        if self.begun.is_empty() { Ok(()) } else { Err(BadContent::PartialGroup) }
     }
+}
+
+/// Adds what whole groups stand for to `bytes`.
+fn decode_groups(mut groups: &[u8], bytes: &mut Vec<u8>) -> Result<(), BadContent> {
+    while !groups.is_empty() {
+        // Padding ends what one decoder takes; another one begins behind it.
+        let padded = groups.iter().position(|character| *character == b'=');
+        let length = padded.map_or(groups.len(), |at| (at / GROUP + 1) * GROUP);
+        let (run, rest) = groups.split_at(length);
+        STANDARD.decode_vec(run, bytes).map_err(|_| BadContent::Base64)?;
+        groups = rest;
+    }
+    Ok(())
 }
 
 /// `bytes` as a text that can be followed by others.
@@ -65,7 +73,7 @@ mod tests {
     use super::super::testing::cut;
     use super::*;
 
-    fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, Malformed> {
+    fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, BadContent> {
         let mut decoder = TextDecoder::default();
         let mut bytes = Vec::new();
         for piece in pieces {
@@ -82,12 +90,12 @@ mod tests {
     #[test]
     fn what_is_no_base64_is_refused_with_words() {
         for text in ["YQ=a", "=YQ=", "Y===", "YQ*=", "YR==", "YQ==YQ=a", "Y Q="] {
-            assert_eq!(decode([text.as_bytes()]), Err(Malformed::Base64), "{text}");
+            assert_eq!(decode([text.as_bytes()]), Err(BadContent::Base64), "{text}");
         }
         for text in ["Y", "YQ", "YWJjZ"] {
-            assert_eq!(decode([text.as_bytes()]), Err(Malformed::PartialGroup), "{text}");
+            assert_eq!(decode([text.as_bytes()]), Err(BadContent::PartialGroup), "{text}");
         }
-        assert_eq!(Malformed::Base64.to_string(), "what is said to be base64 is none");
+        assert_eq!(BadContent::Base64.to_string(), "what is said to be base64 is none");
     }
 
     proptest! {

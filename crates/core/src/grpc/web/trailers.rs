@@ -2,24 +2,24 @@
 
 use http::HeaderMap;
 
+use super::super::frame::frame;
+
 /// The flag of such a frame.
 const TRAILERS: u8 = 0x80;
 
 /// The frame that `trailers` are in, written as HTTP/1 writes fields.
 pub fn trailers_frame(trailers: &HeaderMap) -> Vec<u8> {
-    let mut frame = vec![TRAILERS, 0, 0, 0, 0];
+    let mut lines = Vec::new();
     for (name, value) in trailers {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            frame.extend_from_slice(part);
+            lines.extend_from_slice(part);
         }
     }
-    // Trailers are far smaller: the limits of heads hold for them.
-    let length = u32::try_from(frame.len() - 5).unwrap_or(u32::MAX);
-    frame[1..5].copy_from_slice(&length.to_be_bytes());
-    frame
+    frame(TRAILERS, &lines)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use http::{HeaderName, HeaderValue};
 
@@ -37,6 +37,17 @@ mod tests {
         let text =
             b"grpc-status: 5\r\ngrpc-message: no such order\r\nx-detail: a\r\nx-detail: b\r\n";
         assert_eq!(trailers_frame(&trailers), [&[0x80, 0, 0, 0, 71][..], text].concat());
+    }
+
+    #[test]
+    fn long_trailers_are_whole_and_of_the_length_that_is_said() {
+        let message = "100%25 ".repeat(10_000);
+        let trailers =
+            HeaderMap::from_iter([(GRPC_MESSAGE, HeaderValue::try_from(&message).unwrap())]);
+        let frame = trailers_frame(&trailers);
+        let length = u32::from_be_bytes([frame[1], frame[2], frame[3], frame[4]]) as usize;
+        assert_eq!((frame[0], length), (0x80, frame.len() - 5));
+        assert!(frame.ends_with(format!("{message}\r\n").as_bytes()));
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::{
-    AuthenticatorMetrics, CacheMetrics, CachedRouteMetrics, EndpointMetrics, GrpcMetrics,
-    ListenerMetrics, RateLimitMetrics, RouteMetrics, StoreMetrics, UpstreamMetrics, WorkerMetrics,
-    authenticator, cache, endpoint, grpc, listener, rate_limit, route, store, tunnel, upstream,
+    AuthenticatorMetrics, CacheMetrics, CachedRouteMetrics, EndpointMetrics, ListenerMetrics,
+    RateLimitMetrics, RouteMetrics, RpcMetrics, StoreMetrics, UpstreamMetrics, WorkerMetrics,
+    authenticator, cache, endpoint, listener, rate_limit, route, rpc, store, tunnel, upstream,
     worker,
 };
 use crate::account::exposition::Exposition;
@@ -25,7 +25,7 @@ pub struct Metrics {
     workers: Box<[WorkerMetrics]>,
     listeners: ByName<String, ListenerMetrics>,
     routes: ByName<String, RouteMetrics>,
-    rpcs: ByName<String, GrpcMetrics>,
+    rpcs: ByName<(String, String), RpcMetrics>,
     upstreams: ByName<String, UpstreamMetrics>,
     endpoints: ByName<(String, String), EndpointMetrics>,
     rate_limits: ByName<String, RateLimitMetrics>,
@@ -69,9 +69,10 @@ impl Metrics {
         self.routes.get(name.to_owned(), || RouteMetrics::new(name, self.shards))
     }
 
-    /// The counts of the RPCs of a route that counts them by method.
-    pub fn grpc(&self, route: &str) -> Arc<GrpcMetrics> {
-        self.rpcs.get(route.to_owned(), || GrpcMetrics::new(route, self.shards))
+    /// The counts of the RPCs of a route that are counted as of this method.
+    pub fn rpc(&self, route: &str, method: &str) -> Arc<RpcMetrics> {
+        let name = (route.to_owned(), method.to_owned());
+        self.rpcs.get(name, || RpcMetrics::new(route, method, self.shards))
     }
 
     /// The counts of requests that no route took.
@@ -139,7 +140,7 @@ impl Metrics {
         routes.extend(self.routes.held());
         route::families(page, &routes);
         tunnel::families(page, &routes);
-        grpc::families(page, &self.rpcs.held());
+        rpc::families(page, &self.rpcs.held());
         upstream::families(page, &self.upstreams.held());
         endpoint::families(page, &self.endpoints.held());
         rate_limit::families(page, &self.rate_limits.held());

@@ -12,7 +12,6 @@ mod paced;
 mod replay;
 mod tee;
 mod timed;
-mod told;
 mod whole;
 
 use std::task::{Context, Poll};
@@ -45,10 +44,9 @@ pub trait Source {
     /// Whether nothing more will come; `false` where that is not known yet.
     fn is_end(&self) -> bool;
 
-    /// The trailers that tell its reader that it broke off with `failure`; `None`: the reader is to see that something is
-    /// missing.
-    fn last_words(&self, failure: Failure) -> Option<HeaderMap> {
-        let _ = failure;
+    /// The trailers that tell its reader that it broke off with `failure`, none of them where its content has told that;
+    /// `None`: the reader is to see that something is missing.
+    fn last_words(&self, _failure: Failure) -> Option<HeaderMap> {
         None
     }
 }
@@ -101,7 +99,7 @@ impl Body {
         }
     }
 
-    /// The trailers that tell its reader that it broke off with `failure`, where there are any.
+    /// How its reader is told that it broke off with `failure`, where it is: see [`Source::last_words`].
     pub fn last_words(&self, failure: Failure) -> Option<HeaderMap> {
         match self {
             Self::Stream(source) => source.last_words(failure),

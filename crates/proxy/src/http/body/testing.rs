@@ -25,6 +25,28 @@ pub fn channel(pieces: usize) -> (mpsc::Sender<Frame>, Body) {
     (sender, Body::stream(Channel(frames)))
 }
 
+/// What came before a break, and why it broke off.
+struct Breaks {
+    before: std::vec::IntoIter<Frame>,
+    failure: Failure,
+}
+
+impl Source for Breaks {
+    fn poll_frame(&mut self, _: &mut Context<'_>) -> NextFrame {
+        Poll::Ready(Some(self.before.next().ok_or(self.failure)))
+    }
+
+    fn is_end(&self) -> bool {
+        false
+    }
+}
+
+/// A body that breaks off after these pieces.
+pub fn breaks(pieces: &[&'static str], failure: Failure) -> Body {
+    let before: Vec<_> = pieces.iter().map(|piece| data(piece)).collect();
+    Body::stream(Breaks { before: before.into_iter(), failure })
+}
+
 /// A piece of content.
 pub fn data(content: &'static str) -> Frame {
     Frame::Data(Bytes::from_static(content.as_bytes()))

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tidegate_core::failure::Failure;
-use tidegate_core::grpc::web::{Format, Frames, Malformed, TextDecoder};
+use tidegate_core::grpc::web::{BadContent, Format, Frames, TextDecoder};
 
 use crate::http::body::{Body, Frame, NextFrame, Source};
 
@@ -26,7 +26,7 @@ struct FromWeb {
 }
 
 impl FromWeb {
-    fn decode(&mut self, piece: Bytes) -> Result<Bytes, Malformed> {
+    fn decode(&mut self, piece: Bytes) -> Result<Bytes, BadContent> {
         let piece = match &mut self.text {
             Some(text) => text.decode(&piece)?.into(),
             None => piece,
@@ -35,7 +35,7 @@ impl FromWeb {
         Ok(piece)
     }
 
-    fn end(&self) -> Result<(), Malformed> {
+    fn end(&self) -> Result<(), BadContent> {
         self.text.as_ref().map_or(Ok(()), TextDecoder::end)?;
         self.frames.end()
     }
@@ -54,8 +54,8 @@ impl Source for FromWeb {
                 Some(Err(_)) => return Poll::Ready(next),
                 Some(Ok(Frame::Trailers(_))) | None => self.end().map(|()| next),
             };
-            return Poll::Ready(judged.unwrap_or_else(|malformed| {
-                tracing::debug!(%malformed, "the content of a request is no gRPC-Web");
+            return Poll::Ready(judged.unwrap_or_else(|bad| {
+                tracing::debug!(%bad, "the content of a request is no gRPC-Web");
                 Some(Err(Failure::MalformedGrpcWeb))
             }));
         }

@@ -77,11 +77,12 @@ impl Pump {
 
     /// The body broke off: tell the peer in trailers, where there are words for it.
     fn break_off(&mut self, failure: Failure) -> Stopped {
-        match self.body.last_words(failure).map(|trailers| self.stream.send_trailers(trailers)) {
-            Some(Ok(())) => Stopped::Told(failure),
-            Some(Err(_)) => Stopped::Peer,
-            None => Stopped::Source(failure),
-        }
+        let told = match self.body.last_words(failure) {
+            None => return Stopped::Source(failure),
+            Some(trailers) if trailers.is_empty() => self.stream.send_data(Bytes::new(), true),
+            Some(trailers) => self.stream.send_trailers(trailers),
+        };
+        told.map_or(Stopped::Peer, |()| Stopped::Told(failure))
     }
 
     /// Tell the peer that what it got is not the whole body.

@@ -71,7 +71,10 @@ impl Pump {
                     let Some(trailers) = self.body.last_words(failure) else {
                         return Poll::Ready(Err(Stopped::Source(failure)));
                     };
-                    stream.push_trailers(&trailers);
+                    // Of none there is no field section: the content has told.
+                    if !trailers.is_empty() {
+                        stream.push_trailers(&trailers);
+                    }
                     (self.ends, self.told) = (true, Some(failure));
                 }
                 Poll::Ready(None) => self.ends = true,

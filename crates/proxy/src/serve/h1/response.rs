@@ -74,7 +74,13 @@ impl Reply for ResponseWriter<'_> {
                 poll_fn(|cx| self.poll_body(&mut body, &mut broken, sent, cx)).await
             }
         };
-        written.inspect_err(|failure| self.transport.abort(*failure))
+        match written {
+            Ok(told) => told.map_or(Ok(()), Err),
+            Err(failure) => {
+                self.transport.abort(failure);
+                Err(failure)
+            }
+        }
     }
 }
 
@@ -101,14 +107,15 @@ impl ResponseWriter<'_> {
     }
 
     /// Write what waits and the whole of the body behind it, or as much as there was of it before it was `broken`:
-    /// whether the client gets what came before must not depend on how soon after it the break comes.
+    /// whether the client gets what came before must not depend on how soon after it the break comes. Ready with the
+    /// failure that the body has told the client of, if it broke off so.
     fn poll_body(
         &self,
         body: &mut Body,
         broken: &mut Option<Failure>,
         sent: &mut u64,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Failure>> {
+    ) -> Poll<Result<Option<Failure>, Failure>> {
         loop {
             let mut waits = false;
             while !waits && broken.is_none() && self.transport.takes_more() {
@@ -118,20 +125,33 @@ impl ResponseWriter<'_> {
                 };
                 match frame.transpose().and_then(|frame| self.transport.push(frame)) {
                     Ok(size) => *sent += size,
-                    Err(failure) => *broken = Some(failure),
+                    Err(failure) => {
+                        *broken = Some(failure);
+                        self.end_told(body, failure)?;
+                    }
                 }
             }
             let patience = self.client.settings.plan.timeouts.write;
             ready!(self.transport.poll_flush(patience.duration(), cx))?;
+            if self.transport.finish() {
+                return Poll::Ready(Ok(*broken));
+            }
             if let Some(failure) = *broken {
                 return Poll::Ready(Err(failure));
-            }
-            if self.transport.finish() {
-                return Poll::Ready(Ok(()));
             }
             if waits {
                 return self.transport.poll_gone(cx).map(|()| Err(Failure::ClientGone));
             }
+        }
+    }
+
+    /// End a body that broke off as if it were whole, where its content has told the client. Trailers would be read by
+    /// none: clients of gRPC, which could, do not speak HTTP/1.
+    #[cold]
+    fn end_told(&self, body: &Body, failure: Failure) -> Result<(), Failure> {
+        match body.last_words(failure) {
+            Some(trailers) if trailers.is_empty() => self.transport.push(None).map(drop),
+            _ => Ok(()),
         }
     }
 }

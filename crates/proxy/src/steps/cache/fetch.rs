@@ -131,7 +131,7 @@ impl Fetch {
         let snapshot = self.snapshot.clone();
         let Action::Forward(forward) = &snapshot.routes[self.route].action else { return };
         let Some(settings) = &forward.cache else { return };
-        let time_left = TimeLeft::of(&sending.head, forward.timeout, None);
+        let time_left = TimeLeft::of(&sending.head.headers, false, forward.timeout, None);
         let asked = sending.head.headers.clone();
         let outcome = match time_left.deadline() {
             None => self.fetched((forward, settings), &asked, &mut sending, time_left).await,

@@ -1,25 +1,33 @@
 //! The check by the gRPC health protocol, version 1 (`grpc.health.v1.Health/Check`).
-//!
-//! Its two messages are so small that they are written and read by hand:
-//! `HealthCheckRequest { string service = 1; }` and `HealthCheckResponse { ServingStatus status = 1; }`,
-//! each after gRPC's prefix of a flag and a length (gRPC over HTTP/2, "Length-Prefixed-Message").
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, request};
-use tidegate_core::plan;
+use http::{HeaderValue, Method, Request, StatusCode, request};
+use prost::Message;
+use tidegate_core::grpc::{content_type, message_frame, read_message, read_status};
+use tidegate_core::plan::{self, GrpcStatus};
 
 use super::words::{NO_HOST, told};
 use crate::upstream::fetch::Fetch;
 
 const PATH: &str = "/grpc.health.v1.Health/Check";
-/// A flag and a length of four bytes.
-const PREFIX: usize = 5;
 /// Far more than the answer's message has.
 const READ: usize = 1024;
-/// Field 1 of wire type 2 (bytes), and of wire type 0 (varint).
-const SERVICE: u8 = 0x0a;
-const STATUS: u64 = 0x08;
+const NOT_FOUND: u8 = GrpcStatus::NotFound.number();
+const UNIMPLEMENTED: u8 = GrpcStatus::Unimplemented.number();
+
+#[derive(Clone, PartialEq, Message)]
+struct HealthCheckRequest {
+    #[prost(string, tag = "1")]
+    service: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HealthCheckResponse {
+    /// A `ServingStatus`.
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
 
 /// A request for the health of a service.
 #[derive(Debug)]
@@ -35,7 +43,7 @@ impl GrpcCheck {
         let request = Request::builder()
             .method(Method::POST)
             .uri(PATH)
-            .header(CONTENT_TYPE, "application/grpc")
+            .header(CONTENT_TYPE, content_type::GRPC)
             .header(TE, "trailers")
             .header(USER_AGENT, "tidegate-health")
             .body(());
@@ -56,11 +64,13 @@ impl GrpcCheck {
         }
         let content = fetched.read(READ, READ).await.map_err(told)?;
         // An answer without content may give its status in its header.
-        let status = grpc_status(&content.trailers).or_else(|| grpc_status(&fetched.head.headers));
+        let status = read_status(&content.trailers).or_else(|| read_status(&fetched.head.headers));
         match status {
             Some(0) => {}
-            Some(5) => return Err("the endpoint does not know the service".into()),
-            Some(12) => return Err("the endpoint does not speak the health protocol".into()),
+            Some(NOT_FOUND) => return Err("the endpoint does not know the service".into()),
+            Some(UNIMPLEMENTED) => {
+                return Err("the endpoint does not speak the health protocol".into());
+            }
             Some(code) => return Err(format!("gRPC status {code}")),
             None => return Err("an answer without a gRPC status".into()),
         }
@@ -74,66 +84,15 @@ impl GrpcCheck {
     }
 }
 
-/// A `HealthCheckRequest` with its prefix.
+/// The content that asks for the health of `service`.
 fn ask_for(service: &str) -> Bytes {
-    let mut message = BytesMut::new();
-    if !service.is_empty() {
-        message.put_u8(SERVICE);
-        let mut length = service.len();
-        while length > 0x7f {
-            message.put_u8(length as u8 | 0x80);
-            length >>= 7;
-        }
-        message.put_u8(length as u8);
-        message.put_slice(service.as_bytes());
-    }
-    let mut framed = BytesMut::with_capacity(PREFIX + message.len());
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    framed.put_slice(&message);
-    framed.freeze()
+    let request = HealthCheckRequest { service: service.to_owned() };
+    message_frame(&request.encode_to_vec()).into()
 }
 
-/// The status in a `HealthCheckResponse` with its prefix; `None` if it is none, or compressed.
-fn serving_status(framed: &[u8]) -> Option<u64> {
-    let (&[flag, a, b, c, d], rest) = framed.split_first_chunk::<PREFIX>()?;
-    let mut message = rest.get(..u32::from_be_bytes([a, b, c, d]) as usize)?;
-    let mut status = 0; // what is left out has its default
-    while flag == 0 && !message.is_empty() {
-        let tag = varint(&mut message)?;
-        match tag & 7 {
-            0 => {
-                let value = varint(&mut message)?;
-                status = if tag == STATUS { value } else { status };
-            }
-            1 => message = message.get(8..)?,
-            2 => {
-                let length = usize::try_from(varint(&mut message)?).ok()?;
-                message = message.get(length..)?;
-            }
-            5 => message = message.get(4..)?,
-            _ => return None,
-        }
-    }
-    (flag == 0).then_some(status)
-}
-
-/// A number in groups of seven bits, the lowest first (protobuf's encoding guide, "Base 128 Varints").
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn grpc_status(fields: &HeaderMap) -> Option<u32> {
-    fields.get("grpc-status")?.to_str().ok()?.parse().ok()
+/// The status in content that is a `HealthCheckResponse`; `None` if it is none, or compressed.
+fn serving_status(content: &[u8]) -> Option<i32> {
+    HealthCheckResponse::decode(read_message(content)?).ok().map(|response| response.status)
 }
 
 #[cfg(test)]

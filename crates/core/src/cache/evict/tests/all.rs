@@ -8,22 +8,22 @@ use super::super::{Evicted, Fifo, Id, Lru, Policy, S3Fifo, Sieve, TinyLfu};
 use super::{ask, id};
 
 #[derive(Debug, Clone)]
-enum Call {
+enum Act {
     Insert(u64, u64),
     Touch(u64),
     Remove(u64),
     SetCapacity(u64),
 }
 
-fn calls() -> impl Strategy<Value = Vec<Call>> {
+fn acts() -> impl Strategy<Value = Vec<Act>> {
     let number = || 0u64..40;
-    let call = prop_oneof![
-        8 => (number(), 0u64..300).prop_map(|(number, size)| Call::Insert(number, size)),
-        8 => number().prop_map(Call::Touch),
-        1 => number().prop_map(Call::Remove),
-        1 => (0u64..2_000).prop_map(Call::SetCapacity),
+    let act = prop_oneof![
+        8 => (number(), 0u64..300).prop_map(|(number, size)| Act::Insert(number, size)),
+        8 => number().prop_map(Act::Touch),
+        1 => number().prop_map(Act::Remove),
+        1 => (0u64..2_000).prop_map(Act::SetCapacity),
     ];
-    prop::collection::vec(call, 0..400)
+    prop::collection::vec(act, 0..400)
 }
 
 /// What a policy must hold of, by what it has said.
@@ -55,21 +55,21 @@ fn policies(capacity: u64) -> Vec<Box<dyn Policy>> {
     ]
 }
 
-fn holds(policy: &mut dyn Policy, calls: &[Call]) {
+fn holds(policy: &mut dyn Policy, acts: &[Act]) {
     let mut told = Told::default();
-    for call in calls {
-        match *call {
-            Call::Insert(number, size) => {
+    for act in acts {
+        match *act {
+            Act::Insert(number, size) => {
                 told.0.insert(id(number), size);
                 told.evicted(&policy.insert(id(number), size));
             }
-            Call::Touch(number) => {
+            Act::Touch(number) => {
                 assert_eq!(policy.touch(id(number)), told.0.contains_key(&id(number)));
             }
-            Call::Remove(number) => {
+            Act::Remove(number) => {
                 assert_eq!(policy.remove(id(number)), told.0.remove(&id(number)));
             }
-            Call::SetCapacity(capacity) => told.evicted(&policy.set_capacity(capacity)),
+            Act::SetCapacity(capacity) => told.evicted(&policy.set_capacity(capacity)),
         }
         told.check(policy);
     }
@@ -80,8 +80,8 @@ fn holds(policy: &mut dyn Policy, calls: &[Call]) {
 
 proptest! {
     #[test]
-    fn policies_are_never_above_their_capacity_and_tell_all_that_leaves(calls in calls()) {
-        policies(1_000).iter_mut().for_each(|policy| holds(policy.as_mut(), &calls));
+    fn policies_are_never_above_their_capacity_and_tell_all_that_leaves(acts in acts()) {
+        policies(1_000).iter_mut().for_each(|policy| holds(policy.as_mut(), &acts));
     }
 }
 

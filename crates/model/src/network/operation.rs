@@ -1,4 +1,4 @@
-//! A call of an operator: what it is given, each of which is read once, and what it adds to the walk.
+//! An operation: an operator with what it is given, each of which is read once, and what it adds to the walk.
 
 use std::ops::Range;
 
@@ -36,7 +36,7 @@ impl Input<'_> {
 }
 
 /// A node that becomes steps.
-pub(super) struct Call<'m> {
+pub(super) struct Operation<'m> {
     /// The operator's name.
     pub(super) of: &'m str,
     pub(super) attributes: Attributes<'m>,
@@ -45,7 +45,7 @@ pub(super) struct Call<'m> {
     pub(super) walk: &'m mut Walk,
 }
 
-impl<'m> Call<'m> {
+impl<'m> Operation<'m> {
     /// Whether everything was read that is given.
     pub(super) fn check(&self) -> Result<(), Refusal> {
         match self.inputs.iter().position(Option::is_some) {

@@ -1,10 +1,10 @@
-//! What is wrong with content that is said to be gRPC-Web.
+//! What is wrong with content that is said to be gRPC's, or gRPC-Web's.
 
 use thiserror::Error;
 
 /// What is wrong with it, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Malformed {
+pub enum BadContent {
     /// A character, padding or bits that base64 does not have (RFC 4648 §4).
     #[error("what is said to be base64 is none")]
     Base64,

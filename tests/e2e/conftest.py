@@ -16,6 +16,7 @@ from .harness.h2origin import H2Origin
 from .harness.h3origin import H3Origin, trusting
 from .harness.multiplexed_origin import MultiplexedOrigin
 from .harness.origin import Origin
+from .harness.websocket import echoing
 
 StartGateway = Callable[..., Gateway]
 Running = Callable[[Config], contextlib.AbstractContextManager[Gateway]]
@@ -111,6 +112,13 @@ class Spoken:
     """Of the upstream."""
     origin: Callable[[str], MultiplexedOrigin]
     """Makes an endpoint of this name."""
+
+
+@pytest.fixture(scope="module")
+def websocket_server() -> Iterator[int]:
+    """The port of a WebSocket server that sends back what it gets."""
+    with echoing() as port:
+        yield port
 
 
 @pytest.fixture(params=["http2", "http3"])

@@ -23,9 +23,9 @@ from .harness.certs import Authority
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
 from .harness.h2client import H2Client
-from .harness.h3client import DATA, GOAWAY, HEADERS, SETTINGS, encode, frame
+from .harness.h3client import DATA, GOAWAY, HEADERS, SETTINGS, H3Client, encode, frame
 from .harness.h3origin import NO_ERROR, H3Origin, H3Stream, trusting
-from .harness.message import Echo
+from .harness.message import Echo, Response
 from .harness.multiplexed_origin import Stream
 from .harness.origin import Exchange, Origin
 from .harness.ports import free_port
@@ -144,6 +144,51 @@ def test_an_early_answer_reaches_the_client_whole(gateway: Gateway, h3_origin: H
         assert stream in client.ended
 
 
+def test_an_upload_that_the_endpoint_leaves_standing_does_not_end_as_if_it_were_whole(
+    start_gateway: StartGateway, h3_origin: H3Origin, authority: Authority
+) -> None:
+    """It ends within a frame, and an endpoint may look at no more than whether it has ended."""
+
+    async def stall(stream: Stream) -> None:
+        assert isinstance(stream, H3Stream)
+        stream.take_no_more()
+        await asyncio.sleep(2)  # longer than it is waited for that more is taken
+        stream.send_headers(200)
+        await stream.send_data(b"enough", end=True)
+
+    h3_origin.on("/stall", stall)
+    gateway = start_gateway(to(h3_origin, authority, timeouts={"idle": "1s"}))
+    with H2Client(gateway.port()) as client:
+        stream = client.send_request("/stall", method="POST", end=False)
+        client.send_body(stream, LARGE, end=False)
+        response = client.wait(stream)
+        assert (response.status, response.body) == (200, b"enough")
+    stalled = h3_origin.streams[-1]
+    eventually(stalled.reset_by_peer.is_set, "the endpoint learns that this is not all")
+    assert not stalled.complete.is_set()
+
+
+def test_a_head_that_the_endpoint_does_not_take_is_not_sent(
+    start_gateway: StartGateway, authority: Authority
+) -> None:
+    """RFC 9114 §4.2.2."""
+    with H3Origin(authority.issue("localhost", file="small-heads")) as origin:
+        origin.settings = b"\x06\x48\x00"  # 2048 bytes
+        gateway = start_gateway(to(origin, authority))
+        with gateway.connect() as client:
+            assert client.request("/x").status == 200
+
+            def longer() -> Response:
+                return client.request("/longer", headers=[("X-A", "a" * 2048)])
+
+            eventually(lambda: longer().status == 431, "its settings are known")
+            before = len(origin.streams)
+            assert "error: header_too_large" in longer().text
+            assert len(origin.streams) == before
+            assert client.request("/x").status == 200
+        assert gateway.metrics().total("tidegate_health_changes_total") == 0
+
+
 @pytest.mark.parametrize("head", [True, False], ids=["after its head", "before its head"])
 def test_an_endpoint_that_closes_within_an_answer_breaks_it_off(
     gateway: Gateway, h3_origin: H3Origin, head: bool
@@ -201,6 +246,7 @@ BROKEN_CONTROL: dict[str, bytes] = {
     "a GOAWAY of no stream": frame(GOAWAY, encode_uint_var(3)),
     "a GOAWAY that takes back another": frame(GOAWAY, encode_uint_var(400))
     + frame(GOAWAY, encode_uint_var(404)),
+    "a GOAWAY of more than a number": frame(GOAWAY, encode_uint_var(400) + b"\0"),
     "settings again": frame(SETTINGS, b""),
     "a push that is cancelled": frame(0x03, b"\0"),
     "what a client says alone": frame(0x0D, b"\0"),
@@ -256,6 +302,22 @@ def test_an_endpoint_that_says_goodbye_is_connected_to_again(gateway: Gateway, h
         for _ in range(3):
             assert Echo.of(client.request("/pay", method="POST", body=b"x")).length == 1
         assert h3_origin.accepted == before + 1
+
+
+def test_an_ordinary_end_of_a_connection_is_no_breach(
+    start_gateway: StartGateway, h3_origin: H3Origin, authority: Authority
+) -> None:
+    config = to(h3_origin, authority)
+    tls = {"certificates": [authority.issue("localhost", file="ordinary").config()]}
+    config["listeners"].append(listener("quic", protocols=["http3"], tls=tls))
+    gateway = start_gateway(config)
+    gateway.admin.put("/v1/log", json={"level": "debug"}).raise_for_status()
+    with H3Client(gateway.port("quic")) as client:
+        assert client.request("/x").status == 200
+    h3_origin.call(h3_origin.streams[-1].close)
+    eventually(lambda: "HTTP/3 connection to an endpoint ended" in gateway.log, "it has ended")
+    gateway.stop()
+    assert "breaks HTTP/3" not in gateway.log
 
 
 def test_endpoints_are_told_when_the_gateway_ends(
@@ -373,6 +435,7 @@ def test_http3_is_used_once_it_is_announced(
     known = standing(gateway)
     assert (known["port"], known["failures"], known["rests_seconds"]) == (h3_origin.port, 0, 0)
     assert 3500 < known["holds_seconds"] <= 3600
+    assert gateway.metrics().total("tidegate_endpoint_connects_total") == 2, "one over TCP, and one over QUIC"
 
 
 def test_http3_is_not_used_where_it_is_not_asked_for(
@@ -419,6 +482,7 @@ def test_udp_that_is_blocked_costs_its_head_start_once(
             with pytest.raises(BlockingIOError):
                 blocked.recv(2_000)
         assert standing(gateway)["failures"] == 1
+        assert gateway.metrics().total("tidegate_endpoint_connect_failures_total") == 1
 
 
 def test_http3_alone_serves_where_tcp_has_gone(

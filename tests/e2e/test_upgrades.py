@@ -20,14 +20,6 @@ from .harness.message import Echo
 from .harness.origin import Exchange, Origin
 from .harness.raw import ClosedError
 from .harness.waiting import eventually
-from .harness.websocket import echoing
-
-
-@pytest.fixture(scope="module")
-def websocket_server() -> Iterator[int]:
-    """The port of a WebSocket server that sends back what it gets."""
-    with echoing() as port:
-        yield port
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +78,23 @@ def test_the_end_of_one_side_of_a_tunnel_ends_the_other(gateway: Gateway, origin
         client.request("/shout", headers=_TO_SHOUT)
         before = origin.open
     origin.wait(lambda: origin.open < before, "the tunnel's upstream connection ends")
+
+
+def test_an_upgrade_is_a_good_answer_to_the_endpoints_health(
+    start_gateway: StartGateway, origin: Origin
+) -> None:
+    origin.on("/shout", _shout)
+    origin.on("/fails", answers.fixed(503))
+    config = proxy(origin.address)
+    config["upstreams"][0]["health"] = {"outlier": {"gateway_errors": 2, "ejection": "60s"}}
+    gateway = start_gateway(config)
+    for _ in range(3):
+        with gateway.connect() as client:
+            # Nothing that could be tried again.
+            assert client.request("/fails", method="POST", body=b"x").status == 503
+        with gateway.connect() as tunnel:
+            assert tunnel.request("/shout", headers=_TO_SHOUT).status == 101
+    assert gateway.metrics().total("tidegate_health_changes_total") == 0
 
 
 @pytest.mark.parametrize("limit", ["listener", "endpoint", "upstream"])

@@ -1,6 +1,7 @@
 """WebSockets from clients of every version of HTTP to endpoints of every version."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -98,12 +99,16 @@ def gateway(running: Running, origins: Origins, authority: Authority) -> Iterato
         yield gateway
 
 
+def connected(gateway: Gateway, client: str) -> H2Client | H3Client:
+    """A connection that carries streams."""
+    return H2Client(gateway.port()) if client == "http2" else H3Client(gateway.port("quic"))
+
+
 def dial(gateway: Gateway, client: str, path: str, headers: Fields | None = None) -> WebSocket:
     """Ask for a WebSocket."""
     if client == "http1":
         return WebSocket(Http1Way(gateway.port(), path, headers or []))
-    connection = H2Client(gateway.port()) if client == "http2" else H3Client(gateway.port("quic"))
-    return WebSocket(StreamWay(connection, path, headers or []))
+    return WebSocket(StreamWay(connected(gateway, client), path, headers or []))
 
 
 def is_open(socket: WebSocket, client: str) -> bool:
@@ -264,8 +269,7 @@ EXTENDED = {"method": "CONNECT", "scheme": "https", "authority": "localhost", "p
 
 @over_streams
 def test_other_tunnels_are_not_opened(gateway: Gateway, client: str) -> None:
-    connection = H2Client(gateway.port()) if client == "http2" else H3Client(gateway.port("quic"))
-    with connection:
+    with connected(gateway, client) as connection:
         assert connect(connection, {"method": "CONNECT", "authority": "localhost:443"}) == 501
         for protocol in ("connect-udp", "webtransport", "h2c"):
             assert connect(connection, EXTENDED | {"protocol": protocol}) == 501
@@ -287,16 +291,14 @@ def test_what_is_no_extended_connect_is_malformed(
     gateway: Gateway, client: str, fields: dict[str, str]
 ) -> None:
     """RFC 8441 §4."""
-    connection = H2Client(gateway.port()) if client == "http2" else H3Client(gateway.port("quic"))
-    with connection:
+    with connected(gateway, client) as connection:
         assert connect(connection, fields) in (None, 400)
 
 
 @over_streams
 def test_a_websocket_has_no_length(gateway: Gateway, client: str) -> None:
     """It would go on to the endpoint, which would take what follows for content."""
-    connection = H2Client(gateway.port()) if client == "http2" else H3Client(gateway.port("quic"))
-    with connection:
+    with connected(gateway, client) as connection:
         fields = EXTENDED | {"protocol": "websocket"}
         assert connect(connection, fields, ("content-length", "5")) in (None, 400)
 
@@ -321,6 +323,27 @@ def test_a_tunnel_ends_when_its_time_is_over(
         over = origins.talk.over
         assert socket.closed() == 1001
         eventually(lambda: origins.talk.over > over, "the endpoint has learnt of it")
+
+
+@each_client
+@pytest.mark.parametrize("talk", ["silent", "stuck", "flood"])
+def test_a_client_that_has_ended_its_half_does_not_keep_a_tunnel_open(
+    start_gateway: StartGateway, origins: Origins, authority: Authority, client: str, talk: str
+) -> None:
+    """The endpoint says nothing, or stops within a frame, or says more than the client reads."""
+    config = origins.config(authority)
+    for each, limit in zip(config["routes"], ("idle", "max", "idle"), strict=True):
+        each["tunnel"] = {limit: "1s"}
+    gateway = start_gateway(config)
+
+    def open_tunnels() -> float:
+        return gateway.metrics().total("tidegate_open_tunnels")
+
+    with contextlib.ExitStack() as stack:
+        for endpoint in ENDPOINTS:
+            socket = stack.enter_context(dial(gateway, client, f"/{endpoint}/{talk}"))
+            socket.way.end()
+        eventually(lambda: open_tunnels() == 0, "all tunnels are over")
 
 
 @each_client

@@ -6,7 +6,6 @@ Those of sizes and times (9) and of compression (12, 13) are left out: frames ar
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,10 @@ from .harness.certs import Authority
 from .harness.configs import listener, proxy
 from .harness.gateway import Config
 from .harness.h3origin import trusting
-from .harness.websocket import echoing
 
 LEFT_OUT = ("9.*", "12.*", "13.*")
 CASES = 247
 WRONG = {"ERROR", "FAILED", "FAILED BY CLIENT", "WRONG CODE", "UNCLEAN"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[int]:
-    """The port of a WebSocket server that sends back what it gets."""
-    with echoing() as port:
-        yield port
 
 
 def failing(port: int, reports: Path) -> set[str]:
@@ -43,15 +34,17 @@ def failing(port: int, reports: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def alone(server: int, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+def alone(websocket_server: int, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The cases that fail at the server itself."""
-    failed = failing(server, tmp_path_factory.mktemp("alone"))
+    failed = failing(websocket_server, tmp_path_factory.mktemp("alone"))
     assert len(failed) < 5, "the server is a good one"
     return failed
 
 
-def test_over_http1(start_gateway: StartGateway, server: int, alone: set[str], tmp_path: Path) -> None:
-    gateway = start_gateway(proxy(f"127.0.0.1:{server}"))
+def test_over_http1(
+    start_gateway: StartGateway, websocket_server: int, alone: set[str], tmp_path: Path
+) -> None:
+    gateway = start_gateway(proxy(f"127.0.0.1:{websocket_server}"))
     assert failing(gateway.port(), tmp_path) <= alone
 
 
@@ -59,13 +52,13 @@ def test_over_http1(start_gateway: StartGateway, server: int, alone: set[str], t
 def test_over_streams(
     start_gateway: StartGateway,
     authority: Authority,
-    server: int,
+    websocket_server: int,
     alone: set[str],
     tmp_path: Path,
     version: str,
 ) -> None:
     """One gateway asks another by extended CONNECT."""
-    behind: Config = proxy(f"127.0.0.1:{server}")
+    behind: Config = proxy(f"127.0.0.1:{websocket_server}")
     certificate = authority.issue("localhost", file="suite").config()
     tls = {"certificates": [certificate]}
     behind["listeners"] = [

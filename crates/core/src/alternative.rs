@@ -1,7 +1,7 @@
 //! HTTP/3 that an endpoint announced (RFC 7838), and when it is tried.
 //!
 //! UDP may be blocked, and only trying tells. So TCP is begun soon after, what did not come about is not tried again for a
-//! while, and then without TCP waiting for it (the order of attempts is that of RFC 8305, between transports).
+//! while, and then without TCP waiting for it (the order of tries is that of RFC 8305, between transports).
 
 use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -30,9 +30,9 @@ pub struct Alternative {
     rests_until: AtomicU64,
 }
 
-/// A try of HTTP/3.
+/// How HTTP/3 is to be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub struct Chance {
     /// Where.
     pub port: NonZeroU16,
     /// How long TCP waits for it.
@@ -72,13 +72,13 @@ impl Alternative {
         }
     }
 
-    /// How HTTP/3 is to be tried at `now`; `None`: it is not.
-    pub fn attempt(&self, now: Moment) -> Option<Attempt> {
+    /// How it is to be tried at `now`; `None`: it is not.
+    pub fn chance(&self, now: Moment) -> Option<Chance> {
         let port = self.port(now)?;
         let rests = now < Moment(self.rests_until.load(Relaxed));
         let failed = self.failures.load(Relaxed) > 0;
         let head_start = if failed { Duration::ZERO } else { HEAD_START };
-        (!rests).then_some(Attempt { port, head_start })
+        (!rests).then_some(Chance { port, head_start })
     }
 
     /// A try came to nothing, or not soon enough, by `now`. Those that were under way beside one another count once.
@@ -138,22 +138,22 @@ mod tests {
     }
 
     fn head_start(alternative: &Alternative, seconds: u64) -> Option<Duration> {
-        alternative.attempt(at(seconds)).map(|attempt| attempt.head_start)
+        alternative.chance(at(seconds)).map(|chance| chance.head_start)
     }
 
     #[test]
     fn nothing_is_tried_that_was_not_announced() {
-        assert_eq!(Alternative::default().attempt(at(1)), None);
+        assert_eq!(Alternative::default().chance(at(1)), None);
     }
 
     #[test]
     fn what_was_announced_is_tried_as_long_as_it_holds() {
         let alternative = announced();
         let port = NonZeroU16::new(443).unwrap();
-        let attempt = Some(Attempt { port, head_start: HEAD_START });
-        assert_eq!(alternative.attempt(at(1)), attempt);
-        assert_eq!(alternative.attempt(at(DAY - 1)), attempt);
-        assert_eq!(alternative.attempt(at(DAY)), None);
+        let chance = Some(Chance { port, head_start: HEAD_START });
+        assert_eq!(alternative.chance(at(1)), chance);
+        assert_eq!(alternative.chance(at(DAY - 1)), chance);
+        assert_eq!(alternative.chance(at(DAY)), None);
     }
 
     #[test]
@@ -162,9 +162,9 @@ mod tests {
         alternative.announced(said(r#"h3=":443"; ma=10"#), at(5));
         assert_eq!(alternative.standing(at(5)).unwrap().holds, Duration::from_secs(10));
         alternative.announced(said(r#"h3=":444"; ma=10"#), at(6));
-        assert_eq!(alternative.attempt(at(7)).unwrap().port.get(), 444);
+        assert_eq!(alternative.chance(at(7)).unwrap().port.get(), 444);
         alternative.announced(said("clear"), at(8));
-        assert_eq!((alternative.attempt(at(9)), alternative.standing(at(9))), (None, None));
+        assert_eq!((alternative.chance(at(9)), alternative.standing(at(9))), (None, None));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
                 alternative.failed(at(*at_second));
             }
             let last = failures.last().copied().unwrap_or_default();
-            prop_assert!(alternative.attempt(at(last + 3_600)).is_some());
+            prop_assert!(alternative.chance(at(last + 3_600)).is_some());
         }
     }
 }

@@ -24,7 +24,7 @@ pub enum Failure {
     TransferCoding,
     /// The request target is longer than the listener's limit.
     UriTooLong,
-    /// The head is larger, or has more fields, than the listener's limit.
+    /// The head is larger, or has more fields, than the listener's limit, or larger than the endpoint takes.
     HeaderTooLarge,
     /// The body is larger than the route's limit.
     BodyTooLarge,
@@ -90,7 +90,8 @@ pub enum Failure {
     UpstreamReset,
     /// The endpoint's answer breaks the protocol.
     UpstreamProtocol,
-    /// The endpoint answers well, but not with the protocol that was asked for by extended CONNECT (RFC 8441).
+    /// The WebSocket that was asked for does not begin: what answers well is none, or the endpoint takes no extended CONNECT
+    /// (RFC 8441) where nothing else can be sent to it.
     NotSwitched,
     /// The head of the endpoint's response is too large.
     UpstreamHeaderTooLarge,
@@ -158,7 +159,7 @@ impl Failure {
             Self::VersionNotSupported    => row(505, "http_request_error", "version_not_supported", Client, "This gateway does not speak that version of HTTP.").in_grpc(Unimplemented),
             Self::TransferCoding         => row(501, "http_request_error", "transfer_coding", Client, "The only transfer coding this gateway reads is chunked.").in_grpc(Unimplemented),
             Self::UriTooLong             => row(414, "http_request_error", "uri_too_long", Client, "The request target is longer than this listener takes.").in_grpc(ResourceExhausted),
-            Self::HeaderTooLarge         => row(431, "http_request_error", "header_too_large", Client, "The request's header is larger than this listener takes.").in_grpc(ResourceExhausted),
+            Self::HeaderTooLarge         => row(431, "http_request_error", "header_too_large", Client, "The request's header is larger than this listener, or the endpoint, takes.").in_grpc(ResourceExhausted),
             Self::BodyTooLarge           => row(413, "http_request_error", "body_too_large", Client, "The request's body is larger than this route takes.").in_grpc(ResourceExhausted),
             Self::HeaderTimeout          => row(408, "http_request_error", "header_timeout", Client, "The request's header did not arrive in time.").in_grpc(DeadlineExceeded),
             Self::BodyTimeout            => row(408, "http_request_error", "body_timeout", Client, "The request's body did not arrive in time.").in_grpc(DeadlineExceeded),

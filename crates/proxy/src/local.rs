@@ -177,7 +177,7 @@ impl DrainSignal {
         self.listener
     }
 
-    /// Whether the connection is to end after the request it is busy with.
+    /// Whether it is to end: a connection after the request that it is busy with, a tunnel as soon as its protocol allows.
     pub fn is_draining(&self) -> bool {
         self.draining.get()
     }

@@ -60,6 +60,11 @@ class H3Stream(Stream):
         self.protocol.quic.reset_stream(self.number, code)
         self.protocol.transmit()
 
+    def take_no_more(self) -> None:
+        """Let the peer send no more than it may already, on any stream."""
+        for grant in ("_write_connection_limits", "_write_stream_limits"):
+            setattr(self.protocol.quic, grant, lambda **_: None)
+
     def stop(self) -> None:
         """Want no more of the request."""
         self.protocol.quic.stop_stream(self.number, NO_ERROR)

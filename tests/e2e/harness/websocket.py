@@ -288,7 +288,7 @@ class _StreamPeer:
 
 
 class Endpoint:
-    """Talks on the paths `/echo`, `/greet`, `/vanish`, `/late`, `/drip`, and refuses on others."""
+    """Talks on the paths below, and refuses on others."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -312,7 +312,7 @@ class Endpoint:
 
     @staticmethod
     def _talks() -> list[str]:
-        return ["/echo", "/greet", "/vanish", "/late", "/drip"]
+        return ["/echo", "/greet", "/vanish", "/late", "/drip", "/silent", "/stuck", "/flood"]
 
     async def _http1(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -402,3 +402,19 @@ class Endpoint:
         frames.send_text(b"and no more")
         await peer.write(data[5:] + b"".join(frames.data_to_send()))
         await self._converse(peer, frames)
+
+    async def _silent(self, peer: Peer, frames: Frames) -> None:
+        """Never speak, nor end."""
+        while await peer.read():
+            pass
+        await asyncio.Event().wait()
+
+    async def _stuck(self, peer: Peer, frames: Frames) -> None:
+        """Stop within a frame for good."""
+        await peer.write(b"\x81\x0dhalf")
+        await self._silent(peer, frames)
+
+    async def _flood(self, peer: Peer, frames: Frames) -> None:
+        """Send more than all windows and buffers on the way hold."""
+        frames.send_binary(bytes(32 << 20))
+        await self._flush(peer, frames)

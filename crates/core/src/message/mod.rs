@@ -5,6 +5,7 @@
 
 pub mod alt_svc;
 pub mod authority;
+pub mod content;
 pub mod content_length;
 pub mod field;
 pub mod forwarding;

@@ -1,7 +1,7 @@
 //! Heads of the versions that have pseudo-header fields and frames (RFC 9113 §8.3, RFC 9114 §4.3): HTTP/2, and those
 //! after it.
 
-use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderValue};
 use http::{Method, request};
 
 use super::alt_svc::AltSvc;
@@ -9,6 +9,7 @@ use super::authority::{is_same, names_host};
 use super::head_fields::HeadFields;
 use super::head_rules::{HeadRules, MOST_RESPONSE_FIELDS};
 use super::{Malformed, target};
+use crate::websocket::is_websocket;
 
 /// Bring a request's head, with its pseudo-header fields as its URI, into the form that all versions have: `Host`
 /// names the host, the target is a path, cookies are one field. Returns whether the client waits for
@@ -38,6 +39,23 @@ pub fn request(
     }
     settle_target(head, rules.limits.target)?;
     Ok(fields.expects_continue())
+}
+
+/// Make of an extended CONNECT for WebSocket the upgrade that it stands for (RFC 8441 §5); any other is left for its method
+/// to be refused. Returns whether it is one.
+///
+/// # Errors
+/// What it breaks.
+pub fn upgrade(head: &mut request::Parts, protocol: &[u8]) -> Result<bool, Malformed> {
+    if !is_websocket(protocol) {
+        return Ok(false);
+    }
+    // RFC 9110 §9.3.6: a CONNECT has no content, which a length would make of what follows.
+    if head.headers.contains_key(CONTENT_LENGTH) {
+        return Err(Malformed::Syntax);
+    }
+    head.method = Method::GET;
+    Ok(true)
 }
 
 /// Check a response's fields and bring them into the form that all versions have. Returns what it says of HTTP/3.
@@ -181,6 +199,18 @@ mod tests {
         assert!(judged("http://a/", &length, false).is_ok());
         assert_eq!(judged("http://a/", &length, true).unwrap_err(), Malformed::Syntax);
         assert!(judged("http://a/", &[("content-length", "0")], true).is_ok());
+    }
+
+    #[test]
+    fn a_websocket_becomes_an_upgrade_and_any_other_connect_stays_one() {
+        let connect = |protocol: &[u8], fields: &[(&str, &str)]| {
+            let mut head = judged("http://a/x", fields, false).unwrap();
+            head.method = Method::CONNECT;
+            upgrade(&mut head, protocol).map(|is_upgrade| (is_upgrade, head.method))
+        };
+        assert_eq!(connect(b"WebSocket", &[]), Ok((true, Method::GET)));
+        assert_eq!(connect(b"connect-udp", &[]), Ok((false, Method::CONNECT)));
+        assert_eq!(connect(b"websocket", &[("content-length", "0")]), Err(Malformed::Syntax));
     }
 
     #[test]

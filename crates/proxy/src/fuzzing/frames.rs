@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::cuttings;
-use crate::http::h3::frame::{Broken, Carrier, Frames, Peer, Piece};
+use crate::http::h3::frame::{Breach, Carrier, Frames, Peer, Piece};
 use crate::http::h3::settings::Settings;
 
 /// Most bytes of a field section.
@@ -29,7 +29,7 @@ pub fn frames(wire: &[u8]) {
 }
 
 /// What is found, with content that follows content joined, and what is wrong with the rest.
-fn read((peer, carrier): (Peer, Carrier), pieces: &[&[u8]]) -> (Vec<Piece>, Option<Broken>) {
+fn read((peer, carrier): (Peer, Carrier), pieces: &[&[u8]]) -> (Vec<Piece>, Option<Breach>) {
     let (mut frames, mut found) = (Frames::new(peer, carrier), Vec::<Piece>::new());
     for piece in pieces {
         let mut input = Bytes::copy_from_slice(piece);
@@ -41,7 +41,7 @@ fn read((peer, carrier): (Peer, Carrier), pieces: &[&[u8]]) -> (Vec<Piece>, Opti
                 },
                 Ok(Some(piece)) => found.push(piece),
                 Ok(None) => break,
-                Err(broken) => return (found, Some(broken)),
+                Err(breach) => return (found, Some(breach)),
             }
         }
         assert!(input.is_empty(), "what came was read");

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, DATE, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
-use tidegate_core::message::Malformed;
 use tidegate_core::message::head_rules::{HeadLimits, HeadRules};
+use tidegate_core::message::{Malformed, content};
 
 use super::cuttings;
 use crate::http::body::Body;
@@ -128,9 +128,7 @@ fn check_request_written(head: &RequestHead) {
 fn check_response(head: &ResponseHead, method: &Method) {
     let may_name_upgrade = head.status == StatusCode::UPGRADE_REQUIRED;
     assert!(may_name_upgrade || !head.headers.contains_key(UPGRADE), "an upgrade went on");
-    let bodiless = head.status.is_informational()
-        || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status)
-        || *method == Method::HEAD;
+    let bodiless = content::is_bodiless_to(method, head.status);
     assert!(!bodiless || head.decoder.is_done(), "a body where there is none");
     let ends_with_connection = matches!(head.decoder, Decoder::UntilClose);
     assert!(!(ends_with_connection && head.reusable), "the connection cannot be used again");

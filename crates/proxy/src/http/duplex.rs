@@ -20,6 +20,13 @@ pub trait Duplex {
 
     /// End our half. All that was taken is on its way.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Keep to the limits that the tunnel has, of which the task is woken in time; fails once the tunnel is over.
+    ///
+    /// It is asked for whenever the tunnel is polled: neither half need be waited for when a limit is reached.
+    fn keep_to_limits(&mut self, _: &mut Context<'_>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One end of a tunnel, and what is given back when it ends.
@@ -50,5 +57,9 @@ impl<D: Duplex, H> Duplex for Holding<D, H> {
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.duplex.poll_end(cx)
+    }
+
+    fn keep_to_limits(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        self.duplex.keep_to_limits(cx)
     }
 }

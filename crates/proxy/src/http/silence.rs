@@ -5,8 +5,14 @@ use std::time::Duration;
 
 use tidegate_core::failure::Failure;
 
-use super::body::NextFrame;
+use super::body::{NextFrame, Source};
 use crate::net::deadline::Deadline;
+
+/// A body whose peer may be silent for a reason.
+pub trait Patient: Source {
+    /// Its silence so far is no fault of its peer.
+    fn wait_anew(&mut self);
+}
 
 /// Ends a body whose peer sends nothing of it for too long.
 pub struct Silence {

@@ -33,6 +33,7 @@ const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
 const GOODBYE: Duration = Duration::from_millis(100);
 
 /// Why no connection came about.
+#[derive(Debug)]
 pub struct NotConnected {
     /// The failure of the request that wanted it.
     pub failure: Failure,
@@ -80,7 +81,13 @@ impl ClientQuic {
         loop {
             let next = addresses.next();
             if let Some(address) = next {
-                tries.spawn_local(begin(&self.0, *address, &name.to_str())?);
+                match begin(&self.0, *address, &name.to_str()) {
+                    Ok(begun) => _ = tries.spawn_local(begun),
+                    Err(failure) => {
+                        last = failure.into();
+                        continue;
+                    }
+                }
             }
             let look = next.map_or(deadline, |_| deadline.min(Instant::now() + TO_ITSELF));
             match timeout_at(look, tries.join_next()).await {
@@ -183,4 +190,41 @@ fn failure_of(error: &ConnectionError) -> Failure {
 /// Whether it is an alert of TLS (RFC 9001 §4.8).
 fn is_of_tls(code: TransportErrorCode) -> bool {
     (0x100..0x200).contains(&u64::from(code))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use tidegate_core::plan::{UpstreamProtocol, UpstreamTls};
+    use tokio::runtime::{Builder, LocalOptions};
+
+    use super::*;
+    use crate::testing;
+
+    /// Why there is no connection to one of `addresses` within a second.
+    fn failure(addresses: &[SocketAddr]) -> Failure {
+        let tls = UpstreamTls { verify: false, ca: None, server_name: None, cert: None, key: None };
+        let tls = ClientTls::build(&tls, UpstreamProtocol::Http3, "tls").unwrap();
+        let quic = ClientQuic::build(&tls, &testing::upstream().timeouts, "tls").unwrap();
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build_local(LocalOptions::default());
+        runtime.unwrap().block_on(async {
+            let deadline = Instant::now() + Duration::from_secs(1);
+            let name = ServerName::try_from("localhost").unwrap();
+            quic.connect(&name, addresses, deadline).await.unwrap_err().failure
+        })
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_tried_leaves_the_others_their_time() {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (silent, nowhere) = (silent.local_addr().unwrap(), "127.0.0.1:0".parse().unwrap());
+        assert_eq!(failure(&[nowhere]), Failure::ConnectFailed);
+        assert_eq!(failure(&[nowhere, silent]), Failure::ConnectTimeout);
+        assert_eq!(failure(&[silent, nowhere]), Failure::ConnectTimeout);
+    }
 }

@@ -1,10 +1,9 @@
 //! What the head of a request is made of, in the versions that have frames.
 
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, request};
+use http::{HeaderMap, HeaderValue, StatusCode, request};
 use tidegate_core::failure::Failure;
 use tidegate_core::message::{Malformed, pseudo};
-use tidegate_core::websocket::{WEBSOCKET, is_websocket};
+use tidegate_core::websocket::WEBSOCKET;
 
 use crate::client::Client;
 use crate::http::ADDED_FIELDS;
@@ -36,8 +35,8 @@ impl<S> Rest<S> {
 /// Bring `head`, behind which the stream `ends` or not, into the form that the stack reads. A client that waits for it is
 /// told to go on with the content.
 ///
-/// An extended CONNECT for the `protocol` WebSocket becomes the upgrade that it stands for (RFC 8441 §5), and that protocol
-/// is returned: what follows on the stream is no content then. Any other CONNECT is left for its method to be refused.
+/// Where that makes an upgrade of an extended CONNECT, its protocol is returned: what follows on the stream is no content
+/// then.
 ///
 /// # Errors
 /// What it breaks.
@@ -54,13 +53,6 @@ pub fn complete(
     if expects_continue && !ends {
         interim.send(StatusCode::CONTINUE, HeaderMap::new());
     }
-    if !protocol.is_some_and(is_websocket) {
-        return Ok(None);
-    }
-    // RFC 9110 §9.3.6: a CONNECT has no content, which a length would make of what follows.
-    if head.headers.contains_key(CONTENT_LENGTH) {
-        return Err(Failure::MalformedRequest);
-    }
-    head.method = Method::GET;
-    Ok(Some(&WEBSOCKET))
+    let is_upgrade = protocol.map_or(Ok(false), |protocol| pseudo::upgrade(head, protocol));
+    Ok(is_upgrade.map_err(Malformed::of_request)?.then_some(&WEBSOCKET))
 }

@@ -2,6 +2,7 @@
 
 use http::header::{CONTENT_LENGTH, DATE, UPGRADE};
 use http::{HeaderValue, Method, StatusCode, response};
+use tidegate_core::message::content;
 
 use crate::client::Client;
 use crate::http::body::Body;
@@ -15,9 +16,7 @@ pub fn complete(head: &mut response::Parts, body: &Body, method: &Method, client
         return false;
     }
     let is_head = *method == Method::HEAD;
-    let bodiless = is_head
-        || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || body.is_end();
+    let bodiless = content::is_bodiless_to(method, head.status) || body.is_end();
     if bodiless && !is_head && head.status == StatusCode::OK {
         head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
     }

@@ -22,6 +22,7 @@ pub async fn run(
     let (mut up, mut down) = (Direction::default(), Direction::default());
     let endpoint = &mut *endpoint;
     let ended = poll_fn(|cx| {
+        endpoint.keep_to_limits(cx)?;
         let upward = up.poll(client, endpoint, cx)?;
         let downward = down.poll(endpoint, client, cx);
         *sent = down.carried;
@@ -92,9 +93,13 @@ mod tests {
     use tokio_util::io::{poll_read_buf, poll_write_buf};
 
     use super::*;
+    use crate::net::deadline::Deadline;
 
     /// An end in memory, that holds so many bytes.
     struct End(DuplexStream);
+
+    /// One that lasts so long.
+    struct Limited(End, Deadline);
 
     impl Duplex for End {
         fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
@@ -113,6 +118,31 @@ mod tests {
 
         fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             tokio::io::AsyncWrite::poll_shutdown(pin!(&mut self.0), cx)
+        }
+    }
+
+    impl Duplex for Limited {
+        fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+            self.0.poll_read(cx)
+        }
+
+        fn poll_write(&mut self, bytes: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.0.poll_write(bytes, cx)
+        }
+
+        fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.0.poll_flush(cx)
+        }
+
+        fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.0.poll_end(cx)
+        }
+
+        fn keep_to_limits(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+            match self.1.poll_expired(cx) {
+                Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+                Poll::Pending => Ok(()),
+            }
         }
     }
 
@@ -166,5 +196,27 @@ mod tests {
             () = sleep(Duration::from_secs(1)) => {}
         }
         assert_eq!(sent, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_hold_whatever_is_waited_for() {
+        for client_ends in [false, true] {
+            for endpoint_sends in [false, true] {
+                let ((mut client, near), (far, mut endpoint)) = (duplex(64), duplex(1024));
+                if client_ends {
+                    client.shutdown().await.unwrap();
+                }
+                if endpoint_sends {
+                    // More than the client, which reads nothing, is held.
+                    endpoint.write_all(&[0; 1024]).await.unwrap();
+                }
+                let mut deadline = Deadline::default();
+                deadline.ensure(Duration::from_secs(10));
+                let (mut near, mut sent) = (End(near), 0);
+                let far = Box::new(Limited(End(far), deadline));
+                let ended = timeout(Duration::from_secs(60), run(&mut near, far, &mut sent)).await;
+                assert_eq!(ended.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+            }
+        }
     }
 }

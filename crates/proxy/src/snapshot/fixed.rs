@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tidegate_core::message::content;
 use tidegate_core::plan::{self, Issue};
 use tidegate_core::rewrite::settable_field;
 
@@ -43,7 +44,7 @@ impl Fixed {
         if !wanted.body.is_empty() {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(TEXT));
         }
-        if !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        if !content::is_bodiless(status) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(wanted.body.len()));
         }
         Self { status, headers, body: wanted.body.clone().into() }

@@ -1,6 +1,6 @@
 //! TLS towards endpoints.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -23,8 +23,8 @@ pub struct ClientTls {
     /// The same for connections that are to be switched to another protocol, which HTTP/2 cannot be.
     only_http1: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
-    /// Sessions over QUIC, which are none over TCP.
-    quic_sessions: Resumption,
+    /// Sessions over QUIC, which are none over TCP; kept once HTTP/3 is wanted.
+    quic_sessions: OnceLock<Resumption>,
 }
 
 impl ClientTls {
@@ -74,12 +74,11 @@ impl ClientTls {
             tracing::warn!(option = %format!("{path}.verify"), "endpoints' certificates are not checked");
         }
         config.alpn_protocols = alpn(protocol);
-        config.resumption = Resumption::in_memory_sessions(CACHED_NAMES);
+        config.resumption = sessions();
         let mut only_http1 = config.clone();
         only_http1.alpn_protocols = alpn(UpstreamProtocol::Http1);
         let (config, only_http1) = (Arc::new(config), Arc::new(only_http1));
-        let quic_sessions = Resumption::in_memory_sessions(CACHED_NAMES);
-        Ok(Arc::new(Self { config, only_http1, server_name, quic_sessions }))
+        Ok(Arc::new(Self { config, only_http1, server_name, quic_sessions: OnceLock::new() }))
     }
 
     /// The configuration as rustls reads it: it offers the versions of HTTP that the upstream's protocol stands
@@ -92,7 +91,7 @@ impl ClientTls {
     pub fn quic_config(&self) -> ClientConfig {
         let mut config = ClientConfig::clone(&self.config);
         config.alpn_protocols = alpn(UpstreamProtocol::Http3);
-        config.resumption = self.quic_sessions.clone();
+        config.resumption = self.quic_sessions.get_or_init(sessions).clone();
         config
     }
 
@@ -107,6 +106,10 @@ impl ClientTls {
             }
         }
     }
+}
+
+fn sessions() -> Resumption {
+    Resumption::in_memory_sessions(CACHED_NAMES)
 }
 
 fn alpn(protocol: UpstreamProtocol) -> Vec<Vec<u8>> {

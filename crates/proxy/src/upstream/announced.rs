@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_core::alternative::Chance;
 use tidegate_core::failure::Failure;
 use tokio::task::{JoinError, JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep};
@@ -22,23 +23,24 @@ use crate::net::clock;
 type Trying = JoinHandle<Option<Multiplexed>>;
 
 /// Begin HTTP/3 for later requests, where it is to be tried at `now`.
-pub fn begin_beside(upstream: &Arc<Upstream>, pool: &Rc<Pool>, now: Instant) {
+pub fn begin_beside(worker: usize, upstream: &Arc<Upstream>, pool: &Rc<Pool>, now: Instant) {
     // It goes on by itself.
-    let _ = begin(upstream, pool, now);
+    let _ = begin(worker, upstream, pool, now);
 }
 
 /// A connection over HTTP/3 where that is to be tried and comes about first, or else the one that `over_tcp` opens; with
 /// `reuse` one that another request opened meanwhile will do.
 pub async fn open(
+    worker: usize,
     upstream: &Arc<Upstream>,
     pool: &Rc<Pool>,
     reuse: bool,
     over_tcp: impl Future<Output = Result<Link, Failure>>,
 ) -> Result<Link, Failure> {
-    let mut trying = match before_tcp(upstream, pool, reuse).await {
-        Tried::Ready(connection) => return Ok(Link::Multiplexed(connection)),
-        Tried::Failed => return over_tcp.await,
-        Tried::UnderWay(trying) => trying,
+    let mut trying = match before_tcp(worker, upstream, pool, reuse).await {
+        BeforeTcp::Ready(connection) => return Ok(Link::Multiplexed(connection)),
+        BeforeTcp::Nothing => return over_tcp.await,
+        BeforeTcp::UnderWay(trying) => trying,
     };
     let mut over_tcp = pin!(over_tcp);
     tokio::select! {
@@ -53,26 +55,35 @@ pub async fn open(
     }
 }
 
-enum Tried {
+/// What there is when TCP is to be begun.
+enum BeforeTcp {
     Ready(Multiplexed),
-    Failed,
+    /// No try was begun, or it failed.
+    Nothing,
     UnderWay(Trying),
 }
 
 /// Try HTTP/3 for as long as TCP waits for it. Requests that come meanwhile wait as well, for what comes of this try.
-async fn before_tcp(upstream: &Arc<Upstream>, pool: &Rc<Pool>, reuse: bool) -> Tried {
+async fn before_tcp(
+    worker: usize,
+    upstream: &Arc<Upstream>,
+    pool: &Rc<Pool>,
+    reuse: bool,
+) -> BeforeTcp {
     let _turn = pool.opening.lock().await;
     let now = Instant::now();
     if let Some(connection) = pool.shared(now).filter(|_| reuse) {
-        return Tried::Ready(connection);
+        return BeforeTcp::Ready(connection);
     }
-    let Some((mut trying, head_start)) = begin(upstream, pool, now) else { return Tried::Failed };
+    let Some((mut trying, head_start)) = begin(worker, upstream, pool, now) else {
+        return BeforeTcp::Nothing;
+    };
     tokio::select! {
-        tried = &mut trying => come_about(tried).map_or(Tried::Failed, Tried::Ready),
+        tried = &mut trying => come_about(tried).map_or(BeforeTcp::Nothing, BeforeTcp::Ready),
         () = sleep(head_start) => {
             // No other request is to wait for it.
             pool.member.endpoint.alternative.failed(clock::now());
-            Tried::UnderWay(trying)
+            BeforeTcp::UnderWay(trying)
         }
     }
 }
@@ -83,20 +94,27 @@ fn come_about(tried: Result<Option<Multiplexed>, JoinError>) -> Option<Multiplex
 
 /// Begin a try, and say how long TCP waits for it. `None`: none is due at `now`, one is under way already, or there may be
 /// no more connections.
-fn begin(upstream: &Arc<Upstream>, pool: &Rc<Pool>, now: Instant) -> Option<(Trying, Duration)> {
+fn begin(
+    worker: usize,
+    upstream: &Arc<Upstream>,
+    pool: &Rc<Pool>,
+    now: Instant,
+) -> Option<(Trying, Duration)> {
     if pool.trying_http3.get() {
         return None;
     }
-    let attempt = pool.member.endpoint.alternative.attempt(clock::moment(now))?;
+    let Chance { port, head_start } =
+        pool.member.endpoint.alternative.chance(clock::moment(now))?;
     let slot = ConnectionSlot::take(upstream, &pool.member).ok()?;
     let (upstream, under_way) = (upstream.clone(), UnderWay::begin(pool));
     let trying = spawn_local(async move {
         let limit = upstream.plan.timeouts.connect.duration();
-        let opened = connect::open_announced(&upstream, &under_way.0.member, attempt.port, slot);
+        let member = &under_way.0.member;
+        let opened = connect::open_announced(&upstream, member, worker, port, slot);
         let begun = async { Link::begin(opened.await?, limit).await };
         conclude(begun.await, &under_way.0)
     });
-    Some((trying, attempt.head_start))
+    Some((trying, head_start))
 }
 
 /// Note what came of a try. A connection is there for other requests, too.

@@ -58,23 +58,29 @@ pub async fn open(
     only_http1: bool,
 ) -> Result<Opened, Failure> {
     let slot = ConnectionSlot::take(upstream, member)?;
-    member.metrics.connecting(worker);
-    let opened = Box::pin(connect(upstream, member, &member.address, only_http1)).await;
+    let connecting = Box::pin(connect(upstream, member, &member.address, only_http1));
+    let opened = counted(member, worker, connecting).await;
     let health = &member.endpoint.health;
     let transition = match &opened {
         Ok(_) => health.connected(clock::now()),
-        Err(failure) => {
-            member.metrics.connect_failed(worker);
-            if failure.meaning().blame == Blame::Upstream {
-                member.endpoint.load.unreachable(clock::now());
-                health.connect_failed(clock::now())
-            } else {
-                None
-            }
+        Err(failure) if failure.meaning().blame == Blame::Upstream => {
+            member.endpoint.load.unreachable(clock::now());
+            health.connect_failed(clock::now())
         }
+        Err(_) => None,
     };
     member.health_changed(transition);
     Ok(Opened { channel: opened?, slot })
+}
+
+/// Count a connection to `member` that is opened.
+async fn counted(
+    member: &Member,
+    worker: usize,
+    connecting: impl Future<Output = Result<Channel, Failure>>,
+) -> Result<Channel, Failure> {
+    member.metrics.connecting(worker);
+    connecting.await.inspect_err(|_| member.metrics.connect_failed(worker))
 }
 
 async fn connect(
@@ -94,12 +100,14 @@ async fn connect(
 pub async fn open_announced(
     upstream: &Upstream,
     member: &Member,
+    worker: usize,
     port: NonZeroU16,
     slot: ConnectionSlot,
 ) -> Result<Opened, Failure> {
     let address = member.address.with_port(port.get()).ok_or(Failure::ConnectFailed)?;
     let deadline = Instant::now() + upstream.plan.timeouts.connect.duration();
-    let channel = Box::pin(over_quic(upstream, member, &address, deadline)).await?;
+    let connecting = Box::pin(over_quic(upstream, member, &address, deadline));
+    let channel = counted(member, worker, connecting).await?;
     Ok(Opened { channel, slot })
 }
 

@@ -73,9 +73,7 @@ impl Flight {
 
     /// The response says so of the endpoint's HTTP/3, if it says something.
     pub fn announced(&self, said: Option<AltSvc>) {
-        if let Some(said) = said
-            && self.member.heeds_alt_svc
-        {
+        if let Some(said) = said {
             self.member.endpoint.alternative.announced(said, clock::now());
         }
     }

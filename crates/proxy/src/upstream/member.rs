@@ -20,8 +20,6 @@ pub struct Member {
     pub endpoint: Arc<Endpoint>,
     /// Where it is.
     pub address: Address,
-    /// Whether HTTP/3 is used that it announces.
-    pub heeds_alt_svc: bool,
     /// Its counts.
     pub metrics: Arc<EndpointMetrics>,
     /// Its upstream's name.
@@ -34,14 +32,13 @@ pub struct Member {
 }
 
 impl Member {
-    /// `endpoint` of the upstream of this name, which `heeds_alt_svc` or does not.
+    /// `endpoint` of the upstream of this name.
     ///
     /// # Errors
     /// What is wrong with its address.
     pub fn new(
         endpoint: &Arc<Endpoint>,
         upstream: &Arc<str>,
-        heeds_alt_svc: bool,
         accounts: &Accounts,
     ) -> Result<Self, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -50,7 +47,6 @@ impl Member {
             address: Address::parse(&endpoint.address)?,
             metrics: accounts.metrics.endpoint(upstream, &endpoint.address),
             endpoint: endpoint.clone(),
-            heeds_alt_svc,
             upstream: upstream.clone(),
             group: accounts.metrics.upstream(upstream),
             outbox: accounts.outbox.clone(),

@@ -68,7 +68,7 @@ impl Membership {
         let known = before.map(|before| before.membership.balancer.endpoints());
         let endpoints = Endpoints::new(&told, known, clock::now());
         let name: Arc<str> = plan.name.as_str().into();
-        let make = |endpoint: &Arc<Endpoint>| Member::new(endpoint, &name, plan.http3, accounts);
+        let make = |endpoint: &Arc<Endpoint>| Member::new(endpoint, &name, accounts);
         let members = build_members(&endpoints, before, path, make, issues);
         let panic_mode = match before {
             Some(before) => before.membership.panic_mode.clone(),

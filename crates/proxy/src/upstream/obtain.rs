@@ -53,7 +53,7 @@ pub async fn obtain(
         && let Some(link) = poll_fn(|cx| Poll::Ready(pooled(upstream, pool, needs, now, cx))).await
     {
         if upstream.plan.http3 && !link.is_http3() {
-            announced::begin_beside(upstream, pool, now);
+            announced::begin_beside(worker, upstream, pool, now);
         }
         return Ok(link);
     }
@@ -70,7 +70,7 @@ fn new<'a>(
 ) -> Opening<'a> {
     let over_tcp = open(worker, upstream, pool, needs);
     match upstream.plan.http3 && needs.switch.is_none() {
-        true => Box::pin(announced::open(upstream, pool, needs.reuse, over_tcp)),
+        true => Box::pin(announced::open(worker, upstream, pool, needs.reuse, over_tcp)),
         false => Box::pin(over_tcp),
     }
 }

@@ -2,6 +2,7 @@
 
 use http::header::{CONTENT_LENGTH, DATE, TE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, request};
+use tidegate_core::message::content;
 
 use super::fields;
 use super::framing::Encoder;
@@ -116,9 +117,7 @@ fn response_encoder(
     context: &ResponseContext<'_>,
     buffer: &mut Vec<u8>,
 ) -> Encoder {
-    let bodiless =
-        context.is_of_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if bodiless {
+    if context.is_of_head || content::is_bodiless(status) {
         return Encoder::None;
     }
     if let Some(length) = length {

@@ -5,9 +5,9 @@ use std::mem::MaybeUninit;
 use bytes::{Bytes, BytesMut};
 use http::header::{HeaderMap, UPGRADE};
 use http::{Method, StatusCode};
-use tidegate_core::message::Malformed;
 use tidegate_core::message::head_fields::HeadFields;
 use tidegate_core::message::head_rules::MOST_RESPONSE_FIELDS;
+use tidegate_core::message::{Malformed, content};
 
 use super::fields::{self, Control};
 use super::framing::Decoder;
@@ -82,11 +82,7 @@ fn parse(head: Bytes, method: &Method) -> Result<ResponseHead, Malformed> {
 
 /// RFC 9112 §6.3.
 fn decoder(status: StatusCode, control: &Control, method: &Method) -> Decoder {
-    let bodiless = status.is_informational()
-        || status == StatusCode::NO_CONTENT
-        || status == StatusCode::NOT_MODIFIED
-        || method == Method::HEAD;
-    match (bodiless, control.chunked, control.content_length) {
+    match (content::is_bodiless_to(method, status), control.chunked, control.content_length) {
         (true, ..) => Decoder::Done,
         (false, true, _) => Decoder::chunked(),
         (false, false, Some(length)) => Decoder::length(length),

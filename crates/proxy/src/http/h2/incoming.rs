@@ -9,7 +9,7 @@ use tidegate_core::message::{Malformed, trailers};
 
 use crate::http::body::{Frame, NextFrame, Source};
 use crate::http::failures::Failures;
-use crate::http::silence::Silence;
+use crate::http::silence::{Patient, Silence};
 
 /// A body that comes in on a stream.
 pub struct Incoming {
@@ -35,11 +35,6 @@ impl Incoming {
         let done = stream.is_end_stream();
         let silence = Silence::new(idle, failures.late);
         Self { stream, data_done: done, done, silence, failures }
-    }
-
-    /// Its silence so far is no fault of its peer.
-    pub fn wait_anew(&mut self) {
-        self.silence.begin_anew();
     }
 
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> NextFrame {
@@ -84,5 +79,11 @@ impl Source for Incoming {
 
     fn is_end(&self) -> bool {
         self.done || self.stream.is_end_stream()
+    }
+}
+
+impl Patient for Incoming {
+    fn wait_anew(&mut self) {
+        self.silence.begin_anew();
     }
 }

@@ -41,9 +41,9 @@ pub enum Piece {
     Control(u64, Bytes),
 }
 
-/// What is wrong with what came.
+/// How what came breaks the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Broken {
+pub enum Breach {
     /// The connection ends with it.
     Connection(Code),
     /// A field section is longer than it may be.
@@ -109,8 +109,8 @@ impl Frames {
     /// The next piece in `input`, of which is taken what was read; `None`: more must come.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn next(&mut self, input: &mut Bytes) -> Result<Option<Piece>, Broken> {
+    /// How it breaks the protocol.
+    pub fn next(&mut self, input: &mut Bytes) -> Result<Option<Piece>, Breach> {
         loop {
             let frame = match self.frame {
                 Some(frame) => frame,
@@ -134,7 +134,7 @@ impl Frames {
     }
 
     /// Read the header of a frame.
-    fn begin(&mut self, input: &mut Bytes) -> Result<Option<Frame>, Broken> {
+    fn begin(&mut self, input: &mut Bytes) -> Result<Option<Frame>, Breach> {
         for read in 0..=input.len() {
             if let Some((kind, length)) = self.whole_header() {
                 input.advance(read);
@@ -195,7 +195,7 @@ impl Frames {
 }
 
 impl Carrier {
-    fn treat(self, peer: Peer, kind: u64, length: u64) -> Result<Treatment, Broken> {
+    fn treat(self, peer: Peer, kind: u64, length: u64) -> Result<Treatment, Breach> {
         match self {
             Self::Request { section } => Self::on_request(peer, kind, length, section),
             Self::Control => match peer {
@@ -205,12 +205,12 @@ impl Carrier {
         }
     }
 
-    fn on_request(peer: Peer, kind: u64, length: u64, section: u64) -> Result<Treatment, Broken> {
+    fn on_request(peer: Peer, kind: u64, length: u64, section: u64) -> Result<Treatment, Breach> {
         match kind {
             // None was allowed (RFC 9114 §7.2.5).
-            PUSH_PROMISE if peer == Peer::Server => Err(Broken::Connection(Code::ID_ERROR)),
+            PUSH_PROMISE if peer == Peer::Server => Err(Breach::Connection(Code::ID_ERROR)),
             DATA => Ok(Treatment::HandOn),
-            HEADERS if length > section => Err(Broken::SectionTooLarge),
+            HEADERS if length > section => Err(Breach::SectionTooLarge),
             HEADERS => Ok(Treatment::Keep),
             PUSH_PROMISE
             | CANCEL_PUSH
@@ -218,47 +218,46 @@ impl Carrier {
             | GOAWAY
             | MAX_PUSH_ID
             | PRIORITY_UPDATE
-            | PRIORITY_UPDATE_OF_PUSH => Err(Broken::Connection(Code::FRAME_UNEXPECTED)),
+            | PRIORITY_UPDATE_OF_PUSH => Err(Breach::Connection(Code::FRAME_UNEXPECTED)),
             _ => Self::unknown(kind),
         }
     }
 
-    fn on_control_of_client(kind: u64, length: u64) -> Result<Treatment, Broken> {
+    fn on_control_of_client(kind: u64, length: u64) -> Result<Treatment, Breach> {
         match kind {
-            SETTINGS | GOAWAY | PRIORITY_UPDATE => Self::keep(length),
-            // Nothing is pushed, whatever a client would take.
-            MAX_PUSH_ID | CANCEL_PUSH => Ok(Treatment::Skip),
-            PRIORITY_UPDATE_OF_PUSH => Err(Broken::Connection(Code::ID_ERROR)),
-            DATA | HEADERS | PUSH_PROMISE => Err(Broken::Connection(Code::FRAME_UNEXPECTED)),
+            SETTINGS | GOAWAY | MAX_PUSH_ID | PRIORITY_UPDATE => Self::keep(length),
+            // Nothing is pushed that could be cancelled or come first (RFC 9114 §7.2.3, RFC 9218 §7.2).
+            CANCEL_PUSH | PRIORITY_UPDATE_OF_PUSH => Err(Breach::Connection(Code::ID_ERROR)),
+            DATA | HEADERS | PUSH_PROMISE => Err(Breach::Connection(Code::FRAME_UNEXPECTED)),
             _ => Self::unknown(kind),
         }
     }
 
-    fn on_control_of_server(kind: u64, length: u64) -> Result<Treatment, Broken> {
+    fn on_control_of_server(kind: u64, length: u64) -> Result<Treatment, Breach> {
         match kind {
             SETTINGS | GOAWAY => Self::keep(length),
             // None can be, as none was allowed (RFC 9114 §7.2.3).
-            CANCEL_PUSH => Err(Broken::Connection(Code::ID_ERROR)),
+            CANCEL_PUSH => Err(Breach::Connection(Code::ID_ERROR)),
             MAX_PUSH_ID
             | PRIORITY_UPDATE
             | PRIORITY_UPDATE_OF_PUSH
             | DATA
             | HEADERS
-            | PUSH_PROMISE => Err(Broken::Connection(Code::FRAME_UNEXPECTED)),
+            | PUSH_PROMISE => Err(Breach::Connection(Code::FRAME_UNEXPECTED)),
             _ => Self::unknown(kind),
         }
     }
 
-    fn keep(length: u64) -> Result<Treatment, Broken> {
+    fn keep(length: u64) -> Result<Treatment, Breach> {
         match length > CONTROL_PAYLOAD {
-            true => Err(Broken::Connection(Code::EXCESSIVE_LOAD)),
+            true => Err(Breach::Connection(Code::EXCESSIVE_LOAD)),
             false => Ok(Treatment::Keep),
         }
     }
 
-    fn unknown(kind: u64) -> Result<Treatment, Broken> {
+    fn unknown(kind: u64) -> Result<Treatment, Breach> {
         match OF_HTTP2.contains(&kind) {
-            true => Err(Broken::Connection(Code::FRAME_UNEXPECTED)),
+            true => Err(Breach::Connection(Code::FRAME_UNEXPECTED)),
             false => Ok(Treatment::Skip),
         }
     }
@@ -284,7 +283,7 @@ mod tests {
     }
 
     /// What is found where a client's stream comes in parts of this size; content is joined.
-    fn found(carrier: Carrier, bytes: &[u8], part: usize) -> Result<Vec<Piece>, Broken> {
+    fn found(carrier: Carrier, bytes: &[u8], part: usize) -> Result<Vec<Piece>, Breach> {
         found_from(Peer::Client, carrier, bytes, part)
     }
 
@@ -293,7 +292,7 @@ mod tests {
         carrier: Carrier,
         bytes: &[u8],
         part: usize,
-    ) -> Result<Vec<Piece>, Broken> {
+    ) -> Result<Vec<Piece>, Breach> {
         let (mut frames, mut pieces) = (Frames::new(peer, carrier), Vec::<Piece>::new());
         for part in bytes.chunks(part) {
             let mut input = Bytes::copy_from_slice(part);
@@ -336,7 +335,7 @@ mod tests {
     fn a_section_that_is_announced_longer_than_allowed_is_refused_before_it_comes() {
         let mut announced = Vec::new();
         begin(HEADERS, 1 << 30, &mut announced);
-        assert_eq!(found(REQUEST, &announced, 1), Err(Broken::SectionTooLarge));
+        assert_eq!(found(REQUEST, &announced, 1), Err(Breach::SectionTooLarge));
     }
 
     #[test]
@@ -364,6 +363,7 @@ mod tests {
             (Client, Carrier::Control, DATA, Code::FRAME_UNEXPECTED),
             (Client, Carrier::Control, HEADERS, Code::FRAME_UNEXPECTED),
             (Client, Carrier::Control, PRIORITY_UPDATE_OF_PUSH, Code::ID_ERROR),
+            (Client, Carrier::Control, CANCEL_PUSH, Code::ID_ERROR),
             (Client, Carrier::Control, 0x09, Code::FRAME_UNEXPECTED),
             (Server, REQUEST, GOAWAY, Code::FRAME_UNEXPECTED),
             (Server, REQUEST, PUSH_PROMISE, Code::ID_ERROR),
@@ -374,7 +374,7 @@ mod tests {
             let found = found_from(peer, carrier, &frame(kind, &[0]), 10);
             assert_eq!(
                 found,
-                Err(Broken::Connection(code)),
+                Err(Breach::Connection(code)),
                 "{kind:#x} of {peer:?} on {carrier:?}"
             );
         }
@@ -385,7 +385,7 @@ mod tests {
         let mut announced = Vec::new();
         begin(SETTINGS, 1 << 40, &mut announced);
         let found = found(Carrier::Control, &announced, 20);
-        assert_eq!(found, Err(Broken::Connection(Code::EXCESSIVE_LOAD)));
+        assert_eq!(found, Err(Breach::Connection(Code::EXCESSIVE_LOAD)));
     }
 
     #[test]

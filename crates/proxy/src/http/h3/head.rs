@@ -8,7 +8,7 @@ use tidegate_core::message::Malformed;
 use tidegate_core::websocket::WEBSOCKET;
 
 use super::code::Code;
-use super::qpack::{Encoder, Line, Name, Unreadable, decode};
+use super::qpack::{Encoder, Line, Name, OVERHEAD, Unreadable, decode};
 
 /// Why a field section is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,40 +176,49 @@ fn uri_of(
     Uri::from_parts(parts).map_err(|_| SYNTAX)
 }
 
-/// Write the head of a request, whose `Host` becomes `:authority` (RFC 9114 §4.3.1).
-pub fn write_request(head: &request::Parts, into: &mut impl BufMut) {
-    let mut section = Encoder::new(into);
-    section.line(":method", head.method.as_str().as_bytes());
-    write_target(&mut section, head);
-    for (name, value) in &head.headers {
-        if name != header::HOST && !is_of_a_connection(name, value) {
-            section.line(name.as_str(), value.as_bytes());
-        }
-    }
+/// What a request that has the form of HTTP/1 is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestForm {
+    /// What it is.
+    Plain,
+    /// An extended CONNECT for the WebSocket that it asks for (RFC 9220).
+    WebSocket,
 }
 
-/// Write the head of a request for a WebSocket over HTTP/1 as an extended CONNECT, without the key of that (RFC 9220,
-/// RFC 8441 §5).
-pub fn write_connect(head: &request::Parts, into: &mut impl BufMut) {
+/// Write the head of a request.
+pub fn write_request(head: &request::Parts, form: RequestForm, into: &mut impl BufMut) {
     let mut section = Encoder::new(into);
-    section.line(":method", Method::CONNECT.as_str().as_bytes());
-    section.line(":protocol", WEBSOCKET.as_bytes());
-    write_target(&mut section, head);
-    for (name, value) in &head.headers {
-        let ends_here = *name == header::HOST || *name == header::SEC_WEBSOCKET_KEY;
-        if !ends_here && !is_of_a_connection(name, value) {
-            section.line(name.as_str(), value.as_bytes());
-        }
-    }
+    request_lines(head, form).for_each(|(name, value)| section.line(name, value));
 }
 
-fn write_target(section: &mut Encoder<'_, impl BufMut>, head: &request::Parts) {
-    section.line(":scheme", b"https");
-    if let Some(host) = head.headers.get(header::HOST) {
-        section.line(":authority", host.as_bytes());
-    }
+/// What the head of a request comes to, as RFC 9114 §4.2.2 counts it.
+pub fn size_of_request(head: &request::Parts, form: RequestForm) -> u64 {
+    request_lines(head, form)
+        .map(|(name, value)| (name.len() + value.len() + OVERHEAD) as u64)
+        .sum()
+}
+
+/// The lines of a request's head, whose `Host` becomes `:authority` (RFC 9114 §4.3.1). The key of a WebSocket belongs to
+/// HTTP/1 alone (RFC 8441 §5).
+fn request_lines(head: &request::Parts, form: RequestForm) -> impl Iterator<Item = (&str, &[u8])> {
+    let is_websocket = form == RequestForm::WebSocket;
+    let method = if is_websocket { "CONNECT" } else { head.method.as_str() };
     let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    section.line(":path", path.as_bytes());
+    let pseudo = [
+        Some((":method", method.as_bytes())),
+        is_websocket.then_some((":protocol", WEBSOCKET.as_bytes())),
+        Some((":scheme", &b"https"[..])),
+        head.headers.get(header::HOST).map(|host| (":authority", host.as_bytes())),
+        Some((":path", path.as_bytes())),
+    ];
+    let ends_here = move |name: &HeaderName| {
+        *name == header::HOST || is_websocket && *name == header::SEC_WEBSOCKET_KEY
+    };
+    let fields = fields(&head.headers).filter(move |(name, _)| !ends_here(name));
+    pseudo
+        .into_iter()
+        .flatten()
+        .chain(fields.map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
 /// Write the head of a response.
@@ -225,11 +234,12 @@ pub fn write_trailers(trailers: &HeaderMap, into: &mut impl BufMut) {
 }
 
 fn write_fields(section: &mut Encoder<'_, impl BufMut>, headers: &HeaderMap) {
-    for (name, value) in headers {
-        if !is_of_a_connection(name, value) {
-            section.line(name.as_str(), value.as_bytes());
-        }
-    }
+    fields(headers).for_each(|(name, value)| section.line(name.as_str(), value.as_bytes()));
+}
+
+/// Those that may be in a message of this version.
+fn fields(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    headers.iter().filter(|(name, value)| !is_of_a_connection(name, value))
 }
 
 #[cfg(test)]
@@ -278,14 +288,32 @@ mod tests {
         let request = request.header("x-a", "1").header("connection", "close");
         let (sent, ()) = request.body(()).unwrap().into_parts();
         let mut written = Vec::new();
-        write_request(&sent, &mut written);
-        let came = super::request(&written.into(), 4_096).unwrap();
+        write_request(&sent, RequestForm::Plain, &mut written);
+        let size = size_of_request(&sent, RequestForm::Plain) as usize;
+        let written = Bytes::from(written);
+        assert!(super::request(&written, size - 1).is_err(), "it comes to {size}");
+        let came = super::request(&written, size).unwrap();
         assert_eq!(
             (came.method, came.uri.to_string()),
             (Method::POST, "https://a.example/x?y".into())
         );
         let names: Vec<_> = came.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["te", "x-a"]);
+    }
+
+    #[test]
+    fn a_request_for_a_websocket_is_written_without_what_belongs_to_http1() {
+        let request = Request::get("/x").header("host", "a.example").header("upgrade", "websocket");
+        let request =
+            request.header("sec-websocket-key", "k").header("sec-websocket-version", "13");
+        let (asked, ()) = request.body(()).unwrap().into_parts();
+        let mut written = Vec::new();
+        write_request(&asked, RequestForm::WebSocket, &mut written);
+        let came = super::request(&written.into(), 4_096).unwrap();
+        assert_eq!((came.method, came.uri.path()), (Method::CONNECT, "/x"));
+        assert_eq!(came.extensions.get(), Some(&Protocol("websocket".into())));
+        let names: Vec<_> = came.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["sec-websocket-version"]);
     }
 
     #[test]

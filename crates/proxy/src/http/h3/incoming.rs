@@ -11,7 +11,7 @@ use super::head::{self, Refused};
 use super::receiving::{Lost, Receiving};
 use crate::http::body::{Frame, NextFrame, Source};
 use crate::http::failures::Failures;
-use crate::http::silence::Silence;
+use crate::http::silence::{Patient, Silence};
 
 /// A body that comes in on a stream.
 pub struct Incoming {
@@ -38,11 +38,6 @@ impl Incoming {
         Self { stream, left: length, limit, silence, failures, done: false }
     }
 
-    /// Its silence so far is no fault of its peer.
-    pub fn wait_anew(&mut self) {
-        self.silence.begin_anew();
-    }
-
     /// No more of it is wanted.
     pub fn cancel(&mut self) {
         self.stream.stop(Code::REQUEST_CANCELLED);
@@ -53,7 +48,7 @@ impl Incoming {
             Ok(piece) => piece,
             Err(Lost::Reset(_) | Lost::Gone) => return Poll::Ready(Some(Err(self.failures.gone))),
             Err(Lost::TooLarge) => return self.refuse(Malformed::HeaderTooLarge),
-            Err(Lost::Broken) => return self.refuse(Malformed::Syntax),
+            Err(Lost::Breach) => return self.refuse(Malformed::Syntax),
         };
         match piece {
             Some(Piece::Data(data)) => {
@@ -109,5 +104,11 @@ impl Source for Incoming {
 
     fn is_end(&self) -> bool {
         self.done || self.left.unwrap_or(0) == 0 && self.stream.is_end()
+    }
+}
+
+impl Patient for Incoming {
+    fn wait_anew(&mut self) {
+        self.silence.begin_anew();
     }
 }

@@ -22,13 +22,15 @@ pub struct PeerStreams {
     decoder: Cell<bool>,
 }
 
-/// What comes on a control stream.
+/// What a peer says on its control stream.
 #[derive(Debug, Clone, Copy)]
-pub enum Told<'a> {
-    /// The peer's settings, which come first.
+pub enum ControlFrame<'a> {
+    /// Its settings, which come first.
     Settings(Settings),
-    /// A frame of this type, with this payload.
-    Frame(u64, &'a [u8]),
+    /// It goes away: what has this number, or a later one, is not carried out.
+    Goaway(u64),
+    /// A request's new priority, as RFC 9218 §7.2 writes it.
+    PriorityUpdate(&'a [u8]),
 }
 
 /// To set the capacity of the dynamic table to 0, which it is (RFC 9204 §4.3.1).
@@ -47,9 +49,12 @@ impl PeerStreams {
         &self,
         connection: Connection,
         stream: RecvStream,
-        told: impl Fn(Told<'_>) -> Result<(), Code>,
+        told: impl Fn(ControlFrame<'_>) -> Result<(), Code>,
     ) {
-        if let Err(code) = self.read(&connection, stream, told).await {
+        // A connection that ends takes all its streams along, and rightly so.
+        if let Err(code) = self.read(&connection, stream, told).await
+            && connection.close_reason().is_none()
+        {
             tracing::debug!(?code, peer = ?self.peer, "a peer breaks HTTP/3");
             connection.close(code.into(), b"");
         }
@@ -59,7 +64,7 @@ impl PeerStreams {
         &self,
         connection: &Connection,
         mut stream: RecvStream,
-        told: impl Fn(Told<'_>) -> Result<(), Code>,
+        told: impl Fn(ControlFrame<'_>) -> Result<(), Code>,
     ) -> Result<(), Code> {
         let Some((kind, rest)) = stream_type(&mut stream).await else { return Ok(()) };
         match StreamType::of(kind) {
@@ -114,7 +119,7 @@ async fn stream_type(stream: &mut RecvStream) -> Option<(u64, Bytes)> {
 
 async fn read_control(
     mut frames: Receiving,
-    told: impl Fn(Told<'_>) -> Result<(), Code>,
+    told: impl Fn(ControlFrame<'_>) -> Result<(), Code>,
 ) -> Result<(), Code> {
     let mut has_settings = false;
     loop {
@@ -123,18 +128,26 @@ async fn read_control(
             Ok(_) | Err(Lost::Reset(_) | Lost::Gone | Lost::TooLarge) => {
                 return Err(Code::CLOSED_CRITICAL_STREAM);
             }
-            Err(Lost::Broken) => return Ok(()),
+            Err(Lost::Breach) => return Ok(()),
         };
         match (kind, has_settings) {
             (frame::SETTINGS, false) => {
-                told(Told::Settings(Settings::read(&payload)?))?;
+                told(ControlFrame::Settings(Settings::read(&payload)?))?;
                 has_settings = true;
             }
             (frame::SETTINGS, true) => return Err(Code::FRAME_UNEXPECTED),
             (_, false) => return Err(Code::MISSING_SETTINGS),
-            (kind, true) => told(Told::Frame(kind, &payload))?,
+            (frame::GOAWAY, true) => told(ControlFrame::Goaway(number(&payload)?))?,
+            (frame::PRIORITY_UPDATE, true) => told(ControlFrame::PriorityUpdate(&payload))?,
+            // How many pushes a client takes, and it gets none.
+            (_, true) => _ = number(&payload)?,
         }
     }
+}
+
+/// The number that the payload of a frame is (RFC 9114 §7.2.6, §7.2.7).
+fn number(payload: &[u8]) -> Result<u64, Code> {
+    varint::whole(payload).ok_or(Code::FRAME_ERROR)
 }
 
 async fn read_encoder(mut stream: RecvStream, rest: Bytes) -> Result<(), Code> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use quinn::{Connection, ReadError, RecvStream, VarInt};
 
 use super::code::Code;
-use super::frame::{Broken, Frames, Piece};
+use super::frame::{Breach, Frames, Piece};
 
 /// Why nothing more is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Lost {
     /// A field section is longer than it may be.
     TooLarge,
     /// What came breaks the protocol, and the connection ended with it.
-    Broken,
+    Breach,
 }
 
 /// Reads the frames of a stream. When dropped, the peer learns that no more is wanted of it.
@@ -50,8 +50,8 @@ impl Receiving {
                     return Poll::Ready(Ok(Some(piece)));
                 }
                 Ok(None) => {}
-                Err(Broken::SectionTooLarge) => return Poll::Ready(Err(Lost::TooLarge)),
-                Err(Broken::Connection(code)) => return Poll::Ready(Err(self.end_all(code))),
+                Err(Breach::SectionTooLarge) => return Poll::Ready(Err(Lost::TooLarge)),
+                Err(Breach::Connection(code)) => return Poll::Ready(Err(self.end_all(code))),
             }
             if self.ended {
                 return Poll::Ready(match self.frames.is_between() {
@@ -87,6 +87,11 @@ impl Receiving {
         })
     }
 
+    /// The number of the stream.
+    pub fn number(&self) -> u64 {
+        self.stream.id().into()
+    }
+
     /// Whether all of the stream came and was read.
     pub fn is_end(&self) -> bool {
         self.ended && self.input.is_empty() && self.frames.is_between()
@@ -97,7 +102,7 @@ impl Receiving {
         tracing::debug!(?code, "a peer breaks HTTP/3");
         self.ended = true;
         self.connection.close(code.into(), b"");
-        Lost::Broken
+        Lost::Breach
     }
 
     /// Read no more, for this reason.

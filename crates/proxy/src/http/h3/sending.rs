@@ -8,10 +8,11 @@ use http::{HeaderMap, StatusCode, request};
 use quinn::{SendStream, StoppedError, VarInt};
 
 use super::code::Code;
-use super::{frame, head};
+use super::frame;
+use super::head::{self, RequestForm};
 
-/// What ends when the peer wants no more of the stream, or has it all.
-type Stopped = Pin<Box<dyn Future<Output = Result<Option<VarInt>, StoppedError>>>>;
+/// Ends once the peer wants no more of the stream, or has all of it, or is gone.
+type UntilGone = Pin<Box<dyn Future<Output = Result<Option<VarInt>, StoppedError>>>>;
 
 /// The peer wants no more of the stream, or its connection is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub struct Sending {
     /// Bytes that the connection took.
     taken: u64,
     finished: bool,
-    stopped: Option<Stopped>,
+    until_gone: Option<UntilGone>,
 }
 
 /// Bytes of a frame's header, and of what is before the fields of a head.
@@ -37,7 +38,7 @@ const USUAL_HEAD: usize = 256;
 impl Sending {
     /// Write on `stream`.
     pub fn new(stream: SendStream) -> Self {
-        Self { stream, waiting: Vec::new(), taken: 0, finished: false, stopped: None }
+        Self { stream, waiting: Vec::new(), taken: 0, finished: false, until_gone: None }
     }
 
     /// Send it before what has a lower rank; it has 0 at first.
@@ -56,14 +57,9 @@ impl Sending {
         self.push_section(|section| head::write_response(status, headers, section));
     }
 
-    /// Write the head of a request.
-    pub fn push_request(&mut self, head: &request::Parts) {
-        self.push_section(|section| head::write_request(head, section));
-    }
-
-    /// Write the head of a request for a WebSocket.
-    pub fn push_connect(&mut self, head: &request::Parts) {
-        self.push_section(|section| head::write_connect(head, section));
+    /// Write the head of a request, as one of this form.
+    pub fn push_request(&mut self, head: &request::Parts, form: RequestForm) {
+        self.push_section(|section| head::write_request(head, form, section));
     }
 
     /// Write trailers.
@@ -109,8 +105,11 @@ impl Sending {
         self.taken
     }
 
-    /// Nothing more comes; what waits was flushed.
+    /// Nothing more comes. Where something waits still, the peer is told that what it has is not all.
     pub fn finish(&mut self) {
+        if !self.waiting.is_empty() {
+            return self.give_up();
+        }
         self.finished = true;
         // A peer that wants no more of it needs no end.
         let _ = self.stream.finish();
@@ -129,10 +128,10 @@ impl Sending {
         }
     }
 
-    /// Ready once the peer wants no more of it, or is gone.
+    /// Ready once the peer wants no more of it, or has all of it, or is gone. It is not to be asked for again then.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let stopped = self.stopped.get_or_insert_with(|| Box::pin(self.stream.stopped()));
-        stopped.as_mut().poll(cx).map(|_| ())
+        let gone = self.until_gone.get_or_insert_with(|| Box::pin(self.stream.stopped()));
+        gone.as_mut().poll(cx).map(|_| ())
     }
 }
 

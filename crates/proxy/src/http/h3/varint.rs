@@ -15,6 +15,12 @@ pub fn read(bytes: &[u8]) -> Option<(u64, usize)> {
     Some((value, length))
 }
 
+/// The integer that `bytes` are, to their end.
+pub fn whole(bytes: &[u8]) -> Option<u64> {
+    let (value, length) = read(bytes)?;
+    (length == bytes.len()).then_some(value)
+}
+
 /// Write `value`, which is below 2^62, as short as it can be.
 pub fn write(value: u64, into: &mut impl BufMut) {
     match value {
@@ -40,6 +46,8 @@ mod tests {
         ] {
             assert_eq!(read(bytes), Some((value, bytes.len())));
             assert_eq!(read(&bytes[..bytes.len() - 1]), None);
+            assert_eq!(whole(bytes), Some(value));
+            assert_eq!(whole(&[bytes, &[0]].concat()), None);
         }
     }
 

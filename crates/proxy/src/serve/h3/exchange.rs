@@ -101,7 +101,7 @@ async fn read_head(client: &Client, stream: &mut Receiving) -> Result<Parts, Fai
         }
         Some(Ok(None)) => Err(Failure::MalformedRequest),
         Some(Err(Lost::TooLarge)) => Err(Failure::HeaderTooLarge),
-        Some(Err(Lost::Broken)) => Err(Failure::MalformedRequest),
+        Some(Err(Lost::Breach)) => Err(Failure::MalformedRequest),
         Some(Err(Lost::Reset(_) | Lost::Gone)) => Err(Failure::ClientGone),
     }
 }

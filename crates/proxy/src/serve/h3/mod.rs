@@ -25,7 +25,7 @@ use crate::client::{Admitted, Client};
 use crate::http::h3::code::Code;
 use crate::http::h3::frame::{self, Peer};
 use crate::http::h3::own_control;
-use crate::http::h3::peer_streams::{PeerStreams, Told};
+use crate::http::h3::peer_streams::{ControlFrame, PeerStreams};
 use crate::http::h3::sending::Sending;
 use crate::http::h3::settings::Settings as OurSettings;
 use crate::http::h3::varint;
@@ -146,11 +146,9 @@ impl Streams {
                     let (peers, connection) = (self.peers.clone(), connection.clone());
                     let priorities = self.priorities.clone();
                     spawn_local(async move {
-                        let told = |told: Told<'_>| match told {
-                            Told::Frame(frame::PRIORITY_UPDATE, payload) => {
-                                priorities.update(payload)
-                            }
-                            _ => Ok(()),
+                        let told = |told: ControlFrame<'_>| match told {
+                            ControlFrame::PriorityUpdate(payload) => priorities.update(payload),
+                            ControlFrame::Settings(_) | ControlFrame::Goaway(_) => Ok(()),
                         };
                         peers.receive(connection, stream, told).await;
                     });

@@ -43,4 +43,8 @@ impl<D: Duplex> Duplex for Counted<D> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.endpoint.poll_end(cx)
     }
+
+    fn keep_to_limits(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        self.endpoint.keep_to_limits(cx)
+    }
 }

@@ -40,7 +40,7 @@ enum Stage {
     /// It is to end, of which a WebSocket's client is told between two frames.
     Ending,
     /// The client was told, and nothing more comes from the endpoint.
-    Told,
+    Parting,
 }
 
 impl Limited {
@@ -66,12 +66,67 @@ impl Limited {
     }
 
     /// One side has ended.
-    fn half_ended(&mut self) {
+    fn half_ended(&mut self, cx: &mut Context<'_>) {
         self.idle = self.idle.min(HALF_OPEN);
+        self.moved();
+        // The task is to be woken earlier than it was to be so far.
+        let _ = self.silence.poll_expired(cx);
     }
 
-    /// Look whether it is to end, and fail once it is over.
-    fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    /// What the client is sent to the end of the frame that it is sent, and then that nothing more comes.
+    fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        let Some(frames) = self.frames.as_mut().filter(|frames| !frames.is_closed()) else {
+            return self.endpoint.poll_read(cx);
+        };
+        if frames.is_between() {
+            self.stage = Stage::Parting;
+            return Poll::Ready(Ok(Some(Bytes::from_static(&GOING_AWAY))));
+        }
+        let mut piece = ready!(self.endpoint.poll_read(cx))?;
+        if let Some(piece) = &mut piece {
+            let of_frame = frames.follow_frame(piece);
+            piece.truncate(of_frame);
+        }
+        Poll::Ready(Ok(piece))
+    }
+}
+
+impl Duplex for Limited {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        match self.stage {
+            Stage::Open => {
+                let piece = ready!(self.endpoint.poll_read(cx))?;
+                match &piece {
+                    Some(piece) => {
+                        self.frames.iter_mut().for_each(|frames| frames.follow(piece));
+                        self.moved();
+                    }
+                    None => self.half_ended(cx),
+                }
+                Poll::Ready(Ok(piece))
+            }
+            Stage::Ending => self.poll_last(cx),
+            Stage::Parting => Poll::Ready(Ok(None)),
+        }
+    }
+
+    fn poll_write(&mut self, bytes: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.endpoint.poll_write(bytes, cx))?;
+        self.moved();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.endpoint.poll_flush(cx)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.endpoint.poll_end(cx))?;
+        self.half_ended(cx);
+        Poll::Ready(Ok(()))
+    }
+
+    fn keep_to_limits(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.stage == Stage::Open {
             let is_to_end = self.signal.poll_draining(cx)
                 || self.silence.poll_expired(cx).is_ready()
@@ -87,70 +142,6 @@ impl Limited {
             Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
             Poll::Pending => Ok(()),
         }
-    }
-
-    /// What the client is sent to the end of the frame that it is sent, and then that nothing more comes.
-    fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
-        let Some(frames) = self.frames.as_mut().filter(|frames| !frames.is_closed()) else {
-            return self.endpoint.poll_read(cx);
-        };
-        if frames.is_between() {
-            self.stage = Stage::Told;
-            return Poll::Ready(Ok(Some(Bytes::from_static(&GOING_AWAY))));
-        }
-        let mut piece = ready!(self.endpoint.poll_read(cx))?;
-        if let Some(piece) = &mut piece {
-            let of_frame = frames.follow_frame(piece);
-            piece.truncate(of_frame);
-        }
-        Poll::Ready(Ok(piece))
-    }
-}
-
-impl Duplex for Limited {
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
-        if self.stage == Stage::Open {
-            if let Poll::Ready(piece) = self.endpoint.poll_read(cx)? {
-                match (&piece, &mut self.frames) {
-                    (Some(piece), Some(frames)) => frames.follow(piece),
-                    (Some(_), None) => {}
-                    (None, _) => self.half_ended(),
-                }
-                self.moved();
-                return Poll::Ready(Ok(piece));
-            }
-            self.look(cx)?;
-        }
-        match self.stage {
-            Stage::Open => Poll::Pending,
-            Stage::Ending => self.poll_last(cx),
-            Stage::Told => Poll::Ready(Ok(None)),
-        }
-    }
-
-    fn poll_write(&mut self, bytes: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.endpoint.poll_write(bytes, cx)? {
-            Poll::Ready(()) => {
-                self.moved();
-                Poll::Ready(Ok(()))
-            }
-            Poll::Pending => {
-                self.look(cx)?;
-                Poll::Pending
-            }
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.look(cx)?;
-        self.endpoint.poll_flush(cx)
-    }
-
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.endpoint.poll_end(cx))?;
-        self.half_ended();
-        self.moved();
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -211,13 +202,11 @@ mod tests {
             self.endpoint.0.borrow_mut().push_back(Some(piece));
         }
 
-        /// What the client is sent next, if that is known.
-        fn next(&mut self) -> Poll<io::Result<Option<Bytes>>> {
-            self.tunnel.poll_read(&mut Context::from_waker(Waker::noop()))
-        }
-
+        /// What the client is sent next; nothing while that is not known.
         fn sent(&mut self) -> Option<Bytes> {
-            match self.next() {
+            let mut cx = Context::from_waker(Waker::noop());
+            self.tunnel.keep_to_limits(&mut cx).unwrap();
+            match self.tunnel.poll_read(&mut cx) {
                 Poll::Ready(sent) => sent.unwrap(),
                 Poll::Pending => Some(Bytes::new()),
             }
@@ -249,12 +238,15 @@ mod tests {
         assert_eq!(test.sent(), None);
     }
 
-    /// How long it takes until the tunnel is cut, while a word of the client is waited for.
+    /// How long it takes until the tunnel is cut.
     async fn cut(mut test: Test) -> Duration {
         let began = Instant::now();
-        let cut = poll_fn(|cx| match test.tunnel.poll_flush(cx) {
-            Poll::Ready(Err(error)) => Poll::Ready(error.kind()),
-            _ => Poll::Pending,
+        let cut = poll_fn(|cx| match test.tunnel.keep_to_limits(cx) {
+            Err(error) => Poll::Ready(error.kind()),
+            Ok(()) => {
+                let _ = test.tunnel.poll_read(cx);
+                Poll::Pending
+            }
         });
         assert_eq!(cut.await, io::ErrorKind::TimedOut);
         began.elapsed()
@@ -276,8 +268,7 @@ mod tests {
             assert_eq!(test.sent().unwrap(), "word");
             tokio::time::advance(Duration::from_secs(40)).await;
         }
-        let error = poll_fn(|cx| test.tunnel.poll_read(cx)).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        cut(test).await;
         began.elapsed().as_millis()
     }
 
@@ -290,9 +281,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_side_that_is_left_alone_may_be_silent_for_less_long() {
-        let mut test = tunnel(false, None);
+        let test = tunnel(false, None);
         test.endpoint.0.borrow_mut().push_back(None);
-        assert_eq!(test.sent(), None);
         assert_eq!(cut(test).await, HALF_OPEN);
     }
 }

@@ -4,13 +4,8 @@ use std::task::{Context, Poll};
 
 use super::pumped::Pumped;
 use crate::http::body::{NextFrame, Source};
+use crate::http::silence::Patient;
 use crate::upstream::flight::Flight;
-
-/// Content whose peer may be silent for a reason.
-pub trait Patient: Source {
-    /// Its silence so far is no fault of its peer.
-    fn wait_anew(&mut self);
-}
 
 /// The content of a response; absent: there is none yet, or no more.
 pub struct Arriving<I>(Option<I>);

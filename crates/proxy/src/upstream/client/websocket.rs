@@ -4,7 +4,7 @@ use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderValue, Method, StatusCode, request, response};
 use tidegate_core::websocket::{WEBSOCKET, handshake, is_websocket};
 
-/// Whether a request that has no content asks for a WebSocket.
+/// Whether a request with this head asks for a WebSocket; it does so without content alone.
 pub fn is_asked(head: &request::Parts, upgrade: Option<&HeaderValue>) -> bool {
     let protocol = upgrade.map(HeaderValue::as_bytes);
     head.method == Method::GET && protocol.is_some_and(is_websocket)
@@ -24,6 +24,11 @@ impl<D> WebSocket<D> {
     /// It is asked for by the request with this head.
     pub fn ask(head: &request::Parts) -> Self {
         Self::Asked(head.headers.get(SEC_WEBSOCKET_KEY).map(handshake::accept))
+    }
+
+    /// Whether it was asked for, and there is no response yet.
+    pub fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(_))
     }
 
     /// The response has this head, which is brought into the form that the answer to an upgrade has. Returns whether the

@@ -8,7 +8,7 @@ use super::{huffman, integer};
 use crate::http::h3::code::Code;
 
 /// What a line costs beside its bytes (RFC 9114 §4.2.2).
-const OVERHEAD: usize = 32;
+pub const OVERHEAD: usize = 32;
 
 /// A field line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,6 @@ mod huffman;
 mod integer;
 mod static_table;
 
-pub use self::decode::{Line, Unreadable, decode};
+pub use self::decode::{Line, OVERHEAD, Unreadable, decode};
 pub use self::encode::Encoder;
 pub use self::static_table::Name;

@@ -2,16 +2,17 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::ext::Protocol;
-use h2::{Reason, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::header::{HOST, SEC_WEBSOCKET_KEY};
 use http::uri::{Authority, Scheme, Uri};
-use http::{Method, Request, Version, request, response};
+use http::{Method, Request, Response, Version, request, response};
 use tidegate_core::failure::Failure;
+use tidegate_core::message::alt_svc::AltSvc;
 use tidegate_core::message::{Malformed, pseudo};
 use tokio::time::Instant;
 
@@ -22,51 +23,35 @@ use crate::http::duplex::Holding;
 use crate::http::failures::Failures;
 use crate::http::h2::pump::Pump;
 use crate::http::h2::{Incoming, TunnelStream};
-use crate::http::interim::Interims;
-use crate::net::deadline::Deadline;
-use crate::upstream::client::arriving::{Arriving, Patient};
-use crate::upstream::client::multiplexed::{Stream, Used};
+use crate::upstream::client::multiplexed::Used;
+use crate::upstream::client::progress::Progress;
 use crate::upstream::client::pumped::Pumped;
-use crate::upstream::client::wait::Wait;
 use crate::upstream::client::websocket::WebSocket;
-use crate::upstream::client::{Exchange, Outgoing, TryTimeouts, Waiter};
+use crate::upstream::client::{Exchange, Outgoing, Waiter};
 use crate::upstream::flight::Flight;
 
 /// A request on its way, then its response.
 pub struct H2Exchange {
     response: Option<ResponseFuture>,
-    arriving: Arriving<Incoming>,
     pump: Option<Pump>,
     /// Our half of a stream that is to carry a WebSocket.
     outgoing: Option<SendStream<Bytes>>,
-    websocket: WebSocket<TunnelStream>,
-    interims: Interims,
-    deadline: Deadline,
-    timeouts: TryTimeouts,
-    wait: Wait,
-    heard: Instant,
-    flight: Flight,
-    stream: Stream<Connection>,
+    progress: Progress<Connection, Incoming, TunnelStream>,
 }
 
 impl H2Exchange {
     /// Begin to send a request. One for a WebSocket is sent by extended CONNECT, which the endpoint takes.
     pub fn start(connection: Rc<Connection>, flight: Flight, request: Outgoing<'_>) -> Self {
         let asks_for_websocket = request.asks_for_websocket();
+        let progress = Progress::begin(connection.clone(), flight, &request);
         let Outgoing { head, body, timeouts, .. } = request;
         let mut wanted = translate(head, connection.is_secure());
-        let mut websocket = WebSocket::Unasked;
         if asks_for_websocket {
-            websocket = WebSocket::ask(head);
             connect(&mut wanted);
         }
         let ends = body.is_end() && !asks_for_websocket;
-        let sent = connection.sender().send_request(wanted, ends);
-        let mut deadline = Deadline::default();
-        let heard = flight.began();
-        let wait = Wait::begin(&mut deadline, heard, timeouts.response);
         let (mut pump, mut outgoing) = (None, None);
-        let response = match sent {
+        let response = match connection.sender().send_request(wanted, ends) {
             Ok((response, stream)) => {
                 if asks_for_websocket {
                     outgoing = Some(stream);
@@ -80,26 +65,7 @@ impl H2Exchange {
                 None
             }
         };
-        Self {
-            response,
-            arriving: Arriving::NONE,
-            pump,
-            outgoing,
-            websocket,
-            interims: Interims::default(),
-            deadline,
-            timeouts,
-            wait,
-            heard,
-            flight,
-            stream: Stream::new(connection),
-        }
-    }
-
-    /// There will be no response, and nothing can be said for the request.
-    fn broken(&mut self, failure: Failure) -> Broken {
-        self.flight.failed(failure);
-        Broken::with(failure)
+        Self { response, pump, outgoing, progress }
     }
 
     /// There will be no response, because of what the connection reports.
@@ -113,7 +79,37 @@ impl H2Exchange {
             true => Failure::UpstreamProtocol,
             false => Failure::UpstreamReset,
         };
-        Broken { stale: went_away, refused, ..self.broken(failure) }
+        Broken { stale: went_away, refused, ..self.progress.broken(failure) }
+    }
+
+    /// What a head says of HTTP/3; it is brought into the form that all versions have.
+    fn judge(&mut self, head: &mut response::Parts) -> Result<Option<AltSvc>, Broken> {
+        let judged = pseudo::response(&mut head.headers).map_err(Malformed::of_response);
+        judged.map_err(|failure| self.progress.broken(failure))
+    }
+
+    /// This is the response; `stream` brings its content, or the WebSocket that was asked for.
+    fn answered(&mut self, response: Response<RecvStream>) -> Result<response::Parts, Broken> {
+        let (mut head, stream) = response.into_parts();
+        head.version = Version::HTTP_2;
+        let said = self.judge(&mut head)?;
+        self.progress.answered(head.status, said);
+        let begins = self.progress.websocket.begins(&mut head);
+        match self.outgoing.take() {
+            Some(outgoing) if begins => {
+                let end = TunnelStream::new(stream, outgoing);
+                self.progress.websocket = WebSocket::Begun(end);
+            }
+            outgoing => {
+                if let Some(mut unwanted) = outgoing {
+                    // A stream that was reset needs no end.
+                    let _ = unwanted.send_data(Bytes::new(), true);
+                }
+                let idle = self.progress.timeouts.idle;
+                self.progress.receive(Incoming::new(stream, idle, Failures::OF_RESPONSE));
+            }
+        }
+        Ok(head)
     }
 }
 
@@ -123,76 +119,31 @@ impl Exchange for H2Exchange {
         cx: &mut Context<'_>,
         waiter: &Waiter<'_>,
     ) -> Poll<Result<response::Parts, Broken>> {
-        let Some(response) = &mut self.response else {
+        self.progress.sent(poll_pump(&mut self.pump, cx))?;
+        let Some(mut response) = self.response.take() else {
             return Poll::Ready(Err(Broken::UNSENT));
         };
-        let pumped = poll_pump(&mut self.pump, cx);
-        if let Err(failure) = pumped.result {
-            return Poll::Ready(Err(self.broken(failure)));
-        }
-        if pumped.progressed {
-            self.wait.renew(Instant::now(), self.timeouts.response);
-        }
         while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
             let (mut head, ()) = head.into_parts();
-            self.stream.usage().heard_at(Instant::now());
-            let judged = pseudo::response(&mut head.headers).map_err(Malformed::of_response);
-            let passed =
-                judged.and_then(|_| self.interims.pass(waiter.interim, head.status, head.headers));
-            if let Err(failure) = passed {
-                return Poll::Ready(Err(self.broken(failure)));
+            self.judge(&mut head)?;
+            self.progress.pass(head, waiter)?;
+        }
+        match Pin::new(&mut response).poll(cx) {
+            Poll::Ready(Ok(response)) => Poll::Ready(self.answered(response)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.broken_by(&error))),
+            Poll::Pending => {
+                self.response = Some(response);
+                self.progress.poll_over(waiter, cx).map(Err)
             }
         }
-        let answered = match Pin::new(response).poll(cx) {
-            Poll::Ready(answered) => answered,
-            Poll::Pending => {
-                let over = ready!(self.wait.poll(&mut self.deadline, waiter, cx));
-                self.stream.usage().timed_out(self.flight.began());
-                return Poll::Ready(Err(self.broken(over)));
-            }
-        };
-        Poll::Ready(match answered {
-            Ok(response) => {
-                let (mut head, stream) = response.into_parts();
-                head.version = Version::HTTP_2;
-                match pseudo::response(&mut head.headers) {
-                    Ok(alt_svc) => self.flight.announced(alt_svc),
-                    Err(malformed) => {
-                        return Poll::Ready(Err(self.broken(malformed.of_response())));
-                    }
-                }
-                self.heard = Instant::now();
-                self.stream.usage().heard_at(self.heard);
-                self.flight.answered(head.status, self.heard);
-                let outgoing = self.outgoing.take();
-                let begins = self.websocket.begins(&mut head);
-                match outgoing {
-                    Some(outgoing) if begins => {
-                        self.websocket = WebSocket::Begun(TunnelStream::new(stream, outgoing));
-                    }
-                    outgoing => {
-                        if let Some(mut unwanted) = outgoing {
-                            // A stream that was reset needs no end.
-                            let _ = unwanted.send_data(Bytes::new(), true);
-                        }
-                        let idle = self.timeouts.idle;
-                        self.arriving.begin(Incoming::new(stream, idle, Failures::OF_RESPONSE));
-                        self.arriving.finish_if_done(&mut self.flight);
-                    }
-                }
-                Ok(head)
-            }
-            Err(error) => Err(self.broken_by(&error)),
-        })
     }
 
-    /// When the head of the response came.
     fn heard(&self) -> Instant {
-        self.heard
+        self.progress.heard
     }
 
     fn into_body(mut self: Box<Self>) -> Body {
-        match self.websocket.take() {
+        match self.progress.websocket.take() {
             // It counts as a stream, and as a request in flight, until it is dropped.
             Some(end) => Body::Upgraded(Box::new(Holding::new(end, self))),
             None => Body::Stream(self),
@@ -203,17 +154,11 @@ impl Exchange for H2Exchange {
 impl Source for H2Exchange {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> NextFrame {
         let pumped = poll_pump(&mut self.pump, cx);
-        self.arriving.poll_frame(&mut self.flight, pumped, cx)
+        self.progress.poll_frame(pumped, cx)
     }
 
     fn is_end(&self) -> bool {
-        self.arriving.is_end()
-    }
-}
-
-impl Patient for Incoming {
-    fn wait_anew(&mut self) {
-        Self::wait_anew(self);
+        self.progress.arriving.is_end()
     }
 }
 

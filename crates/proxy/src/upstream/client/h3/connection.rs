@@ -1,24 +1,27 @@
 //! A connection to an endpoint, which carries many requests at a time.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use http::request;
 use quinn::{ConnectionError, RecvStream, SendStream};
 use tidegate_core::failure::Failure;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use super::departure::Departure;
 use crate::http::h3::code::Code;
-use crate::http::h3::frame::{self, Peer};
-use crate::http::h3::peer_streams::{PeerStreams, Told};
+use crate::http::h3::frame::Peer;
+use crate::http::h3::head::{self, RequestForm};
+use crate::http::h3::own_control;
+use crate::http::h3::peer_streams::{ControlFrame, PeerStreams};
 use crate::http::h3::sending::Sending;
 use crate::http::h3::settings::Settings;
-use crate::http::h3::{own_control, varint};
 use crate::upstream::client::MAX_HEAD;
 use crate::upstream::client::multiplexed::{Usage, Used};
 use crate::upstream::connection_slot::ConnectionSlot;
@@ -31,8 +34,7 @@ pub struct Connection {
     quic: quinn::Connection,
     /// The stream of the next request. The endpoint learns of it with that alone.
     next: RefCell<Option<StreamHalves>>,
-    /// The first stream that the endpoint will not look at (RFC 9114 §5.2); absent: it does not go away.
-    first_refused: Cell<Option<u64>>,
+    departure: Departure,
     /// A peer takes its end for a mistake (RFC 9114 §6.2.1).
     _control: Sending,
     /// What the endpoint says of itself, once that has come.
@@ -53,7 +55,7 @@ impl Connection {
         let connection = Rc::new(Self {
             quic: quic.clone(),
             next: RefCell::default(),
-            first_refused: Cell::default(),
+            departure: Departure::default(),
             _control: control,
             settings: watch::Sender::default(),
             usage: Usage::begin(),
@@ -68,7 +70,7 @@ impl Connection {
         if next.is_none() {
             *next = self.open_stream();
         }
-        next.is_some() && self.first_refused.get().is_none()
+        next.is_some() && !self.departure.is_announced()
     }
 
     /// Whether the endpoint takes extended CONNECT (RFC 9220 §3), which its settings say; they are waited for, for at most
@@ -102,21 +104,15 @@ impl Connection {
         &self.quic
     }
 
-    /// Whether the endpoint said that it will not look at this stream.
-    pub(super) fn refuses(&self, stream: u64) -> bool {
-        self.first_refused.get().is_some_and(|first| stream >= first)
+    /// What the endpoint said of its going away.
+    pub(super) fn departure(&self) -> &Departure {
+        &self.departure
     }
 
-    /// The endpoint goes away.
-    fn goes_away(&self, payload: &[u8]) -> Result<(), Code> {
-        let (first, _) = varint::read(payload).ok_or(Code::FRAME_ERROR)?;
-        // Streams of requests have every fourth number (RFC 9000 §2.1); what was refused stays so (RFC 9114 §5.2).
-        let grows = self.first_refused.get().is_some_and(|before| first > before);
-        if grows || !first.is_multiple_of(4) {
-            return Err(Code::ID_ERROR);
-        }
-        self.first_refused.set(Some(first));
-        Ok(())
+    /// Whether the endpoint takes a head as long as this one, as far as its settings are known (RFC 9114 §4.2.2).
+    pub(super) fn takes(&self, head: &request::Parts, form: RequestForm) -> bool {
+        let limit = self.settings.borrow().and_then(|settings| settings.field_section);
+        limit.is_none_or(|limit| head::size_of_request(head, form) <= limit)
     }
 }
 
@@ -150,13 +146,13 @@ async fn listen(connection: Weak<Connection>, quic: quinn::Connection, slot: Con
         };
         let (connection, quic, peers) = (connection.clone(), quic.clone(), peers.clone());
         spawn_local(async move {
-            let told = |told: Told<'_>| match (told, connection.upgrade()) {
-                (Told::Settings(settings), Some(connection)) => {
+            let told = |told: ControlFrame<'_>| match (told, connection.upgrade()) {
+                (ControlFrame::Settings(settings), Some(connection)) => {
                     connection.settings.send_replace(Some(settings));
                     Ok(())
                 }
-                (Told::Frame(frame::GOAWAY, payload), Some(connection)) => {
-                    connection.goes_away(payload)
+                (ControlFrame::Goaway(first), Some(connection)) => {
+                    connection.departure.announce(first)
                 }
                 _ => Ok(()),
             };

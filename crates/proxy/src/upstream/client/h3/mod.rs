@@ -3,6 +3,7 @@
 //! A connection carries many requests; a task of its own reads what the endpoint says beside its responses.
 
 mod connection;
+mod departure;
 mod exchange;
 
 pub use self::connection::Connection;

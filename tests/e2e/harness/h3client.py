@@ -12,6 +12,7 @@ from aioquic._buffer import Buffer
 from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
+from aioquic.tls import SessionTicket
 
 from .message import RawFields, Response
 from .multiplexed import MultiplexedClient
@@ -34,9 +35,12 @@ class H3Client(MultiplexedClient):
         port: int,
         *,
         host: str = "127.0.0.1",
+        source: str | None = None,
         server_name: str = "localhost",
         deadline: float = 10.0,
         settings: bytes | None = frame(SETTINGS, b""),
+        ticket: SessionTicket | None = None,
+        token: bytes = b"",
     ) -> None:
         self.deadline = deadline
         self.closed: quic.ConnectionTerminated | None = None
@@ -46,15 +50,30 @@ class H3Client(MultiplexedClient):
         self.ended: set[int] = set()
         self.stopped: dict[int, int] = {}
         """Streams that the peer wants no more of, and its error code."""
+        self.tickets: list[SessionTicket] = []
+        """What sessions are resumed with."""
+        self.tokens: list[bytes] = []
+        """What shows at the next connection that the address is its own (RFC 9000 §8.1.3)."""
         self._received: dict[int, bytearray] = {}
         self._decoder = pylsqpack.Decoder(0, 0)
         self._server = (host, port)
         self._scheme, self._authority = "https", f"{server_name}:{port}"
         self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        if source is not None:
+            self.move(source)
         configuration = QuicConfiguration(
-            is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name=server_name
+            is_client=True,
+            alpn_protocols=["h3"],
+            verify_mode=ssl.CERT_NONE,
+            server_name=server_name,
+            session_ticket=ticket,
+            token=token,
         )
-        self.quic = QuicConnection(configuration=configuration)
+        self.quic = QuicConnection(
+            configuration=configuration,
+            session_ticket_handler=self.tickets.append,
+            token_handler=self.tokens.append,
+        )
         self.quic.connect(self._server, now=time.monotonic())
         self._shaken = False
         self.pump(lambda: self._shaken, "the handshake ends")
@@ -73,6 +92,12 @@ class H3Client(MultiplexedClient):
             self.quic.close(error_code=0x100)
             self.flush()
         self.sock.close()
+
+    def move(self, host: str) -> None:
+        """Go on from another address, and another port."""
+        self.sock.close()
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((host, 0))
 
     def flush(self) -> None:
         """Send what the protocol machine has ready."""

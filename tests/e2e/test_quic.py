@@ -1,4 +1,4 @@
-"""Connections over QUIC: clients that move, keys that change, sessions that are resumed, and reloads beside them."""
+"""Connections over QUIC: clients that move, keys that change, sessions that are resumed, and reloads."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -35,8 +35,10 @@ def gateway(
 
 
 def transfer(client: H3Client, now_and_then: Callable[[int], None]) -> Echo:
-    """A large response and a large request side by side, both of which must come whole; `now_and_then` something
-    is done in their middle."""
+    """A large response and a large request side by side, both of which must come whole.
+
+    `now_and_then` something is done in their middle.
+    """
     down = client.send_request("/down")
     up = client.send_request("/up", method="POST", end=False)
     received = client.responses[down]

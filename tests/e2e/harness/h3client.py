@@ -102,7 +102,11 @@ class H3Client(MultiplexedClient):
     def flush(self) -> None:
         """Send what the protocol machine has ready."""
         for data, _ in self.quic.datagrams_to_send(now=time.monotonic()):
-            self.sock.sendto(data, self._server)
+            self.transmit(data)
+
+    def transmit(self, datagram: bytes) -> None:
+        """Send a datagram, whatever it is."""
+        self.sock.sendto(datagram, self._server)
 
     def open(self, kind: int, content: bytes = b"") -> int:
         """Open a unidirectional stream of this type; its id."""

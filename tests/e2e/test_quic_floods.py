@@ -61,7 +61,7 @@ def count(gateway: Gateway, metric: str, listener: str, **labels: str) -> float:
 def flood(
     crowd: Crowd, datagrams: int, make: Callable[[], bytes], between: Callable[[], None]
 ) -> list[bytes]:
-    """Send datagrams, each from another address, and four times do something between them; what is answered."""
+    """Send datagrams from many addresses, and four times do something between them; what is answered."""
     received = []
     for client in range(datagrams):
         crowd.send(make(), client)

@@ -1,6 +1,7 @@
 """Connections over QUIC: clients that move, keys that change, sessions that are resumed, and reloads."""
 
 import hashlib
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -159,3 +160,58 @@ def test_a_reload_that_adds_a_listener_disturbs_no_connection(
         assert client.request("/").status == 200, "the way to its worker is as it was"
         assert (client.closed, client.goaways) == (None, [])
         client.close()
+
+
+def test_another_process_that_joins_the_port_is_given_nothing(gateway: Gateway) -> None:
+    """As any of the same user can: the kernel counts its socket among those of the workers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", gateway.port("quic")))
+        other.setblocking(False)
+        for _ in range(4 * CLIENTS):
+            with H3Client(gateway.port("quic")) as client:
+                assert client.request("/").status == 200
+        with pytest.raises(BlockingIOError):
+            other.recv(2_000)
+
+
+# Where listeners give way to others
+
+
+def test_connections_live_on_when_another_listener_takes_their_address_over(
+    start_gateway: StartGateway, module_origin: Origin, authority: Authority
+) -> None:
+    module_origin.on("/down", answers.download(len(PART) * PARTS))
+    config = proxy(module_origin.address, listeners=[quic(authority)], drain_timeout="3s")
+    gateway = start_gateway(config)
+
+    def rename(turn: int) -> None:
+        if turn == 1:
+            config["listeners"][0]["name"] = "renamed"
+            with gateway.next_generation():
+                gateway.write(config)
+
+    with H3Client(gateway.port("quic")) as client:
+        client.deadline = 2
+        transfer(client, rename)
+
+
+def test_clients_are_served_by_a_listener_that_comes_back_before_its_last_connections_have_ended(
+    start_gateway: StartGateway, module_origin: Origin, authority: Authority
+) -> None:
+    gate = answers.Gate()
+    module_origin.on("/ends-later", gate)
+    config = proxy(module_origin.address, listeners=[quic(authority)], drain_timeout="3s")
+    gateway, both = start_gateway(config), ["http1", "http2"]
+    with H3Client(gateway.port("quic")) as client:
+        last = client.send_request("/ends-later")
+        eventually(lambda: [r for r in module_origin.requests if r.target == "/ends-later"], "it arrives")
+        for protocols in (both, [*both, "http3"]):
+            config["listeners"][0]["protocols"] = protocols
+            with gateway.next_generation():
+                gateway.write(config)
+        for _ in range(2 * CLIENTS):
+            with H3Client(gateway.port("quic"), deadline=2) as new:
+                assert new.request("/").status == 200
+        gate.open()
+        assert client.wait(last).text == "at last"

@@ -4,7 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import aioquic.quic.events as quic
 import pylsqpack
@@ -39,9 +39,13 @@ class H3Client(MultiplexedClient):
         server_name: str = "localhost",
         deadline: float = 10.0,
         settings: bytes | None = frame(SETTINGS, b""),
-        ticket: SessionTicket | None = None,
-        token: bytes = b"",
+        on_token: Callable[[bytes], None] | None = None,
+        on_session: Callable[[SessionTicket], None] | None = None,
+        early: bool = False,
+        **options: Any,
     ) -> None:
+        """`options` are those of aioquic's configuration; `on_token` and `on_session` get what is for later
+        connections. With `early` requests do not wait for the handshake, and nothing is sent before."""
         self.deadline = deadline
         self.closed: quic.ConnectionTerminated | None = None
         self.goaways: list[int] = []
@@ -50,10 +54,6 @@ class H3Client(MultiplexedClient):
         self.ended: set[int] = set()
         self.stopped: dict[int, int] = {}
         """Streams that the peer wants no more of, and its error code."""
-        self.tickets: list[SessionTicket] = []
-        """What sessions are resumed with."""
-        self.tokens: list[bytes] = []
-        """What shows at the next connection that the address is its own (RFC 9000 §8.1.3)."""
         self._received: dict[int, bytearray] = {}
         self._decoder = pylsqpack.Decoder(0, 0)
         self._server = (host, port)
@@ -61,22 +61,17 @@ class H3Client(MultiplexedClient):
         self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         if source is not None:
             self.move(source)
-        configuration = QuicConfiguration(
-            is_client=True,
-            alpn_protocols=["h3"],
-            verify_mode=ssl.CERT_NONE,
-            server_name=server_name,
-            session_ticket=ticket,
-            token=token,
-        )
+        options = {"alpn_protocols": ["h3"], "verify_mode": ssl.CERT_NONE, **options}
+        configuration = QuicConfiguration(is_client=True, server_name=server_name, **options)
         self.quic = QuicConnection(
-            configuration=configuration,
-            session_ticket_handler=self.tickets.append,
-            token_handler=self.tokens.append,
+            configuration=configuration, token_handler=on_token, session_ticket_handler=on_session
         )
         self.quic.connect(self._server, now=time.monotonic())
-        self._shaken = False
-        self.pump(lambda: self._shaken, "the handshake ends")
+        self.shaken = False
+        self.took_early = False
+        """Whether the server took early data."""
+        if not early:
+            self.pump(lambda: self.shaken, "the handshake ends")
         if settings is not None:
             self.open(CONTROL, settings)
 
@@ -174,7 +169,7 @@ class H3Client(MultiplexedClient):
 
     def _handle(self, event: quic.QuicEvent) -> None:
         if isinstance(event, quic.HandshakeCompleted):
-            self._shaken = True
+            self.shaken, self.took_early = True, event.early_data_accepted
         elif isinstance(event, quic.ConnectionTerminated):
             self.closed = event
         elif isinstance(event, quic.StreamReset):

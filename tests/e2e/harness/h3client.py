@@ -4,7 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import aioquic.quic.events as quic
 import pylsqpack
@@ -12,6 +12,7 @@ from aioquic._buffer import Buffer
 from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
+from aioquic.tls import SessionTicket
 
 from .message import RawFields, Response
 from .multiplexed import MultiplexedClient
@@ -34,10 +35,17 @@ class H3Client(MultiplexedClient):
         port: int,
         *,
         host: str = "127.0.0.1",
+        source: str | None = None,
         server_name: str = "localhost",
         deadline: float = 10.0,
         settings: bytes | None = frame(SETTINGS, b""),
+        on_token: Callable[[bytes], None] | None = None,
+        on_session: Callable[[SessionTicket], None] | None = None,
+        early: bool = False,
+        **options: Any,
     ) -> None:
+        """`options` are those of aioquic's configuration; `on_token` and `on_session` get what is for later
+        connections. With `early` requests do not wait for the handshake, and nothing is sent before."""
         self.deadline = deadline
         self.closed: quic.ConnectionTerminated | None = None
         self.goaways: list[int] = []
@@ -51,13 +59,19 @@ class H3Client(MultiplexedClient):
         self._server = (host, port)
         self._scheme, self._authority = "https", f"{server_name}:{port}"
         self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        configuration = QuicConfiguration(
-            is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name=server_name
+        if source is not None:
+            self.move(source)
+        options = {"alpn_protocols": ["h3"], "verify_mode": ssl.CERT_NONE, **options}
+        configuration = QuicConfiguration(is_client=True, server_name=server_name, **options)
+        self.quic = QuicConnection(
+            configuration=configuration, token_handler=on_token, session_ticket_handler=on_session
         )
-        self.quic = QuicConnection(configuration=configuration)
         self.quic.connect(self._server, now=time.monotonic())
-        self._shaken = False
-        self.pump(lambda: self._shaken, "the handshake ends")
+        self.shaken = False
+        self.took_early = False
+        """Whether the server took early data."""
+        if not early:
+            self.pump(lambda: self.shaken, "the handshake ends")
         if settings is not None:
             self.open(CONTROL, settings)
 
@@ -74,10 +88,20 @@ class H3Client(MultiplexedClient):
             self.flush()
         self.sock.close()
 
+    def move(self, host: str) -> None:
+        """Go on from another address, and another port."""
+        self.sock.close()
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((host, 0))
+
     def flush(self) -> None:
         """Send what the protocol machine has ready."""
         for data, _ in self.quic.datagrams_to_send(now=time.monotonic()):
-            self.sock.sendto(data, self._server)
+            self.transmit(data)
+
+    def transmit(self, datagram: bytes) -> None:
+        """Send a datagram, whatever it is."""
+        self.sock.sendto(datagram, self._server)
 
     def open(self, kind: int, content: bytes = b"") -> int:
         """Open a unidirectional stream of this type; its id."""
@@ -145,7 +169,7 @@ class H3Client(MultiplexedClient):
 
     def _handle(self, event: quic.QuicEvent) -> None:
         if isinstance(event, quic.HandshakeCompleted):
-            self._shaken = True
+            self.shaken, self.took_early = True, event.early_data_accepted
         elif isinstance(event, quic.ConnectionTerminated):
             self.closed = event
         elif isinstance(event, quic.StreamReset):

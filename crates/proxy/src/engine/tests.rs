@@ -1,5 +1,7 @@
 //! A panic ends as little as it can: its connection, or the worker until it is started anew.
 
+mod over_quic;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -51,7 +53,8 @@ impl Stage {
 
     fn serving(plan: Plan) -> Self {
         panics::watch();
-        let common = Common::new(1, Serving::begin(Snapshot::empty(1)));
+        let workers = plan.workers.get() as usize;
+        let common = Common::new(workers, Serving::begin(Snapshot::empty(workers)));
         let (accounts, live) = (common.accounts.clone(), Mutex::default());
         let named = LiveAuthenticators::default();
         let mut serving = common.serving.lock();
@@ -59,10 +62,12 @@ impl Stage {
             change::prepare(plan, 0, &serving.snapshot, Vec::new(), &live, &named, &accounts);
         let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
         serving.replace(prepared, &LiveEndpoints::default(), &accounts).unwrap();
-        let ListenSocket::Tcp(socket) = &serving.listeners[0].binding.streams[0] else {
-            panic!("not TCP")
+        let binding = &serving.listeners[0].binding;
+        let address = match binding.streams.iter().chain(&binding.datagrams).next() {
+            Some(ListenSocket::Tcp(socket)) => socket.local_addr().unwrap(),
+            Some(ListenSocket::Udp(socket)) => socket.local_addr().unwrap(),
+            _ => panic!("not an address of IP"),
         };
-        let address = socket.local_addr().unwrap();
         drop(serving);
         Self { common: Arc::new(common), address, log: Arc::default() }
     }
@@ -95,9 +100,14 @@ impl Stage {
 
     /// Whether one of these was counted for this thread.
     fn counts(&self, metric: &str, thread: &str) -> bool {
+        self.shows(&format!("tidegate_worker_{metric}_total{{worker=\"{thread}\"}} 1"))
+    }
+
+    /// Whether this is a line of the metrics.
+    fn shows(&self, line: &str) -> bool {
         let page =
             metrics::page(&self.common.accounts.metrics, &self.common.serving.lock().snapshot);
-        page.contains(&format!("tidegate_worker_{metric}_total{{worker=\"{thread}\"}} 1\n"))
+        page.lines().any(|one| one == line)
     }
 
     fn logged(&self, text: &str) -> bool {

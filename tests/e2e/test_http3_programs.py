@@ -1,0 +1,146 @@
+"""HTTP/3 with ngtcp2's client and server, as Debian has them. Caddy is in test_http3_endpoints."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import Running, StartGateway
+from .harness import answers
+from .harness.certs import Authority
+from .harness.configs import proxy
+from .harness.gateway import Gateway
+from .harness.h3origin import trusting
+from .harness.message import Echo, Response
+from .harness.origin import Origin
+from .harness.ports import free_port
+from .harness.waiting import eventually
+from .test_http3 import quic
+
+LARGE = bytes(range(256)) * 400_000
+"""A hundred megabytes."""
+
+Run = Callable[..., str]
+
+
+def program(name: str, package: str) -> str:
+    """Where it is; without it the test is skipped."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed (Debian: {package})")
+    return found
+
+
+@pytest.fixture(scope="module")
+def gateway(running: Running, module_origin: Origin, authority: Authority) -> Iterator[Gateway]:
+    config = proxy(module_origin.address, workers=2)
+    config["listeners"] = [quic(authority), quic(authority, "asks", http3={"retry": "always"})]
+    with running(config) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def run(gateway: Gateway, tmp_path: Path) -> Run:
+    """Runs ngtcp2's client for a path; what it logged. The content is then in a file of that name."""
+    command = program("gtlsclient", "ngtcp2-client")
+
+    def run(path: str, *options: str, listener: str = "quic") -> str:
+        port = str(gateway.port(listener))
+        words = ["--no-quic-dump", "--exit-on-all-streams-close", "--download", str(tmp_path), *options]
+        url = f"https://localhost:{port}/{path}"
+        ended = subprocess.run(
+            [command, *words, "127.0.0.1", port, url], capture_output=True, text=True, timeout=60, check=True
+        )
+        return ended.stderr
+
+    return run
+
+
+def test_its_client_is_served(run: Run, origin: Origin, tmp_path: Path) -> None:
+    log = run("x")
+    assert "[:status: 200]" in log
+    assert '"version": "HTTP/1.1"' in (tmp_path / "x").read_text()
+
+
+def test_its_client_shows_its_address(run: Run, origin: Origin) -> None:
+    log = run("x", listener="asks")
+    assert "type=Retry" in log and "[:status: 200]" in log
+
+
+def test_its_client_resumes_a_session(run: Run, origin: Origin, tmp_path: Path) -> None:
+    def certificates() -> int:
+        log = run("x", "--disable-early-data", "--session-file", str(tmp_path / "session"))
+        assert "[:status: 200]" in log
+        return sum(map(int, re.findall(r"frm rx \d+ Handshake CRYPTO\S+ offset=\d+ len=(\d+)", log)))
+
+    assert certificates() > 2 * certificates(), "none is sent again"
+
+
+def test_its_client_sends_early_data_again_that_is_not_taken(
+    run: Run, origin: Origin, tmp_path: Path
+) -> None:
+    kept = ("--session-file", str(tmp_path / "session"), "--tp-file", str(tmp_path / "parameters"))
+    assert "Early data" not in run("x", *kept)
+    log = run("x", *kept)
+    assert "[:status: 200]" in log
+    assert [request.target for request in origin.requests] == ["/x", "/x"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--change-local-addr=20ms"], ["--tx-loss=0.01", "--rx-loss=0.001"]],
+    ids=["", "while it moves", "while packets are lost"],
+)
+def test_its_client_is_sent_a_large_response(
+    run: Run, origin: Origin, tmp_path: Path, options: list[str]
+) -> None:
+    origin.on("/down", answers.download(len(LARGE)))
+    run("down", "-q", *options)
+    assert (tmp_path / "down").read_bytes() == LARGE
+
+
+def test_its_client_follows_when_keys_change(run: Run, origin: Origin, tmp_path: Path) -> None:
+    """The gateway changes them for the first time within a thousand packets."""
+    origin.on("/down", answers.download(len(LARGE) // 20))
+    assert "key update confirmed" in run("down", "--no-http-dump")
+    assert (tmp_path / "down").read_bytes() == LARGE[: len(LARGE) // 20]
+
+
+def test_its_client_sends_a_large_request(run: Run, origin: Origin, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(LARGE)
+    run("up", "-q", "--http-method=POST", f"--data={tmp_path / 'large'}")
+    seen = Echo.of(Response(200, [], body=(tmp_path / "up").read_bytes()))
+    assert (seen.length, seen.sha256) == (len(LARGE), hashlib.sha256(LARGE).hexdigest())
+
+
+@pytest.fixture(params=[[], ["--validate-addr"]], ids=["", "which asks for addresses"])
+def server(request: pytest.FixtureRequest, tmp_path: Path, authority: Authority) -> Iterator[int]:
+    """ngtcp2's server, which serves files; its port."""
+    command = program("gtlsserver", "ngtcp2-server")
+    (tmp_path / "index.html").write_text("hello")
+    (tmp_path / "large").write_bytes(LARGE)
+    port, files = free_port(), authority.issue("localhost", file="gtlsserver")
+    words = ["-q", "-d", str(tmp_path), *request.param, "127.0.0.1", str(port)]
+    server = subprocess.Popen([command, *words, files.key, files.cert])
+    try:
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def test_its_server_is_an_endpoint(start_gateway: StartGateway, authority: Authority, server: int) -> None:
+    config = proxy(f"127.0.0.1:{server}", workers=1)
+    config["upstreams"][0].update(trusting(authority.file))
+    gateway = start_gateway(config)
+    with gateway.connect(deadline=60) as client:
+        eventually(lambda: client.request("/").text == "hello", "it listens")
+        assert client.request("/index.html", method="HEAD").header("content-length") == "5"
+        assert client.request("/none").status == 404
+        assert client.request("/large").body == LARGE
+        assert client.request("/index.html", method="POST", body=LARGE).text == "hello"

@@ -4,7 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import aioquic.quic.events as quic
 import pylsqpack
@@ -37,7 +37,10 @@ class H3Client(MultiplexedClient):
         server_name: str = "localhost",
         deadline: float = 10.0,
         settings: bytes | None = frame(SETTINGS, b""),
+        on_token: Callable[[bytes], None] | None = None,
+        **options: Any,
     ) -> None:
+        """`options` are those of aioquic's configuration; `on_token` gets tokens for later connections."""
         self.deadline = deadline
         self.closed: quic.ConnectionTerminated | None = None
         self.goaways: list[int] = []
@@ -52,9 +55,13 @@ class H3Client(MultiplexedClient):
         self._scheme, self._authority = "https", f"{server_name}:{port}"
         self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         configuration = QuicConfiguration(
-            is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name=server_name
+            is_client=True,
+            alpn_protocols=["h3"],
+            verify_mode=ssl.CERT_NONE,
+            server_name=server_name,
+            **options,
         )
-        self.quic = QuicConnection(configuration=configuration)
+        self.quic = QuicConnection(configuration=configuration, token_handler=on_token)
         self.quic.connect(self._server, now=time.monotonic())
         self._shaken = False
         self.pump(lambda: self._shaken, "the handshake ends")

@@ -10,4 +10,5 @@ mod steering;
 mod windows;
 
 pub use self::client::{ClientQuic, NotConnected, close_all};
+pub use self::keys::Secret;
 pub use self::server::{ServerQuic, endpoint};

@@ -12,7 +12,7 @@ use quinn::{
 };
 use tidegate_core::plan::{Congestion, Issue, Listener};
 
-use super::keys::Keys;
+use super::keys::{Keys, Secret};
 use super::steering::{Steering, WorkersIds};
 use super::windows;
 use crate::tls::ServerTls;
@@ -33,20 +33,18 @@ pub struct ServerQuic {
 }
 
 impl ServerQuic {
-    /// Build the QUIC side of a listener with this `tls`; `before` is what the listener of its name has now, whose keys
-    /// stay.
+    /// Build the QUIC side of a listener with this `tls`, whose keys are made of the `secret`.
     ///
     /// # Errors
     /// Why it cannot be had; `path` is the listener's place in the plan.
     pub fn build(
         plan: &Listener,
         tls: &ServerTls,
-        before: Option<&Self>,
+        secret: &Secret,
         path: &str,
     ) -> Result<Arc<Self>, Issue> {
         let wrong = |message: String| Issue::new(path, message);
-        let keys = before.map(|before| Ok(before.keys.clone())).unwrap_or_else(Keys::new);
-        let keys = keys.map_err(wrong)?;
+        let keys = secret.keys(&plan.name).map_err(wrong)?;
         let crypto = QuicServerConfig::try_from(tls.quic_config())
             .map_err(|error| wrong(format!("no cipher suite of TLS 1.3 serves QUIC: {error}")))?;
         let mut config = ServerConfig::new(Arc::new(crypto), keys.tokens.clone());

@@ -54,13 +54,8 @@ class H3Client(MultiplexedClient):
         self._server = (host, port)
         self._scheme, self._authority = "https", f"{server_name}:{port}"
         self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        configuration = QuicConfiguration(
-            is_client=True,
-            alpn_protocols=["h3"],
-            verify_mode=ssl.CERT_NONE,
-            server_name=server_name,
-            **options,
-        )
+        options = {"alpn_protocols": ["h3"], "verify_mode": ssl.CERT_NONE, **options}
+        configuration = QuicConfiguration(is_client=True, server_name=server_name, **options)
         self.quic = QuicConnection(configuration=configuration, token_handler=on_token)
         self.quic.connect(self._server, now=time.monotonic())
         self._shaken = False

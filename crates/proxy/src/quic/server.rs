@@ -15,6 +15,7 @@ use tidegate_core::plan::{Congestion, Issue, Listener};
 use super::keys::{Keys, Secret};
 use super::steering::{Steering, WorkersIds};
 use super::windows;
+use crate::account::metrics::ListenerMetrics;
 use crate::tls::ServerTls;
 
 /// A peer that is silent for so long is gone. A live one is not silent: it is asked before.
@@ -90,6 +91,7 @@ fn transport(plan: &Listener) -> TransportConfig {
 pub fn endpoint(
     socket: UdpSocket,
     quic: &ServerQuic,
+    metrics: &Arc<ListenerMetrics>,
     worker: usize,
     workers: usize,
 ) -> io::Result<Endpoint> {
@@ -99,7 +101,8 @@ pub fn endpoint(
         tracing::warn!(%error, "clients that move to another address lose their connections over QUIC");
     }
     let mut config = EndpointConfig::new(quic.keys.resets.clone());
-    config.cid_generator(move || Box::new(WorkersIds::new(steering, worker)));
+    let metrics = metrics.clone();
+    config.cid_generator(move || Box::new(WorkersIds::new(steering, worker, metrics.clone())));
     let server = ServerConfig::clone(&quic.config);
     Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
 }

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::UdpSocket;
+use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use nix::libc::{
@@ -15,7 +16,9 @@ use nix::libc::{
 };
 use nix::sys::socket::{setsockopt, sockopt::AttachReusePortCbpf};
 use quinn::ConnectionIdGenerator;
-use quinn_proto::ConnectionId;
+use quinn_proto::{ConnectionId, InvalidCid};
+
+use crate::account::metrics::ListenerMetrics;
 
 /// Bytes of an id of ours.
 const LENGTH: usize = 8;
@@ -104,18 +107,22 @@ fn statement(code: u32, k: u32) -> sock_filter {
     sock_filter { code: code as u16, jt: 0, jf: 0, k }
 }
 
-/// Makes the connection ids of one worker.
+/// Makes the connection ids of one worker, and tells them from others.
 #[derive(Debug)]
 pub struct WorkersIds {
     steering: Steering,
-    worker: u32,
+    worker: usize,
+    metrics: Arc<ListenerMetrics>,
 }
 
 impl WorkersIds {
-    /// Those of this worker.
-    pub fn new(steering: Steering, worker: usize) -> Self {
-        let worker = u32::try_from(worker).unwrap_or_default() % steering.workers;
-        Self { steering, worker }
+    /// Those of this worker; what comes with others is counted.
+    pub fn new(steering: Steering, worker: usize, metrics: Arc<ListenerMetrics>) -> Self {
+        Self { steering, worker, metrics }
+    }
+
+    fn is_ours(&self, id: [u8; LENGTH]) -> bool {
+        self.steering.worker(id) as usize == self.worker
     }
 }
 
@@ -125,10 +132,23 @@ impl ConnectionIdGenerator for WorkersIds {
             let mut id = [0; LENGTH];
             // Where there are no random numbers there is no TLS, either.
             let drawn = rand::fill(&mut id);
-            if drawn.is_err() || self.steering.worker(id) == self.worker {
+            if drawn.is_err() || self.is_ours(id) {
                 return ConnectionId::new(&id);
             }
         }
+    }
+
+    /// Asked of a packet that is of no connection here. One whose connection another worker may have must not be answered
+    /// by a reset, which would end that.
+    fn validate(&self, id: &ConnectionId) -> Result<(), InvalidCid> {
+        let is_ours = id.first_chunk().is_some_and(|id| self.is_ours(*id));
+        let quic = &self.metrics.quic;
+        if is_ours {
+            quic.of_none(self.worker)
+        } else {
+            quic.of_another(self.worker)
+        }
+        is_ours.then_some(()).ok_or(InvalidCid)
     }
 
     fn cid_len(&self) -> usize {
@@ -148,6 +168,8 @@ mod tests {
     use tidegate_core::balance::SplitMix64;
 
     use super::*;
+    use crate::account::exposition::Exposition;
+    use crate::account::metrics::Metrics;
     use crate::net::{Address, ListenSocket, Rights, Transports, listen_socket};
 
     const SECRET: [u32; 3] = [0x1234_5678, 0x9abc_def0, 0x0fed_cba9];
@@ -170,6 +192,26 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_of_another_worker_is_none_to_be_reset() {
+        let steering = Steering::new(SECRET, 2);
+        let metrics = Metrics::new(2);
+        let listener = metrics.listener("web");
+        let [mut one, other] =
+            [0, 1].map(|worker| WorkersIds::new(steering, worker, listener.clone()));
+        let id = one.generate_cid();
+        assert!(one.validate(&id).is_ok());
+        assert!(other.validate(&id).is_err());
+        let mut page = Exposition::default();
+        metrics.families(&mut page);
+        let page = page.into_text();
+        for of in ["another_worker", "no_connection"] {
+            let labels = format!("{{listener=\"web\",of=\"{of}\"}}");
+            let line = format!("tidegate_quic_stray_packets_total{labels} 1");
+            assert!(page.lines().any(|each| each == line), "{page}");
+        }
+    }
+
+    #[test]
     fn the_kernel_gives_each_packet_to_the_worker_of_its_id() {
         let steering = Steering::new(SECRET, 3);
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -185,10 +227,11 @@ mod tests {
             .collect();
         assert_eq!(sockets.len(), 3);
         steering.attach(&sockets[0]).unwrap();
+        let listener = Metrics::new(3).listener("web");
         for (worker, socket) in sockets.iter().enumerate() {
             socket.set_nonblocking(false).unwrap();
             socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-            let mut ids = WorkersIds::new(steering, worker);
+            let mut ids = WorkersIds::new(steering, worker, listener.clone());
             for turn in 0..50 {
                 // From another port each time.
                 let client = UdpSocket::bind("127.0.0.1:0").unwrap();

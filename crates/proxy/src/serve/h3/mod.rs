@@ -2,6 +2,7 @@
 
 mod exchange;
 mod going_away;
+mod handshake;
 mod open;
 mod priorities;
 mod response;
@@ -10,7 +11,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -19,6 +19,7 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use self::going_away::GoingAway;
+use self::handshake::Handshake;
 use self::open::Open;
 use self::priorities::Priorities;
 use crate::client::{Admitted, Client};
@@ -30,20 +31,16 @@ use crate::http::h3::sending::Sending;
 use crate::http::h3::settings::Settings as OurSettings;
 use crate::http::h3::varint;
 use crate::net::deadline::Deadline;
-use crate::snapshot::{Listener, Settings};
+use crate::snapshot::Settings;
 use crate::tls::Negotiated;
 
 /// Serve an accepted connection until it ends.
 pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Connecting) {
     let limit = settings.plan.timeouts.handshake.duration();
-    let shaken = {
-        let _half_done = HalfDone::new(&admitted.listener);
-        timeout(limit, connecting).await
-    };
-    let connection = match shaken {
+    let handshake = Handshake::begin(&admitted);
+    let connection = match timeout(limit, connecting).await {
         Ok(Ok(connection)) => connection,
         failed => {
-            admitted.handshake(None);
             if let Ok(Err(error)) = failed {
                 tracing::debug!(%error, "a client's handshake failed");
             }
@@ -51,27 +48,11 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Conn
         }
     };
     let negotiated = Negotiated::over_quic(&connection);
-    admitted.handshake(Some(&negotiated));
+    handshake.complete();
     let client = Client::new(admitted, settings, Some(negotiated));
     match timeout(limit, control_stream(&client, &connection)).await {
         Ok(Ok(control)) => Streams::new(client, connection, control).run().await,
         _ => connection.close(Code::STREAM_CREATION_ERROR.into(), b"no control stream is allowed"),
-    }
-}
-
-/// Counts a handshake as long as it is half done.
-struct HalfDone<'l>(&'l Listener);
-
-impl<'l> HalfDone<'l> {
-    fn new(listener: &'l Listener) -> Self {
-        listener.half_done.fetch_add(1, Relaxed);
-        Self(listener)
-    }
-}
-
-impl Drop for HalfDone<'_> {
-    fn drop(&mut self) {
-        self.0.half_done.fetch_sub(1, Relaxed);
     }
 }
 
@@ -110,12 +91,12 @@ enum Event {
 impl Streams {
     fn new(client: Rc<Client>, connection: Connection, control: Sending) -> Self {
         Self {
+            open: Open::new(client.clone()),
             client,
             connection,
             control,
             peers: Rc::new(PeerStreams::of(Peer::Client)),
             priorities: Rc::default(),
-            open: Rc::default(),
             deadline: Deadline::default(),
             going_away: GoingAway::default(),
         }
@@ -206,6 +187,8 @@ impl Drop for Streams {
     fn drop(&mut self) {
         // Without effect on one that is over.
         self.connection.close(Code::NO_ERROR.into(), b"");
+        let Client { listener, local, .. } = &*self.client;
+        listener.metrics.quic.ended(local.index(), &self.connection.stats());
     }
 }
 

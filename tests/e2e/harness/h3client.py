@@ -12,6 +12,7 @@ from aioquic._buffer import Buffer
 from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
+from aioquic.tls import SessionTicket
 
 from .message import RawFields, Response
 from .multiplexed import MultiplexedClient
@@ -38,9 +39,12 @@ class H3Client(MultiplexedClient):
         deadline: float = 10.0,
         settings: bytes | None = frame(SETTINGS, b""),
         on_token: Callable[[bytes], None] | None = None,
+        on_session: Callable[[SessionTicket], None] | None = None,
+        early: bool = False,
         **options: Any,
     ) -> None:
-        """`options` are those of aioquic's configuration; `on_token` gets tokens for later connections."""
+        """`options` are those of aioquic's configuration; `on_token` and `on_session` get what is for later
+        connections. With `early` requests do not wait for the handshake, and nothing is sent before."""
         self.deadline = deadline
         self.closed: quic.ConnectionTerminated | None = None
         self.goaways: list[int] = []
@@ -56,10 +60,15 @@ class H3Client(MultiplexedClient):
         self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         options = {"alpn_protocols": ["h3"], "verify_mode": ssl.CERT_NONE, **options}
         configuration = QuicConfiguration(is_client=True, server_name=server_name, **options)
-        self.quic = QuicConnection(configuration=configuration, token_handler=on_token)
+        self.quic = QuicConnection(
+            configuration=configuration, token_handler=on_token, session_ticket_handler=on_session
+        )
         self.quic.connect(self._server, now=time.monotonic())
-        self._shaken = False
-        self.pump(lambda: self._shaken, "the handshake ends")
+        self.shaken = False
+        self.took_early = False
+        """Whether the server took early data."""
+        if not early:
+            self.pump(lambda: self.shaken, "the handshake ends")
         if settings is not None:
             self.open(CONTROL, settings)
 
@@ -147,7 +156,7 @@ class H3Client(MultiplexedClient):
 
     def _handle(self, event: quic.QuicEvent) -> None:
         if isinstance(event, quic.HandshakeCompleted):
-            self._shaken = True
+            self.shaken, self.took_early = True, event.early_data_accepted
         elif isinstance(event, quic.ConnectionTerminated):
             self.closed = event
         elif isinstance(event, quic.StreamReset):

@@ -6,6 +6,7 @@
 mod client;
 mod keys;
 mod server;
+mod sessions;
 mod steering;
 mod windows;
 

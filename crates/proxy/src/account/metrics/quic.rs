@@ -31,6 +31,8 @@ struct QuicTraffic {
     opened: Counter,
     closed: Counter,
     resets: [Resets; 2],
+    early_served: Counter,
+    early_held: Counter,
 }
 
 /// Frames that end a stream early, of one direction.
@@ -93,6 +95,16 @@ impl QuicMetrics {
     /// Counts the end of such a stream.
     pub fn closed(&self, worker: usize) {
         self.traffic.of(worker).closed.add(1);
+    }
+
+    /// Counts a request that is served before its client's handshake is complete.
+    pub fn early_served(&self, worker: usize) {
+        self.traffic.of(worker).early_served.add(1);
+    }
+
+    /// Counts a request that waits for its client's handshake.
+    pub fn early_held(&self, worker: usize) {
+        self.traffic.of(worker).early_held.add(1);
     }
 
     /// Counts what a connection that ends came to.
@@ -175,6 +187,12 @@ pub(super) fn families(page: &mut Exposition, listeners: &[Arc<ListenerMetrics>]
         "Streams that requests came on.",
         &[],
         &[(&[], |part| &part.opened)],
+    );
+    counter(
+        "tidegate_quic_early_requests_total",
+        "Requests that came before their client's handshake was complete.",
+        &["result"],
+        &[(&["served"], |part| &part.early_served), (&["held"], |part| &part.early_held)],
     );
     let mut family = page.family(
         "tidegate_quic_open_streams",

@@ -1,5 +1,6 @@
 //! A client's connection over HTTP/3: each stream is a task that serves one request.
 
+mod early;
 mod exchange;
 mod going_away;
 mod handshake;
@@ -14,10 +15,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use quinn::{Connecting, Connection, RecvStream, SendStream};
+use quinn::{Connecting, Connection, ConnectionError, RecvStream, SendStream};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use self::early::Shaking;
 use self::going_away::GoingAway;
 use self::handshake::Handshake;
 use self::open::Open;
@@ -38,8 +40,9 @@ use crate::tls::Negotiated;
 pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Connecting) {
     let limit = settings.plan.timeouts.handshake.duration();
     let handshake = Handshake::begin(&admitted);
-    let connection = match timeout(limit, connecting).await {
-        Ok(Ok(connection)) => connection,
+    let (connection, shaking) = match timeout(limit, begin(connecting, handshake, &settings)).await
+    {
+        Ok(Ok(begun)) => begun,
         failed => {
             if let Ok(Err(error)) = failed {
                 tracing::debug!(%error, "a client's handshake failed");
@@ -48,19 +51,39 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Conn
         }
     };
     let negotiated = Negotiated::over_quic(&connection);
-    handshake.complete();
     let client = Client::new(admitted, settings, Some(negotiated));
     match timeout(limit, control_stream(&client, &connection)).await {
-        Ok(Ok(control)) => Streams::new(client, connection, control).run().await,
+        Ok(Ok(control)) => Streams::new(client, connection, control, shaking).run().await,
         _ => connection.close(Code::STREAM_CREATION_ERROR.into(), b"no control stream is allowed"),
     }
+}
+
+/// The connection once requests may come on it: when its handshake is complete or, where early data is taken, still under way.
+async fn begin(
+    mut connecting: Connecting,
+    handshake: Handshake,
+    settings: &Settings,
+) -> Result<(Connection, Option<Shaking>), ConnectionError> {
+    if settings.plan.http3.early_data {
+        connecting.handshake_data().await?;
+        match connecting.into_0rtt() {
+            Ok((connection, ended)) => {
+                let limit = settings.plan.timeouts.handshake.duration();
+                return Ok((connection, Some(Shaking::new(handshake, ended, limit))));
+            }
+            Err(without) => connecting = without,
+        }
+    }
+    let connection = connecting.await?;
+    handshake.complete();
+    Ok((connection, None))
 }
 
 /// Our control stream, with what the listener says of itself.
 async fn control_stream(
     client: &Client,
     connection: &Connection,
-) -> Result<Sending, quinn::ConnectionError> {
+) -> Result<Sending, ConnectionError> {
     let settings = OurSettings {
         field_section: Some(client.settings.head_limits.bytes as u64),
         extended_connect: true,
@@ -72,6 +95,8 @@ async fn control_stream(
 struct Streams {
     client: Rc<Client>,
     connection: Connection,
+    /// Its handshake, while that is under way.
+    shaking: Option<Shaking>,
     control: Sending,
     peers: Rc<PeerStreams>,
     priorities: Rc<Priorities>,
@@ -89,11 +114,17 @@ enum Event {
 }
 
 impl Streams {
-    fn new(client: Rc<Client>, connection: Connection, control: Sending) -> Self {
+    fn new(
+        client: Rc<Client>,
+        connection: Connection,
+        control: Sending,
+        shaking: Option<Shaking>,
+    ) -> Self {
         Self {
             open: Open::new(client.clone()),
             client,
             connection,
+            shaking,
             control,
             peers: Rc::new(PeerStreams::of(Peer::Client)),
             priorities: Rc::default(),
@@ -108,6 +139,10 @@ impl Streams {
         let mut others = pin!(connection.accept_uni());
         loop {
             let event = poll_fn(|cx| {
+                // Before streams, so that none is taken for early that is not.
+                if self.poll_shaking(cx).is_ready() {
+                    return Poll::Ready(Event::End);
+                }
                 if let Poll::Ready(accepted) = requests.as_mut().poll(cx) {
                     let request = accepted.map(|(send, recv)| Event::Request(send, recv));
                     return Poll::Ready(request.unwrap_or(Event::End));
@@ -151,11 +186,24 @@ impl Streams {
         }
         let (client, connection) = (self.client.clone(), self.connection.clone());
         let priorities = self.priorities.clone();
+        let early = self.shaking.as_ref().map(Shaking::early);
         let place = self.open.enter();
         spawn_local(async move {
-            exchange::serve(client, connection, &priorities, (send, recv)).await;
+            exchange::serve(client, connection, &priorities, early, (send, recv)).await;
             drop(place);
         });
+    }
+
+    /// Ready if its handshake has failed.
+    fn poll_shaking(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(shaking) = &mut self.shaking else { return Poll::Pending };
+        if !ready!(shaking.poll(&self.connection, cx)) {
+            return Poll::Ready(());
+        }
+        if let Some(shaking) = self.shaking.take() {
+            shaking.complete();
+        }
+        Poll::Pending
     }
 
     /// Ready once the connection is to be closed.

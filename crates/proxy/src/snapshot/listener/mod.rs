@@ -95,7 +95,8 @@ impl Settings {
             .as_ref()
             .map(|networks| Networks::build(networks, &format!("{path}.networks"), &mut issues));
         let (rights, tls) = (rights?, tls?);
-        let quic = build_quic(plan, tls.as_deref(), secret, path).map_err(|issue| vec![issue])?;
+        let quic =
+            build_quic(plan, tls.as_deref(), before, secret, path).map_err(|issue| vec![issue])?;
         if !issues.is_empty() {
             return Err(issues);
         }
@@ -125,17 +126,23 @@ fn alt_svc(plan: &plan::Listener) -> Option<HeaderValue> {
 fn build_quic(
     plan: &plan::Listener,
     tls: Option<&ServerTls>,
+    before: Option<&Arc<Settings>>,
     secret: &Secret,
     path: &str,
 ) -> Result<Option<Arc<ServerQuic>>, Issue> {
     if !transports(plan).datagram {
         return Ok(None);
     }
+    if plan.http3.early_data && plan.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some()) {
+        let path = format!("{path}.http3.early_data");
+        return Err(Issue::new(path, "early data comes before a client has shown its certificate"));
+    }
     let path = format!("{path}.protocols");
     let Some(tls) = tls else {
         return Err(Issue::new(path, "HTTP/3 is spoken only with TLS: set `tls` of the listener"));
     };
-    ServerQuic::build(plan, tls, secret, &path).map(Some)
+    let before = before.and_then(|before| before.quic.as_deref());
+    ServerQuic::build(plan, tls, secret, before, &path).map(Some)
 }
 
 /// Who may connect to a Unix socket, out of numbers that the plan has as texts.

@@ -69,7 +69,7 @@ def test_streams_that_are_open_and_how_they_were_ended(gateway: Gateway, origin:
         counts.become(1, "open_streams")
         client.cancel(held)
         assert client.request("/").status == 200
-        counts.become(0, "open_streams")
+    counts.become(0, "open_streams")
     for frame in ("reset_stream", "stop_sending"):
         counts.become(1, "stream_resets_total", frame=frame, direction="received")
     assert counts.more("streams_total") == 2

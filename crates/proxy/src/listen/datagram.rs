@@ -54,10 +54,11 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket
             incoming.refuse();
             continue;
         };
+        let handshake = h3::Handshake::begin(&admitted);
         match incoming.accept_with(quic.config().clone()) {
             Ok(connecting) => {
                 let signal = admitted.signal.clone();
-                let task = spawn_local(h3::serve(admitted, settings, connecting));
+                let task = spawn_local(h3::serve(admitted, settings, connecting, handshake));
                 signal.runs_as(task.abort_handle());
             }
             Err(error) => tracing::debug!(%error, "a client's first packet is not answered"),

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use self::early::Shaking;
 use self::going_away::GoingAway;
-use self::handshake::Handshake;
+pub use self::handshake::Handshake;
 use self::open::Open;
 use self::priorities::Priorities;
 use crate::client::{Admitted, Client};
@@ -37,9 +37,13 @@ use crate::snapshot::Settings;
 use crate::tls::Negotiated;
 
 /// Serve an accepted connection until it ends.
-pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Connecting) {
+pub async fn serve(
+    admitted: Admitted,
+    settings: Arc<Settings>,
+    connecting: Connecting,
+    handshake: Handshake,
+) {
     let limit = settings.plan.timeouts.handshake.duration();
-    let handshake = Handshake::begin(&admitted);
     let (connection, shaking) = match timeout(limit, begin(connecting, handshake, &settings)).await
     {
         Ok(Ok(begun)) => begun,

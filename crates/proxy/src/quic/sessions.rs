@@ -36,3 +36,31 @@ impl EarlySessions {
         plan.http3.early_data.then(|| kept().unwrap_or_else(new))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::testing;
+
+    fn listener(early_data: bool, streams: NonZeroU32) -> Listener {
+        let mut listener = Listener::clone(&testing::plan().listeners[0]);
+        listener.http3.early_data = early_data;
+        listener.limits.streams = streams;
+        listener
+    }
+
+    #[test]
+    fn sessions_stay_as_long_as_what_clients_were_told() {
+        let (two, three) = (NonZeroU32::MIN.saturating_add(1), NonZeroU32::MIN.saturating_add(2));
+        let first = EarlySessions::of(&listener(true, two), None);
+        let stays = |sessions: Option<EarlySessions>| {
+            let both = first.as_ref().zip(sessions.as_ref());
+            both.is_some_and(|(one, other)| Arc::ptr_eq(&one.memory, &other.memory))
+        };
+        assert!(stays(EarlySessions::of(&listener(true, two), first.as_ref())));
+        assert!(!stays(EarlySessions::of(&listener(true, three), first.as_ref())));
+        assert!(EarlySessions::of(&listener(false, two), first.as_ref()).is_none());
+    }
+}

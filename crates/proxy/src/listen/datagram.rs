@@ -22,7 +22,8 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket
     let begun = listener.settings.load().quic.clone();
     let Some(begun) = begun else { return };
     let workers = local.snapshot().plan.workers.get() as usize;
-    let endpoint = match quic::endpoint(socket, &begun, &listener.metrics, local.index(), workers) {
+    let strays = &listener.metrics.quic.strays;
+    let endpoint = match quic::endpoint(socket, &begun, strays, local.index(), workers) {
         Ok(endpoint) => endpoint,
         Err(error) => {
             tracing::error!(listener = listener.name, %error, "cannot listen for QUIC");

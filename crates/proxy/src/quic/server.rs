@@ -15,8 +15,8 @@ use tidegate_core::plan::{Congestion, Issue, Listener};
 use super::keys::{Keys, Secret};
 use super::sessions::EarlySessions;
 use super::steering::{Steering, WorkersIds};
+use super::strays::Strays;
 use super::windows;
-use crate::account::metrics::ListenerMetrics;
 use crate::tls::ServerTls;
 
 /// A peer that is silent for so long is gone. A live one is not silent: it is asked before.
@@ -99,7 +99,7 @@ fn transport(plan: &Listener) -> TransportConfig {
 pub fn endpoint(
     socket: UdpSocket,
     quic: &ServerQuic,
-    metrics: &Arc<ListenerMetrics>,
+    strays: &Arc<Strays>,
     worker: usize,
     workers: usize,
 ) -> io::Result<Endpoint> {
@@ -109,8 +109,8 @@ pub fn endpoint(
         tracing::warn!(%error, "clients that move to another address lose their connections over QUIC");
     }
     let mut config = EndpointConfig::new(quic.keys.resets.clone());
-    let metrics = metrics.clone();
-    config.cid_generator(move || Box::new(WorkersIds::new(steering, worker, metrics.clone())));
+    let strays = strays.clone();
+    config.cid_generator(move || Box::new(WorkersIds::new(steering, worker, strays.clone())));
     let server = ServerConfig::clone(&quic.config);
     Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
 }

@@ -1,12 +1,14 @@
 //! What is counted of QUIC, of listeners that speak it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use quinn::{ConnectionStats, FrameStats};
 
 use super::ListenerMetrics;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Sharded};
+use crate::quic::Strays;
 
 /// Picks one of a listener's counters.
 type QuicCounter = fn(&QuicTraffic) -> &Counter;
@@ -14,6 +16,8 @@ type QuicCounter = fn(&QuicTraffic) -> &Counter;
 /// Counts of one listener's connections over QUIC; their series appear with the first.
 #[derive(Debug)]
 pub struct QuicMetrics {
+    /// Packets that are of none of them.
+    pub strays: Arc<Strays>,
     traffic: Sharded<QuicTraffic>,
 }
 
@@ -26,8 +30,6 @@ struct QuicTraffic {
     moved: Counter,
     sent: Counter,
     lost: Counter,
-    of_others: Counter,
-    of_none: Counter,
     opened: Counter,
     closed: Counter,
     resets: [Resets; 2],
@@ -54,7 +56,12 @@ const RECEIVED: usize = 1;
 
 impl QuicMetrics {
     pub(super) fn new(workers: usize) -> Self {
-        Self { traffic: Sharded::new(workers) }
+        Self { strays: Arc::default(), traffic: Sharded::new(workers) }
+    }
+
+    /// Whether there was anything to count.
+    fn is_used(&self) -> bool {
+        self.traffic.used().next().is_some() || self.strays.are_some()
     }
 
     /// Counts a handshake that begins.
@@ -75,16 +82,6 @@ impl QuicMetrics {
     /// Counts a Retry packet.
     pub fn retry(&self, worker: usize) {
         self.traffic.of(worker).retries.add(1);
-    }
-
-    /// Counts a packet with an id of another worker.
-    pub fn of_another(&self, worker: usize) {
-        self.traffic.of(worker).of_others.add(1);
-    }
-
-    /// Counts a packet with an id of this worker's of which there is no connection.
-    pub fn of_none(&self, worker: usize) {
-        self.traffic.of(worker).of_none.add(1);
     }
 
     /// Counts a stream that a request comes on.
@@ -121,8 +118,7 @@ impl QuicMetrics {
 
 /// What is counted of QUIC.
 pub(super) fn families(page: &mut Exposition, listeners: &[Arc<ListenerMetrics>]) {
-    let listeners: Vec<_> =
-        listeners.iter().filter(|each| each.quic.traffic.used().next().is_some()).collect();
+    let listeners: Vec<_> = listeners.iter().filter(|each| each.quic.is_used()).collect();
     let mut counter = |name, help, labels: &[&'static str], kinds: &[(&[&str], QuicCounter)]| {
         let mut family = page.family(name, Kind::Counter, help);
         for listener in &listeners {
@@ -163,15 +159,6 @@ pub(super) fn families(page: &mut Exposition, listeners: &[Arc<ListenerMetrics>]
         &[(&["sent"], |part| &part.sent), (&["lost"], |part| &part.lost)],
     );
     counter(
-        "tidegate_quic_stray_packets_total",
-        "Packets that came to a worker and were of none of its connections.",
-        &["of"],
-        &[
-            (&["another_worker"], |part| &part.of_others),
-            (&["no_connection"], |part| &part.of_none),
-        ],
-    );
-    counter(
         "tidegate_quic_stream_resets_total",
         "Frames that end a stream early, of connections that ended.",
         &["frame", "direction"],
@@ -194,6 +181,19 @@ pub(super) fn families(page: &mut Exposition, listeners: &[Arc<ListenerMetrics>]
         &["result"],
         &[(&["served"], |part| &part.early_served), (&["held"], |part| &part.early_held)],
     );
+    let mut family = page.family(
+        "tidegate_quic_stray_packets_total",
+        Kind::Counter,
+        "Packets that came to a worker and were of none of its connections.",
+    );
+    for listener in &listeners {
+        let Strays { of_another_worker, of_no_connection } = &*listener.quic.strays;
+        for (of, count) in
+            [("another_worker", of_another_worker), ("no_connection", of_no_connection)]
+        {
+            family.sample(&[("listener", listener.name()), ("of", of)], count.load(Relaxed));
+        }
+    }
     let mut family = page.family(
         "tidegate_quic_open_streams",
         Kind::Gauge,

@@ -94,6 +94,8 @@ class Engine:
           more: one of `{"url"}`, `{"key"}`, `{"tag"}`, `{"prefix"}`, `{"host"}` and `{"all": true}`, with
           `"soft"`: whether they are kept and stale from now on. It is true for responses that are being
           stored too, and for every worker when the call returns;
+        - kind `quic_secret`, without a name: 32 bytes that the keys of listeners with HTTP/3 are made of.
+          Where none is supplied before the first of them is prepared, the engine has one of its own;
         - kind `revocations`, name of an authenticator: all tokens that it is not to believe, until then, in
           seconds since 1970: `[{"revoked": "token" | "subject" | "session", "name", "until"}]`; at most
           100,000.

@@ -25,7 +25,7 @@ from tidegate.config.member import Members
 from tidegate.config.model import Config
 from tidegate.config.model.text import split_address
 from tidegate.config.problem import ConfigError
-from tidegate.control import logs, systemd
+from tidegate.control import logs, quic_secret, systemd
 from tidegate.control.events import Events
 from tidegate.control.gateway import Candidate, Change, ConflictError, Gateway, Running
 from tidegate.control.generation import Origin
@@ -65,6 +65,7 @@ def run(source: Source, *, served: Callable[[], None] | None = None) -> None:
         listener = _admin_listener(config)
         engine = Engine(config.workers, config.log.format, config.log.level)
         events = Events()
+        quic_secret.supply(engine, state_dir)
         words = Words(engine, events, state_dir)
         learnt = Learnt(engine, state_dir)
         learnt.restore()

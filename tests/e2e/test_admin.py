@@ -54,7 +54,8 @@ def test_status_shows_the_process(shared: Gateway) -> None:
     status = shared.admin.get("/v1/status").json()
     assert status["ready"] is True
     assert status["workers"] == 2
-    assert [entry["name"] for entry in status["listeners"]] == ["web"]
+    (listener,) = status["listeners"]
+    assert (listener["name"], listener["tls"], listener["http3"]) == ("web", False, False)
 
 
 def test_the_configuration_is_shown_without_defaults(shared: Gateway) -> None:

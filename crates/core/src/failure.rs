@@ -36,6 +36,8 @@ pub enum Failure {
     ClientGone,
     /// The `Expect` field asks for something other than `100-continue`.
     ExpectationFailed,
+    /// It came in early data, and its client's handshake is not complete in time (RFC 8470 §5.2).
+    TooEarly,
     /// The client has as many streams open as one HTTP/2 connection may.
     StreamLimit,
     /// The client sent more HTTP/2 frames than its requests need.
@@ -165,6 +167,7 @@ impl Failure {
             Self::BodyTimeout            => row(408, "http_request_error", "body_timeout", Client, "The request's body did not arrive in time.").in_grpc(DeadlineExceeded),
             Self::ClientGone             => row(499, "http_request_error", "client_gone", Client, "The client closed the connection before the response was complete.").in_grpc(Cancelled),
             Self::ExpectationFailed      => row(417, "http_request_error", "expectation_failed", Client, "The only expectation this gateway knows is 100-continue.").in_grpc(Unimplemented),
+            Self::TooEarly               => row(425, "http_request_denied", "too_early", Client, "The request came before the TLS handshake was complete, which then took too long."),
             Self::StreamLimit            => row(503, "connection_limit_reached", "stream_limit", Client, "The client has as many streams open as one connection may."),
             Self::TooManyFrames          => row(429, "http_request_denied", "too_many_frames", Client, "The client sent more HTTP/2 frames than its requests need.").in_grpc(ResourceExhausted),
             Self::MalformedGrpcWeb       => row(400, "http_request_error", "malformed_grpc_web", Client, "The request's body is no gRPC-Web: its base64 or one of its frames is malformed or cut off."),

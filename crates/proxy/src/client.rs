@@ -106,6 +106,11 @@ fn let_in(
 }
 
 impl Admitted {
+    /// The worker that it came to.
+    pub fn worker(&self) -> usize {
+        self.local.index()
+    }
+
     /// Count a TLS handshake: what it agreed on, or that it failed.
     pub fn handshake(&self, negotiated: Option<&Negotiated>) {
         let metrics = &self.listener.metrics;

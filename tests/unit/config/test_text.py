@@ -95,6 +95,13 @@ def test_http3_is_refused_where_there_is_no_tls_or_no_port(problems: Find) -> No
     assert "protocols does not name http3" in problem.message
 
 
+def test_early_data_is_refused_where_clients_show_certificates(problems: Find) -> None:
+    tls = "tls: {certificates: [{cert: c.pem, key: k.pem}], client_auth: {ca: ca.pem}}"
+    quic = "protocols: [http3], http3: {early_data: true}"
+    found = problems(f"listeners: [{{name: a, address: '127.0.0.1:80', {quic}, {tls}}}]")
+    assert any("not with client_auth" in problem.message for problem in found)
+
+
 @pytest.mark.parametrize("text", ["*", "a.*.b", "*x.com", "x.com:80", "x..com", "x/y", ""])
 def test_a_host_has_at_most_one_leading_wildcard_and_no_port(text: str) -> None:
     with pytest.raises(ValidationError):

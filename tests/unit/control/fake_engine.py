@@ -74,6 +74,7 @@ class FakeEngine:
         self.revocations: dict[str, Any] = {}
         """The revocations of authenticators."""
         self.learnt: dict[str, Any] = {}
+        self.quic_secret: bytes | None = None
         """What is learnt of the costs of upstreams' requests."""
         self.fleet: dict[str, Any] | None = None
         """How the gateways share the purges of each cache."""
@@ -250,6 +251,8 @@ class FakeEngine:
                 self._supply_model(name, value)
             case "purge", cache:
                 self._purge(cache, json.loads(value))
+            case "quic_secret", _:
+                self.quic_secret = value
             case _:
                 raise ValueError(f"there is no live value {kind} {name}")
 

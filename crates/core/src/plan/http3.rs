@@ -17,6 +17,8 @@ pub struct Http3 {
     pub congestion: Congestion,
     /// Whether a client must show that its address is its own before it is answered at length.
     pub retry: QuicRetry,
+    /// Whether requests with safe methods are served out of early data (RFC 8470).
+    pub early_data: bool,
 }
 
 /// The field `Alt-Svc` (RFC 7838).

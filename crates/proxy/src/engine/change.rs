@@ -14,6 +14,7 @@ use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::cache::Cache;
 use crate::objects::keeper::{Keeper, Object};
 use crate::objects::rate::RateLimit;
+use crate::quic::Secret;
 use crate::snapshot::{Listener, Live, Settings, Snapshot, transports};
 use crate::upstream::Upstream;
 use crate::upstream::live::LiveEndpoints;
@@ -35,19 +36,27 @@ pub(super) struct PreparedListener {
     pub(super) binding: Option<Binding>,
 }
 
+/// What is supplied beside the plan.
+pub(super) struct Supplied<'a> {
+    pub(super) endpoints: &'a Mutex<LiveEndpoints>,
+    pub(super) authenticators: &'a LiveAuthenticators,
+    pub(super) quic_secret: &'a Secret,
+}
+
 pub(super) fn prepare(
     plan: Plan,
     base: u64,
     before: &Arc<Snapshot>,
     existing: Vec<Arc<Listener>>,
-    endpoints: &Mutex<LiveEndpoints>,
-    authenticators: &LiveAuthenticators,
+    supplied: &Supplied<'_>,
     accounts: &Accounts,
 ) -> Result<Prepared, Vec<Issue>> {
     let mut issues = Vec::new();
-    let mut listeners = prepare_listeners(&plan, &existing, accounts, &mut issues);
+    let mut listeners =
+        prepare_listeners(&plan, &existing, supplied.quic_secret, accounts, &mut issues);
     let workers = plan.workers.get() as usize;
     let diff = Diff::between(&before.plan, &plan);
+    let Supplied { endpoints, authenticators, .. } = supplied;
     let live = Live { endpoints: &endpoints.lock(), authenticators };
     let snapshot = Snapshot::build(plan, Some(before), live, accounts).map_err(|more| {
         issues.extend(more);
@@ -65,6 +74,7 @@ pub(super) fn prepare(
 fn prepare_listeners(
     plan: &Plan,
     existing: &[Arc<Listener>],
+    quic_secret: &Secret,
     accounts: &Accounts,
     issues: &mut Vec<Issue>,
 ) -> Vec<PreparedListener> {
@@ -80,8 +90,9 @@ fn prepare_listeners(
                 continue;
             }
         };
-        let settings = known_settings
-            .keep(&wanted.name, wanted, |wanted, now| Settings::build(wanted, now, &path));
+        let settings = known_settings.keep(&wanted.name, wanted, |wanted, now| {
+            Settings::build(wanted, now, quic_secret, &path)
+        });
         let settings = match settings {
             Ok(settings) => settings,
             Err(more) => {

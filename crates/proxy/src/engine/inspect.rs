@@ -12,6 +12,7 @@ use super::routing::RouteQuestion;
 use crate::account::Accounts;
 use crate::net::Address;
 use crate::objects::auth::live::LiveAuthenticators;
+use crate::quic::Secret;
 use crate::snapshot::{Live, Settings, Snapshot, route_table};
 use crate::upstream::live::LiveEndpoints;
 
@@ -82,7 +83,7 @@ fn check(mut plan: Plan) -> Vec<Issue> {
         if let Err(wrong) = Address::parse(&listener.address) {
             issues.push(Issue::new(format!("{path}.address"), wrong));
         }
-        if let Err(more) = Settings::build(listener, None, &path) {
+        if let Err(more) = Settings::build(listener, None, &Secret::default(), &path) {
             issues.extend(more);
         }
     }

@@ -39,6 +39,7 @@ use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::predict::features::SCHEMA;
 
 pub use change::Prepared;
+use change::Supplied;
 pub use diff::Diff;
 pub use inspect::{NoAnswer, inspect};
 pub use reading::Refused;
@@ -47,6 +48,7 @@ use crate::account::explain::Summary;
 use crate::account::outbox::{Notice, TimedNotice};
 use crate::account::samples;
 use crate::objects::auth::live::LiveAuthenticators;
+use crate::quic::Secret;
 use crate::snapshot::Snapshot;
 use crate::upstream::live::LiveEndpoints;
 use crate::upstream::served_model::LiveModels;
@@ -74,6 +76,7 @@ pub struct Engine {
     live: Mutex<LiveEndpoints>,
     live_authenticators: LiveAuthenticators,
     models: LiveModels,
+    quic_secret: Secret,
     log: LogHandle,
 }
 
@@ -107,7 +110,18 @@ impl Engine {
         let (turn, items, live) = (Mutex::default(), Mutex::default(), Mutex::default());
         let live_authenticators = LiveAuthenticators::default();
         let models = LiveModels::default();
-        Ok(Self { common, turn, threads, items, live, live_authenticators, models, log })
+        let quic_secret = Secret::default();
+        Ok(Self {
+            common,
+            turn,
+            threads,
+            items,
+            live,
+            live_authenticators,
+            models,
+            quic_secret,
+            log,
+        })
     }
 
     /// Build everything that the plan in `text` asks for, new listeners bound, and disturb nothing.
@@ -127,8 +141,12 @@ impl Engine {
             (serving.generation, serving.snapshot.clone(), listeners)
         };
         let accounts = &self.common.accounts;
-        let of_names = &self.live_authenticators;
-        change::prepare(plan, generation, &snapshot, listeners, &self.live, of_names, accounts)
+        let supplied = Supplied {
+            endpoints: &self.live,
+            authenticators: &self.live_authenticators,
+            quic_secret: &self.quic_secret,
+        };
+        change::prepare(plan, generation, &snapshot, listeners, &supplied, accounts)
     }
 
     /// Serve `prepared` from now on; what it did not change is not disturbed. When this returns, every

@@ -39,6 +39,8 @@ pub struct ListenerStatus {
     pub address: String,
     /// Whether it speaks TLS.
     pub tls: bool,
+    /// Whether it speaks HTTP/3, over UDP.
+    pub http3: bool,
     /// Open connections.
     pub connections: u32,
 }
@@ -156,6 +158,7 @@ fn listener_status(listener: &Listener) -> ListenerStatus {
         name: listener.name.clone(),
         address: settings.plan.address.clone(),
         tls: settings.tls.is_some(),
+        http3: settings.quic.is_some(),
         connections: listener.open.load(Relaxed),
     }
 }

@@ -38,12 +38,13 @@ impl Engine {
             "api_key" => self.live_authenticators.of(name)?.supply_api_keys(name, value),
             "keys" => self.live_authenticators.of(name)?.supply_keys(value),
             "revocations" => self.live_authenticators.of(name)?.supply_revocations(read(value)?),
+            "quic_secret" => self.quic_secret.set(value),
             "model" => self.supply_model(name, value),
             "purge" => self.purge(name, &read(value)?),
             "fresh_bucket" => self.forget_key(name, &read::<Vec<Option<String>>>(value)?),
             other => Err(format!(
                 "there is no live value `{other}`: expected `api_key`, `endpoint`, `endpoints`, `fresh_bucket`, `geoip`, \
-                 `keys`, `learnt`, `log`, `model`, `purge` or `revocations`"
+                 `keys`, `learnt`, `log`, `model`, `purge`, `quic_secret` or `revocations`"
             )),
         }
     }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tidegate_core::plan::{self, Plan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::change::Supplied;
 use super::common::Common;
 use super::thread::{ThreadHandle, keep_running, runtime};
 use super::threads::{Threads, run_worker};
@@ -18,6 +19,7 @@ use crate::engine::log::{self, Format};
 use crate::local::Local;
 use crate::net::ListenSocket;
 use crate::objects::auth::live::LiveAuthenticators;
+use crate::quic::Secret;
 use crate::snapshot::Snapshot;
 use crate::testing;
 use crate::upstream::live::LiveEndpoints;
@@ -56,10 +58,12 @@ impl Stage {
         let workers = plan.workers.get() as usize;
         let common = Common::new(workers, Serving::begin(Snapshot::empty(workers)));
         let (accounts, live) = (common.accounts.clone(), Mutex::default());
-        let named = LiveAuthenticators::default();
+        let (named, quic_secret) = (LiveAuthenticators::default(), Secret::default());
         let mut serving = common.serving.lock();
+        let supplied =
+            Supplied { endpoints: &live, authenticators: &named, quic_secret: &quic_secret };
         let prepared =
-            change::prepare(plan, 0, &serving.snapshot, Vec::new(), &live, &named, &accounts);
+            change::prepare(plan, 0, &serving.snapshot, Vec::new(), &supplied, &accounts);
         let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
         serving.replace(prepared, &LiveEndpoints::default(), &accounts).unwrap();
         let binding = &serving.listeners[0].binding;
@@ -196,6 +200,7 @@ fn a_worker_that_panics_does_not_hold_up_a_commit() {
             live: Mutex::default(),
             live_authenticators: LiveAuthenticators::default(),
             models: LiveModels::default(),
+            quic_secret: Secret::default(),
             log: log::init(Format::Text, "warn").unwrap(),
         };
         let prepared = engine.build(plan()).unwrap_or_else(|issues| panic!("{issues:?}"));

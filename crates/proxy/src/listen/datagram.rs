@@ -22,7 +22,8 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket
     let begun = listener.settings.load().quic.clone();
     let Some(begun) = begun else { return };
     let workers = local.snapshot().plan.workers.get() as usize;
-    let endpoint = match quic::endpoint(socket, &begun, local.index(), workers) {
+    let strays = &listener.metrics.quic.strays;
+    let endpoint = match quic::endpoint(socket, &begun, strays, local.index(), workers) {
         Ok(endpoint) => endpoint,
         Err(error) => {
             tracing::error!(listener = listener.name, %error, "cannot listen for QUIC");
@@ -33,7 +34,9 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket
         let settings = listener.settings.load_full();
         if !incoming.remote_address_validated() && wants_retry(&listener, &settings) {
             // It comes again with a token, which says that its address is its own.
-            let _ = incoming.retry();
+            if incoming.retry().is_ok() {
+                listener.metrics.quic.retry(local.index());
+            }
             continue;
         }
         let address = incoming.remote_address().ip().to_canonical();
@@ -52,10 +55,11 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket
             incoming.refuse();
             continue;
         };
+        let handshake = h3::Handshake::begin(&admitted);
         match incoming.accept_with(quic.config().clone()) {
             Ok(connecting) => {
                 let signal = admitted.signal.clone();
-                let task = spawn_local(h3::serve(admitted, settings, connecting));
+                let task = spawn_local(h3::serve(admitted, settings, connecting, handshake));
                 signal.runs_as(task.abort_handle());
             }
             Err(error) => tracing::debug!(%error, "a client's first packet is not answered"),

@@ -13,6 +13,8 @@ use crate::net::{Address, Rights};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
+/// Bytes that wait in a worker's socket of UDP while the worker is busy: what all clients send at once comes there.
+const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
 
 /// A bound socket that is not yet part of a runtime.
 #[derive(Debug)]
@@ -142,6 +144,8 @@ fn bind_all(
 /// A socket that listens on UDP. Of several of one process each has its own share of the port's packets.
 fn udp(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    // The system gives what it allows (`net.core.rmem_max`).
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     bind_socket(&socket, address, shared)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
@@ -218,7 +222,7 @@ fn told(address: SocketAddr, error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
@@ -240,6 +244,18 @@ mod tests {
         let held = bind(&Address::Ip(free), TCP, Rights::default(), 2, false).unwrap();
         assert_eq!(held.streams.len(), 2);
         assert!(bind(&Address::Ip(free), TCP, Rights::default(), 2, false).is_err());
+    }
+
+    #[test]
+    fn a_socket_of_udp_holds_as_much_as_the_system_allows_while_its_worker_is_busy() {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let udp = Transports { stream: false, datagram: true };
+        let held = bind(&Address::Ip(free), udp, Rights::default(), 1, false).unwrap();
+        let ListenSocket::Udp(socket) = &held.datagrams[0] else { panic!("not UDP") };
+        let allowed = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
+        let given = RECEIVE_BUFFER.min(allowed.trim().parse().unwrap());
+        // The kernel counts its own bookkeeping in (socket(7)).
+        assert_eq!(socket2::SockRef::from(socket).recv_buffer_size().unwrap(), 2 * given);
     }
 
     /// Calls `test` with a path in a folder of its own.

@@ -1,17 +1,73 @@
-//! The process's keys, for what clients hold of it: tokens of validated addresses (RFC 9000 §8.1) and of stateless resets
+//! A listener's keys, for what clients hold of it: tokens of validated addresses (RFC 9000 §8.1) and of stateless resets
 //! (§10.3).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::{hkdf, hmac, rand};
 use quinn::crypto::{HandshakeTokenKey, HmacKey};
 
-/// Bytes of the secret that they are made of.
-const SECRET: usize = 76;
+/// Bytes of a secret.
+const SECRET: usize = 32;
+/// Keeps what is made of a secret here apart from what else may be made of it.
+const PURPOSE: &[u8] = b"tidegate quic";
 
-/// The keys, shared by all workers.
-#[derive(Clone)]
+/// The secret that the keys of all listeners are made of. Where it outlives a process, they do.
+#[derive(Default)]
+pub struct Secret(OnceLock<[u8; SECRET]>);
+
+impl Secret {
+    /// Let it be this one.
+    ///
+    /// # Errors
+    /// It is none, or keys were made of another one already.
+    pub fn set(&self, secret: &[u8]) -> Result<(), String> {
+        let secret = secret
+            .try_into()
+            .map_err(|_| format!("a secret has {SECRET} bytes; found {}", secret.len()))?;
+        self.0.set(secret).map_err(|_| "another secret is in use already".to_owned())
+    }
+
+    /// The secret: a new one where it was not set.
+    fn get(&self) -> Result<&[u8; SECRET], String> {
+        if let Some(secret) = self.0.get() {
+            return Ok(secret);
+        }
+        let mut fresh = [0; SECRET];
+        rand::fill(&mut fresh).map_err(|_| "the system gives no random numbers".to_owned())?;
+        Ok(self.0.get_or_init(|| fresh))
+    }
+
+    /// The keys of the listener of this name: always the same.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub(super) fn keys(&self, listener: &str) -> Result<Keys, String> {
+        let of_all = hkdf::Salt::new(hkdf::HKDF_SHA256, PURPOSE).extract(self.get()?);
+        let mut bytes = [0; Keys::BYTES];
+        let name = [listener.as_bytes()];
+        let made = of_all.expand(&name, Length(Keys::BYTES)).and_then(|made| made.fill(&mut bytes));
+        made.map_err(|_| "the listener's name is too long for keys".to_owned())?;
+        Ok(Keys::of(&bytes))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+/// How much is wanted of a derivation.
+struct Length(usize);
+
+impl hkdf::KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+/// The keys of a listener, shared by all workers.
 pub struct Keys {
     /// Seals tokens.
     pub tokens: Arc<dyn HandshakeTokenKey>,
@@ -22,29 +78,73 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Keys that no process has had.
-    ///
-    /// # Errors
-    /// The system gives no random numbers.
-    pub fn new() -> Result<Self, String> {
-        let mut secret = [0; SECRET];
-        rand::fill(&mut secret).map_err(|_| "the system gives no random numbers".to_owned())?;
-        let (tokens, rest) = secret.split_at(32);
+    /// Bytes that they are made of.
+    const BYTES: usize = 76;
+
+    fn of(bytes: &[u8; Self::BYTES]) -> Self {
+        let (tokens, rest) = bytes.split_at(32);
         let (resets, steering) = rest.split_at(32);
         let word = |at: usize| {
             let bytes = steering[4 * at..].first_chunk();
             bytes.map(|bytes| u32::from_be_bytes(*bytes)).unwrap_or_default()
         };
-        Ok(Self {
+        Self {
             steering: [word(0), word(1), word(2)],
             tokens: Arc::new(hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(tokens)),
             resets: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, resets)),
-        })
+        }
     }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Keys(…)")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// The token that resets a connection of this id.
+    fn reset(keys: &Keys) -> [u8; 32] {
+        let mut token = [0; 32];
+        keys.resets.sign(b"an id", &mut token);
+        token
+    }
+
+    fn secret(byte: u8) -> Secret {
+        let secret = Secret::default();
+        secret.set(&[byte; SECRET]).unwrap();
+        secret
+    }
+
+    #[test]
+    fn a_listener_has_the_same_keys_in_the_next_process() {
+        let [before, after] = [secret(1), secret(1)].map(|each| each.keys("web").unwrap());
+        assert_eq!((reset(&before), before.steering), (reset(&after), after.steering));
+    }
+
+    #[test]
+    fn another_listener_and_another_secret_have_others() {
+        let keys = secret(1).keys("web").unwrap();
+        for other in [secret(1).keys("mail").unwrap(), secret(2).keys("web").unwrap()] {
+            assert_ne!(reset(&keys), reset(&other));
+            assert_ne!(keys.steering, other.steering);
+        }
+    }
+
+    #[test]
+    fn where_none_is_set_it_is_a_new_one_that_stays() {
+        let [one, other] = [Secret::default(), Secret::default()];
+        assert_ne!(reset(&one.keys("web").unwrap()), reset(&other.keys("web").unwrap()));
+        assert_eq!(reset(&one.keys("web").unwrap()), reset(&one.keys("web").unwrap()));
+        assert!(one.set(&[1; SECRET]).unwrap_err().contains("in use already"));
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused() {
+        assert!(Secret::default().set(b"short").unwrap_err().contains("32 bytes; found 5"));
     }
 }

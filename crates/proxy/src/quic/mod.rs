@@ -6,8 +6,12 @@
 mod client;
 mod keys;
 mod server;
+mod sessions;
 mod steering;
+mod strays;
 mod windows;
 
 pub use self::client::{ClientQuic, NotConnected, close_all};
+pub use self::keys::Secret;
 pub use self::server::{ServerQuic, endpoint};
+pub use self::strays::Strays;

@@ -12,8 +12,10 @@ use quinn::{
 };
 use tidegate_core::plan::{Congestion, Issue, Listener};
 
-use super::keys::Keys;
+use super::keys::{Keys, Secret};
+use super::sessions::EarlySessions;
 use super::steering::{Steering, WorkersIds};
+use super::strays::Strays;
 use super::windows;
 use crate::tls::ServerTls;
 
@@ -30,32 +32,37 @@ const ALL_WAITING_BYTES: u64 = 16 * 1024 * 1024;
 pub struct ServerQuic {
     config: Arc<ServerConfig>,
     keys: Keys,
+    early: Option<EarlySessions>,
 }
 
 impl ServerQuic {
-    /// Build the QUIC side of a listener with this `tls`; `before` is what the listener of its name has now, whose keys
-    /// stay.
+    /// Build the QUIC side of a listener with this `tls`, whose keys are made of the `secret`; `before` is what the listener
+    /// of its name has now.
     ///
     /// # Errors
     /// Why it cannot be had; `path` is the listener's place in the plan.
     pub fn build(
         plan: &Listener,
         tls: &ServerTls,
+        secret: &Secret,
         before: Option<&Self>,
         path: &str,
     ) -> Result<Arc<Self>, Issue> {
         let wrong = |message: String| Issue::new(path, message);
-        let keys = before.map(|before| Ok(before.keys.clone())).unwrap_or_else(Keys::new);
-        let keys = keys.map_err(wrong)?;
-        let crypto = QuicServerConfig::try_from(tls.quic_config())
-            .map_err(|error| wrong(format!("no cipher suite of TLS 1.3 serves QUIC: {error}")))?;
+        let keys = secret.keys(&plan.name).map_err(wrong)?;
+        let early = EarlySessions::of(plan, before.and_then(|before| before.early.as_ref()));
+        let crypto =
+            QuicServerConfig::try_from(tls.quic_config(early.as_ref().map(|early| &early.memory)))
+                .map_err(|error| {
+                    wrong(format!("no cipher suite of TLS 1.3 serves QUIC: {error}"))
+                })?;
         let mut config = ServerConfig::new(Arc::new(crypto), keys.tokens.clone());
         config
             .transport_config(Arc::new(transport(plan)))
             .max_incoming(WAITING)
             .incoming_buffer_size(WAITING_BYTES)
             .incoming_buffer_size_total(ALL_WAITING_BYTES);
-        Ok(Arc::new(Self { config: Arc::new(config), keys }))
+        Ok(Arc::new(Self { config: Arc::new(config), keys, early }))
     }
 
     /// The configuration as `quinn` reads it.
@@ -92,6 +99,7 @@ fn transport(plan: &Listener) -> TransportConfig {
 pub fn endpoint(
     socket: UdpSocket,
     quic: &ServerQuic,
+    strays: &Arc<Strays>,
     worker: usize,
     workers: usize,
 ) -> io::Result<Endpoint> {
@@ -101,7 +109,8 @@ pub fn endpoint(
         tracing::warn!(%error, "clients that move to another address lose their connections over QUIC");
     }
     let mut config = EndpointConfig::new(quic.keys.resets.clone());
-    config.cid_generator(move || Box::new(WorkersIds::new(steering, worker)));
+    let strays = strays.clone();
+    config.cid_generator(move || Box::new(WorkersIds::new(steering, worker, strays.clone())));
     let server = ServerConfig::clone(&quic.config);
     Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
 }

@@ -7,6 +7,8 @@
 
 use std::io;
 use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use aws_lc_rs::rand;
 use nix::libc::{
@@ -15,7 +17,9 @@ use nix::libc::{
 };
 use nix::sys::socket::{setsockopt, sockopt::AttachReusePortCbpf};
 use quinn::ConnectionIdGenerator;
-use quinn_proto::ConnectionId;
+use quinn_proto::{ConnectionId, InvalidCid};
+
+use super::strays::Strays;
 
 /// Bytes of an id of ours.
 const LENGTH: usize = 8;
@@ -104,18 +108,22 @@ fn statement(code: u32, k: u32) -> sock_filter {
     sock_filter { code: code as u16, jt: 0, jf: 0, k }
 }
 
-/// Makes the connection ids of one worker.
+/// Makes the connection ids of one worker, and tells them from others.
 #[derive(Debug)]
 pub struct WorkersIds {
     steering: Steering,
-    worker: u32,
+    worker: usize,
+    strays: Arc<Strays>,
 }
 
 impl WorkersIds {
-    /// Those of this worker.
-    pub fn new(steering: Steering, worker: usize) -> Self {
-        let worker = u32::try_from(worker).unwrap_or_default() % steering.workers;
-        Self { steering, worker }
+    /// Those of this worker; what comes with others is counted.
+    pub fn new(steering: Steering, worker: usize, strays: Arc<Strays>) -> Self {
+        Self { steering, worker, strays }
+    }
+
+    fn is_ours(&self, id: [u8; LENGTH]) -> bool {
+        self.steering.worker(id) as usize == self.worker
     }
 }
 
@@ -125,10 +133,20 @@ impl ConnectionIdGenerator for WorkersIds {
             let mut id = [0; LENGTH];
             // Where there are no random numbers there is no TLS, either.
             let drawn = rand::fill(&mut id);
-            if drawn.is_err() || self.steering.worker(id) == self.worker {
+            if drawn.is_err() || self.is_ours(id) {
                 return ConnectionId::new(&id);
             }
         }
+    }
+
+    /// Asked of a packet that is of no connection here. One whose connection another worker may have must not be answered
+    /// by a reset, which would end that.
+    fn validate(&self, id: &ConnectionId) -> Result<(), InvalidCid> {
+        let is_ours = id.first_chunk().is_some_and(|id| self.is_ours(*id));
+        let Strays { of_another_worker, of_no_connection } = &*self.strays;
+        let strays = if is_ours { of_no_connection } else { of_another_worker };
+        strays.fetch_add(1, Relaxed);
+        is_ours.then_some(()).ok_or(InvalidCid)
     }
 
     fn cid_len(&self) -> usize {
@@ -170,6 +188,19 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_of_another_worker_is_none_to_be_reset() {
+        let steering = Steering::new(SECRET, 2);
+        let strays = Arc::<Strays>::default();
+        let [mut one, other] =
+            [0, 1].map(|worker| WorkersIds::new(steering, worker, strays.clone()));
+        let id = one.generate_cid();
+        assert!(one.validate(&id).is_ok());
+        assert_eq!(strays.of_no_connection.load(Relaxed), 1);
+        assert!(other.validate(&id).is_err());
+        assert_eq!(strays.of_another_worker.load(Relaxed), 1);
+    }
+
+    #[test]
     fn the_kernel_gives_each_packet_to_the_worker_of_its_id() {
         let steering = Steering::new(SECRET, 3);
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -188,7 +219,7 @@ mod tests {
         for (worker, socket) in sockets.iter().enumerate() {
             socket.set_nonblocking(false).unwrap();
             socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-            let mut ids = WorkersIds::new(steering, worker);
+            let mut ids = WorkersIds::new(steering, worker, Arc::default());
             for turn in 0..50 {
                 // From another port each time.
                 let client = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -24,6 +24,8 @@ pub struct ServerTls {
     config: Arc<ServerConfig>,
     sessions: Sessions,
     client_auth: Option<ClientAuth>,
+    /// Makes none.
+    no_tickets: Arc<dyn ProducesTickets>,
 }
 
 /// What lets clients resume: the keys of tickets and the remembered sessions.
@@ -89,11 +91,12 @@ impl ServerTls {
             .with_cert_resolver(Arc::new(CertificatesByName::new(certificates)));
         config.alpn_protocols = alpn(protocols);
         config.session_storage = sessions.cache.clone();
+        let no_tickets = config.ticketer.clone();
         if tls.session_tickets {
             config.ticketer = sessions.ticketer.clone();
         }
         let client_auth = tls.client_auth.clone();
-        Ok(Arc::new(Self { config: Arc::new(config), sessions, client_auth }))
+        Ok(Arc::new(Self { config: Arc::new(config), sessions, client_auth, no_tickets }))
     }
 
     /// The configuration as rustls reads it.
@@ -101,12 +104,18 @@ impl ServerTls {
         &self.config
     }
 
-    /// The configuration of handshakes over QUIC (RFC 9001), which is TLS 1.3 alone, and whose sessions are resumed
-    /// without early data.
-    pub fn quic_config(&self) -> ServerConfig {
+    /// The configuration of handshakes over QUIC (RFC 9001), which is TLS 1.3 alone. Early data is taken of the sessions of
+    /// `early`, and of no others: those are remembered here, as a ticket could be shown again.
+    pub fn quic_config(&self, early: Option<&Arc<dyn StoresServerSessions>>) -> ServerConfig {
         let mut config = ServerConfig::clone(&self.config);
         config.alpn_protocols = vec![ALPN_HTTP3.to_vec()];
         config.max_early_data_size = 0;
+        if let Some(memory) = early {
+            config.session_storage = memory.clone();
+            config.ticketer = self.no_tickets.clone();
+            // The one size that QUIC knows (RFC 9001 §4.6.1).
+            config.max_early_data_size = u32::MAX;
+        }
         config
     }
 }

@@ -28,3 +28,6 @@ class Http3(Options):
     retry: Literal["auto", "always", "never"] = "auto"
     """When a client must show by a packet more that its address is its own: `auto`: while many handshakes are
     half done."""
+    early_data: bool = False
+    """Whether requests with safe methods are served out of early data (0-RTT), which saves clients that come
+    again a round trip; endpoints learn of it by `Early-Data: 1` (RFC 8470)."""

@@ -149,6 +149,10 @@ class Listener(Options):
             raise ValueError(f"HTTP/3 is spoken over UDP, which {self.address!r} is not")
         if self.tls is None:
             raise ValueError("HTTP/3 is spoken only with TLS; set the listener's tls")
+        if self.http3.early_data and self.tls.client_auth:
+            raise ValueError(
+                "early data comes before a client has shown its certificate: not with client_auth"
+            )
         return self
 
     @model_validator(mode="after")

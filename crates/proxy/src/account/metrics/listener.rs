@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::QuicMetrics;
 use crate::account::exposition::{Exposition, Kind};
 use crate::account::sharded::{Counter, Sharded};
 
@@ -12,6 +13,8 @@ type ListenerCounter = fn(&ListenerTraffic) -> &Counter;
 #[derive(Debug)]
 pub struct ListenerMetrics {
     name: Box<str>,
+    /// Counts of its connections over QUIC.
+    pub quic: QuicMetrics,
     traffic: Sharded<ListenerTraffic>,
 }
 
@@ -30,7 +33,8 @@ struct ListenerTraffic {
 
 impl ListenerMetrics {
     pub(super) fn new(name: &str, workers: usize) -> Self {
-        Self { name: name.into(), traffic: Sharded::new(workers) }
+        let (quic, traffic) = (QuicMetrics::new(workers), Sharded::new(workers));
+        Self { name: name.into(), quic, traffic }
     }
 
     /// The listener's name.

@@ -20,6 +20,7 @@ mod health;
 mod histogram;
 mod listener;
 mod predict;
+mod quic;
 mod rate_limit;
 mod registry;
 mod request;
@@ -39,6 +40,7 @@ pub use cache::{CacheMetrics, CacheResult, CachedRouteMetrics, FillResult, Fleet
 pub use endpoint::EndpointMetrics;
 pub use listener::ListenerMetrics;
 pub use predict::PredictCounts;
+pub use quic::QuicMetrics;
 pub use rate_limit::{Held, RateLimitMetrics, RateResult};
 pub use registry::Metrics;
 pub use request::RequestCounts;

@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use super::{
     AuthenticatorMetrics, CacheMetrics, CachedRouteMetrics, EndpointMetrics, ListenerMetrics,
     RateLimitMetrics, RouteMetrics, RpcMetrics, StoreMetrics, UpstreamMetrics, WorkerMetrics,
-    authenticator, cache, endpoint, listener, rate_limit, route, rpc, store, tunnel, upstream,
-    worker,
+    authenticator, cache, endpoint, listener, quic, rate_limit, route, rpc, store, tunnel,
+    upstream, worker,
 };
 use crate::account::exposition::Exposition;
 
@@ -147,7 +147,9 @@ impl Metrics {
         authenticator::families(page, &self.authenticators.held());
         store::families(page, &self.stores.held());
         cache::families(page, &self.caches.held(), &self.cached_routes.held());
-        listener::families(page, &self.listeners.held());
+        let listeners = self.listeners.held();
+        listener::families(page, &listeners);
+        quic::families(page, &listeners);
         let labels: Vec<_> =
             (0..self.workers.len()).map(|index| self.worker_label(index)).collect();
         worker::families(page, &labels, &self.workers);

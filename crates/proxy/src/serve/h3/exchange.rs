@@ -12,6 +12,7 @@ use http::{Method, Version};
 use quinn::{Connection, RecvStream, SendStream};
 use tidegate_core::failure::Failure;
 
+use super::early::Early;
 use super::priorities::Priorities;
 use super::response::{ResponseSender, SendHalf};
 use crate::client::Client;
@@ -33,13 +34,14 @@ pub async fn serve(
     client: Rc<Client>,
     connection: Connection,
     priorities: &Priorities,
+    early: Option<Early>,
     (send, recv): (SendStream, RecvStream),
 ) {
     let carrier = Carrier::Request { section: client.settings.head_limits.bytes as u64 };
     let stream = Receiving::new(connection, recv, Bytes::new(), Frames::new(Peer::Client, carrier));
     let send_half = Rc::new(RefCell::new(Sending::new(send)));
     // Boxed, because tokio moves a task's future about, and so that little is left while the last bytes are on their way.
-    Box::pin(answer(&client, priorities, stream, &send_half)).await;
+    Box::pin(answer(&client, priorities, early, stream, &send_half)).await;
     priorities.end(send_half.borrow().index());
     // A connection that were closed before would take back what is still on its way.
     poll_fn(|cx| send_half.borrow_mut().poll_gone(cx)).await;
@@ -48,6 +50,7 @@ pub async fn serve(
 async fn answer(
     client: &Client,
     priorities: &Priorities,
+    early: Option<Early>,
     mut stream: Receiving,
     send_half: &Rc<SendHalf>,
 ) {
@@ -62,7 +65,11 @@ async fn answer(
     };
     priorities.begin(send_half.borrow().index(), &head.headers, send_half);
     let mut reply = ResponseSender::new(client, send_half.clone(), head.method.clone());
-    match translate(client, &mut head, stream, send_half) {
+    let admitted = match early {
+        Some(early) => Box::pin(early.admit(client, &mut head)).await,
+        None => Ok(()),
+    };
+    match admitted.and_then(|()| translate(client, &mut head, stream, send_half)) {
         Ok(Rest { mut content, upgrade, incoming }) => {
             reply.may_switch(incoming);
             request::serve(client, &mut head, &mut content, upgrade, &mut reply).await

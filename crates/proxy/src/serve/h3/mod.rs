@@ -1,7 +1,9 @@
 //! A client's connection over HTTP/3: each stream is a task that serves one request.
 
+mod early;
 mod exchange;
 mod going_away;
+mod handshake;
 mod open;
 mod priorities;
 mod response;
@@ -10,15 +12,16 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use quinn::{Connecting, Connection, RecvStream, SendStream};
+use quinn::{Connecting, Connection, ConnectionError, RecvStream, SendStream};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use self::early::Shaking;
 use self::going_away::GoingAway;
+pub use self::handshake::Handshake;
 use self::open::Open;
 use self::priorities::Priorities;
 use crate::client::{Admitted, Client};
@@ -30,20 +33,21 @@ use crate::http::h3::sending::Sending;
 use crate::http::h3::settings::Settings as OurSettings;
 use crate::http::h3::varint;
 use crate::net::deadline::Deadline;
-use crate::snapshot::{Listener, Settings};
+use crate::snapshot::Settings;
 use crate::tls::Negotiated;
 
 /// Serve an accepted connection until it ends.
-pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Connecting) {
+pub async fn serve(
+    admitted: Admitted,
+    settings: Arc<Settings>,
+    connecting: Connecting,
+    handshake: Handshake,
+) {
     let limit = settings.plan.timeouts.handshake.duration();
-    let shaken = {
-        let _half_done = HalfDone::new(&admitted.listener);
-        timeout(limit, connecting).await
-    };
-    let connection = match shaken {
-        Ok(Ok(connection)) => connection,
+    let (connection, shaking) = match timeout(limit, begin(connecting, handshake, &settings)).await
+    {
+        Ok(Ok(begun)) => begun,
         failed => {
-            admitted.handshake(None);
             if let Ok(Err(error)) = failed {
                 tracing::debug!(%error, "a client's handshake failed");
             }
@@ -51,35 +55,39 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, connecting: Conn
         }
     };
     let negotiated = Negotiated::over_quic(&connection);
-    admitted.handshake(Some(&negotiated));
     let client = Client::new(admitted, settings, Some(negotiated));
     match timeout(limit, control_stream(&client, &connection)).await {
-        Ok(Ok(control)) => Streams::new(client, connection, control).run().await,
+        Ok(Ok(control)) => Streams::new(client, connection, control, shaking).run().await,
         _ => connection.close(Code::STREAM_CREATION_ERROR.into(), b"no control stream is allowed"),
     }
 }
 
-/// Counts a handshake as long as it is half done.
-struct HalfDone<'l>(&'l Listener);
-
-impl<'l> HalfDone<'l> {
-    fn new(listener: &'l Listener) -> Self {
-        listener.half_done.fetch_add(1, Relaxed);
-        Self(listener)
+/// The connection once requests may come on it: when its handshake is complete or, where early data is taken, still under way.
+async fn begin(
+    mut connecting: Connecting,
+    handshake: Handshake,
+    settings: &Settings,
+) -> Result<(Connection, Option<Shaking>), ConnectionError> {
+    if settings.plan.http3.early_data {
+        connecting.handshake_data().await?;
+        match connecting.into_0rtt() {
+            Ok((connection, ended)) => {
+                let limit = settings.plan.timeouts.handshake.duration();
+                return Ok((connection, Some(Shaking::new(handshake, ended, limit))));
+            }
+            Err(without) => connecting = without,
+        }
     }
-}
-
-impl Drop for HalfDone<'_> {
-    fn drop(&mut self) {
-        self.0.half_done.fetch_sub(1, Relaxed);
-    }
+    let connection = connecting.await?;
+    handshake.complete();
+    Ok((connection, None))
 }
 
 /// Our control stream, with what the listener says of itself.
 async fn control_stream(
     client: &Client,
     connection: &Connection,
-) -> Result<Sending, quinn::ConnectionError> {
+) -> Result<Sending, ConnectionError> {
     let settings = OurSettings {
         field_section: Some(client.settings.head_limits.bytes as u64),
         extended_connect: true,
@@ -91,6 +99,8 @@ async fn control_stream(
 struct Streams {
     client: Rc<Client>,
     connection: Connection,
+    /// Its handshake, while that is under way.
+    shaking: Option<Shaking>,
     control: Sending,
     peers: Rc<PeerStreams>,
     priorities: Rc<Priorities>,
@@ -108,14 +118,20 @@ enum Event {
 }
 
 impl Streams {
-    fn new(client: Rc<Client>, connection: Connection, control: Sending) -> Self {
+    fn new(
+        client: Rc<Client>,
+        connection: Connection,
+        control: Sending,
+        shaking: Option<Shaking>,
+    ) -> Self {
         Self {
+            open: Open::new(client.clone()),
             client,
             connection,
+            shaking,
             control,
             peers: Rc::new(PeerStreams::of(Peer::Client)),
             priorities: Rc::default(),
-            open: Rc::default(),
             deadline: Deadline::default(),
             going_away: GoingAway::default(),
         }
@@ -127,6 +143,10 @@ impl Streams {
         let mut others = pin!(connection.accept_uni());
         loop {
             let event = poll_fn(|cx| {
+                // Before streams, so that none is taken for early that is not.
+                if self.poll_shaking(cx).is_ready() {
+                    return Poll::Ready(Event::End);
+                }
                 if let Poll::Ready(accepted) = requests.as_mut().poll(cx) {
                     let request = accepted.map(|(send, recv)| Event::Request(send, recv));
                     return Poll::Ready(request.unwrap_or(Event::End));
@@ -168,11 +188,24 @@ impl Streams {
         }
         let (client, connection) = (self.client.clone(), self.connection.clone());
         let priorities = self.priorities.clone();
+        let early = self.shaking.as_ref().map(Shaking::early);
         let place = self.open.enter();
         spawn_local(async move {
-            exchange::serve(client, connection, &priorities, (send, recv)).await;
+            exchange::serve(client, connection, &priorities, early, (send, recv)).await;
             drop(place);
         });
+    }
+
+    /// Ready if its handshake has failed.
+    fn poll_shaking(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(shaking) = &mut self.shaking else { return Poll::Pending };
+        if !ready!(shaking.poll(&self.connection, cx)) {
+            return Poll::Ready(());
+        }
+        if let Some(shaking) = self.shaking.take() {
+            shaking.complete();
+        }
+        Poll::Pending
     }
 
     /// Ready once the connection is to be closed.
@@ -204,6 +237,8 @@ impl Drop for Streams {
     fn drop(&mut self) {
         // Without effect on one that is over.
         self.connection.close(Code::NO_ERROR.into(), b"");
+        let Client { listener, local, .. } = &*self.client;
+        listener.metrics.quic.ended(local.index(), &self.connection.stats());
     }
 }
 

@@ -4,20 +4,27 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
+use crate::client::Client;
+
 /// Counts the requests that are under way, and tells when there are none.
-#[derive(Debug, Default)]
 pub struct Open {
+    client: Rc<Client>,
     count: Cell<usize>,
     waker: RefCell<Option<Waker>>,
 }
 
 /// A request that is under way until this is dropped.
-#[derive(Debug)]
 pub struct Place(Rc<Open>);
 
 impl Open {
+    /// None yet, of this client.
+    pub fn new(client: Rc<Client>) -> Rc<Self> {
+        Rc::new(Self { client, count: Cell::default(), waker: RefCell::default() })
+    }
+
     /// One more is.
     pub fn enter(self: &Rc<Self>) -> Place {
+        self.client.listener.metrics.quic.opened(self.client.local.index());
         self.count.set(self.count.get() + 1);
         Place(self.clone())
     }
@@ -38,6 +45,8 @@ impl Open {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        let client = &self.0.client;
+        client.listener.metrics.quic.closed(client.local.index());
         let left = self.0.count.get() - 1;
         self.0.count.set(left);
         if left == 0

@@ -1,0 +1,44 @@
+//! A handshake that is under way.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::client::Admitted;
+use crate::snapshot::Listener;
+
+/// A handshake that is half done; one that is dropped so has failed.
+pub struct Handshake {
+    listener: Arc<Listener>,
+    worker: usize,
+    is_complete: bool,
+}
+
+impl Handshake {
+    /// One more begins.
+    pub fn begin(admitted: &Admitted) -> Self {
+        let (listener, worker) = (admitted.listener.clone(), admitted.worker());
+        listener.half_done.fetch_add(1, Relaxed);
+        listener.metrics.quic.begun(worker);
+        Self { listener, worker, is_complete: false }
+    }
+
+    /// It came to its end.
+    pub fn complete(mut self) {
+        self.is_complete = true;
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        let metrics = &self.listener.metrics;
+        self.listener.half_done.fetch_sub(1, Relaxed);
+        if self.is_complete {
+            // `quinn` does not tell whether a session went on.
+            metrics.handshake(self.worker, false);
+            metrics.quic.completed(self.worker);
+        } else {
+            metrics.handshake_failed(self.worker);
+            metrics.quic.failed(self.worker);
+        }
+    }
+}

@@ -21,16 +21,24 @@ CASES = 247
 WRONG = {"ERROR", "FAILED", "FAILED BY CLIENT", "WRONG CODE", "UNCLEAN"}
 
 
-def failing(port: int, reports: Path) -> set[str]:
-    """The cases that fail there."""
-    command = [str(Path(sys.executable).with_name("kosoku")), "--mode", "fuzzingclient", "--parallelism", "4"]
-    for cases in LEFT_OUT:
-        command += ["--exclude", cases]
+def run(port: int, reports: Path, *options: str) -> dict[str, bool]:
+    """The cases that were run there, and whether each failed."""
+    command = [str(Path(sys.executable).with_name("kosoku")), "--mode", "fuzzingclient", *options]
     command += ["--outdir", str(reports), f"ws://127.0.0.1:{port}"]
     subprocess.run(command, capture_output=True, check=False, timeout=300)
     [(_, cases)] = json.loads((reports / "index.json").read_text()).items()
-    assert len(cases) == CASES
-    return {case for case, told in cases.items() if WRONG & {told["behavior"], told["behaviorClose"]}}
+    return {case: bool(WRONG & {told["behavior"], told["behaviorClose"]}) for case, told in cases.items()}
+
+
+def failing(port: int, reports: Path) -> set[str]:
+    """The cases that fail there, also alone: each has a second for its end, which a busy machine may miss."""
+    found = run(port, reports, "--parallelism", "4", *(f"--exclude={cases}" for cases in LEFT_OUT))
+    assert len(found) == CASES
+    failed = [case for case, has_failed in found.items() if has_failed]
+    if failed:
+        found = run(port, reports / "again", *(f"--include={case}" for case in failed))
+        assert sorted(found) == sorted(failed)
+    return {case for case in failed if found[case]}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 //! Accepting connections over QUIC.
 
-use std::net::UdpSocket;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,6 +9,7 @@ use tokio::task::spawn_local;
 
 use crate::client::{Admitted, TurnedAway};
 use crate::local::Local;
+use crate::net::UdpSockets;
 use crate::quic;
 use crate::serve::h3;
 use crate::snapshot::{Listener, Settings};
@@ -18,12 +18,16 @@ use crate::snapshot::{Listener, Settings};
 const MANY_HALF_DONE: u32 = 256;
 
 /// Accept connections until the task is aborted.
-pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket) {
+pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, sockets: Arc<UdpSockets>) {
     let begun = listener.settings.load().quic.clone();
     let Some(begun) = begun else { return };
     let workers = local.snapshot().plan.workers.get() as usize;
     let strays = &listener.metrics.quic.strays;
-    let endpoint = match quic::endpoint(socket, &begun, strays, local.index(), workers) {
+    let begin = |sockets: &UdpSockets| {
+        let socket = sockets.of_worker(local.index())?;
+        quic::endpoint(socket, &begun, strays, local.index(), workers)
+    };
+    let endpoint = match local.server_endpoints.take(sockets, listener.id, &begun, begin) {
         Ok(endpoint) => endpoint,
         Err(error) => {
             tracing::error!(listener = listener.name, %error, "cannot listen for QUIC");

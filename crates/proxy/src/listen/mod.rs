@@ -25,8 +25,8 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, sockets: Vec<List
             ListenSocket::Unix(socket) => {
                 acceptors.spawn_local(stream::accept(local, listener, Acceptor::unix(socket)))
             }
-            ListenSocket::Udp(socket) => {
-                acceptors.spawn_local(datagram::accept(local, listener, socket))
+            ListenSocket::Udp(sockets) => {
+                acceptors.spawn_local(datagram::accept(local, listener, sockets))
             }
         };
     }

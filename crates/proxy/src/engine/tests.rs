@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tidegate_core::plan::{self, Plan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::change::Supplied;
+use super::change::{Existing, Supplied};
 use super::common::Common;
 use super::thread::{ThreadHandle, keep_running, runtime};
 use super::threads::{Threads, run_worker};
@@ -62,14 +62,8 @@ impl Stage {
         let mut serving = common.serving.lock();
         let supplied =
             Supplied { endpoints: &live, authenticators: &named, quic_secret: &quic_secret };
-        let prepared = change::prepare(
-            plan,
-            0,
-            &serving.snapshot,
-            &change::Existing::default(),
-            &supplied,
-            &accounts,
-        );
+        let (snapshot, existing) = (&serving.snapshot, Existing::default());
+        let prepared = change::prepare(plan, 0, snapshot, &existing, &supplied, &accounts);
         let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
         serving.replace(prepared, &LiveEndpoints::default(), &accounts).unwrap();
         let binding = &serving.listeners[0].binding;

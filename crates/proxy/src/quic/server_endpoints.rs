@@ -55,7 +55,7 @@ impl ServerEndpoints {
             .borrow_mut()
             .retain(|kept| kept.listener.is_some() || !Arc::ptr_eq(&kept.sockets, &sockets));
         drop(endpoint);
-        // Its task ends before, which holds a handle of a socket too: `sockets` are not to outlive one another.
+        // Its task, which holds a handle of its socket, ends first: then `sockets` end all at once.
         yield_now().await;
     }
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::account::Accounts;
 use crate::long_work::LongWork;
 use crate::objects::cache::Hot;
+use crate::quic::ServerEndpoints;
 use crate::snapshot::Snapshot;
 use crate::upstream::outbound::Outbound;
 
@@ -35,6 +36,8 @@ pub struct Local {
     pub connections: RefCell<Slab<Rc<DrainSignal>>>,
     /// The tunnels on them, to be told when their time is over.
     pub tunnels: RefCell<Slab<Rc<DrainSignal>>>,
+    /// Where its clients come in over QUIC.
+    pub server_endpoints: ServerEndpoints,
     /// Where slow hashes wait to be computed.
     pub hashing: Arc<LongWork>,
     /// Its copies of what it serves most from caches.
@@ -61,6 +64,7 @@ impl Local {
             hashing,
             connections: RefCell::default(),
             tunnels: RefCell::default(),
+            server_endpoints: ServerEndpoints::default(),
             hot: Hot::default(),
             mirrored: Cell::new(0),
             snapshot: RefCell::new(Rc::new(snapshot)),

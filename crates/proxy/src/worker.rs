@@ -73,6 +73,8 @@ pub async fn run(
                 }
                 local.drain_connections(|signal| signal.listener() == id);
                 spawn_local(cut_late(local.clone(), id));
+                let local = local.clone();
+                spawn_local(async move { local.server_endpoints.leave(id).await });
             }
             Some(Command::Drain(limit, done)) => {
                 acceptors.into_values().for_each(|acceptor| acceptor.abort());

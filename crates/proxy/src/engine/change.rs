@@ -9,7 +9,7 @@ use tidegate_core::plan::{Issue, Plan};
 
 use super::diff::Diff;
 use crate::account::Accounts;
-use crate::net::{Address, Binding, clock, listen_socket as socket};
+use crate::net::{Address, Binding, UdpSockets, clock, listen_socket as socket};
 use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::cache::Cache;
 use crate::objects::keeper::{Keeper, Object};
@@ -36,6 +36,14 @@ pub(super) struct PreparedListener {
     pub(super) binding: Option<Binding>,
 }
 
+/// What listens now.
+#[derive(Default)]
+pub(super) struct Existing {
+    pub(super) listeners: Vec<Arc<Listener>>,
+    /// Sockets of listeners that are gone, while connections on them end.
+    pub(super) parting: Vec<(Address, Arc<UdpSockets>)>,
+}
+
 /// What is supplied beside the plan.
 pub(super) struct Supplied<'a> {
     pub(super) endpoints: &'a Mutex<LiveEndpoints>,
@@ -47,13 +55,13 @@ pub(super) fn prepare(
     plan: Plan,
     base: u64,
     before: &Arc<Snapshot>,
-    existing: Vec<Arc<Listener>>,
+    existing: &Existing,
     supplied: &Supplied<'_>,
     accounts: &Accounts,
 ) -> Result<Prepared, Vec<Issue>> {
     let mut issues = Vec::new();
     let mut listeners =
-        prepare_listeners(&plan, &existing, supplied.quic_secret, accounts, &mut issues);
+        prepare_listeners(&plan, &existing.listeners, supplied.quic_secret, accounts, &mut issues);
     let workers = plan.workers.get() as usize;
     let diff = Diff::between(&before.plan, &plan);
     let Supplied { endpoints, authenticators, .. } = supplied;
@@ -62,7 +70,7 @@ pub(super) fn prepare(
         issues.extend(more);
     });
     if let (Ok(snapshot), true) = (snapshot, issues.is_empty()) {
-        bind(&mut listeners, &existing, workers, &mut issues);
+        bind(&mut listeners, existing, workers, &mut issues);
         if issues.is_empty() {
             return Ok(Prepared { base, snapshot: Arc::new(snapshot), listeners, diff });
         }
@@ -114,7 +122,7 @@ fn prepare_listeners(
 /// bound already.
 fn bind(
     listeners: &mut [PreparedListener],
-    existing: &[Arc<Listener>],
+    existing: &Existing,
     workers: usize,
     issues: &mut Vec<Issue>,
 ) {
@@ -125,16 +133,24 @@ fn bind(
             known.id == listener.id
                 || (known.address == listener.address && !kept.contains(&known.id))
         };
-        let bound = existing.iter().find(is_bound).map(|known| known.transports);
-        let missing = listener.transports.beyond(bound.unwrap_or_default());
+        let bound = existing.listeners.iter().find(is_bound).map(|known| known.transports);
+        let mut missing = listener.transports.beyond(bound.unwrap_or_default());
         if !missing.are_some() {
             continue;
         }
         // A port that this process listens on already goes over from one listener to another.
-        let taken_over = existing.iter().any(|known| known.address.shares_port(&listener.address));
+        let taken_over =
+            existing.listeners.iter().any(|known| known.address.shares_port(&listener.address));
+        // New sockets beside those that are left would not be told from them by the filter.
+        let mut left = existing.parting.iter().filter(|_| missing.datagram);
+        let left = left.find(|(address, _)| *address == listener.address);
+        missing.datagram &= left.is_none();
         let rights = prepared.settings.rights;
         match socket::bind(&listener.address, missing, rights, workers, taken_over) {
-            Ok(binding) => prepared.binding = Some(binding),
+            Ok(mut binding) => {
+                binding.datagrams = binding.datagrams.or(left.map(|(_, sockets)| sockets.clone()));
+                prepared.binding = Some(binding);
+            }
             Err(wrong) => issues.push(Issue::new(format!("listeners.{index}.address"), wrong)),
         }
     }

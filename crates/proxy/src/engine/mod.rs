@@ -39,7 +39,7 @@ use tidegate_core::plan::{self, Issue, Plan};
 use tidegate_core::predict::features::SCHEMA;
 
 pub use change::Prepared;
-use change::Supplied;
+use change::{Existing, Supplied};
 pub use diff::Diff;
 pub use inspect::{NoAnswer, inspect};
 pub use reading::Refused;
@@ -135,10 +135,11 @@ impl Engine {
 
     fn build(&self, mut plan: Plan) -> Result<Prepared, Vec<Issue>> {
         plan.workers = plan::Workers::started(self.threads.workers());
-        let (generation, snapshot, listeners) = {
+        let (generation, snapshot, existing) = {
             let serving = self.common.serving.lock();
             let listeners = serving.listeners.iter().map(|bound| bound.listener.clone()).collect();
-            (serving.generation, serving.snapshot.clone(), listeners)
+            let existing = Existing { listeners, parting: serving.parting() };
+            (serving.generation, serving.snapshot.clone(), existing)
         };
         let accounts = &self.common.accounts;
         let supplied = Supplied {
@@ -146,7 +147,7 @@ impl Engine {
             authenticators: &self.live_authenticators,
             quic_secret: &self.quic_secret,
         };
-        change::prepare(plan, generation, &snapshot, listeners, &supplied, accounts)
+        change::prepare(plan, generation, &snapshot, &existing, &supplied, accounts)
     }
 
     /// Serve `prepared` from now on; what it did not change is not disturbed. When this returns, every

@@ -1,11 +1,11 @@
 //! What is served now.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::Overtaken;
 use super::change::{self, Prepared};
 use crate::account::Accounts;
-use crate::net::{Address, Binding};
+use crate::net::{Address, Binding, UdpSockets};
 use crate::snapshot::{Listener, Snapshot};
 use crate::upstream::live::LiveEndpoints;
 
@@ -15,6 +15,8 @@ pub(super) struct Serving {
     pub(super) generation: u64,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) listeners: Vec<Bound>,
+    /// Sockets of listeners that are gone, while connections on them end.
+    parting: Vec<(Address, Weak<UdpSockets>)>,
 }
 
 /// A listener with a handle of each worker's socket, from which a worker that starts anew is given its own.
@@ -37,7 +39,8 @@ pub(super) struct Turnover {
 impl Serving {
     /// Nothing but this.
     pub(super) fn begin(snapshot: Snapshot) -> Self {
-        Self { generation: 0, snapshot: Arc::new(snapshot), listeners: Vec::new() }
+        let (listeners, parting) = (Vec::new(), Vec::new());
+        Self { generation: 0, snapshot: Arc::new(snapshot), listeners, parting }
     }
 
     /// Serve what was prepared, and mark what is served no more.
@@ -67,6 +70,7 @@ impl Serving {
                     let mut binding = wanted.binding.unwrap_or_default();
                     if let Some(predecessor) = take_address(&mut old, &listener.address) {
                         closed.push(predecessor.listener.id);
+                        self.part(&predecessor);
                         listener.put_rights(rights);
                         binding = binding.join(predecessor.binding, listener.transports);
                     }
@@ -75,7 +79,24 @@ impl Serving {
             }
         }
         closed.extend(old.iter().map(|bound| bound.listener.id));
+        old.iter().for_each(|bound| self.part(bound));
         Ok(Turnover { opened, closed, before })
+    }
+
+    /// Connections may be left on the sockets of a listener that is gone.
+    fn part(&mut self, gone: &Bound) {
+        let Some(sockets) = &gone.binding.datagrams else { return };
+        let address = &gone.listener.address;
+        self.parting.retain(|(other, sockets)| other != address && sockets.strong_count() > 0);
+        self.parting.push((address.clone(), Arc::downgrade(sockets)));
+    }
+
+    /// Sockets of listeners that are gone, with connections on them, for those that listen there next.
+    pub(super) fn parting(&self) -> Vec<(Address, Arc<UdpSockets>)> {
+        let alive = |(address, sockets): &(Address, Weak<UdpSockets>)| {
+            Some((address.clone(), sockets.upgrade()?))
+        };
+        self.parting.iter().filter_map(alive).collect()
     }
 }
 

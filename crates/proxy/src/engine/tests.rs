@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tidegate_core::plan::{self, Plan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::change::Supplied;
+use super::change::{Existing, Supplied};
 use super::common::Common;
 use super::thread::{ThreadHandle, keep_running, runtime};
 use super::threads::{Threads, run_worker};
@@ -62,15 +62,15 @@ impl Stage {
         let mut serving = common.serving.lock();
         let supplied =
             Supplied { endpoints: &live, authenticators: &named, quic_secret: &quic_secret };
-        let prepared =
-            change::prepare(plan, 0, &serving.snapshot, Vec::new(), &supplied, &accounts);
+        let (snapshot, existing) = (&serving.snapshot, Existing::default());
+        let prepared = change::prepare(plan, 0, snapshot, &existing, &supplied, &accounts);
         let prepared = prepared.unwrap_or_else(|issues| panic!("{issues:?}"));
         serving.replace(prepared, &LiveEndpoints::default(), &accounts).unwrap();
         let binding = &serving.listeners[0].binding;
-        let address = match binding.streams.iter().chain(&binding.datagrams).next() {
-            Some(ListenSocket::Tcp(socket)) => socket.local_addr().unwrap(),
-            Some(ListenSocket::Udp(socket)) => socket.local_addr().unwrap(),
-            _ => panic!("not an address of IP"),
+        let address = match &binding.of_worker(0).unwrap()[0] {
+            ListenSocket::Tcp(socket) => socket.local_addr().unwrap(),
+            ListenSocket::Udp(sockets) => sockets.of_worker(0).unwrap().local_addr().unwrap(),
+            ListenSocket::Unix(_) => panic!("not an address of IP"),
         };
         drop(serving);
         Self { common: Arc::new(common), address, log: Arc::default() }

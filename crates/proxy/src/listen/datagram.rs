@@ -1,15 +1,16 @@
 //! Accepting connections over QUIC.
 
-use std::net::UdpSocket;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use quinn::Endpoint;
 use tidegate_core::plan::QuicRetry;
 use tokio::task::spawn_local;
 
 use crate::client::{Admitted, TurnedAway};
 use crate::local::Local;
+use crate::net::UdpSockets;
 use crate::quic;
 use crate::serve::h3;
 use crate::snapshot::{Listener, Settings};
@@ -18,18 +19,37 @@ use crate::snapshot::{Listener, Settings};
 const MANY_HALF_DONE: u32 = 256;
 
 /// Accept connections until the task is aborted.
-pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, socket: UdpSocket) {
-    let begun = listener.settings.load().quic.clone();
-    let Some(begun) = begun else { return };
-    let workers = local.snapshot().plan.workers.get() as usize;
-    let strays = &listener.metrics.quic.strays;
-    let endpoint = match quic::endpoint(socket, &begun, strays, local.index(), workers) {
-        Ok(endpoint) => endpoint,
-        Err(error) => {
-            tracing::error!(listener = listener.name, %error, "cannot listen for QUIC");
-            return;
+pub fn accept(
+    local: Rc<Local>,
+    listener: Arc<Listener>,
+    sockets: Arc<UdpSockets>,
+) -> impl Future<Output = ()> {
+    let endpoint = take(&local, &listener, sockets);
+    async move {
+        if let Some(endpoint) = endpoint {
+            accept_from(endpoint, local, listener).await;
         }
+    }
+}
+
+/// The worker's endpoint of these sockets.
+fn take(local: &Local, listener: &Listener, sockets: Arc<UdpSockets>) -> Option<Endpoint> {
+    let settings = listener.settings.load();
+    let quic = settings.quic.as_ref()?;
+    let begin = |sockets: &UdpSockets| {
+        let (strays, workers) = (&listener.metrics.quic.strays, local.snapshot().plan.workers);
+        let socket = sockets.of_worker(local.index())?;
+        quic::endpoint(socket, quic, strays, local.index(), workers.get() as usize)
     };
+    let taken = local.server_endpoints.take(sockets, listener.id, quic, begin);
+    taken
+        .inspect_err(|error| {
+            tracing::error!(listener = listener.name, %error, "cannot listen for QUIC");
+        })
+        .ok()
+}
+
+async fn accept_from(endpoint: Endpoint, local: Rc<Local>, listener: Arc<Listener>) {
     while let Some(incoming) = endpoint.accept().await {
         let settings = listener.settings.load_full();
         if !incoming.remote_address_validated() && wants_retry(&listener, &settings) {

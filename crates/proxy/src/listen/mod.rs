@@ -13,8 +13,13 @@ use crate::local::Local;
 use crate::net::ListenSocket;
 use crate::snapshot::Listener;
 
-/// Accept connections from a worker's sockets until the task is aborted.
-pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, sockets: Vec<ListenSocket>) {
+/// Accept connections from a worker's sockets until the task is aborted. They are taken over at once, before the listener
+/// that had them leaves them.
+pub fn accept(
+    local: Rc<Local>,
+    listener: Arc<Listener>,
+    sockets: Vec<ListenSocket>,
+) -> impl Future<Output = ()> {
     let mut acceptors = JoinSet::new();
     for socket in sockets {
         let (local, listener) = (local.clone(), listener.clone());
@@ -25,11 +30,11 @@ pub async fn accept(local: Rc<Local>, listener: Arc<Listener>, sockets: Vec<List
             ListenSocket::Unix(socket) => {
                 acceptors.spawn_local(stream::accept(local, listener, Acceptor::unix(socket)))
             }
-            ListenSocket::Udp(socket) => {
-                acceptors.spawn_local(datagram::accept(local, listener, socket))
+            ListenSocket::Udp(sockets) => {
+                acceptors.spawn_local(datagram::accept(local, listener, sockets))
             }
         };
     }
     // They end with this task.
-    while acceptors.join_next().await.is_some() {}
+    async move { while acceptors.join_next().await.is_some() {} }
 }

@@ -5,11 +5,12 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::net::socket_file::SocketFile;
-use crate::net::{Address, Rights};
+use crate::net::{Address, Rights, UdpSockets};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -23,8 +24,8 @@ pub enum ListenSocket {
     Tcp(TcpListener),
     /// Unix domain.
     Unix(UnixListener),
-    /// UDP, for QUIC.
-    Udp(UdpSocket),
+    /// UDP, for QUIC: a worker takes its own of all.
+    Udp(Arc<UdpSockets>),
 }
 
 /// What is listened on at an address.
@@ -54,7 +55,7 @@ impl ListenSocket {
         Ok(match self {
             Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
             Self::Unix(socket) => Self::Unix(socket.try_clone()?),
-            Self::Udp(socket) => Self::Udp(socket.try_clone()?),
+            Self::Udp(sockets) => Self::Udp(sockets.clone()),
         })
     }
 }
@@ -64,8 +65,8 @@ impl ListenSocket {
 pub struct Binding {
     /// A socket for each worker, of TCP or of a Unix socket.
     pub streams: Vec<ListenSocket>,
-    /// A socket for each worker, of UDP.
-    pub datagrams: Vec<ListenSocket>,
+    /// Those of UDP.
+    pub datagrams: Option<Arc<UdpSockets>>,
     /// Where a Unix socket is found; it goes with the binding.
     _file: Option<SocketFile>,
 }
@@ -76,19 +77,17 @@ impl Binding {
     /// # Errors
     /// The process has too many files open.
     pub fn of_worker(&self, index: usize) -> io::Result<Vec<ListenSocket>> {
-        let sockets = [&self.streams, &self.datagrams];
-        sockets.into_iter().filter_map(|all| all.get(index)).map(ListenSocket::duplicate).collect()
+        let stream = self.streams.get(index).map(ListenSocket::duplicate);
+        let datagrams = self.datagrams.clone().map(|sockets| Ok(ListenSocket::Udp(sockets)));
+        stream.into_iter().chain(datagrams).collect()
     }
 
     /// The sockets of both, but only for these transports.
-    pub fn join(self, mut other: Self, wanted: Transports) -> Self {
-        let keep = |is_wanted: bool, mut some: Vec<_>, more: Vec<_>| {
-            some.extend(more);
-            if is_wanted { some } else { Vec::new() }
-        };
+    pub fn join(mut self, mut other: Self, wanted: Transports) -> Self {
+        self.streams.append(&mut other.streams);
         Self {
-            streams: keep(wanted.stream, self.streams, std::mem::take(&mut other.streams)),
-            datagrams: keep(wanted.datagram, self.datagrams, std::mem::take(&mut other.datagrams)),
+            streams: if wanted.stream { self.streams } else { Vec::new() },
+            datagrams: self.datagrams.or(other.datagrams).filter(|_| wanted.datagram),
             _file: self._file.or(other._file).filter(|_| wanted.stream),
         }
     }
@@ -113,10 +112,10 @@ pub fn bind(
             let streams = bind_all(count_of(transports.stream), ours, |shared| {
                 tcp(*address, shared).map(ListenSocket::Tcp)
             });
-            let datagrams = bind_all(count_of(transports.datagram), ours, |shared| {
-                udp(*address, shared).map(ListenSocket::Udp)
-            });
+            let datagrams =
+                bind_all(count_of(transports.datagram), ours, |shared| udp(*address, shared));
             let (streams, datagrams) = (streams.map_err(told)?, datagrams.map_err(told)?);
+            let datagrams = transports.datagram.then(|| Arc::new(UdpSockets::new(datagrams)));
             Ok(Binding { streams, datagrams, _file: None })
         }
         Address::Unix(path) => bind_unix(path, rights, count)
@@ -128,11 +127,11 @@ pub fn bind(
 }
 
 /// Bind so many sockets that share a port.
-fn bind_all(
+fn bind_all<S>(
     count: usize,
     ours: bool,
-    bind: impl Fn(bool) -> io::Result<ListenSocket>,
-) -> io::Result<Vec<ListenSocket>> {
+    bind: impl Fn(bool) -> io::Result<S>,
+) -> io::Result<Vec<S>> {
     // With SO_REUSEPORT two processes of one user can share a port without noticing. A socket without it
     // is refused where anybody listens already.
     if !ours && count > 0 {
@@ -222,7 +221,7 @@ fn told(address: SocketAddr, error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
@@ -251,11 +250,11 @@ mod tests {
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let udp = Transports { stream: false, datagram: true };
         let held = bind(&Address::Ip(free), udp, Rights::default(), 1, false).unwrap();
-        let ListenSocket::Udp(socket) = &held.datagrams[0] else { panic!("not UDP") };
+        let socket = held.datagrams.unwrap().of_worker(0).unwrap();
         let allowed = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
         let given = RECEIVE_BUFFER.min(allowed.trim().parse().unwrap());
         // The kernel counts its own bookkeeping in (socket(7)).
-        assert_eq!(socket2::SockRef::from(socket).recv_buffer_size().unwrap(), 2 * given);
+        assert_eq!(socket2::SockRef::from(&socket).recv_buffer_size().unwrap(), 2 * given);
     }
 
     /// Calls `test` with a path in a folder of its own.

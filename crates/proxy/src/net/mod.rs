@@ -6,7 +6,9 @@ pub mod deadline;
 pub mod io;
 pub mod listen_socket;
 mod socket_file;
+mod udp_sockets;
 
 pub use address::Address;
 pub use listen_socket::{Binding, ListenSocket, Transports};
 pub use socket_file::Rights;
+pub use udp_sockets::UdpSockets;

@@ -1,7 +1,8 @@
-//! A listener's keys, for what clients hold of it: tokens of validated addresses (RFC 9000 §8.1) and of stateless resets
-//! (§10.3).
+//! The keys of an address, for what clients hold of it: tokens of validated addresses (RFC 9000 §8.1) and of stateless resets
+//! (§10.3). They stay where another listener takes the address over, as its connections do.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::{hkdf, hmac, rand};
@@ -12,7 +13,7 @@ const SECRET: usize = 32;
 /// Keeps what is made of a secret here apart from what else may be made of it.
 const PURPOSE: &[u8] = b"tidegate quic";
 
-/// The secret that the keys of all listeners are made of. Where it outlives a process, they do.
+/// The secret that the keys of all addresses are made of. Where it outlives a process, they do.
 #[derive(Default)]
 pub struct Secret(OnceLock<[u8; SECRET]>);
 
@@ -38,16 +39,19 @@ impl Secret {
         Ok(self.0.get_or_init(|| fresh))
     }
 
-    /// The keys of the listener of this name: always the same.
+    /// The keys of the address that a listener has: always the same.
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub(super) fn keys(&self, listener: &str) -> Result<Keys, String> {
+    pub(super) fn keys(&self, address: &str) -> Result<Keys, String> {
         let of_all = hkdf::Salt::new(hkdf::HKDF_SHA256, PURPOSE).extract(self.get()?);
         let mut bytes = [0; Keys::BYTES];
-        let name = [listener.as_bytes()];
-        let made = of_all.expand(&name, Length(Keys::BYTES)).and_then(|made| made.fill(&mut bytes));
-        made.map_err(|_| "the listener's name is too long for keys".to_owned())?;
+        // However it is written.
+        let address = address.parse::<SocketAddr>().map_err(|error| error.to_string())?.to_string();
+        let address = [address.as_bytes()];
+        let made =
+            of_all.expand(&address, Length(Keys::BYTES)).and_then(|made| made.fill(&mut bytes));
+        made.map_err(|_| "the address is too long for keys".to_owned())?;
         Ok(Keys::of(&bytes))
     }
 }
@@ -67,7 +71,7 @@ impl hkdf::KeyType for Length {
     }
 }
 
-/// The keys of a listener, shared by all workers.
+/// The keys of an address, shared by all workers.
 pub struct Keys {
     /// Seals tokens.
     pub tokens: Arc<dyn HandshakeTokenKey>,
@@ -107,6 +111,8 @@ impl fmt::Debug for Keys {
 mod tests {
     use super::*;
 
+    const WEB: &str = "[::1]:443";
+
     /// The token that resets a connection of this id.
     fn reset(keys: &Keys) -> [u8; 32] {
         let mut token = [0; 32];
@@ -121,15 +127,21 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_has_the_same_keys_in_the_next_process() {
-        let [before, after] = [secret(1), secret(1)].map(|each| each.keys("web").unwrap());
+    fn an_address_has_the_same_keys_in_the_next_process() {
+        let [before, after] = [secret(1), secret(1)].map(|each| each.keys(WEB).unwrap());
         assert_eq!((reset(&before), before.steering), (reset(&after), after.steering));
     }
 
     #[test]
-    fn another_listener_and_another_secret_have_others() {
-        let keys = secret(1).keys("web").unwrap();
-        for other in [secret(1).keys("mail").unwrap(), secret(2).keys("web").unwrap()] {
+    fn an_address_has_the_same_keys_however_it_is_written() {
+        let [one, other] = [WEB, "[0:0::1]:443"].map(|address| secret(1).keys(address).unwrap());
+        assert_eq!((reset(&one), one.steering), (reset(&other), other.steering));
+    }
+
+    #[test]
+    fn another_address_and_another_secret_have_others() {
+        let keys = secret(1).keys(WEB).unwrap();
+        for other in [secret(1).keys("[::1]:444").unwrap(), secret(2).keys(WEB).unwrap()] {
             assert_ne!(reset(&keys), reset(&other));
             assert_ne!(keys.steering, other.steering);
         }
@@ -138,8 +150,8 @@ mod tests {
     #[test]
     fn where_none_is_set_it_is_a_new_one_that_stays() {
         let [one, other] = [Secret::default(), Secret::default()];
-        assert_ne!(reset(&one.keys("web").unwrap()), reset(&other.keys("web").unwrap()));
-        assert_eq!(reset(&one.keys("web").unwrap()), reset(&one.keys("web").unwrap()));
+        assert_ne!(reset(&one.keys(WEB).unwrap()), reset(&other.keys(WEB).unwrap()));
+        assert_eq!(reset(&one.keys(WEB).unwrap()), reset(&one.keys(WEB).unwrap()));
         assert!(one.set(&[1; SECRET]).unwrap_err().contains("in use already"));
     }
 

@@ -6,6 +6,7 @@
 mod client;
 mod keys;
 mod server;
+mod server_endpoints;
 mod sessions;
 mod steering;
 mod strays;
@@ -14,4 +15,5 @@ mod windows;
 pub use self::client::{ClientQuic, NotConnected, close_all};
 pub use self::keys::Secret;
 pub use self::server::{ServerQuic, endpoint};
+pub use self::server_endpoints::ServerEndpoints;
 pub use self::strays::Strays;

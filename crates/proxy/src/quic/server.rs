@@ -49,7 +49,7 @@ impl ServerQuic {
         path: &str,
     ) -> Result<Arc<Self>, Issue> {
         let wrong = |message: String| Issue::new(path, message);
-        let keys = secret.keys(&plan.name).map_err(wrong)?;
+        let keys = secret.keys(&plan.address).map_err(wrong)?;
         let early = EarlySessions::of(plan, before.and_then(|before| before.early.as_ref()));
         let crypto =
             QuicServerConfig::try_from(tls.quic_config(early.as_ref().map(|early| &early.memory)))

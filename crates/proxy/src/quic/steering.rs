@@ -166,7 +166,7 @@ mod tests {
     use tidegate_core::balance::SplitMix64;
 
     use super::*;
-    use crate::net::{Address, ListenSocket, Rights, Transports, listen_socket};
+    use crate::net::{Address, Rights, Transports, listen_socket};
 
     const SECRET: [u32; 3] = [0x1234_5678, 0x9abc_def0, 0x0fed_cba9];
 
@@ -207,14 +207,8 @@ mod tests {
         let udp = Transports { stream: false, datagram: true };
         let bound =
             listen_socket::bind(&Address::Ip(free), udp, Rights::default(), 3, false).unwrap();
-        let sockets: Vec<UdpSocket> = (0..3)
-            .flat_map(|worker| bound.of_worker(worker).unwrap())
-            .filter_map(|socket| match socket {
-                ListenSocket::Udp(socket) => Some(socket),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(sockets.len(), 3);
+        let bound = bound.datagrams.unwrap();
+        let sockets = [0, 1, 2].map(|worker| bound.of_worker(worker).unwrap());
         steering.attach(&sockets[0]).unwrap();
         for (worker, socket) in sockets.iter().enumerate() {
             socket.set_nonblocking(false).unwrap();

@@ -51,7 +51,7 @@ def _print(status: dict[str, Any]) -> None:
         if not each["healthy"]:
             console.print(f"{upstream} {each['address']} {_why_unused(each)}", style="yellow")
     for upstream in upstreams:
-        if upstream["prediction"]:
+        if _is_told(upstream["prediction"]):
             console.print(f"Upstream {upstream['name']} {_predicted(upstream['prediction'])}", markup=False)
     if status["stores"]:
         console.print()
@@ -78,6 +78,11 @@ def _endpoint(upstream: str, endpoint: dict[str, Any]) -> dict[str, Any]:
         "failures": endpoint["failures"],
         "latency ms": endpoint["latency_ms"],
     }
+
+
+def _is_told(prediction: dict[str, Any] | None) -> bool:
+    """Whether predictions do something, or would: most of those in the shadow are worth nothing."""
+    return prediction is not None and (prediction["mode"] == "auto" or prediction["weight"] > 0)
 
 
 def _predicted(prediction: dict[str, Any]) -> str:

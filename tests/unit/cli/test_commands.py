@@ -241,7 +241,10 @@ def test_status_is_a_table_of_endpoints(
     comparison = {"state": "off", "off_for_seconds": 61.5}
     prediction = {"mode": "auto", "skill": 0.62, "weight": 1.0, "comparison": comparison}
     app = {"name": "app", "prediction": prediction, "endpoints": endpoints}
-    answers["GET /v1/upstreams"] = answer(200, [app])
+    shadow = {"mode": "shadow", "skill": 0.0, "weight": 0.0, "comparison": None}
+    worthless = {"name": "worthless", "prediction": shadow, "endpoints": []}
+    telling = {"name": "telling", "prediction": {**shadow, "skill": 0.3, "weight": 1.0}, "endpoints": []}
+    answers["GET /v1/upstreams"] = answer(200, [app, worthless, telling])
     answers["GET /v1/stores"] = answer(200, STORES)
     answers["GET /v1/words"] = answer(200, [WORD, {**WORD, **WEIGHT}])
     assert tidegate(monkeypatch, "status") == 0
@@ -249,6 +252,8 @@ def test_status_is_a_table_of_endpoints(
     for part in ("up 1d 1h", "generation 7", "0.0.0.0:80", "workers"):
         assert part in said
     assert "Upstream app predicts (auto): skill 0.62, weight 1.00; off for 1m 1s" in said
+    assert "Upstream telling predicts (shadow): skill 0.30, weight 1.00" in said
+    assert "Upstream worthless predicts" not in said
     assert (
         "app       10.0.0.1:80  3       unhealthy  1m 1s  0          4        10        4         1.2" in said
     )

@@ -185,7 +185,10 @@ def test_a_connection_is_drained_in_two_steps(
         assert client.goaways[0] == ANY and client.goaways[1] <= late + 4
         gate.open()
         assert client.wait(slow).text == "at last"
-        assert client.wait(late).status == 200, "it came before the end"
+        if client.goaways[1] > late:
+            assert client.wait(late).status == 200, "it came before the end"
+        else:
+            assert client.wait(late).reset == 0x10B, "it came behind the end, and may be sent again elsewhere"
         assert client.wait_closed() == 0x100
     assert gateway.wait() == 0
 

@@ -8,7 +8,9 @@ use crate::net::deadline::Deadline;
 
 /// The number of a stream that no client opens.
 const ANY: u64 = (1 << 62) - 4;
-/// What a client may take to hear of it, however slow its network is.
+/// What a client may take to hear of it and heed it: two round trips, but no less than a busy one needs to get to it …
+const SHORTEST: Duration = Duration::from_millis(100);
+/// … and no more than this, however slow its network is.
 const LONGEST: Duration = Duration::from_secs(1);
 /// Streams of requests have every fourth number (RFC 9000 §2.1).
 const STEP: u64 = 4;
@@ -45,7 +47,7 @@ impl GoingAway {
         match self.stage {
             Stage::Open => {
                 self.stage = Stage::Told;
-                self.deadline.ensure((2 * round_trip).min(LONGEST));
+                self.deadline.ensure((2 * round_trip).clamp(SHORTEST, LONGEST));
                 let _ = self.deadline.poll_expired(cx);
                 Some(ANY)
             }

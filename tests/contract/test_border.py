@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from tidegate.config.load import load_data
 from tidegate.config.model.text import RpcPath
 from tidegate.config.plan import build_plan
+from tidegate.config.problem import ConfigError
 
 native = pytest.importorskip("tidegate._engine")
 
@@ -159,6 +160,24 @@ def test_both_sides_take_the_same_paths_for_those_of_methods(engine: Engine) -> 
         engine.native.prepare(text({**first, "routes": [route]}))
     places = [f"routes.0.grpc_methods.{number}" for number in range(len(good), len(good) + len(bad))]
     assert [path for path, _ in refused.value.errors] == places
+
+
+def test_both_sides_take_as_many_methods(engine: Engine) -> None:
+    first = plan(endpoint(1))
+    for count in (100, 101):
+        methods = [f"/a/m{number}" for number in range(count)]
+        route = {"name": "all", "upstream": "app", "grpc_methods": methods}
+        upstreams = [{"name": "app", "endpoints": ["127.0.0.1:1"]}]
+        told = {"routes": [route], "upstreams": upstreams}
+        prepared = text({**first, "routes": [first["routes"][0] | {"grpc_methods": methods}]})
+        if count == 100:
+            load_data(told, Path("/"))
+            engine.native.prepare(prepared)
+        else:
+            with pytest.raises(ConfigError, match="100"):
+                load_data(told, Path("/"))
+            with pytest.raises(native.PlanError, match="100"):
+                engine.native.prepare(prepared)
 
 
 @pytest.mark.parametrize("question", [b"", b"[]", b'{"status": {}, "table": {}}', b'{"weather": {}}'])

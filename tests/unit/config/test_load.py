@@ -61,7 +61,7 @@ MISTAKES: list[Mistake] = [
     ("rate_limits: [{name: a, in_flight: 1, key: [ip]}]", 45, "rate_limits.0.key.0", "expected one of client, method, host, route, listener, country, asn, identity, certificate, or an option like header: x-api-key; found 'ip'", None),
     ("rate_limits: [{name: a, in_flight: 1, key: [{client: false}]}]", 54, "rate_limits.0.key.0.client", "expected true; found false", None),
     ("routes: [{name: a, respond: {}, grpc_methods: [/shop.Orders]}]", 48, "routes.0.grpc_methods.0", "expected the path of one method, without variables, like /shop.Orders/Place; found '/shop.Orders'", None),
-    ("routes: [{name: a, respond: {}, grpc_methods: ['/shop.Orders/{method}']}]", 48, "routes.0.grpc_methods.0", "expected the path of a method", None),
+    ("routes: [{name: a, respond: {}, grpc_methods: ['/shop.Orders/{method}']}]", 48, "routes.0.grpc_methods.0", "expected the path of one method, without variables", None),
     ("routes: [{name: a, respond: {}, grpc_methods: [/a/b, /a/c, /a/b]}]", 47, "routes.0.grpc_methods", "expected each method once; found '/a/b' 2 times", None),
     ("routes: [{name: a, respond: {}, grpc_methods: [" + ", ".join(f"/a/m{n}" for n in range(101)) + "]}]", 47, "routes.0.grpc_methods", "expected at most 100 item(s); found a list", None),
     ("rate_limits: [{name: a, in_flight: 1, keys: 1000000001}]", 45, "rate_limits.0.keys", "expected at most 1000000000; found 1000000001", None),

@@ -9,7 +9,7 @@ import pytest
 from .conftest import Running
 from .harness import answers
 from .harness.certs import Authority
-from .harness.configs import listener, proxy
+from .harness.configs import proxy, quic_listener
 from .harness.gateway import Gateway
 from .harness.h3client import H3Client
 from .harness.origin import Origin
@@ -19,10 +19,10 @@ from .harness.waiting import eventually
 @pytest.fixture(scope="module")
 def gateway(running: Running, module_origin: Origin, authority: Authority) -> Iterator[Gateway]:
     config = proxy(module_origin.address)
-    certificate = authority.issue("localhost", file="http3").config()
     config["listeners"] = [
-        listener(name, protocols=["http3"], tls={"certificates": [certificate]}, http3={"retry": retry})
-        for name, retry in (("quic", "auto"), ("wary", "always"), ("unused", "auto"))
+        quic_listener(authority),
+        quic_listener(authority, "wary", http3={"retry": "always"}),
+        quic_listener(authority, "unused"),
     ]
     with running(config) as gateway:
         yield gateway

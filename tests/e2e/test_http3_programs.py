@@ -13,14 +13,13 @@ import pytest
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.certs import Authority
-from .harness.configs import proxy
+from .harness.configs import proxy, quic_listener
 from .harness.gateway import Gateway
 from .harness.h3origin import trusting
 from .harness.message import Echo, Response
 from .harness.origin import Origin
 from .harness.ports import free_port
 from .harness.waiting import eventually
-from .test_http3 import quic
 
 LARGE = bytes(range(256)) * 400_000
 """A hundred megabytes."""
@@ -39,7 +38,10 @@ def program(name: str, package: str) -> str:
 @pytest.fixture(scope="module")
 def gateway(running: Running, module_origin: Origin, authority: Authority) -> Iterator[Gateway]:
     config = proxy(module_origin.address, workers=2)
-    config["listeners"] = [quic(authority), quic(authority, "asks", http3={"retry": "always"})]
+    config["listeners"] = [
+        quic_listener(authority),
+        quic_listener(authority, "asks", http3={"retry": "always"}),
+    ]
     with running(config) as gateway:
         yield gateway
 

@@ -11,14 +11,13 @@ import pytest
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.certs import Authority
-from .harness.configs import proxy
+from .harness.configs import proxy, quic_listener
 from .harness.crowd import Crowd, Initials
 from .harness.gateway import Gateway
-from .harness.h3client import H3Client
+from .harness.h3client import H3Client, Heard
 from .harness.h3origin import H3Origin, H3Stream, trusting
 from .harness.origin import Origin
 from .harness.waiting import eventually
-from .test_http3 import quic
 
 CLIENTS = 10_000
 BATCH = 100
@@ -37,10 +36,10 @@ REQUEST_CANCELLED = 0x10C
 def gateway(running: Running, module_origin: Origin, authority: Authority) -> Iterator[Gateway]:
     config = proxy(module_origin.address, workers=2)
     config["listeners"] = [
-        quic(authority),
-        quic(authority, "at-once", http3={"retry": "never"}, timeouts={"handshake": "2s"}),
-        quic(authority, "few", http3={"retry": "never"}, limits={"connections": FEW}),
-        quic(authority, "hasty", timeouts={"write": "1s"}),
+        quic_listener(authority),
+        quic_listener(authority, "at-once", http3={"retry": "never"}, timeouts={"handshake": "2s"}),
+        quic_listener(authority, "few", http3={"retry": "never"}, limits={"connections": FEW}),
+        quic_listener(authority, "hasty", timeouts={"write": "1s"}),
     ]
     with running(config) as gateway:
         serves_others(gateway)
@@ -130,19 +129,6 @@ def test_noise_is_dropped(gateway: Gateway) -> None:
     assert gateway.rss() - before < GROWTH
 
 
-class Heard(H3Client):
-    """A client whose datagrams an attacker hears."""
-
-    def __init__(self, port: int) -> None:
-        self.heard: list[bytes] = []
-        super().__init__(port)
-
-    def transmit(self, datagram: bytes) -> None:
-        """Send it, and have it heard."""
-        self.heard.append(datagram)
-        super().transmit(datagram)
-
-
 def test_what_was_heard_is_of_no_use_again(gateway: Gateway, origin: Origin) -> None:
     """Replayed by itself and others, cut, joined and spoilt, while the connection is open and after it."""
     noise = random.Random(7)
@@ -227,7 +213,7 @@ def test_windows_that_are_never_opened_hold_up_only_what_waits_for_them(
     origin.on("/big", answers.download(4_000_000))
     before = gateway.rss()
     with H3Client(gateway.port("hasty")) as client:
-        mute(client)
+        client.take_no_more()
         streams = [client.send_request("/big") for _ in range(90)]
         client.pump(lambda: sum(len(client.responses[stream].body) for stream in streams) > 0, "it begins")
         serves_others(gateway)
@@ -235,8 +221,3 @@ def test_windows_that_are_never_opened_hold_up_only_what_waits_for_them(
             assert client.wait(stream).reset == REQUEST_CANCELLED, "its time to write is over"
         assert client.closed is None
     assert gateway.rss() - before < GROWTH
-
-
-def mute(client: H3Client) -> None:
-    """From now on it does not say that more may be sent."""
-    vars(client.quic).update(_write_stream_limits=lambda **_: None, _write_connection_limits=lambda **_: None)

@@ -13,7 +13,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicProtocolVersion
 
 from .certs import CertFiles
-from .h3client import CONTROL, DATA, GOAWAY, HEADERS, SETTINGS, encode, frame, whole_frame
+from .h3client import CONTROL, DATA, GOAWAY, HEADERS, SETTINGS, encode, frame, take_no_more, whole_frame
 from .message import Fields, RawFields
 from .multiplexed_origin import MultiplexedOrigin, Stream
 
@@ -62,8 +62,7 @@ class H3Stream(Stream):
 
     def take_no_more(self) -> None:
         """Let the peer send no more than it may already, on any stream."""
-        for grant in ("_write_connection_limits", "_write_stream_limits"):
-            setattr(self.protocol.quic, grant, lambda **_: None)
+        take_no_more(self.protocol.quic)
 
     def stop(self) -> None:
         """Want no more of the request."""

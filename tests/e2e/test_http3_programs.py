@@ -41,6 +41,7 @@ def gateway(running: Running, module_origin: Origin, authority: Authority) -> It
     config["listeners"] = [
         quic_listener(authority),
         quic_listener(authority, "asks", http3={"retry": "always"}),
+        quic_listener(authority, "early", http3={"early_data": True}),
     ]
     with running(config) as gateway:
         yield gateway
@@ -83,14 +84,21 @@ def test_its_client_resumes_a_session(run: Run, origin: Origin, tmp_path: Path) 
     assert certificates() > 2 * certificates(), "none is sent again"
 
 
-def test_its_client_sends_early_data_again_that_is_not_taken(
+def test_its_client_sends_early_data_and_again_what_is_not_taken(
     run: Run, origin: Origin, tmp_path: Path
 ) -> None:
+    """A session of one listener is none of another."""
     kept = ("--session-file", str(tmp_path / "session"), "--tp-file", str(tmp_path / "parameters"))
-    assert "Early data" not in run("x", *kept)
-    log = run("x", *kept)
-    assert "[:status: 200]" in log
-    assert [request.target for request in origin.requests] == ["/x", "/x"]
+    for listener, has_session, refused in (
+        ("early", False, False),
+        ("early", True, False),
+        ("quic", True, True),
+    ):
+        log = run("x", *kept, listener=listener)
+        assert "[:status: 200]" in log
+        assert ("type=0RTT" in log) == has_session
+        assert ("Early data was rejected by server" in log) == refused
+    assert [request.target for request in origin.requests] == ["/x", "/x", "/x"]
 
 
 @pytest.mark.parametrize(

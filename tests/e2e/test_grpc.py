@@ -8,11 +8,12 @@ import grpc
 import pytest
 
 from .conftest import Running, StartGateway
-from .harness import answers
+from .harness import answers, grpc_breaks
 from .harness.api_keys import entry, key_file
 from .harness.certs import Authority
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Config, Gateway
+from .harness.grpc_breaks import BEGUN, LATE, RESET, Break
 from .harness.grpc_service import SERVICE, GrpcClient, GrpcService, failure, message
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin
@@ -265,8 +266,7 @@ def failing(plain: Origin, framed: H2Origin, keys: str) -> Config:
         route("down", "/down", upstream="down"),
         route("drained", "/drained", upstream="drained"),
         route("slow", "/slow", upstream="slow", timeout="200ms"),
-        route("breaks", "/breaks", upstream="framed"),
-        route("late", "/late", upstream="framed", timeout="300ms"),
+        *grpc_breaks.routes("framed"),
         route("small", "/small", limits={"body": "4B"}),
         route("limited", "/limited", limits={"rate": ["one"]}),
         route("secret", "/secret", access={"authenticate": ["keys"]}),
@@ -380,48 +380,20 @@ def test_a_malformed_rpc_is_refused_as_grpc_tells_it(failing_client: Multiplexed
     assert response.header("grpc-message") == words
 
 
-@pytest.mark.parametrize(
-    ("target", "status", "words"),
-    [
-        (
-            "/breaks/x",
-            "14",
-            "upstream_reset: The endpoint closed the connection before its response was complete.",
-        ),
-        ("/late/x", "4", "request_timeout: The request took longer than its route allows."),
-    ],
-)
+@pytest.mark.parametrize("broken", [RESET, LATE], ids=["reset", "late"])
 def test_what_breaks_a_response_off_is_told_in_its_trailers(
-    failing_gateway: Gateway,
-    failing_client: MultiplexedClient,
-    h2_origin: H2Origin,
-    target: str,
-    status: str,
-    words: str,
+    failing_gateway: Gateway, failing_client: MultiplexedClient, h2_origin: H2Origin, broken: Break
 ) -> None:
-    async def break_off(stream: Stream) -> None:
-        stream.send_headers(200, [("content-type", "application/grpc")])
-        await stream.send_data(message(b"begun"))
-        if target == "/breaks/x":
-            await stream.complete.wait()
-            stream.reset()
-        else:
-            await stream.reset_by_peer.wait()
-
-    def failures() -> float:
-        return failing_gateway.metrics().total("tidegate_errors_total", error=words.partition(":")[0])
-
-    h2_origin.on(target, break_off)
-    before = failures()
-    stream = failing_client.send_request(target, method="POST", headers=HEADERS, end=False)
-    heard = failing_client.responses[stream]
-    failing_client.pump(lambda: heard.body == message(b"begun"), "its beginning")
-    if target == "/breaks/x":
-        failing_client.send_body(stream, b"", end=True)
-    response = failing_client.wait(stream)
-    assert (response.status, response.body) == (200, message(b"begun"))
-    assert response.trailers == [("grpc-status", status), ("grpc-message", words)]
-    eventually(lambda: failures() == before + 1, "the failure is counted")
+    h2_origin.on(broken.path, broken.answer)
+    with broken.counted(failing_gateway):
+        stream = failing_client.send_request(broken.path, method="POST", headers=HEADERS, end=False)
+        heard = failing_client.responses[stream]
+        failing_client.pump(lambda: heard.body == BEGUN, "its beginning")
+        if broken is RESET:
+            failing_client.send_body(stream, b"", end=True)
+        response = failing_client.wait(stream)
+        assert (response.status, response.body) == (200, BEGUN)
+        assert response.trailers == broken.trailers
 
 
 @pytest.mark.parametrize(
@@ -478,8 +450,8 @@ def test_metrics_and_log_have_the_failure_itself(failing_gateway: Gateway) -> No
     failures, answered = total("tidegate_errors_total"), total("tidegate_requests_total", code="5xx")
     with H2Client(failing_gateway.port()) as client:
         client.request("/drained/logged", method="POST", headers=HEADERS, body=message(b""))
-    assert total("tidegate_errors_total", error="no_endpoint") == failures + 1
-    assert total("tidegate_requests_total", code="5xx") == answered + 1
+    eventually(lambda: total("tidegate_errors_total", error="no_endpoint") == failures + 1, "it is counted")
+    eventually(lambda: total("tidegate_requests_total", code="5xx") == answered + 1, "its answer is counted")
     log = failing_gateway.directory / "access.log"
     wanted = '"path":"/drained/logged"'
     eventually(lambda: wanted in log.read_text(), "the line is written")
@@ -526,21 +498,29 @@ def test_rpcs_are_counted_by_the_methods_that_their_route_names(
         held = client.server_stream("Hold")(b"counted")
         assert next(held) == b"begun"
         held.cancel()
-    eventually(lambda: count("test.Echo/Hold", "cancelled") == 1, "the one that was cancelled is counted")
+    # An RPC is counted when it is over, which may be after its client has the answer.
+    eventually(
+        lambda: gateway.metrics().total("tidegate_grpc_requests_total") == 10,
+        "as many as there were are counted",
+    )
+    assert count("test.Echo/Hold", "cancelled") == 1
     assert (count("test.Echo/Say", "ok"), count("test.Echo/Chat", "ok")) == (3, 1)
     assert count("test.Echo/Fail", "failed_precondition") == 1
     assert count("test.Echo/Nothing", "unimplemented") == 1
     assert (count("other", "ok"), count("other", "unimplemented")) == (1, 1)
     assert count("refusing/Say", "permission_denied", "refusing") == 1
-    families = gateway.metrics()
-    assert families.total("tidegate_grpc_requests_total") == 10
-    assert families.total("tidegate_grpc_requests_total", route="unnamed") == 0
+    assert gateway.metrics().total("tidegate_grpc_requests_total", route="unnamed") == 0
 
 
 def by_method(gateway: Gateway) -> dict[str, float]:
     """How many RPCs are counted as of which method."""
     samples = gateway.metrics().find("tidegate_grpc_requests_total")
     return {sample.labels["method"]: sample.value for sample in samples}
+
+
+def counted(gateway: Gateway, expected: dict[str, float]) -> None:
+    """Wait until so many are counted, each of which is over a moment after its answer."""
+    eventually(lambda: by_method(gateway) == expected, f"the RPCs are counted as {expected}")
 
 
 def test_no_client_makes_the_metrics_longer(start_gateway: StartGateway, module_origin: Origin) -> None:
@@ -552,12 +532,12 @@ def test_no_client_makes_the_metrics_longer(start_gateway: StartGateway, module_
     with H2Client(gateway.port()) as client:
         for number in range(120):
             client.request(f"/shop.Orders/M{number}", method="POST", headers=HEADERS, body=message(b""))
-        assert by_method(gateway) == {"other": 120}
+        counted(gateway, {"other": 120})
         client.request("/shop.Orders/Place", headers=HEADERS)
         client.request("/shop.Orders/Place", method="POST", body=b"x")
-        assert by_method(gateway) == {"other": 120}
+        counted(gateway, {"other": 120})
         client.request("/shop.Orders/Pl%61ce", method="POST", headers=HEADERS, body=message(b""))
-        assert by_method(gateway) == {"other": 120, "shop.Orders/Place": 1}
+        counted(gateway, {"other": 120, "shop.Orders/Place": 1})
 
 
 def test_counts_of_a_method_outlive_a_change_of_the_list(
@@ -571,10 +551,10 @@ def test_counts_of_a_method_outlive_a_change_of_the_list(
     with GrpcClient(gateway.port()) as client:
         client.unary("Say")(b"", timeout=10)
         client.unary("Left")(b"", timeout=10)
-        assert by_method(gateway) == {"other": 1, "test.Echo/Say": 1}
+        counted(gateway, {"other": 1, "test.Echo/Say": 1})
         config["routes"][0]["grpc_methods"] = ["/test.Echo/Left", "/test.Echo/Say"]
         with gateway.next_generation():
             gateway.write(config)
         client.unary("Say")(b"", timeout=10)
         client.unary("Left")(b"", timeout=10)
-    assert by_method(gateway) == {"other": 1, "test.Echo/Say": 2, "test.Echo/Left": 1}
+    counted(gateway, {"other": 1, "test.Echo/Say": 2, "test.Echo/Left": 1})

@@ -149,15 +149,18 @@ def test_an_upload_that_the_endpoint_leaves_standing_does_not_end_as_if_it_were_
 ) -> None:
     """It ends within a frame, and an endpoint may look at no more than whether it has ended."""
 
+    patience = 1
+
     async def stall(stream: Stream) -> None:
         assert isinstance(stream, H3Stream)
         stream.take_no_more()
-        await asyncio.sleep(2)  # longer than it is waited for that more is taken
+        # Longer than it is waited for that more is taken, of which nobody is told before the answer.
+        await asyncio.sleep(2 * patience)
         stream.send_headers(200)
         await stream.send_data(b"enough", end=True)
 
     h3_origin.on("/stall", stall)
-    gateway = start_gateway(to(h3_origin, authority, timeouts={"idle": "1s"}))
+    gateway = start_gateway(to(h3_origin, authority, timeouts={"idle": f"{patience}s"}))
     with H2Client(gateway.port()) as client:
         stream = client.send_request("/stall", method="POST", end=False)
         client.send_body(stream, LARGE, end=False)

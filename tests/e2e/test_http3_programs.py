@@ -1,19 +1,21 @@
-"""HTTP/3 with ngtcp2's client and server, as Debian has them. Caddy is in test_http3_endpoints."""
+"""HTTP/3 with other programs, as Debian has them: ngtcp2's client and server, and Caddy."""
 
 import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.certs import Authority
-from .harness.configs import proxy, quic_listener
+from .harness.configs import proxy, quic_listener, route
 from .harness.gateway import Gateway
 from .harness.h3origin import trusting
 from .harness.message import Echo, Response
@@ -154,3 +156,52 @@ def test_its_server_is_an_endpoint(start_gateway: StartGateway, authority: Autho
         assert client.request("/none").status == 404
         assert client.request("/large").body == LARGE
         assert client.request("/index.html", method="POST", body=LARGE).text == "hello"
+
+
+@pytest.fixture
+def caddy(tmp_path: Path, authority: Authority) -> Iterator[int]:
+    """Caddy, which answers with the protocol, over HTTP/3; its port."""
+    command = program("caddy", "caddy")
+    port, files = free_port(), authority.issue("localhost", file="caddy")
+    config = tmp_path / "Caddyfile"
+    config.write_text(
+        "{\n admin off\n auto_https off\n}\n"
+        f"https://localhost:{port} {{\n tls {files.cert} {files.key}\n"
+        f" handle /large {{\n  root * {tmp_path}\n  file_server\n }}\n"
+        ' handle {\n  respond "{http.request.proto} {http.request.method}"\n }\n}\n'
+    )
+    (tmp_path / "large").write_bytes(LARGE[: len(LARGE) // 10])
+    env = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    with (tmp_path / "caddy.log").open("wb") as log:
+        server = subprocess.Popen(
+            [command, "run", "--config", str(config), "--adapter", "caddyfile"],
+            stdout=log,
+            stderr=log,
+            env=env,
+        )
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        eventually(listens, "caddy listens")
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.mark.parametrize("options", [{"protocol": "http3"}, {"http3": True}], ids=["http3", "auto"])
+def test_caddy_is_spoken_to_by_http3(
+    start_gateway: StartGateway, authority: Authority, caddy: int, options: dict[str, Any]
+) -> None:
+    config = proxy(f"127.0.0.1:{caddy}", workers=1)
+    tls = {"ca": str(authority.file), "server_name": "localhost"}
+    config["upstreams"][0].update(tls=tls, **options)
+    config["routes"] = [route("all", "/", rewrite={"host": f"localhost:{caddy}"})]
+    gateway = start_gateway(config)
+    with gateway.connect(deadline=60) as client:
+        eventually(lambda: client.request("/x").text == "HTTP/3.0 GET", "HTTP/3 is used")
+        assert client.request("/x", method="POST", body=b"x").text == "HTTP/3.0 POST"
+        assert client.request("/large").body == LARGE[: len(LARGE) // 10]

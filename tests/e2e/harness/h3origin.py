@@ -12,7 +12,8 @@ from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicProtocolVersion
 
-from .certs import CertFiles
+from .certs import Authority, CertFiles
+from .configs import proxy
 from .h3client import CONTROL, DATA, GOAWAY, HEADERS, SETTINGS, encode, frame, take_no_more, whole_frame
 from .message import Fields, RawFields
 from .multiplexed_origin import MultiplexedOrigin, Stream
@@ -227,3 +228,10 @@ class _Protocol(QuicConnectionProtocol):
 def trusting(file: Path) -> dict[str, Any]:
     """Options of an upstream of such origins, whose certificates come from this authority."""
     return {"protocol": "http3", "tls": {"ca": str(file), "server_name": "localhost"}}
+
+
+def to(origin: H3Origin, authority: Authority, **options: Any) -> dict[str, Any]:
+    """A gateway in front of such an origin; `options` are of its upstream."""
+    config = proxy(origin.address, workers=1)
+    config["upstreams"][0].update(trusting(authority.file), **options)
+    return config

@@ -76,20 +76,14 @@ def content_of(response: Response) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[GrpcService]:
-    with GrpcService() as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def gateway(
-    running: Running, service: GrpcService, h2_origin: H2Origin, authority: Authority
+    running: Running, plain_service: GrpcService, h2_origin: H2Origin, authority: Authority
 ) -> Iterator[Gateway]:
     tls = {"certificates": [authority.issue("localhost", file="grpc-web").config()]}
-    config = proxy(service.address)
+    config = proxy(plain_service.address)
     config["listeners"].append(listener("quic", tls=tls, protocols=["http3"]))
     config["upstreams"] = [
-        upstream("app", service.address, protocol="http2"),
+        upstream("app", plain_service.address, protocol="http2"),
         upstream("scripted", h2_origin.address, protocol="http2"),
         upstream("down", f"127.0.0.1:{free_port()}"),
     ]

@@ -69,6 +69,34 @@ def test_a_request_that_is_given_up_is_cancelled_at_its_endpoint(
     eventually(lambda: given_up() > before, "it is given up")
 
 
+@pytest.mark.parametrize("held", ["head", "content"])
+@pytest.mark.parametrize("ends", ["the request", "its response", "the connection"])
+def test_a_request_ends_once_however_its_client_gives_it_up(
+    gateway: Gateway, origin: Origin, ends: str, held: str
+) -> None:
+    """Also while nothing comes of its response."""
+    target, listener = f"/{held}", {"listener": "quic"}
+    gate = answers.Gate()
+    origin.on("/head", gate)
+    origin.on("/content", answers.begun(b"part"))
+    eventually(lambda: not gateway.metrics().total("tidegate_quic_open_streams", **listener), "none is open")
+    with H3Client(gateway.port("quic")) as client:
+        stream = client.send_request(target)
+        eventually(lambda: [r for r in origin.requests if r.target == target], "it arrives")
+        if held == "content":
+            client.pump(lambda: client.responses[stream].body == b"part", "a part comes")
+        match ends:
+            case "the request":
+                client.cancel(stream)
+            case "its response":
+                client.quic.stop_stream(stream, 0x10C)
+                client.flush()
+            case "the connection":
+                client.close()
+        eventually(lambda: not gateway.metrics().total("tidegate_quic_open_streams", **listener), "it ends")
+    assert not gateway.metrics().total("tidegate_worker_panics_total")
+
+
 @pytest.mark.parametrize("by", ["field", "frame", "frame before it"])
 def test_the_more_urgent_response_comes_first(client: H3Client, origin: Origin, by: str) -> None:
     """Both are far larger than what may be on its way, and the less urgent one is asked for first."""

@@ -110,15 +110,6 @@ impl Admitted {
     pub fn worker(&self) -> usize {
         self.local.index()
     }
-
-    /// Count a TLS handshake: what it agreed on, or that it failed.
-    pub fn handshake(&self, negotiated: Option<&Negotiated>) {
-        let metrics = &self.listener.metrics;
-        match negotiated {
-            Some(negotiated) => metrics.handshake(self.local.index(), negotiated.resumed),
-            None => metrics.handshake_failed(self.local.index()),
-        }
-    }
 }
 
 impl Drop for Admitted {

@@ -52,6 +52,17 @@ def hang() -> Handler:
     return Exchange.gone
 
 
+def begun(part: bytes) -> Handler:
+    """The beginning of a response, and no more of it until the peer gives up."""
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.send_head(200, length=len(part) + 1)
+        await exchange.send(part)
+        await exchange.gone()
+
+    return answer
+
+
 def reset(after: bytes = b"") -> Handler:
     """A reset of the connection, after these bytes were sent."""
 

@@ -23,7 +23,7 @@ from .waiting import eventually
 
 Config = dict[str, Any]
 
-_FAULT = re.compile(r"panicked at|Traceback \(most recent call last\)|RUST_BACKTRACE")
+_FAULT = re.compile(r"panicked|Traceback \(most recent call last\)|RUST_BACKTRACE")
 
 
 def command() -> list[str] | None:

@@ -24,9 +24,7 @@ pub trait Duplex {
     /// Keep to the limits that the tunnel has, of which the task is woken in time; fails once the tunnel is over.
     ///
     /// It is asked for whenever the tunnel is polled: neither half need be waited for when a limit is reached.
-    fn keep_to_limits(&mut self, _: &mut Context<'_>) -> io::Result<()> {
-        Ok(())
-    }
+    fn keep_to_limits(&mut self, cx: &mut Context<'_>) -> io::Result<()>;
 }
 
 /// One end of a tunnel, and what is given back when it ends.

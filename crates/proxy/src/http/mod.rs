@@ -11,6 +11,7 @@ pub mod h2;
 pub mod h3;
 pub mod ids;
 pub mod interim;
+pub mod last_words;
 pub mod partial_head;
 pub mod problem;
 pub mod quota;

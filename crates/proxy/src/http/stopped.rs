@@ -7,7 +7,7 @@ use tidegate_core::failure::Failure;
 pub enum Stopped {
     /// Where the body comes from.
     Source(Failure),
-    /// Where the body comes from, and the peer was told so in trailers.
+    /// Where the body comes from, and the peer was told so, in trailers or in the content itself.
     Told(Failure),
     /// Where it goes: the peer wants no more of it, or is gone.
     Peer,

@@ -24,11 +24,11 @@ pub async fn serve(admitted: Admitted, settings: Arc<Settings>, socket: Socket) 
         None => (Io::Plain(socket), None),
         Some(tls) => match stream::accept(tls, socket, limit).await {
             Ok((io, negotiated)) => {
-                admitted.handshake(Some(&negotiated));
+                admitted.listener.count_handshake(admitted.worker(), Some(&negotiated));
                 (Io::Tls(io), Some(negotiated))
             }
             Err(error) => {
-                admitted.handshake(None);
+                admitted.listener.count_handshake(admitted.worker(), None);
                 tracing::debug!(%error, "a client's handshake failed");
                 return;
             }

@@ -119,6 +119,10 @@ mod tests {
         fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             tokio::io::AsyncWrite::poll_shutdown(pin!(&mut self.0), cx)
         }
+
+        fn keep_to_limits(&mut self, _: &mut Context<'_>) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     impl Duplex for Limited {

@@ -23,6 +23,7 @@ use tidegate_core::failure::Failure;
 pub use self::content::Content;
 pub use self::paced::Pace;
 use crate::http::duplex::Duplex;
+use crate::http::last_words::LastWords;
 
 /// A piece of a body.
 #[derive(Debug, Clone)]
@@ -44,10 +45,9 @@ pub trait Source {
     /// Whether nothing more will come; `false` where that is not known yet.
     fn is_end(&self) -> bool;
 
-    /// The trailers that tell its reader that it broke off with `failure`, none of them where its content has told that;
-    /// `None`: the reader is to see that something is missing.
-    fn last_words(&self, _failure: Failure) -> Option<HeaderMap> {
-        None
+    /// How its reader is told that it broke off with `failure`.
+    fn last_words(&self, _failure: Failure) -> LastWords {
+        LastWords::Cut
     }
 }
 
@@ -99,11 +99,11 @@ impl Body {
         }
     }
 
-    /// How its reader is told that it broke off with `failure`, where it is: see [`Source::last_words`].
-    pub fn last_words(&self, failure: Failure) -> Option<HeaderMap> {
+    /// How its reader is told that it broke off with `failure`.
+    pub fn last_words(&self, failure: Failure) -> LastWords {
         match self {
             Self::Stream(source) => source.last_words(failure),
-            Self::Empty | Self::Full(_) | Self::Upgraded(_) => None,
+            Self::Empty | Self::Full(_) | Self::Upgraded(_) => LastWords::Cut,
         }
     }
 }

@@ -10,6 +10,7 @@ use tidegate_core::grpc::web::{BadContent, Format, Frames, encode_text, trailers
 use tidegate_core::plan::GrpcStatus;
 
 use crate::http::body::{Body, Frame, NextFrame, Source};
+use crate::http::last_words::LastWords;
 
 /// The content of a response whose client reads it in `format`: the messages, each piece as it comes, and the trailers; if
 /// the head `is_told` the status, none need come. Where it breaks off between two messages, or its frames are none of
@@ -104,8 +105,11 @@ impl Source for ToWeb {
         matches!(self.stage, Stage::Over)
     }
 
-    fn last_words(&self, _failure: Failure) -> Option<HeaderMap> {
-        matches!(self.stage, Stage::Broken(_)).then(HeaderMap::new)
+    fn last_words(&self, _failure: Failure) -> LastWords {
+        match self.stage {
+            Stage::Broken(_) => LastWords::InContent,
+            Stage::Content { .. } | Stage::Over => LastWords::Cut,
+        }
     }
 }
 
@@ -181,7 +185,7 @@ mod tests {
         assert!(content.starts_with("\0\0\0\0\x01a\u{fffd}\0\0\0"), "{content:?}");
         assert!(content.contains("grpc-status: 4\r\ngrpc-message: request_timeout: "), "{content}");
         assert_eq!(end, Some(Err(failure)), "it is known to be broken");
-        assert_eq!(body.last_words(failure), Some(HeaderMap::new()), "and its reader, too");
+        assert_eq!(body.last_words(failure), LastWords::InContent, "and its reader, too");
     }
 
     #[test]
@@ -189,7 +193,7 @@ mod tests {
         let failure = Failure::UpstreamReset;
         let mut body = to_web(breaks(&["\0\0\0\0\x02", "a"], failure), Format::Binary, false);
         assert_eq!(read(&mut body), ("\0\0\0\0\x02a".into(), Some(Err(failure))));
-        assert_eq!(body.last_words(failure), None);
+        assert_eq!(body.last_words(failure), LastWords::Cut);
     }
 
     #[test]
@@ -197,7 +201,7 @@ mod tests {
         let failed = Some(Err(Failure::UpstreamProtocol));
         let mut partial = to_web(Body::full("\0\0\0\0\x02a"), Format::Binary, false);
         assert_eq!(read(&mut partial).1, failed);
-        assert_eq!(partial.last_words(Failure::UpstreamProtocol), None);
+        assert_eq!(partial.last_words(Failure::UpstreamProtocol), LastWords::Cut);
         let mut foreign = to_web(Body::full("<html>"), Format::Binary, false);
         let (content, end) = read(&mut foreign);
         assert_eq!(end, failed);

@@ -39,6 +39,10 @@ impl Duplex for Switched {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
+
+    fn keep_to_limits(&mut self, _: &mut Context<'_>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The next piece of what comes on `io`: what was read as `input`, then what is there. A connection that waits holds no

@@ -56,6 +56,10 @@ impl Duplex for TunnelStream {
     fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.outgoing.send_data(Bytes::new(), true).map_err(broken))
     }
+
+    fn keep_to_limits(&mut self, _: &mut Context<'_>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn broken(error: h2::Error) -> io::Error {

@@ -9,6 +9,7 @@ use tidegate_core::failure::Failure;
 use tokio::time::Instant;
 
 use crate::http::body::{Body, Frame};
+use crate::http::last_words::LastWords;
 use crate::http::stopped::Stopped;
 use crate::net::deadline::Deadline;
 
@@ -75,12 +76,12 @@ impl Pump {
         }
     }
 
-    /// The body broke off: tell the peer in trailers, where there are words for it.
+    /// The body broke off: tell the peer, where there are words for it.
     fn break_off(&mut self, failure: Failure) -> Stopped {
         let told = match self.body.last_words(failure) {
-            None => return Stopped::Source(failure),
-            Some(trailers) if trailers.is_empty() => self.stream.send_data(Bytes::new(), true),
-            Some(trailers) => self.stream.send_trailers(trailers),
+            LastWords::Cut => return Stopped::Source(failure),
+            LastWords::InContent => self.stream.send_data(Bytes::new(), true),
+            LastWords::Trailers(trailers) => self.stream.send_trailers(trailers),
         };
         told.map_or(Stopped::Peer, |()| Stopped::Told(failure))
     }

@@ -56,6 +56,10 @@ impl Duplex for TunnelStream {
         self.outgoing.borrow_mut().finish();
         Poll::Ready(Ok(()))
     }
+
+    fn keep_to_limits(&mut self, _: &mut Context<'_>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Drop for TunnelStream {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::sending::{Gone, Sending};
 use crate::http::body::{Body, Frame};
+use crate::http::last_words::LastWords;
 use crate::http::stopped::Stopped;
 use crate::net::deadline::Deadline;
 
@@ -68,12 +69,10 @@ impl Pump {
                     self.ends = true;
                 }
                 Poll::Ready(Some(Err(failure))) => {
-                    let Some(trailers) = self.body.last_words(failure) else {
-                        return Poll::Ready(Err(Stopped::Source(failure)));
-                    };
-                    // Of none there is no field section: the content has told.
-                    if !trailers.is_empty() {
-                        stream.push_trailers(&trailers);
+                    match self.body.last_words(failure) {
+                        LastWords::Cut => return Poll::Ready(Err(Stopped::Source(failure))),
+                        LastWords::InContent => {}
+                        LastWords::Trailers(trailers) => stream.push_trailers(&trailers),
                     }
                     (self.ends, self.told) = (true, Some(failure));
                 }

@@ -27,6 +27,7 @@ pub struct Sending {
     /// Bytes that the connection took.
     taken: u64,
     finished: bool,
+    gone: bool,
     until_gone: Option<UntilGone>,
 }
 
@@ -38,7 +39,14 @@ const USUAL_HEAD: usize = 256;
 impl Sending {
     /// Write on `stream`.
     pub fn new(stream: SendStream) -> Self {
-        Self { stream, waiting: Vec::new(), taken: 0, finished: false, until_gone: None }
+        Self {
+            stream,
+            waiting: Vec::new(),
+            taken: 0,
+            finished: false,
+            gone: false,
+            until_gone: None,
+        }
     }
 
     /// Send it before what has a lower rank; it has 0 at first.
@@ -128,10 +136,14 @@ impl Sending {
         }
     }
 
-    /// Ready once the peer wants no more of it, or has all of it, or is gone. It is not to be asked for again then.
+    /// Ready once the peer wants no more of it, or has all of it, or is gone.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let gone = self.until_gone.get_or_insert_with(|| Box::pin(self.stream.stopped()));
-        gone.as_mut().poll(cx).map(|_| ())
+        if !self.gone {
+            let gone = self.until_gone.get_or_insert_with(|| Box::pin(self.stream.stopped()));
+            let _ = ready!(gone.as_mut().poll(cx));
+            (self.gone, self.until_gone) = (true, None);
+        }
+        Poll::Ready(())
     }
 }
 

@@ -17,6 +17,7 @@ use crate::http::h1::encode;
 use crate::http::h1::framing::Encoder;
 use crate::http::h1::request::RequestHead;
 use crate::http::interim::{Interim, InterimSink};
+use crate::http::last_words::LastWords;
 use crate::serve::request::Reply;
 use crate::serve::tunnel;
 
@@ -150,8 +151,8 @@ impl ResponseWriter<'_> {
     #[cold]
     fn end_told(&self, body: &Body, failure: Failure) -> Result<(), Failure> {
         match body.last_words(failure) {
-            Some(trailers) if trailers.is_empty() => self.transport.push(None).map(drop),
-            _ => Ok(()),
+            LastWords::InContent => self.transport.push(None).map(drop),
+            LastWords::Cut | LastWords::Trailers(_) => Ok(()),
         }
     }
 }

@@ -64,3 +64,65 @@ impl GoingAway {
         self.stage == Stage::Final
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::{Poll, Waker};
+
+    use tokio::time::{Instant, advance};
+
+    use super::*;
+
+    /// What the client is told now, where a round trip takes so many milliseconds.
+    fn told(going_away: &mut GoingAway, round_trip: u64) -> Option<u64> {
+        let mut cx = Context::from_waker(Waker::noop());
+        going_away.poll(&mut cx, Duration::from_millis(round_trip))
+    }
+
+    /// After how many milliseconds the client is told where it ends.
+    async fn last_word(round_trip: u64) -> u128 {
+        let (mut going_away, began) = (GoingAway::default(), Instant::now());
+        assert_eq!(told(&mut going_away, round_trip), Some(ANY));
+        poll_fn(|cx| match going_away.poll(cx, Duration::from_millis(round_trip)) {
+            Some(_) => Poll::Ready(()),
+            None => Poll::Pending,
+        })
+        .await;
+        began.elapsed().as_millis()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_has_two_round_trips_but_neither_less_than_a_tenth_of_a_second_nor_more_than_one()
+     {
+        for (round_trip, expected) in [(0, 100), (50, 100), (51, 102), (500, 1_000), (9_000, 1_000)]
+        {
+            assert_eq!(last_word(round_trip).await, expected, "{round_trip}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_before_the_end_is_taken_and_nothing_after_it() {
+        let mut going_away = GoingAway::default();
+        assert!(going_away.takes(0));
+        assert_eq!(told(&mut going_away, 50), Some(ANY));
+        assert_eq!(told(&mut going_away, 50), None, "it is told once");
+        assert!(going_away.takes(2) && going_away.takes(1), "in any order");
+        advance(Duration::from_millis(101)).await;
+        assert!(going_away.takes(3), "nothing was refused yet");
+        assert_eq!(told(&mut going_away, 50), Some(4 * STEP));
+        assert!(going_away.is_final());
+        assert!(!going_away.takes(4) && !going_away.takes(9));
+        assert!(going_away.takes(3), "its packets may come late");
+        assert_eq!(told(&mut going_away, 50), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_requests_ends_before_the_first() {
+        let mut going_away = GoingAway::default();
+        assert_eq!(told(&mut going_away, 0), Some(ANY));
+        advance(Duration::from_millis(101)).await;
+        assert_eq!(told(&mut going_away, 0), Some(0));
+        assert!(!going_away.takes(0));
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::client::Admitted;
+use crate::client::{Admitted, Client};
 use crate::snapshot::Listener;
 
 /// A handshake that is half done; one that is dropped so has failed.
@@ -22,23 +22,20 @@ impl Handshake {
         Self { listener, worker, is_complete: false }
     }
 
-    /// It came to its end.
-    pub fn complete(mut self) {
+    /// It came to its end, with this client.
+    pub fn complete(mut self, client: &Client) {
         self.is_complete = true;
+        self.listener.count_handshake(self.worker, client.tls.as_ref());
+        self.listener.metrics.quic.completed(self.worker);
     }
 }
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        let metrics = &self.listener.metrics;
         self.listener.half_done.fetch_sub(1, Relaxed);
-        if self.is_complete {
-            // `quinn` does not tell whether a session went on.
-            metrics.handshake(self.worker, false);
-            metrics.quic.completed(self.worker);
-        } else {
-            metrics.handshake_failed(self.worker);
-            metrics.quic.failed(self.worker);
+        if !self.is_complete {
+            self.listener.count_handshake(self.worker, None);
+            self.listener.metrics.quic.failed(self.worker);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A client's connection over HTTP/3: each stream is a task that serves one request.
 
 mod early;
+mod established;
 mod exchange;
 mod going_away;
 mod handshake;
@@ -15,11 +16,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use quinn::{Connecting, Connection, ConnectionError, RecvStream, SendStream};
+use quinn::{Connecting, Connection, ConnectionError, RecvStream, SendStream, ZeroRttAccepted};
 use tokio::task::spawn_local;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use self::early::Shaking;
+use self::established::Established;
 use self::going_away::GoingAway;
 pub use self::handshake::Handshake;
 use self::open::Open;
@@ -43,9 +45,9 @@ pub async fn serve(
     connecting: Connecting,
     handshake: Handshake,
 ) {
-    let limit = settings.plan.timeouts.handshake.duration();
-    let (connection, shaking) = match timeout(limit, begin(connecting, handshake, &settings)).await
-    {
+    let until = Instant::now() + settings.plan.timeouts.handshake.duration();
+    let begun = timeout_at(until, begin(connecting, settings.plan.http3.early_data)).await;
+    let (connection, ended) = match begun {
         Ok(Ok(begun)) => begun,
         failed => {
             if let Ok(Err(error)) = failed {
@@ -54,53 +56,66 @@ pub async fn serve(
             return;
         }
     };
+    let connection = Established::new(connection, &admitted);
     let negotiated = Negotiated::over_quic(&connection);
     let client = Client::new(admitted, settings, Some(negotiated));
-    match timeout(limit, control_stream(&client, &connection)).await {
-        Ok(Ok(control)) => Streams::new(client, connection, control, shaking).run().await,
-        _ => connection.close(Code::STREAM_CREATION_ERROR.into(), b"no control stream is allowed"),
-    }
-}
-
-/// The connection once requests may come on it: when its handshake is complete or, where early data is taken, still under way.
-async fn begin(
-    mut connecting: Connecting,
-    handshake: Handshake,
-    settings: &Settings,
-) -> Result<(Connection, Option<Shaking>), ConnectionError> {
-    if settings.plan.http3.early_data {
-        connecting.handshake_data().await?;
-        match connecting.into_0rtt() {
-            Ok((connection, ended)) => {
-                let limit = settings.plan.timeouts.handshake.duration();
-                return Ok((connection, Some(Shaking::new(handshake, ended, limit))));
-            }
-            Err(without) => connecting = without,
+    let mut shaking = match ended {
+        Some(ended) => Shaking::under_way(handshake, ended, until),
+        None => {
+            handshake.complete(&client);
+            Shaking::default()
+        }
+    };
+    let opened = timeout_at(until, control_stream(&client, &connection, &mut shaking)).await;
+    match opened.ok().flatten() {
+        Some(control) => Streams::new(client, connection, control, shaking).run().await,
+        None => {
+            connection.close(Code::STREAM_CREATION_ERROR.into(), b"no control stream is allowed")
         }
     }
-    let connection = connecting.await?;
-    handshake.complete();
-    Ok((connection, None))
 }
 
-/// Our control stream, with what the listener says of itself.
+/// The connection once streams may be opened on it, and the end of its handshake, where that is still under way: with
+/// `early_data` each connection goes that way, whether its client sends any or not.
+async fn begin(
+    mut connecting: Connecting,
+    early_data: bool,
+) -> Result<(Connection, Option<ZeroRttAccepted>), ConnectionError> {
+    if !early_data {
+        return Ok((connecting.await?, None));
+    }
+    connecting.handshake_data().await?;
+    // A server always may; only a client may not.
+    let (connection, ended) = connecting.into_0rtt().map_err(|_| ConnectionError::LocallyClosed)?;
+    Ok((connection, Some(ended)))
+}
+
+/// Our control stream, with what the listener says of itself; none, if the connection does not come about.
 async fn control_stream(
     client: &Client,
     connection: &Connection,
-) -> Result<Sending, ConnectionError> {
+    shaking: &mut Shaking,
+) -> Option<Sending> {
     let settings = OurSettings {
         field_section: Some(client.settings.head_limits.bytes as u64),
         extended_connect: true,
     };
-    own_control::open(connection, &settings).await
+    let mut opening = pin!(own_control::open(connection, &settings));
+    poll_fn(|cx| {
+        if shaking.poll_failed(client, connection, cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        opening.as_mut().poll(cx).map(Result::ok)
+    })
+    .await
 }
 
 /// The streams of a connection.
 struct Streams {
+    /// Before what writes on it, so that it is closed first.
+    connection: Established,
     client: Rc<Client>,
-    connection: Connection,
-    /// Its handshake, while that is under way.
-    shaking: Option<Shaking>,
+    shaking: Shaking,
     control: Sending,
     peers: Rc<PeerStreams>,
     priorities: Rc<Priorities>,
@@ -120,14 +135,14 @@ enum Event {
 impl Streams {
     fn new(
         client: Rc<Client>,
-        connection: Connection,
+        connection: Established,
         control: Sending,
-        shaking: Option<Shaking>,
+        shaking: Shaking,
     ) -> Self {
         Self {
             open: Open::new(client.clone()),
-            client,
             connection,
+            client,
             shaking,
             control,
             peers: Rc::new(PeerStreams::of(Peer::Client)),
@@ -138,13 +153,13 @@ impl Streams {
     }
 
     async fn run(mut self) {
-        let connection = self.connection.clone();
+        let connection = Connection::clone(&self.connection);
         let mut requests = pin!(connection.accept_bi());
         let mut others = pin!(connection.accept_uni());
         loop {
             let event = poll_fn(|cx| {
                 // Before streams, so that none is taken for early that is not.
-                if self.poll_shaking(cx).is_ready() {
+                if self.shaking.poll_failed(&self.client, &connection, cx).is_ready() {
                     return Poll::Ready(Event::End);
                 }
                 if let Poll::Ready(accepted) = requests.as_mut().poll(cx) {
@@ -186,26 +201,14 @@ impl Streams {
             let _ = recv.stop(Code::REQUEST_REJECTED.into());
             return;
         }
-        let (client, connection) = (self.client.clone(), self.connection.clone());
+        let (client, connection) = (self.client.clone(), Connection::clone(&self.connection));
         let priorities = self.priorities.clone();
-        let early = self.shaking.as_ref().map(Shaking::early);
+        let early = self.shaking.early();
         let place = self.open.enter();
         spawn_local(async move {
             exchange::serve(client, connection, &priorities, early, (send, recv)).await;
             drop(place);
         });
-    }
-
-    /// Ready if its handshake has failed.
-    fn poll_shaking(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(shaking) = &mut self.shaking else { return Poll::Pending };
-        if !ready!(shaking.poll(&self.connection, cx)) {
-            return Poll::Ready(());
-        }
-        if let Some(shaking) = self.shaking.take() {
-            shaking.complete();
-        }
-        Poll::Pending
     }
 
     /// Ready once the connection is to be closed.
@@ -229,16 +232,6 @@ impl Streams {
         self.deadline.ensure(self.client.settings.plan.timeouts.idle.duration());
         ready!(self.deadline.poll_expired(cx));
         Poll::Ready(())
-    }
-}
-
-impl Drop for Streams {
-    /// Also where it is cut short: what requests are under way then end with the connection.
-    fn drop(&mut self) {
-        // Without effect on one that is over.
-        self.connection.close(Code::NO_ERROR.into(), b"");
-        let Client { listener, local, .. } = &*self.client;
-        listener.metrics.quic.ended(local.index(), &self.connection.stats());
     }
 }
 

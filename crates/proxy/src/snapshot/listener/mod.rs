@@ -19,7 +19,7 @@ use crate::account::metrics::{ListenerMetrics, Metrics};
 use crate::net::{Address, Rights, Transports};
 use crate::objects::keeper::{Object, is_same};
 use crate::quic::{Secret, ServerQuic};
-use crate::tls::ServerTls;
+use crate::tls::{Negotiated, ServerTls};
 
 /// A listener, shared by all workers. It lives as long as its name, address and transports stay.
 #[derive(Debug)]
@@ -230,6 +230,14 @@ impl Listener {
         let before = self.settings.swap(settings);
         if before.rights != rights {
             self.put_rights(rights);
+        }
+    }
+
+    /// Count a TLS handshake with this worker: what it agreed on, or that it failed.
+    pub fn count_handshake(&self, worker: usize, negotiated: Option<&Negotiated>) {
+        match negotiated {
+            Some(negotiated) => self.metrics.handshake(worker, negotiated.resumed),
+            None => self.metrics.handshake_failed(worker),
         }
     }
 

@@ -8,6 +8,7 @@ use tidegate_core::grpc::read_status;
 
 use crate::account::rpc::CountedRpc;
 use crate::http::body::{Body, Frame, NextFrame, Source};
+use crate::http::last_words::LastWords;
 
 /// The content of a response whose head has no status.
 pub(super) fn of_rpc(inner: Body, mut counted: Option<Box<CountedRpc>>) -> Body {
@@ -47,8 +48,8 @@ impl Source for RpcContent {
         self.inner.is_end()
     }
 
-    fn last_words(&self, failure: Failure) -> Option<HeaderMap> {
-        Some(HeaderMap::from_iter(failure.meaning().grpc_fields()))
+    fn last_words(&self, failure: Failure) -> LastWords {
+        LastWords::Trailers(HeaderMap::from_iter(failure.meaning().grpc_fields()))
     }
 }
 
@@ -117,9 +118,11 @@ mod tests {
     #[test]
     fn only_an_rpc_that_breaks_off_is_told_why() {
         let (_sender, body) = channel(1);
-        assert_eq!(body.last_words(Failure::RequestTimeout), None);
-        let trailers = of_rpc(body, None).last_words(Failure::RequestTimeout).unwrap();
-        assert_eq!(read_status(&trailers), Some(4));
+        let failure = Failure::RequestTimeout;
+        assert_eq!(body.last_words(failure), LastWords::Cut);
+        let told = HeaderMap::from_iter(failure.meaning().grpc_fields());
+        assert_eq!(read_status(&told), Some(4));
+        assert_eq!(of_rpc(body, None).last_words(failure), LastWords::Trailers(told));
         assert!(matches!(of_rpc(Body::Empty, None), Body::Empty));
     }
 }

@@ -179,6 +179,10 @@ mod tests {
         fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Ready(Ok(()))
         }
+
+        fn keep_to_limits(&mut self, _: &mut Context<'_>) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     /// A tunnel under test, its endpoint and what tells it to end.

@@ -135,7 +135,9 @@ fn build_quic(
     }
     if plan.http3.early_data && plan.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some()) {
         let path = format!("{path}.http3.early_data");
-        return Err(Issue::new(path, "early data comes before a client has shown its certificate"));
+        let message = "http3.early_data cannot be used with tls.client_auth, as it comes before the \
+                       certificate: leave one out";
+        return Err(Issue::new(path, message));
     }
     let path = format!("{path}.protocols");
     let Some(tls) = tls else {

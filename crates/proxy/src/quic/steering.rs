@@ -205,8 +205,8 @@ mod tests {
         let steering = Steering::new(SECRET, 3);
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let udp = Transports { stream: false, datagram: true };
-        let bound =
-            listen_socket::bind(&Address::Ip(free), udp, Rights::default(), 3, false).unwrap();
+        let (rights, ours) = (Rights::default(), Transports::default());
+        let bound = listen_socket::bind(&Address::Ip(free), udp, rights, 3, ours).unwrap();
         let bound = bound.datagrams.unwrap();
         let sockets = [0, 1, 2].map(|worker| bound.of_worker(worker).unwrap());
         steering.attach(&sockets[0]).unwrap();

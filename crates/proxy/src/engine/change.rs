@@ -110,7 +110,7 @@ fn prepare_listeners(
             }
         };
         let settings = known_settings.keep(&wanted.name, wanted, |wanted, now| {
-            Settings::build(wanted, now, quic_secret, &path)
+            Settings::build(wanted, &address, now, quic_secret, &path)
         });
         let settings = match settings {
             Ok(settings) => settings,

@@ -13,7 +13,7 @@ mod strays;
 mod windows;
 
 pub use self::client::{ClientQuic, NotConnected, close_all};
-pub use self::keys::Secret;
+pub use self::keys::{Keys, Secret};
 pub use self::server::{ServerQuic, endpoint};
 pub use self::server_endpoints::ServerEndpoints;
 pub use self::strays::Strays;

@@ -12,7 +12,7 @@ use quinn::{
 };
 use tidegate_core::plan::{Congestion, Issue, Listener};
 
-use super::keys::{Keys, Secret};
+use super::keys::Keys;
 use super::sessions::EarlySessions;
 use super::steering::{Steering, WorkersIds};
 use super::strays::Strays;
@@ -36,20 +36,18 @@ pub struct ServerQuic {
 }
 
 impl ServerQuic {
-    /// Build the QUIC side of a listener with this `tls`, whose keys are made of the `secret`; `before` is what the listener
-    /// of its name has now.
+    /// Build the QUIC side of a listener with this `tls` and these `keys`; `before` is what the listener of its name has now.
     ///
     /// # Errors
     /// Why it cannot be had; `path` is the listener's place in the plan.
     pub fn build(
         plan: &Listener,
         tls: &ServerTls,
-        secret: &Secret,
+        keys: Keys,
         before: Option<&Self>,
         path: &str,
     ) -> Result<Arc<Self>, Issue> {
         let wrong = |message: String| Issue::new(path, message);
-        let keys = secret.keys(&plan.address).map_err(wrong)?;
         let early = EarlySessions::of(plan, before.and_then(|before| before.early.as_ref()));
         let crypto =
             QuicServerConfig::try_from(tls.quic_config(early.as_ref().map(|early| &early.memory)))

@@ -1,5 +1,8 @@
 """The port of a listener for HTTP/3 that goes to another one while its connections still end."""
 
+import os
+import socket
+
 from .conftest import StartGateway
 from .harness import answers
 from .harness.certs import Authority
@@ -42,3 +45,23 @@ def test_its_port_at_another_address_is_free_while_its_last_connections_end(
             assert new.request("/").status == 200
         gate.open()
         assert client.wait(last).text == "at last"
+
+
+def test_packets_of_no_connection_are_counted_by_the_listener_that_has_the_port_now(
+    start_gateway: StartGateway, module_origin: Origin, authority: Authority
+) -> None:
+    first = quic(authority)
+    gateway = start_gateway(proxy(module_origin.address, workers=2, listeners=[first]))
+    port = gateway.port("quic")
+    with H3Client(port) as client:
+        assert client.request("/").status == 200
+    serve(gateway, {**first, "name": "renamed"})
+    with H3Client(port) as client:
+        assert client.request("/").status == 200
+
+    def is_counted() -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(b"\x40" + os.urandom(60), ("127.0.0.1", port))
+        return gateway.metrics().total("tidegate_quic_stray_packets_total", listener="renamed") > 0
+
+    eventually(is_counted, "they are counted")

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::account::metrics::QuicEvent;
 use crate::client::Admitted;
 use crate::snapshot::Listener;
 
@@ -18,7 +19,7 @@ impl Handshake {
     pub fn begin(admitted: &Admitted) -> Self {
         let (listener, worker) = (admitted.listener.clone(), admitted.worker());
         listener.half_done.fetch_add(1, Relaxed);
-        listener.metrics.quic.begun(worker);
+        listener.metrics.quic.count(worker, QuicEvent::HandshakeBegun);
         Self { listener, worker, is_complete: false }
     }
 
@@ -35,10 +36,10 @@ impl Drop for Handshake {
         if self.is_complete {
             // `quinn` does not tell whether a session went on.
             metrics.handshake(self.worker, false);
-            metrics.quic.completed(self.worker);
+            metrics.quic.count(self.worker, QuicEvent::HandshakeCompleted);
         } else {
             metrics.handshake_failed(self.worker);
-            metrics.quic.failed(self.worker);
+            metrics.quic.count(self.worker, QuicEvent::HandshakeFailed);
         }
     }
 }

@@ -182,6 +182,24 @@ def test_both_sides_refuse_early_data_of_clients_that_show_certificates_in_the_s
     assert refused.value.errors[0][1] in {problem.message for problem in wrong.value.problems}
 
 
+def test_both_sides_take_as_many_methods(engine: Engine) -> None:
+    first = plan(endpoint(1))
+    for count in (100, 101):
+        methods = [f"/a/m{number}" for number in range(count)]
+        route = {"name": "all", "upstream": "app", "grpc_methods": methods}
+        upstreams = [{"name": "app", "endpoints": ["127.0.0.1:1"]}]
+        told = {"routes": [route], "upstreams": upstreams}
+        prepared = text({**first, "routes": [first["routes"][0] | {"grpc_methods": methods}]})
+        if count == 100:
+            load_data(told, Path("/"))
+            engine.native.prepare(prepared)
+        else:
+            with pytest.raises(ConfigError, match="100"):
+                load_data(told, Path("/"))
+            with pytest.raises(native.PlanError, match="100"):
+                engine.native.prepare(prepared)
+
+
 @pytest.mark.parametrize("question", [b"", b"[]", b'{"status": {}, "table": {}}', b'{"weather": {}}'])
 def test_a_question_that_is_none_is_refused_with_those_that_there_are(
     engine: Engine, question: bytes

@@ -280,9 +280,14 @@ def test_a_model_is_asked_where_endpoints_are_picked_by_cost_though_none_waits(e
     judged = engine.model()["predictions"]
     assert judged < 100, "one in sixteen is judged"
     engine.serve(model, "live", balance="prequal")
-    engine.send(400, clients=1)
-    # They take two seconds, of which up to one goes without predictions, to be compared.
-    assert engine.model()["predictions"] - judged > 150, "and not one in sixteen"
+
+    def judged_of(count: int) -> int:
+        before = engine.model()["predictions"]
+        engine.send(count, clients=1)
+        return int(engine.model()["predictions"] - before)
+
+    # Now and then a request goes without predictions, to be compared.
+    eventually(lambda: judged_of(20) == 20, "all are judged, and not one in sixteen")
 
 
 def test_whether_a_canary_is_asked_is_decided_once_for_a_request_that_waits_and_is_picked_for(
@@ -292,7 +297,9 @@ def test_whether_a_canary_is_asked_is_decided_once_for_a_request_that_waits_and_
     engine.supply(model)
     engine.serve(model, "canary", share=50, balance="prequal")
     engine.send(600)
-    assert engine.model()["predictions"] < 360, "half of them, and one in sixteen of the others"
+    # Half of them and one in sixteen of the others: 319, and fewer where some go without predictions, to be
+    # compared. It would be 460 were it decided twice, and 37 were it never asked.
+    assert 180 < engine.model()["predictions"] < 360
 
 
 def test_samples_are_numbers_of_the_schema_and_what_the_request_cost(engine: Engine) -> None:

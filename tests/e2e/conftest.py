@@ -12,6 +12,7 @@ import pytest
 
 from .harness.certs import Authority
 from .harness.gateway import Config, Gateway, command
+from .harness.grpc_service import GrpcService
 from .harness.h2origin import H2Origin
 from .harness.h3origin import H3Origin, trusting
 from .harness.multiplexed_origin import MultiplexedOrigin
@@ -102,6 +103,13 @@ def h3_origin(authority: Authority) -> Iterator[H3Origin]:
     """An HTTP/3 origin."""
     with H3Origin(authority.issue("localhost", "127.0.0.1", file="h3-origin")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def plain_service() -> Iterator[GrpcService]:
+    """A gRPC service in plain text."""
+    with GrpcService() as service:
+        yield service
 
 
 @dataclass(frozen=True)

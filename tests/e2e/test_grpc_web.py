@@ -7,9 +7,11 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import Running
+from .harness import grpc_breaks
 from .harness.certs import Authority
 from .harness.configs import listener, proxy, route, upstream
 from .harness.gateway import Gateway
+from .harness.grpc_breaks import BEGUN, LATE, RESET, Break
 from .harness.grpc_service import SERVICE, GrpcService, message
 from .harness.h2client import H2Client
 from .harness.h2origin import H2Origin
@@ -17,7 +19,6 @@ from .harness.message import Fields, Response, first
 from .harness.multiplexed_origin import Stream, grpc
 from .harness.piecewise import CONNECT, Client, Piecewise
 from .harness.ports import free_port
-from .harness.waiting import eventually
 
 BINARY, TEXT = "application/grpc-web", "application/grpc-web-text"
 PAGE = "https://shop.example"
@@ -75,20 +76,14 @@ def content_of(response: Response) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[GrpcService]:
-    with GrpcService() as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def gateway(
-    running: Running, service: GrpcService, h2_origin: H2Origin, authority: Authority
+    running: Running, plain_service: GrpcService, h2_origin: H2Origin, authority: Authority
 ) -> Iterator[Gateway]:
     tls = {"certificates": [authority.issue("localhost", file="grpc-web").config()]}
-    config = proxy(service.address)
+    config = proxy(plain_service.address)
     config["listeners"].append(listener("quic", tls=tls, protocols=["http3"]))
     config["upstreams"] = [
-        upstream("app", service.address, protocol="http2"),
+        upstream("app", plain_service.address, protocol="http2"),
         upstream("scripted", h2_origin.address, protocol="http2"),
         upstream("down", f"127.0.0.1:{free_port()}"),
     ]
@@ -101,7 +96,7 @@ def gateway(
         route("web", f"/{SERVICE}", grpc_web=True, cors={**cors, "methods": ["POST"]}),
         route("scripted", "/scripted", upstream="scripted", grpc_web=True),
         route("down", "/down", upstream="down", grpc_web=True),
-        route("late", "/late", upstream="scripted", grpc_web=True, timeout="300ms"),
+        *grpc_breaks.routes("scripted", grpc_web=True),
         route("small", "/small", upstream="scripted", grpc_web=True, limits={"body": "8B"}),
         route("as-it-is", "/as-it-is", upstream="scripted"),
     ]
@@ -248,48 +243,20 @@ def test_the_service_gets_grpc(client: Client, h2_origin: H2Origin) -> None:
 
 
 @pytest.mark.parametrize("content_type", [BINARY, TEXT])
-@pytest.mark.parametrize(
-    ("path", "status", "words"),
-    [
-        (
-            "/scripted/break",
-            "14",
-            "upstream_reset: The endpoint closed the connection before its response was complete.",
-        ),
-        ("/late/break", "4", "request_timeout: The request took longer than its route allows."),
-    ],
-)
+@pytest.mark.parametrize("broken", [RESET, LATE], ids=["reset", "late"])
 def test_a_response_that_breaks_off_between_messages_says_why(
-    gateway: Gateway,
-    client: Client,
-    h2_origin: H2Origin,
-    content_type: str,
-    path: str,
-    status: str,
-    words: str,
+    gateway: Gateway, client: Client, h2_origin: H2Origin, content_type: str, broken: Break
 ) -> None:
-    async def break_off(stream: Stream) -> None:
-        stream.send_headers(200, [("content-type", "application/grpc")])
-        await stream.send_data(message(b"begun"))
-        await stream.complete.wait()
-        if path == "/late/break":
-            await stream.reset_by_peer.wait()
-        stream.reset()
-
-    def failures() -> float:
-        return gateway.metrics().total("tidegate_errors_total", error=words.partition(":")[0])
-
-    h2_origin.on(path, break_off)
-    before = failures()
-    begun = base64.b64encode(message(b"begun")) if content_type == TEXT else message(b"begun")
-    rpc = begin(client, path, content_type)
-    assert rpc.read(len(begun)) == begun
-    rpc.end()
-    response = rpc.rest()
-    assert response.complete
-    said = decoded(response.body) if content_type == TEXT else response.body
-    assert heard(said) == ([], [("grpc-status", status), ("grpc-message", words)])
-    eventually(lambda: failures() == before + 1, "the failure is counted")
+    h2_origin.on(broken.path, broken.answer)
+    begun = base64.b64encode(BEGUN) if content_type == TEXT else BEGUN
+    with broken.counted(gateway):
+        rpc = begin(client, broken.path, content_type)
+        assert rpc.read(len(begun)) == begun
+        rpc.end()
+        response = rpc.rest()
+        assert response.complete
+        said = decoded(response.body) if content_type == TEXT else response.body
+        assert heard(said) == ([], broken.trailers)
 
 
 def test_a_connection_goes_on_after_a_break_that_was_told(gateway: Gateway, h2_origin: H2Origin) -> None:
@@ -325,9 +292,11 @@ def test_a_response_that_breaks_off_within_a_message_is_cut_off(client: Client, 
         stream.reset()
 
     h2_origin.on("/scripted/cut", break_off)
-    response = ask(client, "/scripted/cut", message(b""))
-    assert not response.complete
-    assert response.body in (b"", begun)
+    rpc = begin(client, "/scripted/cut", BINARY)
+    assert rpc.read(len(begun)) == begun
+    rpc.end()
+    response = rpc.rest()
+    assert (response.complete, response.body) == (False, b"")
 
 
 @pytest.mark.parametrize("content", [message(b"x"), b""], ids=["with content", "without"])

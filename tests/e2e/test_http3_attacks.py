@@ -11,7 +11,7 @@ from aioquic.quic.connection import QuicConnection
 
 from .conftest import Running
 from .harness.certs import Authority
-from .harness.configs import proxy
+from .harness.configs import proxy, quic_listener
 from .harness.gateway import Gateway
 from .harness.h3client import (
     CONTROL,
@@ -29,7 +29,6 @@ from .harness.h3client import (
 from .harness.message import RawFields
 from .harness.origin import Origin
 from .harness.waiting import eventually
-from .test_http3 import quic
 
 STREAM_CREATION_ERROR, CLOSED_CRITICAL_STREAM, FRAME_UNEXPECTED = 0x103, 0x104, 0x105
 FRAME_ERROR, EXCESSIVE_LOAD, ID_ERROR, SETTINGS_ERROR, MISSING_SETTINGS = range(0x106, 0x10B)
@@ -43,7 +42,7 @@ EMPTY_SETTINGS = frame(SETTINGS, b"")
 @pytest.fixture(scope="module")
 def gateway(running: Running, module_origin: Origin, authority: Authority) -> Iterator[Gateway]:
     config = proxy(module_origin.address)
-    config["listeners"] = [quic(authority)]
+    config["listeners"] = [quic_listener(authority)]
     with running(config) as gateway:
         yield gateway
 

@@ -10,34 +10,23 @@ from aioquic.tls import SessionTicket
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.certs import Authority
-from .harness.configs import listener, proxy
+from .harness.configs import proxy, quic_listener
 from .harness.gateway import Gateway
-from .harness.h3client import H3Client
+from .harness.h3client import H3Client, Heard
 from .harness.message import Echo
 from .harness.origin import Origin, Request
 from .harness.waiting import eventually
 
-
-def quic(
-    authority: Authority, name: str = "quic", *, early_data: bool = True, **options: Any
-) -> dict[str, Any]:
-    certificate = authority.issue("localhost", file="http3").config()
-    return listener(
-        name,
-        protocols=["http3"],
-        tls={"certificates": [certificate]},
-        http3={"early_data": early_data},
-        **options,
-    )
+EARLY_DATA = {"early_data": True}
 
 
 @pytest.fixture(scope="module")
 def gateway(running: Running, module_origin: Origin, authority: Authority) -> Iterator[Gateway]:
     config = proxy(module_origin.address)
     config["listeners"] = [
-        quic(authority),
-        quic(authority, "hasty", timeouts={"header_read": "500ms"}),
-        quic(authority, "off", early_data=False),
+        quic_listener(authority, http3=EARLY_DATA),
+        quic_listener(authority, "hasty", http3=EARLY_DATA, timeouts={"header_read": "500ms"}),
+        quic_listener(authority, "off"),
     ]
     with running(config) as gateway:
         yield gateway
@@ -52,20 +41,15 @@ def session(gateway: Gateway, name: str = "quic") -> SessionTicket:
     return sessions[0]
 
 
-class Recorder(socket.socket):
-    """A socket that keeps what was sent by it."""
-
-    sent: list[bytes]
-
-    def sendto(self, data: Any, *where: Any) -> int:
-        self.sent.append(data)
-        return super().sendto(data, *where)
+def back(port: int, ticket: SessionTicket) -> Heard:
+    """A client that goes on with a session, and says nothing before its first request."""
+    return Heard(port, session_ticket=ticket, early=True, settings=None)
 
 
 @pytest.fixture
 def client(gateway: Gateway) -> Iterator[H3Client]:
     """One that comes again."""
-    with H3Client(gateway.port("quic"), session_ticket=session(gateway), early=True, settings=None) as client:
+    with back(gateway.port("quic"), session(gateway)) as client:
         yield client
 
 
@@ -89,7 +73,9 @@ def test_a_safe_request_is_served_at_once_and_its_endpoint_is_told(client: H3Cli
 
 
 def test_what_a_client_says_itself_is_not_said_twice(client: H3Client, origin: Origin) -> None:
-    response = client.request("/early", headers=[("early-data", "1"), ("early-data", "1")])
+    stream = client.send_request("/both", headers=[("early-data", "1"), ("early-data", "1")])
+    eventually(lambda: seen_of(origin, "/both"), "it arrives")
+    response = client.wait(stream)
     assert [value for name, value in Echo.of(response).headers if name.lower() == "early-data"] == ["1"]
 
 
@@ -111,10 +97,13 @@ def test_another_request_waits_for_the_handshake(gateway: Gateway, client: H3Cli
 
 
 def test_it_waits_no_longer_than_for_a_head(gateway: Gateway, origin: Origin) -> None:
-    ticket, errors = session(gateway, "hasty"), "tidegate_errors_total"
-    with H3Client(gateway.port("hasty"), session_ticket=ticket, early=True, settings=None) as client:
+    def refused() -> float:
+        return gateway.metrics().total("tidegate_errors_total", error="too_early")
+
+    before = refused()
+    with back(gateway.port("hasty"), session(gateway, "hasty")) as client:
         stream = client.send_request("/change", method="POST")
-        eventually(lambda: gateway.metrics().total(errors, error="too_early"), "it is refused")
+        eventually(lambda: refused() > before, "it is refused")
         assert client.wait(stream).status == 425
     assert not seen_of(origin, "/change")
 
@@ -126,14 +115,10 @@ def test_an_endpoint_that_says_too_early_is_believed(client: H3Client, origin: O
 
 def test_what_is_sent_again_is_not_served_again(gateway: Gateway, origin: Origin) -> None:
     ticket = session(gateway)
-    client = H3Client(gateway.port("quic"), session_ticket=ticket, early=True, settings=None)
-    client.sock.close()
-    client.sock = recorder = Recorder(socket.AF_INET, socket.SOCK_DGRAM)
-    recorder.sent = []
-    stream = client.send_request("/once")
-    flight = list(recorder.sent)
-    assert client.wait(stream).status == 200
-    client.close()
+    with back(gateway.port("quic"), ticket) as client:
+        stream = client.send_request("/once")
+        flight = list(client.heard)
+        assert client.wait(stream).status == 200
     begun, served = handshakes(gateway), early(gateway, result="served")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
 
@@ -143,7 +128,7 @@ def test_what_is_sent_again_is_not_served_again(gateway: Gateway, origin: Origin
             return handshakes(gateway) > begun
 
         eventually(replay, "it is taken for a new connection")
-    with H3Client(gateway.port("quic"), session_ticket=ticket, early=True, settings=None) as again:
+    with back(gateway.port("quic"), ticket) as again:
         assert again.request("/twice").status == 200
         assert not again.took_early, "nor is its session given out again"
     assert len(seen_of(origin, "/once")) == 1
@@ -161,22 +146,29 @@ def test_it_is_off_by_default(gateway: Gateway) -> None:
 def test_sessions_live_through_a_reload_and_end_with_the_option(
     start_gateway: StartGateway, module_origin: Origin, authority: Authority
 ) -> None:
-    config = proxy(module_origin.address, listeners=[quic(authority)])
+    config = proxy(module_origin.address, listeners=[quic_listener(authority, http3=EARLY_DATA)])
     gateway = start_gateway(config)
     port, tickets = gateway.port("quic"), [session(gateway) for _ in range(2)]
 
     def reload(**options: Any) -> None:
-        config["listeners"] = [{**quic(authority, **options), "address": f"127.0.0.1:{port}"}]
+        options = {"http3": EARLY_DATA, "address": f"127.0.0.1:{port}", **options}
+        config["listeners"] = [{**quic_listener(authority), **options}]
         with gateway.next_generation():
             gateway.write(config)
 
-    for options, took in (({"timeouts": {"idle": "70s"}}, True), ({"limits": {"streams": 100}}, False)):
+    for target, options, took in (
+        ("/kept", {"timeouts": {"idle": "70s"}}, True),
+        ("/ended", {"limits": {"streams": 100}}, False),
+    ):
         reload(**options)
-        with H3Client(port, session_ticket=tickets.pop(), early=True, settings=None) as client:
-            assert Echo.of(client.request("/")).header("early-data") == ("1" if took else None)
+        with back(port, tickets.pop()) as client:
+            stream = client.send_request(target)
+            eventually(lambda: not took or seen_of(module_origin, target), "early data arrives")  # noqa: B023
+            seen = Echo.of(client.wait(stream))
+            assert seen.header("early-data") == ("1" if took else None)
             assert client.took_early is took
     ticket = session(gateway)
-    reload(early_data=False)
-    with H3Client(port, session_ticket=ticket, early=True, settings=None) as client:
+    reload(http3={"early_data": False})
+    with back(port, ticket) as client:
         assert Echo.of(client.request("/")).header("early-data") is None
         assert not client.took_early

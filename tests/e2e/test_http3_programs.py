@@ -1,26 +1,27 @@
-"""HTTP/3 with ngtcp2's client and server, as Debian has them. Caddy is in test_http3_endpoints."""
+"""HTTP/3 with other programs, as Debian has them: ngtcp2's client and server, and Caddy."""
 
 import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .conftest import Running, StartGateway
 from .harness import answers
 from .harness.certs import Authority
-from .harness.configs import proxy
+from .harness.configs import proxy, quic_listener, route
 from .harness.gateway import Gateway
 from .harness.h3origin import trusting
 from .harness.message import Echo, Response
 from .harness.origin import Origin
 from .harness.ports import free_port
 from .harness.waiting import eventually
-from .test_http3 import quic
 
 LARGE = bytes(range(256)) * 400_000
 """A hundred megabytes."""
@@ -39,7 +40,11 @@ def program(name: str, package: str) -> str:
 @pytest.fixture(scope="module")
 def gateway(running: Running, module_origin: Origin, authority: Authority) -> Iterator[Gateway]:
     config = proxy(module_origin.address, workers=2)
-    config["listeners"] = [quic(authority), quic(authority, "asks", http3={"retry": "always"})]
+    config["listeners"] = [
+        quic_listener(authority),
+        quic_listener(authority, "asks", http3={"retry": "always"}),
+        quic_listener(authority, "early", http3={"early_data": True}),
+    ]
     with running(config) as gateway:
         yield gateway
 
@@ -81,14 +86,21 @@ def test_its_client_resumes_a_session(run: Run, origin: Origin, tmp_path: Path) 
     assert certificates() > 2 * certificates(), "none is sent again"
 
 
-def test_its_client_sends_early_data_again_that_is_not_taken(
+def test_its_client_sends_early_data_and_again_what_is_not_taken(
     run: Run, origin: Origin, tmp_path: Path
 ) -> None:
+    """A session of one listener is none of another."""
     kept = ("--session-file", str(tmp_path / "session"), "--tp-file", str(tmp_path / "parameters"))
-    assert "Early data" not in run("x", *kept)
-    log = run("x", *kept)
-    assert "[:status: 200]" in log
-    assert [request.target for request in origin.requests] == ["/x", "/x"]
+    for listener, has_session, refused in (
+        ("early", False, False),
+        ("early", True, False),
+        ("quic", True, True),
+    ):
+        log = run("x", *kept, listener=listener)
+        assert "[:status: 200]" in log
+        assert ("type=0RTT" in log) == has_session
+        assert ("Early data was rejected by server" in log) == refused
+    assert [request.target for request in origin.requests] == ["/x", "/x", "/x"]
 
 
 @pytest.mark.parametrize(
@@ -144,3 +156,52 @@ def test_its_server_is_an_endpoint(start_gateway: StartGateway, authority: Autho
         assert client.request("/none").status == 404
         assert client.request("/large").body == LARGE
         assert client.request("/index.html", method="POST", body=LARGE).text == "hello"
+
+
+@pytest.fixture
+def caddy(tmp_path: Path, authority: Authority) -> Iterator[int]:
+    """Caddy, which answers with the protocol, over HTTP/3; its port."""
+    command = program("caddy", "caddy")
+    port, files = free_port(), authority.issue("localhost", file="caddy")
+    config = tmp_path / "Caddyfile"
+    config.write_text(
+        "{\n admin off\n auto_https off\n}\n"
+        f"https://localhost:{port} {{\n tls {files.cert} {files.key}\n"
+        f" handle /large {{\n  root * {tmp_path}\n  file_server\n }}\n"
+        ' handle {\n  respond "{http.request.proto} {http.request.method}"\n }\n}\n'
+    )
+    (tmp_path / "large").write_bytes(LARGE[: len(LARGE) // 10])
+    env = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    with (tmp_path / "caddy.log").open("wb") as log:
+        server = subprocess.Popen(
+            [command, "run", "--config", str(config), "--adapter", "caddyfile"],
+            stdout=log,
+            stderr=log,
+            env=env,
+        )
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        eventually(listens, "caddy listens")
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.mark.parametrize("options", [{"protocol": "http3"}, {"http3": True}], ids=["http3", "auto"])
+def test_caddy_is_spoken_to_by_http3(
+    start_gateway: StartGateway, authority: Authority, caddy: int, options: dict[str, Any]
+) -> None:
+    config = proxy(f"127.0.0.1:{caddy}", workers=1)
+    tls = {"ca": str(authority.file), "server_name": "localhost"}
+    config["upstreams"][0].update(tls=tls, **options)
+    config["routes"] = [route("all", "/", rewrite={"host": f"localhost:{caddy}"})]
+    gateway = start_gateway(config)
+    with gateway.connect(deadline=60) as client:
+        eventually(lambda: client.request("/x").text == "HTTP/3.0 GET", "HTTP/3 is used")
+        assert client.request("/x", method="POST", body=b"x").text == "HTTP/3.0 POST"
+        assert client.request("/large").body == LARGE[: len(LARGE) // 10]

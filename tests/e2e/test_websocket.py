@@ -327,23 +327,22 @@ def test_a_tunnel_ends_when_its_time_is_over(
 
 @each_client
 @pytest.mark.parametrize("talk", ["silent", "stuck", "flood"])
+@pytest.mark.parametrize("limit", ["idle", "max"])
 def test_a_client_that_has_ended_its_half_does_not_keep_a_tunnel_open(
-    start_gateway: StartGateway, origins: Origins, authority: Authority, client: str, talk: str
+    start_gateway: StartGateway, origins: Origins, authority: Authority, client: str, talk: str, limit: str
 ) -> None:
     """The endpoint says nothing, or stops within a frame, or says more than the client reads."""
-    config = origins.config(authority)
-    for each, limit in zip(config["routes"], ("idle", "max", "idle"), strict=True):
-        each["tunnel"] = {limit: "1s"}
-    gateway = start_gateway(config)
+    gateway = start_gateway(origins.config(authority, tunnel={limit: "1s"}))
 
-    def open_tunnels() -> float:
-        return gateway.metrics().total("tidegate_open_tunnels")
+    def tunnels(which: str) -> float:
+        return gateway.metrics().total(f"tidegate_{which}")
 
     with contextlib.ExitStack() as stack:
         for endpoint in ENDPOINTS:
             socket = stack.enter_context(dial(gateway, client, f"/{endpoint}/{talk}"))
             socket.way.end()
-        eventually(lambda: open_tunnels() == 0, "all tunnels are over")
+        eventually(lambda: tunnels("tunnels_total") == len(ENDPOINTS), "all tunnels are counted")
+        eventually(lambda: tunnels("open_tunnels") == 0, "all tunnels are over")
 
 
 @each_client

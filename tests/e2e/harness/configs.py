@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .certs import Authority
 from .gateway import Config
 from .ports import free_port
 
@@ -25,6 +26,13 @@ def route(name: str, path: str | None = None, **options: Any) -> dict[str, Any]:
 def listener(name: str, **options: Any) -> dict[str, Any]:
     """A listener on a free port of 127.0.0.1."""
     return {"name": name, "address": f"127.0.0.1:{free_port()}", **options}
+
+
+def quic_listener(authority: Authority, name: str = "quic", **options: Any) -> dict[str, Any]:
+    """A listener that speaks HTTP/3 beside the other versions."""
+    certificate = authority.issue("localhost", file="http3").config()
+    options = {"protocols": ["http1", "http2", "http3"], **options}
+    return listener(name, tls={"certificates": [certificate]}, **options)
 
 
 def proxy(*endpoints: Any, **options: Any) -> Config:

@@ -17,6 +17,8 @@ OPTIONS: list[tuple[str, Any]] = [
     ("grpc.use_local_subchannel_pool", 1),
 ]
 Context = grpc.ServicerContext
+HEADERS = [("content-type", "application/grpc"), ("te", "trailers")]
+"""Of an RPC."""
 
 
 def message(content: bytes) -> bytes:

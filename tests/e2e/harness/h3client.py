@@ -75,6 +75,11 @@ class H3Client(MultiplexedClient):
         if settings is not None:
             self.open(CONTROL, settings)
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether it had to show its address, by a Retry packet."""
+        return self.quic._retry_source_connection_id is not None
+
     def __enter__(self) -> Self:
         return self
 
@@ -93,6 +98,10 @@ class H3Client(MultiplexedClient):
         self.sock.close()
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((host, 0))
+
+    def take_no_more(self) -> None:
+        """Let the server send no more than it may already, on any stream."""
+        take_no_more(self.quic)
 
     def flush(self) -> None:
         """Send what the protocol machine has ready."""
@@ -217,6 +226,25 @@ class H3Client(MultiplexedClient):
 
     def _of(self, stream: int) -> Response:
         return self.responses.setdefault(stream, Response(0, [], version="HTTP/3"))
+
+
+class Heard(H3Client):
+    """A client whose datagrams an attacker hears."""
+
+    def __init__(self, port: int, **options: Any) -> None:
+        self.heard: list[bytes] = []
+        super().__init__(port, **options)
+
+    def transmit(self, datagram: bytes) -> None:
+        """Send it, and have it heard."""
+        self.heard.append(datagram)
+        super().transmit(datagram)
+
+
+def take_no_more(connection: QuicConnection) -> None:
+    """Let the peer of a connection send no more than it may already, on any stream."""
+    for grant in ("_write_connection_limits", "_write_stream_limits"):
+        setattr(connection, grant, lambda **_: None)
 
 
 def encode(fields: RawFields) -> bytes:

@@ -12,8 +12,9 @@ from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicProtocolVersion
 
-from .certs import CertFiles
-from .h3client import CONTROL, DATA, GOAWAY, HEADERS, SETTINGS, encode, frame, whole_frame
+from .certs import Authority, CertFiles
+from .configs import proxy
+from .h3client import CONTROL, DATA, GOAWAY, HEADERS, SETTINGS, encode, frame, take_no_more, whole_frame
 from .message import Fields, RawFields
 from .multiplexed_origin import MultiplexedOrigin, Stream
 
@@ -62,8 +63,7 @@ class H3Stream(Stream):
 
     def take_no_more(self) -> None:
         """Let the peer send no more than it may already, on any stream."""
-        for grant in ("_write_connection_limits", "_write_stream_limits"):
-            setattr(self.protocol.quic, grant, lambda **_: None)
+        take_no_more(self.protocol.quic)
 
     def stop(self) -> None:
         """Want no more of the request."""
@@ -228,3 +228,10 @@ class _Protocol(QuicConnectionProtocol):
 def trusting(file: Path) -> dict[str, Any]:
     """Options of an upstream of such origins, whose certificates come from this authority."""
     return {"protocol": "http3", "tls": {"ca": str(file), "server_name": "localhost"}}
+
+
+def to(origin: H3Origin, authority: Authority, **options: Any) -> dict[str, Any]:
+    """A gateway in front of such an origin; `options` are of its upstream."""
+    config = proxy(origin.address, workers=1)
+    config["upstreams"][0].update(trusting(authority.file), **options)
+    return config

@@ -7,7 +7,7 @@ from .h2client import H2Client
 from .h3client import H3Client
 from .message import Fields, Response, format_fields
 from .multiplexed import MultiplexedClient
-from .raw import RawClient
+from .raw import ClosedError, RawClient
 
 Client = RawClient | MultiplexedClient
 
@@ -79,8 +79,11 @@ class Piecewise:
         if isinstance(self._client, RawClient):
             if self._response is None:
                 return self._client.read_response()
-            while self._read_chunk(self._response):
-                pass
+            try:
+                while self._read_chunk(self._response):
+                    pass
+            except ClosedError:
+                self._response.complete = False
         else:
             self._client.wait(self._stream)
         response = self.head()

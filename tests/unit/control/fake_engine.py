@@ -74,8 +74,9 @@ class FakeEngine:
         self.revocations: dict[str, Any] = {}
         """The revocations of authenticators."""
         self.learnt: dict[str, Any] = {}
-        self.quic_secret: bytes | None = None
         """What is learnt of the costs of upstreams' requests."""
+        self.quic_secret: bytes | None = None
+        """What the keys of QUIC are made of."""
         self.fleet: dict[str, Any] | None = None
         """How the gateways share the purges of each cache."""
         self.purges: list[tuple[str, dict[str, Any]]] = []

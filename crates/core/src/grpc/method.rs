@@ -14,8 +14,10 @@ pub fn check_methods(paths: &[String], at: &str, issues: &mut Vec<Issue>) {
     }
     for (index, path) in paths.iter().enumerate() {
         if !is_path(path) {
-            let wrong =
-                format!("expected the path of a method, like `/shop.Orders/Place`; found `{path}`");
+            let wrong = format!(
+                "expected the path of one method, without variables, of at most {LONGEST} bytes, like \
+                 `/shop.Orders/Place`; found `{path}`"
+            );
             issues.push(Issue::new(format!("{at}.{index}"), wrong));
         }
     }

@@ -26,6 +26,8 @@ mod probation;
 mod sequence;
 mod skill;
 mod template;
+#[cfg(test)]
+mod tests;
 mod zeroed;
 
 pub use branch::{Branch, Described};

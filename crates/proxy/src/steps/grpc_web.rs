@@ -35,7 +35,7 @@ pub fn after(call: &Call<'_>, response: &mut Response<Body>) {
 }
 
 /// A status that is in the head is there still: pages can read that.
-#[cold]
+#[inline(never)]
 fn translate(format: Format, response: &mut Response<Body>) {
     let headers = response.headers_mut();
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| format.content_type(value));

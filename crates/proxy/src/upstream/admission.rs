@@ -286,7 +286,11 @@ impl Upstream {
             if failure.is_some() {
                 self.refused(arrival);
             }
-            waited.inspect(|permit| permit.foresee(foreseen))
+            waited.inspect(|permit| {
+                if self.predictor.is_some() {
+                    permit.foresee(foreseen);
+                }
+            })
         })
     }
 

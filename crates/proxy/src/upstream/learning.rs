@@ -34,16 +34,17 @@ impl Upstream {
             return None;
         }
         let moment = clock::moment(now);
-        let branch = of.branch(predictor, moment);
-        let observation =
-            observation.or_else(|| self.observe(of, predictor, &branch, drawn, moment));
+        let (branch, model) = (of.branch(predictor, moment), self.asked_model());
+        let by_model = model.as_ref().is_some_and(|model| model.counts());
+        let observe = || self.observe(of, predictor, &branch, (drawn, model), moment);
+        let observation = observation.or_else(observe);
         Some(Rc::new(Learning {
             predictor: predictor.clone(),
             branch,
             arm: arrival.arm,
             before: now.saturating_duration_since(arrival.at),
             stands_for: part.recip() as f32,
-            by_model: self.asked_model().is_some_and(|model| model.counts()),
+            by_model,
             worker: outbound.worker,
             observation: RefCell::new(observation),
             waited: Cell::default(),

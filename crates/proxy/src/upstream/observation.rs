@@ -76,17 +76,17 @@ impl Upstream {
     }
 
     /// The observation of a request that is sent, where it is one of those of which one is made: by this number, `drawn`
-    /// at random below 1.
+    /// at random below 1. The `model` may be asked.
     pub(super) fn observe(
         &self,
         of: &CostOf<'_>,
         predictor: &Predictor,
         branch: &Branch,
-        drawn: f64,
+        (drawn, model): (f64, Option<Arc<ServedModel>>),
         now: Moment,
     ) -> Option<Box<Observation>> {
         let sampled = self.sampled();
-        let model = if drawn < JUDGED { self.asked_model() } else { None };
+        let model = model.filter(|_| drawn < JUDGED);
         if model.is_none() && drawn >= sampled {
             return None;
         }

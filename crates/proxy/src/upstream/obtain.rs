@@ -57,12 +57,12 @@ pub async fn obtain(
         }
         return Ok(link);
     }
-    new(worker, upstream, pool, needs).await
+    fresh(worker, upstream, pool, needs).await
 }
 
 /// A new connection. It is by itself on the heap, as most requests find one in the pool.
 #[cold]
-fn new<'a>(
+fn fresh<'a>(
     worker: usize,
     upstream: &'a Arc<Upstream>,
     pool: &'a Rc<Pool>,

@@ -80,7 +80,7 @@ class ListenerLimits(Options):
     uri_length: Annotated[int, size(64)] = 8 << 10
     """Bytes of a request target."""
     streams: Positive = 256
-    """Concurrent streams of one HTTP/2 connection."""
+    """Concurrent streams of one connection over HTTP/2, and over HTTP/3."""
     linger_bytes: Size = 64 << 20
     """Bytes of an HTTP/1 request that are still read, and dropped, after its response."""
 

@@ -29,6 +29,7 @@ class Predict(Options):
     something."""
     samples: Percent = 0.0
     """Percent of the requests of which samples are taken for models to learn from, beside those that take
-    longer than 99 of 100 of their kind. A sample is numbers: no path, no address."""
+    longer than 99 of 100 of their kind, as far as they are learnt from; 0: none at all. A sample is numbers:
+    no path, no address."""
     model: ModelUse | None = None
     """The model that predicts beside what is learnt."""

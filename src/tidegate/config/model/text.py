@@ -159,8 +159,10 @@ def _absolute_path(text: str) -> str:
 
 
 def _rpc_path(text: str) -> str:
-    if not _RPC_PATH.fullmatch(text) or len(text) > 256:
-        raise ValueError(f"expected the path of a method, like /shop.Orders/Place; found {text!r}")
+    if not _RPC_PATH.fullmatch(text):
+        raise ValueError(
+            f"expected the path of one method, without variables, like /shop.Orders/Place; found {text!r}"
+        )
     return text
 
 
@@ -204,7 +206,7 @@ FieldValue = Annotated[
     AsWritten(),
     WithJsonSchema({"type": ["string", "number"]}, mode="validation"),
 ]
-RpcPath = Annotated[str, AfterValidator(_rpc_path), Field(examples=["/shop.Orders/Place"])]
+RpcPath = Annotated[str, Field(max_length=256, examples=["/shop.Orders/Place"]), AfterValidator(_rpc_path)]
 """The path of a method of gRPC: `/{service}/{method}`, of what never stands encoded in a path."""
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path), Field(examples=["/v1"])]
 

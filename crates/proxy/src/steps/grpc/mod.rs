@@ -33,7 +33,7 @@ pub fn after(call: &mut Call<'_>, response: &mut Response<Body>) {
     }
 }
 
-#[cold]
+#[inline(never)]
 fn after_rpc(call: &mut Call<'_>, response: &mut Response<Body>) {
     tell_failure(call.transaction, response);
     let counted = call.rpc.take();

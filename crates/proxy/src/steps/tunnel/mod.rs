@@ -42,7 +42,7 @@ pub fn after(call: &Call<'_>, response: &mut Response<Body>) -> Result<(), Failu
     }
 }
 
-#[cold]
+#[inline(never)]
 fn begin(call: &Call<'_>, route: &Route, response: &mut Response<Body>) -> Result<(), Failure> {
     let endpoint = match std::mem::take(response.body_mut()) {
         Body::Upgraded(endpoint) => endpoint,

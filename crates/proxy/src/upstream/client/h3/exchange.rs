@@ -75,7 +75,13 @@ impl H3Exchange {
         Some(receiving)
     }
 
-    /// Whether the endpoint said that it does not look at the request; the task is woken when it does.
+    /// Whether the endpoint said that it does not look at the request.
+    fn is_refused(&self) -> bool {
+        let departure = self.progress.connection().departure();
+        self.receiving.as_ref().is_some_and(|receiving| departure.refuses(receiving.number()))
+    }
+
+    /// The same; the task is woken when it does.
     fn poll_refused(&self, cx: &Context<'_>) -> bool {
         let departure = self.progress.connection().departure();
         let receiving = self.receiving.as_ref();
@@ -88,7 +94,7 @@ impl H3Exchange {
     }
 
     /// There will be no response, because of what became of the stream.
-    fn broken_by(&mut self, lost: Lost, cx: &Context<'_>) -> Broken {
+    fn broken_by(&mut self, lost: Lost) -> Broken {
         match lost {
             Lost::TooLarge => self.progress.broken(Malformed::HeaderTooLarge.of_response()),
             Lost::Breach => self.progress.broken(Failure::UpstreamProtocol),
@@ -97,7 +103,7 @@ impl H3Exchange {
                 Broken { refused: true, ..self.progress.broken(Failure::UpstreamReset) }
             }
             Lost::Reset(_) => self.progress.broken(Failure::UpstreamReset),
-            Lost::Gone if self.poll_refused(cx) => self.refused(),
+            Lost::Gone if self.is_refused() => self.refused(),
             Lost::Gone => {
                 let reason = self.progress.connection().quic().close_reason();
                 let (failure, is_its_end) = match reason {
@@ -138,10 +144,10 @@ impl H3Exchange {
             Ok(Some(Piece::Data(_) | Piece::Control(..))) => {
                 // RFC 9114 §4.1: content before its head.
                 let lost = receiving.end_all(Code::FRAME_UNEXPECTED);
-                Err(self.broken_by(lost, cx))
+                Err(self.broken_by(lost))
             }
             Ok(None) => Err(self.progress.broken(Failure::UpstreamProtocol)),
-            Err(lost) => Err(self.broken_by(lost, cx)),
+            Err(lost) => Err(self.broken_by(lost)),
         })
     }
 
@@ -174,19 +180,23 @@ impl H3Exchange {
         said: Option<AltSvc>,
     ) -> Result<response::Parts, Broken> {
         let (status, length) = (head.status, length(&self.method, &head));
-        let Some(receiving) = self.take_receiving() else { return Err(self.unsent) };
+        let (Some(receiving), Some(mut upload)) = (self.take_receiving(), self.upload.take())
+        else {
+            return Err(self.progress.broken(Failure::Internal));
+        };
         let asked_for_websocket = self.progress.websocket.is_asked();
         if self.progress.websocket.begins(&mut head) {
             self.progress.answered(status, said);
-            let sending = self.upload.take().map(|upload| Rc::new(RefCell::new(upload.sending)));
-            let end = sending.map(|sending| TunnelStream::new(receiving, sending));
-            self.progress.websocket = end.map_or(WebSocket::Unasked, WebSocket::Begun);
+            let sending = Rc::new(RefCell::new(upload.sending));
+            let end = TunnelStream::new(receiving, sending);
+            self.progress.websocket = WebSocket::Begun(end);
             return Ok(head);
         }
-        if let Some(upload) = self.upload.as_mut().filter(|_| asked_for_websocket) {
+        if asked_for_websocket {
             // Its head was all that it had to say.
             upload.sending.finish();
         }
+        self.upload = Some(upload);
         if receiving.is_end() && length.is_some_and(|length| length > 0) {
             return Err(self.progress.broken(Malformed::Syntax.of_response()));
         }

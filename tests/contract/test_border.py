@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from pydantic import TypeAdapter, ValidationError
 
 from tidegate.config.load import load_data
@@ -160,6 +161,25 @@ def test_both_sides_take_the_same_paths_for_those_of_methods(engine: Engine) -> 
         engine.native.prepare(text({**first, "routes": [route]}))
     places = [f"routes.0.grpc_methods.{number}" for number in range(len(good), len(good) + len(bad))]
     assert [path for path, _ in refused.value.errors] == places
+
+
+def test_both_sides_refuse_early_data_of_clients_that_show_certificates_in_the_same_words(
+    engine: Engine, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    certificate = authority.issue_cert("localhost")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "c.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "k.pem")
+    tls = {"certificates": [{"cert": "c.pem", "key": "k.pem"}], "client_auth": {"ca": "ca.pem"}}
+    listener = {"name": "a", "address": "127.0.0.1:1", "protocols": ["http3"], "tls": tls}
+    plan = build_plan(load_data({"workers": 1, "listeners": [listener]}, tmp_path)).data
+    plan["listeners"][0]["http3"]["early_data"] = True
+    with pytest.raises(native.PlanError) as refused:
+        engine.native.prepare(text(plan))
+    with pytest.raises(ConfigError) as wrong:
+        load_data({"workers": 1, "listeners": [{**listener, "http3": {"early_data": True}}]}, tmp_path)
+    assert refused.value.errors[0][1] in {problem.message for problem in wrong.value.problems}
 
 
 def test_both_sides_take_as_many_methods(engine: Engine) -> None:

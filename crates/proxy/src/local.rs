@@ -64,7 +64,7 @@ impl Local {
             hashing,
             connections: RefCell::default(),
             tunnels: RefCell::default(),
-            server_endpoints: ServerEndpoints::default(),
+            server_endpoints: ServerEndpoints::new(index),
             hot: Hot::default(),
             mirrored: Cell::new(0),
             snapshot: RefCell::new(Rc::new(snapshot)),

@@ -99,7 +99,7 @@ def test_early_data_is_refused_where_clients_show_certificates(problems: Find) -
     tls = "tls: {certificates: [{cert: c.pem, key: k.pem}], client_auth: {ca: ca.pem}}"
     quic = "protocols: [http3], http3: {early_data: true}"
     found = problems(f"listeners: [{{name: a, address: '127.0.0.1:80', {quic}, {tls}}}]")
-    assert any("not with client_auth" in problem.message for problem in found)
+    assert any("cannot be used with tls.client_auth" in problem.message for problem in found)
 
 
 @pytest.mark.parametrize("text", ["*", "a.*.b", "*x.com", "x.com:80", "x..com", "x/y", ""])

@@ -35,6 +35,17 @@ impl<T: Default> Sharded<T> {
     pub(super) fn sum(&self, counter: impl Fn(&T) -> &Counter) -> u64 {
         self.used().map(|part| counter(part).get()).sum()
     }
+
+    /// How many there are now of what is counted as it begins and as it ends.
+    pub(super) fn open(
+        &self,
+        begun: impl Fn(&T) -> &Counter,
+        ended: impl Fn(&T) -> &Counter,
+    ) -> u64 {
+        // In this order, so that what ends meanwhile has not ended before it began.
+        let ended = self.sum(ended);
+        self.sum(begun).saturating_sub(ended)
+    }
 }
 
 /// A number that only grows, counted by one thread and read by any.

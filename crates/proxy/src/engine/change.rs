@@ -9,7 +9,7 @@ use tidegate_core::plan::{Issue, Plan};
 
 use super::diff::Diff;
 use crate::account::Accounts;
-use crate::net::{Address, Binding, UdpSockets, clock, listen_socket as socket};
+use crate::net::{Address, Binding, Transports, UdpSockets, clock, listen_socket as socket};
 use crate::objects::auth::live::LiveAuthenticators;
 use crate::objects::cache::Cache;
 use crate::objects::keeper::{Keeper, Object};
@@ -40,8 +40,19 @@ pub(super) struct PreparedListener {
 #[derive(Default)]
 pub(super) struct Existing {
     pub(super) listeners: Vec<Arc<Listener>>,
-    /// Sockets of listeners that are gone, while connections on them end.
+    /// Sockets on which nothing listens any more, while connections on them end.
     pub(super) parting: Vec<(Address, Arc<UdpSockets>)>,
+}
+
+impl Existing {
+    /// What this process has sockets for on the port of `address`, there or at other addresses: to be shared.
+    fn transports_of_port(&self, address: &Address) -> Transports {
+        let listeners = self.listeners.iter();
+        let of_port = listeners.filter(|known| known.address.shares_port(address));
+        let listened = of_port.fold(Transports::default(), |all, known| all.and(known.transports));
+        let is_left = self.parting.iter().any(|(left, _)| left.shares_port(address));
+        listened.and(Transports { stream: false, datagram: is_left })
+    }
 }
 
 /// What is supplied beside the plan.
@@ -99,7 +110,7 @@ fn prepare_listeners(
             }
         };
         let settings = known_settings.keep(&wanted.name, wanted, |wanted, now| {
-            Settings::build(wanted, now, quic_secret, &path)
+            Settings::build(wanted, &address, now, quic_secret, &path)
         });
         let settings = match settings {
             Ok(settings) => settings,
@@ -138,15 +149,13 @@ fn bind(
         if !missing.are_some() {
             continue;
         }
-        // A port that this process listens on already goes over from one listener to another.
-        let taken_over =
-            existing.listeners.iter().any(|known| known.address.shares_port(&listener.address));
+        let ours = existing.transports_of_port(&listener.address);
         // New sockets beside those that are left would not be told from them by the filter.
         let mut left = existing.parting.iter().filter(|_| missing.datagram);
         let left = left.find(|(address, _)| *address == listener.address);
         missing.datagram &= left.is_none();
         let rights = prepared.settings.rights;
-        match socket::bind(&listener.address, missing, rights, workers, taken_over) {
+        match socket::bind(&listener.address, missing, rights, workers, ours) {
             Ok(mut binding) => {
                 binding.datagrams = binding.datagrams.or(left.map(|(_, sockets)| sockets.clone()));
                 prepared.binding = Some(binding);

@@ -80,11 +80,12 @@ fn check(mut plan: Plan) -> Vec<Issue> {
     let mut issues = Vec::new();
     for (index, listener) in plan.listeners.iter().enumerate() {
         let path = format!("listeners.{index}");
-        if let Err(wrong) = Address::parse(&listener.address) {
-            issues.push(Issue::new(format!("{path}.address"), wrong));
-        }
-        if let Err(more) = Settings::build(listener, None, &Secret::default(), &path) {
-            issues.extend(more);
+        match Address::parse(&listener.address) {
+            Err(wrong) => issues.push(Issue::new(format!("{path}.address"), wrong)),
+            Ok(address) => {
+                let settings = Settings::build(listener, &address, None, &Secret::default(), &path);
+                issues.extend(settings.err().into_iter().flatten());
+            }
         }
     }
     plan.access_log = None;

@@ -15,7 +15,7 @@ pub(super) struct Serving {
     pub(super) generation: u64,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) listeners: Vec<Bound>,
-    /// Sockets of listeners that are gone, while connections on them end.
+    /// Sockets on which nothing listens any more, while connections on them end.
     parting: Vec<(Address, Weak<UdpSockets>)>,
 }
 
@@ -70,28 +70,32 @@ impl Serving {
                     let mut binding = wanted.binding.unwrap_or_default();
                     if let Some(predecessor) = take_address(&mut old, &listener.address) {
                         closed.push(predecessor.listener.id);
-                        self.part(&predecessor);
                         listener.put_rights(rights);
+                        let before = predecessor.binding.datagrams.clone();
                         binding = binding.join(predecessor.binding, listener.transports);
+                        if binding.datagrams.is_none() {
+                            self.part(&listener.address, before);
+                        }
                     }
                     self.listeners.push(Bound { listener, binding });
                 }
             }
         }
         closed.extend(old.iter().map(|bound| bound.listener.id));
-        old.iter().for_each(|bound| self.part(bound));
+        for Bound { listener, binding } in old {
+            self.part(&listener.address, binding.datagrams);
+        }
         Ok(Turnover { opened, closed, before })
     }
 
-    /// Connections may be left on the sockets of a listener that is gone.
-    fn part(&mut self, gone: &Bound) {
-        let Some(sockets) = &gone.binding.datagrams else { return };
-        let address = &gone.listener.address;
+    /// Connections may be left on these sockets, on which nothing listens any more.
+    fn part(&mut self, address: &Address, sockets: Option<Arc<UdpSockets>>) {
+        let Some(sockets) = sockets else { return };
         self.parting.retain(|(other, sockets)| other != address && sockets.strong_count() > 0);
-        self.parting.push((address.clone(), Arc::downgrade(sockets)));
+        self.parting.push((address.clone(), Arc::downgrade(&sockets)));
     }
 
-    /// Sockets of listeners that are gone, with connections on them, for those that listen there next.
+    /// Sockets on which nothing listens any more, with connections on them, for those that listen there next.
     pub(super) fn parting(&self) -> Vec<(Address, Arc<UdpSockets>)> {
         let alive = |(address, sockets): &(Address, Weak<UdpSockets>)| {
             Some((address.clone(), sockets.upgrade()?))

@@ -8,10 +8,11 @@ use quinn::Endpoint;
 use tidegate_core::plan::QuicRetry;
 use tokio::task::spawn_local;
 
+use crate::account::metrics::QuicEvent;
 use crate::client::{Admitted, TurnedAway};
 use crate::local::Local;
 use crate::net::UdpSockets;
-use crate::quic;
+use crate::quic::Stray;
 use crate::serve::h3;
 use crate::snapshot::{Listener, Settings};
 
@@ -36,12 +37,9 @@ pub fn accept(
 fn take(local: &Local, listener: &Listener, sockets: Arc<UdpSockets>) -> Option<Endpoint> {
     let settings = listener.settings.load();
     let quic = settings.quic.as_ref()?;
-    let begin = |sockets: &UdpSockets| {
-        let (strays, workers) = (&listener.metrics.quic.strays, local.snapshot().plan.workers);
-        let socket = sockets.of_worker(local.index())?;
-        quic::endpoint(socket, quic, strays, local.index(), workers.get() as usize)
-    };
-    let taken = local.server_endpoints.take(sockets, listener.id, quic, begin);
+    let (metrics, worker) = (listener.metrics.clone(), local.index());
+    let counter = Box::new(move |stray: Stray| metrics.quic.count(worker, stray.into()));
+    let taken = local.server_endpoints.take(sockets, listener.id, quic, counter);
     taken
         .inspect_err(|error| {
             tracing::error!(listener = listener.name, %error, "cannot listen for QUIC");
@@ -55,7 +53,7 @@ async fn accept_from(endpoint: Endpoint, local: Rc<Local>, listener: Arc<Listene
         if !incoming.remote_address_validated() && wants_retry(&listener, &settings) {
             // It comes again with a token, which says that its address is its own.
             if incoming.retry().is_ok() {
-                listener.metrics.quic.retry(local.index());
+                listener.metrics.quic.count(local.index(), QuicEvent::Retry);
             }
             continue;
         }

@@ -40,7 +40,7 @@ impl Address {
         }
     }
 
-    /// Whether both are TCP sockets on the same port.
+    /// Whether both are of IP, with the same port.
     pub fn shares_port(&self, other: &Self) -> bool {
         matches!((self, other), (Self::Ip(one), Self::Ip(other)) if one.port() == other.port())
     }

@@ -10,12 +10,10 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::net::socket_file::SocketFile;
-use crate::net::{Address, Rights, UdpSockets};
+use crate::net::{Address, RECEIVE_BUFFER, Rights, UdpSockets};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
-/// Bytes that wait in a worker's socket of UDP while the worker is busy: what all clients send at once comes there.
-const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
 
 /// A bound socket that is not yet part of a runtime.
 #[derive(Debug)]
@@ -41,6 +39,11 @@ impl Transports {
     /// Those that `others` lack.
     pub fn beyond(self, others: Self) -> Self {
         Self { stream: self.stream && !others.stream, datagram: self.datagram && !others.datagram }
+    }
+
+    /// Those of both.
+    pub fn and(self, others: Self) -> Self {
+        Self { stream: self.stream || others.stream, datagram: self.datagram || others.datagram }
     }
 
     /// Whether there are any.
@@ -93,7 +96,7 @@ impl Binding {
     }
 }
 
-/// Bind `address` for these transports once for each of `count` workers. If its port is `ours` already, it is shared.
+/// Bind `address` for these transports once for each of `count` workers. Where its port is `ours` already, it is shared.
 /// `rights` are those of a Unix socket.
 ///
 /// # Errors
@@ -103,17 +106,18 @@ pub fn bind(
     transports: Transports,
     rights: Rights,
     count: usize,
-    ours: bool,
+    ours: Transports,
 ) -> Result<Binding, String> {
     match address {
         Address::Ip(address) => {
             let told = |error: io::Error| told(*address, &error);
             let count_of = |is_wanted: bool| if is_wanted { count } else { 0 };
-            let streams = bind_all(count_of(transports.stream), ours, |shared| {
+            let streams = bind_all(count_of(transports.stream), ours.stream, |shared| {
                 tcp(*address, shared).map(ListenSocket::Tcp)
             });
-            let datagrams =
-                bind_all(count_of(transports.datagram), ours, |shared| udp(*address, shared));
+            let datagrams = bind_all(count_of(transports.datagram), ours.datagram, |shared| {
+                udp(*address, shared)
+            });
             let (streams, datagrams) = (streams.map_err(told)?, datagrams.map_err(told)?);
             let datagrams = transports.datagram.then(|| Arc::new(UdpSockets::new(datagrams)));
             Ok(Binding { streams, datagrams, _file: None })
@@ -228,28 +232,38 @@ mod tests {
     use super::*;
 
     const TCP: Transports = Transports { stream: true, datagram: false };
+    const NONE: Transports = Transports { stream: false, datagram: false };
 
     #[test]
     fn a_port_that_is_in_use_is_told() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = held.local_addr().unwrap();
-        let error = bind(&Address::Ip(address), TCP, Rights::default(), 2, false).unwrap_err();
+        let error = bind(&Address::Ip(address), TCP, Rights::default(), 2, NONE).unwrap_err();
         assert!(error.contains("in use"), "{error}");
     }
 
     #[test]
     fn a_port_shared_by_workers_is_still_in_use_for_others() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let held = bind(&Address::Ip(free), TCP, Rights::default(), 2, false).unwrap();
+        let held = bind(&Address::Ip(free), TCP, Rights::default(), 2, NONE).unwrap();
         assert_eq!(held.streams.len(), 2);
-        assert!(bind(&Address::Ip(free), TCP, Rights::default(), 2, false).is_err());
+        assert!(bind(&Address::Ip(free), TCP, Rights::default(), 2, NONE).is_err());
+    }
+
+    #[test]
+    fn a_port_of_ours_for_tcp_may_be_of_another_process_for_udp() {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let _theirs = udp(free, true).unwrap();
+        let both = Transports { stream: true, datagram: true };
+        let error = bind(&Address::Ip(free), both, Rights::default(), 2, TCP).unwrap_err();
+        assert!(error.contains("in use"), "{error}");
     }
 
     #[test]
     fn a_socket_of_udp_holds_as_much_as_the_system_allows_while_its_worker_is_busy() {
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let udp = Transports { stream: false, datagram: true };
-        let held = bind(&Address::Ip(free), udp, Rights::default(), 1, false).unwrap();
+        let held = bind(&Address::Ip(free), udp, Rights::default(), 1, NONE).unwrap();
         let socket = held.datagrams.unwrap().of_worker(0).unwrap();
         let allowed = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
         let given = RECEIVE_BUFFER.min(allowed.trim().parse().unwrap());

@@ -11,4 +11,4 @@ mod udp_sockets;
 pub use address::Address;
 pub use listen_socket::{Binding, ListenSocket, Transports};
 pub use socket_file::Rights;
-pub use udp_sockets::UdpSockets;
+pub use udp_sockets::{RECEIVE_BUFFER, UdpSockets};

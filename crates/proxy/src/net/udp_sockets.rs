@@ -3,6 +3,9 @@
 use std::io;
 use std::net::UdpSocket;
 
+/// Bytes that wait in a worker's socket of UDP while the worker is busy: what all peers send at once comes there.
+pub const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
+
 /// The sockets of an address of UDP, one for each worker. A filter in the kernel tells them by the order in which they were
 /// bound, so that they begin and end together: they are shared by all who need one of them, and end with the last.
 #[derive(Debug)]
@@ -12,6 +15,11 @@ impl UdpSockets {
     /// These, in the order in which they were bound.
     pub fn new(sockets: Vec<UdpSocket>) -> Self {
         Self(sockets)
+    }
+
+    /// How many workers they are for.
+    pub fn workers(&self) -> usize {
+        self.0.len()
     }
 
     /// A handle of the socket of one worker.

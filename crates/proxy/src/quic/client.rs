@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::windows;
+use crate::net::RECEIVE_BUFFER;
 use crate::tls::ClientTls;
 
 /// An endpoint that is silent for longer is gone, unless its upstream allows less. A live one is not silent: it is asked
@@ -27,8 +28,6 @@ const SILENCE: Duration = Duration::from_secs(10);
 const ASKED: u32 = 3;
 /// How long an address is tried before the next is tried beside it.
 const TO_ITSELF: Duration = Duration::from_millis(250);
-/// Bytes that wait in the thread's socket while the thread is busy: what all endpoints send at once comes there.
-const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
 /// How long a thread that ends waits for endpoints to have heard of it.
 const GOODBYE: Duration = Duration::from_millis(100);
 

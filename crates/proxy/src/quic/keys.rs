@@ -21,12 +21,13 @@ impl Secret {
     /// Let it be this one.
     ///
     /// # Errors
-    /// It is none, or keys were made of another one already.
+    /// It has another length, or there is one already: one that was set, be it the same, or one of the process's own that
+    /// was made for the first keys.
     pub fn set(&self, secret: &[u8]) -> Result<(), String> {
         let secret = secret
             .try_into()
             .map_err(|_| format!("a secret has {SECRET} bytes; found {}", secret.len()))?;
-        self.0.set(secret).map_err(|_| "another secret is in use already".to_owned())
+        self.0.set(secret).map_err(|_| "a secret is in use already".to_owned())
     }
 
     /// The secret: a new one where it was not set.
@@ -42,16 +43,14 @@ impl Secret {
     /// The keys of the address that a listener has: always the same.
     ///
     /// # Errors
-    /// The system gives no random numbers.
-    pub(super) fn keys(&self, address: &str) -> Result<Keys, String> {
+    /// The system gives no random numbers for a new secret.
+    pub fn keys(&self, address: &SocketAddr) -> Result<Keys, String> {
         let of_all = hkdf::Salt::new(hkdf::HKDF_SHA256, PURPOSE).extract(self.get()?);
         let mut bytes = [0; Keys::BYTES];
-        // However it is written.
-        let address = address.parse::<SocketAddr>().map_err(|error| error.to_string())?.to_string();
-        let address = [address.as_bytes()];
-        let made =
-            of_all.expand(&address, Length(Keys::BYTES)).and_then(|made| made.fill(&mut bytes));
-        made.map_err(|_| "the address is too long for keys".to_owned())?;
+        let address = address.to_string();
+        let info = [address.as_bytes()];
+        let made = of_all.expand(&info, Length(Keys::BYTES)).and_then(|made| made.fill(&mut bytes));
+        made.map_err(|_| format!("no keys of {} bytes can be derived", Keys::BYTES))?;
         Ok(Keys::of(&bytes))
     }
 }
@@ -113,6 +112,10 @@ mod tests {
 
     const WEB: &str = "[::1]:443";
 
+    fn keys(secret: &Secret, address: &str) -> Keys {
+        secret.keys(&address.parse().unwrap()).unwrap()
+    }
+
     /// The token that resets a connection of this id.
     fn reset(keys: &Keys) -> [u8; 32] {
         let mut token = [0; 32];
@@ -128,31 +131,36 @@ mod tests {
 
     #[test]
     fn an_address_has_the_same_keys_in_the_next_process() {
-        let [before, after] = [secret(1), secret(1)].map(|each| each.keys(WEB).unwrap());
+        let [before, after] = [secret(1), secret(1)].map(|each| keys(&each, WEB));
         assert_eq!((reset(&before), before.steering), (reset(&after), after.steering));
     }
 
     #[test]
     fn an_address_has_the_same_keys_however_it_is_written() {
-        let [one, other] = [WEB, "[0:0::1]:443"].map(|address| secret(1).keys(address).unwrap());
+        let [one, other] = [WEB, "[0:0::1]:443"].map(|address| keys(&secret(1), address));
         assert_eq!((reset(&one), one.steering), (reset(&other), other.steering));
     }
 
     #[test]
     fn another_address_and_another_secret_have_others() {
-        let keys = secret(1).keys(WEB).unwrap();
-        for other in [secret(1).keys("[::1]:444").unwrap(), secret(2).keys(WEB).unwrap()] {
-            assert_ne!(reset(&keys), reset(&other));
-            assert_ne!(keys.steering, other.steering);
+        let web = keys(&secret(1), WEB);
+        for other in [keys(&secret(1), "[::1]:444"), keys(&secret(2), WEB)] {
+            assert_ne!(reset(&web), reset(&other));
+            assert_ne!(web.steering, other.steering);
         }
     }
 
     #[test]
     fn where_none_is_set_it_is_a_new_one_that_stays() {
         let [one, other] = [Secret::default(), Secret::default()];
-        assert_ne!(reset(&one.keys(WEB).unwrap()), reset(&other.keys(WEB).unwrap()));
-        assert_eq!(reset(&one.keys(WEB).unwrap()), reset(&one.keys(WEB).unwrap()));
+        assert_ne!(reset(&keys(&one, WEB)), reset(&keys(&other, WEB)));
+        assert_eq!(reset(&keys(&one, WEB)), reset(&keys(&one, WEB)));
         assert!(one.set(&[1; SECRET]).unwrap_err().contains("in use already"));
+    }
+
+    #[test]
+    fn one_that_is_set_stays() {
+        assert!(secret(1).set(&[1; SECRET]).unwrap_err().contains("in use already"));
     }
 
     #[test]

@@ -8,12 +8,13 @@ mod keys;
 mod server;
 mod server_endpoints;
 mod sessions;
+mod shared_socket;
 mod steering;
 mod strays;
 mod windows;
 
 pub use self::client::{ClientQuic, NotConnected, close_all};
-pub use self::keys::Secret;
-pub use self::server::{ServerQuic, endpoint};
+pub use self::keys::{Keys, Secret};
+pub use self::server::ServerQuic;
 pub use self::server_endpoints::ServerEndpoints;
-pub use self::strays::Strays;
+pub use self::strays::Stray;

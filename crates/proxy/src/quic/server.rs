@@ -1,7 +1,6 @@
 //! What a listener's connections over QUIC are held to.
 
 use std::io;
-use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +11,13 @@ use quinn::{
 };
 use tidegate_core::plan::{Congestion, Issue, Listener};
 
-use super::keys::{Keys, Secret};
+use super::keys::Keys;
 use super::sessions::EarlySessions;
+use super::shared_socket::SharedSocket;
 use super::steering::{Steering, WorkersIds};
 use super::strays::Strays;
 use super::windows;
+use crate::net::UdpSockets;
 use crate::tls::ServerTls;
 
 /// A peer that is silent for so long is gone. A live one is not silent: it is asked before.
@@ -36,25 +37,22 @@ pub struct ServerQuic {
 }
 
 impl ServerQuic {
-    /// Build the QUIC side of a listener with this `tls`, whose keys are made of the `secret`; `before` is what the listener
-    /// of its name has now.
+    /// Build the QUIC side of a listener with this `tls` and these `keys`; `before` is what the listener of its name has now.
     ///
     /// # Errors
     /// Why it cannot be had; `path` is the listener's place in the plan.
     pub fn build(
         plan: &Listener,
         tls: &ServerTls,
-        secret: &Secret,
+        keys: Keys,
         before: Option<&Self>,
         path: &str,
     ) -> Result<Arc<Self>, Issue> {
-        let wrong = |message: String| Issue::new(path, message);
-        let keys = secret.keys(&plan.address).map_err(wrong)?;
         let early = EarlySessions::of(plan, before.and_then(|before| before.early.as_ref()));
         let crypto =
             QuicServerConfig::try_from(tls.quic_config(early.as_ref().map(|early| &early.memory)))
                 .map_err(|error| {
-                    wrong(format!("no cipher suite of TLS 1.3 serves QUIC: {error}"))
+                    Issue::new(path, format!("no cipher suite of TLS 1.3 serves QUIC: {error}"))
                 })?;
         let mut config = ServerConfig::new(Arc::new(crypto), keys.tokens.clone());
         config
@@ -92,25 +90,24 @@ fn transport(plan: &Listener) -> TransportConfig {
     transport
 }
 
-/// The endpoint of a worker, one of so many, on its `socket`.
+/// The endpoint of a worker, on its own of `sockets`.
 ///
 /// # Errors
-/// What the system says of the socket.
+/// It has none there, or what the system says of it.
 pub fn endpoint(
-    socket: UdpSocket,
-    quic: &ServerQuic,
-    strays: &Arc<Strays>,
+    sockets: Arc<UdpSockets>,
     worker: usize,
-    workers: usize,
+    quic: &ServerQuic,
+    strays: Strays,
 ) -> io::Result<Endpoint> {
-    let steering = Steering::new(quic.keys.steering, workers);
+    let steering = Steering::new(quic.keys.steering, sockets.workers());
     // It is the same for all sockets of the port, and does not change.
-    if let Err(error) = steering.attach(&socket) {
+    if let Err(error) = steering.attach(&sockets.of_worker(worker)?) {
         tracing::warn!(%error, "clients that move to another address lose their connections over QUIC");
     }
     let mut config = EndpointConfig::new(quic.keys.resets.clone());
-    let strays = strays.clone();
     config.cid_generator(move || Box::new(WorkersIds::new(steering, worker, strays.clone())));
     let server = ServerConfig::clone(&quic.config);
-    Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
+    let socket = Arc::new(SharedSocket::of_worker(sockets, worker)?);
+    Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))
 }

@@ -3,46 +3,60 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use quinn::{Endpoint, ServerConfig};
-use tokio::task::yield_now;
 
-use super::server::ServerQuic;
+use super::server::{self, ServerQuic};
+use super::strays::{StrayCounter, Strays};
 use crate::net::UdpSockets;
 
 /// Those of one worker. One goes over from listener to listener with its sockets, and lives on without any until its last
 /// connection has ended.
-#[derive(Default)]
-pub struct ServerEndpoints(RefCell<Vec<Kept>>);
+pub struct ServerEndpoints {
+    worker: usize,
+    kept: RefCell<Vec<Kept>>,
+}
 
 struct Kept {
-    sockets: Arc<UdpSockets>,
+    /// Which the endpoint itself keeps open.
+    sockets: Weak<UdpSockets>,
     endpoint: Endpoint,
     /// Which accepts from it, by its id.
     listener: Option<u64>,
+    strays: Strays,
 }
 
 impl ServerEndpoints {
-    /// The endpoint of `sockets`, from which this listener accepts now; where there is none, that which is begun.
+    /// None yet, of this worker.
+    pub fn new(worker: usize) -> Self {
+        Self { worker, kept: RefCell::default() }
+    }
+
+    /// The endpoint of `sockets`, from which this listener accepts from now on, and counts its strays.
     ///
     /// # Errors
-    /// It cannot be begun.
+    /// There is none, and it cannot be begun.
     pub fn take(
         &self,
         sockets: Arc<UdpSockets>,
         listener: u64,
         quic: &ServerQuic,
-        begin: impl FnOnce(&UdpSockets) -> io::Result<Endpoint>,
+        counter: StrayCounter,
     ) -> io::Result<Endpoint> {
-        let mut all = self.0.borrow_mut();
-        if let Some(kept) = all.iter_mut().find(|kept| Arc::ptr_eq(&kept.sockets, &sockets)) {
+        let mut all = self.kept.borrow_mut();
+        if let Some(kept) =
+            all.iter_mut().find(|kept| kept.sockets.as_ptr() == Arc::as_ptr(&sockets))
+        {
             kept.listener = Some(listener);
+            kept.strays.count_by(counter);
             kept.endpoint.set_server_config(Some(ServerConfig::clone(quic.config())));
             return Ok(kept.endpoint.clone());
         }
-        let endpoint = begin(&sockets)?;
-        all.push(Kept { sockets, endpoint: endpoint.clone(), listener: Some(listener) });
+        let (strays, known) = (Strays::new(counter), Arc::downgrade(&sockets));
+        let endpoint = server::endpoint(sockets, self.worker, quic, strays.clone())?;
+        let (kept, listener) = (endpoint.clone(), Some(listener));
+        all.push(Kept { sockets: known, endpoint: kept, listener, strays });
         Ok(endpoint)
     }
 
@@ -51,17 +65,13 @@ impl ServerEndpoints {
     pub async fn leave(&self, listener: u64) {
         let Some((sockets, endpoint)) = self.orphan(listener) else { return };
         endpoint.wait_idle().await;
-        self.0
-            .borrow_mut()
-            .retain(|kept| kept.listener.is_some() || !Arc::ptr_eq(&kept.sockets, &sockets));
-        drop(endpoint);
-        // Its task, which holds a handle of its socket, ends first: then `sockets` end all at once.
-        yield_now().await;
+        let is_left = |kept: &Kept| kept.listener.is_none() && kept.sockets.ptr_eq(&sockets);
+        self.kept.borrow_mut().retain(|kept| !is_left(kept));
     }
 
     /// What the listener had that no other has taken.
-    fn orphan(&self, listener: u64) -> Option<(Arc<UdpSockets>, Endpoint)> {
-        let mut all = self.0.borrow_mut();
+    fn orphan(&self, listener: u64) -> Option<(Weak<UdpSockets>, Endpoint)> {
+        let mut all = self.kept.borrow_mut();
         let kept = all.iter_mut().find(|kept| kept.listener == Some(listener))?;
         kept.listener = None;
         kept.endpoint.set_server_config(None);

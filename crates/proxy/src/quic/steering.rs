@@ -7,8 +7,6 @@
 
 use std::io;
 use std::net::UdpSocket;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use aws_lc_rs::rand;
 use nix::libc::{
@@ -19,7 +17,7 @@ use nix::sys::socket::{setsockopt, sockopt::AttachReusePortCbpf};
 use quinn::ConnectionIdGenerator;
 use quinn_proto::{ConnectionId, InvalidCid};
 
-use super::strays::Strays;
+use super::strays::{Stray, Strays};
 
 /// Bytes of an id of ours.
 const LENGTH: usize = 8;
@@ -109,16 +107,15 @@ fn statement(code: u32, k: u32) -> sock_filter {
 }
 
 /// Makes the connection ids of one worker, and tells them from others.
-#[derive(Debug)]
 pub struct WorkersIds {
     steering: Steering,
     worker: usize,
-    strays: Arc<Strays>,
+    strays: Strays,
 }
 
 impl WorkersIds {
-    /// Those of this worker; what comes with others is counted.
-    pub fn new(steering: Steering, worker: usize, strays: Arc<Strays>) -> Self {
+    /// Those of this worker, which is one of those of `steering`.
+    pub fn new(steering: Steering, worker: usize, strays: Strays) -> Self {
         Self { steering, worker, strays }
     }
 
@@ -139,13 +136,11 @@ impl ConnectionIdGenerator for WorkersIds {
         }
     }
 
-    /// Asked of a packet that is of no connection here. One whose connection another worker may have must not be answered
-    /// by a reset, which would end that.
+    /// Asked of each packet that is of no connection here, which is counted. One whose connection another worker may have
+    /// must not be answered by a reset, which would end that.
     fn validate(&self, id: &ConnectionId) -> Result<(), InvalidCid> {
         let is_ours = id.first_chunk().is_some_and(|id| self.is_ours(*id));
-        let Strays { of_another_worker, of_no_connection } = &*self.strays;
-        let strays = if is_ours { of_no_connection } else { of_another_worker };
-        strays.fetch_add(1, Relaxed);
+        self.strays.count(if is_ours { Stray::OfNoConnection } else { Stray::OfAnotherWorker });
         is_ours.then_some(()).ok_or(InvalidCid)
     }
 
@@ -161,8 +156,10 @@ impl ConnectionIdGenerator for WorkersIds {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
+    use parking_lot::Mutex;
     use tidegate_core::balance::SplitMix64;
 
     use super::*;
@@ -190,14 +187,15 @@ mod tests {
     #[test]
     fn a_packet_of_another_worker_is_none_to_be_reset() {
         let steering = Steering::new(SECRET, 2);
-        let strays = Arc::<Strays>::default();
+        let counted = Arc::<Mutex<Vec<Stray>>>::default();
+        let counter = counted.clone();
+        let strays = Strays::new(Box::new(move |stray| counter.lock().push(stray)));
         let [mut one, other] =
             [0, 1].map(|worker| WorkersIds::new(steering, worker, strays.clone()));
         let id = one.generate_cid();
         assert!(one.validate(&id).is_ok());
-        assert_eq!(strays.of_no_connection.load(Relaxed), 1);
         assert!(other.validate(&id).is_err());
-        assert_eq!(strays.of_another_worker.load(Relaxed), 1);
+        assert_eq!(*counted.lock(), [Stray::OfNoConnection, Stray::OfAnotherWorker]);
     }
 
     #[test]
@@ -205,15 +203,15 @@ mod tests {
         let steering = Steering::new(SECRET, 3);
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let udp = Transports { stream: false, datagram: true };
-        let bound =
-            listen_socket::bind(&Address::Ip(free), udp, Rights::default(), 3, false).unwrap();
+        let (rights, ours) = (Rights::default(), Transports::default());
+        let bound = listen_socket::bind(&Address::Ip(free), udp, rights, 3, ours).unwrap();
         let bound = bound.datagrams.unwrap();
         let sockets = [0, 1, 2].map(|worker| bound.of_worker(worker).unwrap());
         steering.attach(&sockets[0]).unwrap();
         for (worker, socket) in sockets.iter().enumerate() {
             socket.set_nonblocking(false).unwrap();
             socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-            let mut ids = WorkersIds::new(steering, worker, Arc::default());
+            let mut ids = WorkersIds::new(steering, worker, Strays::new(Box::new(|_| ())));
             for turn in 0..50 {
                 // From another port each time.
                 let client = UdpSocket::bind("127.0.0.1:0").unwrap();

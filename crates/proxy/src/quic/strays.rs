@@ -1,21 +1,39 @@
 //! Packets that come to a worker and are of none of its connections.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
 
-/// How many there were at a listener.
-#[derive(Debug, Default)]
-pub struct Strays {
-    /// With an id of another worker, which may have the connection: they are dropped.
-    pub of_another_worker: AtomicU64,
-    /// With an id of the worker's own: a stateless reset says that their connection is gone.
-    pub of_no_connection: AtomicU64,
+use parking_lot::Mutex;
+
+/// Such a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stray {
+    /// Its id is another worker's, which may have the connection: it is dropped.
+    OfAnotherWorker,
+    /// Its id is the worker's own: a stateless reset says that its connection is gone.
+    OfNoConnection,
 }
 
+/// How they are counted: for the listener that accepts.
+pub type StrayCounter = Box<dyn Fn(Stray) + Send>;
+
+/// Counts those of one worker's endpoint, which goes over from listener to listener. The lock is never waited for: it is
+/// the worker alone that takes it.
+#[derive(Clone)]
+pub struct Strays(Arc<Mutex<StrayCounter>>);
+
 impl Strays {
-    /// Whether there were any.
-    pub fn are_some(&self) -> bool {
-        [&self.of_another_worker, &self.of_no_connection]
-            .iter()
-            .any(|count| count.load(Relaxed) > 0)
+    /// Counted by `counter`.
+    pub fn new(counter: StrayCounter) -> Self {
+        Self(Arc::new(Mutex::new(counter)))
+    }
+
+    /// Let them be counted by `counter` from now on.
+    pub fn count_by(&self, counter: StrayCounter) {
+        *self.0.lock() = counter;
+    }
+
+    /// Count one.
+    pub fn count(&self, stray: Stray) {
+        self.0.lock()(stray);
     }
 }

@@ -152,7 +152,8 @@ class Listener(Options):
             raise ValueError("HTTP/3 is spoken only with TLS; set the listener's tls")
         if self.http3.early_data and self.tls.client_auth:
             raise ValueError(
-                "early data comes before a client has shown its certificate: not with client_auth"
+                "http3.early_data cannot be used with tls.client_auth, as it comes before the certificate: "
+                "leave one out"
             )
         return self
 

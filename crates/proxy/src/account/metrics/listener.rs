@@ -116,8 +116,7 @@ pub(super) fn families(page: &mut Exposition, listeners: &[Arc<ListenerMetrics>]
         "Connections that are open now.",
     );
     for listener in listeners {
-        let closed = listener.traffic.sum(|part| &part.closed);
-        let open = listener.traffic.sum(|part| &part.accepted).saturating_sub(closed);
+        let open = listener.traffic.open(|part| &part.accepted, |part| &part.closed);
         family.sample(&[("listener", listener.name())], open);
     }
     let mut family = page.family(

@@ -40,7 +40,7 @@ pub use cache::{CacheMetrics, CacheResult, CachedRouteMetrics, FillResult, Fleet
 pub use endpoint::EndpointMetrics;
 pub use listener::ListenerMetrics;
 pub use predict::PredictCounts;
-pub use quic::QuicMetrics;
+pub use quic::{QuicEvent, QuicMetrics};
 pub use rate_limit::{Held, RateLimitMetrics, RateResult};
 pub use registry::Metrics;
 pub use request::RequestCounts;

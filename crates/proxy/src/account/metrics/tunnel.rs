@@ -59,8 +59,7 @@ pub(super) fn families(page: &mut Exposition, routes: &[Arc<RouteMetrics>]) {
         "WebSockets and other tunnels that are open now.",
     );
     for route in &had {
-        let closed = route.tunnels.sum(|part| &part.closed);
-        let open = route.tunnels.sum(|part| &part.opened).saturating_sub(closed);
+        let open = route.tunnels.open(|part| &part.opened, |part| &part.closed);
         family.sample(&[("route", route.name())], open);
     }
     let mut family = page.family(

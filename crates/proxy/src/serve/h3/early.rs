@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Timeout, timeout, timeout_at};
 
 use super::handshake::Handshake;
+use crate::account::metrics::QuicEvent;
 use crate::client::Client;
 
 const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
@@ -79,12 +80,12 @@ impl Early {
         }
         let (quic, worker) = (&client.listener.metrics.quic, client.local.index());
         if head.method.is_safe() {
-            quic.early_served(worker);
+            quic.count(worker, QuicEvent::EarlyServed);
             // One that the client sent says the same (§5.1).
             head.headers.insert(EARLY_DATA, YES);
             return Ok(());
         }
-        quic.early_held(worker);
+        quic.count(worker, QuicEvent::EarlyHeld);
         let limit = client.settings.plan.timeouts.header_read.duration();
         match timeout(limit, self.0.wait_for(|is_complete| *is_complete)).await {
             Ok(Ok(_)) => Ok(()),

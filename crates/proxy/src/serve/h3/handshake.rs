@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::account::metrics::QuicEvent;
 use crate::client::{Admitted, Client};
 use crate::snapshot::Listener;
 
@@ -18,7 +19,7 @@ impl Handshake {
     pub fn begin(admitted: &Admitted) -> Self {
         let (listener, worker) = (admitted.listener.clone(), admitted.worker());
         listener.half_done.fetch_add(1, Relaxed);
-        listener.metrics.quic.begun(worker);
+        listener.metrics.quic.count(worker, QuicEvent::HandshakeBegun);
         Self { listener, worker, is_complete: false }
     }
 
@@ -26,7 +27,7 @@ impl Handshake {
     pub fn complete(mut self, client: &Client) {
         self.is_complete = true;
         self.listener.count_handshake(self.worker, client.tls.as_ref());
-        self.listener.metrics.quic.completed(self.worker);
+        self.listener.metrics.quic.count(self.worker, QuicEvent::HandshakeCompleted);
     }
 }
 
@@ -35,7 +36,7 @@ impl Drop for Handshake {
         self.listener.half_done.fetch_sub(1, Relaxed);
         if !self.is_complete {
             self.listener.count_handshake(self.worker, None);
-            self.listener.metrics.quic.failed(self.worker);
+            self.listener.metrics.quic.count(self.worker, QuicEvent::HandshakeFailed);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
+use crate::account::metrics::QuicEvent;
 use crate::client::Client;
 
 /// Counts the requests that are under way, and tells when there are none.
@@ -24,7 +25,7 @@ impl Open {
 
     /// One more is.
     pub fn enter(self: &Rc<Self>) -> Place {
-        self.client.listener.metrics.quic.opened(self.client.local.index());
+        self.client.listener.metrics.quic.count(self.client.local.index(), QuicEvent::StreamOpened);
         self.count.set(self.count.get() + 1);
         Place(self.clone())
     }
@@ -46,7 +47,7 @@ impl Open {
 impl Drop for Place {
     fn drop(&mut self) {
         let client = &self.0.client;
-        client.listener.metrics.quic.closed(client.local.index());
+        client.listener.metrics.quic.count(client.local.index(), QuicEvent::StreamClosed);
         let left = self.0.count.get() - 1;
         self.0.count.set(left);
         if left == 0

@@ -18,7 +18,7 @@ use self::refusals::Refusals;
 use crate::account::metrics::{ListenerMetrics, Metrics};
 use crate::net::{Address, Rights, Transports};
 use crate::objects::keeper::{Object, is_same};
-use crate::quic::{Secret, ServerQuic};
+use crate::quic::{Keys, Secret, ServerQuic};
 use crate::tls::{Negotiated, ServerTls};
 
 /// A listener, shared by all workers. It lives as long as its name, address and transports stay.
@@ -68,13 +68,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Build what `plan` asks for; `before` is what the listener of the same name has now, `secret` what keys of QUIC are
-    /// made of.
+    /// Build what `plan` asks for at its `address`; `before` is what the listener of the same name has now, `secret` what
+    /// keys of QUIC are made of.
     ///
     /// # Errors
     /// Everything that is wrong with its TLS part, with its rights or with its networks.
     pub fn build(
         plan: &Arc<plan::Listener>,
+        address: &Address,
         before: Option<&Arc<Settings>>,
         secret: &Secret,
         path: &str,
@@ -95,8 +96,12 @@ impl Settings {
             .as_ref()
             .map(|networks| Networks::build(networks, &format!("{path}.networks"), &mut issues));
         let (rights, tls) = (rights?, tls?);
+        let keys = || match address {
+            Address::Ip(address) => secret.keys(address),
+            _ => Err(format!("HTTP/3 is spoken over UDP, which {:?} is not", plan.address)),
+        };
         let quic =
-            build_quic(plan, tls.as_deref(), before, secret, path).map_err(|issue| vec![issue])?;
+            build_quic(plan, tls.as_deref(), before, keys, path).map_err(|issue| vec![issue])?;
         if !issues.is_empty() {
             return Err(issues);
         }
@@ -127,7 +132,7 @@ fn build_quic(
     plan: &plan::Listener,
     tls: Option<&ServerTls>,
     before: Option<&Arc<Settings>>,
-    secret: &Secret,
+    keys: impl FnOnce() -> Result<Keys, String>,
     path: &str,
 ) -> Result<Option<Arc<ServerQuic>>, Issue> {
     if !transports(plan).datagram {
@@ -135,14 +140,17 @@ fn build_quic(
     }
     if plan.http3.early_data && plan.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some()) {
         let path = format!("{path}.http3.early_data");
-        return Err(Issue::new(path, "early data comes before a client has shown its certificate"));
+        let message = "http3.early_data cannot be used with tls.client_auth, as it comes before the \
+                       certificate: leave one out";
+        return Err(Issue::new(path, message));
     }
     let path = format!("{path}.protocols");
     let Some(tls) = tls else {
         return Err(Issue::new(path, "HTTP/3 is spoken only with TLS: set `tls` of the listener"));
     };
     let before = before.and_then(|before| before.quic.as_deref());
-    ServerQuic::build(plan, tls, secret, before, &path).map(Some)
+    let keys = keys().map_err(|wrong| Issue::new(path.clone(), wrong))?;
+    ServerQuic::build(plan, tls, keys, before, &path).map(Some)
 }
 
 /// Who may connect to a Unix socket, out of numbers that the plan has as texts.

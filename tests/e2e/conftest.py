@@ -20,7 +20,7 @@ from .harness.origin import Origin
 from .harness.websocket import echoing
 
 StartGateway = Callable[..., Gateway]
-Running = Callable[[Config], contextlib.AbstractContextManager[Gateway]]
+Running = Callable[..., contextlib.AbstractContextManager[Gateway]]
 
 
 KNOWN_GAPS = Path(__file__).with_name("known_gaps.txt")
@@ -51,8 +51,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Running:
     """A context manager that runs a gateway, for fixtures that live longer than a test."""
 
     @contextlib.contextmanager
-    def run(config: Config) -> Iterator[Gateway]:
-        gateway = Gateway(tmp_path_factory.mktemp("gateway"), config)
+    def run(config: Config, **options: Any) -> Iterator[Gateway]:
+        gateway = Gateway(tmp_path_factory.mktemp("gateway"), config, **options)
         try:
             yield gateway.start()
         finally:

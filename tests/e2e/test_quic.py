@@ -8,7 +8,7 @@ import pytest
 from aioquic.tls import Epoch, SessionTicket
 
 from .conftest import Running, StartGateway
-from .harness import answers
+from .harness import answers, no_filter
 from .harness.certs import Authority
 from .harness.configs import proxy, quic_listener
 from .harness.gateway import Gateway
@@ -24,17 +24,30 @@ CLIENTS = 4
 """So many that packets shared out by address would sooner or later reach a worker that does not know them."""
 
 
-@pytest.fixture(scope="module", params=[2, 3], ids=["two workers", "three workers"])
+FILTERED = ["two workers", "three workers"]
+UNFILTERED = "two workers without the filter"
+
+
+@pytest.fixture(scope="module", params=[*FILTERED, UNFILTERED])
 def gateway(
-    request: pytest.FixtureRequest, running: Running, module_origin: Origin, authority: Authority
+    request: pytest.FixtureRequest,
+    running: Running,
+    module_origin: Origin,
+    authority: Authority,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
-    config = proxy(module_origin.address, workers=request.param)
+    config = proxy(module_origin.address, workers=3 if "three" in request.param else 2)
     config["listeners"] = [
         quic_listener(authority),
         quic_listener(authority, "asks", http3={"retry": "always"}),
     ]
-    with running(config) as gateway:
+    product = None
+    if request.param == UNFILTERED:
+        product = no_filter.product(tmp_path_factory.mktemp("product"))
+    with running(config, product=product) as gateway:
         yield gateway
+        handed_over = gateway.metrics().total("tidegate_quic_stray_packets_total", of="another_worker")
+        assert (handed_over > 0) == (request.param == UNFILTERED)
 
 
 def transfer(client: H3Client, now_and_then: Callable[[int], None]) -> Echo:
@@ -161,6 +174,7 @@ def test_a_reload_that_adds_a_listener_disturbs_no_connection(
         client.close()
 
 
+@pytest.mark.parametrize("gateway", FILTERED, indirect=True)
 def test_another_process_that_joins_the_port_is_given_nothing(gateway: Gateway) -> None:
     """As any of the same user can: the kernel counts its socket among those of the workers."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:

@@ -103,11 +103,15 @@ pub fn endpoint(
     let steering = Steering::new(quic.keys.steering, sockets.workers());
     // It is the same for all sockets of the port, and does not change.
     if let Err(error) = steering.attach(&sockets.of_worker(worker)?) {
-        tracing::warn!(%error, "clients that move to another address lose their connections over QUIC");
+        tracing::warn!(
+            %error,
+            "the system takes no filter that knows which worker a packet of QUIC is for: of clients that move to another \
+             address the workers hand packets to each other"
+        );
     }
+    let socket = Arc::new(SharedSocket::of_worker(sockets, worker, steering, strays.clone())?);
     let mut config = EndpointConfig::new(quic.keys.resets.clone());
     config.cid_generator(move || Box::new(WorkersIds::new(steering, worker, strays.clone())));
     let server = ServerConfig::clone(&quic.config);
-    let socket = Arc::new(SharedSocket::of_worker(sockets, worker)?);
     Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))
 }

@@ -4,21 +4,26 @@ use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
 
-use crate::net::UdpSockets;
+use super::steering::Steering;
+use super::strays::{Stray, Strays};
+use crate::net::{Datagram, UdpSockets};
 
 /// A handle of one of `UdpSockets`, all of which are open for as long as it is: the filter in the kernel counts on it that
-/// they end together. Sending and receiving are the runtime's own.
+/// they end together. Sending and receiving are the runtime's own, but that workers hand each other what is another's.
 ///
 /// Here and below fields are dropped in the order in which they stand.
 #[derive(Debug)]
 pub struct SharedSocket {
     socket: Arc<dyn AsyncUdpSocket>,
-    _all: Arc<UdpSockets>,
+    all: Arc<UdpSockets>,
+    worker: usize,
+    steering: Steering,
+    strays: Strays,
 }
 
 impl SharedSocket {
@@ -26,9 +31,49 @@ impl SharedSocket {
     ///
     /// # Errors
     /// There is no such worker, or the process has too many files open.
-    pub fn of_worker(all: Arc<UdpSockets>, worker: usize) -> io::Result<Self> {
+    pub fn of_worker(
+        all: Arc<UdpSockets>,
+        worker: usize,
+        steering: Steering,
+        strays: Strays,
+    ) -> io::Result<Self> {
         let socket = TokioRuntime.wrap_udp_socket(all.of_worker(worker)?)?;
-        Ok(Self { socket, _all: all })
+        Ok(Self { socket, all, worker, steering, strays })
+    }
+
+    /// The other worker that a datagram is for.
+    fn other(&self, datagram: &[u8]) -> Option<usize> {
+        self.steering.owner(datagram).filter(|owner| *owner != self.worker)
+    }
+
+    /// Let the other workers have what is theirs of the datagrams of one client that came into `buffer`.
+    fn hand_over(&self, buffer: &mut [u8], received: &mut RecvMeta) {
+        let Some(datagrams) = buffer.get(..received.len) else { return };
+        let stride = received.stride.max(1);
+        if datagrams.chunks(stride).any(|datagram| self.other(datagram).is_some()) {
+            self.sort(buffer, received);
+        }
+    }
+
+    #[cold]
+    fn sort(&self, buffer: &mut [u8], received: &mut RecvMeta) {
+        let (all, stride) = (received.len, received.stride.max(1));
+        received.len = 0;
+        for start in (0..all).step_by(stride) {
+            let place = start..(start + stride).min(all);
+            let Some(datagram) = buffer.get(place.clone()) else { return };
+            if let Some(other) = self.other(datagram) {
+                self.strays.count(Stray::OfAnotherWorker);
+                let datagram = Datagram { content: datagram.into(), meta: *received };
+                if !self.all.inbox(other).is_some_and(|inbox| inbox.put(datagram)) {
+                    self.strays.count(Stray::Dropped);
+                }
+            } else {
+                let length = place.len();
+                buffer.copy_within(place, received.len);
+                received.len += length;
+            }
+        }
     }
 }
 
@@ -47,7 +92,17 @@ impl AsyncUdpSocket for SharedSocket {
         buffers: &mut [IoSliceMut<'_>],
         received: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        self.socket.poll_recv(cx, buffers, received)
+        let taken =
+            self.all.inbox(self.worker).map_or(0, |inbox| inbox.take(cx, buffers, received));
+        if taken > 0 {
+            return Poll::Ready(Ok(taken));
+        }
+        let came = ready!(self.socket.poll_recv(cx, buffers, received))?;
+        // One of which nothing is left says so by its length.
+        for (buffer, received) in buffers.iter_mut().zip(received).take(came) {
+            self.hand_over(buffer, received);
+        }
+        Poll::Ready(Ok(came))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -83,6 +138,7 @@ impl UdpPoller for SharedPoller {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::future::poll_fn;
     use std::net::UdpSocket;
 
     use tokio::runtime::Builder;
@@ -98,6 +154,80 @@ mod tests {
         Ok(bound.datagrams.unwrap())
     }
 
+    fn handle(all: Arc<UdpSockets>, worker: usize) -> io::Result<SharedSocket> {
+        SharedSocket::of_worker(all, worker, steering(), Strays::new(Box::new(|_| ())))
+    }
+
+    fn steering() -> Steering {
+        Steering::new([0x1234_5678, 0x9abc_def0, 0x0fed_cba9], 2)
+    }
+
+    /// The next datagrams that come, each with the worker that has them.
+    async fn receive(sockets: &[SharedSocket]) -> Vec<(usize, Vec<u8>)> {
+        let mut bytes = vec![0; 4_096];
+        let mut received = [RecvMeta::default()];
+        poll_fn(|cx| {
+            let mut came = Vec::new();
+            for socket in sockets {
+                let mut buffers = [IoSliceMut::new(&mut bytes)];
+                if socket.poll_recv(cx, &mut buffers, &mut received).is_ready() {
+                    let [RecvMeta { len, stride, .. }] = received;
+                    let datagrams = bytes[..len].chunks(stride.max(1));
+                    came.extend(datagrams.map(|datagram| (socket.worker, datagram.to_vec())));
+                }
+            }
+            if came.is_empty() { Poll::Pending } else { Poll::Ready(came) }
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn without_a_filter_each_packet_comes_to_the_worker_whose_connection_it_is_of() {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let all = bind(free).unwrap();
+        let sockets = [0, 1].map(|worker| handle(all.clone(), worker).unwrap());
+        let mut sent = Vec::new();
+        for turn in 0..40 {
+            // From another port each time: the system shares them out by that.
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let packet = [&[0x40][..], &[turn; 8], b"sealed"].concat();
+            client.send_to(&packet, free).unwrap();
+            sent.push((steering().owner(&packet).unwrap(), packet));
+        }
+        let mut came = Vec::new();
+        while came.len() < sent.len() {
+            came.extend(receive(&sockets).await);
+        }
+        sent.sort();
+        came.sort();
+        assert_eq!(came, sent);
+    }
+
+    #[tokio::test]
+    async fn of_the_datagrams_of_one_client_each_worker_gets_its_own() {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let all = bind(free).unwrap();
+        let sockets = [0, 1].map(|worker| handle(all.clone(), worker).unwrap());
+        let datagrams: Vec<_> = (0..9).map(|turn| [&[0x40][..], &[turn; 9]].concat()).collect();
+        let mut bytes = datagrams.concat();
+        bytes.truncate(88);
+        let mut received = RecvMeta { len: bytes.len(), stride: 10, ..RecvMeta::default() };
+        sockets[0].hand_over(&mut bytes, &mut received);
+        let mut came = receive(&sockets).await;
+        while came.iter().map(|(_, datagram)| datagram.len()).sum::<usize>() + received.len < 88 {
+            came.extend(receive(&sockets).await);
+        }
+        let kept = bytes[..received.len].chunks(10).map(|datagram| (0, datagram.to_vec()));
+        came.extend(kept);
+        let mut expected: Vec<_> = datagrams.concat()[..88]
+            .chunks(10)
+            .map(|datagram| (steering().owner(datagram).unwrap_or(0), datagram.to_vec()))
+            .collect();
+        expected.sort();
+        came.sort();
+        assert_eq!(came, expected);
+    }
+
     #[test]
     fn all_sockets_of_an_address_end_with_the_last_handle_of_one() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -105,7 +235,7 @@ mod tests {
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let all = bind(free).unwrap();
         let known = Arc::downgrade(&all);
-        let socket = Arc::new(SharedSocket::of_worker(all, 1).unwrap());
+        let socket = Arc::new(handle(all, 1).unwrap());
         let poller = socket.clone().create_io_poller();
         drop(socket);
         assert!(known.upgrade().is_some());
@@ -117,7 +247,7 @@ mod tests {
     #[test]
     fn a_worker_that_there_is_none_of_has_no_socket() {
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let error = SharedSocket::of_worker(bind(free).unwrap(), 2).unwrap_err();
+        let error = handle(bind(free).unwrap(), 2).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -3,7 +3,7 @@
 //! A hash of the id's first bytes with a secret of the process gives the worker. An id of our own is random, and drawn until its
 //! hash is the worker's that gives it; one that a client chose for its first packets is hashed as well, so that they meet
 //! the same worker when they are sent again. So a client keeps its worker wherever it moves (RFC 9000 §9), as the addresses
-//! say nothing.
+//! say nothing. Where the kernel does not take the filter, workers hand each other what they find to be another's.
 
 use std::io;
 use std::net::UdpSocket;
@@ -26,6 +26,10 @@ const LONG: u32 = 6;
 const SHORT: u32 = 1;
 /// Set in the first byte of a long header.
 const IS_LONG: u32 = 0x80;
+/// How a packet of a handshake begins, of those bits that tell its type, and of which version (RFC 9000 §17.2.4).
+const TYPE: u8 = 0xb0;
+const HANDSHAKE: u8 = 0xa0;
+const VERSION: [u8; 4] = [0, 0, 0, 1];
 
 /// How the ids of a listener are shared out among workers.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +54,21 @@ impl Steering {
         let high = (u32::from_be_bytes([a, b, c, d]) ^ xored).wrapping_mul(first);
         let mixed = ((high >> 15) ^ high ^ u32::from_be_bytes([e, f, g, h])).wrapping_mul(second);
         (mixed >> 16) % self.workers
+    }
+
+    /// The worker whose connection a datagram is of; none, where it may have an id that its client chose: such a packet is
+    /// for the worker that it comes to.
+    pub fn owner(&self, datagram: &[u8]) -> Option<usize> {
+        let (&first, rest) = datagram.split_first()?;
+        let id = if u32::from(first) & IS_LONG == 0 {
+            rest
+        } else {
+            let (version, rest) = rest.split_first_chunk()?;
+            let (&length, id) = rest.split_first()?;
+            let is_ours = usize::from(length) == LENGTH;
+            (first & TYPE == HANDSHAKE && *version == VERSION && is_ours).then_some(id)?
+        };
+        id.first_chunk().map(|id| self.worker(*id) as usize)
     }
 
     /// The same for the kernel, which gives each packet that comes to the sockets that share `socket`'s port to one of
@@ -182,6 +201,26 @@ mod tests {
         let steering = Steering::new(SECRET, 2);
         let ones = (0..1_000_u64).filter(|id| steering.worker(id.to_be_bytes()) == 1).count();
         assert!((400..600).contains(&ones), "{ones}");
+    }
+
+    #[test]
+    fn packets_whose_ids_are_ours_have_an_owner() {
+        let steering = Steering::new(SECRET, 2);
+        let id = *b"eight by";
+        let owner = Some(steering.worker(id) as usize);
+        let long = |first: u8, version: u8, length: u8| {
+            [&[first, 0, 0, 0, version, length][..], &id, b"the rest"].concat()
+        };
+        assert_eq!(steering.owner(&[&[0x40][..], &id].concat()), owner);
+        assert_eq!(steering.owner(&long(0xe0, 1, 8)), owner, "a handshake");
+        let client_chose =
+            [long(0xc0, 1, 8), long(0xd0, 1, 8), long(0xe0, 2, 8), long(0xe0, 1, 20)];
+        for packet in client_chose {
+            assert_eq!(steering.owner(&packet), None, "{packet:?}");
+        }
+        for broken in [&b""[..], &[0x40], &[0x40, 1, 2, 3], &[0xe0, 0, 0, 0, 1, 8, 1]] {
+            assert_eq!(steering.owner(broken), None, "{broken:?}");
+        }
     }
 
     #[test]

@@ -7,8 +7,10 @@ use parking_lot::Mutex;
 /// Such a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stray {
-    /// Its id is another worker's, which may have the connection: it is dropped.
+    /// Its id is another worker's, which may have the connection: it is handed over.
     OfAnotherWorker,
+    /// One of those that the other worker has no room for.
+    Dropped,
     /// Its id is the worker's own: a stateless reset says that its connection is gone.
     OfNoConnection,
 }
@@ -20,6 +22,12 @@ pub type StrayCounter = Box<dyn Fn(Stray) + Send>;
 /// the worker alone that takes it.
 #[derive(Clone)]
 pub struct Strays(Arc<Mutex<StrayCounter>>);
+
+impl std::fmt::Debug for Strays {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Strays").finish_non_exhaustive()
+    }
+}
 
 impl Strays {
     /// Counted by `counter`.

@@ -30,6 +30,8 @@ pub enum QuicEvent {
     EarlyHeld,
     /// A packet with the id of another worker.
     StrayOfAnotherWorker,
+    /// One of those that it had no room for.
+    StrayDropped,
     /// A packet with an id of the worker's own, but of no connection.
     StrayOfNoConnection,
     /// The client of a connection that ended had changed its address.
@@ -59,6 +61,7 @@ impl From<Stray> for QuicEvent {
     fn from(stray: Stray) -> Self {
         match stray {
             Stray::OfAnotherWorker => StrayOfAnotherWorker,
+            Stray::Dropped => StrayDropped,
             Stray::OfNoConnection => StrayOfNoConnection,
         }
     }
@@ -72,7 +75,7 @@ struct EventFamily {
     events: &'static [(QuicEvent, &'static [&'static str])],
 }
 
-const FAMILIES: [EventFamily; 8] = [
+const FAMILIES: [EventFamily; 9] = [
     EventFamily {
         name: "tidegate_quic_handshakes_total",
         help: "Handshakes that began, and how those ended that did.",
@@ -132,6 +135,12 @@ const FAMILIES: [EventFamily; 8] = [
             (StrayOfAnotherWorker, &["another_worker"]),
             (StrayOfNoConnection, &["no_connection"]),
         ],
+    },
+    EventFamily {
+        name: "tidegate_quic_dropped_packets_total",
+        help: "Packets of another worker's connections that it had no room for.",
+        labels: &[],
+        events: &[(StrayDropped, &[])],
     },
 ];
 

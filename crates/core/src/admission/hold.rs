@@ -11,6 +11,9 @@ use crate::balance::Spare;
 
 /// Requests that are asked, one after the other, before what is free is left alone.
 const ASKED: u32 = 16;
+/// For each request that waits so many are served sooner for what the quick workers are spared: itself, and those that come
+/// before none waits any more.
+const SPARED: f64 = 12.0;
 
 /// What a request that goes in now gets, where that is worse than what it could wait for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,15 +33,16 @@ impl Offer {
         Self { slower: spare.slower, every: mean / quick, quick }
     }
 
-    /// Whether it is worth it that a request which costs so much takes this, where so many wait for the quick
-    /// workers. It takes so much longer itself; but it waits for none of those before it, each of those behind it
-    /// waits for one fewer, and the quick workers are spared its own cost: (slower − 1) × cost < waiting × (every +
-    /// cost ÷ quick). With requests that cost alike it is a threshold of the queue, which is best (Lin and Kumar,
+    /// Whether it is worth it that a request which costs so much takes this, where so many of all that are `waiting` for
+    /// the quick workers are `ahead` of it. It takes so much longer itself; but it need not wait for one to come free, and they
+    /// are spared its cost: (slower − 1) × cost < (ahead + 1) × every + [`SPARED`] × waiting × cost ÷ quick. Of short queues a request
+    /// takes it that would wait for longer than it takes so; beyond a threshold of their length each does (Lin and Kumar,
     /// *Optimal Control of a Queueing System with Two Heterogeneous Servers*, 1984).
-    fn is_worth(&self, cost: Duration, waiting: usize) -> bool {
-        let longer = cost.as_secs_f64() * f64::from(self.slower - 1.0);
-        let sooner = self.every.as_secs_f64() + cost.as_secs_f64() / f64::from(self.quick);
-        longer < sooner * waiting as f64
+    fn is_worth(&self, cost: Duration, ahead: u32, waiting: usize) -> bool {
+        let cost = cost.as_secs_f64();
+        let waits = f64::from(ahead + 1) * self.every.as_secs_f64();
+        let spares = SPARED * waiting as f64 * cost / f64::from(self.quick);
+        f64::from(self.slower - 1.0) * cost < waits + spares
     }
 }
 
@@ -66,13 +70,14 @@ impl Asking {
     /// Whether the next in turn, of which this cost is predicted, takes it.
     pub(super) fn takes(&mut self, cost: Option<Duration>) -> bool {
         let (Some(offer), Some(cost)) = (self.offer, cost) else { return true };
+        let ahead = self.asked;
         self.asked += 1;
-        self.asked <= ASKED && offer.is_worth(cost, self.waiting)
+        ahead < ASKED && offer.is_worth(cost, ahead, self.waiting)
     }
 
-    /// What the last one was asked to take; `None`: it was not asked.
+    /// What the last one was asked to take; `None`: it was not asked, or all workers are busy, so that it left none alone.
     pub(super) fn asked(&self) -> Option<Offer> {
-        self.offer.filter(|_| (1..=ASKED).contains(&self.asked))
+        self.offer.filter(|offer| offer.slower.is_finite() && (1..=ASKED).contains(&self.asked))
     }
 }
 
@@ -81,6 +86,7 @@ mod tests {
     use super::*;
 
     const OFFER: Offer = Offer { slower: 10.0, every: Duration::from_millis(2), quick: 20 };
+    const ALL_BUSY: Offer = Offer { slower: f32::INFINITY, ..OFFER };
 
     fn asks(costs: &[Option<u64>]) -> Option<usize> {
         asks_for(OFFER, costs)
@@ -98,10 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn the_more_wait_the_heavier_are_those_that_take_it() {
-        // 9 × 1 ms < (2 ms + 0.05 ms) × 5.
-        assert_eq!(asks(&[Some(1); 4]), None);
-        assert_eq!(asks(&[Some(1); 5]), Some(0));
+    fn of_a_short_queue_one_takes_it_that_would_wait_longer_and_of_a_long_one_the_first() {
+        // 9 × 1 ms < 2 ms × (ahead + 1) + 12 × 0.05 ms × waiting.
+        assert_eq!(asks(&[Some(1); 3]), None);
+        assert_eq!(asks(&[Some(1); 4]), Some(3));
+        assert_eq!(asks(&[Some(1); 12]), Some(0));
     }
 
     #[test]
@@ -111,22 +118,33 @@ mod tests {
 
     #[test]
     fn what_takes_for_ever_is_taken_by_none_of_which_a_cost_is_predicted() {
-        let offer = Offer { slower: f32::INFINITY, ..OFFER };
-        assert_eq!(asks_for(offer, &[Some(0), Some(4), Some(400)]), None);
+        assert_eq!(asks_for(ALL_BUSY, &[Some(0), Some(4), Some(400)]), None);
     }
 
     #[test]
     fn the_quick_workers_are_not_all_left_to_the_heavy() {
         let offer = Offer { slower: 2.0, ..OFFER };
-        let takes = |waiting| offer.is_worth(Duration::from_secs(1), waiting);
-        assert!(!takes(19) && takes(20), "it would keep one of twenty from each that waits");
+        let takes = |waiting| offer.is_worth(Duration::from_secs(1), 0, waiting);
+        assert!(!takes(1) && takes(2), "it would keep one of twenty from all that come meanwhile");
     }
 
     #[test]
     fn no_more_than_sixteen_are_asked() {
-        let mut costs = vec![Some(400); 16];
+        let offer = Offer { quick: 200, ..OFFER };
+        let mut costs = vec![Some(400); 15];
         costs.push(Some(0));
-        assert_eq!(asks(&costs), None);
+        assert_eq!(asks_for(offer, &costs), Some(15));
+        costs.insert(0, Some(400));
+        assert_eq!(asks_for(offer, &costs), None);
+    }
+
+    #[test]
+    fn a_request_leaves_a_worker_alone_only_where_one_is_free() {
+        for (offer, expected) in [(OFFER, Some(OFFER)), (ALL_BUSY, None)] {
+            let mut asking = Asking::new(Some(offer), 1);
+            assert!(!asking.takes(Some(Duration::from_millis(400))));
+            assert_eq!(asking.asked(), expected);
+        }
     }
 
     #[test]

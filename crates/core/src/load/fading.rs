@@ -41,9 +41,15 @@ impl Fading {
         self.at.fetch_max(now.0, Relaxed);
         let answers = (answers + counts).min(most);
         let mean = mean + (value - mean) * counts / answers;
-        let packed = u64::from(mean.to_bits()) << 32 | u64::from(answers.to_bits());
+        let known = Sample { mean, answers };
+        self.set(known);
+        known
+    }
+
+    /// Let this be what the latest answer came to.
+    pub(super) fn set(&self, known: Sample) {
+        let packed = u64::from(known.mean.to_bits()) << 32 | u64::from(known.answers.to_bits());
         self.mean.store(packed, Relaxed);
-        Sample { mean, answers }
     }
 
     /// What is known at `now`; `decay` is τ.

@@ -33,7 +33,7 @@ pub use signals::Signals;
 
 use self::failing::Failing;
 use self::foreseen::LastForeseen;
-use self::pace::Pace;
+use self::pace::{Latest, Pace};
 use self::peak_ewma::PeakEwma;
 use self::report::Reported;
 use self::work::Work;
@@ -109,6 +109,7 @@ pub struct Load {
     pace: Pace,
     levels: CachePadded<Levels>,
     overtaking: Overtaking,
+    latest: Latest,
     work: Work,
 }
 
@@ -132,6 +133,7 @@ impl Load {
             pace: Pace::default(),
             levels: CachePadded::default(),
             overtaking: Overtaking::default(),
+            latest: Latest::default(),
             work: Work::default(),
         }
     }
@@ -196,7 +198,8 @@ impl Load {
                     self.overtaking.record(sent.others, ended == sent.ended);
                 }
                 if signals.contains(Signals::WORKERS) || is_predicted {
-                    let typical = self.pace.record(latency, sent.expected, now, decay);
+                    let typical =
+                        self.pace.record(&self.latest, latency, sent.expected, now, decay);
                     if is_predicted {
                         self.work.answered(latency, typical, sent.expected, now, decay);
                     }

@@ -17,8 +17,9 @@ use super::sequence::{Interval, Sequence};
 use crate::balance::SplitMix64;
 use crate::time::Moment;
 
-/// As long as it is not known what predictions do, half a second of each five is without them …
-const OPEN: Cut = Cut { slots: 10, slot: Duration::from_millis(500), ..Cut::NONE };
+/// As long as it is not known what predictions do, a tenth of a second of each five is without them: so short that hardly a queue
+/// builds up in it …
+const OPEN: Cut = Cut { slots: 50, slot: Duration::from_millis(100), ..Cut::NONE };
 /// … and once they are known to do good, a fifth of a second of each twenty.
 const PROVEN: Cut = Cut { slots: 100, slot: Duration::from_millis(200), ..Cut::NONE };
 /// Most slots of a period.
@@ -386,10 +387,10 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_of_the_time_is_without_predictions_until_they_have_proved_to_do_good_and_a_hundredth_then()
+    fn a_fiftieth_of_the_time_is_without_predictions_until_they_have_proved_to_do_good_and_a_hundredth_then()
      {
         let comparison = Comparison::new(3);
-        assert_eq!(share_of_control(&comparison, 0), 0.1);
+        assert_eq!(share_of_control(&comparison, 0), 0.02);
         let mut noise = waiting(5);
         let better = |predicts, at| noise(at) - if predicts { 0.5 } else { 0.0 };
         assert_eq!(run(&comparison, 100..400, better), []);

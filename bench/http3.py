@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
     options = parser.parse_args()
-    generator = _generator()
+    program = generator()
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, ExitStack() as stack:
         at = Path(folder)
         at.chmod(0o755)
@@ -64,9 +64,9 @@ def main() -> None:
         rows = []
         for case in CASES:
             for peer in peers:
-                _cost(generator, case, peer, 1)
+                _cost(program, case, peer, 1)
             turns = [
-                {peer.name: _cost(generator, case, peer, options.seconds) for peer in peers}
+                {peer.name: _cost(program, case, peer, options.seconds) for peer in peers}
                 for _ in range(options.rounds)
             ]
             costs = [statistics.median(turn[peer.name] for turn in turns) for peer in peers]
@@ -82,7 +82,7 @@ def _ratio(turns: list[dict[str, float]], peer: str) -> str:
     return f"{statistics.median(turn['tidegate'] / turn[peer] for turn in turns):.2f}"
 
 
-def _generator() -> Path:
+def generator() -> Path:
     """The load generator, built where it is not there."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", LOAD / "target"))
     build = [
@@ -98,12 +98,12 @@ def _generator() -> Path:
     return target / "release" / "tidegate-h3-load"
 
 
-def _cost(generator: Path, case: Case, peer: Peer, seconds: float) -> float:
+def _cost(program: Path, case: Case, peer: Peer, seconds: float) -> float:
     """Microseconds of processor time per request."""
     words = [f"127.0.0.1:{peer.ports['https']}", case.path, str(CONNECTIONS), str(case.streams), str(seconds)]
     before = cpu_seconds(peer.pid)
     told = subprocess.run(  # noqa: S603
-        ["taskset", "-c", LAST, str(generator), *words],  # noqa: S607
+        ["taskset", "-c", LAST, str(program), *words],  # noqa: S607
         capture_output=True,
         check=True,
         text=True,
@@ -116,7 +116,7 @@ def _cost(generator: Path, case: Case, peer: Peer, seconds: float) -> float:
 @contextmanager
 def _tidegate(at: Path, origin: int) -> Iterator[Peer | None]:
     tls = {"certificates": [{"cert": str(at / "cert.pem"), "key": str(at / "key.pem")}]}
-    many = {"streams": 1000}
+    many = {"streams": 1000, "connections_per_client": 65536}
     secure = listener("secure", tls=tls, protocols=["http1", "http3"], limits=many)
     config = proxy(f"127.0.0.1:{origin}", workers=1)
     config["listeners"].append(secure)

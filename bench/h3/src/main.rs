@@ -1,8 +1,10 @@
 //! Asks a server on loopback for one path over HTTP/3, on so many connections with so many streams each, for so many seconds.
 //!
 //!     tidegate-h3-load ADDRESS PATH CONNECTIONS STREAMS SECONDS
+//!     tidegate-h3-load hold ADDRESS PATH CONNECTIONS
 //!
-//! Prints how many requests were answered with 200, how many were not, and how many bytes of content came.
+//! Prints how many requests were answered with 200, how many were not, and how many bytes of content came. `hold` asks once on
+//! each connection, says how many it holds then, and ends with its standard input.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -21,10 +23,12 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::runtime::Runtime;
+use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 use tokio::time::{Instant, timeout_at};
 
 type Failure = Box<dyn Error + Send + Sync>;
+type Requests = SendRequest<OpenStreams, bytes::Bytes>;
 
 /// What came of all requests.
 #[derive(Default)]
@@ -36,34 +40,49 @@ struct Counts {
 
 fn main() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [address, path, connections, streams, seconds] = words.as_slice() else {
-        return Err("usage: tidegate-h3-load ADDRESS PATH CONNECTIONS STREAMS SECONDS".into());
-    };
-    let address: SocketAddr = address.parse()?;
-    let (connections, streams): (usize, usize) = (connections.parse()?, streams.parse()?);
-    let seconds = Duration::from_secs_f64(seconds.parse()?);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    match words.as_slice() {
+        ["hold", address, path, connections] => {
+            let client = client_in(&runtime)?;
+            local.block_on(&runtime, hold(client, address.parse()?, path, connections.parse()?))
+        }
+        [address, path, connections, streams, seconds] => {
+            let client = client_in(&runtime)?;
+            let seconds = Duration::from_secs_f64(seconds.parse()?);
+            let width = (connections.parse()?, streams.parse()?);
+            local.block_on(&runtime, load(client, address.parse()?, path, width, seconds))
+        }
+        _ => {
+            Err("usage: tidegate-h3-load [hold] ADDRESS PATH CONNECTIONS [STREAMS SECONDS]".into())
+        }
+    }
+}
+
+/// Ask on so many connections with so many streams each.
+async fn load(
+    client: Endpoint,
+    address: SocketAddr,
+    path: &str,
+    (connections, streams): (usize, usize),
+    seconds: Duration,
+) -> Result<(), Failure> {
     let counts = Rc::new(Counts::default());
-    LocalSet::new().block_on(&runtime, async {
-        let client = client()?;
-        let until = Instant::now() + seconds;
-        let mut loads = Vec::new();
-        for _ in 0..connections {
-            let connected = client.connect(address, "localhost")?.await?;
-            let (mut driver, requests) = h3::client::new(h3_quinn::Connection::new(connected)).await?;
-            spawn_local(async move { driver.wait_idle().await });
-            for _ in 0..streams {
-                let (requests, path, counts) = (requests.clone(), path.clone(), counts.clone());
-                loads.push(spawn_local(async move {
-                    ask_until(until, requests, &path, &counts).await;
-                }));
-            }
+    let until = Instant::now() + seconds;
+    let mut loads = Vec::new();
+    for _ in 0..connections {
+        let requests = connect(&client, address).await?;
+        for _ in 0..streams {
+            let (requests, path, counts) = (requests.clone(), path.to_owned(), counts.clone());
+            loads.push(spawn_local(async move {
+                ask_until(until, requests, &path, &counts).await;
+            }));
         }
-        for load in loads {
-            load.await?;
-        }
-        Ok::<(), Failure>(())
-    })?;
+    }
+    for load in loads {
+        load.await?;
+    }
     println!(
         "answered {} failed {} bytes {}",
         counts.answered.get(),
@@ -73,13 +92,34 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ask for `path` one time after the other.
-async fn ask_until(
-    until: Instant,
-    mut requests: SendRequest<OpenStreams, bytes::Bytes>,
+/// Open so many connections, ask once on each, and keep them until nobody holds our input open.
+async fn hold(
+    client: Endpoint,
+    address: SocketAddr,
     path: &str,
-    counts: &Counts,
-) {
+    connections: usize,
+) -> Result<(), Failure> {
+    let mut held = Vec::new();
+    for _ in 0..connections {
+        let mut requests = connect(&client, address).await?;
+        ask(&mut requests, path).await?;
+        held.push(requests);
+    }
+    println!("held {}", held.len());
+    let input = spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+    input.await??;
+    Ok(())
+}
+
+async fn connect(client: &Endpoint, address: SocketAddr) -> Result<Requests, Failure> {
+    let connected = client.connect(address, "localhost")?.await?;
+    let (mut driver, requests) = h3::client::new(h3_quinn::Connection::new(connected)).await?;
+    spawn_local(async move { driver.wait_idle().await });
+    Ok(requests)
+}
+
+/// Ask for `path` one time after the other.
+async fn ask_until(until: Instant, mut requests: Requests, path: &str, counts: &Counts) {
     loop {
         match timeout_at(until, ask(&mut requests, path)).await {
             Err(_) => return,
@@ -96,10 +136,7 @@ async fn ask_until(
 }
 
 /// Ask for `path`; answers with how many bytes of content came.
-async fn ask(
-    requests: &mut SendRequest<OpenStreams, bytes::Bytes>,
-    path: &str,
-) -> Result<u64, Failure> {
+async fn ask(requests: &mut Requests, path: &str) -> Result<u64, Failure> {
     let request = Request::get(format!("https://localhost{path}")).body(())?;
     let mut stream = requests.send_request(request).await?;
     stream.finish().await?;
@@ -115,7 +152,8 @@ async fn ask(
 }
 
 /// An endpoint that believes any certificate.
-fn client() -> Result<Endpoint, Failure> {
+fn client_in(runtime: &Runtime) -> Result<Endpoint, Failure> {
+    let _entered = runtime.enter();
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])?

@@ -263,6 +263,22 @@ impl Carrier {
     }
 }
 
+/// Write a frame whose payload is what `write` adds.
+pub fn write(kind: u64, into: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
+    varint::write(kind, into);
+    let at = into.len();
+    into.put_u32(0);
+    write(into);
+    // The form of four bytes (RFC 9000 §16), as the length is known only now; no section has 2^30 bytes.
+    let length = (into.len() - at - LENGTH) as u32 | 2 << 30;
+    if let Some(place) = into.get_mut(at..at + LENGTH) {
+        place.copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+/// Bytes of a length that is known only afterwards.
+const LENGTH: usize = size_of::<u32>();
+
 /// Write the header of a frame whose payload has `length` bytes.
 pub fn begin(kind: u64, length: usize, into: &mut impl BufMut) {
     varint::write(kind, into);
@@ -329,6 +345,19 @@ mod tests {
         for part in [1, 2, 3, 7, 100, 10_000] {
             assert_eq!(found(REQUEST, &bytes, part), Ok(expected.to_vec()), "in parts of {part}");
         }
+    }
+
+    #[test]
+    fn a_frame_whose_length_is_known_only_afterwards_is_read_as_any() {
+        let mut bytes = BytesMut::from(&frame(DATA, b"before")[..]);
+        let section = Bytes::from(vec![7; 20_000]);
+        write(HEADERS, &mut bytes, |payload| payload.extend_from_slice(&section));
+        let mut frames =
+            Frames::new(Peer::Server, Carrier::Request { section: section.len() as u64 });
+        let mut input = bytes.freeze();
+        assert_eq!(frames.next(&mut input), Ok(Some(Piece::Data(Bytes::from_static(b"before")))));
+        assert_eq!(frames.next(&mut input), Ok(Some(Piece::Section(section))));
+        assert!(input.is_empty() && frames.is_between());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, request};
 use quinn::{SendStream, StoppedError, VarInt};
+use smallvec::SmallVec;
 
 use super::code::Code;
 use super::frame;
@@ -22,8 +23,9 @@ pub struct Gone;
 /// has for all.
 pub struct Sending {
     stream: SendStream,
-    /// What waits to be written.
-    waiting: Vec<Bytes>,
+    /// What waits to be written: pieces, and what the next one is made of.
+    waiting: SmallVec<[Bytes; 2]>,
+    gathered: BytesMut,
     /// Bytes that the connection took.
     taken: u64,
     finished: bool,
@@ -31,17 +33,20 @@ pub struct Sending {
     until_gone: Option<UntilGone>,
 }
 
-/// Bytes of a frame's header, and of what is before the fields of a head.
+/// Bytes of the header of a frame of content.
 const HEADER: usize = 16;
-/// What the section of a small head takes.
-const USUAL_HEAD: usize = 256;
+/// What a head and a little content after it take.
+const USUAL: usize = 512;
+/// So many bytes are sooner copied to what is before them than written as a piece of their own.
+const COPIED: usize = 1_024;
 
 impl Sending {
     /// Write on `stream`.
     pub fn new(stream: SendStream) -> Self {
         Self {
             stream,
-            waiting: Vec::new(),
+            waiting: SmallVec::new(),
+            gathered: BytesMut::new(),
             taken: 0,
             finished: false,
             gone: false,
@@ -76,29 +81,40 @@ impl Sending {
     }
 
     fn push_section(&mut self, write: impl FnOnce(&mut BytesMut)) {
-        let mut section = BytesMut::with_capacity(USUAL_HEAD);
-        write(&mut section);
-        self.push_frame(frame::HEADERS, section.freeze());
+        frame::write(frame::HEADERS, self.gather(USUAL), write);
     }
 
     /// Write content.
     pub fn push_data(&mut self, data: Bytes) {
-        self.push_frame(frame::DATA, data);
-    }
-
-    fn push_frame(&mut self, kind: u64, payload: Bytes) {
-        let mut header = BytesMut::with_capacity(HEADER);
-        frame::begin(kind, payload.len(), &mut header);
-        self.waiting.extend([header.freeze(), payload]);
+        frame::begin(frame::DATA, data.len(), self.gather(HEADER));
+        self.push(data);
     }
 
     /// Write bytes as they are.
     pub fn push(&mut self, bytes: Bytes) {
-        self.waiting.push(bytes);
+        if bytes.len() <= COPIED {
+            self.gather(bytes.len()).extend_from_slice(&bytes);
+        } else {
+            self.end_piece();
+            self.waiting.push(bytes);
+        }
+    }
+
+    /// Where to write so many bytes.
+    fn gather(&mut self, bytes: usize) -> &mut BytesMut {
+        self.gathered.reserve(bytes);
+        &mut self.gathered
+    }
+
+    fn end_piece(&mut self) {
+        if !self.gathered.is_empty() {
+            self.waiting.push(std::mem::take(&mut self.gathered).freeze());
+        }
     }
 
     /// Ready once what waits was handed to the connection.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.end_piece();
         while !self.waiting.is_empty() {
             let written = ready!(pin!(self.stream.write_chunks(&mut self.waiting)).poll(cx));
             let written = written.map_err(|_| Gone)?;
@@ -115,7 +131,7 @@ impl Sending {
 
     /// Nothing more comes. Where something waits still, the peer is told that what it has is not all.
     pub fn finish(&mut self) {
-        if !self.waiting.is_empty() {
+        if !self.waiting.is_empty() || !self.gathered.is_empty() {
             return self.give_up();
         }
         self.finished = true;

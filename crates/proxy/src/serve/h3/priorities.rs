@@ -1,7 +1,7 @@
 //! Which of a connection's responses go first (RFC 9218).
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use http::HeaderMap;
@@ -20,9 +20,9 @@ const MOST_EARLY: usize = 64;
 #[derive(Default)]
 pub struct Priorities {
     /// Our halves of the streams of requests that are under way.
-    open: RefCell<HashMap<u64, Rc<SendHalf>>>,
+    open: RefCell<BTreeMap<u64, Rc<SendHalf>>>,
     /// What was said of requests before they came.
-    early: RefCell<HashMap<u64, Priority>>,
+    early: RefCell<BTreeMap<u64, Priority>>,
     /// Behind the last stream whose request came.
     next: Cell<u64>,
 }

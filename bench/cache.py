@@ -244,8 +244,8 @@ http {{
 ORIGIN = """
 add_header Cache-Control max-age=3600;
 server {{
-    listen 127.0.0.1:{port}; root {at}; {files}
-    location /disk/ {{ alias {at}/; }}
+    listen 127.0.0.1:{port}; root {at}/www; {files}
+    location /disk/ {{ alias {at}/www/; }}
     location / {{ return 200 '{rest}'; }}
 }}
 """
@@ -266,8 +266,10 @@ server {{
 def origin_server(at: Path) -> Iterator[int]:
     """The port of an origin that has a file for each of the sizes."""
     port = free_port()
+    # Apart from certificates: a gateway that watches their folder would be told of each file that is opened.
+    (at / "www").mkdir(exist_ok=True)
     for name, size in SIZES.items():
-        (at / name).write_bytes(b"x" * size)
+        (at / "www" / name).write_bytes(b"x" * size)
     files = "".join(f"location = /{name} {{ }} " for name in SIZES)
     body = ORIGIN.format(port=port, at=at, files=files, rest="x" * 100)
     (at / "origin.conf").write_text(NGINX.format(at=at, name="origin", body=body))

@@ -116,7 +116,7 @@ def _cost(program: Path, case: Case, peer: Peer, seconds: float) -> float:
 @contextmanager
 def _tidegate(at: Path, origin: int) -> Iterator[Peer | None]:
     tls = {"certificates": [{"cert": str(at / "cert.pem"), "key": str(at / "key.pem")}]}
-    many = {"streams": 1000, "connections_per_client": 65536}
+    many = {"streams": 128, "connections_per_client": 65536}
     secure = listener("secure", tls=tls, protocols=["http1", "http3"], limits=many)
     config = proxy(f"127.0.0.1:{origin}", workers=1)
     config["listeners"].append(secure)
@@ -166,7 +166,7 @@ MANAGER = """{{
     name: envoy.filters.network.http_connection_manager, typed_config: {{
       "@type": {type},
       codec_type: {codec}, stat_prefix: x,
-      http3_protocol_options: {{quic_protocol_options: {{max_concurrent_streams: 1000}}}},
+      http3_protocol_options: {{quic_protocol_options: {{max_concurrent_streams: 128}}}},
       route_config: {{virtual_hosts: [{{
         name: all, domains: ["*"], routes: [{{match: {{prefix: "/"}}, route: {{cluster: app}}}}]}}]}},
       http_filters: [{{name: envoy.filters.http.router, typed_config: {{
@@ -193,7 +193,7 @@ def _envoy(at: Path, origin: int) -> Iterator[Peer | None]:
 
 
 HTTP3 = """
-http3 on; http3_max_concurrent_streams 1000; quic_gso on;
+http3 on; http3_max_concurrent_streams 128; quic_gso on;
 ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;
 upstream be {{ server 127.0.0.1:{origin}; keepalive 256; }}
 server {{

@@ -13,7 +13,7 @@ use crate::balance::Spare;
 const ASKED: u32 = 16;
 /// For each request that waits so many are served sooner for what the quick workers are spared: itself, and those that come
 /// before none waits any more.
-const SPARED: f64 = 12.0;
+const SPARED: f64 = 8.0;
 
 /// What a request that goes in now gets, where that is worse than what it could wait for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,10 +105,10 @@ mod tests {
 
     #[test]
     fn of_a_short_queue_one_takes_it_that_would_wait_longer_and_of_a_long_one_the_first() {
-        // 9 × 1 ms < 2 ms × (ahead + 1) + 12 × 0.05 ms × waiting.
+        // 9 × 1 ms < 2 ms × (ahead + 1) + 8 × 0.05 ms × waiting.
         assert_eq!(asks(&[Some(1); 3]), None);
         assert_eq!(asks(&[Some(1); 4]), Some(3));
-        assert_eq!(asks(&[Some(1); 12]), Some(0));
+        assert_eq!(asks(&[Some(1); 18]), Some(0));
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
     fn the_quick_workers_are_not_all_left_to_the_heavy() {
         let offer = Offer { slower: 2.0, ..OFFER };
         let takes = |waiting| offer.is_worth(Duration::from_secs(1), 0, waiting);
-        assert!(!takes(1) && takes(2), "it would keep one of twenty from all that come meanwhile");
+        assert!(!takes(2) && takes(3), "it would keep one of twenty from all that come meanwhile");
     }
 
     #[test]

@@ -47,14 +47,6 @@ def ask(gateway: Gateway, path: str = "/", **fields: str) -> Response:
         return connection.request(path, headers=headers)
 
 
-def explained(gateway: Gateway, answer: Response) -> dict[str, Any]:
-    """The story of a request that was answered."""
-    path = f"/v1/explain/{answer.header('x-request-id')}"
-    eventually(lambda: gateway.admin.get(path).status_code == 200, "the request is explained")
-    story: dict[str, Any] = gateway.admin.get(path).json()
-    return story
-
-
 def test_a_request_with_a_known_key_goes_on_and_others_do_not(
     start_gateway: StartGateway, origin: Origin, keys: str
 ) -> None:
@@ -176,7 +168,7 @@ def test_an_identity_must_have_what_the_route_requires(
     gateway = start_gateway(guarded(origin, keys, access))
     answer = ask(gateway, x_api_key=api_key("ada"))
     assert answer.status == 403
-    story = explained(gateway, answer)
+    story = gateway.story(answer)
     assert story["error"] == "forbidden"
     assert story["auth"] == [{"authenticator": "robots", "result": "ok", "reason": None}]
     rule = "any of: claim teams contains `c`; claim x is present"
@@ -189,7 +181,7 @@ def test_explain_says_why_a_credential_is_not_believed_and_the_client_does_not_l
     gateway = start_gateway(guarded(origin, keys))
     answers = [ask(gateway, x_api_key=key) for key in (api_key("bob"), api_key("eve"))]
     assert len({answer.body.split(b"request id")[0] for answer in answers}) == 1
-    stories = [explained(gateway, answer)["auth"] for answer in answers]
+    stories = [gateway.story(answer)["auth"] for answer in answers]
     assert [story[0]["result"] for story in stories] == ["expired", "unknown_key"]
     assert all(story[0]["reason"] for story in stories)
 
@@ -201,7 +193,7 @@ def test_explain_keeps_the_subject_only_where_it_is_told_to(
         config = guarded(origin, keys)
         config["explain"]["identities"] = identities
         gateway = start_gateway(config)
-        story = explained(gateway, ask(gateway, x_api_key=api_key("ada")))
+        story = gateway.story(ask(gateway, x_api_key=api_key("ada")))
         assert story["subject"] == subject
 
 

@@ -474,7 +474,7 @@ def test_explain_and_the_log_tell_what_the_cache_did(
     stories, told = [], []
     for _ in range(2):
         name = get(gateway, path).header("x-request-id") or ""
-        stories.append(gateway.admin.get(f"/v1/explain/{name}").raise_for_status().json())
+        stories.append(gateway.story(name))
         told.append(gateway.says("explain", name))
     miss, hit = (story["cache"] for story in stories)
     assert (miss["result"], miss["forwarded"]) == ("miss", "uri-miss")
@@ -492,7 +492,7 @@ def test_a_request_that_fails_has_missed_the_cache_too(
     for method in ("GET", "HEAD"):
         failed = get(gateway, path, method=method)
         assert failed.status == 502
-        story = gateway.admin.get(f"/v1/explain/{failed.header('x-request-id')}").raise_for_status().json()
+        story = gateway.story(failed)
         assert (story["cache"]["result"], story["cache"]["forwarded"]) == ("miss", "uri-miss"), method
     missed = gateway.metrics().total("tidegate_cache_requests_total", result="miss")
     assert missed == 2

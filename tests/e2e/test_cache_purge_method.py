@@ -78,7 +78,7 @@ def test_without_the_right_token_it_is_refused(
     assert refused.status == 403
     assert "cache.purge_from" in refused.text and "cache.purge_token_file" in refused.text
     assert ask(gateway, path).body == b"1"
-    story = gateway.admin.get(f"/v1/explain/{refused.header('x-request-id')}").raise_for_status().json()
+    story = gateway.story(refused)
     assert story["error"] == "purge_forbidden"
 
 
@@ -165,8 +165,7 @@ def test_it_is_seen_in_metrics_events_log_and_explain(
     log = tmp_path / "access.log"
     config = {**cached(origin.address, purge_from=LOCAL), "access_log": {"path": str(log)}}
     gateway = start_gateway({**config, "explain": {"sample": 100}})
-    name = purge(gateway, path).header("x-request-id")
-    story = gateway.admin.get(f"/v1/explain/{name}").raise_for_status().json()
+    story = gateway.story(purge(gateway, path))
     assert (story["cache"]["result"], story["tries"]) == ("purged", [])
     metrics = gateway.metrics()
     assert metrics.total("tidegate_cache_purges_total", cache="main", kind="url") == 1

@@ -277,8 +277,7 @@ def test_explain_tells_of_an_origin_without_ranges(
     Ranged(origin, f"{path}/ranged", BODY)
     for name, slices in ((path, False), (f"{path}/ranged", True)):
         request = get(gateway, name).header("x-request-id") or ""
-        story = gateway.admin.get(f"/v1/explain/{request}").raise_for_status().json()
-        assert story["cache"]["slices"] is slices
+        assert gateway.story(request)["cache"]["slices"] is slices
         assert ("not by slices" in gateway.says("explain", request)) is not slices
 
 

@@ -264,7 +264,7 @@ def test_a_refused_request_is_told_counted_and_explained(start_gateway: StartGat
     assert of_cors(response) == {"allow-origin": PAGE}, "its page may read why, if cors lets it read"
     assert gateway.metrics().total("tidegate_access_denied_total", route="shop", by="csrf") == 1
     request_id = response.header("x-request-id")
-    story = gateway.admin.get(f"/v1/explain/{request_id}").raise_for_status().json()
+    story = gateway.story(response)
     assert story["access"] == {"by": "csrf", "rule": "Origin is another one"}
     assert EVIL not in json.dumps(story)
     assert "csrf is not fulfilled: Origin is another one" in gateway.says("explain", str(request_id))

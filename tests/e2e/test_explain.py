@@ -13,7 +13,6 @@ from .harness.gateway import Gateway
 from .harness.message import Response
 from .harness.origin import Origin
 from .harness.ports import free_port
-from .harness.waiting import eventually
 
 NOTHING: dict[str, Any] = {"sample": 0, "keep": 64}
 EVERYTHING: dict[str, Any] = {"sample": 100, "keep": 64}
@@ -63,14 +62,6 @@ def ask(gateway: Gateway, target: str, host: str = "app.test") -> Response:
         return client.request(target, headers=[("host", host)])
 
 
-def told(gateway: Gateway, response: Response) -> dict[str, Any]:
-    """The story of a request, which is kept once its response has been sent."""
-    path = f"/v1/explain/{response.header('x-request-id')}"
-    eventually(lambda: gateway.admin.get(path).status_code == 200, "the request is explained")
-    story: dict[str, Any] = gateway.admin.get(path).json()
-    return story
-
-
 def test_a_retried_request_is_told_try_by_try(gateway: Gateway, origin: Origin, good: Origin) -> None:
     origin.on("/fault", answers.fixed(503, body=b"no"))
     for _ in range(2):
@@ -78,7 +69,7 @@ def test_a_retried_request_is_told_try_by_try(gateway: Gateway, origin: Origin, 
         assert response.header("x-origin") == "good"
         if len(origin.requests):
             break
-    story = told(gateway, response)
+    story = gateway.story(response)
     assert (story["reason"], story["status"], story["route"]) == ("retried", 200, "all")
     first, second = story["tries"]
     assert (first["endpoint"], first["outcome"]) == (origin.address, "status 503")
@@ -93,21 +84,21 @@ def test_a_retried_request_is_told_try_by_try(gateway: Gateway, origin: Origin, 
 def test_a_request_without_an_endpoint_is_told_with_those_that_there_were(gateway: Gateway) -> None:
     response = ask(gateway, "/drained", "any.test")
     assert response.status == 503
-    story = told(gateway, response)
+    story = gateway.story(response)
     assert (story["reason"], story["error"], story["tries"]) == ("failed", "no_endpoint", [])
     [candidate] = story["unpicked"]["candidates"]
     assert (candidate["state"], candidate["passed_over"]) == ("draining", "draining")
 
 
 def test_a_request_whose_endpoint_is_gone_is_told_with_the_failure_of_each_try(gateway: Gateway) -> None:
-    story = told(gateway, ask(gateway, "/gone", "any.test"))
+    story = gateway.story(ask(gateway, "/gone", "any.test"))
     assert (story["reason"], story["status"]) == ("failed", 502)
     assert {each["outcome"] for each in story["tries"]} == {"connect_refused"}
     assert story["upstream"] == "gone"
 
 
 def test_a_request_without_a_route_is_told_with_the_nearest_routes(gateway: Gateway) -> None:
-    story = told(gateway, ask(gateway, "/nowhere?secret=1", "other.test"))
+    story = gateway.story(ask(gateway, "/nowhere?secret=1", "other.test"))
     assert (story["error"], story["route"], story["host"]) == ("no_route", None, "other.test")
     assert story["path"] == "/nowhere", "queries are not kept"
     reasons = {each["route"]: each["reason"] for each in story["considered"]}
@@ -121,7 +112,7 @@ def test_a_shed_request_is_told_with_the_word_of_its_limit(gateway: Gateway, goo
         before = len(good.requests)
         first.send_request("/shut/held", headers=[("host", "any.test")])
         good.wait(lambda: len(good.requests) > before, "the first request is served")
-        story = told(gateway, ask(gateway, "/shut", "any.test"))
+        story = gateway.story(ask(gateway, "/shut", "any.test"))
         gate.open()
         assert first.read_response().status == 200
     assert (story["error"], story["status"]) == ("queue_full", 503)
@@ -137,7 +128,7 @@ def test_a_slow_request_is_told_with_where_the_time_went(start_gateway: StartGat
         client.send_request("/slow")
         assert client.silent(0.1)
         gate.open()
-        story = told(gateway, client.read_response())
+        story = gateway.story(client.read_response())
     assert (story["reason"], story["status"], story["error"]) == ("slow", 200, None)
     assert [phase["phase"] for phase in story["phases"]][-3:] == ["tried", "head", "end"]
     times = [phase["at_ms"] for phase in story["phases"]]
@@ -156,7 +147,7 @@ def test_a_hedged_request_is_told_with_both_tries(
     while not origin.requests:
         response = ask(gateway, "/slow")
         assert response.header("x-origin") == "good"
-    story = told(gateway, response)
+    story = gateway.story(response)
     assert (story["reason"], story["status"]) == ("retried", 200)
     first, second = story["tries"]
     assert (first["endpoint"], first["outcome"]) == (origin.address, "given_up")
@@ -167,7 +158,7 @@ def test_a_hedged_request_is_told_with_both_tries(
 
 
 def test_a_sampled_request_is_told_in_full(watchful: Gateway, origin: Origin, good: Origin) -> None:
-    story = told(watchful, ask(watchful, "/loaded", "any.test"))
+    story = watchful.story(ask(watchful, "/loaded", "any.test"))
     assert (story["reason"], story["status"], story["error"]) == ("sampled", 200, None)
     assert [phase["phase"] for phase in story["phases"]] == ["routed", "admitted", "tried", "head", "end"]
     times = [phase["at_ms"] for phase in story["phases"]]
@@ -191,7 +182,7 @@ def test_what_went_well_is_not_remembered_unless_it_is_sampled(gateway: Gateway,
 
 def test_the_latest_that_stood_out_are_listed_first(gateway: Gateway) -> None:
     responses = [ask(gateway, f"/nowhere/{number}", "other.test") for number in range(3)]
-    told(gateway, responses[-1])
+    gateway.story(responses[-1])
     listed = gateway.admin.get("/v1/explain", params={"last": 3}).json()
     assert [each["path"] for each in listed] == ["/nowhere/2", "/nowhere/1", "/nowhere/0"]
     assert {each["reason"] for each in listed} == {"failed"}
@@ -199,7 +190,7 @@ def test_the_latest_that_stood_out_are_listed_first(gateway: Gateway) -> None:
 
 def test_the_command_tells_people_and_programs(gateway: Gateway) -> None:
     response = ask(gateway, "/gone", "any.test")
-    told(gateway, response)
+    gateway.story(response)
     request_id = response.header("x-request-id") or ""
     text = gateway.says("explain", request_id)
     assert "connect_refused" in text and "Route gone took it to upstream gone." in text

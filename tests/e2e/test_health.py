@@ -310,7 +310,7 @@ def test_panic_mode_is_told_wherever_one_looks(start_gateway: StartGateway, orig
     becomes(gateway, one.address, "unhealthy")
     eventually(lambda: told() == (["app"], True, 1), "panic mode is told, though no request has come yet")
     name = _served_in_panic_by(gateway, "one")
-    choice = gateway.admin.get(f"/v1/explain/{name}").json()["tries"][0]["choice"]
+    choice = gateway.story(name)["tries"][0]["choice"]
     assert (choice["panic_mode"], choice["candidates"][0]["state"]) == (True, "unhealthy")
     why = "picked by round_robin, though it is unhealthy; too few endpoints are healthy (panic mode)"
     assert why in gateway.says("explain", name)

@@ -14,7 +14,6 @@ from .harness.h2client import H2Client
 from .harness.message import Response
 from .harness.origin import Exchange, Origin
 from .harness.waiting import eventually
-from .test_explain import told
 
 LIGHT, HEAVY = 0.001, 0.03
 
@@ -176,7 +175,7 @@ def test_what_was_predicted_of_a_request_is_explained(start_gateway: StartGatewa
     # Now and then a request goes without predictions, to see what they do.
     responses = eventually(overtaking, "the light one goes first")
     assert responses is not None
-    heavy, light = (told(gateway, response)["prediction"] for response in responses)
+    heavy, light = (gateway.story(response)["prediction"] for response in responses)
     assert (heavy["overtaken"], light["overtaken"]) == (1, 0)
     assert light["cost_ms"] < heavy["usual_ms"] < heavy["cost_ms"]
     assert light["boost_ms"] > heavy["boost_ms"]

@@ -290,8 +290,8 @@ def test_a_client_that_leaves_while_its_request_waits_gives_its_place_back(
 def test_a_refused_request_is_explained(start_gateway: StartGateway) -> None:
     gateway = start_gateway(limited(limit()))
     assert statuses(gateway, 4)[-1] == 429
-    [refused] = gateway.admin.get("/v1/explain").json()
-    story = gateway.admin.get(f"/v1/explain/{refused['request_id']}").json()
+    [refused] = eventually(lambda: gateway.admin.get("/v1/explain").json(), "it is remembered")
+    story = gateway.story(refused["request_id"])
     said = {
         name: story["limits"][0][name] for name in ("limit", "allowed", "name", "window", "verdict", "left")
     }
@@ -436,7 +436,7 @@ def test_a_request_that_is_refused_because_it_has_no_key_is_explained(start_gate
     gateway = start_gateway(limited(limit(key=[{"header": "x-user"}], missing="deny")))
     refused = ask(gateway, accept="application/json")
     assert (refused.status, refused.json()["violated-policies"]) == (429, ["few"])
-    story = gateway.admin.get(f"/v1/explain/{refused.header('x-request-id')}").json()
+    story = gateway.story(refused)
     assert {"name": "few", "window": "key", "verdict": "deny"}.items() <= story["limits"][0].items()
 
 

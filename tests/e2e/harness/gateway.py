@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import yaml
 
+from .message import Response
 from .metrics import Metrics
 from .ports import free_port
 from .raw import RawClient
@@ -174,6 +175,13 @@ class Gateway:
         match = re.search(r"VmRSS:\s+(\d+) kB", status)
         assert match is not None
         return int(match[1]) * 1024
+
+    def story(self, answer: Response | str) -> Any:
+        """The story of an answer's request, or of one by its name; it is kept once the answer was sent."""
+        name = answer if isinstance(answer, str) else answer.header("x-request-id")
+        path = f"/v1/explain/{name}"
+        eventually(lambda: self.admin.get(path).status_code == 200, "the request is explained")
+        return self.admin.get(path).raise_for_status().json()
 
     def says(self, *args: str, exit_code: int = 0) -> str:
         """What a command prints that asks this gateway and ends so."""

@@ -91,8 +91,8 @@ class ListenerTimeouts(Options):
     handshake: Timeout = 10_000
     """TLS handshake, and the first bytes that tell the protocol."""
     header_read: Timeout = 10_000
-    """From a request's first byte to the end of its head. So long, too, a request of early data whose method
-    is not safe waits for the end of its handshake; then it gets 425, where `handshake` is longer."""
+    """From a request's first byte to the end of its head. A request of early data whose method is not safe
+    waits as long for the end of its handshake, and then gets 425, where `handshake` is longer."""
     request_body: Timeout = 30_000
     """Longest silence while a request's body is read."""
     write: Timeout = 60_000

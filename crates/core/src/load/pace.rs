@@ -7,9 +7,10 @@ use crate::time::Moment;
 
 /// Answers that a mean is made of at most: beyond, the latest counts as one of so many.
 const MOST: f32 = 100.0;
-/// Of the latest there is another mean, of fewer answers. Where it is further apart than this, a factor of three, from that of all,
-/// the endpoint has turned slow or quick: by chance the latest are hardly ever so far apart, however mixed the requests.
+/// The same of the latest, which have a mean of their own.
 const LATEST: f32 = 16.0;
+/// Where that is further from the mean of all than this, a factor of three, the endpoint has turned slow or quick: by chance the
+/// latest are hardly ever so far apart, however mixed the requests.
 const TURN: f32 = 1.098_612_3; // ln 3
 /// As how many answers the latest count after a turn, as some of them may be from before.
 const AFTER_TURN: f32 = 4.0;

@@ -47,7 +47,7 @@ impl Inbox {
         true
     }
 
-    /// Take as many as there are buffers for, of what was received as [`Datagram::meta`] says: how many. Where there are none
+    /// Take as many as there are buffers for, of what was received as [`Datagram::meta`] says: how many. Where there is none
     /// the task is woken when one comes.
     pub fn take(
         &self,
@@ -59,9 +59,10 @@ impl Inbox {
         let mut taken = 0;
         for (buffer, meta) in buffers.iter_mut().zip(received) {
             let Some(datagram) = waiting.datagrams.pop_front() else { break };
-            // There is room: a buffer takes the longest that can come.
-            let length = datagram.content.len().min(buffer.len());
-            buffer.iter_mut().zip(&datagram.content).for_each(|(to, from)| *to = *from);
+            let length = datagram.content.len();
+            // A buffer takes the longest that can come.
+            let Some(place) = buffer.get_mut(..length) else { continue };
+            place.copy_from_slice(&datagram.content);
             *meta = RecvMeta { len: length, stride: length, ..datagram.meta };
             taken += 1;
         }

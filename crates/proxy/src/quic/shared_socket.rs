@@ -4,7 +4,7 @@ use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
@@ -39,6 +39,19 @@ impl SharedSocket {
     ) -> io::Result<Self> {
         let socket = TokioRuntime.wrap_udp_socket(all.of_worker(worker)?)?;
         Ok(Self { socket, all, worker, steering, strays })
+    }
+
+    /// Take what others have for the worker: at most into half of the buffers, so that what comes to its own socket never waits
+    /// for it.
+    fn take(
+        &self,
+        cx: &Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        received: &mut [RecvMeta],
+    ) -> usize {
+        let half = buffers.len().div_ceil(2);
+        let inbox = self.all.inbox(self.worker).zip(buffers.get_mut(..half));
+        inbox.map_or(0, |(inbox, buffers)| inbox.take(cx, buffers, received))
     }
 
     /// The other worker that a datagram is for.
@@ -92,17 +105,19 @@ impl AsyncUdpSocket for SharedSocket {
         buffers: &mut [IoSliceMut<'_>],
         received: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let taken =
-            self.all.inbox(self.worker).map_or(0, |inbox| inbox.take(cx, buffers, received));
-        if taken > 0 {
-            return Poll::Ready(Ok(taken));
-        }
-        let came = ready!(self.socket.poll_recv(cx, buffers, received))?;
+        let handed_over = self.take(cx, buffers, received);
+        let (_, buffers) = buffers.split_at_mut(handed_over);
+        let (_, received) = received.split_at_mut(handed_over);
+        let came = match self.socket.poll_recv(cx, buffers, received) {
+            Poll::Ready(came) => came?,
+            Poll::Pending if handed_over > 0 => 0,
+            Poll::Pending => return Poll::Pending,
+        };
         // One of which nothing is left says so by its length.
         for (buffer, received) in buffers.iter_mut().zip(received).take(came) {
             self.hand_over(buffer, received);
         }
-        Poll::Ready(Ok(came))
+        Poll::Ready(Ok(handed_over + came))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -142,6 +157,7 @@ mod tests {
     use std::net::UdpSocket;
 
     use tokio::runtime::Builder;
+    use tokio::task::yield_now;
 
     use super::*;
     use crate::net::{Address, Rights, Transports, listen_socket};
@@ -201,6 +217,43 @@ mod tests {
         sent.sort();
         came.sort();
         assert_eq!(came, sent);
+    }
+
+    #[tokio::test]
+    async fn what_comes_to_the_socket_does_not_wait_for_what_others_hand_over() {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let all = bind(free).unwrap();
+        let socket = handle(all.clone(), 0).unwrap();
+        let other = all.of_worker(1).unwrap();
+        // A packet without an id of ours is for whom it comes to: sent until one comes to this socket.
+        let initial = [0xc0; 30];
+        let mut ours = 0;
+        while ours == 0 {
+            UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&initial, free).unwrap();
+            ours = usize::from(other.recv(&mut [0; 64]).is_err());
+        }
+        for _ in 0..1_000 {
+            let content = Box::from(&b"handed over"[..]);
+            assert!(all.inbox(0).unwrap().put(Datagram { content, meta: RecvMeta::default() }));
+        }
+        let mut handed_over = 0;
+        loop {
+            let mut bytes = vec![[0; 64]; 4];
+            let mut received = [RecvMeta::default(); 4];
+            let came = poll_fn(|cx| {
+                let mut buffers: Vec<_> =
+                    bytes.iter_mut().map(|each| IoSliceMut::new(each)).collect();
+                socket.poll_recv(cx, &mut buffers, &mut received)
+            });
+            let came = came.await.unwrap();
+            if received[..came].iter().any(|received| received.len == initial.len()) {
+                break;
+            }
+            handed_over += came;
+            // The runtime looks now and then what came to the socket.
+            yield_now().await;
+        }
+        assert!(handed_over < 1_000, "only when nothing else was left");
     }
 
     #[tokio::test]

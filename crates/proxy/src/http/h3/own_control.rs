@@ -19,11 +19,9 @@ pub async fn open(
     settings: &Settings,
 ) -> Result<Sending, ConnectionError> {
     let mut stream = Sending::new(connection.open_uni().await?);
-    let (mut payload, mut bytes) = (Vec::new(), BytesMut::new());
-    settings.write(&mut payload);
+    let mut bytes = BytesMut::new();
     varint::write(StreamType::CONTROL, &mut bytes);
-    frame::begin(frame::SETTINGS, payload.len(), &mut bytes);
-    bytes.extend_from_slice(&payload);
+    frame::write(frame::SETTINGS, &mut bytes, |payload| settings.write(payload));
     stream.push(bytes.freeze());
     Ok(stream)
 }

@@ -131,7 +131,8 @@ impl Sending {
 
     /// Nothing more comes. Where something waits still, the peer is told that what it has is not all.
     pub fn finish(&mut self) {
-        if !self.waiting.is_empty() || !self.gathered.is_empty() {
+        self.end_piece();
+        if !self.waiting.is_empty() {
             return self.give_up();
         }
         self.finished = true;

